@@ -1,0 +1,98 @@
+/**
+ * Lint: type-checked rules, no floating promises, and the one-way imports of docs/architecture.md:
+ * bin → src/cli → src/load-balancer.ts → planes → leaves.
+ */
+import tseslint from 'typescript-eslint';
+
+/** `folder` may not import anything that matches `patterns`. */
+const imports = (files, patterns, message) => ({
+  files,
+  rules: { 'no-restricted-imports': ['error', { patterns: [{ group: patterns, message }] }] },
+});
+
+const CONTROL_AND_ABOVE = [
+  '**/cli/**',
+  '**/load-balancer.ts',
+  '**/health/**',
+  '**/observability/**',
+  '**/upstream/upstream.ts',
+  '**/config/**',
+];
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', '.tap/', 'deploy/', 'coverage/', 'test/fixtures/'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'max-lines': ['error', { max: 350 }],
+    },
+  },
+  {
+    files: ['src/**/*.ts', 'strategies/**/*.ts', 'pool/**/*.ts'],
+    ignores: ['src/load-balancer.ts', 'src/cli/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'take the injected clock' },
+        { object: 'performance', property: 'now', message: 'take the injected clock' },
+        { object: 'Math', property: 'random', message: 'take the injected randomness' },
+      ],
+    },
+  },
+  imports(
+    ['strategies/**'],
+    ['**/src/**', '**/pool/**'],
+    'strategies/ is a leaf: it imports nothing from src/',
+  ),
+  imports(['pool/**'], ['**/src/**', '**/strategies/**'], 'pool/ is a leaf: it imports nothing from src/'),
+  imports(['src/support/**'], ['../*'], 'src/support is a leaf'),
+  imports(
+    ['src/engine/**'],
+    [...CONTROL_AND_ABOVE, '**/session/**', '**/dispatch/**', '**/listener/**'],
+    'an engine knows connections, not sessions',
+  ),
+  imports(
+    ['src/dispatch/**', 'src/session/**', 'src/listener/**'],
+    CONTROL_AND_ABOVE,
+    'the data plane imports nothing from control or observation',
+  ),
+  imports(
+    ['src/config/**', 'src/upstream/**', 'src/health/**'],
+    ['**/cli/**', '**/load-balancer.ts', '**/observability/**', '**/session/**', '**/listener/**'],
+    'control imports neither the data plane nor what stands above it',
+  ),
+  imports(
+    ['src/observability/**'],
+    ['**/cli/**', '**/load-balancer.ts', '**/session/**', '**/listener/**', '**/dispatch/**'],
+    'observers see events only',
+  ),
+  imports(
+    ['src/load-balancer.ts', 'src/data-plane.ts'],
+    ['**/cli/**'],
+    'the library knows nothing of the command line',
+  ),
+  imports(
+    ['bin/**'],
+    ['../strategies/**', '../pool/**', '../src/!(cli)/**'],
+    'bin starts the command line, nothing else',
+  ),
+  { files: ['**/*.{js,mjs}'], extends: [tseslint.configs.base] },
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    rules: {
+      'max-lines': ['error', { max: 400 }],
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+    },
+  },
+);

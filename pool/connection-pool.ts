@@ -1,0 +1,63 @@
+/**
+ * The contract of a connection pool: where a session gets its connection to one backend from.
+ *
+ * Place: `pool/` is a leaf: it imports nothing from `src/` and can be used by itself. One pool per backend
+ * per data plane; the dispatcher acquires after the pick and before the relay.
+ * Why callbacks: on the data path an acquire may complete in the same turn, and a promise would delay it
+ * past the end of the event loop's turn.
+ * Invariants: a connection is given to exactly one session and never parked again after that; `done` is
+ * called exactly once unless the acquire was cancelled, then never; a failed connect is a value, not a throw,
+ * and costs exactly one connect attempt.
+ */
+
+/** What a pool must be able to do with a connection; the engine's connections satisfy it structurally. */
+export interface Poolable {
+  /**
+   * Watches a parked connection: `onChange` is told when the peer sends something ('readable'; the bytes
+   * stay with the connection and reach the session) and when the connection can no longer serve a session
+   * ('dead': closed, half-closed or reset by the peer). 'dead' comes at most once and last.
+   */
+  watch(onChange: (change: 'readable' | 'dead') => void): void;
+  /** Ends the watch, before the connection is handed to a session. */
+  unwatch(): void;
+  /** Closes the connection without ceremony; idempotent. */
+  reset(): void;
+}
+
+export type Connected<C, F> =
+  { readonly ok: true; readonly connection: C } | { readonly ok: false; readonly failure: F };
+
+export type Acquired<C, F> =
+  | { readonly ok: true; readonly connection: C; readonly warm: boolean }
+  | { readonly ok: false; readonly failure: F };
+
+/** Withdraws a request; idempotent; without effect once the request is done. */
+export type Cancel = () => void;
+
+/** Opens one connection; calls `done` exactly once, asynchronously or at once, unless cancelled. */
+export type Connect<C, F> = (done: (result: Connected<C, F>) => void) => Cancel;
+
+export interface PoolStats {
+  /** Connections lent to sessions. */
+  readonly lent: number;
+  /** Spare connections ready to be lent. */
+  readonly parked: number;
+  /** Acquires served from a parked connection, and those that had to connect. */
+  readonly hits: number;
+  readonly misses: number;
+  /** Parked connections destroyed, by cause: the peer closed or reset them, too long parked, pool closed or suspended. */
+  readonly evicted: { readonly dead: number; readonly idle: number; readonly drained: number };
+}
+
+export interface ConnectionPool<C extends Poolable, F> {
+  /** Lends a connection: a parked one when there is a live one, else a freshly opened one. */
+  acquire(done: (result: Acquired<C, F>) => void): Cancel;
+  /** Says that a lent connection is finished (closed by the relay). Exactly once per lent connection. */
+  release(connection: C): void;
+  /** The backend is down: destroys what is parked and opens no spares until `resume`. Acquires still work. */
+  suspend(): void;
+  resume(): void;
+  /** Destroys what is parked for good, opens no spares any more; lent connections live on. Idempotent. */
+  close(): void;
+  stats(): PoolStats;
+}

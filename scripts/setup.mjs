@@ -1,0 +1,112 @@
+/**
+ * Makes a fresh clone ready: installs the locked dependencies, compiles, prepares tap. Needs only Node and npm.
+ *
+ * Place: runs before `npm start` and `npm test`; a second call finds nothing to do and returns at once.
+ * Two calls at the same time wait for each other, because `npm ci` starts by deleting node_modules.
+ * Everything it and its children say goes to stderr: stdout belongs to the program that is started after it.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const SOURCE_FOLDERS = ['bin', 'src', 'strategies', 'pool', 'test', 'bench', 'scripts'];
+const LOCK = join(root, '.setup-lock');
+const LOCK_STALE_MS = 10 * 60_000;
+
+/** Installs and builds what is not installed and built yet. */
+export function setUp() {
+  checkNode();
+  lock();
+  try {
+    install();
+    build();
+  } finally {
+    rmSync(LOCK, { recursive: true, force: true });
+  }
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  fail(`lb4 needs Node 20.19 or later; this is ${process.versions.node}`);
+}
+
+function install() {
+  const wanted = hash(
+    ['package-lock.json'].map(file => readFileSync(join(root, file))),
+    [process.version],
+  );
+  const mark = join(root, 'node_modules', '.lb4-setup');
+  if (read(mark) === wanted) return;
+  say('installing dependencies (npm ci)');
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  run(process.execPath, [join('node_modules', 'tap', 'dist', 'esm', 'run.mjs'), 'build']);
+  writeFileSync(mark, wanted);
+}
+
+function build() {
+  const sources = SOURCE_FOLDERS.flatMap(folder => sourcesUnder(join(root, folder)));
+  const wanted = hash(
+    [readFileSync(join(root, 'tsconfig.json'))],
+    sources.map(file => `${file} ${String(statSync(file).mtimeMs)} ${String(statSync(file).size)}`),
+  );
+  const mark = join(root, 'dist', '.lb4-build');
+  if (read(mark) === wanted) return;
+  say('compiling (tsc)');
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
+  writeFileSync(mark, wanted);
+}
+
+function sourcesUnder(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .map(entry => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+function lock() {
+  for (;;) {
+    try {
+      mkdirSync(LOCK);
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') fail(`cannot write to ${root}: ${error.message}`);
+    }
+    const age = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    if (age > LOCK_STALE_MS) rmSync(LOCK, { recursive: true, force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (error !== undefined) fail(`cannot run ${command}: ${error.message}`);
+  if (status !== 0) fail(`${command} ${args.join(' ')} ended with ${String(status)}`);
+}
+
+function read(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+function hash(buffers, texts) {
+  const sum = createHash('sha256');
+  for (const part of [...buffers, ...texts]) sum.update(part).update('\0');
+  return sum.digest('hex');
+}
+
+function say(text) {
+  process.stderr.write(`lb4 setup: ${text}\n`);
+}
+
+function fail(text) {
+  rmSync(LOCK, { recursive: true, force: true });
+  say(text);
+  process.exit(1);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) setUp();

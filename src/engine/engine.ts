@@ -1,0 +1,101 @@
+/**
+ * The engine contract: sockets and relay, as the session sees them.
+ *
+ * Place: the session is written once over this contract and never sees a `net.Socket` or a file descriptor.
+ * Implementations: `node/` (net.Server and net.Socket, any system); an `epoll` engine is to follow
+ * (docs/adr/0001). test/contracts/engine.ts is the suite that every engine passes.
+ * Why callbacks: an engine that runs its own readiness loop completes many steps within one turn of
+ * JavaScript; promises would hold each of them back to the end of that turn.
+ * Invariants: every `done` is called exactly once, never after its cancel; an engine never throws on the data
+ * path; a connection belongs to its creator until `relay`, `finish` or `reset` takes it.
+ */
+import type { Address } from '../support/address.ts';
+
+export type EngineName = 'node' | 'epoll';
+
+export interface Engine {
+  readonly name: EngineName;
+  /**
+   * Binds an address and accepts clients. Rejects with an `Lb4Error` (`LB4_LISTEN_FAILED`) naming the address.
+   * `onClient` owns the connections it is given; nothing has been read from them yet.
+   */
+  listen(address: Address, onClient: (client: Connection) => void): Promise<EngineListener>;
+  /** Opens a connection to a numeric or unix address, without waiting for a byte from either side. */
+  connect(address: Address, options: ConnectOptions, done: (result: ConnectResult) => void): Cancel;
+  /**
+   * Joins two connections until both directions have ended, and owns both from now on. Half-close and reset
+   * arrive at the other side as what they were, after everything received before them.
+   */
+  relay(client: Connection, backend: Connection, done: (outcome: RelayOutcome) => void): Relay;
+}
+
+export type Cancel = () => void;
+
+export interface ConnectOptions {
+  readonly timeoutMs: number;
+}
+
+export type ConnectResult =
+  | { readonly ok: true; readonly connection: Connection }
+  | { readonly ok: false; readonly failure: ConnectFailure };
+
+export interface ConnectFailure {
+  readonly reason: 'refused' | 'timeout' | 'unreachable' | 'reset' | 'localResources';
+  /** The system's own name for it, such as ECONNREFUSED; for people. */
+  readonly code: string;
+}
+
+export interface EngineListener {
+  /** The bound address, with the port the kernel chose when port 0 was asked for. */
+  readonly address: Address;
+  /**
+   * Takes no further client until `resume`: new clients wait, connected but untouched, first come first served.
+   * How many can wait is bounded; beyond that they are refused. Idempotent.
+   */
+  pause(): void;
+  resume(): void;
+  /** Hands over every client that had already connected, then closes the socket. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** One side of a session. */
+export interface Connection {
+  /** The peer's IP address and port; '' and 0 for unix sockets. IPv4 is never shown as a mapped IPv6 address. */
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  /**
+   * Tells what happens on a connection nobody relays: 'readable' when the peer has sent something (the bytes
+   * stay and are relayed first), 'dead' when the peer has closed, half-closed or reset. 'dead' comes last.
+   * An engine may stop noticing the peer after 16 KiB of bytes that nobody takes.
+   */
+  watch(onChange: (change: 'readable' | 'dead') => void): void;
+  unwatch(): void;
+  /**
+   * Delivers `bytes`, if any, then a FIN, then swallows what the peer still sends, for a bounded time and
+   * amount: closing with unread bytes would reset the connection and take `bytes` with it (RFC 1122 4.2.2.13).
+   */
+  finish(bytes?: Uint8Array): void;
+  /** Resets the connection at once (unix sockets: closes it). Idempotent. */
+  reset(): void;
+}
+
+/** Two joined connections. */
+export interface Relay {
+  /** Bytes received from each side and handed to the other. */
+  readonly bytesFromClient: number;
+  readonly bytesFromBackend: number;
+  /** The engine's coarse time at which a byte last moved in either direction. */
+  readonly lastActivityMs: number;
+  /** True once one direction has ended. */
+  readonly halfClosed: boolean;
+  /** Resets both sides at once and ends the relay with `aborted`. Without effect once it has ended. */
+  abort(): void;
+}
+
+export interface RelayOutcome {
+  /** Who ended it: the first side that sent its FIN, or the side that reset. */
+  readonly by: 'client' | 'backend' | 'balancer';
+  readonly reason: 'closed' | 'reset' | 'aborted';
+  readonly bytesFromClient: number;
+  readonly bytesFromBackend: number;
+}

@@ -1,0 +1,35 @@
+/**
+ * The errors that lb4 throws: for construction, configuration and misuse of the API only. On the data path
+ * failures are values (src/termination.ts).
+ *
+ * Every code has a heading in docs/errors.md, checked by a test in both directions.
+ */
+
+export const ERROR_CODES = [
+  'LB4_CONFIG_INVALID',
+  'LB4_CONFIG_UNREADABLE',
+  'LB4_LISTEN_FAILED',
+  'LB4_STRATEGY_INVALID',
+  'LB4_LEASE_RELEASED_TWICE',
+  'LB4_WRONG_STATE',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export class Lb4Error extends Error {
+  override readonly name = 'Lb4Error';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The system's name for a failure, such as ECONNREFUSED, or the error's text where it has none. */
+export function systemCode(error: unknown): string {
+  if (error instanceof Error) {
+    return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+  }
+  return String(error);
+}

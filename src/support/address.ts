@@ -1,0 +1,88 @@
+/**
+ * Network addresses: TCP `host:port` and unix-domain socket paths, parsed from and printed as text.
+ *
+ * Place: used by configuration, engines, listeners and logs; imports nothing.
+ * Invariants: `formatAddress(parseAddress(x))` is canonical: equal addresses print alike, so the printed form
+ * serves as a backend's identity. A missing host (`:8080`) means every local address, IPv6 and IPv4.
+ */
+import { isIP } from 'node:net';
+
+export interface TcpAddress {
+  readonly kind: 'tcp';
+  /** IPv4, IPv6 without brackets, a DNS name, or '' for every local address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface UnixAddress {
+  readonly kind: 'unix';
+  readonly path: string;
+}
+
+export type Address = TcpAddress | UnixAddress;
+
+export type ParsedAddress =
+  { readonly ok: true; readonly address: Address } | { readonly ok: false; readonly expected: string };
+
+/** Linux keeps 108 bytes for a socket path, the last of them a NUL (unix(7)). */
+const UNIX_PATH_MAX_BYTES = 107;
+const DNS_NAME = /^(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?$/i;
+const ALL_DIGITS_AND_DOTS = /^[\d.]+$/;
+
+/**
+ * Parses `host:port`, `[v6]:port`, `:port` (only where `anyHost` allows it) or `unix:/path`.
+ * Port 0 is accepted where `anyPort` allows it: the kernel then chooses one.
+ */
+export function parseAddress(
+  text: string,
+  allow: { anyHost?: boolean; anyPort?: boolean } = {},
+): ParsedAddress {
+  if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length));
+  const match = /^(?:\[(?<v6>[^\]]*)\]|(?<host>[^:[\]]*)):(?<port>[^:]*)$/.exec(text);
+  if (match?.groups === undefined) return { ok: false, expected: expectedForm(text, allow) };
+  const { v6, host, port: portText = '' } = match.groups;
+
+  const lowest = allow.anyPort === true ? 0 : 1;
+  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : -1;
+  if (port < lowest || port > 65535) return { ok: false, expected: `a port from ${String(lowest)} to 65535` };
+
+  if (v6 !== undefined) {
+    if (isIP(v6) !== 6) return { ok: false, expected: 'an IPv6 address between the brackets' };
+    return { ok: true, address: { kind: 'tcp', host: v6.toLowerCase(), port } };
+  }
+  if (host === undefined || host === '') {
+    if (allow.anyHost === true) return { ok: true, address: { kind: 'tcp', host: '', port } };
+    return { ok: false, expected: 'a host before the port' };
+  }
+  if (isIP(host) === 4) return { ok: true, address: { kind: 'tcp', host, port } };
+  // 256.1.1.1 and 10.0.0 are mistyped addresses, not names.
+  if (ALL_DIGITS_AND_DOTS.test(host) || host.length > 253 || !DNS_NAME.test(host)) {
+    return { ok: false, expected: 'an IPv4 address or a host name before the port' };
+  }
+  return { ok: true, address: { kind: 'tcp', host: host.toLowerCase(), port } };
+}
+
+/** The canonical text of an address; what logs, metrics and the command line show. */
+export function formatAddress(address: Address): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  return isIP(address.host) === 6
+    ? `[${address.host}]:${String(address.port)}`
+    : `${address.host}:${String(address.port)}`;
+}
+
+function parseUnix(path: string): ParsedAddress {
+  if (path === '') return { ok: false, expected: 'a path after unix:' };
+  if (path.includes('\0')) return { ok: false, expected: 'a path without a NUL byte' };
+  if (Buffer.byteLength(path) > UNIX_PATH_MAX_BYTES) {
+    return { ok: false, expected: `a path of at most ${String(UNIX_PATH_MAX_BYTES)} bytes` };
+  }
+  return { ok: true, address: { kind: 'unix', path } };
+}
+
+function expectedForm(text: string, allow: { anyHost?: boolean }): string {
+  if (isIP(text) === 6) return `brackets and a port, as in [${text}]:5432`;
+  if (!text.includes(':')) return `a port, as in ${text === '' ? '127.0.0.1' : text}:5432`;
+  return allow.anyHost === true
+    ? 'host:port, [v6]:port, :port or unix:/path'
+    : 'host:port, [v6]:port or unix:/path';
+}

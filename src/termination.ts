@@ -1,0 +1,49 @@
+/**
+ * How a session ended: who ended it, in which phase, and why.
+ *
+ * Place: on the data path failures are values of this type, never exceptions. The same triple labels the
+ * access log, the event and (later) the metric. The sets are closed: docs/terminations.md lists them.
+ */
+
+/** Who ended the session; 'balancer' is lb4 itself: a limit, a timeout, a drain, nothing to pick. */
+export type EndedBy = 'client' | 'backend' | 'balancer';
+
+/** How far the session had come. */
+export type Phase = 'admission' | 'queue' | 'connect' | 'relay' | 'drain';
+
+export const REASONS = [
+  /** Both directions ended with FIN and everything was delivered; `by` is the side that sent its FIN first. */
+  'closed',
+  /** The side named by `by` reset its connection. */
+  'reset',
+  /** No byte in either direction for `timeouts.idle`. */
+  'idle',
+  /** One direction had ended and the other was silent for `timeouts.halfClosed`. */
+  'halfClosed',
+  /** The session reached `timeouts.lifetime`. */
+  'lifetime',
+  /** No backend was eligible: all are down or have weight 0. */
+  'noBackend',
+  /** Every eligible backend was at its `maxSessions`. */
+  'full',
+  /** The last backend tried refused the connection. */
+  'refused',
+  /** The last backend tried did not accept within `connect.timeout`. */
+  'timeout',
+  /** The network or the host of the last backend tried could not be reached. */
+  'unreachable',
+  /** This machine ran out of descriptors, ports or memory while connecting; no backend is to blame. */
+  'localResources',
+  /** `drainTimeout` was over while the session still ran. */
+  'drainTimeout',
+  /** lb4 was told to stop at once. */
+  'stopped',
+] as const;
+
+export type Reason = (typeof REASONS)[number];
+
+export interface Termination {
+  readonly by: EndedBy;
+  readonly phase: Phase;
+  readonly reason: Reason;
+}

@@ -1,0 +1,26 @@
+/**
+ * What control tells the data plane about an upstream: one immutable, plain value, replaced whole.
+ *
+ * Place: built by `upstream.ts` (control), read by `src/dispatch` (data). It holds no functions and no
+ * handles, so that it can be posted to another thread as it is.
+ */
+import type { Address } from '../support/address.ts';
+
+export interface BackendSnapshot {
+  /** The configured address in canonical form; identity across snapshots. */
+  readonly id: string;
+  /** Where its live count stands in the shared counts. */
+  readonly slot: number;
+  /** Where to connect: numeric, or a unix path. Undefined while its name has never been resolved. */
+  readonly address: Address | undefined;
+  readonly weight: number;
+  /** Undefined: no limit. */
+  readonly maxSessions: number | undefined;
+  /** May new sessions be sent to it? */
+  readonly eligible: boolean;
+}
+
+export interface UpstreamSnapshot {
+  readonly name: string;
+  readonly backends: readonly BackendSnapshot[];
+}

@@ -1,0 +1,53 @@
+/**
+ * The contract between a strategy (the algorithm that chooses a backend) and whoever uses it.
+ *
+ * Place: `strategies/` is a leaf: it imports nothing from `src/` and can be used by itself. The picker in
+ * `src/dispatch` builds one strategy per upstream snapshot and replaces it whole when the snapshot changes.
+ * Invariants: `pick` is synchronous, never throws, never returns a candidate of weight 0 or one that
+ * `context.skip` refuses; it does not change any live count itself (the picker's lease does that).
+ */
+
+/** One eligible backend, as a strategy sees it. */
+export interface Candidate {
+  /** Identity that outlives snapshots and is the same on every instance: the backend's configured address. */
+  readonly id: string;
+  /** Relative share, an integer ≥ 0; 0 takes no new sessions. */
+  readonly weight: number;
+  /** Sessions that hold this backend now, counted from the pick on. */
+  live(): number;
+}
+
+/** What is known about the session that needs a backend. */
+export interface PickContext {
+  /** The client's IP address without port, or '' when it has none (unix sockets). */
+  readonly clientAddress: string;
+  /** True for a candidate that must not be picked this time: already tried, or full. Absent: none. */
+  readonly skip?: (candidate: Candidate) => boolean;
+}
+
+export interface Strategy {
+  /** Chooses a backend, or undefined when every candidate is skipped or has weight 0. */
+  pick(context: PickContext): Candidate | undefined;
+  /** Called after a candidate's live count has changed: one more after its pick, one less at the end. */
+  changed?(candidate: Candidate): void;
+  /** Called with the time a connect to the candidate took, in milliseconds. */
+  connected?(candidate: Candidate, connectMs: number): void;
+}
+
+export interface StrategyDeps {
+  /** Monotonic time in milliseconds. */
+  now(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+/**
+ * Builds a strategy over a snapshot's candidates. `previous` is the strategy that it replaces (of the same
+ * upstream, possibly another kind), so that a ring position or a moving average survives the replacement;
+ * what is kept is kept by candidate id, never by index.
+ */
+export type StrategyFactory = (
+  candidates: readonly Candidate[],
+  deps: StrategyDeps,
+  previous?: Strategy,
+) => Strategy;
