@@ -1,0 +1,60 @@
+/**
+ * Clients that open a session, see one byte echoed through it, and then keep silent.
+ *
+ * The echo proves that the session reached a backend: a balancer that only accepted would look thrifty.
+ */
+import { connect, type Socket } from 'node:net';
+
+const WITHIN_MS = 10_000;
+
+/** Opens `count` sessions, `concurrency` at a time, each with one byte echoed; rejects if one fails. */
+export async function openSessions(port: number, count: number, concurrency: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  let started = 0;
+  const worker = async (): Promise<void> => {
+    while (started < count) {
+      started++;
+      sockets.push(await openSession(port));
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: concurrency }, worker));
+  } catch (error) {
+    await closeSessions(sockets);
+    throw error;
+  }
+  return sockets;
+}
+
+/** Ends the sessions in order and resolves when all are closed. */
+export async function closeSessions(sockets: readonly Socket[]): Promise<void> {
+  const closed = sockets.map(
+    socket =>
+      new Promise<void>(resolve => {
+        if (socket.closed) resolve();
+        else socket.once('close', () => resolve());
+      }),
+  );
+  for (const socket of sockets) socket.end().resume();
+  const timer = setTimeout(() => sockets.forEach(socket => socket.destroy()), WITHIN_MS);
+  await Promise.all(closed);
+  clearTimeout(timer);
+}
+
+function openSession(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+    const fail = (reason: string): void => {
+      socket.destroy();
+      reject(new Error(`an idle session could not be opened: ${reason}`));
+    };
+    socket.setTimeout(WITHIN_MS, () => fail('no echo'));
+    socket.on('error', error => fail(error.message));
+    socket.once('end', () => fail('closed'));
+    socket.once('connect', () => socket.write('x'));
+    socket.once('data', () => {
+      socket.setTimeout(0).removeAllListeners('end');
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * The CPU that a balancer used, in nanoseconds, with all its processes and threads; and whether it could run freely.
+ *
+ * Source: /proc/PID/task/TID/schedstat: nanoseconds on a CPU, then nanoseconds ready to run but waiting for one.
+ * (utime and stime of /proc/PID/stat count in steps of 10 ms.) The kernel charges loopback's packet work to the task
+ * that sent the packet, so the balancer pays for its own sends, whichever balancer it is.
+ * /proc/stat tells what the hypervisor gave to others: a virtual machine under a quota loses most of its time so.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** What happened between the two readings; a part is undefined where the system does not tell. */
+export interface CpuUse {
+  readonly balancer: ProcessTimes | undefined;
+  /** Share of the machine's CPU time that the hypervisor withheld, in percent. */
+  readonly stolenPercent: number | undefined;
+}
+
+interface ProcessTimes {
+  readonly busyNs: number;
+  readonly waitNs: number;
+}
+
+interface MachineTicks {
+  readonly all: number;
+  readonly stolen: number;
+}
+
+/** Fields of the first line of /proc/stat, after its name: user nice system idle iowait irq softirq steal. */
+const STEAL_FIELD = 7;
+
+/** Starts counting now; the returned function tells what was used since. No pids: only what the machine tells. */
+export function startCpuMeter(pids: readonly number[]): () => CpuUse {
+  const machineBefore = machineTicks();
+  const before = processTimes(pids);
+  return () => {
+    const after = processTimes(pids);
+    const machineAfter = machineTicks();
+    return {
+      balancer: before &&
+        after && { busyNs: after.busyNs - before.busyNs, waitNs: after.waitNs - before.waitNs },
+      stolenPercent:
+        machineBefore &&
+        machineAfter &&
+        ((machineAfter.stolen - machineBefore.stolen) / Math.max(machineAfter.all - machineBefore.all, 1)) *
+          100,
+    };
+  };
+}
+
+function processTimes(pids: readonly number[]): ProcessTimes | undefined {
+  let found = false;
+  let busyNs = 0;
+  let waitNs = 0;
+  for (const pid of pids) {
+    for (const thread of threadsOf(pid)) {
+      try {
+        const fields = readFileSync(`/proc/${String(pid)}/task/${thread}/schedstat`, 'latin1').split(' ');
+        busyNs += Number(fields[0]);
+        waitNs += Number(fields[1]);
+        found = true;
+      } catch {
+        // The thread ended between the listing and the reading.
+      }
+    }
+  }
+  return found ? { busyNs, waitNs } : undefined;
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${String(pid)}/task`);
+  } catch {
+    return [];
+  }
+}
+
+function machineTicks(): MachineTicks | undefined {
+  try {
+    const [line = ''] = readFileSync('/proc/stat', 'latin1').split('\n', 1);
+    // Later fields, for guests, are already contained in user and nice.
+    const ticks = line
+      .trim()
+      .split(/\s+/)
+      .slice(1, STEAL_FIELD + 2)
+      .map(Number);
+    return { all: ticks.reduce((sum, value) => sum + value, 0), stolen: ticks[STEAL_FIELD] ?? 0 };
+  } catch {
+    return undefined;
+  }
+}

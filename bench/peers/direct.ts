@@ -1,0 +1,17 @@
+/**
+ * The control: clients connect to the first backend with nothing in between. It shows what load generator and
+ * backends can do at most; a balancer that reaches it is limited by them, and only its CPU figures then tell.
+ */
+import type { Peer } from './peer.ts';
+
+export function createDirect(): Peer {
+  return {
+    name: 'direct',
+    role: 'control',
+    version: () => Promise.resolve({ present: true, version: 'no balancer' }),
+    start([port]) {
+      if (port === undefined) return Promise.reject(new Error('there is no backend'));
+      return Promise.resolve({ port, pids: () => [], stop: () => Promise.resolve() });
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * What the balancers' adapters share: start on the balancer's core, wait until it accepts, ask for a version.
+ */
+import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import type { Children, StartOptions } from '../processes/children.ts';
+import type { Pinning } from '../processes/pinning.ts';
+import { waitUntilAccepting } from '../processes/ports.ts';
+import type { PeerVersion, RunningPeer } from './peer.ts';
+
+export interface Launcher {
+  /** Runs the command on the balancer's core and resolves when it accepts on the port. */
+  launch(command: readonly string[], listenPort: number, options?: StartOptions): Promise<RunningPeer>;
+  /** Writes a configuration file into a fresh temporary folder and returns its path. */
+  configFile(name: string, text: string): string;
+  /** Runs `command`, expects success, and returns the first line of its output that matches. */
+  askVersion(command: readonly string[], pattern: RegExp, options?: StartOptions): Promise<PeerVersion>;
+}
+
+/** A launcher whose processes belong to `children`. */
+export function createLauncher(children: Children, pinning: Pinning): Launcher {
+  return {
+    async launch(command, listenPort, options) {
+      const child = await children.start([...pinning.balancerPrefix, ...command], options);
+      try {
+        await waitUntilAccepting(listenPort, child);
+      } catch (error) {
+        await child.stop();
+        throw error;
+      }
+      return { port: listenPort, pids: () => child.tree(), stop: () => child.stop() };
+    },
+
+    configFile(name, text) {
+      const file = join(children.temporaryFolder(), name);
+      writeFileSync(file, text);
+      return file;
+    },
+
+    async askVersion(command, pattern, options) {
+      const [program = ''] = command;
+      try {
+        const { code, stdout, stderr } = await (await children.start(command, options)).ended;
+        // nginx prints its version on stderr.
+        const version = pattern.exec(stdout + stderr)?.[0].trim();
+        if (code === 0 && version !== undefined) return { present: true, version };
+        return { present: false, reason: `${program} ended with ${String(code)} and told no version` };
+      } catch {
+        return { present: false, reason: `${program} is not installed` };
+      }
+    },
+  };
+}

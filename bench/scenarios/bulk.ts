@@ -1,0 +1,53 @@
+/**
+ * Bulk: large answers on few connections: the cost of moving a gigabyte.
+ */
+import { runExchanges } from '../load/exchange-client.ts';
+import { BULK_BODY_BYTES, REQUEST, response } from '../load/messages.ts';
+import { percentile } from '../measure/stats.ts';
+import { CORE_FIGURES, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
+
+export interface BulkSettings {
+  readonly connections: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+const BYTES_PER_GB = 1e9;
+
+export function createBulk(settings: BulkSettings): Scenario {
+  const { connections } = settings;
+  const answer = response(BULK_BODY_BYTES, 'keep-alive');
+  return {
+    name: 'bulk',
+    title: `bulk: ${String(BULK_BODY_BYTES / 1e6)} MB responses one after the other, ${String(connections)} connections`,
+    service: 'bulk',
+    measuresControl: true,
+    headline: 'cpuMsPerGb',
+    figures: [
+      { key: 'megabytesPerSecond', label: 'rate', unit: 'MB/s', digits: 0, better: 'higher' },
+      { key: 'p50Ms', label: 'p50', unit: 'ms', digits: 1, better: 'lower' },
+      { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 1, better: 'lower' },
+      { key: 'cpuMsPerGb', label: 'CPU/GB', unit: 'ms', digits: 0, better: 'lower' },
+      ...CORE_FIGURES,
+    ],
+    async run(peer) {
+      const result = await runExchanges({
+        ...settings,
+        port: peer.port,
+        request: REQUEST,
+        response: answer,
+        startCpuMeter: cpuMeterOf(peer),
+      });
+      if (result.exchanges === 0) throw new Error('no transfer was completed');
+      return {
+        errors: result.errors,
+        figures: {
+          megabytesPerSecond: result.bytes / 1e6 / result.seconds,
+          p50Ms: percentile(result.latenciesMs, 50),
+          p99Ms: percentile(result.latenciesMs, 99),
+          ...cpuFigures('cpuMsPerGb', { ...result, units: result.bytes / BYTES_PER_GB, scale: 1e6 }),
+        },
+      };
+    },
+  };
+}

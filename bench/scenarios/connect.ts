@@ -1,0 +1,56 @@
+/**
+ * A new connection for every request, as ab does without -k: the cost of a whole short session.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConnectLoad, ConnectResult } from '../load/connect-client.ts';
+import { SMALL_BODY_BYTES, response } from '../load/messages.ts';
+import { CORE_FIGURES, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
+
+export interface ConnectSettings {
+  readonly concurrency: number;
+  readonly warmUpRequests: number;
+  readonly requests: number;
+  /** For the title: which client makes the connections. */
+  readonly clientName: string;
+  readonly client: (load: ConnectLoad) => Promise<ConnectResult>;
+}
+
+/** The balancer may still be closing when the client has seen its last answer. */
+const SETTLE_MS = 50;
+
+export function createConnect(settings: ConnectSettings): Scenario {
+  const { concurrency, requests } = settings;
+  const responseBytes = response(SMALL_BODY_BYTES, 'close').length;
+  return {
+    name: 'connect',
+    title: `new connection per request: ${settings.clientName}, ${String(requests)} requests, concurrency ${String(concurrency)}`,
+    service: 'once',
+    measuresControl: true,
+    headline: 'cpuUsPerConnection',
+    figures: [
+      { key: 'connectionsPerSecond', label: 'connections', unit: '/s', digits: 0, better: 'higher' },
+      { key: 'p50Ms', label: 'p50', unit: 'ms', digits: 1, better: 'lower' },
+      { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 1, better: 'lower' },
+      { key: 'cpuUsPerConnection', label: 'CPU/connection', unit: 'µs', digits: 0, better: 'lower' },
+      ...CORE_FIGURES,
+    ],
+    async run(peer) {
+      const load = { port: peer.port, concurrency, responseBytes };
+      await settings.client({ ...load, requests: settings.warmUpRequests });
+      await sleep(SETTLE_MS);
+      const stopCpuMeter = cpuMeterOf(peer)();
+      const result = await settings.client({ ...load, requests });
+      await sleep(SETTLE_MS);
+      const cpu = stopCpuMeter();
+      return {
+        errors: result.errors,
+        figures: {
+          connectionsPerSecond: requests / result.seconds,
+          p50Ms: result.p50Ms,
+          p99Ms: result.p99Ms,
+          ...cpuFigures('cpuUsPerConnection', { cpu, units: requests, seconds: result.seconds, scale: 1e3 }),
+        },
+      };
+    },
+  };
+}
