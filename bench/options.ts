@@ -6,7 +6,7 @@ import { PEER_NAMES, type PeerName } from './peers/all.ts';
 import { SCENARIO_NAMES, type ScenarioName } from './scenarios/all.ts';
 
 export const USAGE = `usage: npm run bench -- [options]
-  --quick          one short round: a look, not a measurement (under 40 s)
+  --quick          one short round: a look, not a measurement (about 30 s)
   --rounds N       rounds, in each of which every peer is measured once (default 5; quick 1)
   --only LIST      scenarios: ${SCENARIO_NAMES.join(',')}
   --peers LIST     ${PEER_NAMES.join(',')}

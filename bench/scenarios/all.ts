@@ -27,7 +27,7 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
   const factories: Record<ScenarioName, () => Scenario> = {
     small: () =>
       createSmall({ connections: 100, warmUpMs: quick ? 600 : 1_000, measureMs: quick ? 1_000 : 2_000 }),
-    bulk: () => createBulk({ connections: 4, warmUpMs: quick ? 200 : 400, measureMs: quick ? 800 : 1_500 }),
+    bulk: () => createBulk({ connections: 16, warmUpMs: quick ? 200 : 400, measureMs: quick ? 800 : 1_500 }),
     connect: () =>
       createConnect({
         concurrency: 100,
