@@ -1,0 +1,176 @@
+/**
+ * Generates what is derived from the configuration's schema: schema/lb4.schema.json for editors, and
+ * docs/configuration.md for people. `node dist/scripts/generate.js` writes them; `--check` writes nothing and
+ * exits 1, naming what is stale.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { fieldFacts } from '../src/config/fields.ts';
+import { elementOf, layers, shapeOf } from '../src/config/schema-tree.ts';
+import { configSchema } from '../src/config/schema.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const SAMPLE = 'deploy/examples/full.yaml';
+
+/** What a value with a variable contains, as the pattern of a JSON Schema. */
+const VARIABLE = '\\$\\{';
+
+interface Row {
+  readonly path: string;
+  readonly type: string;
+  readonly default: string;
+  readonly range: string;
+  readonly meaning: string;
+}
+
+function jsonSchema(): string {
+  const { $schema, ...schema } = z.toJSONSchema(configSchema, { io: 'input', target: 'draft-2020-12' });
+  const whole = {
+    $schema,
+    $id: 'urn:lb4:schema:configuration',
+    title: 'lb4 configuration',
+    description: 'Listeners, upstreams and limits of the lb4 load balancer. See docs/configuration.md.',
+    ...schema,
+  };
+  return `${JSON.stringify(forEditors(whole), null, 2)}\n`;
+}
+
+/**
+ * Leaves out what says nothing to an editor (`readOnly`, and `{}` as the default of a mapping), and lets
+ * `${NAME}` stand wherever lb4 fills it in.
+ */
+function forEditors(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(forEditors);
+  if (typeof node !== 'object' || node === null) return node;
+  const kept = Object.entries(node)
+    .filter(([key, value]) => key !== 'readOnly' && !(key === 'default' && JSON.stringify(value) === '{}'))
+    .map(([key, value]: [string, unknown]) => [
+      key,
+      key === 'pattern' && typeof value === 'string' ? `${value}|${VARIABLE}` : forEditors(value),
+    ]);
+  const { description, default: byDefault, ...rest } = Object.fromEntries(kept) as Record<string, unknown>;
+  const isWordOrNumber =
+    rest['type'] === 'integer' || rest['type'] === 'boolean' || Array.isArray(rest['enum']);
+  const allowed = isWordOrNumber ? { anyOf: [rest, { type: 'string', pattern: VARIABLE }] } : rest;
+  return { description, default: byDefault, ...allowed };
+}
+
+function reference(): string {
+  const rows = rowsOf(configSchema, '');
+  return `<!-- Generated from src/config/schema.ts by \`node dist/scripts/generate.js\`. Do not edit. -->
+
+# Configuration
+
+A configuration is one YAML 1.2 or JSON file of at most 1 MiB. Unknown keys and duplicate keys are errors.
+\`lb4 check -c FILE\` reports every problem with its line and column; editors that know JSON Schema complete and
+check the file as you type with \`schema/lb4.schema.json\`.
+
+\`\`\`yaml
+${sample()}
+\`\`\`
+
+More samples: [deploy/examples](../deploy/examples).
+
+## How values are written
+
+- **Durations** have a unit: \`250ms\`, \`5s\`, \`10m\`, \`1h\`; only \`0\` may stand alone. (The library also takes numbers of milliseconds.)
+- **Addresses** are \`host:port\`, \`[v6]:port\` or \`unix:/path\`; where lb4 listens, \`:port\` means every local address, IPv6 and IPv4.
+- **Backends** may be given in one word: \`10.0.0.1:80\`, or \`10.0.0.1:80@2\` for weight 2.
+- **Environment variables** are filled into text values: \`\${NAME}\`, or \`\${NAME:-default}\` where it may be unset or empty; write \`$\${\` for a literal \`\${\`. An unquoted value in YAML may so become a number, \`true\` or \`false\`; a quoted one stays text. Keys are left alone. Messages show the reference, never the content.
+- YAML anchors and aliases work (at most 256 aliases); merge keys (\`<<\`) and tags (\`!name\`) do not.
+- Command-line flags and \`LB4_…\` variables stand over the file. Those for one upstream or listener need a file with only one of it.
+
+## Keys
+
+\`[]\` stands for each element of a list. A key without default and not marked *required* may be left out.
+
+${table(rows)}
+`;
+}
+
+/** The sample without the line that is for editors. */
+function sample(): string {
+  const lines = readFileSync(join(root, SAMPLE), 'utf8').trim().split('\n');
+  return lines.filter(line => !line.startsWith('# yaml-language-server')).join('\n');
+}
+
+function table(rows: readonly Row[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [
+    line(['Key', 'Type', 'Default', 'Range', 'Meaning']),
+    line(['---', '---', '---', '---', '---']),
+    ...rows.map(row => line([`\`${row.path}\``, row.type, row.default, row.range, row.meaning])),
+  ].join('\n');
+}
+
+/** The rows of a schema's keys and of everything below them, in the order of the schema. */
+function rowsOf(schema: z.core.$ZodType, path: string): Row[] {
+  const element = elementOf(schema);
+  const shape = shapeOf(schema);
+  // A list that is short for its only element (`bind`) has its elements described with it.
+  if (element !== undefined && shapeOf(element) !== undefined) {
+    return [
+      ...(descriptionOf(element) === '' ? [] : [rowOf(element, `${path}[]`, false)]),
+      ...rowsOf(element, `${path}[]`),
+    ];
+  }
+  return Object.entries(shape ?? {}).flatMap(([key, inner]) => {
+    const at = path === '' ? key : `${path}.${key}`;
+    return [rowOf(inner, at, true), ...rowsOf(inner, at)];
+  });
+}
+
+function rowOf(schema: z.core.$ZodType, path: string, isKey: boolean): Row {
+  const all = layers(schema);
+  const facts = all.map(layer => fieldFacts.get(layer)).find(found => found !== undefined);
+  const isOptional = all.some(layer => layer instanceof z.ZodOptional);
+  const byDefault = defaultOf(all);
+  return {
+    path,
+    type: facts?.type ?? 'mapping',
+    default: byDefault ?? (isKey && !isOptional ? '*required*' : ''),
+    range: facts?.range ?? '',
+    meaning: descriptionOf(schema),
+  };
+}
+
+/** The default as it would be written; '' for a mapping, whose keys have their own. */
+function defaultOf(all: readonly z.core.$ZodType[]): string | undefined {
+  const layer = all.find(
+    candidate => candidate instanceof z.ZodDefault || candidate instanceof z.ZodPrefault,
+  );
+  if (layer === undefined) return undefined;
+  const value = layer.def.defaultValue;
+  if (typeof value === 'object') return '';
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}
+
+function descriptionOf(schema: z.core.$ZodType): string {
+  for (const layer of layers(schema)) {
+    const description = z.globalRegistry.get(layer)?.description;
+    if (description !== undefined) return description;
+  }
+  return '';
+}
+
+const files: Readonly<Record<string, string>> = {
+  'schema/lb4.schema.json': jsonSchema(),
+  'docs/configuration.md': reference(),
+};
+const isCheck = process.argv.includes('--check');
+const stale = Object.entries(files).filter(([file, content]) => {
+  const path = join(root, file);
+  return !existsSync(path) || readFileSync(path, 'utf8') !== content;
+});
+for (const [file, content] of stale) {
+  if (isCheck) process.stderr.write(`stale: ${file}; run node dist/scripts/generate.js\n`);
+  else {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), content);
+    process.stderr.write(`wrote ${file}\n`);
+  }
+}
+if (isCheck && stale.length > 0) process.exitCode = 1;

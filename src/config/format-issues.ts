@@ -1,0 +1,21 @@
+/**
+ * Problems as lines for people: `lb4.yaml:12:14  upstreams[0].backends[1].weight: expected …, got -1`.
+ *
+ * Place: what `lb4 check` and `lb4 run` print, and the message of the library's LB4_CONFIG_INVALID.
+ */
+import { formatPath, type LocatedIssue } from './issue.ts';
+
+/** One line: the place if there is one, the path, what is wrong. A flag stands for its path. */
+export function formatIssue({ place, path, kind, message }: LocatedIssue): string {
+  if (place !== undefined && 'option' in place) return `${place.option}: ${message}`;
+  // The message names an unknown key itself; the path to say is that of its mapping.
+  const pathText = formatPath(kind === 'unknownKey' ? path.slice(0, -1) : path);
+  const text = pathText === '' ? message : `${pathText}: ${message}`;
+  if (place === undefined) return text;
+  return `${place.file}:${String(place.line)}:${String(place.column)}  ${text}`;
+}
+
+/** All of them, one a line. */
+export function formatIssues(issues: readonly LocatedIssue[]): string {
+  return issues.map(formatIssue).join('\n');
+}

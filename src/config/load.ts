@@ -1,0 +1,112 @@
+/**
+ * Loads a configuration for the command line: flag over environment over file over default.
+ *
+ * Place: `lb4 run`, `lb4 check` and every reload: file → document.ts → flags.ts → parse.ts. Invariants: never
+ * throws; all problems are reported together, each with its line and column, its flag or its variable.
+ */
+import { readDocument } from './document.ts';
+import { configFromFlags, type FlagName, type FlagSource, type RunFlags } from './flags.ts';
+import { formatIssues } from './format-issues.ts';
+import type { Environment } from './interpolate.ts';
+import type { ConfigIssue, LocatedIssue, Path, Place } from './issue.ts';
+import { parseConfig } from './parse.ts';
+import { emptyFile, readText, type UnreadableReason } from './read-text.ts';
+import type { Config } from './schema.ts';
+
+export type ConfigLoadResult =
+  | { readonly ok: true; readonly config: Config }
+  | {
+      readonly ok: false;
+      readonly kind: 'unreadable';
+      readonly reason: UnreadableReason;
+      readonly message: string;
+    }
+  | {
+      readonly ok: false;
+      readonly kind: 'invalid';
+      readonly issues: readonly LocatedIssue[];
+      /** The issues as lines for people. */
+      readonly message: string;
+    };
+
+export interface LoadRequest {
+  /** The file, as the user wrote its path; messages repeat it. */
+  readonly file?: string | undefined;
+  readonly flags?: RunFlags | undefined;
+  /** Whether a flag was typed, or came from its environment variable; default: typed. */
+  readonly sourceOf?: ((flag: FlagName) => FlagSource) | undefined;
+  /** What `${NAME}` in the file refers to. */
+  readonly env: Environment;
+}
+
+/** A file by itself, without flags. */
+export function loadConfigFile(path: string, env: Environment): ConfigLoadResult {
+  return loadConfig({ file: path, env });
+}
+
+/** A file, flags, or both. Without a file and without backends, the issue names `--backends`. */
+export function loadConfig({ file, flags, sourceOf, env }: LoadRequest): ConfigLoadResult {
+  if (file === undefined) {
+    const overlay = configFromFlags(flags ?? {}, undefined, sourceOf);
+    return check(overlay, { fileIssues: [], place: () => undefined });
+  }
+  const read = readText(file);
+  if (!read.ok) return { kind: 'unreadable', ...read };
+  const document = readDocument(read.text, env);
+  const placed = ({ position, ...issue }: (typeof document.issues)[number]): LocatedIssue => ({
+    ...issue,
+    place: { file, ...position },
+  });
+  if (document.value === undefined) return invalid(document.issues.map(placed));
+  if (document.value === null) return { kind: 'unreadable', ...emptyFile(file) };
+  return check(configFromFlags(flags ?? {}, document.value, sourceOf), {
+    fileIssues: document.issues.map(placed),
+    isUnfilled: document.isUnfilled,
+    written: document.written,
+    place: issue => ({ file, ...document.locate(issue) }),
+  });
+}
+
+/** How to speak about the file that a value came from. */
+interface FileContext {
+  readonly fileIssues: readonly LocatedIssue[];
+  readonly isUnfilled?: (path: Path) => boolean;
+  readonly written?: (path: Path) => string | undefined;
+  readonly place: (issue: ConfigIssue) => Place | undefined;
+}
+
+function check(
+  { input, origins, issues }: ReturnType<typeof configFromFlags>,
+  { fileIssues, isUnfilled, written, place }: FileContext,
+): ConfigLoadResult {
+  const optionFor = (path: Path) =>
+    origins.find(origin => origin.path.every((part, index) => path[index] === part))?.option;
+  const parsed = parseConfig(input, {
+    requireUnits: true,
+    written: path => (optionFor(path) === undefined ? written?.(path) : undefined),
+  });
+  const found = parsed.ok ? [] : parsed.issues;
+  const located = found.flatMap((issue): LocatedIssue[] => {
+    const option = optionFor(issue.path);
+    if (option !== undefined) return [{ ...issue, place: { option } }];
+    if (isUnfilled?.(issue.path) === true) return [];
+    const at = place(issue);
+    return [at === undefined ? issue : { ...issue, place: at }];
+  });
+  const all = [...issues, ...fileIssues, ...located];
+  return parsed.ok && all.length === 0 ? { ok: true, config: parsed.config } : invalid(all);
+}
+
+/** In the order of the file; flags come first. */
+function invalid(issues: readonly LocatedIssue[]): ConfigLoadResult {
+  const sorted = issues.toSorted((a, b) => line(a) - line(b) || column(a) - column(b));
+  return { ok: false, kind: 'invalid', issues: sorted, message: formatIssues(sorted) };
+}
+
+function line({ place }: LocatedIssue): number {
+  return place !== undefined && 'line' in place ? place.line : 0;
+}
+
+function column({ place }: LocatedIssue): number {
+  return place !== undefined && 'column' in place ? place.column : 0;
+}

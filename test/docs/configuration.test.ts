@@ -1,0 +1,199 @@
+/**
+ * The configuration's documents against its schema, both ways: the reference, the JSON Schema, the samples.
+ */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import t from 'tap';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { loadConfigFile } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
+import { STRATEGY_NAMES } from '../../src/config/schema.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const SAMPLES = 'deploy/examples';
+const samples = readdirSync(join(root, SAMPLES)).filter(file => /\.(yaml|json)$/.test(file));
+
+const jsonSchema = JSON.parse(read('schema/lb4.schema.json')) as z.core.JSONSchema.JSONSchema;
+const bySchema = z.fromJSONSchema(jsonSchema);
+
+/** Every key path of the JSON Schema, as the reference writes it. */
+function keysOf(schema: z.core.JSONSchema.JSONSchema, path: string): string[] {
+  const options = [schema, ...(schema.anyOf ?? [])].filter(option => typeof option === 'object');
+  return options.flatMap(option => [
+    ...Object.entries(option.properties ?? {}).flatMap(([key, inner]) => {
+      const at = path === '' ? key : `${path}.${key}`;
+      return typeof inner === 'object' ? [at, ...keysOf(inner, at)] : [at];
+    }),
+    ...(typeof option.items === 'object' && !Array.isArray(option.items)
+      ? keysOf(option.items, `${path}[]`)
+      : []),
+  ]);
+}
+const keys = new Set(keysOf(jsonSchema, ''));
+
+/** The rows of the reference: the cells of each, by key. */
+const rows = new Map(
+  read('docs/configuration.md')
+    .split('\n')
+    .filter(line => line.startsWith('| `'))
+    .map(line => line.split(' | ').map(cell => cell.replace(/^\| | \|$/g, '')))
+    .map(([key = '', ...cells]) => [key.replaceAll('`', ''), cells]),
+);
+
+await t.test('the generated files are fresh', t => {
+  const result = spawnSync(process.execPath, [join(root, 'dist/scripts/generate.js'), '--check'], {
+    encoding: 'utf8',
+  });
+  t.equal(result.stderr, '');
+  t.equal(result.status, 0);
+  t.end();
+});
+
+await t.test('every key of the schema is in the reference, and the other way round', t => {
+  t.ok(keys.size > 30);
+  const documented = [...rows.keys()].filter(key => !key.endsWith('[]'));
+  t.strictSame(documented.toSorted(), [...keys].toSorted());
+  t.end();
+});
+
+await t.test('every key has a type and a meaning', t => {
+  for (const [key, [type, , , meaning]] of rows) {
+    t.ok(type, key);
+    t.match(meaning, /\w+.*\.( \||$)/, key);
+  }
+  t.end();
+});
+
+await t.test('the documented defaults are what an absent key becomes', t => {
+  const defaults = [...rows].filter(([, [, byDefault = '']]) => byDefault.startsWith('`'));
+  t.ok(defaults.length > 15);
+  const build = (path?: string, value?: unknown): unknown => {
+    const config: Record<string, unknown> = {
+      listeners: [{ name: 'l', bind: ':1', upstream: 'u' }],
+      upstreams: [{ name: 'u', backends: [{ address: 'a:1' }] }],
+    };
+    let at: Record<string, unknown> = config;
+    if (path === undefined) return config;
+    const parts = path.replaceAll('[]', '.0').split('.');
+    for (const part of parts.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>;
+    at[parts.at(-1) ?? ''] = value;
+    return config;
+  };
+  for (const [key, [, byDefault = '']] of defaults) {
+    const explicit = parseConfig(build(key, parseYaml(byDefault.replaceAll('`', ''))));
+    t.ok(explicit.ok, key);
+    t.strictSame(explicit, parseConfig(build()), key);
+  }
+  t.end();
+});
+
+await t.test('every sample is valid, by lb4 and by the JSON Schema', t => {
+  t.ok(samples.length >= 4);
+  for (const sample of samples) {
+    const result = loadConfigFile(join(root, SAMPLES, sample), {});
+    t.equal(result.ok ? '' : result.message, '', sample);
+    const checked = bySchema.safeParse(parseYaml(read(join(SAMPLES, sample))));
+    t.equal(checked.success ? '' : z.prettifyError(checked.error), '', sample);
+  }
+  t.end();
+});
+
+await t.test('every sample points editors to the JSON Schema', t => {
+  for (const sample of samples) {
+    const [first = '', second = ''] = read(join(SAMPLES, sample)).split('\n');
+    if (sample.endsWith('.json')) t.equal(second, '  "$schema": "../../schema/lb4.schema.json",', sample);
+    else t.equal(first, '# yaml-language-server: $schema=../../schema/lb4.schema.json', sample);
+  }
+  t.end();
+});
+
+await t.test('the full sample has every key, and stands in the reference', t => {
+  const used = new Set<string>(['$schema']);
+  const collect = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) for (const element of value) collect(element, `${path}[]`);
+    else if (typeof value === 'object' && value !== null) {
+      for (const [key, inner] of Object.entries(value)) {
+        const at = path === '' ? key : `${path}.${key}`;
+        used.add(at);
+        collect(inner, at);
+      }
+    }
+  };
+  const text = read(join(SAMPLES, 'full.yaml'));
+  collect(parseYaml(text), '');
+  t.strictSame([...used].toSorted(), [...keys].toSorted());
+  t.ok(read('docs/configuration.md').includes(text.slice(text.indexOf('listeners:')).trim()));
+  t.end();
+});
+
+await t.test('the JSON Schema refuses what lb4 refuses by shape', t => {
+  const listener = { name: 'l', bind: ':1', upstream: 'u' };
+  const upstream = { name: 'u', backends: ['a:1'] };
+  const good = { listeners: [listener], upstreams: [upstream] };
+  const bad = [
+    {},
+    { ...good, x: 1 },
+    { ...good, drainTimeout: '5x' },
+    { ...good, drainTimeout: 5 },
+    { ...good, listeners: [] },
+    { ...good, listeners: [{ ...listener, bind: 'x' }] },
+    { ...good, upstreams: [{ ...upstream, backends: [] }] },
+    { ...good, upstreams: [{ ...upstream, backends: ['a'] }] },
+    { ...good, upstreams: [{ ...upstream, backends: [{ address: 'a:1', weight: -1 }] }] },
+    { ...good, upstreams: [{ ...upstream, strategy: 'x' }] },
+    { ...good, upstreams: [{ ...upstream, health: 'on' }] },
+  ];
+  t.ok(bySchema.safeParse(good).success);
+  for (const input of bad) {
+    t.notOk(bySchema.safeParse(input).success, JSON.stringify(input));
+    t.notOk(parseConfig(input, { requireUnits: true }).ok, JSON.stringify(input));
+  }
+  t.end();
+});
+
+await t.test('the JSON Schema accepts whatever lb4 accepts from a file', t => {
+  const duration = fc.constantFrom('0', 0, '10ms', '5s', '10m', '1h', '168h');
+  const sessions = fc.record({ maxSessions: fc.integer({ min: 1, max: 2_000_000 }) }, { requiredKeys: [] });
+  const input = fc.record(
+    {
+      listeners: fc.constant([{ name: 'l', bind: [':1', 'unix:/x', '[::]:2'], upstream: 'u' }]),
+      upstreams: fc
+        .record(
+          {
+            name: fc.constant('u'),
+            strategy: fc.constantFrom(...STRATEGY_NAMES, './x.js', '/x', 'y.mjs', 'x'),
+            backends: fc.constantFrom(
+              ['a:1', 'b:2@256', 'unix:/x@y'],
+              [{ address: 'A:1', weight: 0 }],
+              ['a:1@300'],
+            ),
+            health: fc.oneof(
+              fc.constantFrom('off', false),
+              fc.record({ interval: duration, rise: fc.integer({ min: 0, max: 101 }) }, { requiredKeys: [] }),
+            ),
+          },
+          { requiredKeys: ['name', 'backends'] },
+        )
+        .map(upstream => [upstream]),
+      limits: sessions,
+      drainTimeout: duration,
+    },
+    { requiredKeys: ['listeners', 'upstreams'] },
+  );
+  let accepted = 0;
+  fc.assert(
+    fc.property(input, value => {
+      if (!parseConfig(value, { requireUnits: true }).ok) return true;
+      accepted++;
+      return bySchema.safeParse(value).success;
+    }),
+    { numRuns: 300 },
+  );
+  t.ok(accepted > 20);
+  t.end();
+});

@@ -1,0 +1,328 @@
+import t from 'tap';
+import {
+  listener,
+  problems,
+  upstream,
+  withBackend,
+  withListener,
+  withTop,
+  withUpstream,
+} from './small-inputs.ts';
+
+const DURATION = 'expected a duration such as 250ms, 5s, 10m or 1h, got';
+const STRATEGY =
+  'expected one of roundrobin, leastconn, iphash, random, p2c, ewma, first, or a path such as ./my-strategy.js';
+const SHORT = 'host:port, [v6]:port or unix:/path';
+
+const BAD: [name: string, input: unknown, lines: string | string[]][] = [
+  [
+    'nothing at all',
+    undefined,
+    'expected a mapping with keys such as listeners, upstreams, limits, drainTimeout, got nothing',
+  ],
+  [
+    'null',
+    null,
+    'expected a mapping with keys such as listeners, upstreams, limits, drainTimeout, got nothing',
+  ],
+  ['a text', 'x', 'expected a mapping with keys such as listeners, upstreams, limits, drainTimeout, got "x"'],
+  [
+    'a list',
+    [1],
+    'expected a mapping with keys such as listeners, upstreams, limits, drainTimeout, got a list',
+  ],
+  [
+    'an empty mapping',
+    {},
+    [
+      'listeners: missing; expected a list of 1 to 1000 listeners',
+      'upstreams: missing; expected a list of 1 to 1000 upstreams',
+    ],
+  ],
+  [
+    'no listener',
+    withTop({ listeners: [] }),
+    'listeners: expected a list of 1 to 1000 listeners, got an empty list',
+  ],
+  [
+    'a listener that is a text',
+    withTop({ listeners: ['x'] }),
+    'listeners[0]: expected a mapping with keys such as name, bind, upstream, limits, got "x"',
+  ],
+  [
+    'no backend',
+    withUpstream({ backends: [] }),
+    'upstreams[0].backends: expected a list of 1 to 10000 backends, got an empty list',
+  ],
+  [
+    'one backend not in a list',
+    withUpstream({ backends: '10.0.0.1:80' }),
+    'upstreams[0].backends: expected a list of 1 to 10000 backends, got "10.0.0.1:80"',
+  ],
+  [
+    'no bind in a list',
+    withListener({ bind: [] }),
+    'listeners[0].bind: expected a list of 1 to 64 addresses, got an empty list',
+  ],
+  [
+    'a bind that is a number',
+    withListener({ bind: 80 }),
+    'listeners[0].bind: expected an address such as 0.0.0.0:443, or a list of them, got 80',
+  ],
+  [
+    'a number among binds',
+    withListener({ bind: [':80', 80] }),
+    'listeners[0].bind[1]: expected host:port, [v6]:port, :port or unix:/path, got 80',
+  ],
+  [
+    'a bind without a port',
+    withListener({ bind: 'localhost' }),
+    'listeners[0].bind: expected a port, as in localhost:5432, got "localhost"',
+  ],
+  [
+    'a bind without a port in a list',
+    withListener({ bind: [':80', 'localhost'] }),
+    'listeners[0].bind[1]: expected a port, as in localhost:5432, got "localhost"',
+  ],
+  [
+    'a name with a space',
+    withListener({ name: 'a b' }),
+    'listeners[0].name: expected a name of 1 to 64 letters, digits, ".", "_" or "-" that starts with a letter or digit, got "a b"',
+  ],
+  [
+    'a missing name',
+    withUpstream({ name: undefined }),
+    'upstreams[0].name: missing; expected a name of 1 to 64 letters, digits, ".", "_" or "-" that starts with a letter or digit',
+  ],
+  [
+    'an upstream that is no name',
+    withListener({ upstream: 5 }),
+    'listeners[0].upstream: expected the name of an upstream, got 5',
+  ],
+  [
+    'an unknown upstream',
+    withListener({ upstream: 'apps' }),
+    'listeners[0].upstream: expected the name of an upstream (app), got "apps"; did you mean "app"?',
+  ],
+  [
+    'an unknown upstream, near to nothing',
+    withListener({ upstream: 'mail' }),
+    'listeners[0].upstream: expected the name of an upstream (app), got "mail"',
+  ],
+  [
+    'a duration with a wrong unit',
+    withListener({ timeouts: { idle: '5x' } }),
+    `listeners[0].timeouts.idle: ${DURATION} "5x"`,
+  ],
+  [
+    'a duration that is a mapping',
+    withListener({ timeouts: { idle: {} } }),
+    `listeners[0].timeouts.idle: ${DURATION} a mapping`,
+  ],
+  [
+    'a duration that is NaN',
+    withListener({ timeouts: { idle: NaN } }),
+    `listeners[0].timeouts.idle: ${DURATION} NaN`,
+  ],
+  [
+    'a duration of half a millisecond',
+    withTop({ drainTimeout: 10.5 }),
+    'drainTimeout: expected a duration from 10ms to 168h, or 0 for not waiting, got 10.5',
+  ],
+  [
+    'a duration too long',
+    withListener({ timeouts: { idle: '169h' } }),
+    'listeners[0].timeouts.idle: expected a duration from 10ms to 168h, or 0 for none, got "169h"',
+  ],
+  [
+    'a connect timeout of 0',
+    withUpstream({ connect: { timeout: '0s' } }),
+    'upstreams[0].connect.timeout: expected a duration from 10ms to 5m, got "0s"',
+  ],
+  [
+    'an empty mapping in YAML',
+    withListener({ timeouts: null }),
+    'listeners[0].timeouts: expected a mapping with keys such as idle, halfClosed, lifetime, got nothing',
+  ],
+  [
+    'an unknown answer',
+    withListener({ whenUnavailable: 'http502' }),
+    'listeners[0].whenUnavailable: expected one of reset, close, http503, got "http502"; did you mean "http503"?',
+  ],
+  [
+    'an answer of the wrong type',
+    withListener({ whenUnavailable: true }),
+    'listeners[0].whenUnavailable: expected one of reset, close, http503, got true',
+  ],
+  [
+    'an unknown strategy',
+    withUpstream({ strategy: 'lestconn' }),
+    `upstreams[0].strategy: ${STRATEGY}, got "lestconn"; did you mean "leastconn"?`,
+  ],
+  ['a strategy that is a number', withUpstream({ strategy: 1 }), `upstreams[0].strategy: ${STRATEGY}, got 1`],
+  [
+    'a weight of -1',
+    withBackend({ address: '10.0.0.1:80', weight: -1 }),
+    'upstreams[0].backends[0].weight: expected an integer from 0 to 256, got -1',
+  ],
+  [
+    'a weight of -1.5',
+    withBackend({ address: '10.0.0.1:80', weight: -1.5 }),
+    'upstreams[0].backends[0].weight: expected an integer from 0 to 256, got -1.5',
+  ],
+  [
+    'a huge weight',
+    withBackend({ address: '10.0.0.1:80', weight: 1e300 }),
+    'upstreams[0].backends[0].weight: expected an integer from 0 to 256, got 1e+300',
+  ],
+  [
+    'a weight that is a text',
+    withBackend({ address: '10.0.0.1:80', weight: '2' }),
+    'upstreams[0].backends[0].weight: expected an integer from 0 to 256, got "2"',
+  ],
+  [
+    'a weight of -1 in short form',
+    withBackend('10.0.0.1:80@-1'),
+    'upstreams[0].backends[0]: expected a weight after the @ that is an integer from 0 to 256, got "10.0.0.1:80@-1"',
+  ],
+  [
+    'a backend without a port',
+    withBackend('127.0.0.1'),
+    'upstreams[0].backends[0]: expected a port, as in 127.0.0.1:5432, got "127.0.0.1"',
+  ],
+  [
+    'a backend without a port, in long form',
+    withBackend({ address: 'host' }),
+    'upstreams[0].backends[0].address: expected a port, as in host:5432, got "host"',
+  ],
+  [
+    'a backend at port 0',
+    withBackend('10.0.0.1:0'),
+    'upstreams[0].backends[0]: expected a port from 1 to 65535, got "10.0.0.1:0"',
+  ],
+  [
+    'a backend that is a number',
+    withBackend(80),
+    'upstreams[0].backends[0]: expected a backend such as 10.0.0.1:80, 10.0.0.1:80@2 or { address: 10.0.0.1:80, weight: 2 }, got 80',
+  ],
+  [
+    'a backend without an address',
+    withBackend({ weight: 1 }),
+    `upstreams[0].backends[0].address: missing; expected ${SHORT}`,
+  ],
+  [
+    'a misspelled key',
+    withBackend({ address: '10.0.0.1:80', weigth: 2 }),
+    'upstreams[0].backends[0]: unknown key "weigth"; did you mean "weight"?',
+  ],
+  [
+    'an unknown key',
+    withBackend({ address: '10.0.0.1:80', zone: 'a' }),
+    'upstreams[0].backends[0]: unknown key "zone"; expected one of the keys address, weight, maxSessions',
+  ],
+  [
+    'a misspelled key at the top',
+    withTop({ listener: [] }),
+    'unknown key "listener"; did you mean "listeners"?',
+  ],
+  [
+    'a misspelled required key, told once',
+    withBackend({ adress: '10.0.0.1:80' }),
+    'upstreams[0].backends[0]: unknown key "adress"; did you mean "address"?',
+  ],
+  [
+    'health that is a text',
+    withUpstream({ health: 'on' }),
+    'upstreams[0].health: expected "off", or a mapping such as { type: tcp, interval: 2s }, got "on"',
+  ],
+  [
+    'health that is true',
+    withUpstream({ health: true }),
+    'upstreams[0].health: expected "off", or a mapping such as { type: tcp, interval: 2s }, got true',
+  ],
+  [
+    'a health check of an unknown type',
+    withUpstream({ health: { type: 'tpc' } }),
+    'upstreams[0].health.type: expected one of tcp, off, got "tpc"; did you mean "tcp"?',
+  ],
+  [
+    'an unknown key in health',
+    withUpstream({ health: { intervall: '2s' } }),
+    'upstreams[0].health: unknown key "intervall"; did you mean "interval"?',
+  ],
+  [
+    'fall of 0',
+    withUpstream({ health: { fall: 0 } }),
+    'upstreams[0].health.fall: expected an integer from 1 to 100, got 0',
+  ],
+  [
+    'access that is a text',
+    withTop({ log: { access: 'yes' } }),
+    'log.access: expected true or false, got "yes"',
+  ],
+  [
+    'a level of the wrong case',
+    withTop({ log: { level: 'INFO' } }),
+    'log.level: expected one of error, warn, info, debug, got "INFO"; did you mean "info"?',
+  ],
+  [
+    '$schema that is a number',
+    withTop({ $schema: 1 }),
+    '$schema: expected the address of a JSON Schema, got 1',
+  ],
+  [
+    'the same backend twice',
+    withUpstream({ backends: ['10.0.0.1:80', { address: '10.0.0.1:80', weight: 2 }] }),
+    'upstreams[0].backends[1].address: expected each backend only once, got "10.0.0.1:80" (also at upstreams[0].backends[0])',
+  ],
+  [
+    'the same backend twice, differently written',
+    withUpstream({ backends: ['[FD00::1]:80', '[fd00::1]:80@2'] }),
+    'upstreams[0].backends[1]: expected each backend only once, got "[fd00::1]:80@2" (also at upstreams[0].backends[0])',
+  ],
+  [
+    'the same upstream name twice',
+    withTop({ upstreams: [upstream, upstream] }),
+    'upstreams[1].name: expected a name of its own, got "app" (also at upstreams[0].name)',
+  ],
+  [
+    'the same listener name twice',
+    withTop({ listeners: [listener, { ...listener, bind: ':1' }] }),
+    'listeners[1].name: expected a name of its own, got "web" (also at listeners[0].name)',
+  ],
+  [
+    'the same bind in two listeners',
+    withTop({ listeners: [listener, { ...listener, name: 'b' }] }),
+    'listeners[1].bind: expected an address that no other bind uses, got "127.0.0.1:8080" (also at listeners[0].bind)',
+  ],
+  [
+    'the same bind twice in a list',
+    withListener({ bind: ['unix:/x', 'unix:/x'] }),
+    'listeners[0].bind[1]: expected an address that no other bind uses, got "unix:/x" (also at listeners[0].bind[0])',
+  ],
+  [
+    'a wildcard within :port',
+    withListener({ bind: ['[::]:80', ':80'] }),
+    'listeners[0].bind[1]: expected an address that no other bind uses, got ":80" (also at listeners[0].bind[0])',
+  ],
+  [
+    'a very long value',
+    withUpstream({ strategy: 'x'.repeat(500) }),
+    `upstreams[0].strategy: ${STRATEGY}, got "${'x'.repeat(79)}…`,
+  ],
+  [
+    'a value that JSON does not have',
+    withTop({ drainTimeout: 5n, log: () => 1 }),
+    [
+      `drainTimeout: ${DURATION} a bigint`,
+      'log: expected a mapping with keys such as level, format, access, got a function',
+    ],
+  ],
+];
+
+for (const [name, input, lines] of BAD) {
+  await t.test(`${name} is told in plain words`, t => {
+    t.equal(problems(input), [lines].flat().join('\n'));
+    t.end();
+  });
+}
