@@ -1,0 +1,62 @@
+/**
+ * The pool that pools nothing: every acquire opens one connection. The default.
+ *
+ * Place: what an upstream without `pool.warm` uses; the dispatcher cannot tell it from the warm pool.
+ * Why: a fresh connection is never stale, takes no slot of the backend while idle and costs one round trip.
+ * Invariants: a result is passed on in the turn in which it comes; nothing is queued, parked or timed here (the
+ * limit is the backend's `maxSessions`, the timeout is the engine's); the one thing kept is the set of lent
+ * connections, so that a second release is noticed.
+ */
+import type { Acquired, Cancel, Connect, ConnectionPool, Poolable, PoolStats } from './connection-pool.ts';
+import { notLent } from './not-lent.ts';
+
+const NOTHING_EVICTED = Object.freeze({ dead: 0, idle: 0, drained: 0 });
+
+/** Builds a pool whose every acquire calls `connect` once; cancelling the acquire cancels that connect. */
+export function createDirectPool<C extends Poolable, F>(deps: {
+  readonly connect: Connect<C, F>;
+}): ConnectionPool<C, F> {
+  return new DirectPool(deps.connect);
+}
+
+class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
+  readonly #connect: Connect<C, F>;
+  readonly #lent = new Set<C>();
+  #misses = 0;
+
+  constructor(connect: Connect<C, F>) {
+    this.#connect = connect;
+  }
+
+  acquire(done: (result: Acquired<C, F>) => void): Cancel {
+    this.#misses++;
+    return this.#connect(result => {
+      if (!result.ok) {
+        done(result);
+        return;
+      }
+      this.#lent.add(result.connection);
+      done({ ok: true, connection: result.connection, warm: false });
+    });
+  }
+
+  release(connection: C): void {
+    if (!this.#lent.delete(connection)) throw notLent();
+  }
+
+  suspend(): void {
+    // Nothing is parked and nothing is opened ahead: there is nothing to suspend.
+  }
+
+  resume(): void {
+    // See suspend.
+  }
+
+  close(): void {
+    // Nothing is parked; lent connections live on.
+  }
+
+  stats(): PoolStats {
+    return { lent: this.#lent.size, parked: 0, hits: 0, misses: this.#misses, evicted: NOTHING_EVICTED };
+  }
+}

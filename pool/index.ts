@@ -1,0 +1,19 @@
+/**
+ * What `pool/` offers: the contract and its two implementations.
+ *
+ * Place: the data plane builds one pool per backend from here; nothing else in `pool/` is imported from outside.
+ */
+export type {
+  Acquired,
+  Cancel,
+  Connect,
+  Connected,
+  ConnectionPool,
+  Poolable,
+  PoolStats,
+} from './connection-pool.ts';
+export { createDirectPool } from './direct-pool.ts';
+export type { BackoffOptions } from './backoff.ts';
+export type { SetTimer } from './timer.ts';
+export type { WarmPoolDeps, WarmPoolOptions } from './warm-options.ts';
+export { createWarmPool } from './warm-pool.ts';

@@ -1,0 +1,102 @@
+/**
+ * The spare connections of one backend: connected, unused, watched, youngest lent first.
+ *
+ * Place: the part of the warm pool that guards parked connections; opening and counting are the pool's.
+ * Why watched: a socket nobody watches notices neither FIN nor RST, and generic-pool hands out dead ones.
+ * Why the youngest first: it is the least likely to have met a login timer or a middlebox's idle limit.
+ * Invariants: the list is in the order of parking, so the oldest is first; one timer, for the oldest; what
+ * `take` gives was not known to be dead and is not older than `maxIdleMs`.
+ */
+import type { Cancel, Poolable } from './connection-pool.ts';
+import type { SetTimer } from './timer.ts';
+
+export interface Spare<C, P> {
+  readonly connection: C;
+  /** The place of the limit it takes. */
+  readonly place: P;
+  readonly sinceMs: number;
+}
+
+export interface SpareListDeps<P> {
+  now(): number;
+  readonly setTimer: SetTimer;
+  /** A spare has left the list, dead or too old, after `ageMs`; its connection is the callee's to reset. */
+  gone(place: P, cause: 'dead' | 'idle', ageMs: number): void;
+}
+
+export class SpareList<C extends Poolable, P> {
+  readonly #maxIdleMs: number;
+  readonly #deps: SpareListDeps<P>;
+  readonly #spares: Spare<C, P>[] = [];
+  #cancelTimer: Cancel | undefined;
+
+  constructor(maxIdleMs: number, deps: SpareListDeps<P>) {
+    this.#maxIdleMs = maxIdleMs;
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#spares.length;
+  }
+
+  /** Parks a connection and watches it. What the peer sends meanwhile stays with the connection. */
+  park(connection: C, place: P): void {
+    const spare = { connection, place, sinceMs: this.#deps.now() };
+    this.#spares.push(spare);
+    connection.watch(change => {
+      if (change === 'dead') this.#died(spare);
+    });
+    this.#armTimer();
+  }
+
+  /** The youngest spare, no longer watched; undefined when there is none. */
+  take(): Spare<C, P> | undefined {
+    // The timer may be late: after a blocked event loop or a sleeping machine.
+    this.#evictExpired();
+    const youngest = this.#spares.pop();
+    youngest?.connection.unwatch();
+    return youngest;
+  }
+
+  /** Takes all spares, no longer watched. */
+  takeAll(): Spare<C, P>[] {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const all = this.#spares.splice(0);
+    for (const { connection } of all) connection.unwatch();
+    return all;
+  }
+
+  #died(spare: Spare<C, P>): void {
+    const index = this.#spares.indexOf(spare);
+    // An engine may still have the news of a connection that has just been taken.
+    if (index === -1) return;
+    this.#spares.splice(index, 1);
+    this.#deps.gone(spare.place, 'dead', this.#deps.now() - spare.sinceMs);
+  }
+
+  #evictExpired(): void {
+    const nowMs = this.#deps.now();
+    for (;;) {
+      const oldest = this.#spares[0];
+      if (oldest === undefined || nowMs - oldest.sinceMs < this.#maxIdleMs) return;
+      this.#spares.shift();
+      oldest.connection.unwatch();
+      this.#deps.gone(oldest.place, 'idle', nowMs - oldest.sinceMs);
+    }
+  }
+
+  #armTimer(): void {
+    const oldest = this.#spares[0];
+    if (oldest === undefined || this.#cancelTimer !== undefined) return;
+    const restMs = oldest.sinceMs + this.#maxIdleMs - this.#deps.now();
+    this.#cancelTimer = this.#deps.setTimer(
+      () => {
+        this.#cancelTimer = undefined;
+        this.#evictExpired();
+        this.#armTimer();
+      },
+      Math.max(1, Math.ceil(restMs)),
+    );
+  }
+}

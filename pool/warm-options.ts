@@ -1,0 +1,65 @@
+/**
+ * What a warm pool is told (options, their defaults and their check) and what it is given (dependencies).
+ *
+ * Place: read by `createWarmPool`; invalid options throw there and never reach the data path.
+ */
+import type { BackoffOptions } from './backoff.ts';
+import type { Connect } from './connection-pool.ts';
+import { MAX_TIMER_MS, type SetTimer } from './timer.ts';
+
+export interface WarmPoolOptions {
+  /** Spares wanted, an integer ≥ 1. */
+  readonly warm: number;
+  /** A spare that has been parked this long is destroyed and replaced, in milliseconds. */
+  readonly maxIdleMs: number;
+  /** Connections to the backend at most: lent, parked and being opened. Undefined: no limit. */
+  readonly limit?: number | undefined;
+  /** Acquires that may wait for a place of the limit, an integer ≥ 0; one more fails at once. */
+  readonly maxWaiting: number;
+  /** The longest time from acquire to connection, queueing and connecting together, in milliseconds. */
+  readonly acquireTimeoutMs: number;
+  /** The waits between refills that fail. Default: 100 ms to 10 s. */
+  readonly backoff?: BackoffOptions;
+}
+
+export interface WarmPoolDeps<C, F> {
+  /** Opens one connection, with a timeout of its own; must not throw. */
+  readonly connect: Connect<C, F>;
+  /** Monotonic time in milliseconds. */
+  now(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Default: global setTimeout, unref'd. */
+  readonly setTimer?: SetTimer;
+  /** The values of the failures that are the pool's own. */
+  readonly failures: {
+    /** No connection within `acquireTimeoutMs`. */
+    readonly timeout: F;
+    /** The limit is reached and `maxWaiting` acquires wait already. */
+    readonly full: F;
+  };
+}
+
+export const DEFAULT_BACKOFF: BackoffOptions = Object.freeze({ firstMs: 100, maxMs: 10_000 });
+
+/** Throws a RangeError that names the option, the range and the value. */
+export function checkWarmPoolOptions(options: WarmPoolOptions): void {
+  const { firstMs, maxMs } = options.backoff ?? DEFAULT_BACKOFF;
+  checkInteger('warm', options.warm, 1);
+  checkDelay('maxIdleMs', options.maxIdleMs, 1);
+  if (options.limit !== undefined) checkInteger('limit', options.limit, 1);
+  checkInteger('maxWaiting', options.maxWaiting, 0);
+  checkDelay('acquireTimeoutMs', options.acquireTimeoutMs, 1);
+  checkDelay('backoff.firstMs', firstMs, 1);
+  checkDelay('backoff.maxMs', maxMs, firstMs);
+}
+
+function checkInteger(name: string, value: number, lowest: number): void {
+  if (Number.isSafeInteger(value) && value >= lowest) return;
+  throw new RangeError(`warm pool: ${name} must be an integer from ${lowest} on, got ${value}`);
+}
+
+function checkDelay(name: string, value: number, lowest: number): void {
+  if (value >= lowest && value <= MAX_TIMER_MS) return;
+  throw new RangeError(`warm pool: ${name} must be from ${lowest} to ${MAX_TIMER_MS} ms, got ${value}`);
+}

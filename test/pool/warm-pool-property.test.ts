@@ -1,0 +1,65 @@
+/** The warm pool's invariants, under arbitrary steps and under every order of a few promises. */
+import fc from 'fast-check';
+import t from 'tap';
+import { settle } from './fake-backend.ts';
+import { suspendedHarness } from './warm-harness.ts';
+import { type Step, STEPS, WarmModel } from './warm-model.ts';
+
+const stepAndChoice = fc.tuple(fc.constantFrom<Step[]>(...STEPS, 'acquire', 'succeed'), fc.nat(7));
+
+await t.test('limit, spares and lending hold, whatever happens in whatever order', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 0, max: 3 }),
+      fc.array(stepAndChoice, { maxLength: 60, size: 'max' }),
+      async (limit, warm, maxWaiting, steps) => {
+        const model = new WarmModel(limit, warm, maxWaiting);
+        for (const [step, choice] of steps) await model.step(step, choice);
+        await model.finish();
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+await t.test('they hold at every point between the promises of generic-pool', async () => {
+  const actions: Step[] = ['suspend', 'acquire', 'cancel', 'release', 'acquireAndRelease', 'die'];
+  for (const limit of [2, 3]) {
+    for (let apart = 0; apart < 6; apart++) {
+      for (let later = 0; later < 8; later++) {
+        for (const action of actions) {
+          const model = new WarmModel(limit, 2, 3);
+          for (let n = 0; n < 3; n++) await model.step('acquire', 0);
+          await model.step('succeed', 0);
+          await model.step('microtask', apart);
+          await model.step('succeed', 0);
+          await model.step('microtask', later);
+          await model.step(action, 0);
+          await model.step('settle', 0);
+          await model.finish();
+        }
+      }
+    }
+  }
+});
+
+await t.test(
+  'a refill asked for, and taken back, at any such point opens nothing and costs no place',
+  async t => {
+    for (let microtasks = 0; microtasks < 12; microtasks++) {
+      const { backend, pool, acquire } = await suspendedHarness({ limit: 3 });
+      acquire();
+      backend.only().succeed();
+      for (let n = 0; n < microtasks; n++) await Promise.resolve();
+      pool.resume();
+      pool.suspend();
+      await settle();
+      t.strictSame(backend.opening, []);
+      pool.resume();
+      acquire();
+      t.equal(backend.opening.length, 2, 'the refill, and the connect of the acquire');
+    }
+  },
+);
