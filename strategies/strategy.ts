@@ -36,9 +36,9 @@ export interface Strategy {
 
 export interface StrategyDeps {
   /** Monotonic time in milliseconds. */
-  now(): number;
+  readonly now: () => number;
   /** Uniform in [0, 1). */
-  random(): number;
+  readonly random: () => number;
 }
 
 /**

@@ -1,0 +1,94 @@
+/**
+ * From what the user wrote (a built-in name, or the path of a module of their own) to a strategy factory.
+ *
+ * Place: called once per upstream at start and at reload, in every thread that balances.
+ * A module is tried out over two candidates before any client depends on it, so that a defect is a
+ * configuration error and not a failed session. The file's time of change is part of the address it is
+ * imported by, because Node would otherwise go on using the old text after a reload.
+ */
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { STRATEGIES, STRATEGY_NAMES, isStrategyName } from './index.ts';
+import type { Candidate, StrategyFactory } from './strategy.ts';
+
+const LOOKS_LIKE_PATH = /^\.{0,2}\/|\.m?js$/;
+
+/**
+ * Resolves `roundrobin`, `leastconn`, ... or the path of a JavaScript module, relative to `baseDir`, whose
+ * export `createStrategy` (or default export) is a `StrategyFactory`. A path starts with `./`, `../` or `/`
+ * or ends in `.js` or `.mjs`. Rejects with an Error that says what was expected and what was found.
+ */
+export async function loadStrategy(nameOrPath: string, baseDir: string): Promise<StrategyFactory> {
+  if (isStrategyName(nameOrPath)) return STRATEGIES[nameOrPath];
+  if (!LOOKS_LIKE_PATH.test(nameOrPath)) {
+    throw new Error(
+      `unknown strategy '${nameOrPath}': expected one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`,
+    );
+  }
+  const path = resolve(baseDir, nameOrPath);
+  const factory = findFactory(path, await importModule(path));
+  tryOut(path, factory);
+  return factory;
+}
+
+async function importModule(path: string): Promise<Record<string, unknown>> {
+  try {
+    const url = pathToFileURL(path);
+    url.searchParams.set('changed', String((await stat(path)).mtimeMs));
+    // A module namespace is always an object; what its exports are is checked by the caller.
+    return (await import(url.href)) as Record<string, unknown>;
+  } catch (error) {
+    throw failure(path, 'a JavaScript module', describe(error), error);
+  }
+}
+
+function findFactory(path: string, exported: Record<string, unknown>): StrategyFactory {
+  const factory = exported['createStrategy'] ?? exported['default'];
+  if (typeof factory !== 'function') {
+    const names = Object.keys(exported).join(', ') || 'nothing';
+    throw failure(path, 'a function exported as createStrategy or as default', `exports: ${names}`);
+  }
+  // Its parameters cannot be seen from here; tryOut calls it.
+  return factory as StrategyFactory;
+}
+
+function tryOut(path: string, factory: StrategyFactory): void {
+  const candidates = ['192.0.2.1:1', '192.0.2.2:1'].map((id): Candidate => ({
+    id,
+    weight: 1,
+    live: () => 0,
+  }));
+  const made = attempt(path, 'createStrategy', () =>
+    factory(candidates, { now: () => 0, random: () => 0.5 }),
+  );
+  if (!hasPick(made)) {
+    throw failure(path, 'createStrategy to return an object with a function pick', describe(made));
+  }
+  const picked = attempt(path, 'pick', () => made.pick({ clientAddress: '192.0.2.9' }));
+  if (picked !== undefined && !candidates.some(candidate => candidate === picked)) {
+    throw failure(path, 'pick to return one of the candidates or undefined', describe(picked));
+  }
+}
+
+function attempt(path: string, name: string, call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    throw failure(path, `${name} not to throw`, describe(error), error);
+  }
+}
+
+function hasPick(value: unknown): value is { pick: (context: { clientAddress: string }) => unknown } {
+  return typeof value === 'object' && value !== null && 'pick' in value && typeof value.pick === 'function';
+}
+
+function describe(value: unknown): string {
+  if (value instanceof Error) return value.message;
+  if (value === null || typeof value !== 'object') return `${typeof value} ${String(value)}`;
+  return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
+}
+
+function failure(path: string, expected: string, found: string, cause?: unknown): Error {
+  return new Error(`strategy module ${path}: expected ${expected}, found ${found}`, { cause });
+}

@@ -1,0 +1,111 @@
+/**
+ * Source hash (`iphash`): a client's address decides its backend, the same one in every process and instance.
+ *
+ * Place: built by the picker; a pure function of candidate ids, weights and the address, so no state to carry.
+ * Method: weighted rendezvous hashing. Each candidate draws u in (0, 1) from hash(address, id), the lowest
+ * -ln(u)/weight wins. What the others drew does not depend on who is there: when a candidate leaves, only its
+ * own clients move, in proportion to weight, and they get it back when it returns. `skip` finds the next best.
+ * With equal weights the order is that of u, so integers are compared. Else the bound -ln(u) ≥ 1-u spares
+ * nearly all logarithms. Candidates stand in order of id: equal draws fall to the same one everywhere.
+ * A client without an address (unix socket) gets a weighted random backend.
+ * Sources: Thaler, Ravishankar 1998 (rendezvous); Schindelhauer, Schomaker 2005 (weights); hash: FNV-1a
+ * (Fowler, Noll, Vo) for the text, lowbias32 (C. Wellons, hash-prospector, public domain) to mix.
+ */
+import type { Candidate, PickContext, StrategyFactory } from './strategy.ts';
+import { WeightedDraw } from './weighted-draw.ts';
+
+const TWO_32 = 2 ** 32;
+/** 2^32 divided by the golden ratio, made odd. */
+const GOLDEN = 0x9e3779b1;
+const V4_MAPPED = '::ffff:';
+
+interface Entry {
+  readonly candidate: Candidate;
+  readonly idHash: number;
+  readonly idHash2: number;
+}
+
+/** Factory of the strategy `iphash`. */
+export const createSourceHash: StrategyFactory = (candidates, { random }) => {
+  const entries = candidates.map(toEntry).sort((a, b) => (a.candidate.id < b.candidate.id ? -1 : 1));
+  const withoutAddress = new WeightedDraw(candidates, random);
+  const weighted = candidates.some(({ weight }) => weight !== candidates[0]?.weight);
+  const best = weighted ? bestByWeight : bestOfEqual;
+
+  return {
+    pick({ clientAddress, skip }) {
+      if (clientAddress === '') return withoutAddress.one(skip);
+      return best(entries, mix(hashText(canonical(clientAddress))), skip);
+    },
+  };
+};
+
+function bestOfEqual(
+  entries: readonly Entry[],
+  addressHash: number,
+  skip: PickContext['skip'],
+): Candidate | undefined {
+  let highest = -1;
+  let best: Candidate | undefined;
+  for (const entry of entries) {
+    const drawn = draw(addressHash, entry);
+    if (drawn > highest && skip?.(entry.candidate) !== true) {
+      highest = drawn;
+      best = entry.candidate;
+    }
+  }
+  return best;
+}
+
+function bestByWeight(
+  entries: readonly Entry[],
+  addressHash: number,
+  skip: PickContext['skip'],
+): Candidate | undefined {
+  let lowest = Infinity;
+  let best: Candidate | undefined;
+  for (const entry of entries) {
+    const { candidate } = entry;
+    const u = (draw(addressHash, entry) + 0.5) / TWO_32;
+    if (1 - u >= lowest * candidate.weight) continue;
+    const score = -Math.log(u) / candidate.weight;
+    if (score < lowest && skip?.(candidate) !== true) {
+      lowest = score;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+function toEntry(candidate: Candidate): Entry {
+  const idHash = mix(hashText(candidate.id));
+  return { candidate, idHash, idHash2: mix(idHash + GOLDEN) };
+}
+
+/**
+ * A 32-bit draw that address and id determine together. The product between the two uses of the id keeps the
+ * draws of two ids from being one permutation seen through a fixed XOR.
+ */
+function draw(addressHash: number, { idHash, idHash2 }: Entry): number {
+  return mix(Math.imul(addressHash ^ idHash, GOLDEN) + idHash2);
+}
+
+/** The same client through an IPv4 and through a dual-stack listener has the same address. */
+function canonical(address: string): string {
+  return address.startsWith(V4_MAPPED) ? address.slice(V4_MAPPED.length) : address;
+}
+
+/** FNV-1a over UTF-16 units, which for addresses are bytes. */
+function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
+}
+
+/** lowbias32: a permutation of the 32-bit integers in which each input bit turns half of the output bits. */
+function mix(value: number): number {
+  let x = value | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+  x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+  return (x ^ (x >>> 16)) >>> 0;
+}
