@@ -6,8 +6,9 @@
  * (docs/adr/0001). test/contracts/engine.ts is the suite that every engine passes.
  * Why callbacks: an engine that runs its own readiness loop completes many steps within one turn of
  * JavaScript; promises would hold each of them back to the end of that turn.
- * Invariants: every `done` is called exactly once, never after its cancel; an engine never throws on the data
- * path; a connection belongs to its creator until `relay`, `finish` or `reset` takes it.
+ * Invariants: every `done` is called exactly once, never after its cancel and never before the call that
+ * took it has returned, and so are the handlers of a relay; an engine never throws on the data path; a connection belongs to its creator until
+ * `relay`, `finish` or `reset` takes it, and one engine's connections are relayed by that engine only.
  */
 import type { Address } from '../support/address.ts';
 
@@ -20,13 +21,17 @@ export interface Engine {
    * `onClient` owns the connections it is given; nothing has been read from them yet.
    */
   listen(address: Address, onClient: (client: Connection) => void): Promise<EngineListener>;
-  /** Opens a connection to a numeric or unix address, without waiting for a byte from either side. */
+  /**
+   * Opens a connection to a numeric or unix address, without waiting for a byte from either side. Nothing has
+   * been read from it yet. A cancel after `done` has no effect.
+   */
   connect(address: Address, options: ConnectOptions, done: (result: ConnectResult) => void): Cancel;
   /**
    * Joins two connections until both directions have ended, and owns both from now on. Half-close and reset
-   * arrive at the other side as what they were, after everything received before them.
+   * arrive at the other side as what they were, after everything received before them. Ends when both
+   * sockets are closed: without a timeout of the session's own, a peer that stops reading keeps it for ever.
    */
-  relay(client: Connection, backend: Connection, done: (outcome: RelayOutcome) => void): Relay;
+  relay(client: Connection, backend: Connection, handlers: RelayHandlers): Relay;
 }
 
 export type Cancel = () => void;
@@ -50,11 +55,15 @@ export interface EngineListener {
   readonly address: Address;
   /**
    * Takes no further client until `resume`: new clients wait, connected but untouched, first come first served.
-   * How many can wait is bounded; beyond that they are refused. Idempotent.
+   * How many can wait is bounded; beyond that they are refused or reset. Idempotent.
    */
   pause(): void;
+  /** Takes clients again, first those that waited. A `pause` from within `onClient` keeps the rest waiting. */
   resume(): void;
-  /** Hands over every client that had already connected, then closes the socket. Idempotent. */
+  /**
+   * Hands over every client that had already connected, also while paused, then closes the socket. Resolves
+   * when the address is free; sessions live on. Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -65,10 +74,13 @@ export interface Connection {
   readonly peerPort: number;
   /**
    * Tells what happens on a connection nobody relays: 'readable' when the peer has sent something (the bytes
-   * stay and are relayed first), 'dead' when the peer has closed, half-closed or reset. 'dead' comes last.
+   * stay and are relayed first), 'dead' when the peer has closed, half-closed or reset. Each comes once at
+   * most, 'dead' last, neither before `watch` has returned; a later watch is told again. A dead connection can
+   * still be relayed, and passes on what it has received and how it ended.
    * An engine may stop noticing the peer after 16 KiB of bytes that nobody takes.
    */
   watch(onChange: (change: 'readable' | 'dead') => void): void;
+  /** Ends the watch; what it has read stays with the connection. */
   unwatch(): void;
   /**
    * Delivers `bytes`, if any, then a FIN, then swallows what the peer still sends, for a bounded time and
@@ -79,16 +91,26 @@ export interface Connection {
   reset(): void;
 }
 
+export interface RelayHandlers {
+  /** `halfClosed` has become true; at most once. */
+  onHalfClosed(): void;
+  /** Both directions have ended and both connections are gone; exactly once, and last. */
+  onEnd(outcome: RelayOutcome): void;
+}
+
 /** Two joined connections. */
 export interface Relay {
   /** Bytes received from each side and handed to the other. */
   readonly bytesFromClient: number;
   readonly bytesFromBackend: number;
-  /** The engine's coarse time at which a byte last moved in either direction. */
+  /**
+   * The engine's coarse time at which a byte last moved in either direction, or one of them ended. While a
+   * reset waits until its receiver has everything, it moves only with what the receiver takes.
+   */
   readonly lastActivityMs: number;
-  /** True once one direction has ended. */
+  /** True once one direction has ended, and while a reset waits behind data. */
   readonly halfClosed: boolean;
-  /** Resets both sides at once and ends the relay with `aborted`. Without effect once it has ended. */
+  /** Resets both sides at once; `onEnd` follows with `aborted`. Without effect once the relay has ended. */
   abort(): void;
 }
 

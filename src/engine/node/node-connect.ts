@@ -1,0 +1,66 @@
+/**
+ * Opens a connection to a backend, with a timeout and a cancel.
+ *
+ * Place: called by the dispatcher through the engine, and by the pool for its spares.
+ * Invariants: `done` is called exactly once, never before `connectNode` has returned and never after a
+ * cancel; a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
+ */
+import { connect } from 'node:net';
+
+import type { Address } from '../../support/address.ts';
+import { systemCode } from '../../errors.ts';
+import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
+import { connectFailure } from './connect-failure.ts';
+import { NodeConnection, type Peer } from './node-connection.ts';
+import type { SetTimer } from '../../support/timer.ts';
+
+/** Connects to a numeric or unix address. */
+export function connectNode(
+  address: Address,
+  options: ConnectOptions,
+  setTimer: SetTimer,
+  done: (result: ConnectResult) => void,
+): Cancel {
+  const socket = connect(
+    address.kind === 'unix'
+      ? { path: address.path, allowHalfOpen: true }
+      : // Happy eyeballs give up on an address after 250 ms; there is only one address here.
+        {
+          host: address.host,
+          port: address.port,
+          allowHalfOpen: true,
+          noDelay: true,
+          autoSelectFamily: false,
+        },
+  );
+  socket.pause();
+  const connection = new NodeConnection(socket, backendPeer(address), setTimer);
+
+  let settled = false;
+  const settle = (): boolean => {
+    if (settled) return false;
+    settled = true;
+    cancelTimer();
+    return true;
+  };
+  const fail = (code: string): void => {
+    if (!settle()) return;
+    socket.destroy();
+    done({ ok: false, failure: connectFailure(code, address.kind) });
+  };
+  const cancelTimer = setTimer(() => fail('ETIMEDOUT'), options.timeoutMs);
+  socket.once('connect', () => {
+    if (settle()) done({ ok: true, connection });
+  });
+  socket.once('error', error => fail(systemCode(error)));
+
+  return () => {
+    if (settle()) socket.destroy();
+  };
+}
+
+function backendPeer(address: Address): Peer {
+  return address.kind === 'unix'
+    ? { kind: 'unix', address: '', port: 0 }
+    : { kind: 'tcp', address: address.host, port: address.port };
+}

@@ -1,0 +1,49 @@
+/**
+ * The `node` engine: sockets and relay over net.Server and net.Socket, on any operating system.
+ *
+ * Place: the composition of this folder behind the contract in ../engine.ts; one per data plane thread.
+ * Invariants: nothing here logs or throws on the data path; no state is shared between two engines.
+ */
+import { Lb4Error } from '../../errors.ts';
+import type { Connection, Engine } from '../engine.ts';
+import { connectNode } from './node-connect.ts';
+import { NodeConnection } from './node-connection.ts';
+import { listenNode } from './node-listener.ts';
+import { startRelay, type CoarseClock } from './node-relay.ts';
+import { createSendQueueWatch } from './send-queue.ts';
+import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
+
+export interface NodeEngineDeps {
+  /** Milliseconds of a monotonic clock, updated by its owner as often as `lastActivityMs` has to be exact. */
+  readonly clock: CoarseClock;
+  /** How many clients can wait at a paused listener; default 1024. More are reset. */
+  readonly waitingLimit?: number;
+  /** Default: global timers that do not keep the process alive. */
+  readonly setTimer?: SetTimer;
+  /** Where the kernel's socket tables are; default `/proc/self/net`. Absent on other systems than Linux. */
+  readonly procNet?: string;
+}
+
+const WAITING_LIMIT = 1024;
+
+/** Creates the engine. It holds no resources by itself: listeners, connections and relays do. */
+export function createNodeEngine(deps: NodeEngineDeps): Engine {
+  const { clock, waitingLimit = WAITING_LIMIT, setTimer = setUnrefTimer } = deps;
+  const sendQueues = createSendQueueWatch({
+    setTimer,
+    ...(deps.procNet === undefined ? {} : { procNet: deps.procNet }),
+  });
+  const relayDeps = { clock, sendQueues };
+
+  return {
+    name: 'node',
+    listen: (address, onClient) => listenNode(address, onClient, { setTimer, waitingLimit }),
+    connect: (address, options, done) => connectNode(address, options, setTimer, done),
+    relay: (client, backend, handlers) => startRelay(own(client), own(backend), relayDeps, handlers),
+  };
+}
+
+function own(connection: Connection): NodeConnection {
+  if (connection instanceof NodeConnection) return connection;
+  throw new Lb4Error('LB4_WRONG_STATE', 'the node engine relays only connections that it has made itself');
+}

@@ -1,0 +1,119 @@
+/**
+ * How many bytes the kernel still holds for a TCP peer, from /proc/net/tcp and tcp6.
+ *
+ * Place: the only source of this number that Node can reach (it has no ioctl, hence no SIOCOUTQ); read by the
+ * send-queue watch. Linux only: elsewhere the files do not exist and `readSendQueues` rejects.
+ * A line is `sl: local remote state tx_queue:rx_queue ...`; addresses are 32-bit words printed as the machine
+ * holds them, so on little-endian machines the bytes of each word are reversed (proc(5)).
+ */
+import { open } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { endianness } from 'node:os';
+
+export type TcpTable = 'tcp' | 'tcp6';
+
+/** Where one connected socket stands in the tables. */
+export interface TcpRow {
+  readonly table: TcpTable;
+  /** Local and remote address as the table prints them, such as `0100007F:1F90 0100007F:D431`. */
+  readonly key: string;
+}
+
+/** The row of a connected TCP socket; undefined when the socket has lost its peer. */
+export function tcpRow(socket: Socket): TcpRow | undefined {
+  const { localAddress, localPort, remoteAddress, remotePort, remoteFamily } = socket;
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  const print = remoteFamily === 'IPv6' ? printIPv6 : printIPv4;
+  return {
+    table: remoteFamily === 'IPv6' ? 'tcp6' : 'tcp',
+    key: `${print(localAddress)}:${printPort(localPort)} ${print(remoteAddress)}:${printPort(remotePort)}`,
+  };
+}
+
+/**
+ * Reads one table and tells the bytes not yet acknowledged for each of its sockets, as far as they can have
+ * any. Resolves to the number of lines; rejects where the table cannot be read.
+ */
+export async function readSendQueues(
+  path: string,
+  onSocket: (key: string, unackedBytes: number) => void,
+): Promise<number> {
+  const file = await open(path);
+  try {
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    let lines = 0;
+    let rest = '';
+    // The kernel hands out a page per read, so a table of any size is parsed in small turns.
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES, null);
+      if (bytesRead === 0) return lines;
+      const text = rest + buffer.toString('latin1', 0, bytesRead);
+      let start = 0;
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+        readLine(text, start, onSocket);
+        start = end + 1;
+        lines++;
+      }
+      rest = text.slice(start);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const READ_BYTES = 16 * 1024;
+const TIME_WAIT = '06';
+
+function readLine(
+  text: string,
+  lineStart: number,
+  onSocket: (key: string, unackedBytes: number) => void,
+): void {
+  const local = text.indexOf(': ', lineStart) + 2;
+  const remote = text.indexOf(' ', local) + 1;
+  const state = text.indexOf(' ', remote) + 1;
+  // Most lines of a busy machine are connections that are over.
+  if (text.startsWith(TIME_WAIT, state)) return;
+  // Two digits of state, a blank, then eight digits of tx_queue; not a number in the heading.
+  const unackedBytes = Number.parseInt(text.slice(state + 3, state + 11), 16);
+  if (!Number.isNaN(unackedBytes)) onSocket(text.slice(local, state - 1), unackedBytes);
+}
+
+const LITTLE_ENDIAN = endianness() === 'LE';
+
+function printWord(bytes: readonly number[]): string {
+  const ordered = LITTLE_ENDIAN ? bytes.toReversed() : bytes;
+  return ordered.map(byte => byte.toString(16).padStart(2, '0').toUpperCase()).join('');
+}
+
+function printPort(port: number): string {
+  return port.toString(16).padStart(4, '0').toUpperCase();
+}
+
+function printIPv4(address: string): string {
+  return printWord(address.split('.').map(Number));
+}
+
+function printIPv6(address: string): string {
+  const bytes = ipv6Bytes(address);
+  return [0, 4, 8, 12].map(start => printWord(bytes.slice(start, start + 4))).join('');
+}
+
+/** The 16 bytes of an IPv6 address as Node prints it: zeros shortened, mapped IPv4 dotted, zone after '%'. */
+function ipv6Bytes(address: string): number[] {
+  const [text = ''] = address.split('%');
+  const [before = [], tail] = text.split('::').map(groupBytes);
+  if (tail === undefined) return before;
+  const zeros = new Array<number>(16 - before.length - tail.length).fill(0);
+  return [...before, ...zeros, ...tail];
+}
+
+function groupBytes(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap(group => {
+    if (group.includes('.')) return group.split('.').map(Number);
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
+}

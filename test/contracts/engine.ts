@@ -1,0 +1,36 @@
+/**
+ * The suite that every engine passes: rows of the semantics table that belong to sockets and relay, played
+ * with real sockets by scripted peers.
+ *
+ * Use: `engineContract('node', options => createNodeEngine(options))` in a test file of the engine.
+ */
+import t from 'tap';
+
+import { churnContract } from './engine/churn.ts';
+import { connectContract } from './engine/connect.ts';
+import { endingsContract } from './engine/endings.ts';
+import type { CreateEngine } from './engine/fixture.ts';
+import { listenContract } from './engine/listen.ts';
+import { relayContract } from './engine/relay.ts';
+import { resetsContract } from './engine/resets.ts';
+import { unownedContract } from './engine/unowned.ts';
+
+export type { CreateEngine } from './engine/fixture.ts';
+
+/** Declares the tests; `createEngine` is called afresh for every test. */
+export function engineContract(name: string, createEngine: CreateEngine): void {
+  for (const [part, contract] of Object.entries({
+    listen: listenContract,
+    connect: connectContract,
+    'watch, finish, reset': unownedContract,
+    relay: relayContract,
+    endings: endingsContract,
+    resets: resetsContract,
+    churn: churnContract,
+  })) {
+    void t.test(`${name} engine, ${part}`, { timeout: 80_000 }, t => {
+      contract(t, createEngine);
+      t.end();
+    });
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The part of the engine suite about leaks: many sessions that end in every way, and nothing stays behind.
+ */
+import type { Test } from 'tap';
+
+import { pause, until } from '../../harness/until.ts';
+import { startBalancer, STOPPED_CLOCK, type CreateEngine, type Joined } from './fixture.ts';
+
+const SESSIONS = 2000;
+const AT_ONCE = 100;
+
+const ENDINGS: readonly ((joined: Joined) => void)[] = [
+  ({ client }) => client.reset(),
+  ({ backend }) => backend.reset(),
+  ({ relay }) => relay.abort(),
+  ({ client, backend }) => {
+    client.halfClose();
+    backend.halfClose();
+  },
+  ({ client, backend }) => {
+    client.reset();
+    backend.reset();
+  },
+  ({ client, backend }) => {
+    client.socket.end('last words');
+    backend.socket.end('farewell');
+  },
+  ({ client, backend }) => {
+    client.socket.write('unread');
+    backend.socket.destroy();
+    client.halfClose();
+  },
+  ({ client, relay }) => {
+    client.halfClose();
+    relay.abort();
+  },
+];
+
+export function churnContract(t: Test, createEngine: CreateEngine): void {
+  void t.test(`${SESSIONS} sessions with mixed endings leave no socket and no handle behind`, async t => {
+    const before = openHandles();
+    let sessions = 0;
+    await t.test('play them', async t => {
+      const engine = createEngine({ clock: STOPPED_CLOCK });
+      const play = async (): Promise<void> => {
+        const join = await startBalancer(t, engine);
+        while (sessions < SESSIONS) {
+          const joined = await join();
+          const ending = ENDINGS[sessions++ % ENDINGS.length];
+          if (sessions % 3 === 0) await joined.client.send('hello');
+          if (sessions % 5 === 0) await joined.backend.send('welcome');
+          if (sessions % 2 > 0) await pause(0);
+          ending?.(joined);
+          await joined.ended();
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, play));
+    });
+    await until(`no more than ${before} handles are open`, () => openHandles() <= before);
+    t.pass();
+  });
+}
+
+/** Sockets, listening sockets and pending requests of this process. */
+function openHandles(): number {
+  const kinds = ['TCPSocketWrap', 'TCPServerWrap', 'PipeWrap', 'PipeServerWrap', 'TCPConnectWrap'];
+  return process.getActiveResourcesInfo().filter(kind => kinds.includes(kind)).length;
+}

@@ -1,0 +1,114 @@
+/**
+ * The part of the engine suite about bytes: all of them, in order, both ways, and no more held than needed.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Test } from 'tap';
+
+import { scripts } from '../../harness/backend.ts';
+import type { Peer } from '../../harness/peer.ts';
+import { until, untilSteady } from '../../harness/until.ts';
+import { FAMILIES, hasFamily, join, STOPPED_CLOCK, type CreateEngine } from './fixture.ts';
+
+const MIB = 1024 * 1024;
+
+export function relayContract(t: Test, createEngine: CreateEngine): void {
+  const engine = createEngine({ clock: STOPPED_CLOCK });
+
+  for (const family of FAMILIES) {
+    void t.test(`${family}: bytes, half-closes and counts arrive both ways`, async t => {
+      if (!(await hasFamily(t, family))) return;
+      const { client, backend, relay, ended, toldHalfClosed } = await join(t, engine, scripts.byHand, family);
+      await client.send('question');
+      await backend.untilText('question');
+      await backend.send('answer!');
+      await client.untilText('answer!');
+      t.notOk(relay.halfClosed);
+      t.notOk(toldHalfClosed());
+      client.halfClose();
+      t.equal(await backend.untilEnded(), 'fin');
+      t.ok(relay.halfClosed);
+      t.ok(toldHalfClosed(), 'and the session hears of it');
+      await backend.send(' late');
+      await client.untilText('answer! late');
+      backend.halfClose();
+      t.equal(await client.untilEnded(), 'fin');
+      t.strictSame(await ended(), {
+        by: 'client',
+        reason: 'closed',
+        bytesFromClient: 8,
+        bytesFromBackend: 12,
+      });
+    });
+  }
+
+  void t.test('a backend that speaks first is heard before the client says a word', async t => {
+    const { client, relay } = await join(t, engine, scripts.greet('220 mail.example ESMTP\r\n'));
+    await client.untilText('220 mail.example ESMTP\r\n');
+    t.equal(relay.bytesFromClient, 0);
+  });
+
+  void t.test('5 MB each way at once, in chunks of any size, arrive unchanged and are counted', async t => {
+    const { client, backend, ended } = await join(t, engine);
+    const [sentByClient, sentByBackend] = await Promise.all([
+      sendRandom(client, 5 * MIB),
+      sendRandom(backend, 5 * MIB),
+    ]);
+    t.equal(await client.untilEnded(), 'fin');
+    t.equal(await backend.untilEnded(), 'fin');
+    t.equal(backend.checksum(), sentByClient);
+    t.equal(client.checksum(), sentByBackend);
+    t.match(await ended(), { reason: 'closed', bytesFromClient: 5 * MIB, bytesFromBackend: 5 * MIB });
+  });
+
+  void t.test('a client that does not read holds the backend back', async t => {
+    const { client, backend, relay } = await join(t, engine);
+    client.stall();
+    const block = Buffer.alloc(MIB);
+    for (let i = 0; i < 64; i++) backend.socket.write(block);
+    const taken = await untilSteady('the relay', () => relay.bytesFromBackend);
+    // The kernel's own buffers take up to about 10 MB on loopback; the rest must stay with the backend.
+    t.ok(taken - client.receivedBytes < 24 * MIB, `${taken} bytes taken from the backend`);
+    client.read();
+    await client.untilBytes(64 * MIB);
+  });
+
+  void t.test('a backend that does not read holds the client back, and still reaches it', async t => {
+    const { client, backend, relay } = await join(t, engine, scripts.neverRead);
+    const block = Buffer.alloc(MIB);
+    for (let i = 0; i < 64; i++) client.socket.write(block);
+    const taken = await untilSteady('the relay', () => relay.bytesFromClient);
+    t.ok(taken < 24 * MIB, `${taken} bytes taken from the client`);
+    await backend.send('are you there?');
+    await client.untilText('are you there?');
+  });
+
+  void t.test('lastActivityMs follows the clock when bytes move, and only then', async t => {
+    const clock = { nowMs: 1000 };
+    const { client, backend, relay } = await join(t, createEngine({ clock }));
+    t.equal(relay.lastActivityMs, 1000);
+    clock.nowMs = 2000;
+    await client.send('x');
+    await backend.untilText('x');
+    t.equal(relay.lastActivityMs, 2000);
+    clock.nowMs = 3000;
+    await backend.send('y');
+    await client.untilText('y');
+    t.equal(relay.lastActivityMs, 3000);
+    clock.nowMs = 4000;
+    t.equal(relay.lastActivityMs, 3000);
+  });
+}
+
+/** Sends so many random bytes in chunks of random size, then a FIN; resolves to their SHA-256. */
+async function sendRandom(peer: Peer, bytes: number): Promise<string> {
+  const hash = createHash('sha256');
+  for (let sent = 0; sent < bytes;) {
+    const size = Math.min(1 + Math.floor(Math.random() ** 3 * 200_000), bytes - sent);
+    const chunk = randomBytes(size);
+    hash.update(chunk);
+    sent += size;
+    if (!peer.socket.write(chunk)) await until('there is room', () => !peer.socket.writableNeedDrain);
+  }
+  peer.halfClose();
+  return hash.digest('hex');
+}

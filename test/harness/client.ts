@@ -1,0 +1,24 @@
+/**
+ * A scripted raw client: connects, half-closes, resets, reads as slowly as it is told.
+ */
+import { connect } from 'node:net';
+import type { Test } from 'tap';
+
+import type { Address } from '../../src/support/address.ts';
+import { Peer } from './peer.ts';
+
+/** Connects to a TCP or unix address; destroyed at the end of the test. Rejects when the connect fails. */
+export async function connectClient(t: Test, address: Address): Promise<Peer> {
+  const socket = connect({
+    ...(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }),
+    allowHalfOpen: true,
+    noDelay: true,
+  });
+  t.teardown(() => socket.destroy());
+  const peer = new Peer(socket);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+  return peer;
+}

@@ -1,0 +1,151 @@
+/**
+ * An engine without sockets, for tests of what stands above it: connects are answered and relays are ended by
+ * the test.
+ */
+import type {
+  ConnectFailure,
+  ConnectResult,
+  Connection,
+  Engine,
+  EngineListener,
+  Relay,
+  RelayHandlers,
+  RelayOutcome,
+} from '../../src/engine/engine.ts';
+import { formatAddress, type Address } from '../../src/support/address.ts';
+
+export class FakeConnection implements Connection {
+  readonly peerAddress: string;
+  readonly peerPort = 50_000;
+  /** What was done to it: 'reset', 'finish', 'finish:TEXT', 'relay', 'watch'. */
+  readonly calls: string[] = [];
+
+  constructor(peerAddress = '192.0.2.1') {
+    this.peerAddress = peerAddress;
+  }
+
+  watch(): void {
+    this.calls.push('watch');
+  }
+
+  unwatch(): void {
+    this.calls.push('unwatch');
+  }
+
+  finish(bytes?: Uint8Array): void {
+    this.calls.push(bytes === undefined ? 'finish' : `finish:${Buffer.from(bytes).toString()}`);
+  }
+
+  reset(): void {
+    this.calls.push('reset');
+  }
+}
+
+export class FakeRelay implements Relay {
+  bytesFromClient = 0;
+  bytesFromBackend = 0;
+  lastActivityMs = 0;
+  halfClosed = false;
+  aborted = false;
+  readonly #handlers: RelayHandlers;
+
+  constructor(handlers: RelayHandlers) {
+    this.#handlers = handlers;
+  }
+
+  abort(): void {
+    this.aborted = true;
+    this.end({ by: 'balancer', reason: 'aborted' });
+  }
+
+  halfClose(): void {
+    this.halfClosed = true;
+    this.#handlers.onHalfClosed();
+  }
+
+  end(outcome: Pick<RelayOutcome, 'by' | 'reason'>): void {
+    const { bytesFromClient, bytesFromBackend } = this;
+    this.#handlers.onEnd({ ...outcome, bytesFromClient, bytesFromBackend });
+  }
+}
+
+export interface FakeConnect {
+  readonly address: string;
+  readonly timeoutMs: number;
+  cancelled: boolean;
+  /** Answers the attempt; returns the connection that was established. */
+  succeed(): FakeConnection;
+  fail(reason: ConnectFailure['reason'], code?: string): void;
+}
+
+export class FakeEngine implements Engine {
+  readonly name = 'node';
+  readonly connects: FakeConnect[] = [];
+  readonly relays: FakeRelay[] = [];
+  /** One per bound address; `client()` lets a client in. */
+  readonly listeners: {
+    address: string;
+    paused: boolean;
+    closed: boolean;
+    client(peer?: string): FakeConnection;
+  }[] = [];
+  /** Answers a connect at once when it returns true or a reason; otherwise the test answers. */
+  autoConnect: ((address: string) => boolean | ConnectFailure['reason'] | undefined) | undefined;
+  /** Fails `listen` for these addresses. */
+  readonly unbindable = new Set<string>();
+
+  listen(address: Address, onClient: (client: Connection) => void): Promise<EngineListener> {
+    const text = formatAddress(address);
+    if (this.unbindable.has(text)) return Promise.reject(new Error(`cannot listen on ${text}`));
+    const listener = {
+      address: text,
+      paused: false,
+      closed: false,
+      client(peer?: string): FakeConnection {
+        const client = new FakeConnection(peer);
+        onClient(client);
+        return client;
+      },
+    };
+    this.listeners.push(listener);
+    return Promise.resolve({
+      address,
+      pause: () => void (listener.paused = true),
+      resume: () => void (listener.paused = false),
+      close: () => {
+        listener.closed = true;
+        return Promise.resolve();
+      },
+    });
+  }
+
+  connect(
+    address: Address,
+    { timeoutMs }: { timeoutMs: number },
+    done: (result: ConnectResult) => void,
+  ): () => void {
+    const attempt: FakeConnect = {
+      address: formatAddress(address),
+      timeoutMs,
+      cancelled: false,
+      succeed() {
+        const connection = new FakeConnection();
+        done({ ok: true, connection });
+        return connection;
+      },
+      fail: (reason, code = reason) => done({ ok: false, failure: { reason, code } }),
+    };
+    this.connects.push(attempt);
+    const answer = this.autoConnect?.(attempt.address);
+    if (answer === true) attempt.succeed();
+    else if (typeof answer === 'string') attempt.fail(answer);
+    return () => void (attempt.cancelled = true);
+  }
+
+  relay(client: Connection, backend: Connection, handlers: RelayHandlers): Relay {
+    for (const side of [client, backend]) if (side instanceof FakeConnection) side.calls.push('relay');
+    const relay = new FakeRelay(handlers);
+    this.relays.push(relay);
+    return relay;
+  }
+}
