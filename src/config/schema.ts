@@ -7,6 +7,7 @@
  * parsed Config holds milliseconds and parsed addresses, and is frozen.
  */
 import { z } from 'zod';
+import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { formatAddress } from '../support/address.ts';
 import {
   backendAddress,
@@ -23,17 +24,6 @@ import {
   WEIGHT,
   yesOrNo,
 } from './fields.ts';
-
-/** The built-in strategies; anything else must be a path to a module. */
-export const STRATEGY_NAMES = [
-  'roundrobin',
-  'leastconn',
-  'iphash',
-  'random',
-  'p2c',
-  'ewma',
-  'first',
-] as const;
 
 const MS = 1;
 const SECOND = 1000 * MS;

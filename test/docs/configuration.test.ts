@@ -11,7 +11,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { loadConfigFile } from '../../src/config/load.ts';
 import { parseConfig } from '../../src/config/parse.ts';
-import { STRATEGY_NAMES } from '../../src/config/schema.ts';
+import { STRATEGY_NAMES } from '../../strategies/index.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');

@@ -1,0 +1,44 @@
+/**
+ * What the data plane keeps of one backend across snapshots: its address now, its pool and its live count.
+ *
+ * Place: created by `UpstreamRuntime` when a snapshot first names the backend, kept as long as snapshots do.
+ */
+import type { ConnectionPool } from '../../pool/index.ts';
+import type { Cancel, ConnectFailure, ConnectResult, Connection, Engine } from '../engine/engine.ts';
+import type { Address } from '../support/address.ts';
+import type { BackendSnapshot } from '../upstream/snapshot.ts';
+
+export type BackendPool = ConnectionPool<Connection, ConnectFailure>;
+
+/** Opens a connection to wherever the backend is when the attempt begins. */
+export type ConnectBackend = (done: (result: ConnectResult) => void) => Cancel;
+
+export class BackendRuntime {
+  readonly id: string;
+  readonly slot: number;
+  readonly pool: BackendPool;
+  #address: Address | undefined;
+
+  constructor(
+    snapshot: BackendSnapshot,
+    deps: { engine: Engine; connectTimeoutMs: number; createPool: (connect: ConnectBackend) => BackendPool },
+  ) {
+    this.id = snapshot.id;
+    this.slot = snapshot.slot;
+    this.#address = snapshot.address;
+    this.pool = deps.createPool(done => {
+      if (this.#address === undefined) {
+        done({ ok: false, failure: { reason: 'unreachable', code: 'ENOTFOUND' } });
+        return () => undefined;
+      }
+      return deps.engine.connect(this.#address, { timeoutMs: deps.connectTimeoutMs }, done);
+    });
+  }
+
+  /** Takes over what a new snapshot says; spares are kept only for a backend that gets new sessions. */
+  update(snapshot: BackendSnapshot): void {
+    this.#address = snapshot.address;
+    if (snapshot.eligible && snapshot.weight > 0) this.pool.resume();
+    else this.pool.suspend();
+  }
+}

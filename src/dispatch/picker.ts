@@ -1,0 +1,124 @@
+/**
+ * The immutable choice over one snapshot's eligible backends: strategy, limits and counting in one `pick`.
+ *
+ * Place: built whole by `UpstreamRuntime` for each snapshot and swapped in by reference; the dispatcher asks it.
+ * Invariants: synchronous; a pick is counted before it is returned; a backend at its `maxSessions` and a backend
+ * already tried are never picked.
+ */
+import type {
+  Candidate,
+  PickContext,
+  Strategy,
+  StrategyDeps,
+  StrategyFactory,
+} from '../../strategies/index.ts';
+import { createStrategy } from '../../strategies/index.ts';
+import type { LiveCounts } from '../upstream/live-counts.ts';
+import type { BackendRuntime } from './backend-runtime.ts';
+import { Lease } from './lease.ts';
+
+/** 'noBackend': none is eligible (or all were tried); 'full': those that are have no session left to give. */
+export type PickResult = Lease | 'noBackend' | 'full';
+
+export interface EligibleBackend {
+  readonly runtime: BackendRuntime;
+  readonly weight: number;
+  readonly maxSessions: number | undefined;
+}
+
+/** An eligible backend as strategies see it. */
+class PickerCandidate implements Candidate {
+  readonly id: string;
+  readonly weight: number;
+  readonly maxSessions: number | undefined;
+  readonly runtime: BackendRuntime;
+  readonly #counts: LiveCounts;
+
+  constructor(backend: EligibleBackend, counts: LiveCounts) {
+    this.id = backend.runtime.id;
+    this.weight = backend.weight;
+    this.maxSessions = backend.maxSessions;
+    this.runtime = backend.runtime;
+    this.#counts = counts;
+  }
+
+  live(): number {
+    return this.#counts.live(this.runtime.slot);
+  }
+
+  isFull(): boolean {
+    return this.maxSessions !== undefined && this.live() >= this.maxSessions;
+  }
+}
+
+export interface PickerDeps extends StrategyDeps {
+  readonly counts: LiveCounts;
+  readonly factory: StrategyFactory;
+  /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
+  readonly release: (backend: BackendRuntime) => void;
+}
+
+export class Picker {
+  readonly #deps: PickerDeps;
+  readonly #candidates: ReadonlyMap<string, PickerCandidate>;
+  readonly #hasLimits: boolean;
+  readonly #strategy: Strategy;
+
+  constructor(backends: readonly EligibleBackend[], deps: PickerDeps, previous?: Picker) {
+    this.#deps = deps;
+    const candidates = backends.map(backend => new PickerCandidate(backend, deps.counts));
+    this.#candidates = new Map(candidates.map(candidate => [candidate.id, candidate]));
+    this.#hasLimits = candidates.some(candidate => candidate.maxSessions !== undefined);
+    const { factory } = deps;
+    this.#strategy = createStrategy(
+      factory,
+      candidates,
+      deps,
+      previous === undefined ? undefined : previous.#strategy,
+    );
+  }
+
+  /** Picks and counts; `tried` are the ids of backends that this session has failed to reach already. */
+  pick(clientAddress: string, tried?: ReadonlySet<string>): PickResult {
+    const context = this.#context(clientAddress, tried);
+    // Another data plane may take a backend's last session between `skip` and `take`: then look again. The
+    // bound holds a strategy of the user's that does not honour `skip`.
+    for (let round = 0; round <= this.#candidates.size; round++) {
+      const candidate = this.#strategy.pick(context);
+      if (!(candidate instanceof PickerCandidate)) break;
+      if (!this.#deps.counts.take(candidate.runtime.slot, candidate.maxSessions)) continue;
+      this.#strategy.changed?.(candidate);
+      return new Lease(candidate.runtime, this.#deps.release);
+    }
+    return this.#isAnyFull(tried) ? 'full' : 'noBackend';
+  }
+
+  /** Tells the strategy how long a connect took. */
+  connected(backend: BackendRuntime, connectMs: number): void {
+    const candidate = this.#candidates.get(backend.id);
+    if (candidate !== undefined) this.#strategy.connected?.(candidate, connectMs);
+  }
+
+  /** Tells the strategy that a backend's live count has changed. */
+  changed(backend: BackendRuntime): void {
+    const candidate = this.#candidates.get(backend.id);
+    if (candidate !== undefined) this.#strategy.changed?.(candidate);
+  }
+
+  #context(clientAddress: string, tried: ReadonlySet<string> | undefined): PickContext {
+    if (tried === undefined && !this.#hasLimits) return { clientAddress };
+    return {
+      clientAddress,
+      skip: candidate =>
+        tried?.has(candidate.id) === true || (candidate instanceof PickerCandidate && candidate.isFull()),
+    };
+  }
+
+  #isAnyFull(tried: ReadonlySet<string> | undefined): boolean {
+    if (!this.#hasLimits) return false;
+    for (const candidate of this.#candidates.values()) {
+      if (candidate.weight > 0 && tried?.has(candidate.id) !== true && candidate.isFull()) return true;
+    }
+    return false;
+  }
+}

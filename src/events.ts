@@ -1,0 +1,69 @@
+/**
+ * Everything lb4 reports, as typed events. Log, access log and whatever else watches are subscribers; nothing
+ * on the data path knows them.
+ *
+ * Place: emitted by `LoadBalancer`; docs/events.md lists them, checked by a test.
+ */
+import { EventEmitter } from 'node:events';
+import type { HoldReason } from './listener/listener.ts';
+import type { SessionRecord } from './session/session-record.ts';
+
+export interface EventMap {
+  /** A listener accepts on an address; with the port the kernel chose where port 0 was configured. */
+  'listener:listening': { readonly listener: string; readonly address: string };
+  /** A listener takes no further clients for now; they wait. */
+  'listener:paused': { readonly listener: string; readonly reason: HoldReason };
+  'listener:resumed': { readonly listener: string };
+  /** A session has ended, for whatever reason; exactly once per accepted client. */
+  'session:closed': SessionRecord;
+  /** A backend gets new sessions again. */
+  'backend:up': { readonly upstream: string; readonly backend: string; readonly reason: string };
+  /** A backend gets no new sessions any more. */
+  'backend:down': { readonly upstream: string; readonly backend: string; readonly reason: string };
+  /** One attempt of a session to reach a backend failed; the session may have gone to another one. */
+  'backend:connectFailed': {
+    readonly upstream: string;
+    readonly backend: string;
+    readonly reason: string;
+    readonly code: string;
+  };
+  'drain:started': { readonly sessions: number; readonly timeoutMs: number };
+  /** Every session has ended, `aborted` of them because the drain's time was over. */
+  'drain:ended': { readonly aborted: number };
+}
+
+export type EventName = keyof EventMap;
+
+export const EVENT_NAMES = [
+  'listener:listening',
+  'listener:paused',
+  'listener:resumed',
+  'session:closed',
+  'backend:up',
+  'backend:down',
+  'backend:connectFailed',
+  'drain:started',
+  'drain:ended',
+] as const satisfies readonly EventName[];
+
+type Listener<N extends EventName> = (event: EventMap[N]) => void;
+
+/** A typed emitter over Node's own. */
+export class Events {
+  readonly #emitter = new EventEmitter();
+
+  constructor() {
+    // Subscribers are few but not bounded by us; the warning would be about the user's code.
+    this.#emitter.setMaxListeners(0);
+  }
+
+  emit<N extends EventName>(name: N, event: EventMap[N]): void {
+    this.#emitter.emit(name, event);
+  }
+
+  /** Subscribes; returns the unsubscriber. */
+  on<N extends EventName>(name: N, listener: Listener<N>): () => void {
+    this.#emitter.on(name, listener);
+    return () => this.#emitter.off(name, listener);
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * The `tcp` probe: passes when the backend accepts a connection within the timeout.
+ *
+ * Place: one kind of probe; uses the engine, so that it connects exactly as sessions do.
+ * Why it ends with FIN and not with a reset: servers that are not hardened log or even count resets against
+ * the client (MySQL's max_connect_errors), and a few TIME_WAITs on our side cost nothing.
+ */
+import type { Engine } from '../engine/engine.ts';
+import type { Probe } from './probe.ts';
+
+export function createTcpProbe(engine: Engine, { timeoutMs }: { timeoutMs: number }): Probe {
+  return (address, done) =>
+    engine.connect(address, { timeoutMs }, result => {
+      if (result.ok) {
+        result.connection.finish();
+        done({ verdict: 'passed' });
+        return;
+      }
+      const { reason, code } = result.failure;
+      if (reason === 'localResources') done({ verdict: 'none' });
+      else done({ verdict: 'failed', reason: `${reason} (${code})` });
+    });
+}

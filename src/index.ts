@@ -1,0 +1,18 @@
+/**
+ * lb4 as a library: `import { createLoadBalancer } from 'lb4'`.
+ *
+ * The public API, and the only barrel. What is not exported here may change at any time.
+ */
+export { createLoadBalancer, LoadBalancer } from './load-balancer.ts';
+export type {
+  BackendView,
+  LoadBalancerOptions,
+  LoadBalancerSnapshot,
+  LoadBalancerState,
+} from './load-balancer.ts';
+export type { Config, ConfigInput } from './config/schema.ts';
+export { ERROR_CODES, Lb4Error, type ErrorCode } from './errors.ts';
+export type { EventMap, EventName } from './events.ts';
+export type { HoldReason } from './listener/listener.ts';
+export type { SessionRecord } from './session/session-record.ts';
+export { REASONS, type EndedBy, type Phase, type Reason, type Termination } from './termination.ts';

@@ -1,0 +1,261 @@
+/**
+ * The composition root and the library's one object: builds control and data plane from a configuration,
+ * starts, drains, stops and describes them.
+ *
+ * Place: used by programs (`import { createLoadBalancer } from 'lb4'`) and by the command line alike. The only
+ * file of the library in which the real clock and the real randomness are named.
+ * States: new → starting → running → draining → stopped; to start again, create another one.
+ */
+import { performance } from 'node:perf_hooks';
+import { loadStrategy } from '../strategies/load-strategy.ts';
+import { formatIssues } from './config/format-issues.ts';
+import { parseConfig } from './config/parse.ts';
+import type { Config, ConfigInput } from './config/schema.ts';
+import { ControlPlane } from './control-plane.ts';
+import { DataPlane, type DataPlaneSettings } from './data-plane.ts';
+import { createNodeEngine } from './engine/node/node-engine.ts';
+import { Lb4Error } from './errors.ts';
+import { Events, type EventMap, type EventName } from './events.ts';
+import { descriptorBudget } from './listener/descriptor-budget.ts';
+import { DeadlineWheel } from './session/deadline-wheel.ts';
+import { LiveCounts } from './upstream/live-counts.ts';
+
+export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
+
+/** What is going on, as plain data. */
+export interface LoadBalancerSnapshot {
+  readonly state: LoadBalancerState;
+  readonly engine: string;
+  /** Sessions that run now, and all there ever were. */
+  readonly sessions: number;
+  readonly sessionsEver: number;
+  /** Sessions that can run at once: `limits.maxSessions` or what file descriptors allow; undefined for no limit. */
+  readonly maxSessions: number | undefined;
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    /** True while new clients wait because a limit is reached. */
+    readonly paused: boolean;
+    readonly sessions: number;
+  }[];
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly strategy: string;
+    readonly backends: readonly BackendView[];
+  }[];
+}
+
+/** One backend, as `snapshot()` shows it. */
+export interface BackendView {
+  /** Its configured address. */
+  readonly backend: string;
+  readonly state: 'up' | 'down';
+  readonly weight: number;
+  /** Sessions that hold it now. */
+  readonly sessions: number;
+  /** Spare connections, and how many sessions got one or had to connect. */
+  readonly pool: { readonly parked: number; readonly hits: number; readonly misses: number };
+}
+
+export interface LoadBalancerOptions {
+  /** Where a strategy's relative path starts from; the working directory unless given. */
+  readonly baseDir?: string;
+}
+
+/**
+ * Builds a load balancer; nothing is opened before `start`.
+ *
+ * @param config as in the configuration file; durations may also be numbers of milliseconds
+ * @throws Lb4Error `LB4_CONFIG_INVALID` naming every problem
+ */
+export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOptions = {}): LoadBalancer {
+  const parsed = parseConfig(config);
+  if (parsed.ok) return new LoadBalancer(parsed.config, options);
+  throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
+}
+
+interface Planes {
+  readonly control: ControlPlane;
+  readonly data: DataPlane;
+  readonly engine: string;
+}
+
+export class LoadBalancer {
+  readonly #config: Config;
+  readonly #baseDir: string;
+  readonly #events = new Events();
+  #state: LoadBalancerState = 'new';
+  #planes: Planes | undefined;
+
+  /** @param config as `parseConfig` or `loadConfig` returns it; see `createLoadBalancer` for raw input */
+  constructor(config: Config, options: LoadBalancerOptions = {}) {
+    this.#config = config;
+    this.#baseDir = options.baseDir ?? process.cwd();
+  }
+
+  get state(): LoadBalancerState {
+    return this.#state;
+  }
+
+  /** Subscribes to an event; returns the unsubscriber. */
+  on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /**
+   * Loads strategies, resolves names, binds listeners, begins health checks.
+   *
+   * Rejects with `LB4_STRATEGY_INVALID` or `LB4_LISTEN_FAILED`; nothing is left open then.
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Lb4Error('LB4_WRONG_STATE', `cannot start: it is ${this.#state}`);
+    this.#state = 'starting';
+    try {
+      const planes = await this.#build();
+      this.#planes = planes;
+      await planes.control.prepare();
+      await planes.data.listen();
+      if (this.#isStopped()) throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
+      planes.control.start();
+      this.#state = 'running';
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Takes no more clients, lets sessions end by themselves, resets those that still run after the time, then
+   * stops.
+   *
+   * @param timeoutMs the configuration's `drainTimeout` unless given
+   */
+  async drain(timeoutMs: number = this.#config.drainTimeout): Promise<void> {
+    const planes = this.#planes;
+    if (this.#state !== 'running' || planes === undefined) {
+      throw new Lb4Error('LB4_WRONG_STATE', `cannot drain: it is ${this.#state}`);
+    }
+    this.#state = 'draining';
+    await planes.data.stopListening();
+    this.#events.emit('drain:started', { sessions: planes.data.sessions, timeoutMs });
+    planes.data.closePools();
+    let aborted = 0;
+    const deadline = setTimeout(() => {
+      aborted = planes.data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'drainTimeout' });
+    }, timeoutMs);
+    await planes.data.whenEmpty();
+    clearTimeout(deadline);
+    this.#events.emit('drain:ended', { aborted });
+    await this.stop();
+  }
+
+  /** Closes everything and resets every session now. Idempotent. */
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    if (this.#planes === undefined) return;
+    const { control, data } = this.#planes;
+    control.stop();
+    await data.stopListening();
+    data.closePools();
+    data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
+    await data.whenEmpty();
+  }
+
+  snapshot(): LoadBalancerSnapshot {
+    const data = this.#planes?.data;
+    return {
+      state: this.#state,
+      engine: this.#planes?.engine ?? '',
+      sessions: data?.sessions ?? 0,
+      sessionsEver: data?.sessionsEver ?? 0,
+      maxSessions: data?.maxSessions === Infinity ? undefined : data?.maxSessions,
+      listeners: data?.listeners() ?? [],
+      upstreams: (this.#planes?.control.status() ?? []).map(({ name, strategy, backends }) => {
+        const pools = data?.pools(name);
+        return {
+          name,
+          strategy,
+          backends: backends.map(({ backend, state, weight, sessions }) => {
+            const { parked = 0, hits = 0, misses = 0 } = pools?.get(backend) ?? {};
+            return { backend, state, weight, sessions, pool: { parked, hits, misses } };
+          }),
+        };
+      }),
+    };
+  }
+
+  async #build(): Promise<Planes> {
+    const now = (): number => performance.now();
+    const random = (): number => Math.random();
+    const wallClock = (): number => Date.now();
+    const wheel = new DeadlineWheel(now);
+    const budget = descriptorBudget();
+    const engine = createNodeEngine({ clock: wheel, ...(budget && { waitingLimit: budget.waiting }) });
+    const counts = new LiveCounts(
+      this.#config.upstreams.reduce((sum, { backends }) => sum + backends.length, 0),
+    );
+    const events = this.#events;
+    const settings = await this.#dataPlaneSettings(budget?.sessions ?? Infinity);
+    const data = new DataPlane(
+      settings,
+      { engine, wheel, counts, now, wallClock, random },
+      {
+        onListening: (listener, address) => events.emit('listener:listening', { listener, address }),
+        onListenerPaused: (listener, reason) => events.emit('listener:paused', { listener, reason }),
+        onListenerResumed: listener => events.emit('listener:resumed', { listener }),
+        onConnectFailed: (upstream, backend, { reason, code }) =>
+          events.emit('backend:connectFailed', { upstream, backend, reason, code }),
+        onSessionClosed: record => events.emit('session:closed', record),
+      },
+    );
+    const control = new ControlPlane(this.#config.upstreams, {
+      engine,
+      counts,
+      events,
+      random,
+      publish: snapshot => data.apply(snapshot),
+    });
+    return { control, data, engine: engine.name };
+  }
+
+  async #dataPlaneSettings(maxSessions: number): Promise<DataPlaneSettings> {
+    const { listeners, upstreams, limits } = this.#config;
+    return {
+      maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions),
+      listeners: listeners.map(({ name, bind, upstream, whenUnavailable, timeouts, limits: own }) => ({
+        name,
+        bind,
+        upstream,
+        whenUnavailable,
+        maxSessions: own.maxSessions ?? Infinity,
+        timeouts: {
+          idleMs: timeouts.idle,
+          halfClosedMs: timeouts.halfClosed,
+          lifetimeMs: timeouts.lifetime,
+        },
+      })),
+      upstreams: await Promise.all(
+        upstreams.map(async ({ name, strategy, connect, pool }) => ({
+          name,
+          factory: await this.#loadStrategy(name, strategy),
+          connect: { timeoutMs: connect.timeout, attempts: connect.attempts },
+          pool: { warm: pool.warm, maxIdleMs: pool.maxIdle },
+        })),
+      ),
+    };
+  }
+
+  async #loadStrategy(upstream: string, strategy: string): ReturnType<typeof loadStrategy> {
+    try {
+      return await loadStrategy(strategy, this.#baseDir);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Lb4Error('LB4_STRATEGY_INVALID', `upstream ${upstream}: ${why}`, { cause: error });
+    }
+  }
+
+  /** Behind a method, because the compiler does not see that `stop` may be called during an await. */
+  #isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+}

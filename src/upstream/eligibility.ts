@@ -1,0 +1,16 @@
+/**
+ * May a backend get new sessions? One pure function of everything that has a say.
+ *
+ * Place: called by `Upstream` for every backend of every snapshot.
+ */
+
+export interface BackendConditions {
+  /** What the active health check says. */
+  readonly healthy: boolean;
+  /** Whether there is an address to connect to: false for a name that has never been resolved. */
+  readonly resolved: boolean;
+}
+
+export function isEligible({ healthy, resolved }: BackendConditions): boolean {
+  return healthy && resolved;
+}

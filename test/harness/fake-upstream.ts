@@ -1,0 +1,52 @@
+/** An upstream's runtime side over a fake engine, for tests of picker, dispatcher and session. */
+import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
+import { parseAddress } from '../../src/support/address.ts';
+import { LiveCounts } from '../../src/upstream/live-counts.ts';
+import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
+import { STRATEGIES, type StrategyName } from '../../strategies/index.ts';
+import { FakeEngine } from './fake-engine.ts';
+
+export type BackendSpec = Partial<Omit<BackendSnapshot, 'id' | 'slot'>>;
+
+export function createFakeUpstream(
+  backends: Record<string, BackendSpec>,
+  options: {
+    strategy?: StrategyName;
+    attempts?: number;
+    warm?: number;
+    engine?: FakeEngine;
+    now?: () => number;
+  } = {},
+) {
+  const { strategy = 'first', attempts = 3, warm = 0, engine = new FakeEngine(), now = () => 0 } = options;
+  const counts = new LiveCounts(8);
+  const upstream = new UpstreamRuntime(
+    {
+      name: 'app',
+      factory: STRATEGIES[strategy],
+      connect: { timeoutMs: 5_000, attempts },
+      pool: { warm, maxIdleMs: 5_000 },
+    },
+    { engine, counts, now, random: () => 0.5 },
+  );
+  const apply = (specs: Record<string, BackendSpec>): void =>
+    upstream.apply({
+      name: 'app',
+      backends: Object.entries(specs).map(([id, spec]) => snapshotOf(id, spec, counts)),
+    });
+  apply(backends);
+  return { upstream, counts, engine, apply, live: (id: string) => counts.live(counts.slotOf('app', id)) };
+}
+
+function snapshotOf(id: string, spec: BackendSpec, counts: LiveCounts): BackendSnapshot {
+  const parsed = parseAddress(id);
+  return {
+    id,
+    slot: counts.slotOf('app', id),
+    address: parsed.ok ? parsed.address : undefined,
+    weight: 1,
+    maxSessions: undefined,
+    eligible: true,
+    ...spec,
+  };
+}

@@ -1,0 +1,74 @@
+import t from 'tap';
+import type { Lease } from '../../../src/dispatch/lease.ts';
+import type { PickResult } from '../../../src/dispatch/picker.ts';
+import { createFakeUpstream } from '../../harness/fake-upstream.ts';
+
+const A = '10.0.0.1:80';
+const B = '10.0.0.2:80';
+
+function leaseOf(result: PickResult): Lease {
+  if (typeof result === 'string') throw new Error(`nothing picked: ${result}`);
+  return result;
+}
+
+void t.test('a pick is counted before it is returned, and until its lease is released', async t => {
+  const { upstream, live } = createFakeUpstream({ [A]: {} });
+  const lease = leaseOf(upstream.picker.pick('192.0.2.1'));
+  t.equal(live(A), 1);
+  lease.release();
+  t.equal(live(A), 0);
+});
+
+void t.test('a burst of picks before any connect spreads over the backends', async t => {
+  const { upstream, live } = createFakeUpstream({ [A]: {}, [B]: {} }, { strategy: 'leastconn' });
+  for (let i = 0; i < 100; i++) upstream.picker.pick('192.0.2.1');
+  t.same([live(A), live(B)], [50, 50]);
+});
+
+void t.test('releasing a lease twice is a bug and throws', async t => {
+  const { upstream, live } = createFakeUpstream({ [A]: {} });
+  const lease = leaseOf(upstream.picker.pick(''));
+  lease.release();
+  t.throws(() => lease.release(), /was released twice/);
+  t.equal(live(A), 0, 'and counts nothing');
+});
+
+void t.test('a backend at its maxSessions is passed over; when all are, the answer is full', async t => {
+  const { upstream } = createFakeUpstream({ [A]: { maxSessions: 2 }, [B]: { maxSessions: 1 } });
+  const picks = Array.from({ length: 4 }, () => upstream.picker.pick(''));
+  t.same(
+    picks.map(pick => (typeof pick === 'string' ? pick : pick.backend.id)),
+    [A, A, B, 'full'],
+  );
+  leaseOf(picks[0] ?? 'full').release();
+  t.equal(leaseOf(upstream.picker.pick('')).backend.id, A, 'and a freed place is given again');
+});
+
+void t.test('tried backends are not picked again', async t => {
+  const { upstream } = createFakeUpstream({ [A]: {}, [B]: {} });
+  t.equal(leaseOf(upstream.picker.pick('', new Set([A]))).backend.id, B);
+  t.equal(upstream.picker.pick('', new Set([A, B])), 'noBackend');
+});
+
+void t.test('backends that are not eligible or have weight 0 are never picked', async t => {
+  const { upstream } = createFakeUpstream({ [A]: { eligible: false }, [B]: { weight: 0 } });
+  t.equal(upstream.picker.pick(''), 'noBackend');
+});
+
+void t.test('a lease outlives the picker it came from, and its release reaches the new one', async t => {
+  const { upstream, apply, live } = createFakeUpstream({ [A]: {}, [B]: {} }, { strategy: 'leastconn' });
+  const first = leaseOf(upstream.picker.pick(''));
+  apply({ [A]: {}, [B]: {} });
+  t.equal(live(first.backend.id), 1, 'the count survives the replacement');
+  const second = leaseOf(upstream.picker.pick(''));
+  t.not(second.backend.id, first.backend.id, 'and the new picker knows it');
+  first.release();
+  t.equal(leaseOf(upstream.picker.pick('')).backend.id, first.backend.id, 'and learns of the release');
+});
+
+void t.test('a strategy that does not honour `skip` cannot hang the picker', async t => {
+  const { upstream } = createFakeUpstream({ [A]: { maxSessions: 1 } });
+  const lease = leaseOf(upstream.picker.pick(''));
+  t.equal(upstream.picker.pick(''), 'full');
+  lease.release();
+});

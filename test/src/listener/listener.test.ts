@@ -1,0 +1,106 @@
+import t from 'tap';
+import { Listener } from '../../../src/listener/listener.ts';
+import { SessionLimit } from '../../../src/listener/session-limit.ts';
+import { descriptorBudget } from '../../../src/listener/descriptor-budget.ts';
+import { parseAddress, type Address } from '../../../src/support/address.ts';
+import { FakeEngine } from '../../harness/fake-engine.ts';
+
+function addresses(...texts: string[]): Address[] {
+  return texts.map(text => {
+    const parsed = parseAddress(text);
+    if (!parsed.ok) throw new Error(parsed.expected);
+    return parsed.address;
+  });
+}
+
+function create(...bind: string[]) {
+  const engine = new FakeEngine();
+  const seen: string[] = [];
+  const listener = new Listener({ name: 'web', bind: addresses(...bind) }, engine, {
+    onClient: client => seen.push(`client ${client.peerAddress}`),
+    onListening: () => seen.push('listening'),
+    onPaused: reason => seen.push(`paused ${reason}`),
+    onResumed: () => seen.push('resumed'),
+  });
+  return { engine, listener, seen };
+}
+
+void t.test('every configured address is bound and its clients are handed on', async t => {
+  const { engine, listener, seen } = create('127.0.0.1:80', '[::1]:80');
+  await listener.start();
+  engine.listeners[0]?.client('192.0.2.1');
+  engine.listeners[1]?.client('2001:db8::1');
+  t.same(seen, ['listening', 'listening', 'client 192.0.2.1', 'client 2001:db8::1']);
+});
+
+void t.test('when one address cannot be bound, none stays bound', async t => {
+  const { engine, listener } = create('127.0.0.1:80', '127.0.0.1:81');
+  engine.unbindable.add('127.0.0.1:81');
+  await t.rejects(listener.start(), /cannot listen on 127\.0\.0\.1:81/);
+  t.same(
+    engine.listeners.map(({ address, closed }) => ({ address, closed })),
+    [{ address: '127.0.0.1:80', closed: true }],
+  );
+});
+
+void t.test('it accepts exactly while nothing holds it, and says so once per change', async t => {
+  const { engine, listener, seen } = create('127.0.0.1:80');
+  await listener.start();
+  const paused = () => engine.listeners[0]?.paused;
+  listener.hold('listenerLimit');
+  listener.hold('instanceLimit');
+  listener.hold('instanceLimit');
+  t.equal(paused(), true);
+  listener.unhold('listenerLimit');
+  t.equal(paused(), true, 'one hold is enough');
+  listener.unhold('instanceLimit');
+  t.equal(paused(), false);
+  listener.unhold('instanceLimit');
+  t.same(seen, ['listening', 'paused listenerLimit', 'resumed']);
+});
+
+void t.test('a limit that is full when an address is bound holds it from the start', async t => {
+  const { engine, listener } = create('127.0.0.1:80');
+  listener.hold('instanceLimit');
+  await listener.start();
+  t.equal(engine.listeners[0]?.paused, true);
+});
+
+void t.test(
+  'a session limit calls out when it is reached and when a place is free again, in turn',
+  async t => {
+    const calls: string[] = [];
+    const limit = new SessionLimit(2, { onFull: () => calls.push('full'), onFree: () => calls.push('free') });
+    limit.enter();
+    limit.enter();
+    limit.enter();
+    limit.leave();
+    t.same(calls, ['full'], 'one too many (accepted meanwhile) leaves it full');
+    limit.leave();
+    limit.leave();
+    t.same(calls, ['full', 'free']);
+    t.equal(limit.open, 0);
+  },
+);
+
+void t.test('no limit is never reached', async t => {
+  const limit = new SessionLimit(Infinity, { onFull: () => t.fail('full'), onFree: () => t.fail('free') });
+  for (let i = 0; i < 1_000; i++) limit.enter();
+  for (let i = 0; i < 1_000; i++) limit.leave();
+  t.pass();
+});
+
+void t.test('sessions and waiting clients together never need more descriptors than there are', async t => {
+  for (const limit of [1, 40, 64, 128, 1_024, 20_000, 1_048_576]) {
+    const budget = descriptorBudget(limit, 20);
+    t.ok(
+      budget !== undefined && budget.sessions >= 1 && budget.waiting >= 1,
+      `something is allowed with ${limit}`,
+    );
+    if (limit >= 64 && budget !== undefined) {
+      t.ok(budget.sessions * 2 + budget.waiting <= limit - 20, `${limit} descriptors are enough`);
+    }
+  }
+  t.equal(descriptorBudget(Infinity, 20), undefined);
+  t.ok((descriptorBudget()?.sessions ?? Infinity) > 1, 'the system’s own limit is read');
+});

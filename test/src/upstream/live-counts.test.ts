@@ -1,0 +1,35 @@
+import t from 'tap';
+import { LiveCounts } from '../../../src/upstream/live-counts.ts';
+
+void t.test('the same backend of the same upstream always has the same slot, others have others', async t => {
+  const counts = new LiveCounts(3);
+  const slot = counts.slotOf('app', 'a:1');
+  t.equal(counts.slotOf('app', 'a:1'), slot);
+  t.not(counts.slotOf('app', 'b:1'), slot);
+  t.not(counts.slotOf('other', 'a:1'), slot);
+});
+
+void t.test('a limit is never passed, and a refused take leaves no trace', async t => {
+  const counts = new LiveCounts(1);
+  const slot = counts.slotOf('app', 'a:1');
+  t.same([counts.take(slot, 2), counts.take(slot, 2), counts.take(slot, 2)], [true, true, false]);
+  t.equal(counts.live(slot), 2);
+  counts.release(slot);
+  t.ok(counts.take(slot, 2));
+});
+
+void t.test('without a limit every take counts', async t => {
+  const counts = new LiveCounts(1);
+  const refused = Array.from({ length: 1_000 }, () => counts.take(0, undefined)).filter(taken => !taken);
+  t.same(refused, []);
+  t.equal(counts.live(0), 1_000);
+});
+
+void t.test(
+  'more backends than there is room for are refused by name, not counted in a neighbour',
+  async t => {
+    const counts = new LiveCounts(1);
+    for (let i = 0; i < 1_024; i++) counts.slotOf('app', String(i));
+    t.throws(() => counts.slotOf('app', 'one too many'), /no room for more than 1024 backends/);
+  },
+);

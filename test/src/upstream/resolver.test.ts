@@ -1,0 +1,88 @@
+import t from 'tap';
+import { Resolver } from '../../../src/upstream/resolver.ts';
+import { FakeTimers } from '../../harness/fake-timers.ts';
+
+function failure(code: string): Error {
+  return Object.assign(new Error(`getaddrinfo ${code}`), { code });
+}
+
+/** A resolver that answers each lookup from `answers`, the last one for ever. */
+function create(answers: (readonly string[] | Error)[]) {
+  const timers = new FakeTimers();
+  const resolved: string[] = [];
+  const unresolved: string[] = [];
+  let lookups = 0;
+  const resolver = new Resolver('db.internal', {
+    setTimer: timers.set,
+    lookup: async () => {
+      const answer = answers[Math.min(lookups++, answers.length - 1)] ?? [];
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    onResolved: host => resolved.push(host),
+    onUnresolved: reason => unresolved.push(reason),
+  });
+  const again = async () => {
+    timers.fireNext();
+    await new Promise(resolve => setImmediate(resolve));
+  };
+  return { resolver, resolved, unresolved, delays: timers.delays, timers, again };
+}
+
+void t.test('the first address is taken and looked up again every 10 s', async t => {
+  const { resolver, resolved, delays } = create([['192.0.2.1', '192.0.2.2']]);
+  await resolver.start();
+  t.same(resolved, ['192.0.2.1']);
+  t.same(delays, [10_000]);
+});
+
+void t.test('an address in use is kept as long as the name still has it', async t => {
+  const { resolver, resolved, again } = create([['192.0.2.1'], ['192.0.2.9', '192.0.2.1'], ['192.0.2.9']]);
+  await resolver.start();
+  await again();
+  t.same(resolved, ['192.0.2.1']);
+  await again();
+  t.same(resolved, ['192.0.2.1', '192.0.2.9']);
+});
+
+void t.test('a name that cannot be resolved is told once and tried again, less and less often', async t => {
+  const { resolver, resolved, unresolved, delays, again } = create([
+    ...Array.from({ length: 6 }, () => failure('ENOTFOUND')),
+    ['192.0.2.1'],
+  ]);
+  await resolver.start();
+  for (let i = 0; i < 6; i++) await again();
+  t.same(unresolved, ['name db.internal cannot be resolved (ENOTFOUND)']);
+  t.same(delays, [1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
+  t.same(resolved, ['192.0.2.1']);
+});
+
+void t.test('the last good address is kept while the name server fails', async t => {
+  const { resolver, resolved, unresolved, again } = create([
+    ['192.0.2.1'],
+    failure('EAI_AGAIN'),
+    ['192.0.2.1'],
+  ]);
+  await resolver.start();
+  await again();
+  await again();
+  t.same(unresolved, []);
+  t.same(resolved, ['192.0.2.1']);
+});
+
+void t.test('a stopped resolver says nothing more', async t => {
+  const { resolver, resolved, delays } = create([['192.0.2.1']]);
+  const started = resolver.start();
+  resolver.stop();
+  await started;
+  t.same(resolved, []);
+  t.same(delays, []);
+});
+
+void t.test('the system’s resolver is asked unless another is given', async t => {
+  const host = await new Promise<string>(resolve => {
+    const resolver = new Resolver('localhost', { onResolved: resolve, onUnresolved: resolve });
+    void resolver.start().then(() => resolver.stop());
+  });
+  t.match(host, /^(127\.0\.0\.1|::1)$/);
+});
