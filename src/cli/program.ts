@@ -1,0 +1,140 @@
+/**
+ * The command line: which commands and options there are, and what their help says. No other logic.
+ *
+ * Place: `bin/lb4.ts` calls `main`; each command is a file of its own. stdout is data, stderr is talk.
+ * The options of `run` are a thin layer over the configuration file (src/config/flags.ts validates both alike).
+ */
+import { Command, CommanderError, Option } from 'commander';
+import { nearest } from '../config/nearest.ts';
+import { check } from './check.ts';
+import { demo } from './demo.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { run, type RunOptions } from './run.ts';
+import { version } from './version.ts';
+
+const COMMANDS = ['run', 'demo', 'check', 'help'];
+
+const EXAMPLES = `
+Examples:
+  lb4 --backends 10.0.0.1:5432,10.0.0.2:5432
+  lb4 -l :6379 -b 10.0.0.1:6379@2,10.0.0.2:6379 -s roundrobin
+  lb4 -b unix:/run/app-1.sock,unix:/run/app-2.sock --access-log
+  lb4 check -c /etc/lb4.yaml && lb4 -c /etc/lb4.yaml
+  lb4 demo
+
+Every option of run is also read from the environment, --health-interval as
+LB4_HEALTH_INTERVAL. A flag beats the environment, which beats the file, which
+beats the default. Durations: 250ms, 5s, 10m, 1h.
+
+Signals: SIGTERM, SIGINT drain, a second one ends at once; SIGQUIT ends at once.
+Exit codes: 0 done, 1 failure, 2 usage, 69 could not bind, 78 bad configuration.`;
+
+/** Runs a command; resolves with the exit code when it is over. */
+export async function main(args: readonly string[]): Promise<ExitCode> {
+  const [first] = args;
+  if (first !== undefined && !first.startsWith('-') && !COMMANDS.includes(first)) {
+    const meant = nearest(first, COMMANDS);
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+    return usage(
+      `unknown command '${first}': expected ${COMMANDS.slice(0, -1).join(', ')} or an option${hint}`,
+    );
+  }
+  let code: ExitCode = EXIT.ok;
+  const program = createProgram(exitCode => (code = exitCode));
+  try {
+    await program.parseAsync(withoutDefaultCommand(args), { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    throw error;
+  }
+}
+
+/** `lb4 run …` is `lb4 …`, and `lb4 help` is `lb4 --help`. */
+function withoutDefaultCommand(args: readonly string[]): readonly string[] {
+  if (args[0] === 'run') return args.slice(1);
+  return args[0] === 'help' ? ['--help'] : args;
+}
+
+function createProgram(done: (code: ExitCode) => void): Command {
+  const program = new Command('lb4')
+    .usage('[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE')
+    .description('A raw-TCP layer-4 load balancer: accepts clients, chooses a backend, joins\nthe two.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', EXAMPLES)
+    .configureHelp({ helpWidth: 80, optionDescription: ({ description }) => description })
+    .allowExcessArguments(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(onOneLine(text)) });
+  addRunOptions(program).action(async (options: RunOptions, command: Command) => {
+    done(await run(options, flag => (command.getOptionValueSource(flag) === 'env' ? 'environment' : 'flag')));
+  });
+
+  program
+    .command('demo')
+    .description('three embedded backends and a balancer; prints what to try')
+    .option('-l, --listen <address>', 'where it listens (default: 127.0.0.1:8080)', '127.0.0.1:8080')
+    .option('-s, --strategy <name>', 'how a backend is chosen (default: leastconn)', 'leastconn')
+    .action(async (options: { listen: string; strategy: string }) => done(await demo(options)));
+
+  program
+    .command('check')
+    .description('validate a configuration file: exit 0, or 78 with every problem')
+    .requiredOption('-c, --config <file>', 'the file to check')
+    .action((options: { config: string }) => done(check(options.config)));
+  return program;
+}
+
+function addRunOptions(program: Command): Command {
+  const option = (flags: string, description: string): Option => {
+    const made = new Option(flags, description);
+    return made.env(`LB4_${made.name().replaceAll('-', '_').toUpperCase()}`);
+  };
+  const options = [
+    option('-c, --config <file>', 'configuration file, YAML or JSON'),
+    option(
+      '-b, --backends <list>',
+      'host:port, [v6]:port or unix:/path, comma-separated, each with optional @weight',
+    ),
+    option(
+      '-s, --strategy <name>',
+      'roundrobin, leastconn (default), iphash, random, p2c, ewma, first, or ./my-strategy.js',
+    ),
+    option(
+      '-l, --listen <address>',
+      'address to accept on, repeatable; :8080 means all (default: 127.0.0.1:8080)',
+    ).argParser(collect),
+    option('--health <type>', 'tcp (default) or off'),
+    option('--health-interval <duration>', 'time between health checks (default: 2s)'),
+    option('--connect-timeout <duration>', 'for one attempt to reach a backend (default: 5s)'),
+    option('--idle-timeout <duration>', 'ends a session without traffic (default: 10m)'),
+    option('--drain-timeout <duration>', 'how long sessions may last after SIGTERM (default: 30s)'),
+    option('--pool-warm <n>', 'spare connections per backend (default: 0)'),
+    option('--max-sessions <n>', 'sessions at once in the whole process'),
+    option('--log-level <level>', 'error, warn, info (default) or debug'),
+    option('--log-format <format>', 'text or json (default: text on a terminal, else json)'),
+    option('--access-log', 'log one line per session'),
+    option('--pid-file <file>', 'write the process id here while running'),
+  ];
+  for (const each of options) program.addOption(each);
+  return program;
+}
+
+/** `-l a -l b`, `-l a,b` and LB4_LISTEN=a,b are the same. */
+function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), ...value.split(',').map(part => part.trim())];
+}
+
+function onOneLine(text: string): string {
+  return `lb4: ${text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll('\n', ' ')}\n`;
+}
+
+function usage(text: string): ExitCode {
+  process.stderr.write(`lb4: ${text}\n`);
+  return EXIT.usage;
+}

@@ -1,0 +1,128 @@
+/**
+ * `lb4 run`: balances in the foreground until a signal ends it.
+ *
+ * Place: configuration → load balancer → observers → signals. stdout stays empty; everything said goes to
+ * stderr, as plain words before the log exists and as log lines afterwards.
+ */
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import type { FlagName, FlagSource, RunFlags } from '../config/flags.ts';
+import { loadConfig, type ConfigLoadResult } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { Lb4Error } from '../errors.ts';
+import { LoadBalancer } from '../load-balancer.ts';
+import { logSessions } from '../observability/access-log.ts';
+import { logEvents } from '../observability/log-events.ts';
+import { createLog, type Log, type LogFormat } from '../observability/log.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { onSignals } from './signals.ts';
+import { version } from './version.ts';
+
+export interface RunOptions extends RunFlags {
+  readonly config?: string;
+  readonly pidFile?: string;
+}
+
+/** @param sourceOf whether an option was typed or came from its environment variable */
+export async function run(options: RunOptions, sourceOf: (flag: FlagName) => FlagSource): Promise<ExitCode> {
+  const loaded = loadConfig({ file: options.config, flags: options, sourceOf, env: process.env });
+  if (!loaded.ok) {
+    process.stderr.write(`${loaded.message.replace(/^/gm, 'lb4: ')}\n`);
+    return exitCodeOf(loaded);
+  }
+  const { config } = loaded;
+  const format = config.log.format ?? (process.stderr.isTTY ? 'text' : 'json');
+  const log = createLog({ level: config.log.level, format, stream: process.stderr });
+  const strategyFromFlag = options.strategy !== undefined;
+  const baseDir = options.config === undefined || strategyFromFlag ? '.' : dirname(resolve(options.config));
+  const balancer = new LoadBalancer(config, { baseDir: resolve(baseDir) });
+  const stopCrashing = crashOnlyWithALine(log);
+  logEvents(balancer, log, () => performance.now());
+  const accessLog = openAccessLog(balancer, config, format);
+  try {
+    await balancer.start();
+    if (options.pidFile !== undefined) writePidFile(options.pidFile);
+    logStarted(balancer, log);
+    await untilSignalled(balancer, log);
+    return EXIT.ok;
+  } catch (error) {
+    log.write('error', 'failed', messageOf(error));
+    await balancer.stop();
+    return exitCodeFor(error, strategyFromFlag);
+  } finally {
+    stopCrashing();
+    if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true });
+    await Promise.all([log.end(), accessLog?.end()]);
+  }
+}
+
+/** Drains at the first signal, stops at the second; resolves when lb4 has ended. */
+async function untilSignalled(balancer: LoadBalancer, log: Log): Promise<void> {
+  let unsubscribe = (): void => undefined;
+  await new Promise<void>((resolve, reject) => {
+    unsubscribe = onSignals({
+      drain: () => void balancer.drain().then(resolve, reject),
+      stop: () => {
+        log.write('info', 'stopping', 'stopping now: every session is reset');
+        balancer.stop().then(resolve, reject);
+      },
+      hangUp: () =>
+        log.write('warn', 'reloadUnavailable', 'SIGHUP: this version cannot reload; nothing was changed'),
+    });
+  });
+  unsubscribe();
+}
+
+function openAccessLog(balancer: LoadBalancer, config: Config, format: LogFormat): Log | undefined {
+  if (!config.log.access) return undefined;
+  // Asked for by itself, so it is written whatever the log's level is.
+  const accessLog = createLog({ level: 'info', format, stream: process.stderr });
+  logSessions(balancer, accessLog);
+  return accessLog;
+}
+
+function logStarted(balancer: LoadBalancer, log: Log): void {
+  const { engine, maxSessions } = balancer.snapshot();
+  const fields = { version: version(), engine, pid: process.pid, maxSessions };
+  const most = maxSessions === undefined ? '' : `, at most ${maxSessions} sessions at once`;
+  const message = `lb4 ${fields.version} has started: engine ${engine}, pid ${fields.pid}${most}`;
+  log.write('info', 'started', message, fields);
+}
+
+/** A defect ends the process with a log line and exit code 1; the supervisor starts it again. */
+function crashOnlyWithALine(log: Log): () => void {
+  const crash = (error: unknown): void => {
+    log.write('error', 'crashed', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exit(EXIT.failure);
+  };
+  process.on('uncaughtException', crash).on('unhandledRejection', crash);
+  return () => process.off('uncaughtException', crash).off('unhandledRejection', crash);
+}
+
+/** Written under another name and renamed, so that nobody reads half a number. */
+function writePidFile(path: string): void {
+  try {
+    writeFileSync(`${path}.${process.pid}`, `${process.pid}\n`);
+    renameSync(`${path}.${process.pid}`, path);
+  } catch (error) {
+    throw new Error(`cannot write the pid file ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function exitCodeOf(loaded: ConfigLoadResult & { readonly ok: false }): ExitCode {
+  if (loaded.kind === 'unreadable') return EXIT.badConfig;
+  const fromOptions = loaded.issues.every(({ place }) => place !== undefined && 'option' in place);
+  return fromOptions ? EXIT.usage : EXIT.badConfig;
+}
+
+function exitCodeFor(error: unknown, strategyFromFlag: boolean): ExitCode {
+  if (!(error instanceof Lb4Error)) return EXIT.failure;
+  if (error.code === 'LB4_LISTEN_FAILED') return EXIT.cannotBind;
+  if (error.code === 'LB4_STRATEGY_INVALID') return strategyFromFlag ? EXIT.usage : EXIT.badConfig;
+  return EXIT.failure;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,51 @@
+/**
+ * The access log: one line per session, written when it ends.
+ *
+ * Place: a subscriber to `session:closed`; fields as in docs/access-log.md.
+ */
+import type { SessionRecord } from '../session/session-record.ts';
+import type { EventSource } from './log-events.ts';
+import type { Log, LogFields } from './log.ts';
+
+export function logSessions(source: EventSource, log: Log): void {
+  source.on('session:closed', record => {
+    const fields = accessFields(record);
+    log.write('info', 'session', log.format === 'text' ? textOf(fields) : undefined, fields);
+  });
+}
+
+/** The record as flat fields; `startedAt` is ISO 8601, times are milliseconds. */
+export function accessFields(record: SessionRecord): LogFields {
+  return {
+    session: record.id,
+    startedAt: new Date(record.startedAtMs).toISOString(),
+    client: clientOf(record),
+    listener: record.listener,
+    upstream: record.upstream,
+    backend: record.backend,
+    attempts: record.attempts,
+    warm: record.warm,
+    durationMs: milliseconds(record.durationMs),
+    connectMs: record.connectMs === undefined ? undefined : milliseconds(record.connectMs),
+    bytesFromClient: record.bytesFromClient,
+    bytesFromBackend: record.bytesFromBackend,
+    by: record.by,
+    phase: record.phase,
+    reason: record.reason,
+  };
+}
+
+function textOf(fields: LogFields): string {
+  return Object.entries(fields)
+    .map(([key, value]) => `${key}=${value === undefined ? '-' : String(value)}`)
+    .join(' ');
+}
+
+function clientOf({ clientAddress, clientPort }: SessionRecord): string {
+  if (clientAddress === '') return 'unix';
+  return clientAddress.includes(':') ? `[${clientAddress}]:${clientPort}` : `${clientAddress}:${clientPort}`;
+}
+
+function milliseconds(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

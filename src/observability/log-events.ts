@@ -1,0 +1,94 @@
+/**
+ * Events → log lines.
+ *
+ * Place: a subscriber; removing it changes nothing else. State changes are logged once each; what can happen a
+ * thousand times a second (failed connects, a listener at its limit) at most once per key and 10 seconds.
+ */
+import type { EventMap, EventName } from '../events.ts';
+import type { Log } from './log.ts';
+
+const QUIET_MS = 10_000;
+
+/** The part of `LoadBalancer` that observers need. */
+export interface EventSource {
+  on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void;
+}
+
+export function logEvents(source: EventSource, log: Log, now: () => number): void {
+  const seldom = createSeldom(now);
+
+  source.on('listener:listening', event =>
+    log.write('info', 'listening', `listener ${event.listener} accepts on ${event.address}`, event),
+  );
+  source.on('listener:paused', event => {
+    const why = {
+      listenerLimit: 'it is at its maxSessions',
+      instanceLimit: 'all listeners together are at their limit of sessions',
+      localResources: 'this machine has no descriptor, port or memory left for a connection',
+    }[event.reason];
+    seldom(`paused ${event.listener} ${event.reason}`, more =>
+      log.write(
+        'warn',
+        'listenerPaused',
+        `listener ${event.listener} lets clients wait: ${why}${more}`,
+        event,
+      ),
+    );
+  });
+  source.on('backend:up', event =>
+    log.write(
+      'info',
+      'backendUp',
+      `backend ${event.backend} of ${event.upstream} is up: ${event.reason}`,
+      event,
+    ),
+  );
+  source.on('backend:down', event =>
+    log.write(
+      'warn',
+      'backendDown',
+      `backend ${event.backend} of ${event.upstream} is down: ${event.reason}`,
+      event,
+    ),
+  );
+  source.on('backend:connectFailed', event =>
+    seldom(`connect ${event.upstream} ${event.backend} ${event.reason}`, more =>
+      log.write(
+        'warn',
+        'connectFailed',
+        `cannot connect to ${event.backend} of ${event.upstream}: ${event.reason} (${event.code})${more}`,
+        event,
+      ),
+    ),
+  );
+  source.on('drain:started', event =>
+    log.write(
+      'info',
+      'drainStarted',
+      `draining: no new clients, ${event.sessions} sessions have ${event.timeoutMs / 1000} s to end`,
+      event,
+    ),
+  );
+  source.on('drain:ended', event =>
+    log.write(
+      'info',
+      'drainEnded',
+      `drained: every session has ended, ${event.aborted} of them reset`,
+      event,
+    ),
+  );
+}
+
+/** Lets one entry per key and quiet time through, with the number of those held back since. */
+function createSeldom(now: () => number): (key: string, write: (more: string) => void) => void {
+  const entries = new Map<string, { atMs: number; heldBack: number }>();
+  return (key, write) => {
+    const entry = entries.get(key);
+    if (entry !== undefined && now() - entry.atMs < QUIET_MS) {
+      entry.heldBack += 1;
+      return;
+    }
+    entries.set(key, { atMs: now(), heldBack: 0 });
+    write(entry === undefined || entry.heldBack === 0 ? '' : ` (and ${entry.heldBack} times more before)`);
+  };
+}

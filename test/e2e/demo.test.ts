@@ -1,0 +1,50 @@
+/** `lb4 demo`, the first thing a newcomer sees. */
+import { spawn } from 'node:child_process';
+import { get } from 'node:http';
+import t from 'tap';
+import { LB4 } from '../harness/lb4-process.ts';
+import { ended } from '../harness/programs.ts';
+import { until } from '../harness/until.ts';
+
+function fetchText(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent: false }, response => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve(text));
+    }).on('error', reject);
+  });
+}
+
+void t.test(
+  'the demo prints what to try, balances over three named backends and shows where sessions went',
+  async t => {
+    const child = spawn(
+      process.execPath,
+      [LB4, 'demo', '--listen', '127.0.0.1:0', '--strategy', 'roundrobin'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    t.teardown(() => child.kill('SIGKILL'));
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    await until('the demo shows its live line', () => output.includes(' live, '));
+    const url = /curl (http:\S+\/)\s/.exec(output)?.[1] ?? '';
+    t.match(output, /ab -n \d+ -c \d+ http/);
+    t.match(output, /hey -n \d+ -c \d+ http/);
+
+    const answers = [];
+    for (let i = 0; i < 6; i++) answers.push(await fetchText(url));
+    t.same(answers.sort(), [
+      ...['Hello from alpha\n', 'Hello from alpha\n'],
+      ...['Hello from beta\n', 'Hello from beta\n'],
+      ...['Hello from gamma\n', 'Hello from gamma\n'],
+    ]);
+    await until('the line has counted them', () =>
+      /alpha 0 live, 2 served · beta 0 live, 2 served · gamma 0 live, 2 served · 6 sessions/.test(output),
+    );
+    child.kill('SIGINT');
+    t.same(await ended(child), { code: 0, signal: null });
+  },
+);

@@ -1,0 +1,79 @@
+/** Signals: drain, the second one, the immediate one. */
+import t from 'tap';
+import { formatAddress, type Address } from '../../src/support/address.ts';
+import { scripts, startBackend } from '../harness/backend.ts';
+import { connectClient } from '../harness/client.ts';
+import { startLb4 } from '../harness/lb4-process.ts';
+import { ended } from '../harness/programs.ts';
+
+async function withSession(t: Parameters<typeof startBackend>[0], args: string[] = []) {
+  const backend = await startBackend(t, scripts.echo);
+  const lb4 = await startLb4(t, ['-b', formatAddress(backend.address), '--access-log', ...args]);
+  const address: Address = { kind: 'tcp', host: lb4.host, port: lb4.port };
+  const client = await connectClient(t, address);
+  await client.send('hello');
+  await client.untilText('hello');
+  return { lb4, address, client };
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  void t.test(
+    `${signal} drains: no new clients, the session lives until it ends by itself, exit 0`,
+    async t => {
+      const { lb4, address, client } = await withSession(t);
+      lb4.child.kill(signal);
+      await lb4.line(({ event }) => event === 'drainStarted');
+      await t.rejects(connectClient(t, address), { code: 'ECONNREFUSED' });
+      await client.send(' still here');
+      await client.untilText('hello still here');
+      client.halfClose();
+      t.equal(await client.untilEnded(), 'fin');
+      t.same(await ended(lb4.child), { code: 0, signal: null });
+      t.match(await lb4.line(({ event }) => event === 'session'), {
+        reason: 'closed',
+        by: 'client',
+        bytesFromClient: 16,
+      });
+    },
+  );
+}
+
+void t.test('a session that outlasts --drain-timeout is reset, and the log says so', async t => {
+  const { lb4, client } = await withSession(t, ['--drain-timeout', '100ms']);
+  t.equal(await lb4.stop(), 0);
+  t.equal(await client.untilEnded(), 'reset');
+  t.match(await lb4.line(({ event }) => event === 'session'), {
+    by: 'balancer',
+    phase: 'drain',
+    reason: 'drainTimeout',
+  });
+  t.match(await lb4.line(({ event }) => event === 'drainEnded'), { aborted: 1 });
+});
+
+void t.test('a second signal ends at once', async t => {
+  const { lb4, client } = await withSession(t, ['--drain-timeout', '1h']);
+  lb4.child.kill('SIGTERM');
+  await lb4.line(({ event }) => event === 'drainStarted');
+  lb4.child.kill('SIGTERM');
+  t.same(await ended(lb4.child), { code: 0, signal: null });
+  t.equal(await client.untilEnded(), 'reset');
+  t.match(await lb4.line(({ event }) => event === 'session'), { phase: 'drain', reason: 'stopped' });
+});
+
+void t.test('SIGQUIT ends at once', async t => {
+  const { lb4, client } = await withSession(t, ['--drain-timeout', '1h']);
+  lb4.child.kill('SIGQUIT');
+  t.same(await ended(lb4.child), { code: 0, signal: null });
+  t.equal(await client.untilEnded(), 'reset');
+});
+
+void t.test('SIGHUP changes nothing and says so', async t => {
+  const { lb4, client } = await withSession(t);
+  lb4.child.kill('SIGHUP');
+  await lb4.line(({ event }) => event === 'reloadUnavailable');
+  await client.send('!');
+  await client.untilText('hello!');
+  client.halfClose();
+  await client.untilEnded();
+  t.equal(await lb4.stop(), 0);
+});

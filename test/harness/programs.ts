@@ -1,0 +1,87 @@
+/**
+ * Programs that tests talk to: found on PATH, started on a port of their own, ended with the test.
+ *
+ * A program that is missing is a visible skip on a laptop and a failure in CI, where `.ci/run` installs it.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+
+/** Debian keeps servers where an ordinary user's PATH does not look. */
+const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+
+/** The program's path, or undefined when this machine does not have it. */
+export function find(program: string): string | undefined {
+  for (const folder of FOLDERS) {
+    const path = join(folder, program);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+/** For a test's `skip`: false when all programs are there, else the reason; in CI a missing one is an error. */
+export function skipWithout(...programs: string[]): string | false {
+  const missing = programs.filter(program => find(program) === undefined);
+  if (missing.length === 0) return false;
+  const reason = `this machine has no ${missing.join(', ')}`;
+  if (process.env['CI'] === 'true') throw new Error(`${reason}; .ci/run should have installed it`);
+  return reason;
+}
+
+export interface Ran {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end, bounded in time. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  options: { input?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number; cwd?: string } = {},
+): Promise<Ran> {
+  const { input = '', env = process.env, timeoutMs = 60_000, cwd } = options;
+  return new Promise((resolve, reject) => {
+    const child = spawn(find(program) ?? program, args, {
+      env,
+      cwd,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Resolves when a child process has ended. */
+export function ended(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    return Promise.resolve({ code: child.exitCode, signal: child.signalCode });
+  }
+  return new Promise(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
+}
+
+/** A port that was free a moment ago, for programs that cannot be asked which port they were given. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

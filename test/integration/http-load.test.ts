@@ -1,0 +1,112 @@
+/**
+ * ab and hey through a real lb4 process over three real HTTP backends: no request fails, and the backends get
+ * what the strategy says. ab opens a connection per request, hey keeps its own alive.
+ */
+import t, { type Test } from 'tap';
+import { startHttpBackend, type HttpBackend } from '../harness/http-backend.ts';
+import { startLb4 } from '../harness/lb4-process.ts';
+import { runProgram, skipWithout } from '../harness/programs.ts';
+
+/** A laptop's `npm test` is to be quick; CI and LB4_TEST_LOAD=full take the whole load. */
+const FULL = process.env['CI'] === 'true' || process.env['LB4_TEST_LOAD'] === 'full';
+const REQUESTS = FULL ? 20_000 : 3_000;
+const CLIENTS = 100;
+
+/** What each strategy promises of `REQUESTS` connections from one address, over three backends. */
+const PROMISES: Record<string, (t: Test, served: readonly number[]) => void> = {
+  roundrobin: (t, served) =>
+    t.ok(Math.max(...served) - Math.min(...served) <= 1, 'one after the other, exactly'),
+  // It evens out live sessions, not rates: with backends of one speed the totals come out nearly even.
+  leastconn: (t, served) =>
+    t.ok(
+      share(served).every(part => part > 0.25 && part < 0.42),
+      'about even',
+    ),
+  p2c: (t, served) =>
+    t.ok(
+      share(served).every(part => part > 0.25 && part < 0.42),
+      'about even',
+    ),
+  ewma: (t, served) =>
+    t.ok(
+      share(served).every(part => part > 0.1),
+      'everyone takes part',
+    ),
+  // 20,000 draws at 1/3: one standard deviation is 67; five are 1.7 %.
+  random: (t, served) =>
+    t.ok(
+      share(served).every(part => Math.abs(part - 1 / 3) < 0.017),
+      'even but for chance',
+    ),
+  iphash: (t, served) => t.equal(Math.max(...served), REQUESTS, 'one client, one backend'),
+  first: (t, served) => t.equal(served[0], REQUESTS, 'the first takes all'),
+};
+
+function share(served: readonly number[]): number[] {
+  const total = served.reduce((sum, count) => sum + count, 0);
+  return served.map(count => count / total);
+}
+
+t.setTimeout(240_000);
+
+async function start(t: Test, strategy: string) {
+  const backends: HttpBackend[] = [];
+  for (const name of ['a', 'b', 'c']) backends.push(await startHttpBackend(t, name));
+  const lb4 = await startLb4(t, [
+    '--backends',
+    backends.map(({ address }) => address).join(','),
+    '--strategy',
+    strategy,
+    '--health',
+    'off',
+  ]);
+  return { backends, lb4 };
+}
+
+for (const [strategy, promise] of Object.entries(PROMISES)) {
+  void t.test(
+    `ab through ${strategy}: ${REQUESTS} connections, none fails`,
+    { skip: skipWithout('ab') },
+    async t => {
+      const { backends, lb4 } = await start(t, strategy);
+      const ab = await runProgram('ab', [
+        '-q',
+        '-n',
+        `${REQUESTS}`,
+        '-c',
+        `${CLIENTS}`,
+        `http://${lb4.address}/`,
+      ]);
+      t.match(ab.stdout, new RegExp(`Complete requests:\\s+${REQUESTS}\n`));
+      t.match(ab.stdout, /Failed requests:\s+0\n/);
+      t.notMatch(ab.stdout, /Non-2xx|Write errors:\s+[1-9]/);
+      promise(
+        t,
+        backends.map(({ requests }) => requests),
+      );
+      t.equal(await lb4.stop(), 0);
+    },
+  );
+
+  void t.test(
+    `hey through ${strategy}: ${REQUESTS} requests, none fails`,
+    { skip: skipWithout('hey') },
+    async t => {
+      const { backends, lb4 } = await start(t, strategy);
+      const hey = await runProgram('hey', [
+        '-n',
+        `${REQUESTS}`,
+        '-c',
+        `${CLIENTS}`,
+        `http://${lb4.address}/`,
+      ]);
+      t.match(hey.stdout, new RegExp(`\\[200\\]\\s+${REQUESTS} responses`));
+      t.notMatch(hey.stdout, /Error distribution/);
+      t.equal(
+        backends.reduce((sum, { requests }) => sum + requests, 0),
+        REQUESTS,
+      );
+      t.equal(await lb4.stop(), 0);
+    },
+  );
+}
