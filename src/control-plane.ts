@@ -4,7 +4,7 @@
  * Place: built by `load-balancer.ts` beside the data plane, which it feeds with snapshots. Nothing here stands
  * between a client and its backend.
  */
-import type { Config } from './config/schema.ts';
+import type { UpstreamConfig } from './config/schema.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Events } from './events.ts';
 import { HealthChecker } from './health/health-checker.ts';
@@ -25,8 +25,6 @@ export interface ControlPlaneDeps {
   random(): number;
   publish(snapshot: UpstreamSnapshot): void;
 }
-
-type UpstreamConfig = Config['upstreams'][number];
 
 export class ControlPlane {
   readonly #upstreams: readonly { readonly config: UpstreamConfig; readonly upstream: Upstream }[];

@@ -211,7 +211,4 @@ export type Config = z.output<typeof configSchema>;
 /** What a user writes; durations are text such as `5s`, or milliseconds. */
 export type ConfigInput = z.input<typeof configSchema>;
 
-export type ListenerConfig = Config['listeners'][number];
 export type UpstreamConfig = Config['upstreams'][number];
-export type BackendConfig = UpstreamConfig['backends'][number];
-export type HealthConfig = UpstreamConfig['health'];

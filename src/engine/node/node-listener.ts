@@ -43,6 +43,7 @@ class NodeListener implements EngineListener {
   readonly #deps: ListenerDeps;
   readonly #waiting: NodeConnection[] = [];
   #paused = false;
+  #closing = false;
   #accepted = 0;
   #closed: Promise<void> | undefined;
 
@@ -57,7 +58,7 @@ class NodeListener implements EngineListener {
   }
 
   pause(): void {
-    if (this.#closed === undefined) this.#paused = true;
+    if (!this.#closing) this.#paused = true;
   }
 
   resume(): void {
@@ -71,6 +72,7 @@ class NodeListener implements EngineListener {
   }
 
   async #close(): Promise<void> {
+    this.#closing = true;
     this.resume();
     // Closing resets whoever is still in the kernel's accept queue. libuv takes clients out one or a few per
     // turn of the loop, so the queue is empty when two turns bring nobody; bounded, as clients keep coming.

@@ -51,7 +51,7 @@ export function connectContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('an address that cannot be routed to is unreachable, not refused', async t => {
-    // Loopback cannot reach a multicast group by TCP on any system; nothing leaves the machine.
+    // There is no TCP to a multicast group; nothing leaves the machine.
     const result = await connectTo(engine, { kind: 'tcp', host: '224.0.0.1', port: 9 });
     t.match(result, { ok: false, failure: { reason: 'unreachable', code: /^E/ } });
   });

@@ -145,7 +145,8 @@ export function listenContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('close hands over who waits and who is in the accept queue, then refuses', async t => {
-    const { listener, clients } = await listen(t, engine);
+    // Whoever takes a client may pause, as a limit would; close is stronger.
+    const { listener, clients } = await listen(t, engine, undefined, () => listener.pause());
     listener.pause();
     const waiting = await connectClient(t, listener.address);
     await pause(30);
