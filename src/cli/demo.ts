@@ -12,9 +12,11 @@ import { onSignals } from './signals.ts';
 /** On a terminal the line is rewritten in place; elsewhere a new one is printed when something has changed. */
 const REFRESH_MS = { terminal: 200, elsewhere: 2_000 };
 const DRAIN_MS = 2_000;
+/** Equally long, so that all answers are: ab counts an answer of another length as a failure. */
+const DEMO_BACKENDS = ['alpha', 'bravo', 'delta'];
 
 export async function demo({ listen, strategy }: { listen: string; strategy: string }): Promise<ExitCode> {
-  const backends = await Promise.all(['alpha', 'beta', 'gamma'].map(startDemoBackend));
+  const backends = await Promise.all(DEMO_BACKENDS.map(startDemoBackend));
   let balancer: LoadBalancer | undefined;
   try {
     balancer = createLoadBalancer({

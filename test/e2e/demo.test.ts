@@ -36,13 +36,18 @@ void t.test(
 
     const answers = [];
     for (let i = 0; i < 6; i++) answers.push(await fetchText(url));
+    t.equal(
+      new Set(answers.map(({ length }) => length)).size,
+      1,
+      'equally long: ab counts other lengths as failures',
+    );
     t.same(answers.sort(), [
       ...['Hello from alpha\n', 'Hello from alpha\n'],
-      ...['Hello from beta\n', 'Hello from beta\n'],
-      ...['Hello from gamma\n', 'Hello from gamma\n'],
+      ...['Hello from bravo\n', 'Hello from bravo\n'],
+      ...['Hello from delta\n', 'Hello from delta\n'],
     ]);
     await until('the line has counted them', () =>
-      /alpha 0 live, 2 served · beta 0 live, 2 served · gamma 0 live, 2 served · 6 sessions/.test(output),
+      /alpha 0 live, 2 served · bravo 0 live, 2 served · delta 0 live, 2 served · 6 sessions/.test(output),
     );
     child.kill('SIGINT');
     t.same(await ended(child), { code: 0, signal: null });
