@@ -2,14 +2,13 @@
  * The command line: which commands and options there are, and what their help says. No other logic.
  *
  * Place: `bin/lb4.ts` calls `main`; each command is a file of its own. stdout is data, stderr is talk.
+ * A command's own code is imported when it is called: a usage error or --help need not wait for it.
  * The options of `run` are a thin layer over the configuration file (src/config/flags.ts validates both alike).
  */
 import { Command, CommanderError, Option } from 'commander';
 import { nearest } from '../config/nearest.ts';
-import { check } from './check.ts';
-import { demo } from './demo.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { run, type RunOptions } from './run.ts';
+import type { RunOptions } from './run.ts';
 import { version } from './version.ts';
 
 const COMMANDS = ['run', 'demo', 'check', 'help'];
@@ -69,6 +68,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(onOneLine(text)) });
   addRunOptions(program).action(async (options: RunOptions, command: Command) => {
+    const { run } = await import('./run.ts');
     done(await run(options, flag => (command.getOptionValueSource(flag) === 'env' ? 'environment' : 'flag')));
   });
 
@@ -77,13 +77,19 @@ function createProgram(done: (code: ExitCode) => void): Command {
     .description('three embedded backends and a balancer; prints what to try')
     .option('-l, --listen <address>', 'where it listens (default: 127.0.0.1:8080)', '127.0.0.1:8080')
     .option('-s, --strategy <name>', 'how a backend is chosen (default: leastconn)', 'leastconn')
-    .action(async (options: { listen: string; strategy: string }) => done(await demo(options)));
+    .action(async (options: { listen: string; strategy: string }) => {
+      const { demo } = await import('./demo.ts');
+      done(await demo(options));
+    });
 
   program
     .command('check')
     .description('validate a configuration file: exit 0, or 78 with every problem')
     .requiredOption('-c, --config <file>', 'the file to check')
-    .action((options: { config: string }) => done(check(options.config)));
+    .action(async (options: { config: string }) => {
+      const { check } = await import('./check.ts');
+      done(check(options.config));
+    });
   return program;
 }
 

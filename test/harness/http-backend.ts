@@ -1,39 +1,66 @@
-/** Real HTTP backends that count what they serve. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+/**
+ * Real HTTP backends that count what they serve, in a thread of their own: in tap's main thread every promise
+ * and socket is watched, which costs more than serving it.
+ */
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
-export interface HttpBackend {
-  readonly address: string;
-  readonly port: number;
-  readonly server: Server;
-  /** Requests answered. */
-  requests: number;
-  close(): Promise<void>;
+export interface HttpBackends {
+  /** `127.0.0.1:port` of each. */
+  readonly addresses: readonly string[];
+  /** Requests each has answered so far. */
+  served(): Promise<readonly number[]>;
 }
 
-/** Answers every request with the backend's name, on a port of its own or the one given. */
-export async function startHttpBackend(
+interface Started {
+  readonly ports: readonly number[];
+}
+
+/** Starts one backend per name; each answers every request with its name. They end with the test. */
+export async function startHttpBackends(
   t: { teardown(callback: () => unknown): void },
-  name: string,
-  options: { port?: number; handler?: RequestListener } = {},
-): Promise<HttpBackend> {
-  const server = createServer((request, response) => {
-    backend.requests += 1;
-    if (options.handler === undefined) response.end(`${name}\n`);
-    else options.handler(request, response);
-  });
-  server.keepAliveTimeout = 60_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', 4_096, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  const close = (): Promise<void> =>
-    new Promise(resolve => {
-      server.close(() => resolve());
-      server.closeAllConnections();
+  names: readonly string[],
+): Promise<HttpBackends> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { names }, execArgv: [] });
+  t.teardown(() => worker.terminate());
+  const answer = <T>(): Promise<T> =>
+    new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
     });
-  const backend: HttpBackend = { address: `127.0.0.1:${port}`, port, server, requests: 0, close };
-  t.teardown(close);
-  return backend;
+  const { ports } = await answer<Started>();
+  return {
+    addresses: ports.map(port => `127.0.0.1:${port}`),
+    served: () => {
+      const counts = answer<readonly number[]>();
+      worker.postMessage('served?');
+      return counts;
+    },
+  };
+}
+
+async function serve(names: readonly string[]): Promise<void> {
+  const served = names.map(() => 0);
+  const ports = await Promise.all(
+    names.map(
+      (name, index) =>
+        new Promise<number>(resolve => {
+          const server = createServer((_request, response) => {
+            served[index] = (served[index] ?? 0) + 1;
+            response.end(`${name}\n`);
+          });
+          server.keepAliveTimeout = 60_000;
+          server.listen(0, '127.0.0.1', 4_096, () => resolve((server.address() as AddressInfo).port));
+        }),
+    ),
+  );
+  parentPort?.on('message', () => parentPort?.postMessage(served));
+  parentPort?.postMessage({ ports } satisfies Started);
+}
+
+if (!isMainThread) {
+  // What startHttpBackends has sent.
+  const { names } = workerData as { names: readonly string[] };
+  await serve(names);
 }

@@ -3,7 +3,7 @@
  * what the strategy says. ab opens a connection per request, hey keeps its own alive.
  */
 import t, { type Test } from 'tap';
-import { startHttpBackend, type HttpBackend } from '../harness/http-backend.ts';
+import { startHttpBackends } from '../harness/http-backend.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram, skipWithout } from '../harness/programs.ts';
 
@@ -50,17 +50,9 @@ function share(served: readonly number[]): number[] {
 t.setTimeout(240_000);
 
 async function start(t: Test, strategy: string) {
-  const backends: HttpBackend[] = [];
-  for (const name of ['a', 'b', 'c']) backends.push(await startHttpBackend(t, name));
-  const lb4 = await startLb4(t, [
-    '--backends',
-    backends.map(({ address }) => address).join(','),
-    '--strategy',
-    strategy,
-    '--health',
-    'off',
-  ]);
-  return { backends, lb4 };
+  const backends = await startHttpBackends(t, ['a', 'b', 'c']);
+  const args = ['--backends', backends.addresses.join(','), '--strategy', strategy, '--health', 'off'];
+  return { backends, lb4: await startLb4(t, args) };
 }
 
 for (const [strategy, promise] of Object.entries(PROMISES)) {
@@ -80,10 +72,7 @@ for (const [strategy, promise] of Object.entries(PROMISES)) {
       t.match(ab.stdout, new RegExp(`Complete requests:\\s+${REQUESTS}\n`));
       t.match(ab.stdout, /Failed requests:\s+0\n/);
       t.notMatch(ab.stdout, /Non-2xx|Write errors:\s+[1-9]/);
-      promise(
-        t,
-        backends.map(({ requests }) => requests),
-      );
+      promise(t, await backends.served());
       t.equal(await lb4.stop(), 0);
     },
   );
@@ -102,10 +91,8 @@ for (const [strategy, promise] of Object.entries(PROMISES)) {
       ]);
       t.match(hey.stdout, new RegExp(`\\[200\\]\\s+${REQUESTS} responses`));
       t.notMatch(hey.stdout, /Error distribution/);
-      t.equal(
-        backends.reduce((sum, { requests }) => sum + requests, 0),
-        REQUESTS,
-      );
+      const total = (await backends.served()).reduce((sum, count) => sum + count, 0);
+      t.equal(total, REQUESTS);
       t.equal(await lb4.stop(), 0);
     },
   );
