@@ -20,6 +20,10 @@ export interface EventMap {
   'backend:up': { readonly upstream: string; readonly backend: string; readonly reason: string };
   /** A backend gets no new sessions any more. */
   'backend:down': { readonly upstream: string; readonly backend: string; readonly reason: string };
+  /** No backend of the upstream gets new sessions: its listeners turn clients away. */
+  'upstream:down': { readonly upstream: string };
+  /** At least one backend gets new sessions again. */
+  'upstream:up': { readonly upstream: string };
   /** One attempt of a session to reach a backend failed; the session may have gone to another one. */
   'backend:connectFailed': {
     readonly upstream: string;
@@ -42,6 +46,8 @@ export const EVENT_NAMES = [
   'backend:up',
   'backend:down',
   'backend:connectFailed',
+  'upstream:down',
+  'upstream:up',
   'drain:started',
   'drain:ended',
 ] as const satisfies readonly EventName[];

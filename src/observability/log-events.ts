@@ -51,6 +51,17 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
       event,
     ),
   );
+  source.on('upstream:down', event =>
+    log.write(
+      'error',
+      'upstreamDown',
+      `upstream ${event.upstream} has no backend left: clients are turned away`,
+      event,
+    ),
+  );
+  source.on('upstream:up', event =>
+    log.write('info', 'upstreamUp', `upstream ${event.upstream} has a backend again`, event),
+  );
   source.on('backend:connectFailed', event =>
     seldom(`connect ${event.upstream} ${event.backend} ${event.reason}`, more =>
       log.write(

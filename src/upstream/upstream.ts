@@ -49,6 +49,7 @@ export class Upstream {
   readonly name: string;
   readonly #deps: UpstreamDeps;
   readonly #backends: ReadonlyMap<string, BackendState>;
+  #isUp = true;
 
   constructor(name: string, backends: readonly BackendSettings[], deps: UpstreamDeps) {
     this.name = name;
@@ -103,6 +104,7 @@ export class Upstream {
   /** The backend's name cannot be resolved and never could; a known address is kept instead. */
   reportUnresolved(id: string, reason: string): void {
     this.#deps.events.emit('backend:down', { upstream: this.name, backend: id, reason });
+    this.#reportFlip();
   }
 
   status(): readonly BackendStatus[] {
@@ -123,6 +125,15 @@ export class Upstream {
     const after = stateOf(backend);
     if (after === before) return;
     this.#deps.events.emit(`backend:${after}`, { upstream: this.name, backend: id, reason });
+    this.#reportFlip();
+  }
+
+  /** Tells when the last backend has gone down, and when the first one is back. */
+  #reportFlip(): void {
+    const isUp = [...this.#backends.values()].some(backend => stateOf(backend) === 'up');
+    if (isUp === this.#isUp) return;
+    this.#isUp = isUp;
+    this.#deps.events.emit(isUp ? 'upstream:up' : 'upstream:down', { upstream: this.name });
   }
 
   #backend(id: string): BackendState {
