@@ -7,14 +7,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const SOURCE_FOLDERS = ['bin', 'src', 'strategies', 'pool', 'test', 'bench', 'scripts'];
 const LOCK = join(root, '.setup-lock');
-const LOCK_STALE_MS = 10 * 60_000;
 
 /** Installs and builds what is not installed and built yet. */
 export function setUp() {
@@ -24,7 +23,7 @@ export function setUp() {
     install();
     build();
   } finally {
-    rmSync(LOCK, { recursive: true, force: true });
+    unlock();
   }
 }
 
@@ -69,17 +68,38 @@ function sourcesUnder(folder) {
     .sort();
 }
 
+/** One setup at a time; a lock that a dead process has left behind is taken over. */
 function lock() {
-  for (;;) {
+  for (let told = false; ; told = true) {
     try {
-      mkdirSync(LOCK);
+      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+      process.on('exit', unlock);
       return;
     } catch (error) {
       if (error.code !== 'EEXIST') fail(`cannot write to ${root}: ${error.message}`);
     }
-    const age = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-    if (age > LOCK_STALE_MS) rmSync(LOCK, { recursive: true, force: true });
-    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    const owner = Number(read(LOCK));
+    if (isAlive(owner)) {
+      if (!told) say(`waiting for another setup (process ${owner}) to end`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    } else {
+      rmSync(LOCK, { force: true });
+    }
+  }
+}
+
+function unlock() {
+  if (read(LOCK) === String(process.pid)) rmSync(LOCK, { force: true });
+}
+
+function isAlive(pid) {
+  // Between its creation and its writing the file is empty for a moment.
+  if (pid === 0) return statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs > Date.now() - 2_000;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
   }
 }
 
@@ -104,7 +124,6 @@ function say(text) {
 }
 
 function fail(text) {
-  rmSync(LOCK, { recursive: true, force: true });
   say(text);
   process.exit(1);
 }

@@ -29,7 +29,7 @@ export interface ControlPlaneDeps {
 export class ControlPlane {
   readonly #upstreams: readonly { readonly config: UpstreamConfig; readonly upstream: Upstream }[];
   readonly #deps: ControlPlaneDeps;
-  readonly #resolvers: Resolver[] = [];
+  readonly #resolvers = new Map<Upstream, Map<string, Resolver>>();
   readonly #checkers: HealthChecker[] = [];
 
   constructor(upstreams: readonly UpstreamConfig[], deps: ControlPlaneDeps) {
@@ -57,7 +57,10 @@ export class ControlPlane {
           probe: createTcpProbe(this.#deps.engine, { timeoutMs: health.timeout }),
           random: () => this.#deps.random(),
           addressOf: backend => upstream.addressOf(backend),
-          onFlip: (backend, healthy, reason) => upstream.setHealthy(backend, healthy, reason),
+          onFlip: (backend, healthy, reason) => {
+            upstream.setHealthy(backend, healthy, reason);
+            if (!healthy) this.#resolvers.get(upstream)?.get(backend)?.tryNext();
+          },
         },
       );
       this.#checkers.push(checker);
@@ -67,7 +70,7 @@ export class ControlPlane {
 
   stop(): void {
     for (const checker of this.#checkers) checker.stop();
-    for (const resolver of this.#resolvers) resolver.stop();
+    for (const resolver of this.#allResolvers()) resolver.stop();
   }
 
   status(): readonly { name: string; strategy: string; backends: readonly BackendStatus[] }[] {
@@ -80,9 +83,12 @@ export class ControlPlane {
 
   async #resolveNames(): Promise<void> {
     for (const { config, upstream } of this.#upstreams) {
+      const resolvers = new Map<string, Resolver>();
+      this.#resolvers.set(upstream, resolvers);
       for (const { id, address } of config.backends) {
         if (address.kind !== 'tcp' || isNumeric(address)) continue;
-        this.#resolvers.push(
+        resolvers.set(
+          id,
           new Resolver(address.host, {
             onResolved: host => upstream.setAddress(id, { ...address, host }),
             onUnresolved: reason => upstream.reportUnresolved(id, reason),
@@ -90,12 +96,17 @@ export class ControlPlane {
         );
       }
     }
-    if (this.#resolvers.length === 0) return;
+    const first = this.#allResolvers().map(resolver => resolver.start());
+    if (first.length === 0) return;
     let timer: NodeJS.Timeout | undefined;
     const longEnough = new Promise<void>(resolve => {
       timer = setTimeout(resolve, FIRST_RESOLUTION_MS);
     });
-    await Promise.race([Promise.all(this.#resolvers.map(resolver => resolver.start())), longEnough]);
+    await Promise.race([Promise.all(first), longEnough]);
     clearTimeout(timer);
+  }
+
+  #allResolvers(): Resolver[] {
+    return [...this.#resolvers.values()].flatMap(resolvers => [...resolvers.values()]);
   }
 }

@@ -3,7 +3,8 @@
  *
  * Place: fed by `load-balancer.ts` (control) with settings and snapshots, reports back through handlers. It
  * holds nothing that control needs to look into, so that it can move to a thread of its own.
- * Invariants: every admitted client becomes exactly one session and exactly one `onSessionClosed`.
+ * Invariants: every admitted client becomes exactly one session and exactly one `onSessionClosed`; after
+ * `abortSessions` no session begins.
  */
 import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runtime.ts';
 import type { ConnectFailure, Engine } from './engine/engine.ts';
@@ -34,6 +35,9 @@ export interface DataPlaneHandlers {
   onListenerResumed(listener: string): void;
   onConnectFailed(upstream: string, backend: string, failure: ConnectFailure): void;
   onSessionClosed(record: SessionRecord): void;
+  /** A client found no room to wait at a paused listener, and was reset; it never became a session. */
+  onTurnedAway(listener: string): void;
+  onStrategyFailed(upstream: string, error: unknown): void;
 }
 
 export interface DataPlaneDeps {
@@ -60,6 +64,10 @@ export class DataPlane {
   readonly #instanceLimit: SessionLimit;
   readonly #sessions = new Set<Session>();
   #sessionsEver = 0;
+  #abortedAs: Termination | undefined;
+  #sessionsAborted = 0;
+  /** Which listener is unheld first when the instance has room again; they take turns. */
+  #firstUnheld = 0;
   #localResourcesTimer: NodeJS.Timeout | undefined;
   #whenEmpty: (() => void)[] = [];
 
@@ -68,12 +76,18 @@ export class DataPlane {
     this.#handlers = handlers;
     this.#deps = deps;
     this.#upstreams = new Map(
-      settings.upstreams.map(upstream => [upstream.name, new UpstreamRuntime(upstream, deps)]),
+      settings.upstreams.map(upstream => [
+        upstream.name,
+        new UpstreamRuntime(upstream, {
+          ...deps,
+          onStrategyFailed: (name, error) => handlers.onStrategyFailed(name, error),
+        }),
+      ]),
     );
     this.#fronts = settings.listeners.map(listener => this.#createFront(listener));
     this.#instanceLimit = new SessionLimit(settings.maxSessions, {
       onFull: () => this.#holdAll('instanceLimit'),
-      onFree: () => this.#unholdAll('instanceLimit'),
+      onFree: () => this.#instanceFree(),
     });
   }
 
@@ -85,6 +99,11 @@ export class DataPlane {
   /** Sessions since the start, ended ones included. */
   get sessionsEver(): number {
     return this.#sessionsEver;
+  }
+
+  /** Sessions that `abortSessions` has ended. */
+  get sessionsAborted(): number {
+    return this.#sessionsAborted;
   }
 
   apply(snapshot: UpstreamSnapshot): void {
@@ -112,11 +131,11 @@ export class DataPlane {
     for (const upstream of this.#upstreams.values()) upstream.close();
   }
 
-  /** Resets every session; returns how many there were. */
-  abortSessions(termination: Termination): number {
-    const running = [...this.#sessions];
-    for (const session of running) session.abort(termination);
-    return running.length;
+  /** Resets every session, and from now on those of clients that are still handed over. */
+  abortSessions(termination: Termination): void {
+    this.#abortedAs = termination;
+    this.#sessionsAborted += this.#sessions.size;
+    for (const session of [...this.#sessions]) session.abort(termination);
   }
 
   /** Resolves once no session runs. */
@@ -153,11 +172,17 @@ export class DataPlane {
         this.#sessions.add(session);
         limit.enter();
         this.#instanceLimit.enter();
-        session.start();
+        if (this.#abortedAs === undefined) {
+          session.start();
+        } else {
+          this.#sessionsAborted += 1;
+          session.abort(this.#abortedAs);
+        }
       },
       onListening: address => this.#handlers.onListening(name, formatAddress(address)),
       onPaused: reason => this.#handlers.onListenerPaused(name, reason),
       onResumed: () => this.#handlers.onListenerResumed(name),
+      onTurnedAway: () => this.#handlers.onTurnedAway(name),
     });
     const limit = new SessionLimit(settings.maxSessions, {
       onFull: () => listener.hold('listenerLimit'),
@@ -174,6 +199,7 @@ export class DataPlane {
         this.#handlers.onSessionClosed(record);
         limit.leave();
         this.#instanceLimit.leave();
+        // Not before: a client that waited may have taken the place.
         if (this.#sessions.size === 0) this.#announceEmpty();
       },
     };
@@ -207,5 +233,14 @@ export class DataPlane {
 
   #unholdAll(reason: HoldReason): void {
     for (const { listener } of this.#fronts) listener.unhold(reason);
+  }
+
+  /** Lets listeners go on one after the other: the clients that wait at the first may fill the instance again. */
+  #instanceFree(): void {
+    const count = this.#fronts.length;
+    for (let i = 0; i < count && !this.#instanceLimit.isFull; i++) {
+      this.#fronts[(this.#firstUnheld + i) % count]?.listener.unhold('instanceLimit');
+    }
+    this.#firstUnheld = (this.#firstUnheld + 1) % count;
   }
 }

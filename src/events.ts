@@ -14,7 +14,9 @@ export interface EventMap {
   /** A listener takes no further clients for now; they wait. */
   'listener:paused': { readonly listener: string; readonly reason: HoldReason };
   'listener:resumed': { readonly listener: string };
-  /** A session has ended, for whatever reason; exactly once per accepted client. */
+  /** A client found no room to wait at a paused listener: it was reset, and never became a session. */
+  'listener:turnedAway': { readonly listener: string };
+  /** A session has ended, for whatever reason; exactly once per session. */
   'session:closed': SessionRecord;
   /** A backend gets new sessions again. */
   'backend:up': { readonly upstream: string; readonly backend: string; readonly reason: string };
@@ -31,6 +33,8 @@ export interface EventMap {
     readonly reason: string;
     readonly code: string;
   };
+  /** A strategy of the user's own threw or picked what it must not; a backend was drawn at random instead. */
+  'strategy:failed': { readonly upstream: string; readonly reason: string };
   'drain:started': { readonly sessions: number; readonly timeoutMs: number };
   /** Every session has ended, `aborted` of them because the drain's time was over. */
   'drain:ended': { readonly aborted: number };
@@ -42,12 +46,14 @@ export const EVENT_NAMES = [
   'listener:listening',
   'listener:paused',
   'listener:resumed',
+  'listener:turnedAway',
   'session:closed',
   'backend:up',
   'backend:down',
   'backend:connectFailed',
   'upstream:down',
   'upstream:up',
+  'strategy:failed',
   'drain:started',
   'drain:ended',
 ] as const satisfies readonly EventName[];
@@ -67,9 +73,21 @@ export class Events {
     this.#emitter.emit(name, event);
   }
 
-  /** Subscribes; returns the unsubscriber. */
+  /**
+   * Subscribes; returns the unsubscriber. What a listener throws is thrown again after the emitting code is
+   * through: it reaches the process's `uncaughtException`, as with any emitter, but breaks no bookkeeping.
+   */
   on<N extends EventName>(name: N, listener: Listener<N>): () => void {
-    this.#emitter.on(name, listener);
-    return () => this.#emitter.off(name, listener);
+    const guarded: Listener<N> = event => {
+      try {
+        listener(event);
+      } catch (error) {
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    };
+    this.#emitter.on(name, guarded);
+    return () => this.#emitter.off(name, guarded);
   }
 }

@@ -3,8 +3,9 @@
  *
  * The public API, and the only barrel. What is not exported here may change at any time.
  */
-export { createLoadBalancer, LoadBalancer } from './load-balancer.ts';
+export { createLoadBalancer } from './load-balancer.ts';
 export type {
+  LoadBalancer,
   BackendView,
   LoadBalancerOptions,
   LoadBalancerSnapshot,

@@ -74,6 +74,9 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
   throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
 }
 
+/** The longest that a timer of Node's can wait; beyond it, it would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 interface Planes {
   readonly control: ControlPlane;
   readonly data: DataPlane;
@@ -85,6 +88,7 @@ export class LoadBalancer {
   readonly #baseDir: string;
   readonly #events = new Events();
   #state: LoadBalancerState = 'new';
+  #starting: Promise<void> | undefined;
   #planes: Planes | undefined;
 
   /** @param config as `parseConfig` or `loadConfig` returns it; see `createLoadBalancer` for raw input */
@@ -105,19 +109,15 @@ export class LoadBalancer {
   /**
    * Loads strategies, resolves names, binds listeners, begins health checks.
    *
-   * Rejects with `LB4_STRATEGY_INVALID` or `LB4_LISTEN_FAILED`; nothing is left open then.
+   * Rejects with `LB4_STRATEGY_INVALID` or `LB4_LISTEN_FAILED`, or with `LB4_WRONG_STATE` when it was started
+   * before or is stopped meanwhile; nothing is left open then.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Lb4Error('LB4_WRONG_STATE', `cannot start: it is ${this.#state}`);
     this.#state = 'starting';
+    this.#starting = this.#start();
     try {
-      const planes = await this.#build();
-      this.#planes = planes;
-      await planes.control.prepare();
-      await planes.data.listen();
-      if (this.#isStopped()) throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
-      planes.control.start();
-      this.#state = 'running';
+      await this.#starting;
     } catch (error) {
       await this.stop();
       throw error;
@@ -128,36 +128,40 @@ export class LoadBalancer {
    * Takes no more clients, lets sessions end by themselves, resets those that still run after the time, then
    * stops.
    *
-   * @param timeoutMs the configuration's `drainTimeout` unless given
+   * @param timeoutMs the configuration's `drainTimeout` unless given; Infinity waits for as long as it takes
    */
   async drain(timeoutMs: number = this.#config.drainTimeout): Promise<void> {
     const planes = this.#planes;
     if (this.#state !== 'running' || planes === undefined) {
       throw new Lb4Error('LB4_WRONG_STATE', `cannot drain: it is ${this.#state}`);
     }
+    if (!(timeoutMs >= 0))
+      throw new RangeError(`a drain's time is a number of milliseconds, not ${timeoutMs}`);
     this.#state = 'draining';
-    await planes.data.stopListening();
     this.#events.emit('drain:started', { sessions: planes.data.sessions, timeoutMs });
+    const timeIsUp = (): void => {
+      planes.data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'drainTimeout' });
+    };
+    const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(timeIsUp, timeoutMs) : undefined;
+    await planes.data.stopListening();
     planes.data.closePools();
-    let aborted = 0;
-    const deadline = setTimeout(() => {
-      aborted = planes.data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'drainTimeout' });
-    }, timeoutMs);
     await planes.data.whenEmpty();
-    clearTimeout(deadline);
-    this.#events.emit('drain:ended', { aborted });
+    clearTimeout(timer);
+    this.#events.emit('drain:ended', { aborted: planes.data.sessionsAborted });
     await this.stop();
   }
 
-  /** Closes everything and resets every session now. Idempotent. */
+  /** Closes everything and resets every session now, also during a start or a drain. Idempotent. */
   async stop(): Promise<void> {
     this.#state = 'stopped';
+    // A start that is under way notices, and ends by itself.
+    await this.#starting?.catch(() => undefined);
     if (this.#planes === undefined) return;
     const { control, data } = this.#planes;
     control.stop();
+    data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
     await data.stopListening();
     data.closePools();
-    data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
     await data.whenEmpty();
   }
 
@@ -184,12 +188,23 @@ export class LoadBalancer {
     };
   }
 
+  async #start(): Promise<void> {
+    const planes = await this.#build();
+    this.#planes = planes;
+    await planes.control.prepare();
+    this.#expectNotStopped();
+    await planes.data.listen();
+    this.#expectNotStopped();
+    planes.control.start();
+    this.#state = 'running';
+  }
+
   async #build(): Promise<Planes> {
     const now = (): number => performance.now();
     const random = (): number => Math.random();
     const wallClock = (): number => Date.now();
     const wheel = new DeadlineWheel(now);
-    const budget = descriptorBudget();
+    const budget = descriptorBudget(this.#descriptorsAside());
     const engine = createNodeEngine({ clock: wheel, ...(budget && { waitingLimit: budget.waiting }) });
     const counts = new LiveCounts(
       this.#config.upstreams.reduce((sum, { backends }) => sum + backends.length, 0),
@@ -206,6 +221,12 @@ export class LoadBalancer {
         onConnectFailed: (upstream, backend, { reason, code }) =>
           events.emit('backend:connectFailed', { upstream, backend, reason, code }),
         onSessionClosed: record => events.emit('session:closed', record),
+        onTurnedAway: listener => events.emit('listener:turnedAway', { listener }),
+        onStrategyFailed: (upstream, error) =>
+          events.emit('strategy:failed', {
+            upstream,
+            reason: error instanceof Error ? error.message : String(error),
+          }),
       },
     );
     const control = new ControlPlane(this.#config.upstreams, {
@@ -245,6 +266,14 @@ export class LoadBalancer {
     };
   }
 
+  /** Descriptors that go to other things than sessions: a probe and the spare connections of each backend. */
+  #descriptorsAside(): number {
+    return this.#config.upstreams.reduce(
+      (sum, { backends, pool }) => sum + backends.length * (1 + pool.warm),
+      0,
+    );
+  }
+
   async #loadStrategy(upstream: string, strategy: string): ReturnType<typeof loadStrategy> {
     try {
       return await loadStrategy(strategy, this.#baseDir);
@@ -254,8 +283,7 @@ export class LoadBalancer {
     }
   }
 
-  /** Behind a method, because the compiler does not see that `stop` may be called during an await. */
-  #isStopped(): boolean {
-    return this.#state === 'stopped';
+  #expectNotStopped(): void {
+    if (this.#state === 'stopped') throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
   }
 }

@@ -32,7 +32,7 @@ export const REASONS = [
   'timeout',
   /** The network or the host of the last backend tried could not be reached. */
   'unreachable',
-  /** This machine ran out of descriptors, ports or memory while connecting; no backend is to blame. */
+  /** This machine ran out of descriptors or memory while connecting; no backend is to blame. */
   'localResources',
   /** `drainTimeout` was over while the session still ran. */
   'drainTimeout',

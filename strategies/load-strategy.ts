@@ -59,16 +59,29 @@ function tryOut(path: string, factory: StrategyFactory): void {
     weight: 1,
     live: () => 0,
   }));
-  const made = attempt(path, 'createStrategy', () =>
-    factory(candidates, { now: () => 0, random: () => 0.5 }),
-  );
-  if (!hasPick(made)) {
-    throw failure(path, 'createStrategy to return an object with a function pick', describe(made));
-  }
-  const picked = attempt(path, 'pick', () => made.pick({ clientAddress: '192.0.2.9' }));
+  const some = make(path, factory, candidates);
+  const picked = attempt(path, 'pick', () => some.pick({ clientAddress: '192.0.2.9' }));
   if (picked !== undefined && !candidates.some(candidate => candidate === picked)) {
     throw failure(path, 'pick to return one of the candidates or undefined', describe(picked));
   }
+  const skipped = attempt(path, 'pick', () => some.pick({ clientAddress: '192.0.2.9', skip: () => true }));
+  if (skipped !== undefined) {
+    throw failure(path, 'pick to return undefined when skip refuses every candidate', describe(skipped));
+  }
+  // Every upstream begins so, and is so again when all its backends are down.
+  const none = make(path, factory, []);
+  const nobody = attempt(path, 'pick', () => none.pick({ clientAddress: '192.0.2.9' }));
+  if (nobody !== undefined) {
+    throw failure(path, 'pick to return undefined when there is no candidate', describe(nobody));
+  }
+}
+
+function make(path: string, factory: StrategyFactory, candidates: readonly Candidate[]): WithPick {
+  const made = attempt(path, 'createStrategy', () =>
+    factory(candidates, { now: () => 0, random: () => 0.5 }),
+  );
+  if (hasPick(made)) return made;
+  throw failure(path, 'createStrategy to return an object with a function pick', describe(made));
 }
 
 function attempt(path: string, name: string, call: () => unknown): unknown {
@@ -79,7 +92,11 @@ function attempt(path: string, name: string, call: () => unknown): unknown {
   }
 }
 
-function hasPick(value: unknown): value is { pick: (context: { clientAddress: string }) => unknown } {
+interface WithPick {
+  pick: (context: { clientAddress: string; skip?: () => boolean }) => unknown;
+}
+
+function hasPick(value: unknown): value is WithPick {
   return typeof value === 'object' && value !== null && 'pick' in value && typeof value.pick === 'function';
 }
 

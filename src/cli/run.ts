@@ -40,11 +40,16 @@ export async function run(options: RunOptions, sourceOf: (flag: FlagName) => Fla
   const stopCrashing = crashOnlyWithALine(log);
   logEvents(balancer, log, () => performance.now());
   const accessLog = openAccessLog(balancer, config, format);
+  let wrotePidFile = false;
+  const ended = untilSignalled(balancer, log);
   try {
-    await balancer.start();
-    if (options.pidFile !== undefined) writePidFile(options.pidFile);
+    if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
+    if (options.pidFile !== undefined) {
+      writePidFile(options.pidFile);
+      wrotePidFile = true;
+    }
     logStarted(balancer, log);
-    await untilSignalled(balancer, log);
+    await ended;
     return EXIT.ok;
   } catch (error) {
     log.write('error', 'failed', messageOf(error));
@@ -52,21 +57,37 @@ export async function run(options: RunOptions, sourceOf: (flag: FlagName) => Fla
     return exitCodeFor(error, strategyFromFlag);
   } finally {
     stopCrashing();
-    if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true });
+    // Not before it is ours: a second start that fails must not take the running instance's away.
+    if (options.pidFile !== undefined && wrotePidFile) rmSync(options.pidFile, { force: true });
     await Promise.all([log.end(), accessLog?.end()]);
   }
 }
 
-/** Drains at the first signal, stops at the second; resolves when lb4 has ended. */
+/** False when a signal has stopped it before it had started. */
+async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
+  try {
+    await balancer.start();
+    return true;
+  } catch (error) {
+    if (error instanceof Lb4Error && error.code === 'LB4_WRONG_STATE') return false;
+    throw error;
+  }
+}
+
+/** Drains at the first signal, stops at the second, or at once while it still starts; resolves when it has ended. */
 async function untilSignalled(balancer: LoadBalancer, log: Log): Promise<void> {
   let unsubscribe = (): void => undefined;
   await new Promise<void>((resolve, reject) => {
+    const stop = (): void => {
+      log.write('info', 'stopping', 'stopping now: every session is reset');
+      balancer.stop().then(resolve, reject);
+    };
     unsubscribe = onSignals({
-      drain: () => void balancer.drain().then(resolve, reject),
-      stop: () => {
-        log.write('info', 'stopping', 'stopping now: every session is reset');
-        balancer.stop().then(resolve, reject);
+      drain: () => {
+        if (balancer.state === 'running') balancer.drain().then(resolve, reject);
+        else stop();
       },
+      stop,
       hangUp: () =>
         log.write('warn', 'reloadUnavailable', 'SIGHUP: this version cannot reload; nothing was changed'),
     });

@@ -21,7 +21,13 @@ export function onSignals(handlers: SignalHandlers): () => void {
   const listeners: readonly (readonly [NodeJS.Signals, () => void])[] = [
     ['SIGTERM', end],
     ['SIGINT', end],
-    ['SIGQUIT', () => handlers.stop()],
+    [
+      'SIGQUIT',
+      () => {
+        asked = true;
+        handlers.stop();
+      },
+    ],
     ['SIGHUP', () => handlers.hangUp()],
   ];
   for (const [signal, listener] of listeners) process.on(signal, listener);

@@ -49,7 +49,7 @@ const strategy = z
 const maxSessions = () => integer(1, MOST_SESSIONS).optional();
 
 const listener = section({
-  name: name().describe('Names the listener in logs, metrics and the admin API. Unique.'),
+  name: name().describe('Names the listener in logs and events. Unique.'),
   bind: z
     .union([bindAddress(), list(bindAddress(), 'addresses', 64)], {
       error: 'an address such as 0.0.0.0:443, or a list of them',
@@ -135,7 +135,7 @@ const healthCheck = section({
 const HEALTH_OFF = healthCheck.parse({ type: 'off' });
 
 const upstream = section({
-  name: name().describe('Names the upstream in listeners, logs, metrics and the admin API. Unique.'),
+  name: name().describe('Names the upstream in listeners, logs and events. Unique.'),
   strategy: strategy
     .default('leastconn')
     .describe(

@@ -22,13 +22,14 @@ export type DispatchResult =
       readonly attempts: number;
       readonly connectMs: number;
     }
-  | {
-      readonly ok: false;
-      readonly termination: Termination;
-      /** The last backend tried, if any was. */
-      readonly backend: string | undefined;
-      readonly attempts: number;
-    };
+  | (DispatchProgress & { readonly ok: false; readonly termination: Termination });
+
+/** How far a dispatch had come. */
+export interface DispatchProgress {
+  /** The last backend tried, if any was. */
+  readonly backend: string | undefined;
+  readonly attempts: number;
+}
 
 export interface DispatcherDeps {
   now(): number;
@@ -36,12 +37,13 @@ export interface DispatcherDeps {
   onConnectFailed(upstream: string, backend: string, failure: ConnectFailure): void;
 }
 
+/** Starts the search; the returned function gives it up and tells how far it had come. */
 export function dispatch(
   upstream: UpstreamRuntime,
   clientAddress: string,
   deps: DispatcherDeps,
   done: (result: DispatchResult) => void,
-): Cancel {
+): () => DispatchProgress {
   const dispatching = new Dispatching(upstream, clientAddress, deps, done);
   dispatching.attempt();
   return () => dispatching.cancel();
@@ -100,10 +102,11 @@ class Dispatching {
     };
   }
 
-  cancel(): void {
+  cancel(): DispatchProgress {
     this.#pending?.cancel();
     this.#pending?.lease.release();
     this.#pending = undefined;
+    return this.#progress();
   }
 
   #failed(backend: BackendRuntime, failure: ConnectFailure): void {
@@ -119,12 +122,11 @@ class Dispatching {
   }
 
   #giveUp(why: 'noBackend' | 'full'): void {
-    this.#done({
-      ok: false,
-      termination: this.#terminationFor(why),
-      backend: this.#lastBackend,
-      attempts: this.#attempts,
-    });
+    this.#done({ ok: false, termination: this.#terminationFor(why), ...this.#progress() });
+  }
+
+  #progress(): DispatchProgress {
+    return { backend: this.#lastBackend, attempts: this.#attempts };
   }
 
   #terminationFor(why: 'noBackend' | 'full'): Termination {

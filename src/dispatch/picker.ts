@@ -2,8 +2,8 @@
  * The immutable choice over one snapshot's eligible backends: strategy, limits and counting in one `pick`.
  *
  * Place: built whole by `UpstreamRuntime` for each snapshot and swapped in by reference; the dispatcher asks it.
- * Invariants: synchronous; a pick is counted before it is returned; a backend at its `maxSessions` and a backend
- * already tried are never picked.
+ * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend at its `maxSessions`
+ * and a backend already tried are never picked, whatever the strategy says.
  */
 import type {
   Candidate,
@@ -12,7 +12,7 @@ import type {
   StrategyDeps,
   StrategyFactory,
 } from '../../strategies/index.ts';
-import { createStrategy } from '../../strategies/index.ts';
+import { createStrategy, STRATEGIES } from '../../strategies/index.ts';
 import type { LiveCounts } from '../upstream/live-counts.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { Lease } from './lease.ts';
@@ -56,6 +56,8 @@ export interface PickerDeps extends StrategyDeps {
   readonly factory: StrategyFactory;
   /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
   readonly release: (backend: BackendRuntime) => void;
+  /** Hears of a strategy (the user's own, most likely) that throws or picks what it must not. */
+  readonly onStrategyFailed: (error: unknown) => void;
 }
 
 export class Picker {
@@ -63,31 +65,25 @@ export class Picker {
   readonly #candidates: ReadonlyMap<string, PickerCandidate>;
   readonly #hasLimits: boolean;
   readonly #strategy: Strategy;
+  #fallback: Strategy | undefined;
 
   constructor(backends: readonly EligibleBackend[], deps: PickerDeps, previous?: Picker) {
     this.#deps = deps;
     const candidates = backends.map(backend => new PickerCandidate(backend, deps.counts));
     this.#candidates = new Map(candidates.map(candidate => [candidate.id, candidate]));
     this.#hasLimits = candidates.some(candidate => candidate.maxSessions !== undefined);
-    const { factory } = deps;
-    this.#strategy = createStrategy(
-      factory,
-      candidates,
-      deps,
-      previous === undefined ? undefined : previous.#strategy,
-    );
+    this.#strategy = this.#createStrategy(previous === undefined ? undefined : previous.#strategy);
   }
 
   /** Picks and counts; `tried` are the ids of backends that this session has failed to reach already. */
   pick(clientAddress: string, tried?: ReadonlySet<string>): PickResult {
     const context = this.#context(clientAddress, tried);
-    // Another data plane may take a backend's last session between `skip` and `take`: then look again. The
-    // bound holds a strategy of the user's that does not honour `skip`.
+    // Another data plane may take a backend's last session between `skip` and `take`: then look again.
     for (let round = 0; round <= this.#candidates.size; round++) {
-      const candidate = this.#strategy.pick(context);
-      if (!(candidate instanceof PickerCandidate)) break;
+      const candidate = this.#choose(context);
+      if (candidate === undefined) break;
       if (!this.#deps.counts.take(candidate.runtime.slot, candidate.maxSessions)) continue;
-      this.#strategy.changed?.(candidate);
+      this.changed(candidate.runtime);
       return new Lease(candidate.runtime, this.#deps.release);
     }
     return this.#isAnyFull(tried) ? 'full' : 'noBackend';
@@ -95,14 +91,49 @@ export class Picker {
 
   /** Tells the strategy how long a connect took. */
   connected(backend: BackendRuntime, connectMs: number): void {
-    const candidate = this.#candidates.get(backend.id);
-    if (candidate !== undefined) this.#strategy.connected?.(candidate, connectMs);
+    this.#tell(backend, candidate => this.#strategy.connected?.(candidate, connectMs));
   }
 
   /** Tells the strategy that a backend's live count has changed. */
   changed(backend: BackendRuntime): void {
+    this.#tell(backend, candidate => this.#strategy.changed?.(candidate));
+  }
+
+  /** The strategy's choice; at random where it fails, because a defect in it must not turn clients away. */
+  #choose(context: PickContext): PickerCandidate | undefined {
+    try {
+      const picked = this.#strategy.pick(context);
+      if (picked === undefined) return undefined;
+      const candidate = this.#candidates.get(picked.id);
+      if (candidate === picked && context.skip?.(picked) !== true) return candidate;
+      throw new Error(`the strategy picked ${picked.id}, which it was not offered or was told to skip`);
+    } catch (error) {
+      this.#deps.onStrategyFailed(error);
+    }
+    this.#fallback ??= createStrategy(STRATEGIES.random, [...this.#candidates.values()], this.#deps);
+    const drawn = this.#fallback.pick(context);
+    return drawn === undefined ? undefined : this.#candidates.get(drawn.id);
+  }
+
+  #tell(backend: BackendRuntime, tell: (candidate: PickerCandidate) => void): void {
     const candidate = this.#candidates.get(backend.id);
-    if (candidate !== undefined) this.#strategy.changed?.(candidate);
+    if (candidate === undefined) return;
+    try {
+      tell(candidate);
+    } catch (error) {
+      this.#deps.onStrategyFailed(error);
+    }
+  }
+
+  #createStrategy(previous: Strategy | undefined): Strategy {
+    const { factory } = this.#deps;
+    const candidates = [...this.#candidates.values()];
+    try {
+      return createStrategy(factory, candidates, this.#deps, previous);
+    } catch (error) {
+      this.#deps.onStrategyFailed(error);
+      return createStrategy(STRATEGIES.random, candidates, this.#deps);
+    }
   }
 
   #context(clientAddress: string, tried: ReadonlySet<string> | undefined): PickContext {

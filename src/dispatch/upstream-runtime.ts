@@ -22,6 +22,8 @@ export interface UpstreamSettings {
 export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly engine: Engine;
   readonly counts: LiveCounts;
+  /** Hears of a strategy that throws or picks what it must not. */
+  readonly onStrategyFailed: (upstream: string, error: unknown) => void;
 }
 
 export class UpstreamRuntime {
@@ -88,12 +90,17 @@ export class UpstreamRuntime {
   }
 
   #createPicker(eligible: ConstructorParameters<typeof Picker>[0], previous?: Picker): Picker {
-    const { counts, now, random } = this.#deps;
+    const { counts, now, random, onStrategyFailed } = this.#deps;
+    const { name, factory } = this.settings;
     const release = (backend: BackendRuntime): void => {
       counts.release(backend.slot);
       // The current picker's strategy must know, whichever picker the lease came from.
       this.#picker.changed(backend);
     };
-    return new Picker(eligible, { counts, now, random, factory: this.settings.factory, release }, previous);
+    return new Picker(
+      eligible,
+      { counts, now, random, factory, release, onStrategyFailed: error => onStrategyFailed(name, error) },
+      previous,
+    );
   }
 }

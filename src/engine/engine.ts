@@ -18,9 +18,14 @@ export interface Engine {
   readonly name: EngineName;
   /**
    * Binds an address and accepts clients. Rejects with an `Lb4Error` (`LB4_LISTEN_FAILED`) naming the address.
-   * `onClient` owns the connections it is given; nothing has been read from them yet.
+   * `onClient` owns the connections it is given; nothing has been read from them yet. `onTurnedAway` hears of
+   * each client that found no room to wait while the listener was paused.
    */
-  listen(address: Address, onClient: (client: Connection) => void): Promise<EngineListener>;
+  listen(
+    address: Address,
+    onClient: (client: Connection) => void,
+    onTurnedAway?: () => void,
+  ): Promise<EngineListener>;
   /**
    * Opens a connection to a numeric or unix address, without waiting for a byte from either side. Nothing has
    * been read from it yet. A cancel after `done` has no effect.
@@ -62,7 +67,7 @@ export interface EngineListener {
   resume(): void;
   /**
    * Hands over every client that had already connected, also while paused, then closes the socket. Resolves
-   * when the address is free; sessions live on. Idempotent.
+   * when the address is free, within about a second however many keep coming; sessions live on. Idempotent.
    */
   close(): Promise<void>;
 }

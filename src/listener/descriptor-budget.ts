@@ -6,12 +6,14 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Probes, log files, the resolver and whatever else opens a descriptor for a moment. */
+/** Log files, the resolver and whatever else opens a descriptor for a moment. */
 const RESERVE = 32;
 /** A session holds its client's and its backend's socket. */
 const PER_SESSION = 2;
-/** The rest holds clients that wait while a listener is paused. */
+/** The rest holds clients that wait while a listener is paused, and those that are told why they get nothing. */
 const SHARE_FOR_SESSIONS = 0.9;
+/** More clients need not wait: it is the order of the kernel's own queue. */
+const MAX_WAITING = 1024;
 
 export interface DescriptorBudget {
   /** Sessions that can run at once. */
@@ -20,15 +22,20 @@ export interface DescriptorBudget {
   readonly waiting: number;
 }
 
-/** Undefined where the system does not tell its limit. */
+/**
+ * Undefined where the system does not tell its limit.
+ *
+ * @param aside descriptors that probes and spare connections may need
+ */
 export function descriptorBudget(
+  aside: number,
   limit = softLimit(),
   alreadyOpen = openDescriptors(),
 ): DescriptorBudget | undefined {
   if (limit === undefined || limit === Infinity) return undefined;
-  const free = Math.max(limit - alreadyOpen - RESERVE, 4);
-  const sessions = Math.max(Math.floor((free * SHARE_FOR_SESSIONS) / PER_SESSION), 1);
-  return { sessions, waiting: Math.max(free - sessions * PER_SESSION, 1) };
+  const free = Math.max(limit - alreadyOpen - RESERVE - aside, 4);
+  const waiting = Math.max(Math.min(Math.floor(free * (1 - SHARE_FOR_SESSIONS)), MAX_WAITING), 1);
+  return { sessions: Math.max(Math.floor((free - waiting) / PER_SESSION), 1), waiting };
 }
 
 function softLimit(): number | undefined {

@@ -13,7 +13,7 @@ export interface ListenerSettings {
   readonly bind: readonly Address[];
 }
 
-/** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or ports. */
+/** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */
 export const HOLD_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
@@ -22,6 +22,8 @@ export interface ListenerHandlers {
   onListening(address: Address): void;
   onPaused(reason: HoldReason): void;
   onResumed(): void;
+  /** A client found no room to wait while the listener was paused; it was reset. */
+  onTurnedAway(): void;
 }
 
 export class Listener {
@@ -31,6 +33,7 @@ export class Listener {
   readonly #handlers: ListenerHandlers;
   readonly #holds = new Set<HoldReason>();
   #bound: EngineListener[] = [];
+  #stopped: Promise<void> | undefined;
 
   constructor(settings: ListenerSettings, engine: Engine, handlers: ListenerHandlers) {
     this.name = settings.name;
@@ -51,7 +54,11 @@ export class Listener {
   async start(): Promise<void> {
     try {
       for (const address of this.#bind) {
-        const bound = await this.#engine.listen(address, client => this.#handlers.onClient(client));
+        const bound = await this.#engine.listen(
+          address,
+          client => this.#handlers.onClient(client),
+          () => this.#handlers.onTurnedAway(),
+        );
         this.#bound.push(bound);
         if (this.paused) bound.pause();
         this.#handlers.onListening(bound.address);
@@ -78,10 +85,14 @@ export class Listener {
   }
 
   /** Takes every client that had connected already, then closes the addresses. Idempotent. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#holds.clear();
-    const bound = this.#bound;
+    await Promise.all(this.#bound.map(bound => bound.close()));
     this.#bound = [];
-    await Promise.all(bound.map(listener => listener.close()));
   }
 }

@@ -21,6 +21,10 @@ export class SessionLimit {
     return this.#open;
   }
 
+  get isFull(): boolean {
+    return this.#open >= this.#max;
+  }
+
   enter(): void {
     this.#open += 1;
     if (this.#open === this.#max) this.#onFull();

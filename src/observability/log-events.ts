@@ -8,6 +8,7 @@ import type { EventMap, EventName } from '../events.ts';
 import type { Log } from './log.ts';
 
 const QUIET_MS = 10_000;
+const MAX_KEYS = 10_000;
 
 /** The part of `LoadBalancer` that observers need. */
 export interface EventSource {
@@ -24,7 +25,7 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
     const why = {
       listenerLimit: 'it is at its maxSessions',
       instanceLimit: 'all listeners together are at their limit of sessions',
-      localResources: 'this machine has no descriptor, port or memory left for a connection',
+      localResources: 'this machine has no descriptor or memory left for a connection',
     }[event.reason];
     seldom(`paused ${event.listener} ${event.reason}`, more =>
       log.write(
@@ -35,6 +36,26 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
       ),
     );
   });
+  source.on('listener:turnedAway', event =>
+    seldom(`turned away ${event.listener}`, more =>
+      log.write(
+        'warn',
+        'clientTurnedAway',
+        `listener ${event.listener} reset a client: too many wait already${more}`,
+        event,
+      ),
+    ),
+  );
+  source.on('strategy:failed', event =>
+    seldom(`strategy ${event.upstream} ${event.reason}`, more =>
+      log.write(
+        'error',
+        'strategyFailed',
+        `the strategy of ${event.upstream} failed, a backend was drawn at random: ${event.reason}${more}`,
+        event,
+      ),
+    ),
+  );
   source.on('backend:up', event =>
     log.write(
       'info',
@@ -94,6 +115,8 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
 function createSeldom(now: () => number): (key: string, write: (more: string) => void) => void {
   const entries = new Map<string, { atMs: number; heldBack: number }>();
   return (key, write) => {
+    // A key may contain a strategy's own words, so there is no telling how many there will be.
+    if (entries.size > MAX_KEYS) entries.clear();
     const entry = entries.get(key);
     if (entry !== undefined && now() - entry.atMs < QUIET_MS) {
       entry.heldBack += 1;

@@ -19,8 +19,7 @@ const TICK_MS = 100;
 const SLOTS = 512;
 
 export class DeadlineWheel {
-  /** Monotonic milliseconds, refreshed at each tick; exact enough for timeouts, free to read. */
-  nowMs: number;
+  #nowMs: number;
   readonly #now: () => number;
   readonly #slots: readonly Set<Timed>[];
   #tick: number;
@@ -29,9 +28,17 @@ export class DeadlineWheel {
 
   constructor(now: () => number) {
     this.#now = now;
-    this.nowMs = now();
-    this.#tick = Math.floor(this.nowMs / TICK_MS);
+    this.#nowMs = now();
+    this.#tick = Math.floor(this.#nowMs / TICK_MS);
     this.#slots = Array.from({ length: SLOTS }, () => new Set<Timed>());
+  }
+
+  /**
+   * Monotonic milliseconds: as of the last tick, which is exact enough for timeouts and free to read. While
+   * the wheel is empty nothing ticks, so then the real clock is asked.
+   */
+  get nowMs(): number {
+    return this.#timer === undefined ? this.#now() : this.#nowMs;
   }
 
   get size(): number {
@@ -57,8 +64,8 @@ export class DeadlineWheel {
 
   /** Checks everything that has become due; called by the timer, and by tests that own the clock. */
   advance(): void {
-    this.nowMs = this.#now();
-    const target = Math.floor(this.nowMs / TICK_MS);
+    this.#nowMs = this.#now();
+    const target = Math.floor(this.#nowMs / TICK_MS);
     // After a long stall one revolution visits every slot; going round more often would find nothing new.
     this.#tick = Math.max(this.#tick, target - SLOTS);
     while (this.#tick < target && this.#size > 0) {
@@ -74,15 +81,15 @@ export class DeadlineWheel {
     for (const entry of [...slot]) {
       // An earlier entry of this slot may have removed this one.
       if (entry.wheelSlot !== index) continue;
-      const nextMs = entry.checkDeadline(this.nowMs);
+      const nextMs = entry.checkDeadline(this.#nowMs);
       if (nextMs === undefined) this.remove(entry);
       else this.add(entry, nextMs);
     }
   }
 
   #start(): void {
-    this.nowMs = this.#now();
-    this.#tick = Math.floor(this.nowMs / TICK_MS);
+    this.#nowMs = this.#now();
+    this.#tick = Math.floor(this.#nowMs / TICK_MS);
     this.#timer = setInterval(() => this.advance(), TICK_MS).unref();
   }
 

@@ -16,7 +16,7 @@ export interface SessionRecord extends Termination {
   readonly attempts: number;
   /** True when the backend connection was a warm spare. */
   readonly warm: boolean;
-  /** Milliseconds since 1970 at which the client was accepted. */
+  /** Milliseconds since 1970 at which the session began; a client may have waited for it at a full listener. */
   readonly startedAtMs: number;
   readonly durationMs: number;
   /** From the last pick to the established connection; undefined when none was established. */

@@ -6,9 +6,14 @@
  * Invariants: it ends exactly once, with one termination; its lease and its pooled connection are given back
  * exactly then; after that it holds no connection, timer or listener.
  */
-import { dispatch, type DispatcherDeps, type DispatchResult } from '../dispatch/dispatcher.ts';
+import {
+  dispatch,
+  type DispatcherDeps,
+  type DispatchProgress,
+  type DispatchResult,
+} from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
-import type { Cancel, Connection, Engine, Relay, RelayOutcome } from '../engine/engine.ts';
+import type { Connection, Engine, Relay, RelayOutcome } from '../engine/engine.ts';
 import type { Termination } from '../termination.ts';
 import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
 import type { SessionRecord } from './session-record.ts';
@@ -32,7 +37,7 @@ export interface SessionDeps extends DispatcherDeps {
 type Connected = DispatchResult & { readonly ok: true };
 
 type State =
-  | { readonly name: 'dispatching'; readonly cancel: Cancel }
+  | { readonly name: 'dispatching'; readonly cancel: () => DispatchProgress }
   | { readonly name: 'relaying'; readonly relay: Relay }
   | { readonly name: 'ended' };
 
@@ -45,7 +50,7 @@ export class Session implements Timed {
   readonly #deps: SessionDeps;
   readonly #startedAtMs: number;
   readonly #startedMs: number;
-  #state: State = { name: 'dispatching', cancel: () => undefined };
+  #state: State = { name: 'dispatching', cancel: () => ({ backend: undefined, attempts: 0 }) };
   /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
   #abortedAs: Termination | undefined;
 
@@ -78,9 +83,9 @@ export class Session implements Timed {
   abort(termination: Termination): void {
     const state = this.#state;
     if (state.name === 'dispatching') {
-      state.cancel();
+      const progress = state.cancel();
       this.#client.reset();
-      this.#end(termination);
+      this.#end(termination, { ok: false, termination, ...progress });
     } else if (state.name === 'relaying') {
       this.#abortedAs = termination;
       state.relay.abort();

@@ -4,7 +4,7 @@
  * Place: control; one per backend that was configured by name. Why not at each connect: `dns.lookup` takes one
  * of four threads for as long as a name server is slow, and would stand on every session's way.
  * Invariants: the last good address is kept while a name cannot be resolved; an address in use is kept as long
- * as the name still has it, so that a rotating answer does not move a backend about.
+ * as the name still has it and it works, so that a rotating answer does not move a backend about.
  */
 import { lookup as systemLookup } from 'node:dns/promises';
 import { systemCode } from '../errors.ts';
@@ -16,7 +16,7 @@ const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 10_000;
 
 export interface ResolverDeps {
-  /** All addresses of a name, in the system's order; rejects when there are none. */
+  /** All addresses of a name; rejects when there are none. */
   readonly lookup?: (host: string) => Promise<readonly string[]>;
   readonly setTimer?: SetTimer;
   onResolved(host: string): void;
@@ -28,6 +28,7 @@ export class Resolver {
   readonly #name: string;
   readonly #deps: ResolverDeps;
   readonly #lookup: (host: string) => Promise<readonly string[]>;
+  #known: readonly string[] = [];
   #current: string | undefined;
   #failures = 0;
   readonly #setTimer: SetTimer;
@@ -46,6 +47,15 @@ export class Resolver {
     await this.#refresh();
   }
 
+  /** The address in use does not work: takes the name's next one, if it has several. */
+  tryNext(): void {
+    const index = this.#current === undefined ? -1 : this.#known.indexOf(this.#current);
+    const next = this.#known[(index + 1) % this.#known.length];
+    if (this.#stopped || next === undefined || next === this.#current) return;
+    this.#current = next;
+    this.#deps.onResolved(next);
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancelTimer();
@@ -62,6 +72,7 @@ export class Resolver {
   #resolved(addresses: readonly string[]): void {
     if (this.#stopped) return;
     this.#failures = 0;
+    this.#known = addresses;
     const [first] = addresses;
     if (first !== undefined && (this.#current === undefined || !addresses.includes(this.#current))) {
       this.#current = first;
@@ -85,6 +96,7 @@ export class Resolver {
 }
 
 async function lookupAll(host: string): Promise<readonly string[]> {
-  const answers = await systemLookup(host, { all: true, verbatim: true });
+  // IPv4 first: `localhost` is both, and most services on it listen on one, the older.
+  const answers = await systemLookup(host, { all: true, verbatim: false });
   return answers.map(({ address }) => address);
 }

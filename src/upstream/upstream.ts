@@ -50,6 +50,7 @@ export class Upstream {
   readonly #deps: UpstreamDeps;
   readonly #backends: ReadonlyMap<string, BackendState>;
   #isUp = true;
+  #publishing: NodeJS.Immediate | undefined;
 
   constructor(name: string, backends: readonly BackendSettings[], deps: UpstreamDeps) {
     this.name = name;
@@ -68,7 +69,10 @@ export class Upstream {
     );
   }
 
+  /** Hands the data plane a snapshot of what is known now. */
   publish(): void {
+    clearImmediate(this.#publishing);
+    this.#publishing = undefined;
     this.#deps.publish({
       name: this.name,
       backends: Array.from(this.#backends.values(), ({ settings, slot, address, healthy }) => ({
@@ -121,7 +125,8 @@ export class Upstream {
     const backend = this.#backend(id);
     const before = stateOf(backend);
     change(backend);
-    this.publish();
+    // Once per turn: when a thousand backends flip together, one snapshot tells of all of them.
+    this.#publishing ??= setImmediate(() => this.publish());
     const after = stateOf(backend);
     if (after === before) return;
     this.#deps.events.emit(`backend:${after}`, { upstream: this.name, backend: id, reason });

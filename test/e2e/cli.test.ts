@@ -171,6 +171,8 @@ void t.test('help and version go to stdout, exit 0, and help fits 80 columns', a
 void t.test('the pid file holds the pid while lb4 runs', async t => {
   const path = join(folder, 'lb4.pid');
   const process = await startLb4(t, ['-b', '127.0.0.1:81', '--health', 'off', '--pid-file', path]);
+  const second = await lb4(['-b', '127.0.0.1:81', '-l', process.address, '--pid-file', path]);
+  t.equal(second.code, 69, 'a second start on the same address fails');
   t.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
   t.equal(await process.stop(), 0);
   t.throws(() => readFileSync(path), { code: 'ENOENT' });

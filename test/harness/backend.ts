@@ -18,6 +18,8 @@ export interface Backend {
   readonly address: Address;
   /** Every connection so far, in the order they were accepted. */
   readonly peers: readonly Peer[];
+  /** Closes the listening socket and resets every connection. */
+  close(): Promise<void>;
   /** Resolves to the next connection that nobody has taken yet. */
   next(): Promise<Peer>;
 }
@@ -53,6 +55,11 @@ export async function startBackend(
         ? { kind: 'unix', path: String(bound) }
         : { kind: 'tcp', host: bound.address, port: bound.port },
     peers,
+    async close() {
+      const closed = new Promise(resolve => server.close(resolve));
+      for (const peer of peers) peer.reset();
+      await closed;
+    },
     async next() {
       const index = taken++;
       await until(`connection ${index + 1} reaches the backend`, () => peers.length > index);

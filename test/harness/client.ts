@@ -6,6 +6,19 @@ import type { Test } from 'tap';
 
 import type { Address } from '../../src/support/address.ts';
 import { Peer } from './peer.ts';
+import { pause } from './until.ts';
+
+/** Resolves once nobody accepts at the address any more; clients that are still taken leave at once. */
+export async function untilRefused(t: Test, address: Address): Promise<void> {
+  for (;;) {
+    try {
+      (await connectClient(t, address)).reset();
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return;
+    }
+    await pause(5);
+  }
+}
 
 /** Connects to a TCP or unix address; destroyed at the end of the test. Rejects when the connect fails. */
 export async function connectClient(t: Test, address: Address): Promise<Peer> {

@@ -3,7 +3,7 @@ import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
 import { parseAddress } from '../../src/support/address.ts';
 import { LiveCounts } from '../../src/upstream/live-counts.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
-import { STRATEGIES, type StrategyName } from '../../strategies/index.ts';
+import { STRATEGIES, type StrategyFactory, type StrategyName } from '../../strategies/index.ts';
 import { FakeEngine } from './fake-engine.ts';
 
 export type BackendSpec = Partial<Omit<BackendSnapshot, 'id' | 'slot'>>;
@@ -11,7 +11,7 @@ export type BackendSpec = Partial<Omit<BackendSnapshot, 'id' | 'slot'>>;
 export function createFakeUpstream(
   backends: Record<string, BackendSpec>,
   options: {
-    strategy?: StrategyName;
+    strategy?: StrategyName | StrategyFactory;
     attempts?: number;
     warm?: number;
     engine?: FakeEngine;
@@ -20,14 +20,15 @@ export function createFakeUpstream(
 ) {
   const { strategy = 'first', attempts = 3, warm = 0, engine = new FakeEngine(), now = () => 0 } = options;
   const counts = new LiveCounts(8);
+  const failures: unknown[] = [];
   const upstream = new UpstreamRuntime(
     {
       name: 'app',
-      factory: STRATEGIES[strategy],
+      factory: typeof strategy === 'string' ? STRATEGIES[strategy] : strategy,
       connect: { timeoutMs: 5_000, attempts },
       pool: { warm, maxIdleMs: 5_000 },
     },
-    { engine, counts, now, random: () => 0.5 },
+    { engine, counts, now, random: () => 0.5, onStrategyFailed: (_upstream, error) => failures.push(error) },
   );
   const apply = (specs: Record<string, BackendSpec>): void =>
     upstream.apply({
@@ -35,7 +36,14 @@ export function createFakeUpstream(
       backends: Object.entries(specs).map(([id, spec]) => snapshotOf(id, spec, counts)),
     });
   apply(backends);
-  return { upstream, counts, engine, apply, live: (id: string) => counts.live(counts.slotOf('app', id)) };
+  return {
+    upstream,
+    counts,
+    engine,
+    apply,
+    failures,
+    live: (id: string) => counts.live(counts.slotOf('app', id)),
+  };
 }
 
 function snapshotOf(id: string, spec: BackendSpec, counts: LiveCounts): BackendSnapshot {

@@ -36,7 +36,7 @@ await t.test('what is neither name nor path says what there is', async t => {
 });
 
 await t.test('takes a relative, a parent, an absolute and a bare path, and a default export', async t => {
-  const text = 'export default candidates => ({ pick: () => candidates[0] });';
+  const text = 'export default candidates => ({ pick: ({ skip }) => candidates.find(c => !skip?.(c)) });';
   const dir = t.testdir({ 'a.mjs': text, 'b.js': text, inner: {}, 'odd #?%20name.mjs': text });
   const paths = ['./a.mjs', 'a.mjs', 'b.js', join(dir, 'a.mjs'), './odd #?%20name.mjs'];
   for (const path of paths) t.type(await loadStrategy(path, dir), 'function');
@@ -45,8 +45,8 @@ await t.test('takes a relative, a parent, an absolute and a bare path, and a def
 
 await t.test('a module may use all that a strategy is given, when it is tried out too', async t => {
   const text = `export const createStrategy = (candidates, { now, random }) => ({
-    pick: ({ clientAddress }) =>
-      candidates.find(({ live }) => live() + now() + random() + clientAddress.length >= 0),
+    pick: ({ clientAddress, skip }) =>
+      candidates.find(c => !skip?.(c) && c.live() + now() + random() + clientAddress.length >= 0),
   });`;
   const dir = t.testdir({ 'a.mjs': text });
   t.type(await loadStrategy('./a.mjs', dir), 'function');
@@ -54,7 +54,7 @@ await t.test('a module may use all that a strategy is given, when it is tried ou
 
 await t.test('a file that has changed is read again', async t => {
   const text = (index: number): string =>
-    `export const createStrategy = candidates => ({ pick: () => candidates[${String(index)}] });`;
+    `export const createStrategy = c => ({ pick: ({ skip }) => (skip ? undefined : c[${String(index)}]) });`;
   const dir = t.testdir({ 'a.mjs': text(0) });
   const all = [fake('x'), fake('y')];
   t.equal((await loadStrategy('./a.mjs', dir))(all, deps()).pick(anyone), all[0]);
@@ -87,6 +87,18 @@ const defects: Record<string, [text: string, message: RegExp]> = {
   'picks later': [
     'export default c => ({ pick: async () => c[0] });',
     /undefined, found an object with no prop/,
+  ],
+  'ignores skip': [
+    'export default c => ({ pick: () => c[0] });',
+    /expected pick to return undefined when skip refuses every candidate, found an object with id/,
+  ],
+  'cannot do without candidates': [
+    'export default c => ({ pick: ({ skip }) => (skip ? undefined : c.reduce(a => a)) });',
+    /expected pick not to throw, found Reduce of empty array/,
+  ],
+  'picks from nothing': [
+    'export default c => ({ pick: ({ skip }) => (skip ? undefined : (c[0] ?? null)) });',
+    /expected pick to return undefined when there is no candidate, found object null/,
   ],
   'throws at a pick': [
     'export default () => ({ pick() { throw 1; } });',

@@ -12,7 +12,7 @@ import { formatAddress, type Address, type UnixAddress } from '../../support/add
 import { Lb4Error, systemCode } from '../../errors.ts';
 
 /** The kernel's accept queue; net.core.somaxconn caps it. */
-export const BACKLOG = 4096;
+const BACKLOG = 4096;
 
 /** Makes `server` listen on the address; resolves to the address it has. */
 export async function bind(server: Server, address: Address): Promise<Address> {

@@ -19,7 +19,9 @@ const REASONS: ReadonlyMap<string, ConnectFailure['reason']> = new Map([
   ['ENFILE', 'localResources'],
   ['ENOBUFS', 'localResources'],
   ['ENOMEM', 'localResources'],
-  ['EADDRNOTAVAIL', 'localResources'],
+  // No local address or port from which this backend could be reached (IPv6 switched off, or its ports used
+  // up): another backend may well be reached, so the session goes on to it.
+  ['EADDRNOTAVAIL', 'unreachable'],
   ['EADDRINUSE', 'localResources'],
 ]);
 

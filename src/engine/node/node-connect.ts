@@ -12,13 +12,13 @@ import { systemCode } from '../../errors.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import { connectFailure } from './connect-failure.ts';
 import { NodeConnection, type Peer } from './node-connection.ts';
-import type { SetTimer } from '../../support/timer.ts';
+import type { ConnectionDeps } from './node-connection.ts';
 
 /** Connects to a numeric or unix address. */
 export function connectNode(
   address: Address,
   options: ConnectOptions,
-  setTimer: SetTimer,
+  deps: ConnectionDeps,
   done: (result: ConnectResult) => void,
 ): Cancel {
   const socket = connect(
@@ -34,7 +34,7 @@ export function connectNode(
         },
   );
   socket.pause();
-  const connection = new NodeConnection(socket, backendPeer(address), setTimer);
+  const connection = new NodeConnection(socket, backendPeer(address), deps);
 
   let settled = false;
   const settle = (): boolean => {
@@ -48,7 +48,7 @@ export function connectNode(
     socket.destroy();
     done({ ok: false, failure: connectFailure(code, address.kind) });
   };
-  const cancelTimer = setTimer(() => fail('ETIMEDOUT'), options.timeoutMs);
+  const cancelTimer = deps.setTimer(() => fail('ETIMEDOUT'), options.timeoutMs);
   socket.once('connect', () => {
     if (settle()) done({ ok: true, connection });
   });

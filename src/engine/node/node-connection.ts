@@ -13,6 +13,7 @@ import { Socket } from 'node:net';
 
 import type { Connection } from '../engine.ts';
 import { endWasReset } from './peer-reset.ts';
+import type { Room } from './room.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
 /** Whoever reads and writes a connection at the moment; told what happens on it, in order. */
@@ -35,6 +36,12 @@ export interface Peer {
   readonly port: number;
 }
 
+export interface ConnectionDeps {
+  readonly setTimer: SetTimer;
+  /** Where `finish` takes a place for as long as it waits for the peer. */
+  readonly room: Room;
+}
+
 /** A watch stops reading here; one read of up to 64 KiB may lie beyond. */
 const HELD_LIMIT_BYTES = 16 * 1024;
 /** `finish` swallows this much, then stops reading and leaves the rest to the kernel's buffers. */
@@ -49,7 +56,7 @@ export class NodeConnection implements Connection {
   /** For the owner only. */
   readonly socket: Socket;
   readonly isTcp: boolean;
-  readonly #setTimer: SetTimer;
+  readonly #deps: ConnectionDeps;
   #owner: ConnectionOwner | undefined;
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -61,12 +68,12 @@ export class NodeConnection implements Connection {
   #tolerantWriteDone: WriteDone = () => undefined;
 
   /** Takes a socket that is not flowing; it stays unread until somebody owns it. */
-  constructor(socket: Socket, peer: Peer, setTimer: SetTimer) {
+  constructor(socket: Socket, peer: Peer, deps: ConnectionDeps) {
     this.socket = socket;
     this.isTcp = peer.kind === 'tcp';
     this.peerAddress = peer.address;
     this.peerPort = peer.port;
-    this.#setTimer = setTimer;
+    this.#deps = deps;
     socket.on('error', () => {
       this.#failed = true;
     });
@@ -112,21 +119,32 @@ export class NodeConnection implements Connection {
   }
 
   finish(bytes?: Uint8Array): void {
+    const { socket } = this;
+    const { room, setTimer } = this.#deps;
+    if (socket.destroyed) return;
+    if (!room.take()) {
+      // No room to wait for the peer: it gets a reset instead of last words it might never read.
+      this.reset();
+      return;
+    }
     let swallowedBytes = 0;
-    const cancelTimer = this.#setTimer(() => this.socket.destroy(), SWALLOW_LIMIT_MS);
+    const cancelTimer = setTimer(() => socket.destroy(), SWALLOW_LIMIT_MS);
     this.own({
       onData: chunk => {
         swallowedBytes += chunk.length;
-        if (swallowedBytes > SWALLOW_LIMIT_BYTES) this.socket.pause();
+        if (swallowedBytes > SWALLOW_LIMIT_BYTES) socket.pause();
       },
       onEnd: () => undefined,
       onDrain: () => undefined,
-      onWriteFailed: () => this.socket.destroy(),
-      onClose: cancelTimer,
+      onWriteFailed: () => socket.destroy(),
+      onClose: () => {
+        cancelTimer();
+        room.leave();
+      },
     });
-    if (this.socket.destroyed || this.socket.writableEnded) return;
-    if (bytes !== undefined && bytes.length > 0) this.socket.write(bytes);
-    this.socket.end();
+    if (socket.writableEnded) return;
+    if (bytes !== undefined && bytes.length > 0) socket.write(bytes);
+    socket.end();
   }
 
   reset(): void {

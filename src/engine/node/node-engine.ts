@@ -10,13 +10,17 @@ import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
 import { startRelay, type CoarseClock } from './node-relay.ts';
+import { Room } from './room.ts';
 import { createSendQueueWatch } from './send-queue.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 
 export interface NodeEngineDeps {
   /** Milliseconds of a monotonic clock, updated by its owner as often as `lastActivityMs` has to be exact. */
   readonly clock: CoarseClock;
-  /** How many clients can wait at a paused listener; default 1024. More are reset. */
+  /**
+   * How many clients can wait at paused listeners, those included that `finish` still keeps; default 1024.
+   * Beyond that they are reset.
+   */
   readonly waitingLimit?: number;
   /** Default: global timers that do not keep the process alive. */
   readonly setTimer?: SetTimer;
@@ -33,12 +37,14 @@ export function createNodeEngine(deps: NodeEngineDeps): Engine {
     setTimer,
     ...(deps.procNet === undefined ? {} : { procNet: deps.procNet }),
   });
+  const room = new Room(waitingLimit);
   const relayDeps = { clock, sendQueues };
 
   return {
     name: 'node',
-    listen: (address, onClient) => listenNode(address, onClient, { setTimer, waitingLimit }),
-    connect: (address, options, done) => connectNode(address, options, setTimer, done),
+    listen: (address, onClient, onTurnedAway = () => undefined) =>
+      listenNode(address, { onClient, onTurnedAway }, { setTimer, room }),
+    connect: (address, options, done) => connectNode(address, options, { setTimer, room }, done),
     relay: (client, backend, handlers) => startRelay(own(client), own(backend), relayDeps, handlers),
   };
 }

@@ -14,43 +14,46 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Address } from '../../support/address.ts';
 import type { Connection, EngineListener } from '../engine.ts';
-import { BACKLOG, bind } from './bind.ts';
-import { NodeConnection, type Peer } from './node-connection.ts';
-import type { SetTimer } from '../../support/timer.ts';
+import { bind } from './bind.ts';
+import { NodeConnection, type ConnectionDeps, type Peer } from './node-connection.ts';
 
-export interface ListenerDeps {
-  readonly setTimer: SetTimer;
-  /** How many clients can wait while the listener is paused. */
-  readonly waitingLimit: number;
+export interface ListenerHandlers {
+  onClient(client: Connection): void;
+  /** A client found no room to wait. */
+  onTurnedAway(): void;
 }
+
+/** `close` takes clients from the kernel's queue for no longer than this, however many keep coming. */
+const CLOSE_LIMIT_MS = 1000;
 
 /** Binds `address`; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
 export async function listenNode(
   address: Address,
-  onClient: (client: Connection) => void,
-  deps: ListenerDeps,
+  handlers: ListenerHandlers,
+  deps: ConnectionDeps,
 ): Promise<EngineListener> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
   const bound = await bind(server, address);
   // Still in the turn that bound the socket: nobody can have been accepted yet.
-  return new NodeListener(server, bound, onClient, deps);
+  return new NodeListener(server, bound, handlers, deps);
 }
 
 class NodeListener implements EngineListener {
   readonly address: Address;
   readonly #server: Server;
-  readonly #onClient: (client: Connection) => void;
-  readonly #deps: ListenerDeps;
+  readonly #handlers: ListenerHandlers;
+  readonly #deps: ConnectionDeps;
   readonly #waiting: NodeConnection[] = [];
   #paused = false;
+  #handingOver = false;
   #closing = false;
   #accepted = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(server: Server, address: Address, onClient: (client: Connection) => void, deps: ListenerDeps) {
+  constructor(server: Server, address: Address, handlers: ListenerHandlers, deps: ConnectionDeps) {
     this.#server = server;
     this.address = address;
-    this.#onClient = onClient;
+    this.#handlers = handlers;
     this.#deps = deps;
     // A failed accept (out of descriptors) is the kernel's to report again; unheard it would end the process.
     server.on('error', () => undefined);
@@ -75,13 +78,15 @@ class NodeListener implements EngineListener {
     this.#closing = true;
     this.resume();
     // Closing resets whoever is still in the kernel's accept queue. libuv takes clients out one or a few per
-    // turn of the loop, so the queue is empty when two turns bring nobody; bounded, as clients keep coming.
-    const last = this.#accepted + BACKLOG;
-    for (let quietTurns = 0; quietTurns < 2 && this.#accepted < last;) {
+    // turn of the loop, so the queue is empty when two turns bring nobody.
+    const time = { isUp: false };
+    const cancelTimer = this.#deps.setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
+    for (let quietTurns = 0; quietTurns < 2 && !time.isUp;) {
       const before = this.#accepted;
       await nextTurn();
       quietTurns = this.#accepted === before ? quietTurns + 1 : 0;
     }
+    cancelTimer();
     // The descriptor is closed at once; the callback would wait for the clients that live on.
     this.#server.close();
   }
@@ -94,21 +99,28 @@ class NodeListener implements EngineListener {
       socket.destroy();
       return;
     }
-    const client = new NodeConnection(socket, peer, this.#deps.setTimer);
-    if (this.#waiting.length >= this.#deps.waitingLimit && this.#paused) {
+    const client = new NodeConnection(socket, peer, this.#deps);
+    if (!this.#paused && this.#waiting.length === 0) {
+      this.#handlers.onClient(client);
+    } else if (this.#deps.room.take()) {
+      this.#waiting.push(client);
+    } else {
       client.reset();
-      return;
+      this.#handlers.onTurnedAway();
     }
-    this.#waiting.push(client);
-    this.#handOver();
   }
 
   #handOver(): void {
+    // A session that ends at once may resume the listener from within `onClient`: the loop that runs goes on.
+    if (this.#handingOver) return;
+    this.#handingOver = true;
     while (!this.#paused) {
       const client = this.#waiting.shift();
-      if (client === undefined) return;
-      this.#onClient(client);
+      if (client === undefined) break;
+      this.#deps.room.leave();
+      this.#handlers.onClient(client);
     }
+    this.#handingOver = false;
   }
 }
 

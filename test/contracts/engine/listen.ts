@@ -9,10 +9,68 @@ import { Lb4Error, systemCode } from '../../../src/errors.ts';
 import type { Address } from '../../../src/support/address.ts';
 import { connectClient } from '../../harness/client.ts';
 import { pause, until } from '../../harness/until.ts';
+import type { Connection } from '../../../src/engine/engine.ts';
 import { hasFamily, listen, socketPath, STOPPED_CLOCK, type CreateEngine } from './fixture.ts';
 
 export function listenContract(t: Test, createEngine: CreateEngine): void {
   const engine = createEngine({ clock: STOPPED_CLOCK, waitingLimit: 3 });
+
+  void t.test(
+    'what waits and what is being finished share one bounded room; beyond it clients are reset',
+    async t => {
+      const own = createEngine({ clock: STOPPED_CLOCK, waitingLimit: 2 });
+      let turnedAway = 0;
+      const clients: Connection[] = [];
+      const listener = await own.listen(
+        { kind: 'tcp', host: '127.0.0.1', port: 0 },
+        client => clients.push(client),
+        () => (turnedAway += 1),
+      );
+      t.teardown(() => listener.close());
+      const [first, second, third] = [
+        await connectClient(t, listener.address),
+        await connectClient(t, listener.address),
+        await connectClient(t, listener.address),
+      ] as const;
+      await until('all are accepted', () => clients.length === 3);
+      for (const client of clients) client.finish(Buffer.from('bye'));
+      await until('the third is reset', () => third.ending === 'reset');
+      await first.untilText('bye');
+      await second.untilText('bye');
+
+      listener.pause();
+      const refused = await connectClient(t, listener.address);
+      await until('one is turned away', () => refused.ending === 'reset' && turnedAway === 1);
+      first.halfClose();
+      second.halfClose();
+      await until('there is room again', () => first.closed && second.closed);
+      const waiting = await connectClient(t, listener.address);
+      await waiting.send('still here');
+      listener.resume();
+      await until('the one that waited is taken', () => clients.length === 4);
+      clients[3]?.finish();
+    },
+  );
+
+  void t.test(
+    'a client that is taken may resume and pause the listener: all are taken, in one go',
+    async t => {
+      const { listener, clients } = await listen(
+        t,
+        createEngine({ clock: STOPPED_CLOCK, waitingLimit: 400 }),
+        undefined,
+        client => {
+          listener.pause();
+          client.reset();
+          listener.resume();
+        },
+      );
+      listener.pause();
+      await Promise.all(Array.from({ length: 300 }, () => connectClient(t, listener.address)));
+      listener.resume();
+      await until('all are taken', () => clients.length === 300);
+    },
+  );
 
   void t.test('tells the port that the kernel chose and the address of each client', async t => {
     const { listener, clients } = await listen(t, engine);

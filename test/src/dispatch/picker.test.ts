@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Lease } from '../../../src/dispatch/lease.ts';
 import type { PickResult } from '../../../src/dispatch/picker.ts';
+import type { StrategyFactory } from '../../../strategies/index.ts';
 import { createFakeUpstream } from '../../harness/fake-upstream.ts';
 
 const A = '10.0.0.1:80';
@@ -64,6 +65,41 @@ void t.test('a lease outlives the picker it came from, and its release reaches t
   t.not(second.backend.id, first.backend.id, 'and the new picker knows it');
   first.release();
   t.equal(leaseOf(upstream.picker.pick('')).backend.id, first.backend.id, 'and learns of the release');
+});
+
+void t.test(
+  'what a strategy must not pick is not picked: a tried one, a stranger; it is reported, chance decides',
+  async t => {
+    const stubborn: StrategyFactory = candidates => ({ pick: () => candidates[0] });
+    const one = createFakeUpstream({ [A]: {}, [B]: {} }, { strategy: stubborn });
+    t.equal(leaseOf(one.upstream.picker.pick('', new Set([A]))).backend.id, B);
+    t.match(one.failures, [/picked 10\.0\.0\.1:80, which it was not offered or was told to skip/]);
+
+    const stranger = { id: A, weight: 1, live: () => 0 };
+    const two = createFakeUpstream({ [A]: {} }, { strategy: () => ({ pick: () => stranger }) });
+    t.equal(leaseOf(two.upstream.picker.pick('')).backend.id, A);
+    t.equal(two.failures.length, 1);
+  },
+);
+
+void t.test('a strategy that throws, wherever it does, costs no session and no count', async t => {
+  const fail = (): never => {
+    throw new Error('no');
+  };
+  const factories: StrategyFactory[] = [
+    () => fail(),
+    () => ({ pick: fail }),
+    candidates => ({ pick: () => candidates[0], changed: fail, connected: fail }),
+  ];
+  for (const strategy of factories) {
+    const { upstream, failures, live } = createFakeUpstream({ [A]: {} }, { strategy });
+    const lease = leaseOf(upstream.picker.pick(''));
+    upstream.picker.connected(lease.backend, 1);
+    t.equal(live(A), 1);
+    lease.release();
+    t.equal(live(A), 0);
+    t.ok(failures.length > 0);
+  }
 });
 
 void t.test('a strategy that does not honour `skip` cannot hang the picker', async t => {

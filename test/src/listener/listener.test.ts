@@ -21,6 +21,7 @@ function create(...bind: string[]) {
     onListening: () => seen.push('listening'),
     onPaused: reason => seen.push(`paused ${reason}`),
     onResumed: () => seen.push('resumed'),
+    onTurnedAway: () => seen.push('turned away'),
   });
   return { engine, listener, seen };
 }
@@ -92,7 +93,7 @@ void t.test('no limit is never reached', async t => {
 
 void t.test('sessions and waiting clients together never need more descriptors than there are', async t => {
   for (const limit of [1, 40, 64, 128, 1_024, 20_000, 1_048_576]) {
-    const budget = descriptorBudget(limit, 20);
+    const budget = descriptorBudget(0, limit, 20);
     t.ok(
       budget !== undefined && budget.sessions >= 1 && budget.waiting >= 1,
       `something is allowed with ${limit}`,
@@ -101,6 +102,10 @@ void t.test('sessions and waiting clients together never need more descriptors t
       t.ok(budget.sessions * 2 + budget.waiting <= limit - 20, `${limit} descriptors are enough`);
     }
   }
-  t.equal(descriptorBudget(Infinity, 20), undefined);
-  t.ok((descriptorBudget()?.sessions ?? Infinity) > 1, 'the system’s own limit is read');
+  const plain = descriptorBudget(0, 20_000, 20);
+  const spares = descriptorBudget(3_000, 20_000, 20);
+  t.ok((plain?.sessions ?? 0) - (spares?.sessions ?? 0) >= 1_300, 'spare connections are set aside');
+  t.equal(plain?.waiting, 1_024, 'and no more wait than in a kernel’s queue');
+  t.equal(descriptorBudget(0, Infinity, 20), undefined);
+  t.ok((descriptorBudget(0)?.sessions ?? Infinity) > 1, 'the system’s own limit is read');
 });

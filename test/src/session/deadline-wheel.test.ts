@@ -118,6 +118,15 @@ void t.test('a due time in the past is checked at the next tick', async t => {
   t.equal(one.checkedAt.length, 1);
 });
 
+void t.test('the coarse clock does not stand still while the wheel is empty', async t => {
+  const { wheel, at, move } = createWheel();
+  const one = entry();
+  wheel.add(one, at() + 200);
+  wheel.remove(one);
+  move(600_000);
+  t.equal(wheel.nowMs, at());
+});
+
 void t.test('an empty wheel holds no timer', async t => {
   const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length;
   const before = timers();

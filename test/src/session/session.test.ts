@@ -190,7 +190,7 @@ void t.test(
     session.abort(DRAINED);
     t.ok(engine.connects[0]?.cancelled);
     t.same(client.calls, ['reset']);
-    t.match(records, [DRAINED]);
+    t.match(records, [{ ...DRAINED, backend: A, attempts: 1 }]);
     t.equal(live(A), 0);
   },
 );
@@ -200,7 +200,7 @@ void t.test('an abort while relaying resets both sides, for the reason given', a
   const { relay } = connected();
   session.abort(DRAINED);
   t.ok(relay.aborted);
-  t.match(records, [DRAINED]);
+  t.match(records, [{ ...DRAINED, backend: A, attempts: 1 }]);
 });
 
 void t.test('an abort after the end changes nothing', async t => {

@@ -70,6 +70,24 @@ void t.test('the last good address is kept while the name server fails', async t
   t.same(resolved, ['192.0.2.1']);
 });
 
+void t.test('an address that does not work is followed by the name’s next one, round and round', async t => {
+  const { resolver, resolved, again } = create([
+    ['192.0.2.1', '192.0.2.2'],
+    ['192.0.2.1', '192.0.2.2'],
+    ['192.0.2.1'],
+  ]);
+  await resolver.start();
+  resolver.tryNext();
+  t.same(resolved, ['192.0.2.1', '192.0.2.2']);
+  await again();
+  t.equal(resolved.length, 2, 'and is kept as long as it works');
+  resolver.tryNext();
+  t.same(resolved.slice(2), ['192.0.2.1']);
+  await again();
+  resolver.tryNext();
+  t.equal(resolved.length, 3, 'a name with one address has no other');
+});
+
 void t.test('a stopped resolver says nothing more', async t => {
   const { resolver, resolved, delays } = create([['192.0.2.1']]);
   const started = resolver.start();

@@ -19,7 +19,7 @@ void t.test('a backend is blamed only for what it, or the way to it, has done', 
     ENFILE: 'localResources',
     ENOBUFS: 'localResources',
     ENOMEM: 'localResources',
-    EADDRNOTAVAIL: 'localResources',
+    EADDRNOTAVAIL: 'unreachable',
   };
   for (const [code, reason] of Object.entries(reasons)) {
     t.strictSame(connectFailure(code, 'tcp'), { reason, code });
