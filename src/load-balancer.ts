@@ -91,7 +91,7 @@ export class LoadBalancer {
   #starting: Promise<void> | undefined;
   #planes: Planes | undefined;
 
-  /** @param config as `parseConfig` or `loadConfig` returns it; see `createLoadBalancer` for raw input */
+  /** @internal For the command line, which has parsed its configuration already. */
   constructor(config: Config, options: LoadBalancerOptions = {}) {
     this.#config = config;
     this.#baseDir = options.baseDir ?? process.cwd();

