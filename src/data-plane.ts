@@ -18,7 +18,7 @@ import type { Termination } from './termination.ts';
 import type { LiveCounts } from './upstream/live-counts.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
 
-/** After connects failed for want of descriptors or ports, listeners rest this long. */
+/** After a connect failed for want of descriptors or memory, listeners rest this long. */
 const LOCAL_RESOURCES_PAUSE_MS = 200;
 
 export interface DataPlaneSettings {
@@ -217,7 +217,7 @@ export class DataPlane {
     for (const resolve of waiting) resolve();
   }
 
-  /** Descriptors, ports or memory ran out: let sessions end before taking more. */
+  /** Descriptors or memory ran out: let sessions end before taking more. */
   #rest(): void {
     this.#holdAll('localResources');
     clearTimeout(this.#localResourcesTimer);
