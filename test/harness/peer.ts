@@ -29,7 +29,11 @@ export class Peer {
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNRESET') this.ending = 'reset';
+      // What had arrived before the reset may still lie in the stream, if the reset came while it was paused.
+      for (let chunk: unknown = socket.read(); Buffer.isBuffer(chunk); chunk = socket.read())
+        this.#take(chunk);
+      // EPIPE: the reset met a write before a read; both say that the other side is gone.
+      if (error.code === 'ECONNRESET' || error.code === 'EPIPE') this.ending = 'reset';
     });
     socket.on('end', () => {
       const stillKnown = socket.writableEnded || socket.remoteAddress !== undefined || !this.isTcp;
@@ -48,14 +52,18 @@ export class Peer {
       Socket.prototype._write.call(socket, chunk, encoding, tolerant(done));
     socket._writev = (chunks, done) => Socket.prototype._writev?.call(socket, chunks, tolerant(done));
     socket.on('data', (chunk: Buffer) => {
-      this.receivedBytes += chunk.length;
-      this.#hash.update(chunk);
-      if (this.receivedBytes <= KEPT_BYTES) this.#kept.push(chunk);
+      this.#take(chunk);
       const slow = this.#slow;
       if (slow === undefined) return;
       socket.pause();
       void pause((chunk.length / slow.chunkBytes) * slow.everyMs).then(() => this.#slow && socket.resume());
     });
+  }
+
+  #take(chunk: Buffer): void {
+    this.receivedBytes += chunk.length;
+    this.#hash.update(chunk);
+    if (this.receivedBytes <= KEPT_BYTES) this.#kept.push(chunk);
   }
 
   get isTcp(): boolean {
