@@ -5,9 +5,9 @@
  * per data plane; the dispatcher acquires after the pick and before the relay.
  * Why callbacks: on the data path an acquire may complete in the same turn, and a promise would delay it
  * past the end of the event loop's turn.
- * Invariants: a connection is given to exactly one session and never parked again after that; `done` is
- * called exactly once unless the acquire was cancelled, then never; a failed connect is a value, not a throw,
- * and costs exactly one connect attempt.
+ * Invariants: a connection is given to one session at a time, and parked again after a session only when that
+ * session left it clean and the pool was made to reuse; `done` is called exactly once unless the acquire was
+ * cancelled, then never; a failed connect is a value, not a throw, and costs exactly one connect attempt.
  */
 
 /** What a pool must be able to do with a connection; the engine's connections satisfy it structurally. */
@@ -28,7 +28,12 @@ export type Connected<C, F> =
   { readonly ok: true; readonly connection: C } | { readonly ok: false; readonly failure: F };
 
 export type Acquired<C, F> =
-  | { readonly ok: true; readonly connection: C; readonly warm: boolean }
+  | {
+      readonly ok: true;
+      readonly connection: C;
+      /** It was parked: connected ahead ('warm') or left clean by an earlier session ('reused'). */
+      readonly origin: 'new' | 'warm' | 'reused';
+    }
   | { readonly ok: false; readonly failure: F };
 
 /** Withdraws a request; idempotent; without effect once the request is done. */
@@ -50,10 +55,17 @@ export interface PoolStats {
 }
 
 export interface ConnectionPool<C extends Poolable, F> {
-  /** Lends a connection: a parked one when there is a live one, else a freshly opened one. */
-  acquire(done: (result: Acquired<C, F>) => void): Cancel;
-  /** Says that a lent connection is finished (closed by the relay). Exactly once per lent connection. */
-  release(connection: C): void;
+  /**
+   * Lends a connection: a parked one when there is a live one, else a freshly opened one; with `fresh` always
+   * the latter, for a session whose parked connection turned out dead.
+   */
+  acquire(done: (result: Acquired<C, F>) => void, options?: { readonly fresh?: boolean }): Cancel;
+  /**
+   * Says that the session is done with a lent connection; exactly once per lent connection. `clean`: it lives
+   * and nothing is in flight, so it may serve another session; the pool parks it or resets it. Otherwise
+   * (default) the relay has closed it.
+   */
+  release(connection: C, clean?: boolean): void;
   /** The backend is down: destroys what is parked and opens no spares until `resume`. Acquires still work. */
   suspend(): void;
   resume(): void;

@@ -36,7 +36,7 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
         return;
       }
       this.#lent.add(result.connection);
-      done({ ok: true, connection: result.connection, warm: false });
+      done({ ok: true, connection: result.connection, origin: 'new' });
     });
   }
 

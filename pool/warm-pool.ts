@@ -221,7 +221,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   ): void {
     attempt.handOver();
     this.#lent.set(connection, attempt);
-    this.#finish(done, { ok: true, connection, warm });
+    this.#finish(done, { ok: true, connection, origin: warm ? 'warm' : 'new' });
   }
 
   /** The session first: opening a spare takes longer than handing one over. */

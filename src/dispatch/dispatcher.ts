@@ -18,7 +18,7 @@ export type DispatchResult =
       readonly ok: true;
       readonly connection: Connection;
       readonly lease: Lease;
-      readonly warm: boolean;
+      readonly origin: 'new' | 'warm' | 'reused';
       readonly attempts: number;
       readonly connectMs: number;
     }
@@ -91,10 +91,10 @@ class Dispatching {
         this.#failed(lease.backend, acquired.failure);
         return;
       }
-      const { connection, warm } = acquired;
+      const { connection, origin } = acquired;
       const connectMs = this.#deps.now() - startedMs;
-      if (!warm) this.#upstream.picker.connected(lease.backend, connectMs);
-      this.#done({ ok: true, connection, lease, warm, attempts: this.#attempts, connectMs });
+      if (origin === 'new') this.#upstream.picker.connected(lease.backend, connectMs);
+      this.#done({ ok: true, connection, lease, origin, attempts: this.#attempts, connectMs });
     });
     pending.cancel = () => {
       cancel();

@@ -2,8 +2,8 @@
  * The engine contract: sockets and relay, as the session sees them.
  *
  * Place: the session is written once over this contract and never sees a `net.Socket` or a file descriptor.
- * Implementations: `node/` (net.Server and net.Socket, any system); an `epoll` engine is to follow
- * (docs/adr/0001). test/contracts/engine.ts is the suite that every engine passes.
+ * Implementations: `node/` (net.Server and net.Socket, any system) and `epoll/` (Linux, system calls through
+ * koffi, docs/adr/0005). test/contracts/engine.ts is the suite that every engine passes.
  * Why callbacks: an engine that runs its own readiness loop completes many steps within one turn of
  * JavaScript; promises would hold each of them back to the end of that turn.
  * Invariants: every `done` is called exactly once, never after its cancel and never before the call that
@@ -17,15 +17,10 @@ export type EngineName = 'node' | 'epoll';
 export interface Engine {
   readonly name: EngineName;
   /**
-   * Binds an address and accepts clients. Rejects with an `Lb4Error` (`LB4_LISTEN_FAILED`) naming the address.
-   * `onClient` owns the connections it is given; nothing has been read from them yet. `onTurnedAway` hears of
-   * each client that found no room to wait while the listener was paused.
+   * Binds an address, or takes over a socket that listens already, and accepts clients. Rejects with an
+   * `Lb4Error` (`LB4_LISTEN_FAILED`) naming the address.
    */
-  listen(
-    address: Address,
-    onClient: (client: Connection) => void,
-    onTurnedAway?: () => void,
-  ): Promise<EngineListener>;
+  listen(where: Address | ListeningSocket, handlers: ListenHandlers): Promise<EngineListener>;
   /**
    * Opens a connection to a numeric or unix address, without waiting for a byte from either side. Nothing has
    * been read from it yet. A cancel after `done` has no effect.
@@ -36,7 +31,27 @@ export interface Engine {
    * arrive at the other side as what they were, after everything received before them. Ends when both
    * sockets are closed: without a timeout of the session's own, a peer that stops reading keeps it for ever.
    */
-  relay(client: Connection, backend: Connection, handlers: RelayHandlers): Relay;
+  relay(client: Connection, backend: Connection, handlers: RelayHandlers, options?: RelayOptions): Relay;
+}
+
+/** A socket that somebody else has bound and made to listen, such as control for its workers. */
+export interface ListeningSocket {
+  readonly kind: 'listening';
+  /** Its descriptor; the engine's own from the call on, to be closed with the listener. */
+  readonly fd: number;
+  readonly address: Address;
+}
+
+export interface ListenHandlers {
+  /** Owns the connection it is given; nothing has been read from it yet. */
+  onClient(client: Connection): void;
+  /** A client found no room to wait while the listener was paused, and was reset. */
+  onTurnedAway?(): void;
+  /**
+   * The system has no descriptor or memory for another client. Clients wait in the kernel; the engine tries
+   * again by itself after a moment. `code` is the system's name for it, such as EMFILE.
+   */
+  onExhausted?(code: string): void;
 }
 
 export type Cancel = () => void;
@@ -101,6 +116,22 @@ export interface RelayHandlers {
   onHalfClosed(): void;
   /** Both directions have ended and both connections are gone; exactly once, and last. */
   onEnd(outcome: RelayOutcome): void;
+  /**
+   * For a backend connection that was parked before: it was dead already. Its system has acknowledged none of
+   * the bytes of this relay, and nothing came back. Called instead of `onEnd`, with the backend's connection
+   * gone and the client the caller's again; what the client had sent comes first in its next relay. Called only
+   * by an engine that can prove it, and only where this handler is given.
+   */
+  onStale?(): void;
+}
+
+export interface RelayOptions {
+  /**
+   * Hand the backend's connection back, instead of ending it, when the client leaves it clean (default false):
+   * the client has sent its FIN, everything it sent is delivered, the backend has had the last word and has
+   * not ended. The client's FIN is then answered with a FIN and not passed on.
+   */
+  readonly reuse?: boolean;
 }
 
 /** Two joined connections. */
@@ -125,4 +156,6 @@ export interface RelayOutcome {
   readonly reason: 'closed' | 'reset' | 'aborted';
   readonly bytesFromClient: number;
   readonly bytesFromBackend: number;
+  /** With `reuse`: the backend's connection, left clean; it is the caller's again. */
+  readonly cleanBackend?: Connection;
 }

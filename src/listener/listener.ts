@@ -54,11 +54,10 @@ export class Listener {
   async start(): Promise<void> {
     try {
       for (const address of this.#bind) {
-        const bound = await this.#engine.listen(
-          address,
-          client => this.#handlers.onClient(client),
-          () => this.#handlers.onTurnedAway(),
-        );
+        const bound = await this.#engine.listen(address, {
+          onClient: client => this.#handlers.onClient(client),
+          onTurnedAway: () => this.#handlers.onTurnedAway(),
+        });
         this.#bound.push(bound);
         if (this.paused) bound.pause();
         this.#handlers.onListening(bound.address);

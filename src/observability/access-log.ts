@@ -25,6 +25,7 @@ export function accessFields(record: SessionRecord): LogFields {
     backend: record.backend,
     attempts: record.attempts,
     warm: record.warm,
+    reused: record.reused,
     durationMs: milliseconds(record.durationMs),
     connectMs: record.connectMs === undefined ? undefined : milliseconds(record.connectMs),
     bytesFromClient: record.bytesFromClient,

@@ -16,6 +16,8 @@ export interface SessionRecord extends Termination {
   readonly attempts: number;
   /** True when the backend connection was a warm spare. */
   readonly warm: boolean;
+  /** True when it had been left clean by an earlier session (`pool.reuse`). */
+  readonly reused: boolean;
   /** Milliseconds since 1970 at which the session began; a client may have waited for it at a full listener. */
   readonly startedAtMs: number;
   readonly durationMs: number;

@@ -30,7 +30,7 @@ export async function connectionPoolSuite(
     pool.acquire(done);
     const connection = backend.only().succeed();
     await settle();
-    t.strictSame(results, [{ ok: true, connection, warm: false }]);
+    t.strictSame(results, [{ ok: true, connection, origin: 'new' }]);
     t.match(pool.stats(), { lent: 1, parked: 0, hits: 0, misses: 1 });
     t.notOk(connection.isWatched);
     pool.release(connection);

@@ -44,6 +44,7 @@ void t.test('docs/access-log.md lists every field, and no other', async t => {
     backend: 'b',
     attempts: 1,
     warm: false,
+    reused: false,
     startedAtMs: 0,
     durationMs: 1,
     connectMs: 1,

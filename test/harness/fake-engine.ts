@@ -8,6 +8,8 @@ import type {
   Connection,
   Engine,
   EngineListener,
+  ListenHandlers,
+  ListeningSocket,
   Relay,
   RelayHandlers,
   RelayOutcome,
@@ -94,7 +96,8 @@ export class FakeEngine implements Engine {
   /** Fails `listen` for these addresses. */
   readonly unbindable = new Set<string>();
 
-  listen(address: Address, onClient: (client: Connection) => void): Promise<EngineListener> {
+  listen(where: Address | ListeningSocket, handlers: ListenHandlers): Promise<EngineListener> {
+    const address = where.kind === 'listening' ? where.address : where;
     const text = formatAddress(address);
     if (this.unbindable.has(text)) return Promise.reject(new Error(`cannot listen on ${text}`));
     const listener = {
@@ -103,7 +106,7 @@ export class FakeEngine implements Engine {
       closed: false,
       client(peer?: string): FakeConnection {
         const client = new FakeConnection(peer);
-        onClient(client);
+        handlers.onClient(client);
         return client;
       },
     };

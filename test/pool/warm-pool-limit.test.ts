@@ -36,7 +36,7 @@ await t.test('no spare is opened while an acquire waits for a place', async t =>
   pool.release(spares[0]!);
   const connection = backend.only().succeed();
   await settle();
-  t.match(results[2], { ok: true, connection: { id: connection.id }, warm: false });
+  t.match(results[2], { ok: true, connection: { id: connection.id }, origin: 'new' });
   t.match(pool.stats(), { lent: 2, parked: 0 });
 });
 
@@ -57,7 +57,7 @@ await t.test('a refill at the limit is no reason to refuse: the acquire gets it'
   t.strictSame(results, [{ ok: false, failure: 'full' }]);
   const connection = backend.only().succeed();
   await settle();
-  t.strictSame(results[1], { ok: true, connection, warm: false });
+  t.strictSame(results[1], { ok: true, connection, origin: 'new' });
 });
 
 await t.test('an acquire that has waited too long fails, whether for a place or for its connect', async t => {

@@ -56,7 +56,7 @@ await t.test('a spare is one accepted connection, and lending it makes no new on
   t.teardown(() => backend.close());
   await until(() => pool.stats().parked === 1 && backend.accepted.length === 1);
   const spare = await acquire(pool);
-  t.match(spare, { ok: true, warm: true });
+  t.match(spare, { ok: true, origin: 'warm' });
   t.equal(spare.ok && spare.connection.socket.localPort, backend.accepted[0]!.remotePort);
   pool.close();
 });
@@ -69,7 +69,7 @@ await t.test('a greeting that came while parked is still there after lending', a
   await new Promise<void>(resolve => backend.accepted[0]!.write('hello', () => resolve()));
   const spare = await acquire(pool);
   await until(() => spare.ok && spare.connection.received === '220 ready\r\nhello');
-  t.match(spare, { ok: true, warm: true });
+  t.match(spare, { ok: true, origin: 'warm' });
   pool.close();
 });
 

@@ -23,7 +23,7 @@ await t.test('lends a spare within the acquire, unwatched, and opens the next on
   const [spare] = await park(1);
   t.ok(spare!.isWatched);
   acquire();
-  t.strictSame(results, [{ ok: true, connection: spare, warm: true }]);
+  t.strictSame(results, [{ ok: true, connection: spare, origin: 'warm' }]);
   t.notOk(spare!.isWatched);
   t.match(pool.stats(), { lent: 1, parked: 0, hits: 1, misses: 0 });
   t.equal(backend.opening.length, 1);
@@ -60,7 +60,7 @@ await t.test('a spare that has a greeting stays parked and is lent', async t => 
   spare!.readable();
   t.equal(pool.stats().parked, 1);
   acquire();
-  t.match(results, [{ ok: true, connection: { id: spare!.id }, warm: true }]);
+  t.match(results, [{ ok: true, connection: { id: spare!.id }, origin: 'warm' }]);
 });
 
 await t.test('a spare that dies, also after a greeting, is reset at once and never lent', async t => {
@@ -102,7 +102,7 @@ await t.test('an acquire gets the refill that completes before its own connect',
   const [refill, own] = backend.connects;
   const connection = refill!.succeed();
   await settle();
-  t.strictSame(results, [{ ok: true, connection, warm: false }]);
+  t.strictSame(results, [{ ok: true, connection, origin: 'new' }]);
   t.notOk(own!.isCancelled, 'its own connect is the refill now');
   const spare = own!.succeed();
   await settle();
@@ -188,7 +188,7 @@ await t.test('of two answers to one connect the first one counts, and no connect
   t.ok(refused.succeed().isReset);
   await settle();
   t.strictSame(results, [
-    { ok: true, connection, warm: false },
+    { ok: true, connection, origin: 'new' },
     { ok: false, failure: 'refused' },
   ]);
   t.equal(pool.stats().lent, 1);

@@ -5,18 +5,22 @@
  * Invariants: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, cause kept. A unix socket file is
  * replaced only if it is a socket and nobody answers on it; a running program or any other file is left alone.
  */
-import { lstat, unlink } from 'node:fs/promises';
-import { connect, type Server } from 'node:net';
+import { unlink } from 'node:fs/promises';
+import type { Server } from 'node:net';
 
-import { formatAddress, type Address, type UnixAddress } from '../../support/address.ts';
-import { Lb4Error, systemCode } from '../../errors.ts';
+import type { Address, UnixAddress } from '../../support/address.ts';
+import type { ListeningSocket } from '../engine.ts';
+import { systemCode } from '../../errors.ts';
+import { isStaleSocket, LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 
-/** The kernel's accept queue; net.core.somaxconn caps it. */
-const BACKLOG = 4096;
-
-/** Makes `server` listen on the address; resolves to the address it has. */
-export async function bind(server: Server, address: Address): Promise<Address> {
+/** Makes `server` listen on the address, or on the socket that listens already; resolves to the address it has. */
+export async function bind(server: Server, where: Address | ListeningSocket): Promise<Address> {
+  const address = where.kind === 'listening' ? where.address : where;
   try {
+    if (where.kind === 'listening') {
+      await listen(server, { fd: where.fd });
+      return address;
+    }
     if (address.kind === 'unix') {
       await bindUnix(server, address);
       return address;
@@ -24,8 +28,7 @@ export async function bind(server: Server, address: Address): Promise<Address> {
     await bindTcp(server, address.host, address.port);
     return boundAddress(server, address);
   } catch (error) {
-    const message = `cannot listen on ${formatAddress(address)}: ${inPlainWords(error)}`;
-    throw new Lb4Error('LB4_LISTEN_FAILED', message, { cause: error });
+    throw listenFailure(address, error);
   }
 }
 
@@ -53,21 +56,10 @@ async function bindUnix(server: Server, { path }: UnixAddress): Promise<void> {
   }
 }
 
-/** A socket file is stale when nobody accepts on it: its program has gone without removing it. */
-async function isStaleSocket(path: string): Promise<boolean> {
-  if (!(await lstat(path)).isSocket()) return false;
-  const socket = connect({ path });
-  const stale = await new Promise<boolean>(resolve => {
-    socket.once('connect', () => resolve(false));
-    socket.once('error', error => resolve(systemCode(error) === 'ECONNREFUSED'));
-  });
-  socket.destroy();
-  return stale;
-}
-
 async function listen(
   server: Server,
-  where: { readonly host: string; readonly port: number } | { readonly path: string },
+  where:
+    { readonly host: string; readonly port: number } | { readonly path: string } | { readonly fd: number },
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void => {
@@ -80,7 +72,7 @@ async function listen(
     };
     server.once('error', onError);
     server.once('listening', onListening);
-    server.listen({ ...where, backlog: BACKLOG });
+    server.listen({ ...where, backlog: LISTEN_BACKLOG });
   });
 }
 
@@ -88,18 +80,4 @@ function boundAddress(server: Server, asked: Address): Address {
   const bound = server.address();
   if (bound === null || typeof bound === 'string') return asked;
   return { kind: 'tcp', host: bound.address, port: bound.port };
-}
-
-const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
-  ['EADDRINUSE', 'the address is in use by another program'],
-  ['EACCES', 'permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE'],
-  ['EADDRNOTAVAIL', 'no interface of this machine has this address'],
-  ['ENOTFOUND', 'the name cannot be resolved'],
-  ['ENOENT', 'the directory does not exist'],
-]);
-
-function inPlainWords(error: unknown): string {
-  const code = systemCode(error);
-  const words = PLAIN_WORDS.get(code) ?? (error instanceof Error ? error.message : '');
-  return words === '' || words === code ? code : `${code}, ${words}`;
 }

@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import type { Address } from '../../support/address.ts';
 import { systemCode } from '../../errors.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
-import { connectFailure } from './connect-failure.ts';
+import { connectFailure } from '../connect-failure.ts';
 import { NodeConnection, type Peer } from './node-connection.ts';
 import type { ConnectionDeps } from './node-connection.ts';
 

@@ -13,7 +13,7 @@ import { Socket } from 'node:net';
 
 import type { Connection } from '../engine.ts';
 import { endWasReset } from './peer-reset.ts';
-import type { Room } from './room.ts';
+import type { Room } from '../room.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
 /** Whoever reads and writes a connection at the moment; told what happens on it, in order. */

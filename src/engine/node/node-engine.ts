@@ -10,7 +10,7 @@ import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
 import { startRelay, type CoarseClock } from './node-relay.ts';
-import { Room } from './room.ts';
+import { Room } from '../room.ts';
 import { createSendQueueWatch } from './send-queue.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 
@@ -42,8 +42,7 @@ export function createNodeEngine(deps: NodeEngineDeps): Engine {
 
   return {
     name: 'node',
-    listen: (address, onClient, onTurnedAway = () => undefined) =>
-      listenNode(address, { onClient, onTurnedAway }, { setTimer, room }),
+    listen: (where, handlers) => listenNode(where, handlers, { setTimer, room }),
     connect: (address, options, done) => connectNode(address, options, { setTimer, room }, done),
     relay: (client, backend, handlers) => startRelay(own(client), own(backend), relayDeps, handlers),
   };

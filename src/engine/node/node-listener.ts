@@ -13,27 +13,21 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Address } from '../../support/address.ts';
-import type { Connection, EngineListener } from '../engine.ts';
+import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
 import { bind } from './bind.ts';
 import { NodeConnection, type ConnectionDeps, type Peer } from './node-connection.ts';
-
-export interface ListenerHandlers {
-  onClient(client: Connection): void;
-  /** A client found no room to wait. */
-  onTurnedAway(): void;
-}
 
 /** `close` takes clients from the kernel's queue for no longer than this, however many keep coming. */
 const CLOSE_LIMIT_MS = 1000;
 
-/** Binds `address`; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
+/** Binds or takes over the socket; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
 export async function listenNode(
-  address: Address,
-  handlers: ListenerHandlers,
+  where: Address | ListeningSocket,
+  handlers: ListenHandlers,
   deps: ConnectionDeps,
 ): Promise<EngineListener> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-  const bound = await bind(server, address);
+  const bound = await bind(server, where);
   // Still in the turn that bound the socket: nobody can have been accepted yet.
   return new NodeListener(server, bound, handlers, deps);
 }
@@ -41,7 +35,7 @@ export async function listenNode(
 class NodeListener implements EngineListener {
   readonly address: Address;
   readonly #server: Server;
-  readonly #handlers: ListenerHandlers;
+  readonly #handlers: ListenHandlers;
   readonly #deps: ConnectionDeps;
   readonly #waiting: NodeConnection[] = [];
   #paused = false;
@@ -50,7 +44,7 @@ class NodeListener implements EngineListener {
   #accepted = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(server: Server, address: Address, handlers: ListenerHandlers, deps: ConnectionDeps) {
+  constructor(server: Server, address: Address, handlers: ListenHandlers, deps: ConnectionDeps) {
     this.#server = server;
     this.address = address;
     this.#handlers = handlers;
@@ -106,7 +100,7 @@ class NodeListener implements EngineListener {
       this.#waiting.push(client);
     } else {
       client.reset();
-      this.#handlers.onTurnedAway();
+      this.#handlers.onTurnedAway?.();
     }
   }
 

@@ -67,9 +67,11 @@ export async function listen(
   onClient: (client: Connection) => void = () => undefined,
 ): Promise<{ readonly listener: EngineListener; readonly clients: readonly Connection[] }> {
   const clients: Connection[] = [];
-  const listener = await engine.listen(address, client => {
-    clients.push(client);
-    onClient(client);
+  const listener = await engine.listen(address, {
+    onClient: client => {
+      clients.push(client);
+      onClient(client);
+    },
   });
   t.teardown(async () => {
     await listener.close();

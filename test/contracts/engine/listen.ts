@@ -12,6 +12,8 @@ import { pause, until } from '../../harness/until.ts';
 import type { Connection } from '../../../src/engine/engine.ts';
 import { hasFamily, listen, socketPath, STOPPED_CLOCK, type CreateEngine } from './fixture.ts';
 
+const NOBODY = { onClient: () => undefined };
+
 export function listenContract(t: Test, createEngine: CreateEngine): void {
   const engine = createEngine({ clock: STOPPED_CLOCK, waitingLimit: 3 });
 
@@ -23,8 +25,7 @@ export function listenContract(t: Test, createEngine: CreateEngine): void {
       const clients: Connection[] = [];
       const listener = await own.listen(
         { kind: 'tcp', host: '127.0.0.1', port: 0 },
-        client => clients.push(client),
-        () => (turnedAway += 1),
+        { onClient: client => clients.push(client), onTurnedAway: () => (turnedAway += 1) },
       );
       t.teardown(() => listener.close());
       const [first, second, third] = [
@@ -101,22 +102,16 @@ export function listenContract(t: Test, createEngine: CreateEngine): void {
   void t.test('an address in use, or of another machine, is an Lb4Error in plain words', async t => {
     const { listener } = await listen(t, engine);
     const { port } = tcp(listener.address);
-    await t.rejects(
-      engine.listen(listener.address, () => undefined),
-      {
-        name: 'Lb4Error',
-        code: 'LB4_LISTEN_FAILED',
-        message: `cannot listen on 127.0.0.1:${port}: EADDRINUSE, the address is in use by another program`,
-        cause: { code: 'EADDRINUSE' },
-      },
-    );
-    await t.rejects(
-      engine.listen({ kind: 'tcp', host: '192.0.2.1', port: 0 }, () => undefined),
-      {
-        code: 'LB4_LISTEN_FAILED',
-        message: /^cannot listen on 192\.0\.2\.1:0: EADDRNOTAVAIL, /,
-      },
-    );
+    await t.rejects(engine.listen(listener.address, NOBODY), {
+      name: 'Lb4Error',
+      code: 'LB4_LISTEN_FAILED',
+      message: `cannot listen on 127.0.0.1:${port}: EADDRINUSE, the address is in use by another program`,
+      cause: { code: 'EADDRINUSE' },
+    });
+    await t.rejects(engine.listen({ kind: 'tcp', host: '192.0.2.1', port: 0 }, NOBODY), {
+      code: 'LB4_LISTEN_FAILED',
+      message: /^cannot listen on 192\.0\.2\.1:0: EADDRNOTAVAIL, /,
+    });
   });
 
   void t.test('replaces a stale unix socket, but neither a live one nor another file', async t => {
@@ -132,19 +127,13 @@ export function listenContract(t: Test, createEngine: CreateEngine): void {
     await until('the client is accepted', () => clients.length === 1);
     t.strictSame([clients[0]?.peerAddress, clients[0]?.peerPort], ['', 0]);
 
-    await t.rejects(
-      engine.listen(address, () => undefined),
-      Lb4Error,
-    );
+    await t.rejects(engine.listen(address, NOBODY), Lb4Error);
     await connectClient(t, address);
     await until('the first listener still accepts, the probe included', () => clients.length === 3);
 
     const file = socketPath(t);
     writeFileSync(file, 'precious');
-    await t.rejects(
-      engine.listen({ kind: 'unix', path: file }, () => undefined),
-      { code: 'LB4_LISTEN_FAILED' },
-    );
+    await t.rejects(engine.listen({ kind: 'unix', path: file }, NOBODY), { code: 'LB4_LISTEN_FAILED' });
     t.equal(readFileSync(file, 'utf8'), 'precious');
   });
 

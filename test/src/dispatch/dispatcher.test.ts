@@ -34,7 +34,7 @@ void t.test(
     t.match(engine.connects, [{ address: A, timeoutMs: 5_000 }]);
     pass(7);
     const connection = engine.connects[0]?.succeed();
-    t.match(results, [{ ok: true, attempts: 1, connectMs: 7, warm: false }]);
+    t.match(results, [{ ok: true, attempts: 1, connectMs: 7, origin: 'new' }]);
     t.equal(results[0]?.ok && results[0].connection, connection);
     t.equal(live(A), 1, 'and stays counted');
   },

@@ -25,6 +25,7 @@ const RECORD = {
   backend: undefined,
   attempts: 0,
   warm: false,
+  reused: false,
   startedAtMs: 1_700_000_000_000,
   durationMs: 1.23456,
   connectMs: undefined,

@@ -76,6 +76,7 @@ void t.test('a session that both sides close is accounted for once, with everyth
       backend: A,
       attempts: 1,
       warm: false,
+      reused: false,
       startedAtMs: 1_700_000_000_000,
       durationMs: 43,
       connectMs: records[0]?.connectMs,

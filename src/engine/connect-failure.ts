@@ -5,8 +5,8 @@
  * blame, which is why running out of something on this machine ('localResources') is a reason of its own.
  * Source: connect(2), unix(7); codes measured with refused, dropped and rejected connects on Linux 6.18.
  */
-import type { Address } from '../../support/address.ts';
-import type { ConnectFailure } from '../engine.ts';
+import type { Address } from '../support/address.ts';
+import type { ConnectFailure } from './engine.ts';
 
 const REASONS: ReadonlyMap<string, ConnectFailure['reason']> = new Map([
   ['ECONNREFUSED', 'refused'],

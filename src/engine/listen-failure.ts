@@ -1,0 +1,46 @@
+/**
+ * What every engine needs when it binds: how long the queue is, which socket file may be replaced, and why a
+ * bind failed, in plain words.
+ *
+ * Place: shared by the engines, so that a listener fails in the same words on each of them.
+ */
+import { lstat } from 'node:fs/promises';
+import { connect } from 'node:net';
+
+import { Lb4Error, systemCode } from '../errors.ts';
+import { formatAddress, type Address } from '../support/address.ts';
+
+/** The kernel's accept queue; net.core.somaxconn caps it. */
+export const LISTEN_BACKLOG = 4096;
+
+/** An `Lb4Error` LB4_LISTEN_FAILED naming the address, with its cause. */
+export function listenFailure(address: Address, cause: unknown): Lb4Error {
+  const message = `cannot listen on ${formatAddress(address)}: ${inPlainWords(cause)}`;
+  return new Lb4Error('LB4_LISTEN_FAILED', message, { cause });
+}
+
+/** A socket file is stale when nobody accepts on it: its program has gone without removing it. */
+export async function isStaleSocket(path: string): Promise<boolean> {
+  if (!(await lstat(path)).isSocket()) return false;
+  const socket = connect({ path });
+  const stale = await new Promise<boolean>(resolve => {
+    socket.once('connect', () => resolve(false));
+    socket.once('error', error => resolve(systemCode(error) === 'ECONNREFUSED'));
+  });
+  socket.destroy();
+  return stale;
+}
+
+const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'the address is in use by another program'],
+  ['EACCES', 'permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE'],
+  ['EADDRNOTAVAIL', 'no interface of this machine has this address'],
+  ['ENOTFOUND', 'the name cannot be resolved'],
+  ['ENOENT', 'the directory does not exist'],
+]);
+
+function inPlainWords(error: unknown): string {
+  const code = systemCode(error);
+  const words = PLAIN_WORDS.get(code) ?? (error instanceof Error ? error.message : '');
+  return words === '' || words === code ? code : `${code}, ${words}`;
+}
