@@ -1,7 +1,7 @@
 /** The map from system codes to why a connect failed. */
 import t from 'tap';
 
-import { connectFailure } from '../../../../src/engine/node/connect-failure.ts';
+import { connectFailure } from '../../../src/engine/connect-failure.ts';
 
 void t.test('a backend is blamed only for what it, or the way to it, has done', t => {
   const reasons = {
