@@ -3,7 +3,7 @@
  *
  * Place: the session is written once over this contract and never sees a `net.Socket` or a file descriptor.
  * Implementations: `node/` (net.Server and net.Socket, any system) and `epoll/` (Linux, system calls through
- * koffi, docs/adr/0005). test/contracts/engine.ts is the suite that every engine passes.
+ * koffi, docs/adr/0007). test/contracts/engine.ts is the suite that every engine passes.
  * Why callbacks: an engine that runs its own readiness loop completes many steps within one turn of
  * JavaScript; promises would hold each of them back to the end of that turn.
  * Invariants: every `done` is called exactly once, never after its cancel and never before the call that

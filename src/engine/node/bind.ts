@@ -34,7 +34,8 @@ export async function bind(server: Server, where: Address | ListeningSocket): Pr
 
 async function bindTcp(server: Server, host: string, port: number): Promise<void> {
   if (host !== '') {
-    await listen(server, { host, port });
+    // Said in full, `::` is IPv6 alone, so that it can stand beside 0.0.0.0 on the same port.
+    await listen(server, { host, port, ipv6Only: host === '::' });
     return;
   }
   try {
@@ -59,7 +60,9 @@ async function bindUnix(server: Server, { path }: UnixAddress): Promise<void> {
 async function listen(
   server: Server,
   where:
-    { readonly host: string; readonly port: number } | { readonly path: string } | { readonly fd: number },
+    | { readonly host: string; readonly port: number; readonly ipv6Only?: boolean }
+    | { readonly path: string }
+    | { readonly fd: number },
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void => {

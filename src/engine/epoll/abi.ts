@@ -1,0 +1,75 @@
+/**
+ * Numbers and layouts of the Linux system-call interface, for x86-64 and arm64.
+ *
+ * Place: the only file of this folder that knows them. The values are those of glibc's and musl's headers and of
+ * the kernel's uapi; all but `epoll_event` are the same on both architectures.
+ */
+
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+export const SOCK_STREAM = 1;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_LINGER = 13;
+export const SO_REUSEPORT = 15;
+export const IPPROTO_TCP = 6;
+export const TCP_NODELAY = 1;
+export const TCP_INFO = 11;
+export const IPPROTO_IPV6 = 41;
+export const IPV6_V6ONLY = 26;
+
+export const MSG_NOSIGNAL = 0x4000;
+export const SHUT_WR = 1;
+
+export const EPOLLIN = 0x001;
+export const EPOLLPRI = 0x002;
+export const EPOLLOUT = 0x004;
+export const EPOLLERR = 0x008;
+export const EPOLLHUP = 0x010;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLEXCLUSIVE = 1 << 28;
+export const EPOLLET = 1 << 31;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CLOEXEC = 0o2000000;
+
+export const EFD_CLOEXEC = 0o2000000;
+export const EFD_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+export const O_NONBLOCK = 0o4000;
+export const F_DUPFD_CLOEXEC = 1030;
+export const F_SETPIPE_SZ = 1031;
+export const SPLICE_F_MOVE = 1;
+export const SPLICE_F_NONBLOCK = 2;
+
+/** Bytes received and not yet read. */
+export const SIOCINQ = 0x541b;
+/** Bytes written and not yet acknowledged by the peer; on a unix socket, not yet read by it. */
+export const SIOCOUTQ = 0x5411;
+
+/** `tcpi_bytes_acked`, a u64 (uapi/linux/tcp.h, since Linux 4.1): bytes of ours the peer's system has acknowledged. */
+export const TCP_INFO_BYTES_ACKED = 120;
+export const TCP_INFO_BYTES = 128;
+
+export interface EpollLayout {
+  /** Size of one `struct epoll_event` in 32-bit words: packed on x86-64, padded elsewhere. */
+  readonly words: number;
+  /** Word at which the 64 bits of user data begin; `events` is word 0. */
+  readonly dataWord: number;
+}
+
+const LAYOUTS: Readonly<Record<string, EpollLayout>> = {
+  x64: { words: 3, dataWord: 1 },
+  arm64: { words: 4, dataWord: 2 },
+};
+
+/** The layout of `struct epoll_event`; undefined for an architecture this engine was not written for. */
+export function epollLayout(arch: string): EpollLayout | undefined {
+  return LAYOUTS[arch];
+}

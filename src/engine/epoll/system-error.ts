@@ -1,0 +1,24 @@
+/**
+ * Errno numbers by name, and errors that look like Node's own.
+ *
+ * Place: used wherever a system call has failed; the name, such as ECONNREFUSED, is what the rest of lb4 knows.
+ */
+import { constants } from 'node:os';
+
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno).map(([name, number]) => [number, name] as const),
+);
+
+/** The name of an errno, or `errno N` for one that Node does not know. */
+export function errnoName(errno: number): string {
+  return NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+/** An error as Node would throw it: `code` is the errno's name. */
+export function systemError(call: string, errno: number): Error {
+  const code = errnoName(errno);
+  return Object.assign(new Error(`${call} ${code}`), { code, errno: -errno, syscall: call });
+}
+
+export const { EAGAIN, EINPROGRESS, EINTR, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRINUSE } =
+  constants.errno;

@@ -1,0 +1,29 @@
+/**
+ * An eventfd that ends another thread's wait.
+ *
+ * Place: made by control for each worker, watched by the worker's reactor: a message posted to a thread that
+ * blocks in epoll_wait is seen only after the wait has ended.
+ */
+import { EFD_CLOEXEC, EFD_NONBLOCK } from './abi.ts';
+import type { Libc } from './libc.ts';
+import { systemError } from './system-error.ts';
+
+export interface Wakeup {
+  readonly fd: number;
+  /** Ends the wait of whoever watches `fd`, now or the next time it waits. */
+  wake(): void;
+  close(): void;
+}
+
+const ONE_MORE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+
+/** Throws when descriptors have run out. */
+export function createWakeup(libc: Libc): Wakeup {
+  const fd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw systemError('eventfd', libc.errno());
+  return {
+    fd,
+    wake: () => void libc.write(fd, ONE_MORE, ONE_MORE.length),
+    close: () => void libc.close(fd),
+  };
+}
