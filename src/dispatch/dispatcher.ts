@@ -47,6 +47,8 @@ export class Dispatch {
   #backend: BackendRuntime | undefined;
   #origin: Origin | undefined;
   #connectMs: number | undefined;
+  /** The backend's `moves` when the connection was asked for. */
+  #moves = 0;
   #attempts = 0;
   #tried: Set<string> | undefined;
   #lastFailure: ConnectFailure | undefined;
@@ -125,13 +127,19 @@ export class Dispatch {
 
   #returnConnection(clean: boolean): void {
     const connection = this.#connection;
+    const backend = this.#lease?.backend;
     this.#connection = undefined;
-    if (connection !== undefined) this.#lease?.backend.pool.release(connection, clean);
+    if (connection === undefined || backend === undefined) return;
+    // Nobody else wants a connection to where the backend no longer is.
+    const isMoved = clean && backend.moves !== this.#moves;
+    if (isMoved) connection.reset();
+    backend.pool.release(connection, clean && !isMoved);
   }
 
   #acquire(lease: Lease): void {
     this.#lease = lease;
     this.#backend = lease.backend;
+    this.#moves = lease.backend.moves;
     this.#attempts += 1;
     const pickedMs = this.#deps.now();
     const cancel = lease.backend.pool.acquire(

@@ -3,6 +3,7 @@ import { Dispatch, type DispatcherDeps } from '../../../src/dispatch/dispatcher.
 import type { UpstreamRuntime } from '../../../src/dispatch/upstream-runtime.ts';
 import type { Connection } from '../../../src/engine/engine.ts';
 import type { Termination } from '../../../src/termination.ts';
+import { FakeConnection } from '../../harness/fake-engine.ts';
 import { createFakeUpstream, type BackendSpec } from '../../harness/fake-upstream.ts';
 
 const A = '10.0.0.1:80';
@@ -273,4 +274,25 @@ void t.test('a replacement can be cancelled', async t => {
   await settled();
   t.equal(results.length, 1);
   t.equal(live(A), 0);
+});
+
+void t.test('after a backend has moved, no connection to its old address serves another session', async t => {
+  const moved = { address: { kind: 'tcp', host: '10.9.9.9', port: 80 } } as const;
+  for (const isLent of [true, false]) {
+    const { upstream, dispatch, results, engine, apply } = await startReused({ [A]: {} });
+    const old = results[0]?.ok === true ? results[0].connection : undefined;
+    if (!isLent) dispatch.release(true);
+    apply({ [A]: {} });
+    t.notOk(old instanceof FakeConnection && old.calls.includes('reset'), 'nothing has changed');
+    apply({ [A]: moved });
+    if (isLent) dispatch.release(true);
+    t.ok(old instanceof FakeConnection && old.calls.includes('reset'));
+    const next = owned(upstream, { now: () => 0, onConnectFailed: () => undefined });
+    next.dispatch.start();
+    t.equal(engine.connects[1]?.address, '10.9.9.9:80');
+    engine.connects[1]?.succeed();
+    await settled();
+    next.dispatch.release(true);
+    t.match([...upstream.backends()][0]?.pool.stats(), { parked: 1 }, 'but one to its new address may');
+  }
 });
