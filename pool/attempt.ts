@@ -49,6 +49,12 @@ export class Attempt<C extends Poolable, F, Owner> {
   /** The connection belongs to a session from now on: closing the place leaves it alone. */
   handOver(): void {
     this.#outcome = undefined;
+    this.owner = undefined;
+  }
+
+  /** The session has left the connection clean: it is in here again. */
+  takeBack(connection: C): void {
+    this.#outcome = { ok: true, connection };
   }
 
   /** Resets the connection that is still in here, if any. */

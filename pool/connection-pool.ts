@@ -45,13 +45,26 @@ export type Connect<C, F> = (done: (result: Connected<C, F>) => void) => Cancel;
 export interface PoolStats {
   /** Connections lent to sessions. */
   readonly lent: number;
-  /** Spare connections ready to be lent. */
+  /** Connections ready to be lent: spare ones, and those left clean by a session. */
   readonly parked: number;
   /** Acquires served from a parked connection, and those that had to connect. */
   readonly hits: number;
   readonly misses: number;
-  /** Parked connections destroyed, by cause: the peer closed or reset them, too long parked, pool closed or suspended. */
-  readonly evicted: { readonly dead: number; readonly idle: number; readonly drained: number };
+  /** Of the hits, those with a connection that an earlier session had left clean. */
+  readonly reused: number;
+  /** Parked connections destroyed, by cause. */
+  readonly evicted: {
+    /** The peer closed, half-closed or reset it. */
+    readonly dead: number;
+    /** The peer sent something on a connection left clean: it was not as clean as that. */
+    readonly late: number;
+    /** Parked for too long. */
+    readonly idle: number;
+    /** Its place was needed: for a connection left clean more recently, or for a fresh one. */
+    readonly surplus: number;
+    /** The pool was suspended or closed. */
+    readonly drained: number;
+  };
 }
 
 export interface ConnectionPool<C extends Poolable, F> {

@@ -1,7 +1,7 @@
 /**
  * The pool that pools nothing: every acquire opens one connection. The default.
  *
- * Place: what an upstream without `pool.warm` uses; the dispatcher cannot tell it from the warm pool.
+ * Place: what an upstream without `pool.warm` and `pool.reuse` uses; the dispatcher cannot tell it from the warm pool.
  * Why: a fresh connection is never stale, takes no slot of the backend while idle and costs one round trip.
  * Invariants: a result is passed on in the turn in which it comes; nothing is queued, parked or timed here (the
  * limit is the backend's `maxSessions`, the timeout is the engine's); the one thing kept is the set of lent
@@ -10,7 +10,7 @@
 import type { Acquired, Cancel, Connect, ConnectionPool, Poolable, PoolStats } from './connection-pool.ts';
 import { notLent } from './not-lent.ts';
 
-const NOTHING_EVICTED = Object.freeze({ dead: 0, idle: 0, drained: 0 });
+const NOTHING_EVICTED = Object.freeze({ dead: 0, late: 0, idle: 0, surplus: 0, drained: 0 });
 
 /** Builds a pool whose every acquire calls `connect` once; cancelling the acquire cancels that connect. */
 export function createDirectPool<C extends Poolable, F>(deps: {
@@ -40,8 +40,9 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     });
   }
 
-  release(connection: C): void {
+  release(connection: C, clean = false): void {
     if (!this.#lent.delete(connection)) throw notLent();
+    if (clean) connection.reset();
   }
 
   suspend(): void {
@@ -57,6 +58,13 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   }
 
   stats(): PoolStats {
-    return { lent: this.#lent.size, parked: 0, hits: 0, misses: this.#misses, evicted: NOTHING_EVICTED };
+    return {
+      lent: this.#lent.size,
+      parked: 0,
+      hits: 0,
+      misses: this.#misses,
+      reused: 0,
+      evicted: NOTHING_EVICTED,
+    };
   }
 }

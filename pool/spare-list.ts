@@ -1,7 +1,7 @@
 /**
- * The spare connections of one backend: connected, unused, watched, youngest lent first.
+ * The parked connections of one kind and backend: watched, youngest lent first.
  *
- * Place: the part of the warm pool that guards parked connections; opening and counting are the pool's.
+ * Place: guards one of the two kinds in `parked.ts`; opening and counting are the pool's.
  * Why watched: a socket nobody watches notices neither FIN nor RST, and generic-pool hands out dead ones.
  * Why the youngest first: it is the least likely to have met a login timer or a middlebox's idle limit.
  * Invariants: the list is in the order of parking, so the oldest is first; one timer, for the oldest; what
@@ -17,21 +17,30 @@ export interface Spare<C, P> {
   readonly sinceMs: number;
 }
 
+/** Why a connection has left the list unasked: 'late' when its peer spoke although it must not. */
+type Gone = 'dead' | 'late' | 'idle';
+
+export interface SpareListOptions {
+  readonly maxIdleMs: number;
+  /** May the peer speak first? A greeting is kept for the session; on a connection left clean it is a late byte. */
+  readonly greetings: 'kept' | 'late';
+}
+
 export interface SpareListDeps<P> {
   now(): number;
   readonly setTimer: SetTimer;
-  /** A spare has left the list, dead or too old, after `ageMs`; its connection is the callee's to reset. */
-  gone(place: P, cause: 'dead' | 'idle', ageMs: number): void;
+  /** A connection has left the list after `ageMs`; it is the callee's to reset. */
+  gone(place: P, cause: Gone, ageMs: number): void;
 }
 
 export class SpareList<C extends Poolable, P> {
-  readonly #maxIdleMs: number;
+  readonly #options: SpareListOptions;
   readonly #deps: SpareListDeps<P>;
   readonly #spares: Spare<C, P>[] = [];
   #cancelTimer: Cancel | undefined;
 
-  constructor(maxIdleMs: number, deps: SpareListDeps<P>) {
-    this.#maxIdleMs = maxIdleMs;
+  constructor(options: SpareListOptions, deps: SpareListDeps<P>) {
+    this.#options = options;
     this.#deps = deps;
   }
 
@@ -44,12 +53,13 @@ export class SpareList<C extends Poolable, P> {
     const spare = { connection, place, sinceMs: this.#deps.now() };
     this.#spares.push(spare);
     connection.watch(change => {
-      if (change === 'dead') this.#died(spare);
+      if (change === 'dead') this.#changed(spare, 'dead');
+      else if (this.#options.greetings === 'late') this.#changed(spare, 'late');
     });
     this.#armTimer();
   }
 
-  /** The youngest spare, no longer watched; undefined when there is none. */
+  /** The youngest connection, no longer watched; undefined when there is none. */
   take(): Spare<C, P> | undefined {
     // The timer may be late: after a blocked event loop or a sleeping machine.
     this.#evictExpired();
@@ -58,7 +68,14 @@ export class SpareList<C extends Poolable, P> {
     return youngest;
   }
 
-  /** Takes all spares, no longer watched. */
+  /** The oldest connection, no longer watched; undefined when there is none. */
+  takeOldest(): Spare<C, P> | undefined {
+    const oldest = this.#spares.shift();
+    oldest?.connection.unwatch();
+    return oldest;
+  }
+
+  /** Takes all of them, no longer watched. */
   takeAll(): Spare<C, P>[] {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -67,19 +84,21 @@ export class SpareList<C extends Poolable, P> {
     return all;
   }
 
-  #died(spare: Spare<C, P>): void {
+  #changed(spare: Spare<C, P>, cause: 'dead' | 'late'): void {
     const index = this.#spares.indexOf(spare);
     // An engine may still have the news of a connection that has just been taken.
     if (index === -1) return;
     this.#spares.splice(index, 1);
-    this.#deps.gone(spare.place, 'dead', this.#deps.now() - spare.sinceMs);
+    // A dead connection's watch is over by itself.
+    if (cause === 'late') spare.connection.unwatch();
+    this.#deps.gone(spare.place, cause, this.#deps.now() - spare.sinceMs);
   }
 
   #evictExpired(): void {
     const nowMs = this.#deps.now();
     for (;;) {
       const oldest = this.#spares[0];
-      if (oldest === undefined || nowMs - oldest.sinceMs < this.#maxIdleMs) return;
+      if (oldest === undefined || nowMs - oldest.sinceMs < this.#options.maxIdleMs) return;
       this.#spares.shift();
       oldest.connection.unwatch();
       this.#deps.gone(oldest.place, 'idle', nowMs - oldest.sinceMs);
@@ -89,7 +108,7 @@ export class SpareList<C extends Poolable, P> {
   #armTimer(): void {
     const oldest = this.#spares[0];
     if (oldest === undefined || this.#cancelTimer !== undefined) return;
-    const restMs = oldest.sinceMs + this.#maxIdleMs - this.#deps.now();
+    const restMs = oldest.sinceMs + this.#options.maxIdleMs - this.#deps.now();
     this.#cancelTimer = this.#deps.setTimer(
       () => {
         this.#cancelTimer = undefined;

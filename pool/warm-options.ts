@@ -8,9 +8,13 @@ import type { Connect } from './connection-pool.ts';
 import { MAX_TIMER_MS, type SetTimer } from './timer.ts';
 
 export interface WarmPoolOptions {
-  /** Spares wanted, an integer ≥ 1. */
+  /** Spares wanted, an integer ≥ 1; with `reuse` also 0. */
   readonly warm: number;
-  /** A spare that has been parked this long is destroyed and replaced, in milliseconds. */
+  /** Park connections that sessions release clean, and lend them again. Default: false. */
+  readonly reuse?: boolean;
+  /** Connections left clean that are parked at a time, an integer ≥ 1. Default: 128. */
+  readonly maxReused?: number;
+  /** A connection that has been parked this long is destroyed, in milliseconds. */
   readonly maxIdleMs: number;
   /** Connections to the backend at most: lent, parked and being opened. Undefined: no limit. */
   readonly limit?: number | undefined;
@@ -40,12 +44,16 @@ export interface WarmPoolDeps<C, F> {
   };
 }
 
+/** As many as sessions may end at a time; a parked connection costs both sides a descriptor. */
+export const DEFAULT_MAX_REUSED = 128;
+
 export const DEFAULT_BACKOFF: BackoffOptions = Object.freeze({ firstMs: 100, maxMs: 10_000 });
 
 /** Throws a RangeError that names the option, the range and the value. */
 export function checkWarmPoolOptions(options: WarmPoolOptions): void {
   const { firstMs, maxMs } = options.backoff ?? DEFAULT_BACKOFF;
-  checkInteger('warm', options.warm, 1);
+  checkInteger('warm', options.warm, options.reuse === true ? 0 : 1);
+  checkInteger('maxReused', options.maxReused ?? DEFAULT_MAX_REUSED, 1);
   checkDelay('maxIdleMs', options.maxIdleMs, 1);
   if (options.limit !== undefined) checkInteger('limit', options.limit, 1);
   checkInteger('maxWaiting', options.maxWaiting, 0);

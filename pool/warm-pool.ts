@@ -1,12 +1,14 @@
 /**
- * The pool of spare connections: connected ahead, unused, watched, each lent to exactly one session.
+ * The pool that parks connections: spares, connected ahead and unused, and, with `reuse`, those that sessions
+ * have left clean; watched, each lent to one session at a time.
  *
- * Place: used for an upstream with `pool.warm` > 0, one per backend; pool/README.md says when that helps.
- * An acquire takes the youngest live spare at once, or waits in `#queued` for a place of the limit and then in
- * `#connecting` for its own connect; a refill that completes meanwhile serves it sooner.
- * Invariants: lent + parked + being opened ≤ `limit`; parked ≤ `warm`; one refill at a time, and none while an
- * acquire waits for a place; a failed connect ends exactly the acquire it was made for; whatever `done` is told
- * is true before it is called, so it may call the pool; every connection is lent, parked or reset.
+ * Place: used for an upstream with `pool.warm` > 0 or `pool.reuse`, one per backend; pool/README.md says when
+ * that helps. An acquire takes the youngest live parked connection at once, or waits in `#queued` for a place
+ * of the limit and then in `#connecting` for its own connect; a refill that completes meanwhile serves it sooner.
+ * Invariants: lent + parked + being opened ≤ `limit`; spares ≤ `warm`, left clean ≤ `maxReused`; one refill at a
+ * time, and none while an acquire waits for a place; a failed connect ends exactly the acquire it was made for;
+ * whatever `done` is told is true before it is called, so it may call the pool; every connection is lent, parked
+ * or reset.
  * Why so, with figures: docs/adr/0002-failure-values-in-the-pool.md.
  */
 import { Attempt } from './attempt.ts';
@@ -14,11 +16,12 @@ import { Backoff } from './backoff.ts';
 import type { Acquired, Cancel, ConnectionPool, Poolable, PoolStats } from './connection-pool.ts';
 import { Limiter } from './limiter.ts';
 import { notLent } from './not-lent.ts';
-import { SpareList } from './spare-list.ts';
+import { type Evicted, type Kind, Parked } from './parked.ts';
 import { setUnrefTimer, type SetTimer } from './timer.ts';
 import {
   checkWarmPoolOptions,
   DEFAULT_BACKOFF,
+  DEFAULT_MAX_REUSED,
   type WarmPoolDeps,
   type WarmPoolOptions,
 } from './warm-options.ts';
@@ -32,6 +35,8 @@ const YOUNG_MS = 1_000;
 /** An acquire that has not been served yet. */
 interface Waiter<C, F> {
   readonly done: (result: Acquired<C, F>) => void;
+  /** It must not get a connection that was parked or used before. */
+  readonly fresh: boolean;
   readonly cancelTimer: Cancel;
 }
 
@@ -51,7 +56,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   readonly #deps: WarmPoolDeps<C, F>;
   readonly #setTimer: SetTimer;
   readonly #limiter: Limiter<WarmAttempt<C, F>>;
-  readonly #spares: SpareList<C, WarmAttempt<C, F>>;
+  readonly #parked: Parked<C, WarmAttempt<C, F>>;
   readonly #backoff: Backoff;
   readonly #lent = new Map<C, WarmAttempt<C, F>>();
   /** Acquires without a place, and those whose connect is under way; both oldest first. */
@@ -66,7 +71,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   #surplus = 0;
   #hits = 0;
   #misses = 0;
-  readonly #evicted = { dead: 0, idle: 0, drained: 0 };
+  #reused = 0;
 
   constructor(options: WarmPoolOptions, deps: WarmPoolDeps<C, F>) {
     const setTimer = deps.setTimer ?? setUnrefTimer;
@@ -78,11 +83,14 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
       opened: attempt => this.#settled(attempt),
       closed: attempt => attempt.close(),
     });
-    this.#spares = new SpareList(options.maxIdleMs, {
-      now: () => deps.now(),
-      setTimer,
-      gone: (attempt, cause, ageMs) => this.#spareGone(attempt, cause, ageMs),
-    });
+    this.#parked = new Parked(
+      { maxIdleMs: options.maxIdleMs, maxReused: options.maxReused ?? DEFAULT_MAX_REUSED },
+      {
+        now: () => deps.now(),
+        setTimer,
+        evict: (attempt, kind, cause, ageMs) => this.#evicted(attempt, kind, cause, ageMs),
+      },
+    );
     this.#backoff = new Backoff(
       options.backoff ?? DEFAULT_BACKOFF,
       { random: () => deps.random(), setTimer },
@@ -91,21 +99,27 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     this.#fill();
   }
 
-  acquire(done: (result: Acquired<C, F>) => void): Cancel {
-    const spare = this.#spares.take();
-    if (spare !== undefined) {
+  acquire(
+    done: (result: Acquired<C, F>) => void,
+    { fresh = false }: { readonly fresh?: boolean } = {},
+  ): Cancel {
+    const parked = fresh ? undefined : this.#parked.take();
+    if (parked !== undefined) {
       this.#hits++;
-      this.#backoff.succeeded();
-      this.#lend(spare.place, spare.connection, done, true);
+      if (parked.kind === 'warm') this.#backoff.succeeded();
+      this.#lend(parked.place, parked.connection, done, parked.kind);
       return NOTHING_TO_CANCEL;
     }
     this.#misses++;
+    // What is parked must not keep a fresh connection waiting.
+    if (fresh && !this.#limiter.hasRoom) this.#parked.giveUpOldest();
     if (this.#isFull()) {
       done({ ok: false, failure: this.#deps.failures.full });
       return NOTHING_TO_CANCEL;
     }
     const waiter: Waiter<C, F> = {
       done,
+      fresh,
       cancelTimer: this.#setTimer(() => {
         this.#leave(waiter);
         done({ ok: false, failure: this.#deps.failures.timeout });
@@ -117,10 +131,14 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     return () => this.#leave(waiter);
   }
 
-  release(connection: C): void {
+  release(connection: C, clean = false): void {
     const attempt = this.#lent.get(connection);
     if (attempt === undefined) throw notLent();
     this.#lent.delete(connection);
+    if (clean) {
+      attempt.takeBack(connection);
+      if (this.#reuse(attempt, connection)) return;
+    }
     this.#limiter.free(attempt);
     this.#fill();
   }
@@ -146,11 +164,27 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   stats(): PoolStats {
     return {
       lent: this.#lent.size,
-      parked: this.#spares.size,
+      parked: this.#parked.size,
       hits: this.#hits,
       misses: this.#misses,
-      evicted: { ...this.#evicted },
+      reused: this.#reused,
+      evicted: { ...this.#parked.evicted },
     };
+  }
+
+  /** Lends or parks a connection that its session has left clean; false if it is of no use. */
+  #reuse(attempt: WarmAttempt<C, F>, connection: C): boolean {
+    if (this.#options.reuse !== true || this.#state !== 'open') return false;
+    const waiter = this.#queued.values().next().value;
+    if (waiter === undefined) {
+      this.#parked.park(connection, attempt, 'reused');
+      return true;
+    }
+    // The place is what a fresh one waits for.
+    if (waiter.fresh) return false;
+    this.#leave(waiter);
+    this.#lend(attempt, connection, waiter.done, 'reused');
+    return true;
   }
 
   /** The limiter has a place: decides what to connect for. Must not call the limiter. */
@@ -200,7 +234,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     // A queued acquire before a connecting one, whose own connect would be wasted.
     const waiter = owner ?? this.#queued.values().next().value ?? this.#connecting.keys().next().value;
     if (waiter === undefined) {
-      this.#spares.park(connection, attempt);
+      this.#parked.park(connection, attempt, 'warm');
       this.#fill();
       return;
     }
@@ -210,18 +244,19 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     } else {
       this.#leave(waiter);
     }
-    this.#lend(attempt, connection, waiter.done, false);
+    this.#lend(attempt, connection, waiter.done, 'new');
   }
 
   #lend(
     attempt: WarmAttempt<C, F>,
     connection: C,
     done: (result: Acquired<C, F>) => void,
-    warm: boolean,
+    origin: 'new' | Kind,
   ): void {
     attempt.handOver();
     this.#lent.set(connection, attempt);
-    this.#finish(done, { ok: true, connection, origin: warm ? 'warm' : 'new' });
+    if (origin === 'reused') this.#reused++;
+    this.#finish(done, { ok: true, connection, origin });
   }
 
   /** The session first: opening a spare takes longer than handing one over. */
@@ -248,11 +283,15 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     else attempt.withdraw();
   }
 
-  #spareGone(attempt: WarmAttempt<C, F>, cause: 'dead' | 'idle', ageMs: number): void {
-    this.#evicted[cause]++;
+  /** A parked connection was given up: resets it, and lets others have its place. */
+  #evicted(attempt: WarmAttempt<C, F>, kind: Kind, cause: keyof Evicted, ageMs: number): void {
     this.#limiter.free(attempt);
-    if (cause === 'dead' && ageMs < YOUNG_MS) this.#backoff.failed();
-    else this.#backoff.succeeded();
+    // Its place is spoken for, or nothing is opened any more.
+    if (cause === 'surplus' || cause === 'drained') return;
+    if (kind === 'warm') {
+      if (cause === 'dead' && ageMs < YOUNG_MS) this.#backoff.failed();
+      else this.#backoff.succeeded();
+    }
     this.#fill();
   }
 
@@ -269,7 +308,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
       this.#refill === undefined &&
       !this.#backoff.isWaiting &&
       this.#queued.size === 0 &&
-      this.#spares.size < this.#options.warm
+      this.#parked.size < this.#options.warm
     );
   }
 
@@ -281,10 +320,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
 
   /** Destroys what is parked and stops the refill. */
   #drain(): void {
-    for (const spare of this.#spares.takeAll()) {
-      this.#evicted.drained++;
-      this.#limiter.free(spare.place);
-    }
+    this.#parked.drain();
     this.#backoff.stop();
     const refill = this.#refill;
     this.#refill = undefined;

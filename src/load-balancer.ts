@@ -260,7 +260,7 @@ export class LoadBalancer {
           name,
           factory: await this.#loadStrategy(name, strategy),
           connect: { timeoutMs: connect.timeout, attempts: connect.attempts },
-          pool: { warm: pool.warm, maxIdleMs: pool.maxIdle },
+          pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
         })),
       ),
     };

@@ -1,6 +1,6 @@
 /**
  * What the schema cannot see, because it concerns two places at once: names, addresses and backends given
- * twice, and listeners whose upstream does not exist.
+ * twice, listeners whose upstream does not exist, and connections to be reused that cannot be.
  *
  * Place: parse.ts runs it beside the schema, on the raw input, so that these problems are reported together
  * with all others. Invariants: never throws, whatever the input; says nothing about what is not well-formed
@@ -43,7 +43,20 @@ export function crossCheck(
     ...unknownUpstreams(listeners, upstreamNames, written),
     ...repeated(listeners.flatMap(boundAddresses), 'an address that no other bind uses'),
     ...upstreams.flatMap(at => repeated(backendIds(at), 'each backend only once')),
+    ...upstreams.flatMap(reuseOfMarkedConnections),
   ];
+}
+
+/** What begins a connection to a backend for one client, and so makes it that client's own. */
+const MARKS = ['sendProxy', 'tls'] as const;
+
+/** Such a connection would show a second client as the first one, whatever the protocol. */
+function reuseOfMarkedConnections({ value, path }: At<unknown>): Finding[] {
+  if (field(field(value, 'pool'), 'reuse') !== true) return [];
+  const marks = MARKS.filter(key => isGiven(field(value, key)));
+  if (marks.length === 0) return [];
+  const expected = `false on an upstream with ${marks.join(' and ')}`;
+  return [{ path: [...path, 'pool', 'reuse'], expected }];
 }
 
 interface At<Value> {
@@ -125,6 +138,10 @@ export function alsoAtText({ alsoAt }: Finding): string {
 
 function one({ value, path }: At<string>): Claim {
   return { keys: [value], path };
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== false;
 }
 
 function isPresent<Value>(value: Value | undefined): value is Value {

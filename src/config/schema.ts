@@ -167,11 +167,16 @@ const upstream = section({
     maxIdle: duration(SHORTEST, HOUR)
       .prefault('5s')
       .describe(
-        'A spare connection older than this is replaced. Keep it below the idle timeout of the backend.',
+        'A spare connection older than this is replaced, one left clean is closed. Keep it below the idle timeout of the backend.',
+      ),
+    reuse: yesOrNo()
+      .default(false)
+      .describe(
+        'When a client has closed cleanly and nothing is under way, give the connection to another client. Only for protocols without connection state, in which the client speaks first: otherwise one client gets what belongs to another (a login, a transaction, a late answer). See [what can leak](../pool/README.md#reuse-what-can-leak-and-where-it-is-safe). Refused together with `sendProxy` or `tls` of the same upstream.',
       ),
   })
     .prefault({})
-    .describe('Warm connections.'),
+    .describe('Connections that are kept open to each backend.'),
 });
 
 /** The whole configuration. */

@@ -5,7 +5,7 @@
  */
 import type { ConnectionPool } from '../../pool/index.ts';
 import type { Cancel, ConnectFailure, ConnectResult, Connection, Engine } from '../engine/engine.ts';
-import type { Address } from '../support/address.ts';
+import { type Address, formatAddress } from '../support/address.ts';
 import type { BackendSnapshot } from '../upstream/snapshot.ts';
 
 export type BackendPool = ConnectionPool<Connection, ConnectFailure>;
@@ -18,6 +18,7 @@ export class BackendRuntime {
   readonly slot: number;
   readonly pool: BackendPool;
   #address: Address | undefined;
+  #moves = 0;
 
   constructor(
     snapshot: BackendSnapshot,
@@ -35,10 +36,26 @@ export class BackendRuntime {
     });
   }
 
-  /** Takes over what a new snapshot says; spares are kept only for a backend that gets new sessions. */
+  /** How often its address has changed: a connection opened before the last time leads elsewhere. */
+  get moves(): number {
+    return this.#moves;
+  }
+
+  /**
+   * Takes over what a new snapshot says. Connections stay parked only for a backend that gets new sessions, and
+   * only at the address they were opened to: with reuse they could otherwise stay there for ever.
+   */
   update(snapshot: BackendSnapshot): void {
+    if (textOf(snapshot.address) !== textOf(this.#address)) {
+      this.#moves += 1;
+      this.pool.suspend();
+    }
     this.#address = snapshot.address;
     if (snapshot.eligible && snapshot.weight > 0) this.pool.resume();
     else this.pool.suspend();
   }
+}
+
+function textOf(address: Address | undefined): string | undefined {
+  return address === undefined ? undefined : formatAddress(address);
 }

@@ -1,5 +1,5 @@
 /**
- * Chooses a backend's pool: direct connections, or spare warm ones where the upstream asks for them.
+ * Chooses a backend's pool: direct connections, or one that parks connections where the upstream asks for it.
  *
  * Place: the one file that knows both `pool/`'s options and the data plane's settings.
  */
@@ -9,12 +9,14 @@ import type { BackendPool, ConnectBackend } from './backend-runtime.ts';
 export interface PoolSettings {
   /** Spare connections to keep per backend; 0 for none. */
   readonly warm: number;
-  /** A spare older than this is replaced. */
+  /** A connection that has been parked this long is reset. */
   readonly maxIdleMs: number;
+  /** Park connections that sessions leave clean, for other sessions. */
+  readonly reuse: boolean;
 }
 
 export interface BackendPoolSettings extends PoolSettings {
-  /** The backend's own limit; spare connections count towards it. */
+  /** The backend's own limit; parked connections count towards it. */
   readonly maxSessions: number | undefined;
   readonly connectTimeoutMs: number;
 }
@@ -29,10 +31,11 @@ export function createBackendPool(
   connect: ConnectBackend,
   deps: { now(): number; random(): number },
 ): BackendPool {
-  if (settings.warm === 0) return createDirectPool({ connect });
+  if (settings.warm === 0 && !settings.reuse) return createDirectPool({ connect });
   return createWarmPool(
     {
       warm: settings.warm,
+      reuse: settings.reuse,
       maxIdleMs: settings.maxIdleMs,
       limit: settings.maxSessions,
       maxWaiting: MAX_WAITING,

@@ -89,6 +89,12 @@ export class Picker {
     return this.#isAnyFull(tried) ? 'full' : 'noBackend';
   }
 
+  /** Does the backend get new sessions, as far as this snapshot knows? Its limit is not asked. */
+  takesSessions(backend: BackendRuntime): boolean {
+    const candidate = this.#candidates.get(backend.id);
+    return candidate?.runtime === backend && candidate.weight > 0;
+  }
+
   /** Tells the strategy how long a connect took. */
   connected(backend: BackendRuntime, connectMs: number): void {
     this.#tell(backend, candidate => this.#strategy.connected?.(candidate, connectMs));

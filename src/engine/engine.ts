@@ -120,7 +120,7 @@ export interface RelayHandlers {
    * For a backend connection that was parked before: it was dead already. Its system has acknowledged none of
    * the bytes of this relay, and nothing came back. Called instead of `onEnd`, with the backend's connection
    * gone and the client the caller's again; what the client had sent comes first in its next relay. Called only
-   * by an engine that can prove it, and only where this handler is given.
+   * by an engine that can prove it, and only where this handler is given; never after `abort`.
    */
   onStale?(): void;
 }
@@ -133,6 +133,12 @@ export interface RelayOptions {
    * and not passed on. A backend that has only greeted is not clean.
    */
   readonly reuse?: boolean;
+  /**
+   * The backend's connection has served another client before (default false). A byte of the backend that comes
+   * before the first one of this client was meant for the other: the connection is then reset, and the relay
+   * ends with `onStale`, which every engine can do here.
+   */
+  readonly reused?: boolean;
 }
 
 /** Two joined connections. */

@@ -2,18 +2,22 @@
  * One client connection from accept to termination: find a backend, relay, account for it.
  *
  * Place: made by the data plane for each client a listener admits; written once over the engine contract, it
- * never sees a socket. States: dispatching → relaying → ended, or dispatching → ended.
+ * never sees a socket. States: dispatching → relaying → ended, or dispatching → ended; once at most, and only
+ * with a connection that was parked, relaying → dispatching: it was dead, and a fresh one takes its place.
  * Invariants: it ends exactly once, with one termination; its lease and its pooled connection are given back
  * exactly then; after that it holds no connection, timer or listener.
+ * Why it hands itself out as handlers and owner: there may be 100,000 of it, and closures are objects, too.
  */
-import {
-  dispatch,
-  type DispatcherDeps,
-  type DispatchProgress,
-  type DispatchResult,
-} from '../dispatch/dispatcher.ts';
+import { Dispatch, type DispatcherDeps, type DispatchOwner } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
-import type { Connection, Engine, Relay, RelayOutcome } from '../engine/engine.ts';
+import type {
+  Connection,
+  Engine,
+  Relay,
+  RelayHandlers,
+  RelayOptions,
+  RelayOutcome,
+} from '../engine/engine.ts';
 import type { Termination } from '../termination.ts';
 import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
 import type { SessionRecord } from './session-record.ts';
@@ -34,23 +38,21 @@ export interface SessionDeps extends DispatcherDeps {
   onEnd(session: Session, record: SessionRecord): void;
 }
 
-type Connected = DispatchResult & { readonly ok: true };
+const NO_REUSE: RelayOptions = Object.freeze({});
+const REUSE: RelayOptions = Object.freeze({ reuse: true });
+const REUSED: RelayOptions = Object.freeze({ reuse: true, reused: true });
 
-type State =
-  | { readonly name: 'dispatching'; readonly cancel: () => DispatchProgress }
-  | { readonly name: 'relaying'; readonly relay: Relay }
-  | { readonly name: 'ended' };
-
-export class Session implements Timed {
+export class Session implements Timed, DispatchOwner, RelayHandlers {
   wheelSlot = -1;
   readonly id: string;
   readonly #client: Connection;
-  readonly #upstream: UpstreamRuntime;
   readonly #settings: SessionSettings;
   readonly #deps: SessionDeps;
   readonly #startedAtMs: number;
   readonly #startedMs: number;
-  #state: State = { name: 'dispatching', cancel: () => ({ backend: undefined, attempts: 0 }) };
+  readonly #dispatch: Dispatch;
+  #relay: Relay | undefined;
+  #isEnded = false;
   /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
   #abortedAs: Termination | undefined;
 
@@ -63,75 +65,100 @@ export class Session implements Timed {
   ) {
     this.id = id;
     this.#client = client;
-    this.#upstream = upstream;
     this.#settings = settings;
     this.#deps = deps;
     this.#startedAtMs = deps.wallClock();
     this.#startedMs = deps.now();
+    this.#dispatch = new Dispatch(upstream, client.peerAddress, deps, this);
   }
 
   start(): void {
-    const cancel = dispatch(this.#upstream, this.#client.peerAddress, this.#deps, result => {
-      if (result.ok) this.#relay(result);
-      else this.#refuse(result);
-    });
-    // With a warm connection the dispatch is over before it returns.
-    if (this.#state.name === 'dispatching') this.#state = { name: 'dispatching', cancel };
+    this.#dispatch.start();
   }
 
   /** Resets both sides now, for the reason given. */
   abort(termination: Termination): void {
-    const state = this.#state;
-    if (state.name === 'dispatching') {
-      const progress = state.cancel();
-      this.#client.reset();
-      this.#end(termination, { ok: false, termination, ...progress });
-    } else if (state.name === 'relaying') {
+    if (this.#isEnded) return;
+    if (this.#relay !== undefined) {
       this.#abortedAs = termination;
-      state.relay.abort();
+      this.#relay.abort();
+      return;
     }
+    this.#dispatch.cancel();
+    this.#client.reset();
+    this.#end(termination);
   }
 
   /** The wheel asks: is a timeout over? Otherwise: when could it be? */
   checkDeadline(nowMs: number): number | undefined {
-    if (this.#state.name !== 'relaying') return undefined;
-    const due = this.#nextDeadline(this.#state.relay);
-    if (due.atMs > nowMs) return due.atMs;
-    this.abort({ by: 'balancer', phase: 'relay', reason: due.reason });
+    const relay = this.#relay;
+    if (relay === undefined) return undefined;
+    const silentUntilMs = this.#silentUntilMs(relay);
+    const aliveUntilMs = this.#aliveUntilMs();
+    const dueMs = Math.min(silentUntilMs, aliveUntilMs);
+    if (dueMs > nowMs) return dueMs;
+    const silence = relay.halfClosed ? 'halfClosed' : 'idle';
+    const reason = aliveUntilMs < silentUntilMs ? 'lifetime' : silence;
+    this.abort({ by: 'balancer', phase: 'relay', reason });
     return undefined;
   }
 
-  #relay(backend: Connected): void {
-    const relay = this.#deps.engine.relay(this.#client, backend.connection, {
-      onHalfClosed: () => this.#schedule(relay),
-      onEnd: outcome => {
-        this.#deps.wheel.remove(this);
-        backend.lease.backend.pool.release(backend.connection);
-        backend.lease.release();
-        this.#end(this.#terminationOf(outcome), backend, outcome);
-      },
-    });
-    this.#state = { name: 'relaying', relay };
-    this.#schedule(relay);
+  /** For the dispatch only. */
+  onConnected(connection: Connection): void {
+    const { engine } = this.#deps;
+    const { upstream, origin } = this.#dispatch;
+    const options = origin === 'reused' ? REUSED : upstream.settings.pool.reuse ? REUSE : NO_REUSE;
+    const handlers = origin === 'new' ? this : this.#handlersOfParked();
+    this.#relay = engine.relay(this.#client, connection, handlers, options);
+    this.#schedule(this.#relay);
   }
 
-  #refuse(result: DispatchResult & { readonly ok: false }): void {
+  /** For the dispatch only. */
+  onUnavailable(termination: Termination): void {
     refuse(this.#client, this.#settings.whenUnavailable);
-    this.#end(result.termination, result);
+    this.#end(termination);
+  }
+
+  /** For the engine only. */
+  onHalfClosed(): void {
+    if (this.#relay !== undefined) this.#schedule(this.#relay);
+  }
+
+  /** For the engine only. */
+  onEnd(outcome: RelayOutcome): void {
+    this.#relay = undefined;
+    // Before anything is given back: that may serve others, who may stop everything.
+    this.#isEnded = true;
+    this.#deps.wheel.remove(this);
+    this.#dispatch.release(outcome.cleanBackend !== undefined);
+    this.#end(this.#terminationOf(outcome), outcome);
+  }
+
+  /** An engine looks for a stale connection only where it is asked to: where there can be one. */
+  #handlersOfParked(): RelayHandlers {
+    return {
+      onHalfClosed: () => this.onHalfClosed(),
+      onEnd: outcome => this.onEnd(outcome),
+      onStale: () => {
+        this.#relay = undefined;
+        this.#deps.wheel.remove(this);
+        this.#dispatch.replaceStale();
+      },
+    };
   }
 
   #schedule(relay: Relay): void {
-    const { atMs } = this.#nextDeadline(relay);
-    if (atMs !== Infinity) this.#deps.wheel.add(this, atMs);
+    const dueMs = Math.min(this.#silentUntilMs(relay), this.#aliveUntilMs());
+    if (dueMs !== Infinity) this.#deps.wheel.add(this, dueMs);
   }
 
-  #nextDeadline(relay: Relay): { atMs: number; reason: 'idle' | 'halfClosed' | 'lifetime' } {
-    const { idleMs, halfClosedMs, lifetimeMs } = this.#settings.timeouts;
-    const silence = relay.halfClosed
-      ? ({ atMs: after(relay.lastActivityMs, halfClosedMs), reason: 'halfClosed' } as const)
-      : ({ atMs: after(relay.lastActivityMs, idleMs), reason: 'idle' } as const);
-    const endOfLifeMs = after(this.#startedMs, lifetimeMs);
-    return endOfLifeMs < silence.atMs ? { atMs: endOfLifeMs, reason: 'lifetime' } : silence;
+  #silentUntilMs(relay: Relay): number {
+    const { idleMs, halfClosedMs } = this.#settings.timeouts;
+    return after(relay.lastActivityMs, relay.halfClosed ? halfClosedMs : idleMs);
+  }
+
+  #aliveUntilMs(): number {
+    return after(this.#startedMs, this.#settings.timeouts.lifetimeMs);
   }
 
   #terminationOf(outcome: RelayOutcome): Termination {
@@ -139,23 +166,22 @@ export class Session implements Timed {
     return this.#abortedAs ?? { by: 'balancer', phase: 'relay', reason: 'stopped' };
   }
 
-  #end(termination: Termination, dispatched?: DispatchResult, relayed?: RelayOutcome): void {
-    this.#state = { name: 'ended' };
-    const connected = dispatched?.ok === true ? dispatched : undefined;
-    const tried = dispatched?.ok === false ? dispatched : undefined;
+  #end(termination: Termination, relayed?: RelayOutcome): void {
+    const dispatch = this.#dispatch;
+    this.#isEnded = true;
     this.#deps.onEnd(this, {
       id: this.id,
       listener: this.#settings.listener,
-      upstream: this.#upstream.settings.name,
+      upstream: dispatch.upstream.settings.name,
       clientAddress: this.#client.peerAddress,
       clientPort: this.#client.peerPort,
-      backend: connected?.lease.backend.id ?? tried?.backend,
-      attempts: dispatched?.attempts ?? 0,
-      warm: connected?.origin === 'warm',
-      reused: connected?.origin === 'reused',
+      backend: dispatch.backend,
+      attempts: dispatch.attempts,
+      warm: dispatch.origin === 'warm',
+      reused: dispatch.origin === 'reused',
       startedAtMs: this.#startedAtMs,
       durationMs: this.#deps.now() - this.#startedMs,
-      connectMs: connected?.connectMs,
+      connectMs: dispatch.connectMs,
       bytesFromClient: relayed?.bytesFromClient ?? 0,
       bytesFromBackend: relayed?.bytesFromBackend ?? 0,
       by: termination.by,

@@ -153,6 +153,49 @@ export async function connectionPoolSuite(
     pool.close();
   });
 
+  await t.test(
+    'a connection released clean is parked and watched, or reset, and released only once',
+    async t => {
+      const { backend, pool, done } = await setUp();
+      pool.acquire(done);
+      const connection = backend.only().succeed();
+      await settle();
+      pool.release(connection, true);
+      t.not(connection.isReset, connection.isWatched);
+      t.match(pool.stats(), { lent: 0, parked: connection.isWatched ? 1 : 0 });
+      t.throws(() => pool.release(connection, true), { message: /does not lend this connection/ });
+      pool.close();
+      t.ok(connection.isReset);
+      t.equal(pool.stats().parked, 0);
+    },
+  );
+
+  await t.test('a fresh acquire opens a connection, whatever was left clean', async t => {
+    const { backend, pool, results, done } = await setUp();
+    pool.acquire(done);
+    const left = backend.only().succeed();
+    await settle();
+    pool.release(left, true);
+    pool.acquire(done, { fresh: true });
+    const fresh = backend.only().succeed();
+    await settle();
+    t.strictSame(results[1], { ok: true, connection: fresh, origin: 'new' });
+    t.match(pool.stats(), { lent: 1, hits: 0, misses: 2, reused: 0 });
+  });
+
+  await t.test('a pool that is suspended or closed keeps nothing that was left clean', async t => {
+    for (const stop of ['suspend', 'close'] as const) {
+      const { backend, pool, done } = await setUp();
+      pool.acquire(done);
+      const connection = backend.only().succeed();
+      await settle();
+      pool[stop]();
+      pool.release(connection, true);
+      t.ok(connection.isReset);
+      t.match(pool.stats(), { lent: 0, parked: 0 });
+    }
+  });
+
   await t.test('after close lent connections live on and pending acquires complete', async t => {
     const { backend, pool, results, done } = await setUp();
     pool.acquire(done);

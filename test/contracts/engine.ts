@@ -10,6 +10,7 @@ import { churnContract } from './engine/churn.ts';
 import { connectContract } from './engine/connect.ts';
 import { endingsContract } from './engine/endings.ts';
 import type { CreateEngine } from './engine/fixture.ts';
+import { lateByteContract } from './engine/late-byte.ts';
 import { listenContract } from './engine/listen.ts';
 import { relayContract } from './engine/relay.ts';
 import { resetsContract } from './engine/resets.ts';
@@ -37,6 +38,7 @@ export function engineContract(
     endings: endingsContract,
     resets: resetsContract,
     reuse: reuseContract,
+    'late bytes': lateByteContract,
     churn: churnContract,
   })) {
     void t.test(`${name} engine, ${part}`, { timeout: 80_000 }, t => {

@@ -12,6 +12,7 @@ import type {
   ListeningSocket,
   Relay,
   RelayHandlers,
+  RelayOptions,
   RelayOutcome,
 } from '../../src/engine/engine.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
@@ -49,10 +50,19 @@ export class FakeRelay implements Relay {
   lastActivityMs = 0;
   halfClosed = false;
   aborted = false;
+  readonly backend: Connection;
+  readonly options: RelayOptions;
   readonly #handlers: RelayHandlers;
 
-  constructor(handlers: RelayHandlers) {
+  constructor(backend: Connection, handlers: RelayHandlers, options: RelayOptions = {}) {
+    this.backend = backend;
     this.#handlers = handlers;
+    this.options = options;
+  }
+
+  /** May `stale` be called? */
+  get takesStale(): boolean {
+    return this.#handlers.onStale !== undefined;
   }
 
   abort(): void {
@@ -68,6 +78,25 @@ export class FakeRelay implements Relay {
   end(outcome: Pick<RelayOutcome, 'by' | 'reason'>): void {
     const { bytesFromClient, bytesFromBackend } = this;
     this.#handlers.onEnd({ ...outcome, bytesFromClient, bytesFromBackend });
+  }
+
+  /** The client has left the backend's connection clean. */
+  endClean(): void {
+    if (this.options.reuse !== true) throw new Error('an engine hands back only what it was asked to');
+    const { backend, bytesFromClient, bytesFromBackend } = this;
+    this.#handlers.onEnd({
+      by: 'client',
+      reason: 'closed',
+      bytesFromClient,
+      bytesFromBackend,
+      cleanBackend: backend,
+    });
+  }
+
+  /** The backend's connection was dead when the client's first bytes were written. */
+  stale(): void {
+    if (this.#handlers.onStale === undefined) throw new Error('an engine tells only those who ask');
+    this.#handlers.onStale();
   }
 }
 
@@ -145,9 +174,9 @@ export class FakeEngine implements Engine {
     return () => void (attempt.cancelled = true);
   }
 
-  relay(client: Connection, backend: Connection, handlers: RelayHandlers): Relay {
+  relay(client: Connection, backend: Connection, handlers: RelayHandlers, options?: RelayOptions): Relay {
     for (const side of [client, backend]) if (side instanceof FakeConnection) side.calls.push('relay');
-    const relay = new FakeRelay(handlers);
+    const relay = new FakeRelay(backend, handlers, options);
     this.relays.push(relay);
     return relay;
   }

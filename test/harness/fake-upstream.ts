@@ -14,11 +14,13 @@ export function createFakeUpstream(
     strategy?: StrategyName | StrategyFactory;
     attempts?: number;
     warm?: number;
+    reuse?: boolean;
     engine?: FakeEngine;
     now?: () => number;
   } = {},
 ) {
-  const { strategy = 'first', attempts = 3, warm = 0, engine = new FakeEngine(), now = () => 0 } = options;
+  const { strategy = 'first', attempts = 3, warm = 0, reuse = false } = options;
+  const { engine = new FakeEngine(), now = () => 0 } = options;
   const counts = new LiveCounts(8);
   const failures: unknown[] = [];
   const upstream = new UpstreamRuntime(
@@ -26,7 +28,7 @@ export function createFakeUpstream(
       name: 'app',
       factory: typeof strategy === 'string' ? STRATEGIES[strategy] : strategy,
       connect: { timeoutMs: 5_000, attempts },
-      pool: { warm, maxIdleMs: 5_000 },
+      pool: { warm, maxIdleMs: 5_000, reuse },
     },
     { engine, counts, now, random: () => 0.5, onStrategyFailed: (_upstream, error) => failures.push(error) },
   );

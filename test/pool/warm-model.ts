@@ -11,9 +11,11 @@ import { type WarmHarness, warmHarness } from './warm-harness.ts';
 
 export const STEPS = [
   'acquire',
+  'acquireFresh',
   'acquireAndRelease',
   'cancel',
   'release',
+  'releaseClean',
   'succeed',
   'fail',
   'die',
@@ -26,6 +28,15 @@ export const STEPS = [
 ] as const;
 export type Step = (typeof STEPS)[number];
 
+export interface ModelOptions {
+  readonly limit: number;
+  readonly warm: number;
+  readonly maxWaiting: number;
+  readonly reuse?: boolean;
+}
+
+const MAX_REUSED = 2;
+
 interface Session {
   state: 'waiting' | 'done' | 'cancelled';
   cancel: Cancel;
@@ -34,17 +45,26 @@ interface Session {
 export class WarmModel {
   readonly #limit: number;
   readonly #warm: number;
+  readonly #maxReused: number;
   readonly #harness: WarmHarness;
   readonly #sessions: Session[] = [];
   readonly #lent: FakeConnection[] = [];
   readonly #everLent = new Set<FakeConnection>();
+  /** Released clean, and silent since. */
+  readonly #leftClean = new Set<FakeConnection>();
   #isSuspended = false;
   #succeeded = new Set<FakeConnect>();
 
-  constructor(limit: number, warm: number, maxWaiting: number) {
-    this.#limit = limit;
-    this.#warm = warm;
-    this.#harness = warmHarness({ limit, warm, maxWaiting, maxIdleMs: 4_000, acquireTimeoutMs: 3_000 });
+  constructor(options: ModelOptions) {
+    this.#limit = options.limit;
+    this.#warm = options.warm;
+    this.#maxReused = options.reuse === true ? MAX_REUSED : 0;
+    this.#harness = warmHarness({
+      ...options,
+      maxReused: MAX_REUSED,
+      maxIdleMs: 4_000,
+      acquireTimeoutMs: 3_000,
+    });
   }
 
   /** Takes one step; `n` chooses among what there is. Steps that do not apply do nothing. */
@@ -53,10 +73,13 @@ export class WarmModel {
     const parked = backend.connects.map(({ connection }) => connection).filter(({ isWatched }) => isWatched);
     switch (step) {
       case 'acquire':
-        this.acquire(false);
+        this.acquire();
+        break;
+      case 'acquireFresh':
+        this.acquire({ fresh: true });
         break;
       case 'acquireAndRelease':
-        this.acquire(true);
+        this.acquire({ releases: n % 2 === 0 ? 'used' : 'clean' });
         break;
       case 'cancel': {
         const session = pick(this.#sessions, n);
@@ -66,6 +89,9 @@ export class WarmModel {
       }
       case 'release':
         this.release(pick(this.#lent, n));
+        break;
+      case 'releaseClean':
+        this.release(pick(this.#lent, n), true);
         break;
       case 'succeed':
         this.#succeed(pick(backend.opening, n));
@@ -77,7 +103,7 @@ export class WarmModel {
         pick(parked, n)?.die();
         break;
       case 'readable':
-        pick(parked, n)?.readable();
+        this.#readable(pick(parked, n));
         break;
       case 'suspend':
         this.#isSuspended = true;
@@ -101,29 +127,40 @@ export class WarmModel {
     this.#check();
   }
 
-  acquire(releasesAtOnce: boolean): void {
+  acquire(how: { fresh?: boolean; releases?: 'used' | 'clean' } = {}): void {
     const session: Session = { state: 'waiting', cancel: () => undefined };
+    const { fresh = false, releases } = how;
     this.#sessions.push(session);
-    session.cancel = this.#harness.pool.acquire(result => {
-      assert.equal(session.state, 'waiting', 'done once, and not after its cancel');
-      session.state = 'done';
-      if (!result.ok) return;
-      const { connection } = result;
-      assert.ok(!this.#everLent.has(connection), 'lent once');
-      assert.ok(!connection.isReset && !connection.isWatched, 'lent alive and unwatched');
-      this.#everLent.add(connection);
-      this.#lent.push(connection);
-      if (releasesAtOnce) {
-        this.release(connection);
-        this.acquire(false);
-      }
-    });
+    session.cancel = this.#harness.pool.acquire(
+      result => {
+        assert.equal(session.state, 'waiting', 'done once, and not after its cancel');
+        session.state = 'done';
+        if (!result.ok) return;
+        const { connection, origin } = result;
+        const isReused = this.#everLent.has(connection);
+        assert.equal(origin === 'reused', isReused, 'the origin says whether it was used before');
+        if (isReused)
+          assert.ok(this.#leftClean.delete(connection), 'lent again only if left clean and silent');
+        if (fresh) assert.equal(origin, 'new');
+        assert.ok(!connection.isReset && !connection.isWatched, 'lent alive and unwatched');
+        this.#everLent.add(connection);
+        this.#lent.push(connection);
+        if (releases !== undefined) {
+          this.release(connection, releases === 'clean');
+          this.acquire();
+        }
+      },
+      { fresh },
+    );
   }
 
-  release(connection: FakeConnection | undefined): void {
+  release(connection: FakeConnection | undefined, clean = false): void {
     if (connection === undefined) return;
     this.#lent.splice(this.#lent.indexOf(connection), 1);
-    this.#harness.pool.release(connection);
+    if (clean) this.#leftClean.add(connection);
+    this.#harness.pool.release(connection, clean);
+    const isCared = connection.isReset || connection.isWatched || this.#lent.includes(connection);
+    assert.ok(!clean || isCared || this.#releasedAgain(connection), 'left clean: parked, lent or reset');
   }
 
   /** Ends every run: no session is forgotten, the pool fills up again, nothing is left behind, no place is lost. */
@@ -147,8 +184,21 @@ export class WarmModel {
     assert.equal(this.#open(), 0, 'every connection is released or reset');
     assert.deepEqual(clock.delaysMs, [], 'no timer is left');
 
-    for (let n = 0; n < this.#limit; n++) this.acquire(false);
+    for (let n = 0; n < this.#limit; n++) this.acquire();
     assert.equal(backend.opening.length, this.#limit, 'no place is lost');
+  }
+
+  /** From within its own hand-over, by a session that had waited for it. */
+  #releasedAgain(connection: FakeConnection): boolean {
+    return this.#everLent.has(connection) && !this.#leftClean.has(connection);
+  }
+
+  #readable(connection: FakeConnection | undefined): void {
+    if (connection === undefined) return;
+    connection.readable();
+    const isSpare = !this.#everLent.has(connection);
+    assert.equal(connection.isReset, !isSpare, 'a greeting is kept, a late byte destroys');
+    this.#leftClean.delete(connection);
   }
 
   async #succeedAll(): Promise<void> {
@@ -175,7 +225,8 @@ export class WarmModel {
     return this.#harness.backend.connects.filter(connect => {
       const { connection } = connect;
       if (!this.#succeeded.has(connect)) return connect.isOpening;
-      return !connection.isReset && (lent.has(connection) || !this.#everLent.has(connection));
+      const isParked = connection.isWatched || !this.#everLent.has(connection);
+      return !connection.isReset && (lent.has(connection) || isParked);
     }).length;
   }
 
@@ -185,20 +236,25 @@ export class WarmModel {
     const watched = backend.connects.filter(({ connection }) => connection.isWatched).length;
     assert.ok(this.#open() <= this.#limit, `${this.#open()} connections at a limit of ${this.#limit}`);
     assert.equal(parked, watched, 'parked is watched');
-    assert.ok(parked <= this.#warm);
+    assert.ok(parked <= this.#warm + this.#maxReused);
+    const spares = backend.connects.filter(
+      ({ connection }) => connection.isWatched && !this.#everLent.has(connection),
+    );
+    assert.ok(spares.length <= this.#warm);
     assert.equal(lent, this.#lent.length);
     assert.equal(hits + misses, this.#sessions.length);
-    const spares = this.#isSuspended ? 0 : 1;
-    assert.ok(backend.opening.length <= this.#waiting() + spares, 'one refill at a time');
+    const refills = this.#isSuspended ? 0 : 1;
+    assert.ok(backend.opening.length <= this.#waiting() + refills, 'one refill at a time');
     if (this.#isSuspended) assert.equal(parked, 0);
     for (const connection of this.#lent) assert.ok(!connection.isReset && !connection.isWatched);
   }
 
   /** With no promise pending, an acquire waits only for its own connect or for a place. */
   #checkSettled(): void {
-    const { backend } = this.#harness;
-    const isStuck = this.#waiting() > backend.opening.length && this.#open() < this.#limit;
-    assert.ok(!isStuck, 'an acquire waits although there is room');
+    const { backend, pool } = this.#harness;
+    const isQueued = this.#waiting() > backend.opening.length;
+    assert.ok(!isQueued || this.#open() >= this.#limit, 'an acquire waits although there is room');
+    assert.ok(!isQueued || pool.stats().parked === 0, 'an acquire waits for a place that a spare takes');
   }
 }
 

@@ -18,12 +18,16 @@ await t.test('takes valid options, with or without the optional ones', t => {
   t.equal(create({}).connects.length, 1);
   t.equal(create({ limit: undefined }).connects.length, 1);
   t.equal(create({ limit: 1, backoff: { firstMs: 5, maxMs: 5 } }).connects.length, 1);
+  t.equal(create({ warm: 0, reuse: true }).connects.length, 0);
   t.end();
 });
 
 await t.test('an option out of range is named, with the range and the value', t => {
   const cases: [Partial<WarmPoolOptions>, RegExp][] = [
     [{ warm: 0 }, /warm must be an integer from 1 on, got 0/],
+    [{ warm: 0, reuse: false }, /warm must be an integer from 1 on, got 0/],
+    [{ warm: -1, reuse: true }, /warm must be an integer from 0 on, got -1/],
+    [{ reuse: true, maxReused: 0 }, /maxReused must be an integer from 1 on, got 0/],
     [{ warm: 1.5 }, /warm must be an integer from 1 on, got 1\.5/],
     [{ limit: 0 }, /limit must be an integer from 1 on, got 0/],
     [{ limit: Infinity }, /limit must be an integer from 1 on, got Infinity/],

@@ -10,27 +10,32 @@ const stepAndChoice = fc.tuple(fc.constantFrom<Step[]>(...STEPS, 'acquire', 'suc
 await t.test('limit, spares and lending hold, whatever happens in whatever order', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 1, max: 4 }),
-      fc.integer({ min: 1, max: 3 }),
-      fc.integer({ min: 0, max: 3 }),
+      fc.record({
+        limit: fc.integer({ min: 1, max: 4 }),
+        warm: fc.integer({ min: 0, max: 3 }),
+        maxWaiting: fc.integer({ min: 0, max: 3 }),
+        reuse: fc.boolean(),
+      }),
       fc.array(stepAndChoice, { maxLength: 60, size: 'max' }),
-      async (limit, warm, maxWaiting, steps) => {
-        const model = new WarmModel(limit, warm, maxWaiting);
+      async (options, steps) => {
+        const warm = options.reuse ? options.warm : Math.max(1, options.warm);
+        const model = new WarmModel({ ...options, warm });
         for (const [step, choice] of steps) await model.step(step, choice);
         await model.finish();
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 500 },
   );
 });
 
 await t.test('they hold at every point between the promises of generic-pool', async () => {
   const actions: Step[] = ['suspend', 'acquire', 'cancel', 'release', 'acquireAndRelease', 'die'];
+  const reusing: Step[] = ['releaseClean', 'acquireFresh'];
   for (const limit of [2, 3]) {
     for (let apart = 0; apart < 6; apart++) {
       for (let later = 0; later < 8; later++) {
-        for (const action of actions) {
-          const model = new WarmModel(limit, 2, 3);
+        for (const action of [...actions, ...reusing]) {
+          const model = new WarmModel({ limit, warm: 2, maxWaiting: 3, reuse: reusing.includes(action) });
           for (let n = 0; n < 3; n++) await model.step('acquire', 0);
           await model.step('succeed', 0);
           await model.step('microtask', apart);

@@ -94,6 +94,33 @@ for (const [how, end] of endings) {
   });
 }
 
+await t.test('a late byte resets a connection left clean, and never reaches another session', async t => {
+  const backend = await SocketBackend.listen(socket =>
+    socket.on('data', chunk => socket.write(`answer to ${chunk.toString()}`)),
+  );
+  const { connector, pool } = setUp(backend.port, { warm: 0, reuse: true });
+  t.teardown(() => backend.close());
+  const ask = async (question: string) => {
+    const result = await acquire(pool);
+    if (!result.ok) throw new Error(result.failure);
+    const { connection, origin } = result;
+    connection.received = '';
+    connection.socket.write(question);
+    await until(() => connection.received === `answer to ${question}`);
+    pool.release(connection, true);
+    return origin;
+  };
+  t.equal(await ask('one'), 'new');
+  t.equal(await ask('two'), 'reused');
+  t.equal(backend.accepted.length, 1);
+  backend.accepted[0]!.write('too late');
+  await until(() => pool.stats().evicted.late === 1);
+  await until(() => backend.accepted[0]!.destroyed);
+  t.equal(await ask('three'), 'new');
+  t.equal(connector.attempts, 2);
+  pool.close();
+});
+
 await t.test('a suspended pool makes no connects, and closes what it had parked', async t => {
   const backend = await SocketBackend.listen();
   const { connector, pool } = setUp(backend.port, { warm: 2 });

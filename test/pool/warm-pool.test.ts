@@ -1,4 +1,4 @@
-/** The warm pool: the contract, lending spares, cancelling. */
+/** The warm pool: the contract, in all its forms; lending spares, cancelling. */
 import t from 'tap';
 import { createWarmPool } from '../../pool/index.ts';
 import { connectionPoolSuite } from '../contracts/connection-pool.ts';
@@ -6,17 +6,25 @@ import { settle } from './fake-backend.ts';
 import { FakeClock } from './fake-clock.ts';
 import { suspendedHarness, warmHarness } from './warm-harness.ts';
 
-await t.test('contract', t =>
-  connectionPoolSuite(t, connect => {
-    const { now, setTimer } = new FakeClock();
-    const pool = createWarmPool(
-      { warm: 2, maxIdleMs: 5_000, maxWaiting: 10, acquireTimeoutMs: 5_000 },
-      { connect, now, setTimer, random: () => 0, failures: { timeout: 'timeout', full: 'full' } },
-    );
-    pool.suspend();
-    return pool;
-  }),
-);
+const forms = {
+  'spares only': { warm: 2 },
+  'spares and reuse, suspended': { warm: 2, reuse: true },
+  'reuse only': { warm: 0, reuse: true },
+};
+
+for (const [form, options] of Object.entries(forms)) {
+  await t.test(`contract: ${form}`, t =>
+    connectionPoolSuite(t, connect => {
+      const { now, setTimer } = new FakeClock();
+      const pool = createWarmPool(
+        { ...options, maxIdleMs: 5_000, maxWaiting: 10, acquireTimeoutMs: 5_000 },
+        { connect, now, setTimer, random: () => 0, failures: { timeout: 'timeout', full: 'full' } },
+      );
+      if (options.warm > 0) pool.suspend();
+      return pool;
+    }),
+  );
+}
 
 await t.test('lends a spare within the acquire, unwatched, and opens the next one', async t => {
   const { backend, pool, results, acquire, park } = warmHarness();
@@ -70,7 +78,7 @@ await t.test('a spare that dies, also after a greeting, is reset at once and nev
   spare!.readable();
   spare!.die();
   t.ok(spare!.isReset);
-  t.match(pool.stats(), { parked: 0, evicted: { dead: 1, idle: 0, drained: 0 } });
+  t.match(pool.stats(), { parked: 0, evicted: { dead: 1, late: 0, idle: 0, surplus: 0, drained: 0 } });
   acquire();
   await settle();
   t.strictSame(results, []);

@@ -28,7 +28,7 @@ export function startRelay(
   handlers: RelayHandlers,
   options: RelayOptions = {},
 ): Relay {
-  return new EpollRelay(client, backend, deps, handlers, options.reuse === true);
+  return new EpollRelay(client, backend, deps, handlers, options);
 }
 
 class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
@@ -37,6 +37,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   readonly #deps: ResetDeliveryDeps;
   readonly #handlers: RelayHandlers;
   readonly #reuse: boolean;
+  /** A byte of the backend's would be meant for the client before this one. */
+  #guarded: boolean;
   #replay: Replay | undefined;
   #lastActivityMs: number;
   #firstFin: Direction | undefined;
@@ -53,13 +55,14 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     backend: EpollConnection,
     deps: ResetDeliveryDeps,
     handlers: RelayHandlers,
-    reuse: boolean,
+    options: RelayOptions,
   ) {
     this.#up = new Direction('client', client, backend);
     this.#down = new Direction('backend', backend, client);
     this.#deps = deps;
     this.#handlers = handlers;
-    this.#reuse = reuse;
+    this.#reuse = options.reuse === true;
+    this.#guarded = options.reused === true && handlers.onStale !== undefined;
     this.#lastActivityMs = deps.clock.nowMs;
     if (handlers.onStale !== undefined && backend.isTcp) this.#replay = new Replay(deps.libc, backend);
     client.owner = this;
@@ -135,6 +138,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       if (this.#state !== 'open') return;
       if (direction.hasPending && !this.#flush(direction)) return;
       if (direction.ended || !direction.from.readable || this.#other(direction).deaf) return;
+      if (this.#guarded && this.#isLateByte(direction)) return;
       if (!this.#move(direction)) return;
     }
     this.#pumpAgain();
@@ -148,6 +152,15 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (this.#isAgain) return;
     this.#isAgain = true;
     this.#deps.reactor.again(this);
+  }
+
+  /** Starts over when the backend speaks before its new client does: it speaks to the client before. */
+  #isLateByte(direction: Direction): boolean {
+    // The client's first bytes or its end: from then on the backend may answer it.
+    if (direction === this.#up) this.#guarded = false;
+    if (this.#down.from.unreadBytes === 0) return false;
+    this.#startOver();
+    return true;
   }
 
   /** Moves once; false when this direction has to wait for an event, or is over. */

@@ -6,14 +6,12 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Test } from 'tap';
 
-import { scripts, startBackend, type Script } from '../../harness/backend.ts';
-import { connectClient } from '../../harness/client.ts';
+import { scripts, startBackend } from '../../harness/backend.ts';
 import type { Peer } from '../../harness/peer.ts';
 import { pause, until, untilSteady } from '../../harness/until.ts';
-import type { Connection, RelayOutcome } from '../../../src/engine/engine.ts';
+import type { RelayOutcome } from '../../../src/engine/engine.ts';
 import type { Address } from '../../../src/support/address.ts';
 import {
-  anywhere,
   connected,
   FAMILIES,
   hasFamily,
@@ -21,54 +19,13 @@ import {
   startRelay,
   STOPPED_CLOCK,
   type CreateEngine,
-  type Family,
-  type Joined,
 } from './fixture.ts';
+import { exchange, joinForReuse, leaveClean, type Reusing } from './reuse-fixture.ts';
 
 const MIB = 1024 * 1024;
 
-interface Reusing extends Joined {
-  readonly backendConnection: Connection;
-  /** Joins another client with a connection to the backend. */
-  readonly again: (
-    backendConnection: Connection,
-  ) => Promise<{ readonly client: Peer } & ReturnType<typeof startRelay>>;
-}
-
 export function reuseContract(t: Test, createEngine: CreateEngine): void {
   const engine = createEngine({ clock: STOPPED_CLOCK });
-
-  async function joinForReuse(t: Test, script?: Script, family: Family = 'IPv4'): Promise<Reusing> {
-    const backend = await startBackend(t, script, anywhere(t, family));
-    const { listener, clients } = await listen(t, engine, anywhere(t, family));
-    let sessions = 0;
-    const again: Reusing['again'] = async backendConnection => {
-      const session = sessions++;
-      const client = await connectClient(t, listener.address);
-      await until('the engine has the client', () => clients.length > session);
-      return { client, ...startRelay(t, engine, clients[session]!, backendConnection, { reuse: true }) };
-    };
-    const backendConnection = await connected(t, engine, backend.address);
-    const peer = await backend.next();
-    return { ...(await again(backendConnection)), backend: peer, backendConnection, again };
-  }
-
-  /** One request and its answer. */
-  async function exchange({ client, backend }: Pick<Joined, 'client' | 'backend'>): Promise<void> {
-    await client.send('question');
-    await backend.untilText('question');
-    await backend.send('answer!');
-    await client.untilText('answer!');
-  }
-
-  /** The connection that the client has left clean. */
-  async function leaveClean(t: Test, reusing: Reusing): Promise<Connection> {
-    await exchange(reusing);
-    reusing.client.halfClose();
-    const { cleanBackend } = await reusing.ended();
-    t.equal(cleanBackend, reusing.backendConnection);
-    return cleanBackend!;
-  }
 
   /** The FIN of the client was passed on, and the backend's own ends the session. */
   async function endsAsUsual(t: Test, { backend, ended }: Reusing): Promise<RelayOutcome> {
@@ -85,6 +42,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
       if (!(await hasFamily(t, family))) return;
       const { client, backend, backendConnection, ended, again } = await joinForReuse(
         t,
+        engine,
         scripts.echo,
         family,
       );
@@ -112,7 +70,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   }
 
   void t.test('a connection that nobody said a word on is clean', async t => {
-    const { client, backend, backendConnection, ended } = await joinForReuse(t);
+    const { client, backend, backendConnection, ended } = await joinForReuse(t, engine);
     client.halfClose();
     t.equal((await ended()).cleanBackend, backendConnection);
     await pause(30);
@@ -120,7 +78,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('a client that had been told a long answer gets all of it', async t => {
-    const { client, backend, ended, backendConnection } = await joinForReuse(t);
+    const { client, backend, ended, backendConnection } = await joinForReuse(t, engine);
     await client.send('question');
     await backend.untilText('question');
     void backend.send(Buffer.alloc(8 * MIB, 'lb4'));
@@ -131,7 +89,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('a byte of the backend on a connection handed back is told to whoever watches it', async t => {
-    const reusing = await joinForReuse(t);
+    const reusing = await joinForReuse(t, engine);
     const clean = await leaveClean(t, reusing);
     const changes: string[] = [];
     clean.watch(change => changes.push(change));
@@ -150,7 +108,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
     ['resets', (peer: Peer) => peer.reset()],
   ] as const) {
     void t.test(`a connection handed back is dead when its backend ${ending}`, async t => {
-      const reusing = await joinForReuse(t);
+      const reusing = await joinForReuse(t, engine);
       const clean = await leaveClean(t, reusing);
       const changes: string[] = [];
       clean.watch(change => changes.push(change));
@@ -161,7 +119,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   }
 
   void t.test('a client that leaves with an unanswered request still gets its answer', async t => {
-    const reusing = await joinForReuse(t);
+    const reusing = await joinForReuse(t, engine);
     await exchange(reusing);
     await reusing.client.send(' one more');
     reusing.client.halfClose();
@@ -174,14 +132,14 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('a greeting that the client did not answer belongs to it: the next would miss it', async t => {
-    const reusing = await joinForReuse(t, scripts.greet('220 hello'));
+    const reusing = await joinForReuse(t, engine, scripts.greet('220 hello'));
     await reusing.client.untilText('220 hello');
     reusing.client.halfClose();
     await endsAsUsual(t, reusing);
   });
 
   void t.test('what a slow backend has not taken yet counts as the last word, whatever it says', async t => {
-    const reusing = await joinForReuse(t);
+    const reusing = await joinForReuse(t, engine);
     const { client, backend, relay } = reusing;
     backend.stall();
     void client.send(Buffer.alloc(16 * MIB));
@@ -195,7 +153,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('a client that has not taken its answer is waited for, and ends as usual', async t => {
-    const reusing = await joinForReuse(t);
+    const reusing = await joinForReuse(t, engine);
     const { client, backend, relay } = reusing;
     await exchange(reusing);
     client.stall();
@@ -211,7 +169,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('a backend that has ended is not handed back', async t => {
-    const { client, backend, ended, ...reusing } = await joinForReuse(t);
+    const { client, backend, ended, ...reusing } = await joinForReuse(t, engine);
     await exchange({ client, backend, ...reusing });
     backend.halfClose();
     t.equal(await client.untilEnded(), 'fin');
@@ -223,7 +181,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('a backend that ends in the same moment as the client is not handed back', async t => {
-    const { client, backend, ended, ...reusing } = await joinForReuse(t);
+    const { client, backend, ended, ...reusing } = await joinForReuse(t, engine);
     await exchange({ client, backend, ...reusing });
     backend.halfClose();
     client.halfClose();
@@ -234,7 +192,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   void t.test(
     'a backend that resets in the same moment is not handed back, and the client is told',
     async t => {
-      const { client, backend, ended, ...reusing } = await joinForReuse(t);
+      const { client, backend, ended, ...reusing } = await joinForReuse(t, engine);
       await exchange({ client, backend, ...reusing });
       backend.reset();
       client.halfClose();
@@ -246,7 +204,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
   );
 
   void t.test('a client that resets leaves nothing clean', async t => {
-    const reusing = await joinForReuse(t);
+    const reusing = await joinForReuse(t, engine);
     await exchange(reusing);
     reusing.client.reset();
     t.equal(await reusing.backend.untilEnded(), 'reset');
@@ -257,7 +215,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
 
   void t.test('abort resets the backend, also while the client leaves it clean', async t => {
     for (const leaving of [false, true]) {
-      const reusing = await joinForReuse(t);
+      const reusing = await joinForReuse(t, engine);
       await exchange(reusing);
       if (leaving) {
         reusing.client.halfClose();
@@ -304,7 +262,7 @@ export function reuseContract(t: Test, createEngine: CreateEngine): void {
       then => setTimeout(then, 2),
     ];
     for (let round = 0; round < 3 * moments.length; round++) {
-      const reusing = await joinForReuse(t);
+      const reusing = await joinForReuse(t, engine);
       const { client, backend, ended, outcome } = reusing;
       await exchange(reusing);
       // In the first round both are with the kernel before the engine can look.

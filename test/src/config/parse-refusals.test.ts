@@ -40,6 +40,11 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
     ],
   ],
   [
+    'a word for reuse',
+    withUpstream({ pool: { reuse: 'yes' } }),
+    'upstreams[0].pool.reuse: expected true or false, got "yes"',
+  ],
+  [
     'no listener',
     withTop({ listeners: [] }),
     'listeners: expected a list of 1 to 1000 listeners, got an empty list',
@@ -326,3 +331,15 @@ for (const [name, input, lines] of BAD) {
     t.end();
   });
 }
+
+await t.test('reuse is refused where a connection begins with what belongs to one client', t => {
+  const reuse = (keys: object) => problems(withUpstream({ pool: { reuse: true }, ...keys }));
+  const at = 'upstreams[0].pool.reuse: expected false on an upstream with';
+  t.match(reuse({ sendProxy: 'v2' }), `${at} sendProxy, got true`);
+  t.match(reuse({ tls: {} }), `${at} tls, got true`);
+  t.match(reuse({ tls: {}, sendProxy: 'v1' }), `${at} sendProxy and tls, got true`);
+  t.notMatch(reuse({ tls: false, sendProxy: null }), at);
+  t.notMatch(problems(withUpstream({ pool: { reuse: false }, tls: {} })), at);
+  t.equal(reuse({}), '');
+  t.end();
+});

@@ -40,7 +40,7 @@ await t.test('the smallest configuration is completed with every default', t => 
           ],
           health: { type: 'tcp', interval: 2000, timeout: 2000, rise: 2, fall: 3 },
           connect: { timeout: 5000, attempts: 3 },
-          pool: { warm: 0, maxIdle: 5000 },
+          pool: { warm: 0, maxIdle: 5000, reuse: false },
         },
       ],
       limits: {},

@@ -91,6 +91,17 @@ void t.test('a session that both sides close is accounted for once, with everyth
   t.equal(wheel.size, 0, 'and no deadline is left');
 });
 
+void t.test(
+  'the engine is asked to hand back clean connections, and to find stale ones, only where it may',
+  t => {
+    const { connected } = start();
+    const { relay } = connected();
+    t.strictSame(relay.options, {});
+    t.notOk(relay.takesStale, 'a new connection cannot be stale');
+    t.end();
+  },
+);
+
 void t.test('nothing is read from or written to the client before a backend is connected', async t => {
   const { client, connected } = start();
   t.same(client.calls, []);
