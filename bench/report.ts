@@ -10,6 +10,8 @@ import { headlineOf, ratioOf, spreadOf, troublesOf } from './summary.ts';
 
 /** Above this share of the window, a sample says more about the machine than about the balancer. */
 const DISTURBED_PERCENT = 5;
+/** A client that is later than this at its 99th percentile measures itself. */
+const LATE_MS = 1;
 /** Calls per session below this are left out of the list. */
 const RARE_CALLS = 0.05;
 
@@ -135,16 +137,18 @@ function header({ environment, absent }: Result): string[] {
 }
 
 function notesOf(scenario: ScenarioResult): string[] {
-  const disturbed = (key: string): string =>
+  const disturbed = (key: string, limit = DISTURBED_PERCENT): string =>
     scenario.peers
-      .filter(peer => (spreadOf(peer, key)?.median ?? 0) > DISTURBED_PERCENT)
+      .filter(peer => (spreadOf(peer, key)?.median ?? 0) > limit)
       .map(peer => peer.name)
       .join(', ');
   const shared = disturbed('waitPercent');
   const stolen = disturbed('stolenPercent');
+  const late = disturbed('clientLateP99Ms', LATE_MS);
   const warnings = [
     ...scenario.peers.flatMap(troublesOf),
     ...(shared === '' ? [] : [`not quiet, something else ran on the balancer's core: ${shared}`]),
+    ...(late === '' ? [] : [`not quiet, the client itself came late to its requests: ${late}`]),
     ...(stolen === '' ? [] : [`not quiet, the hypervisor withheld CPU time: ${stolen}`]),
   ];
   return [

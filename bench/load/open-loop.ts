@@ -12,15 +12,16 @@ import type { Schedule } from './schedule.ts';
 export interface OpenLoopDeps<Lane> {
   /** Puts one request on the lane (a connection). */
   send(lane: Lane): void;
-  /** One request was answered: milliseconds from planned to answered, and from planned to sent. */
-  answered(index: number, latencyMs: number, lateMs: number): void;
+  /** One request was answered, so many milliseconds after its planned moment. */
+  answered(index: number, latencyMs: number): void;
 }
 
 export class OpenLoop<Lane> {
   readonly #schedule: Schedule;
   readonly #deps: OpenLoopDeps<Lane>;
   readonly #free: Lane[] = [];
-  readonly #inFlight = new Map<Lane, { readonly index: number; readonly sentMs: number }>();
+  /** The request that each busy lane carries. */
+  readonly #inFlight = new Map<Lane, number>();
   /** The first request that has not been sent; those that are due stand in line from here on. */
   #next = 0;
   #done = 0;
@@ -45,18 +46,17 @@ export class OpenLoop<Lane> {
     while (this.#next < this.#schedule.total && this.#schedule.plannedMs(this.#next) <= nowMs) {
       const lane = this.#free.shift();
       if (lane === undefined) return;
-      this.#inFlight.set(lane, { index: this.#next++, sentMs: nowMs });
+      this.#inFlight.set(lane, this.#next++);
       this.#deps.send(lane);
     }
   }
 
   /** The lane's answer is complete: it is free for the next request in line. False if it owed no answer. */
   completed(lane: Lane, nowMs: number): boolean {
-    const request = this.#inFlight.get(lane);
-    if (request === undefined) return false;
+    const index = this.#inFlight.get(lane);
+    if (index === undefined) return false;
     this.#inFlight.delete(lane);
-    const plannedMs = this.#schedule.plannedMs(request.index);
-    this.#deps.answered(request.index, nowMs - plannedMs, request.sentMs - plannedMs);
+    this.#deps.answered(index, nowMs - this.#schedule.plannedMs(index));
     this.#done++;
     this.#free.push(lane);
     this.advance(nowMs);

@@ -21,14 +21,16 @@ export interface PacedLoad {
   readonly response: Buffer;
   readonly warmUpMs: number;
   readonly measureMs: number;
+  /** A request that is not answered this long after the end of the window is lost. */
+  readonly answerWithinMs: number;
   readonly startCpuMeter: () => () => CpuUse;
 }
 
 export interface PacedResult {
   /** From the planned moment to the end of the answer, in milliseconds, ascending. */
   readonly latenciesMs: Float64Array;
-  /** From the planned moment to the sending, ascending: what the client itself and full connections added. */
-  readonly lateMs: Float64Array;
+  /** How late this client came to its ticks, ascending: the noise of the load core, which is in every latency. */
+  readonly clientLateMs: Float64Array;
   readonly seconds: number;
   readonly cpu: CpuUse;
   /** Connections that failed, requests without an answer, wrong answers. */
@@ -37,8 +39,6 @@ export interface PacedResult {
 
 const TICK_MS = 0.25;
 const CONNECT_WITHIN_MS = 5_000;
-/** A request that is not answered this long after the last one was due is lost. */
-const ANSWER_WITHIN_MS = 5_000;
 /** Time between the start of the pacer's thread and the first planned request. */
 const LEAD_MS = 100;
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -59,17 +59,15 @@ export async function runPaced(load: PacedLoad): Promise<PacedResult> {
     tickMs: TICK_MS,
   });
   const latencies = new Float64Array(schedule.total);
-  const late = new Float64Array(schedule.total);
+  const late: number[] = [];
   let measured = 0;
   let errors = 0;
   let startNs = 0n;
   const elapsedMs = (): number => Number(nowNs() - startNs) / 1e6;
   const loop = new OpenLoop<Lane>(schedule, {
     send: ({ socket }) => socket.write(request),
-    answered(index, latencyMs, lateMs) {
-      if (schedule.plannedMs(index) < load.warmUpMs) return;
-      latencies[measured] = latencyMs;
-      late[measured++] = lateMs;
+    answered(index, latencyMs) {
+      if (schedule.plannedMs(index) >= load.warmUpMs) latencies[measured++] = latencyMs;
     },
   });
 
@@ -112,7 +110,11 @@ export async function runPaced(load: PacedLoad): Promise<PacedResult> {
 
   const lanes = await Promise.all(Array.from({ length: load.connections }, open));
   startNs = nowNs() + BigInt(LEAD_MS * 1e6);
-  const pacer = startPacer(startNs, TICK_MS, () => loop.advance(elapsedMs()));
+  const pacer = startPacer(startNs, TICK_MS, plannedMs => {
+    const now = elapsedMs();
+    if (plannedMs >= load.warmUpMs) late.push(now - plannedMs);
+    loop.advance(now);
+  });
   try {
     await sleep(LEAD_MS + load.warmUpMs);
     const windowMs = elapsedMs();
@@ -120,11 +122,11 @@ export async function runPaced(load: PacedLoad): Promise<PacedResult> {
     await sleep(load.measureMs);
     const cpu = stopCpuMeter();
     const seconds = (elapsedMs() - windowMs) / 1000;
-    const deadline = elapsedMs() + ANSWER_WITHIN_MS;
+    const deadline = elapsedMs() + load.answerWithinMs;
     while (loop.open > 0 && elapsedMs() < deadline) await sleep(5);
     errors += loop.open;
-    const sorted = (values: Float64Array): Float64Array => values.subarray(0, measured).slice().sort();
-    return { latenciesMs: sorted(latencies), lateMs: sorted(late), seconds, cpu, errors };
+    const latenciesMs = latencies.subarray(0, measured).slice().sort();
+    return { latenciesMs, clientLateMs: Float64Array.from(late).sort(), seconds, cpu, errors };
   } finally {
     await pacer.stop();
     for (const { socket } of lanes) socket.removeAllListeners('end').destroy();

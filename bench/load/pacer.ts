@@ -30,16 +30,19 @@ export function nowNs(): bigint {
   return process.hrtime.bigint();
 }
 
-/** Calls `wake` at every multiple of the tick after `startNs`; multiples missed meanwhile are left out. */
-export function startPacer(startNs: bigint, tickMs: number, wake: () => void): Pacer {
+/**
+ * Calls `wake` at every multiple of the tick after `startNs`, with that multiple in milliseconds; multiples that are
+ * missed meanwhile are left out.
+ */
+export function startPacer(startNs: bigint, tickMs: number, wake: (plannedMs: number) => void): Pacer {
   const control = new Int32Array(new SharedArrayBuffer(8));
   const worker = new Worker(new URL(import.meta.url), {
     workerData: { role: 'lb4-bench-pacer', control: control.buffer, startNs, tickMs },
   });
   let stopped = false;
-  worker.on('message', () => {
+  worker.on('message', (plannedMs: number) => {
     Atomics.store(control, PENDING, 0);
-    if (!stopped) wake();
+    if (!stopped) wake(plannedMs);
   });
   const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()));
   return {
@@ -59,7 +62,7 @@ function pace({ control, startNs, tickMs }: z.infer<typeof order>): void {
     const now = elapsedMs();
     const next = (Math.floor(now / tickMs) + 1) * tickMs;
     if (Atomics.wait(words, STOP, 0, next - now) !== 'timed-out') return;
-    if (Atomics.exchange(words, PENDING, 1) === 0) parentPort?.postMessage(0);
+    if (Atomics.exchange(words, PENDING, 1) === 0) parentPort?.postMessage(next);
   }
 }
 

@@ -29,6 +29,8 @@ import { judge, type Reading, type SoakOutcome, type Verdict } from './verdict.t
 const BACKENDS = 3;
 const STEPS = 20;
 const READ_EVERY_MS = 250;
+/** The session that found out whether lb4 accepts may still be closing when the soak begins. */
+const REST_MS = 1_500;
 /** The last sessions may still be closing when the client has seen its last answer. */
 const SETTLE_WITHIN_MS = 10_000;
 const MEBIBYTE = 1024 ** 2;
@@ -78,7 +80,7 @@ export async function soak(options: SoakOptions): Promise<void> {
 
 async function run(peer: RunningPeer, options: SoakOptions, client: Client): Promise<SoakOutcome> {
   const { sessions, concurrency } = options;
-  const before = descriptorsOf(peer);
+  const before = await atRest(peer);
   const readings: Reading[] = [];
   let done = 0;
   let failures = 0;
@@ -134,6 +136,18 @@ async function failuresOf(
     say(`the client gave up: ${reasonOf(error)}`);
     return requests;
   }
+}
+
+/** The fewest sockets within a while without sessions. */
+async function atRest(peer: RunningPeer): Promise<Descriptors> {
+  const deadline = performance.now() + REST_MS;
+  let fewest = descriptorsOf(peer);
+  while (performance.now() < deadline) {
+    await sleep(READ_EVERY_MS);
+    const now = descriptorsOf(peer);
+    if (now.sockets < fewest.sockets) fewest = now;
+  }
+  return fewest;
 }
 
 /** The descriptors once the sockets are back to `wanted`, or as they are when time is up. */
