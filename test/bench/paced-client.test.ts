@@ -34,6 +34,7 @@ function runOver(
     request: REQUEST,
     response: RESPONSE,
     warmUpMs: 100,
+    answerWithinMs: 200,
     startCpuMeter: () => () => ({ balancer: undefined, stolenPercent: undefined }),
   });
 }
@@ -49,7 +50,7 @@ void t.test('asks as often as it was told, and leaves the warm-up out of the fig
   t.equal(result.errors, 0);
   t.equal(asked, 250, '100 ms of warm-up and 400 ms');
   t.equal(result.latenciesMs.length, 200);
-  t.equal(result.lateMs.length, 200);
+  t.ok(result.clientLateMs.length > 0);
   t.ok((result.latenciesMs[0] ?? -1) > 0);
 });
 
