@@ -39,8 +39,8 @@ export interface PacedResult {
 
 const TICK_MS = 0.25;
 const CONNECT_WITHIN_MS = 5_000;
-/** Time between the start of the pacer's thread and the first planned request. */
-const LEAD_MS = 100;
+/** Time for the pacer to fall into step before the first planned request. */
+const LEAD_MS = 20;
 const READ_BUFFER_BYTES = 64 * 1024;
 
 interface Lane {
@@ -63,6 +63,8 @@ export async function runPaced(load: PacedLoad): Promise<PacedResult> {
   let measured = 0;
   let errors = 0;
   let startNs = 0n;
+  /** From the pacer's first tick to the first planned request. */
+  let leadMs = 0;
   const elapsedMs = (): number => Number(nowNs() - startNs) / 1e6;
   const loop = new OpenLoop<Lane>(schedule, {
     send: ({ socket }) => socket.write(request),
@@ -109,14 +111,18 @@ export async function runPaced(load: PacedLoad): Promise<PacedResult> {
     });
 
   const lanes = await Promise.all(Array.from({ length: load.connections }, open));
-  startNs = nowNs() + BigInt(LEAD_MS * 1e6);
-  const pacer = startPacer(startNs, TICK_MS, plannedMs => {
+  // Ticks come before the plan begins, a whole number of them; they find nothing due.
+  const pacer = await startPacer(TICK_MS, tickMs => {
+    if (startNs === 0n) return;
     const now = elapsedMs();
+    const plannedMs = tickMs - leadMs;
     if (plannedMs >= load.warmUpMs) late.push(now - plannedMs);
     loop.advance(now);
   });
+  leadMs = Math.ceil((Number(nowNs() - pacer.startNs) / 1e6 + LEAD_MS) / TICK_MS) * TICK_MS;
+  startNs = pacer.startNs + BigInt(leadMs * 1e6);
   try {
-    await sleep(LEAD_MS + load.warmUpMs);
+    await sleep(load.warmUpMs - elapsedMs());
     const windowMs = elapsedMs();
     const stopCpuMeter = load.startCpuMeter();
     await sleep(load.measureMs);

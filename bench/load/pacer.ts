@@ -10,6 +10,8 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
 import { z } from 'zod';
 
 export interface Pacer {
+  /** The tick that `wake` counts from: the moment at which the thread was ready, on the clock of `nowNs`. */
+  readonly startNs: bigint;
   /** Resolves when the thread has ended; no wake-up comes after the call. */
   stop(): Promise<void>;
 }
@@ -17,9 +19,11 @@ export interface Pacer {
 const order = z.object({
   role: z.literal('lb4-bench-pacer'),
   control: z.instanceof(SharedArrayBuffer),
-  startNs: z.bigint(),
   tickMs: z.number(),
 });
+
+/** What the thread posts: once when it started, then at each tick its milliseconds since then. */
+const posted = z.union([z.bigint(), z.number()]);
 
 /** Words of the shared control block. */
 const STOP = 0;
@@ -31,21 +35,30 @@ export function nowNs(): bigint {
 }
 
 /**
- * Calls `wake` at every multiple of the tick after `startNs`, with that multiple in milliseconds; multiples that are
- * missed meanwhile are left out.
+ * Resolves when the thread runs (on a busy machine that takes a while); from then on calls `wake` at every multiple
+ * of the tick, with that multiple in milliseconds. Multiples that are missed meanwhile are left out.
  */
-export function startPacer(startNs: bigint, tickMs: number, wake: (plannedMs: number) => void): Pacer {
+export async function startPacer(tickMs: number, wake: (plannedMs: number) => void): Promise<Pacer> {
   const control = new Int32Array(new SharedArrayBuffer(8));
   const worker = new Worker(new URL(import.meta.url), {
-    workerData: { role: 'lb4-bench-pacer', control: control.buffer, startNs, tickMs },
+    workerData: { role: 'lb4-bench-pacer', control: control.buffer, tickMs },
   });
   let stopped = false;
-  worker.on('message', (plannedMs: number) => {
-    Atomics.store(control, PENDING, 0);
-    if (!stopped) wake(plannedMs);
-  });
   const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()));
+  const startNs = await new Promise<bigint>((resolve, reject) => {
+    worker.once('error', reject);
+    worker.on('message', message => {
+      const told = posted.parse(message);
+      if (typeof told === 'bigint') {
+        resolve(told);
+        return;
+      }
+      Atomics.store(control, PENDING, 0);
+      if (!stopped) wake(told);
+    });
+  });
   return {
+    startNs,
     async stop() {
       stopped = true;
       Atomics.store(control, STOP, 1);
@@ -55,8 +68,10 @@ export function startPacer(startNs: bigint, tickMs: number, wake: (plannedMs: nu
   };
 }
 
-function pace({ control, startNs, tickMs }: z.infer<typeof order>): void {
+function pace({ control, tickMs }: z.infer<typeof order>): void {
   const words = new Int32Array(control);
+  const startNs = nowNs();
+  parentPort?.postMessage(startNs);
   const elapsedMs = (): number => Number(nowNs() - startNs) / 1e6;
   for (;;) {
     const now = elapsedMs();

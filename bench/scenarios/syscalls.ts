@@ -4,6 +4,7 @@
  * strace slows the balancer, so more events wait each time it asks for them: calls of the waiting kind (epoll_wait)
  * are fewer than in free running, for every balancer alike. All else is exact.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectLoad, ConnectResult } from '../load/connect-client.ts';
 import { BODY_BYTES, response } from '../load/messages.ts';
 import { attachStrace, callsPerSession, straceObstacle, totalOf, type Syscalls } from '../measure/strace.ts';
@@ -11,6 +12,8 @@ import type { RunningPeer } from '../peers/peer.ts';
 import type { Children } from '../processes/children.ts';
 import { CALLS_PREFIX } from '../result-file.ts';
 import { PLAIN_SETUP, type Scenario } from './scenario.ts';
+
+const SETTLE_MS = 200;
 
 export interface SyscallsSettings {
   readonly children: Children;
@@ -33,6 +36,8 @@ export function createSyscalls(settings: SyscallsSettings): Scenario {
   const traced = async (peer: RunningPeer, requests: number): Promise<Syscalls> => {
     const trace = await attachStrace(children, peer.pids());
     await load(peer, requests);
+    // A session that is still closing would lack its last calls.
+    await sleep(SETTLE_MS);
     return trace.stop();
   };
 
