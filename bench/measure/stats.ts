@@ -17,8 +17,8 @@ export function median(values: readonly number[]): number {
  * Always a value that was really measured, never an interpolation.
  */
 export function percentile(sorted: Float64Array | readonly number[], percent: number): number {
-  // 99.9 / 100 * 1000 is 999.0000000000001 in floating point; the rank is 999.
-  const rank = Math.ceil(Number(((percent * sorted.length) / 100).toFixed(6)));
+  // Multiplied first: 99.9 / 100 * 1000 is 999.0000000000001 in floating point, and its rank would be 1000.
+  const rank = Math.ceil((percent * sorted.length) / 100);
   return sorted[Math.max(rank, 1) - 1] ?? NaN;
 }
 
