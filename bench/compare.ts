@@ -4,7 +4,7 @@
  * Absolute figures of two runs differ by machine and day, so the ratio to the better rival, which was measured in
  * the same run, is shown first; a change that stays within both runs' spread is marked as such.
  */
-import { alignedTable, formatNumber, type Rows } from './report.ts';
+import { alignedTable, formatNumber, type Rows } from './format.ts';
 import { readResult, type Environment, type Result, type ScenarioResult } from './result-file.ts';
 import { ratioOf, spreadOf, type Spread } from './summary.ts';
 

@@ -1,81 +1,110 @@
 /**
- * The benchmark's command line: `npm run bench -- [options]`.
+ * The benchmark's command line: `npm run bench -- [options] [scenario…]`; `soak` has its own (soak/options.ts).
  */
 import { parseArgs } from 'node:util';
 import { PEER_NAMES, type PeerName } from './peers/all.ts';
-import { SCENARIO_NAMES, type ScenarioName } from './scenarios/all.ts';
+import { SCENARIO_GROUPS, SCENARIO_NAMES, type ScenarioName } from './scenarios/all.ts';
 
-export const USAGE = `usage: npm run bench -- [options]
-  --quick          one short round: a look, not a measurement (about 30 s)
+export const USAGE = `usage: npm run bench -- [options] [scenario or group …]
+       npm run bench -- soak [options]
+  --quick          one short round of a few scenarios: a look, not a measurement (under 2 minutes)
   --rounds N       rounds, in each of which every peer is measured once (default 5; quick 1)
-  --only LIST      scenarios: ${SCENARIO_NAMES.join(',')}
+  --only LIST      scenarios or groups, as without --only
   --peers LIST     ${PEER_NAMES.join(',')}
+  --rate N         requests per second of the latency scenario (default: half of the slower rival's peak)
   --json FILE      where to write the result (default bench/results/<date>-<what>.json)
+  --markdown       print Markdown, for the README and docs/performance.md
+scenarios: ${SCENARIO_NAMES.slice(0, 7).join(' ')}
+           ${SCENARIO_NAMES.slice(7).join(' ')}
+groups:    ${Object.keys(SCENARIO_GROUPS).join(' ')} (default: table; with --quick: quick)
 `;
 
 export interface BenchOptions {
   readonly quick: boolean;
   readonly rounds: number;
   readonly scenarios: readonly ScenarioName[];
-  /** Whether `scenarios` was chosen by the user. */
-  readonly only: boolean;
+  /** What was chosen, as it was called; empty if nothing was. For the name of the result. */
+  readonly chosen: readonly string[];
   readonly peers: readonly PeerName[];
   readonly json: string | undefined;
+  readonly markdown: boolean;
+  readonly ratePerSecond: number | undefined;
   /** No further round is started that would end after this. */
   readonly budgetMs: number;
 }
 
 const MAX_ROUNDS = 100;
-const FULL_BUDGET_MS = 240_000;
-const QUICK_BUDGET_MS = 40_000;
-/** Who asks for more rounds than the budget holds gets time for them. */
-const BUDGET_PER_ROUND_MS = 60_000;
+const MAX_RATE = 10_000_000;
+const FULL_BUDGET_MS = 600_000;
+const QUICK_BUDGET_MS = 60_000;
+/** Who asks for more rounds, or for more than the table, gets time for them. */
+const BUDGET_PER_SAMPLE_MS = 8_000;
 
 /** Parses the arguments; undefined when help was asked for. Throws an Error whose message names what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       only: { type: 'string' },
       peers: { type: 'string' },
+      rate: { type: 'string' },
       json: { type: 'string' },
+      markdown: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
   const { quick } = values;
-  const rounds = values.rounds === undefined ? undefined : parseRounds(values.rounds);
+  const rounds = values.rounds === undefined ? undefined : parseCount('--rounds', values.rounds, MAX_ROUNDS);
+  const chosen = [...positionals, ...(values.only?.split(',') ?? [])];
+  const scenarios = parseScenarios(chosen.length > 0 ? chosen : [quick ? 'quick' : 'table']);
+  const peers = parsePeers(values.peers);
+  const wanted = (rounds ?? 1) * scenarios.length * peers.length * BUDGET_PER_SAMPLE_MS;
+  const isPlain = rounds === undefined && chosen.length === 0;
   const budgetMs = quick ? QUICK_BUDGET_MS : FULL_BUDGET_MS;
   return {
     quick,
     rounds: rounds ?? (quick ? 1 : 5),
-    scenarios: parseList('--only', values.only, SCENARIO_NAMES),
-    only: values.only !== undefined,
-    peers: parseList('--peers', values.peers, PEER_NAMES),
+    scenarios,
+    chosen,
+    peers,
     json: values.json,
-    budgetMs: rounds === undefined ? budgetMs : Math.max(budgetMs, rounds * BUDGET_PER_ROUND_MS),
+    markdown: values.markdown,
+    ratePerSecond: values.rate === undefined ? undefined : parseCount('--rate', values.rate, MAX_RATE),
+    budgetMs: isPlain ? budgetMs : Math.max(budgetMs, wanted),
   };
 }
 
-function parseRounds(text: string): number {
-  const rounds = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (rounds < 1 || rounds > MAX_ROUNDS) {
-    throw new Error(`--rounds ${text}: expected a whole number from 1 to ${String(MAX_ROUNDS)}`);
+/** A whole number from 1 to `max`, or an Error that names the option. */
+export function parseCount(option: string, text: string, max: number): number {
+  const count = /^\d{1,12}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > max) {
+    throw new Error(`${option} ${text}: expected a whole number from 1 to ${String(max)}`);
   }
-  return rounds;
+  return count;
 }
 
-function parseList<Name extends string>(
-  option: string,
-  text: string | undefined,
-  known: readonly Name[],
-): readonly Name[] {
-  if (text === undefined) return known;
+function parseScenarios(words: readonly string[]): readonly ScenarioName[] {
+  const groups = new Map<string, readonly ScenarioName[]>(Object.entries(SCENARIO_GROUPS));
+  const wanted = new Set(
+    words.flatMap(word => {
+      const single = SCENARIO_NAMES.filter(name => name === word);
+      const found = groups.get(word) ?? single;
+      if (found.length > 0) return found;
+      throw new Error(`${word}: expected some of ${[...SCENARIO_NAMES, ...groups.keys()].join(',')}`);
+    }),
+  );
+  return SCENARIO_NAMES.filter(name => wanted.has(name));
+}
+
+function parsePeers(text: string | undefined): readonly PeerName[] {
+  if (text === undefined) return PEER_NAMES;
   return text.split(',').map(word => {
-    const name = known.find(candidate => candidate === word);
-    if (name === undefined) throw new Error(`${option} ${word}: expected some of ${known.join(',')}`);
+    const name = PEER_NAMES.find(candidate => candidate === word);
+    if (name === undefined) throw new Error(`--peers ${word}: expected some of ${PEER_NAMES.join(',')}`);
     return name;
   });
 }

@@ -3,31 +3,42 @@
  *
  * Both are made from the same rows, so that the README cannot show other figures than the terminal did.
  */
-import type { PeerResult, Result, ScenarioResult } from './result-file.ts';
+import { NOT_MEASURED, alignedTable, formatNumber, markdownTable, type Rows } from './format.ts';
+import { goalRows } from './goals.ts';
+import { CALLS_PREFIX, type PeerResult, type Result, type ScenarioResult } from './result-file.ts';
 import { headlineOf, ratioOf, spreadOf, troublesOf } from './summary.ts';
 
-/** A table: the first row is the head, the first column is text, the others are numbers. */
-export type Rows = readonly (readonly string[])[];
-
-const NOT_MEASURED = '–';
 /** Above this share of the window, a sample says more about the machine than about the balancer. */
 const DISTURBED_PERCENT = 5;
+/** A client that is later than this at its 99th percentile measures itself. */
+const LATE_MS = 1;
+/** Calls per session below this are left out of the list. */
+const RARE_CALLS = 0.05;
 
 /** One table per scenario with its notes, under the environment header; at most 110 columns. */
 export function renderText(result: Result): string {
   const parts = result.scenarios.map(scenario =>
     [scenario.title, alignedTable(detailRows(scenario)), ...notesOf(scenario)].join('\n'),
   );
-  return [header(result).join('\n'), ...parts, ''].join('\n\n');
+  const goals = goalRows(result);
+  const table = goals.length > 1 ? [`lb4 against its goals\n${alignedTable(goals)}`] : [];
+  return [header(result).join('\n'), ...parts, ...table, ''].join('\n\n');
 }
 
-/** The README's table: one row per balancer, one column per scenario's headline, and lb4's ratio. */
+/** The README's tables: lb4 against its goals, and each scenario's headline with one row per balancer. */
 export function renderSummary(result: Result): string {
   const notes = result.scenarios.flatMap(scenario =>
     notesOf(scenario).map(note => `${scenario.name}: ${note.replace(/^[ !]+/, '')}`),
   );
   const lines = [...header(result), ...notes].map(line => `${line}  `);
-  return [markdownTable(summaryRows(result)), '', ...lines].join('\n').trimEnd();
+  const goals = goalRows(result);
+  return [
+    ...(goals.length > 1 ? [markdownTable(goals), ''] : []),
+    ...summaryTables(result).flatMap(rows => [markdownTable(rows), '']),
+    ...lines,
+  ]
+    .join('\n')
+    .trimEnd();
 }
 
 /** Every figure in Markdown, one section per scenario. */
@@ -43,30 +54,10 @@ export function renderDetails(result: Result): string {
   ].join('\n\n');
 }
 
-/** Columns padded to their widest cell: text to the left, numbers to the right. */
-export function alignedTable(rows: Rows): string {
-  const width = (column: number): number => Math.max(...rows.map(row => row[column]?.length ?? 0));
-  return rows
-    .map(row =>
-      row
-        .map((cell, column) => (column === 0 ? cell.padEnd(width(column)) : cell.padStart(width(column))))
-        .join('  ')
-        .trimEnd(),
-    )
-    .map(line => `  ${line}`)
-    .join('\n');
-}
-
-/** A number as the tables show it; a dash for what was not measured. */
-export function formatNumber(value: number | undefined, digits: number): string {
-  if (value === undefined || Number.isNaN(value)) return NOT_MEASURED;
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
-
 function detailRows(scenario: ScenarioResult): Rows {
   const headline = headlineOf(scenario);
   const head = scenario.figures.flatMap(figure => [
-    `${figure.label} ${figure.unit}`,
+    `${figure.label} ${figure.unit}`.trim(),
     ...(figure === headline ? ['min–max'] : []),
   ]);
   const body = scenario.peers.map(peer => [
@@ -90,8 +81,18 @@ function detailRows(scenario: ScenarioResult): Rows {
   return [['balancer', ...head], ...body, ...ratios];
 }
 
-function summaryRows(result: Result): Rows {
-  const { scenarios } = result;
+/** Scenarios with the same balancers share a table: one worker and two are not compared. */
+function summaryTables(result: Result): Rows[] {
+  const sets = new Map<string, ScenarioResult[]>();
+  for (const scenario of result.scenarios) {
+    const balancers = scenario.peers.filter(({ role }) => role !== 'control').map(({ name }) => name);
+    const key = balancers.join();
+    sets.set(key, [...(sets.get(key) ?? []), scenario]);
+  }
+  return [...sets.values()].map(scenarios => summaryRows(result, scenarios));
+}
+
+function summaryRows(result: Result, scenarios: readonly ScenarioResult[]): Rows {
   const peers = new Map(scenarios.flatMap(({ peers: all }) => all).map(peer => [peer.name, peer.role]));
   const balancers = [...peers].filter(([, role]) => role !== 'control').map(([name]) => name);
   const cells = (name: string, text: (scenario: ScenarioResult, peer: PeerResult) => string): string[] =>
@@ -121,7 +122,7 @@ function summaryRows(result: Result): Rows {
 
 function withUnit(scenario: ScenarioResult): string {
   const headline = headlineOf(scenario);
-  return `${headline.label} (${headline.unit})`;
+  return headline.unit === '' ? headline.label : `${headline.label} (${headline.unit})`;
 }
 
 function header({ environment, absent }: Result): string[] {
@@ -136,27 +137,38 @@ function header({ environment, absent }: Result): string[] {
 }
 
 function notesOf(scenario: ScenarioResult): string[] {
-  const disturbed = (key: string): string =>
+  const disturbed = (key: string, limit = DISTURBED_PERCENT): string =>
     scenario.peers
-      .filter(peer => (spreadOf(peer, key)?.median ?? 0) > DISTURBED_PERCENT)
+      .filter(peer => (spreadOf(peer, key)?.median ?? 0) > limit)
       .map(peer => peer.name)
       .join(', ');
   const shared = disturbed('waitPercent');
   const stolen = disturbed('stolenPercent');
-  return [
+  const late = disturbed('clientLateP99Ms', LATE_MS);
+  const warnings = [
     ...scenario.peers.flatMap(troublesOf),
     ...(shared === '' ? [] : [`not quiet, something else ran on the balancer's core: ${shared}`]),
+    ...(late === '' ? [] : [`not quiet, the client itself came late to its requests: ${late}`]),
     ...(stolen === '' ? [] : [`not quiet, the hypervisor withheld CPU time: ${stolen}`]),
-  ].map(note => `  ! ${note}`);
+  ];
+  return [
+    ...scenario.peers.flatMap(callsOf).map(calls => `  ${calls}`),
+    ...warnings.map(note => `  ! ${note}`),
+  ];
+}
+
+/** The system calls of a short session by name, most frequent first, where they were counted. */
+function callsOf(peer: PeerResult): string[] {
+  const keys = new Set(peer.samples.flatMap(({ figures }) => Object.keys(figures)));
+  const calls = [...keys]
+    .filter(key => key.startsWith(CALLS_PREFIX))
+    .map(key => ({ name: key.slice(CALLS_PREFIX.length), count: spreadOf(peer, key)?.median ?? 0 }))
+    .filter(({ count }) => count >= RARE_CALLS)
+    .sort((a, b) => b.count - a.count);
+  if (calls.length === 0) return [];
+  return [`${peer.name}: ${calls.map(({ name, count }) => `${name} ${formatNumber(count, 2)}`).join(', ')}`];
 }
 
 function subjectsOf(scenario: ScenarioResult): PeerResult[] {
   return scenario.peers.filter(peer => peer.role === 'subject');
-}
-
-function markdownTable(rows: Rows): string {
-  const [head = [], ...body] = rows;
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
-  return [line(head), line(rule), ...body.map(line)].join('\n');
 }

@@ -25,7 +25,7 @@ const environment = z.object({
   loadBefore: z.number(),
   /** Rounds that were completed. */
   rounds: z.number(),
-  /** Backends behind each balancer. */
+  /** Backends behind each balancer, unless the scenario's title says otherwise. */
   backends: z.number(),
   /** By peer or tool, those that took part. */
   versions: z.record(z.string(), z.string()),
@@ -38,6 +38,9 @@ const figure = z.object({
   digits: z.number(),
   better: z.enum(['lower', 'higher', 'neither']),
 });
+
+/** Before the name of a system call, in the key of a figure that has no column of its own. */
+export const CALLS_PREFIX = 'calls:';
 
 const sample = z.object({
   round: z.number(),
@@ -64,7 +67,7 @@ const scenario = z.object({
 const result = z.object({
   format: z.literal(1),
   environment,
-  /** Peers that were asked for and could not be measured. */
+  /** Peers and scenarios that were asked for and could not be measured. */
   absent: z.array(z.object({ name: z.string(), reason: z.string() })),
   scenarios: z.array(scenario),
 });
@@ -87,6 +90,11 @@ export function readResult(file: string): Result {
 
 /** Writes the result, and the folder if it is missing. */
 export function writeResult(file: string, value: Result): void {
+  writeJson(file, value);
+}
+
+/** Writes any value as JSON, and the folder if it is missing. */
+export function writeJson(file: string, value: unknown): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`);
 }

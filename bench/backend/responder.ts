@@ -2,29 +2,33 @@
  * The backends, as a process of their own: raw TCP, no HTTP parser, canned answers, one service per kind of load.
  *
  * Place: started by backend.ts; prints its ports as one line of JSON and ends when its stdin closes, so that it
- * cannot outlive the benchmark.
- * Services: `small` and `bulk` answer every request on a kept connection, `once` answers one request and closes
- * (what ab expects without -k), `echo` returns what it gets. Each listens on as many ports as there are backends.
+ * cannot outlive the benchmark. Arguments: how many backends, then the services.
+ * Services: `small`, `medium` and `bulk` answer every request on a kept connection, `once` answers one request and
+ * closes (what ab expects without -k), `echo` returns what it gets. Each listens on as many ports as there are backends.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { BULK_BODY_BYTES, SMALL_BODY_BYTES, response } from '../load/messages.ts';
+import { BODY_BYTES, response } from '../load/messages.ts';
 
 const REQUEST_END = [0x0d, 0x0a, 0x0d, 0x0a] as const;
 const BACKLOG = 4096;
 
-const count = Number(process.argv[2] ?? '1');
+const [countArgument = '1', ...wanted] = process.argv.slice(2);
+const count = Number(countArgument);
 const services = {
-  small: answering(response(SMALL_BODY_BYTES, 'keep-alive'), false),
-  bulk: answering(response(BULK_BODY_BYTES, 'keep-alive'), false),
-  once: answering(response(SMALL_BODY_BYTES, 'close'), true),
+  small: answering(response(BODY_BYTES.small, 'keep-alive'), false),
+  medium: answering(response(BODY_BYTES.medium, 'keep-alive'), false),
+  bulk: answering(response(BODY_BYTES.bulk, 'keep-alive'), false),
+  once: answering(response(BODY_BYTES.small, 'close'), true),
   echo: (socket: Socket) => socket.on('data', chunk => socket.write(chunk)),
 };
 const ports = Object.fromEntries(
   await Promise.all(
-    Object.entries(services).map(async ([name, serve]) => [
-      name,
-      await Promise.all(Array.from({ length: count }, () => listen(serve))),
-    ]),
+    Object.entries(services)
+      .filter(([name]) => wanted.includes(name))
+      .map(async ([name, serve]) => [
+        name,
+        await Promise.all(Array.from({ length: count }, () => listen(serve))),
+      ]),
   ),
 ) as unknown;
 process.stdout.write(`${JSON.stringify(ports)}\n`);

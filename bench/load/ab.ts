@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import type { Children } from '../processes/children.ts';
 import type { ConnectLoad, ConnectResult } from './connect-client.ts';
 
-/** A run that takes longer has hung; ab is ended and the sample fails. */
-const LIMIT_MS = 60_000;
+/** A run that takes longer has hung; ab is ended and the sample fails. No balancer is slower than 500 a second. */
+const limitMs = (requests: number): number => 60_000 + requests * 2;
 
 /** The version of the installed ab, or undefined if there is none. */
 export async function abVersion(children: Children): Promise<string | undefined> {
@@ -29,7 +29,7 @@ export async function runAb(load: ConnectLoad, children: Children): Promise<Conn
     ...['-n', String(load.requests), '-c', String(load.concurrency)],
     `http://127.0.0.1:${String(load.port)}/`,
   ]);
-  const timer = setTimeout(() => void child.stop(), LIMIT_MS);
+  const timer = setTimeout(() => void child.stop(), limitMs(load.requests));
   const { code, stdout, stderr } = await child.ended;
   clearTimeout(timer);
   if (code !== 0) throw new Error(`ab ended with ${String(code)}: ${stderr.trim()}`);

@@ -4,6 +4,8 @@
  *
  * Place: runs in the benchmark's own process, on the load core. Warm-up and measurement are one uninterrupted flow;
  * counters and the balancer's CPU are read at the two edges of the window, so opening connections is outside it.
+ * Connections are opened some at a time, because thousands at once overflow a listener's queue and come a second
+ * later; the first request is sent when all are open, because a busy client opens the rest very slowly.
  * Invariants: every byte is counted; an answer that arrives whole is compared byte by byte; one that comes in pieces
  * is checked for its length, and a byte too many is an error.
  */
@@ -39,6 +41,8 @@ export interface ExchangeResult {
 const READ_BUFFER_BYTES = 256 * 1024;
 /** Room for this many answers per millisecond of the window; beyond it they count, but their latency is not kept. */
 const LATENCIES_PER_MS = 200;
+/** Fewer than any balancer's listen backlog. */
+const OPENED_AT_ONCE = 100;
 
 /** Runs the load to its end and closes every connection. */
 export async function runExchanges(load: ExchangeLoad): Promise<ExchangeResult> {
@@ -50,7 +54,9 @@ export async function runExchanges(load: ExchangeLoad): Promise<ExchangeResult> 
   let errors = 0;
   let ending = false;
 
-  const open = (): Socket => {
+  const sockets: Socket[] = [];
+  const starts: (() => void)[] = [];
+  const open = async (): Promise<void> => {
     let received = 0;
     let sentAt = 0;
     const fail = (): void => {
@@ -59,6 +65,7 @@ export async function runExchanges(load: ExchangeLoad): Promise<ExchangeResult> 
     };
     const send = (): void => {
       received = 0;
+      if (socket.destroyed) return;
       sentAt = performance.now();
       socket.write(load.request);
     };
@@ -82,12 +89,17 @@ export async function runExchanges(load: ExchangeLoad): Promise<ExchangeResult> 
       noDelay: true,
       onread: { buffer, callback: onRead },
     });
-    socket.once('connect', send);
     socket.once('error', fail);
     socket.once('end', fail);
-    return socket;
+    sockets.push(socket);
+    starts.push(send);
+    await new Promise<void>(resolve => socket.once('connect', resolve).once('close', () => resolve()));
   };
-  const sockets = Array.from({ length: load.connections }, open);
+  const opener = async (): Promise<void> => {
+    while (sockets.length < load.connections) await open();
+  };
+  await Promise.all(Array.from({ length: Math.min(OPENED_AT_ONCE, load.connections) }, opener));
+  for (const start of starts) start();
 
   await sleep(load.warmUpMs);
   exchanges = 0;

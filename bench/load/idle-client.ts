@@ -1,5 +1,5 @@
 /**
- * Clients that open a session, see one byte echoed through it, and then keep silent.
+ * Clients that open a session, see one byte echoed through it (or not), and then keep silent.
  *
  * The echo proves that the session reached a backend: a balancer that only accepted would look thrifty.
  */
@@ -8,13 +8,22 @@ import { connect, type Socket } from 'node:net';
 const WITHIN_MS = 10_000;
 
 /** Opens `count` sessions, `concurrency` at a time, each with one byte echoed; rejects if one fails. */
-export async function openSessions(port: number, count: number, concurrency: number): Promise<Socket[]> {
+export function openSessions(port: number, count: number, concurrency: number): Promise<Socket[]> {
+  return openEach(count, concurrency, () => openSession(port, true));
+}
+
+/** Opens `count` sessions without a byte in them, `concurrency` at a time; rejects if one fails. */
+export function openSilent(port: number, count: number, concurrency: number): Promise<Socket[]> {
+  return openEach(count, concurrency, () => openSession(port, false));
+}
+
+async function openEach(count: number, concurrency: number, open: () => Promise<Socket>): Promise<Socket[]> {
   const sockets: Socket[] = [];
   let started = 0;
   const worker = async (): Promise<void> => {
     while (started < count) {
       started++;
-      sockets.push(await openSession(port));
+      sockets.push(await open());
     }
   };
   try {
@@ -41,7 +50,7 @@ export async function closeSessions(sockets: readonly Socket[]): Promise<void> {
   clearTimeout(timer);
 }
 
-function openSession(port: number): Promise<Socket> {
+function openSession(port: number, withEcho: boolean): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     const fail = (reason: string): void => {
@@ -51,10 +60,11 @@ function openSession(port: number): Promise<Socket> {
     socket.setTimeout(WITHIN_MS, () => fail('no echo'));
     socket.on('error', error => fail(error.message));
     socket.once('end', () => fail('closed'));
-    socket.once('connect', () => socket.write('x'));
-    socket.once('data', () => {
+    const succeed = (): void => {
       socket.setTimeout(0).removeAllListeners('end');
       resolve(socket);
-    });
+    };
+    if (withEcho) socket.once('connect', () => socket.write('x')).once('data', succeed);
+    else socket.once('connect', succeed);
   });
 }

@@ -1,11 +1,10 @@
 /**
  * The bytes that clients and backends exchange: fixed on both sides, so that neither parses and both can verify.
  *
- * 28 bytes of body as in the design's measurements; 10 MB (not MiB) for bulk, so that a hundred are a GB.
+ * Body sizes: one packet with the head, one pipe-full, and 10 MB (not MiB), so that a hundred are a GB.
  */
 
-export const SMALL_BODY_BYTES = 28;
-export const BULK_BODY_BYTES = 10_000_000;
+export const BODY_BYTES = { small: 64, medium: 16 * 1024, bulk: 10_000_000 } as const;
 
 /** One HTTP/1.1 request; the backends look for its blank line and at nothing else. */
 export const REQUEST = Buffer.from('GET / HTTP/1.1\r\nHost: bench\r\n\r\n');

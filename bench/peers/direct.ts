@@ -8,8 +8,9 @@ export function createDirect(): Peer {
   return {
     name: 'direct',
     role: 'control',
+    workers: undefined,
     version: () => Promise.resolve({ present: true, version: 'no balancer' }),
-    start([port]) {
+    start({ backends: [port] }) {
       if (port === undefined) return Promise.reject(new Error('there is no backend'));
       return Promise.resolve({ port, pids: () => [], stop: () => Promise.resolve() });
     },

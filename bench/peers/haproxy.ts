@@ -1,28 +1,28 @@
 /**
- * HAProxy in mode tcp with one thread, no logs, no health checks and otherwise its defaults.
+ * HAProxy in mode tcp with one or two threads, no logs, no health checks and otherwise its defaults.
  */
 import type { Launcher } from './launcher.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, PeerTask, Workers } from './peer.ts';
 
-export function createHaproxy(launcher: Launcher): Peer {
+export function createHaproxy(launcher: Launcher, name: string, workers: Workers): Peer {
   return {
-    name: 'haproxy',
+    name,
     role: 'rival',
+    workers,
     version: () => launcher.askVersion(['haproxy', '-v'], /HAProxy version \S+/),
-    start: (backends, listenPort) =>
+    start(task) {
+      const config = launcher.configFile('haproxy.cfg', configuration(task, workers));
       // -db keeps it in the foreground.
-      launcher.launch(
-        ['haproxy', '-db', '-f', launcher.configFile('haproxy.cfg', configuration(backends, listenPort))],
-        listenPort,
-      ),
+      return launcher.launch(['haproxy', '-db', '-f', config], task.listenPort, { cores: workers });
+    },
   };
 }
 
-function configuration(backends: readonly number[], listenPort: number): string {
+function configuration({ backends, listenPort, strategy }: PeerTask, workers: Workers): string {
   // Each session needs two descriptors; no strict-limits lets it start, with a warning, where fewer are allowed.
   return `global
-  nbthread 1
-  maxconn 8192
+  nbthread ${String(workers)}
+  maxconn 9000
   no strict-limits
 defaults
   mode tcp
@@ -31,7 +31,7 @@ defaults
   timeout server 1h
 listen bench
   bind 127.0.0.1:${String(listenPort)}
-  balance roundrobin
+  balance ${strategy}
   ${backends.map((port, index) => `server b${String(index)} 127.0.0.1:${String(port)}`).join('\n  ')}
 `;
 }

@@ -2,40 +2,92 @@
  * lb4 itself, through its command line as a user starts it: the compiled program of this repository.
  *
  * `LB4_BENCH_COMMAND` replaces `node dist/bin/lb4.js` (an older build, a stand-in); it gets the same arguments.
+ * Builds before the epoll engine know neither --engine nor --workers: what they say under --help decides which peers
+ * they can be, so that an old build is never measured under a new name.
  */
 import { ROOT } from '../environment.ts';
+import type { StartOptions } from '../processes/children.ts';
 import type { Launcher } from './launcher.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, PeerTask } from './peer.ts';
 
-/** lb4 under the given name; `args` are added to the command line, such as an engine or a number of workers. */
-export function createLb4(launcher: Launcher, name: string, args: readonly string[] = []): Peer {
-  const replacement = process.env['LB4_BENCH_COMMAND'];
-  const command = replacement?.split(' ').filter(word => word !== '') ?? [
-    process.execPath,
-    'dist/bin/lb4.js',
-  ];
-  const options = { cwd: ROOT, env: cleanEnvironment() };
+/** Which lb4: an engine, and how many data-plane threads (0: all in the main thread). */
+export interface Lb4Variant {
+  readonly engine: 'node' | 'epoll' | 'auto';
+  readonly workers: number;
+}
+
+export type VariantArguments =
+  { readonly ok: true; readonly args: readonly string[] } | { readonly ok: false; readonly reason: string };
+
+const NODE_IN_MAIN_THREAD: Lb4Variant = { engine: 'node', workers: 0 };
+
+/** lb4 as a peer; it is given as many cores as it has workers, one at least. */
+export function createLb4(launcher: Launcher, variant: Lb4Variant & { readonly name: string }): Peer {
+  const { name, engine } = variant;
+  const workers = variant.workers > 1 ? 2 : 1;
+  const { command, options, isReplaced } = lb4Command();
+  let args: readonly string[] = [];
 
   return {
     name,
     role: 'subject',
-    version: () =>
-      replacement === undefined
-        ? launcher.askVersion([...command, '--version'], /^.*\d+\.\d+\.\d+.*$/m, options)
-        : Promise.resolve({ present: true, version: `LB4_BENCH_COMMAND=${replacement}` }),
-    start: (backends, listenPort) =>
-      launcher.launch(
-        [
-          ...command,
-          ...['--backends', backends.map(port => `127.0.0.1:${String(port)}`).join(',')],
-          ...['--listen', `127.0.0.1:${String(listenPort)}`],
-          ...['--strategy', 'roundrobin', '--health', 'off', '--log-level', 'error'],
-          ...args,
-        ],
-        listenPort,
-        options,
-      ),
+    workers,
+    async version() {
+      const help = await launcher.run([...command, 'run', '--help'], options);
+      if (help === undefined) return { present: false, reason: `${command.join(' ')} cannot be run` };
+      const chosen = variantArguments(variant, help);
+      if (!chosen.ok) return { present: false, reason: chosen.reason };
+      args = chosen.args;
+      const told = isReplaced
+        ? ({ present: true, version: `LB4_BENCH_COMMAND=${command.join(' ')}` } as const)
+        : await launcher.askVersion([...command, '--version'], /^.*\d+\.\d+\.\d+.*$/m, options);
+      if (!told.present) return told;
+      const where =
+        variant.workers === 0
+          ? 'in the main thread'
+          : `${String(variant.workers)} worker${workers === 1 ? '' : 's'}`;
+      return { present: true, version: `lb4 ${told.version}, ${engine} engine, ${where}` };
+    },
+    start: task =>
+      launcher.launch([...command, ...runArguments(task), ...args], task.listenPort, {
+        ...options,
+        cores: workers,
+      }),
   };
+}
+
+/** The words that start lb4, and where and with what environment. */
+export function lb4Command(): {
+  readonly command: readonly string[];
+  readonly options: StartOptions;
+  readonly isReplaced: boolean;
+} {
+  const replacement = process.env['LB4_BENCH_COMMAND']?.split(' ').filter(word => word !== '');
+  return {
+    command: replacement ?? [process.execPath, 'dist/bin/lb4.js'],
+    options: { cwd: ROOT, env: cleanEnvironment() },
+    isReplaced: replacement !== undefined,
+  };
+}
+
+/** The arguments of a silent balancer without health checks. */
+export function runArguments({ backends, listenPort, strategy }: PeerTask): readonly string[] {
+  return [
+    ...['--backends', backends.map(port => `127.0.0.1:${String(port)}`).join(',')],
+    ...['--listen', `127.0.0.1:${String(listenPort)}`],
+    ...['--strategy', strategy, '--health', 'off', '--log-level', 'error'],
+  ];
+}
+
+/** The arguments that make this variant of a build with that `run --help`, or why it cannot be one. */
+export function variantArguments(variant: Lb4Variant, help: string): VariantArguments {
+  const knows = (option: string): boolean => new RegExp(`(^|\\s)${option}\\b`).test(help);
+  if (knows('--engine') && knows('--workers')) {
+    return { ok: true, args: ['--engine', variant.engine, '--workers', String(variant.workers)] };
+  }
+  const { engine, workers } = NODE_IN_MAIN_THREAD;
+  if (variant.engine === engine && variant.workers === workers) return { ok: true, args: [] };
+  return { ok: false, reason: 'this build has no --engine and --workers' };
 }
 
 /** lb4 takes options from LB4_… variables; those of the person who runs the benchmark must not reach it. */

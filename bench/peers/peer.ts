@@ -11,10 +11,21 @@ export interface Peer {
   readonly name: string;
   /** `subject` is lb4, `rival` what it is compared with, `control` the path with no balancer. */
   readonly role: 'subject' | 'rival' | 'control';
+  /** Threads or processes that move data; it is given as many cores. The control has none and fits everywhere. */
+  readonly workers: Workers | undefined;
   /** One line that names it exactly, or the reason why it cannot be measured here. */
   version(): Promise<PeerVersion>;
-  /** Balances 127.0.0.1:listenPort over `backends` (ports on 127.0.0.1), round robin. */
-  start(backends: readonly number[], listenPort: number): Promise<RunningPeer>;
+  start(task: PeerTask): Promise<RunningPeer>;
+}
+
+export type Workers = 1 | 2;
+
+export interface PeerTask {
+  /** Ports on 127.0.0.1. */
+  readonly backends: readonly number[];
+  /** Where it accepts on 127.0.0.1. */
+  readonly listenPort: number;
+  readonly strategy: 'roundrobin' | 'leastconn';
 }
 
 export type PeerVersion =

@@ -1,5 +1,6 @@
 /**
  * Which CPU does what: one core for the balancer alone, one other core for the load generator and the backends.
+ * A balancer with two workers gets two cores; on a machine with only two, the load shares one of them.
  *
  * Place: run.ts plans once, pins itself (backends and ab inherit that), and every balancer is started on its own core.
  * Invariant: two hyperthreads of one core are used only if there is nothing better, and then the plan says so.
@@ -11,11 +12,14 @@ import { readFileSync } from 'node:fs';
 const TASKSET = 'taskset';
 
 export interface Pinning {
-  /** Words put before a balancer's command; empty when nothing is pinned. */
-  readonly balancerPrefix: readonly string[];
+  /** Words put before a balancer's command for so many cores; empty when nothing is pinned. */
+  readonly balancerPrefix: (cores: 1 | 2) => readonly string[];
   /** For the environment header: who runs where, or why nothing is pinned. */
   readonly description: string;
 }
+
+/** Everybody runs everywhere. */
+export const UNPINNED: Pinning = unpinned('every process may use every CPU');
 
 /** Pins this process and its future children to the load core and plans a core for the balancers. */
 export function pinSelf(): Pinning {
@@ -32,15 +36,16 @@ export function pinSelf(): Pinning {
   });
   if (pinned.error !== undefined) return unpinned('taskset (util-linux) is not installed');
   if (pinned.status !== 0) return unpinned('taskset was refused');
+  const second = others.filter(cpu => cpu !== balancer).at(-1) ?? load;
   const siblings = separate.length === 0 ? ' (two hyperthreads of one core)' : '';
   return {
-    balancerPrefix: [TASKSET, '-c', String(balancer)],
-    description: `balancer on CPU ${String(balancer)}; load and backends on CPU ${String(load)}${siblings}`,
+    balancerPrefix: cores => [TASKSET, '-c', (cores === 1 ? [balancer] : [second, balancer]).join(',')],
+    description: `balancer on CPU ${String(balancer)} (two workers: also ${String(second)}); load and backends on CPU ${String(load)}${siblings}`,
   };
 }
 
 function unpinned(reason: string): Pinning {
-  return { balancerPrefix: [], description: `not pinned: ${reason}` };
+  return { balancerPrefix: () => [], description: `not pinned: ${reason}` };
 }
 
 function allowedCpus(): number[] {

@@ -1,5 +1,5 @@
 /**
- * Every scenario of `npm run bench`, with its size: the full one and the quick one.
+ * Every scenario of `npm run bench`, with its size: the full one and the quick one, and the groups they come in.
  */
 import { runAb } from '../load/ab.ts';
 import { runConnections } from '../load/connect-client.ts';
@@ -7,36 +7,127 @@ import type { Children } from '../processes/children.ts';
 import { createBulk } from './bulk.ts';
 import { createConnect } from './connect.ts';
 import { createIdle } from './idle.ts';
-import type { Scenario } from './scenario.ts';
-import { createSmall } from './small.ts';
+import { createLatency } from './latency.ts';
+import { createRequests, type RequestsSettings } from './requests.ts';
+import { PLAIN_SETUP, type Scenario, type Setup } from './scenario.ts';
+import { createSyscalls } from './syscalls.ts';
 
-export const SCENARIO_NAMES = ['small', 'bulk', 'connect', 'idle'] as const;
+export const SCENARIO_NAMES = [
+  'small',
+  'medium',
+  'bulk',
+  'connect',
+  'idle',
+  'latency',
+  'syscalls',
+  'small-1k',
+  'small-8k',
+  'connect-beside-8k',
+  'idle-8k',
+  'small-2b',
+  'small-64b',
+  'small-1024b',
+  'connect-2b',
+  'connect-64b',
+  'connect-1024b',
+  'small-2w',
+  'bulk-2w',
+  'connect-2w',
+] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+
+/** What `--only` takes beside single names. `table` is what runs when nothing is chosen: the table of goals. */
+export const SCENARIO_GROUPS = {
+  all: SCENARIO_NAMES,
+  table: ['small', 'medium', 'bulk', 'connect', 'idle', 'latency', 'syscalls'],
+  quick: ['small', 'bulk', 'connect', 'idle', 'latency', 'syscalls'],
+  sizes: ['small', 'medium', 'bulk'],
+  sessions: ['small', 'small-1k', 'small-8k', 'connect', 'connect-beside-8k', 'idle', 'idle-8k'],
+  backends: ['small-2b', 'small-64b', 'small-1024b', 'connect-2b', 'connect-64b', 'connect-1024b'],
+  workers: ['small-2w', 'bulk-2w', 'connect-2w'],
+} as const satisfies Record<string, readonly ScenarioName[]>;
 
 export interface ScenarioDeps {
   readonly children: Children;
   readonly quick: boolean;
   /** False: new connections are made by a client in this process. */
   readonly hasAb: boolean;
+  /** Requests per second of the latency scenario; undefined: half of the slower rival's peak. */
+  readonly ratePerSecond: number | undefined;
 }
 
 /** The scenarios asked for, in the table's order. */
 export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDeps): Scenario[] {
   const { children, quick, hasAb } = deps;
-  const factories: Record<ScenarioName, () => Scenario> = {
-    small: () =>
-      createSmall({ connections: 100, warmUpMs: quick ? 600 : 1_000, measureMs: quick ? 1_000 : 2_000 }),
-    bulk: () => createBulk({ connections: 16, warmUpMs: quick ? 200 : 400, measureMs: quick ? 800 : 1_500 }),
-    connect: () =>
-      createConnect({
-        concurrency: 100,
-        warmUpRequests: quick ? 1_000 : 3_000,
-        requests: quick ? 3_000 : 8_000,
-        clientName: hasAb ? 'ab' : 'own client (no ab here)',
-        client: hasAb ? load => runAb(load, children) : runConnections,
+  const windowMs = { warmUpMs: quick ? 400 : 1_000, measureMs: quick ? 1_000 : 2_000 };
+  const client = hasAb
+    ? (load: Parameters<typeof runConnections>[0]) => runAb(load, children)
+    : runConnections;
+
+  const requests = (name: string, settings: Partial<RequestsSettings>): Scenario =>
+    createRequests({ name, size: 'small', setup: PLAIN_SETUP, connections: 100, ...windowMs, ...settings });
+  const bulk = (name: string, setup: Setup): Scenario =>
+    createBulk({
+      name,
+      setup,
+      connections: 16,
+      warmUpMs: quick ? 200 : 400,
+      measureMs: quick ? 800 : 1_500,
+    });
+  const connect = (name: string, setup: Setup, openSessions = 0): Scenario =>
+    createConnect({
+      name,
+      setup,
+      openSessions,
+      concurrency: 100,
+      warmUpRequests: quick ? 1_000 : 3_000,
+      requests: quick ? 3_000 : 8_000,
+      clientName: hasAb ? 'ab' : 'own client (no ab here)',
+      client,
+    });
+
+  const factories: Record<ScenarioName, (name: ScenarioName) => Scenario> = {
+    small: name => requests(name, {}),
+    medium: name => requests(name, { size: 'medium' }),
+    bulk: name => bulk(name, PLAIN_SETUP),
+    connect: name => connect(name, PLAIN_SETUP),
+    idle: name => createIdle({ name, sessions: 2_000, warmUpSessions: quick ? 1_000 : 2_000 }),
+    latency: () =>
+      createLatency({
+        connections: 100,
+        ratePerSecond: deps.ratePerSecond,
+        peakMs: quick ? 800 : 1_500,
+        warmUpMs: quick ? 400 : 1_000,
+        measureMs: quick ? 1_500 : 4_000,
       }),
-    idle: () => createIdle({ sessions: 2_000, warmUpSessions: quick ? 1_000 : 2_000 }),
+    syscalls: () =>
+      createSyscalls({
+        children,
+        concurrency: 100,
+        baseSessions: 500,
+        sessions: quick ? 1_000 : 2_000,
+        client,
+      }),
+    'small-1k': name => requests(name, { connections: 1_000 }),
+    'small-8k': name => requests(name, { connections: 8_000 }),
+    'connect-beside-8k': name => connect(name, PLAIN_SETUP, 8_000),
+    'idle-8k': name => createIdle({ name, sessions: 8_000, warmUpSessions: 2_000 }),
+    'small-2b': name => requests(name, { setup: leastconnOver(2) }),
+    'small-64b': name => requests(name, { setup: leastconnOver(64) }),
+    'small-1024b': name => requests(name, { setup: leastconnOver(1024) }),
+    'connect-2b': name => connect(name, leastconnOver(2)),
+    'connect-64b': name => connect(name, leastconnOver(64)),
+    'connect-1024b': name => connect(name, leastconnOver(1024)),
+    'small-2w': name => requests(name, { setup: TWO_WORKERS }),
+    'bulk-2w': name => bulk(name, TWO_WORKERS),
+    'connect-2w': name => connect(name, TWO_WORKERS),
   };
-  return SCENARIO_NAMES.filter(name => names.includes(name)).map(name => factories[name]());
+  return SCENARIO_NAMES.filter(name => names.includes(name)).map(name => factories[name](name));
+}
+
+const TWO_WORKERS: Setup = { ...PLAIN_SETUP, workers: 2 };
+
+function leastconnOver(backends: number): Setup {
+  return { ...PLAIN_SETUP, backends, strategy: 'leastconn' };
 }

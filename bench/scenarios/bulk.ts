@@ -5,11 +5,13 @@
  * with 32: a figure compares only with figures for the same number.
  */
 import { runExchanges } from '../load/exchange-client.ts';
-import { BULK_BODY_BYTES, REQUEST, response } from '../load/messages.ts';
+import { BODY_BYTES, REQUEST, response } from '../load/messages.ts';
 import { percentile } from '../measure/stats.ts';
-import { CORE_FIGURES, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
+import { CORE_FIGURES, cpuFigures, cpuMeterOf, setupInWords, type Scenario, type Setup } from './scenario.ts';
 
 export interface BulkSettings {
+  readonly name: string;
+  readonly setup: Setup;
   readonly connections: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
@@ -18,12 +20,13 @@ export interface BulkSettings {
 const BYTES_PER_GB = 1e9;
 
 export function createBulk(settings: BulkSettings): Scenario {
-  const { connections } = settings;
-  const answer = response(BULK_BODY_BYTES, 'keep-alive');
+  const { name, setup, connections } = settings;
+  const answer = response(BODY_BYTES.bulk, 'keep-alive');
   return {
-    name: 'bulk',
-    title: `bulk: ${String(BULK_BODY_BYTES / 1e6)} MB responses one after the other, ${String(connections)} connections`,
+    name,
+    title: `bulk: ${String(BODY_BYTES.bulk / 1e6)} MB responses one after the other, ${String(connections)} connections${setupInWords(setup)}`,
     service: 'bulk',
+    setup,
     measuresControl: true,
     headline: 'cpuMsPerGb',
     figures: [

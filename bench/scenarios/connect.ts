@@ -3,10 +3,15 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectLoad, ConnectResult } from '../load/connect-client.ts';
-import { SMALL_BODY_BYTES, response } from '../load/messages.ts';
-import { CORE_FIGURES, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
+import { closeSessions, openSilent } from '../load/idle-client.ts';
+import { BODY_BYTES, response } from '../load/messages.ts';
+import { CORE_FIGURES, cpuFigures, cpuMeterOf, setupInWords, type Scenario, type Setup } from './scenario.ts';
 
 export interface ConnectSettings {
+  readonly name: string;
+  readonly setup: Setup;
+  /** Sessions that are open and silent meanwhile. */
+  readonly openSessions: number;
   readonly concurrency: number;
   readonly warmUpRequests: number;
   readonly requests: number;
@@ -17,14 +22,17 @@ export interface ConnectSettings {
 
 /** The balancer may still be closing when the client has seen its last answer. */
 const SETTLE_MS = 50;
+const OPENED_AT_ONCE = 100;
 
 export function createConnect(settings: ConnectSettings): Scenario {
-  const { concurrency, requests } = settings;
-  const responseBytes = response(SMALL_BODY_BYTES, 'close').length;
+  const { name, setup, concurrency, requests } = settings;
+  const responseBytes = response(BODY_BYTES.small, 'close').length;
+  const beside = settings.openSessions === 0 ? '' : `, beside ${String(settings.openSessions)} open sessions`;
   return {
-    name: 'connect',
-    title: `new connection per request: ${settings.clientName}, ${String(requests)} requests, concurrency ${String(concurrency)}`,
+    name,
+    title: `new connection per request: ${settings.clientName}, ${String(requests)} requests, concurrency ${String(concurrency)}${beside}${setupInWords(setup)}`,
     service: 'once',
+    setup,
     measuresControl: true,
     headline: 'cpuUsPerConnection',
     figures: [
@@ -36,14 +44,17 @@ export function createConnect(settings: ConnectSettings): Scenario {
     ],
     async run(peer) {
       const load = { port: peer.port, concurrency, responseBytes };
+      const open = await openSilent(peer.port, settings.openSessions, OPENED_AT_ONCE);
       await settings.client({ ...load, requests: settings.warmUpRequests });
       await sleep(SETTLE_MS);
       const stopCpuMeter = cpuMeterOf(peer)();
       const result = await settings.client({ ...load, requests });
       await sleep(SETTLE_MS);
       const cpu = stopCpuMeter();
+      const lost = open.filter(socket => socket.readyState !== 'open').length;
+      await closeSessions(open);
       return {
-        errors: result.errors,
+        errors: result.errors + lost,
         figures: {
           connectionsPerSecond: requests / result.seconds,
           p50Ms: result.p50Ms,

@@ -8,9 +8,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeSessions, openSessions } from '../load/idle-client.ts';
 import { residentBytes } from '../measure/rss.ts';
-import type { Scenario } from './scenario.ts';
+import { PLAIN_SETUP, type Scenario } from './scenario.ts';
 
 export interface IdleSettings {
+  readonly name: string;
   readonly sessions: number;
   readonly warmUpSessions: number;
 }
@@ -20,11 +21,12 @@ const CONCURRENCY = 100;
 const SETTLE_MS = 400;
 
 export function createIdle(settings: IdleSettings): Scenario {
-  const { sessions } = settings;
+  const { name, sessions } = settings;
   return {
-    name: 'idle',
+    name,
     title: `idle memory: growth of resident memory with ${String(sessions)} idle sessions, warm process`,
     service: 'echo',
+    setup: PLAIN_SETUP,
     measuresControl: false,
     headline: 'kibibytesPerSession',
     figures: [

@@ -7,7 +7,7 @@
  */
 import type { Service } from '../backend/backend.ts';
 import { startCpuMeter, type CpuUse } from '../measure/cpu.ts';
-import type { RunningPeer } from '../peers/peer.ts';
+import type { PeerTask, RunningPeer, Workers } from '../peers/peer.ts';
 
 /** One column: what it is called, how it is printed and which direction is good. */
 export interface Figure {
@@ -26,16 +26,51 @@ export interface Scenario {
   readonly title: string;
   /** What the backends do with its connections. */
   readonly service: Service;
+  readonly setup: Setup;
   /** False where only a balancer's process can be measured. */
   readonly measuresControl: boolean;
+  /** Rounds after which nothing new is to be learned; without it, as many as are asked for. */
+  readonly maxRounds?: number;
   readonly figures: readonly Figure[];
   /** Key of the figure that stands in the summary and whose spread is shown. */
   readonly headline: string;
+  /** Called once before the first round: why the scenario cannot be measured here, or undefined. */
+  unavailable?(): Promise<string | undefined>;
+  /** Called once before the first round, for what must be known of the peers before they can be compared. */
+  prepare?(field: Field): Promise<void>;
   run(peer: RunningPeer): Promise<Measured>;
 }
 
+/** Who takes part in a scenario, for `prepare`. */
+export interface Field {
+  /** Starts each of them in turn, calls `measure`, and stops it; those that fail are left out. */
+  forEach(
+    role: 'rival' | 'subject' | 'control',
+    measure: (peer: RunningPeer) => Promise<void>,
+  ): Promise<void>;
+}
+
+/** What a scenario asks of the balancers; peers with another number of workers do not take part. */
+export interface Setup {
+  readonly workers: Workers;
+  readonly backends: number;
+  readonly strategy: PeerTask['strategy'];
+}
+
+/** One core, three backends in turn. */
+export const PLAIN_SETUP: Setup = { workers: 1, backends: 3, strategy: 'roundrobin' };
+
+/** The part of a setup that a title has to tell, if it is not the plain one. */
+export function setupInWords({ workers, backends, strategy }: Setup): string {
+  return [
+    workers === PLAIN_SETUP.workers ? '' : `, ${String(workers)} workers`,
+    backends === PLAIN_SETUP.backends ? '' : `, ${String(backends)} backends`,
+    strategy === PLAIN_SETUP.strategy ? '' : `, ${strategy}`,
+  ].join('');
+}
+
 export interface Measured {
-  /** By figure key; a figure that could not be measured is missing. */
+  /** By figure key; a figure that could not be measured is missing. Keys beyond the columns are kept in the JSON. */
   readonly figures: Readonly<Record<string, number>>;
   /** Connections or requests that failed. */
   readonly errors: number;

@@ -1,24 +1,28 @@
 /**
- * Small requests on kept connections: the cost of moving one message each way, and its latency.
+ * Requests on kept connections, one in flight on each: the cost of moving a message each way, and its latency.
  */
 import { runExchanges } from '../load/exchange-client.ts';
-import { REQUEST, SMALL_BODY_BYTES, response } from '../load/messages.ts';
+import { BODY_BYTES, REQUEST, response } from '../load/messages.ts';
 import { percentile } from '../measure/stats.ts';
-import { CORE_FIGURES, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
+import { CORE_FIGURES, cpuFigures, cpuMeterOf, setupInWords, type Scenario, type Setup } from './scenario.ts';
 
-export interface SmallSettings {
+export interface RequestsSettings {
+  readonly name: string;
+  readonly size: 'small' | 'medium';
+  readonly setup: Setup;
   readonly connections: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
 }
 
-export function createSmall(settings: SmallSettings): Scenario {
-  const { connections } = settings;
-  const answer = response(SMALL_BODY_BYTES, 'keep-alive');
+export function createRequests(settings: RequestsSettings): Scenario {
+  const { name, size, setup, connections } = settings;
+  const answer = response(BODY_BYTES[size], 'keep-alive');
   return {
-    name: 'small',
-    title: `small requests: HTTP/1.1 keep-alive, ${String(SMALL_BODY_BYTES)}-byte body, ${String(connections)} connections`,
-    service: 'small',
+    name,
+    title: `${size} requests: HTTP/1.1 keep-alive, ${String(BODY_BYTES[size])}-byte body, ${String(connections)} connections${setupInWords(setup)}`,
+    service: size,
+    setup,
     measuresControl: true,
     headline: 'cpuUsPerRequest',
     figures: [
