@@ -3,8 +3,8 @@
  *
  * Place: started by the session once a backend is connected; ends with one outcome.
  * How: a chunk read from one side is written to the other; where the kernel does not take it, reading stops
- * until it has: at most one chunk and one stream buffer per direction are ever held. A FIN follows the last
- * byte. A reset follows it too: not before the peer has everything (send-queue.ts), unless `abort` says so.
+ * until it has: at most one chunk per direction is ever held. A FIN follows the last byte. A reset follows it
+ * too: not before the peer has everything (send-queue.ts), unless `abort` says so.
  * Where the system does not tell what the peer has, a FIN stands in for the reset, rather than lost bytes.
  * With `reuse` a client's FIN is first answered by a look at the backend: what the kernel had for us when the FIN
  * was read comes within two turns of the loop (the rest of this poll, and one more). A backend that is quiet
@@ -140,19 +140,19 @@ class NodeRelay implements Relay {
 
   forward(from: Side, chunk: Buffer): void {
     const to = this.#other(from);
-    const { socket } = to.connection;
+    const { connection } = to;
     // A side that outlives the reset of the other has nobody left to talk to.
-    if (this.#resetBy === to || to.deaf || socket.destroyed) return;
+    if (this.#resetBy === to || to.deaf || connection.socket.destroyed) return;
     from.receivedBytes += chunk.length;
     this.#lastWord = from;
     this.#stamp();
-    if (!socket.write(chunk)) from.connection.socket.pause();
+    if (!connection.write(chunk)) from.connection.pauseReading();
   }
 
   drained(to: Side): void {
     this.#stamp();
     this.#lastWord = this.#other(to);
-    if (this.#resetBy === undefined && !to.deaf) this.#other(to).connection.socket.resume();
+    if (this.#resetBy === undefined && !to.deaf) this.#other(to).connection.resumeReading();
   }
 
   end(from: Side, wasReset: boolean): void {
@@ -170,8 +170,11 @@ class NodeRelay implements Relay {
   }
 
   #passFinOn(from: Side): void {
-    const { socket } = this.#other(from).connection;
-    if (!socket.destroyed) socket.end();
+    const { connection, ended } = this.#other(from);
+    if (connection.socket.destroyed) return;
+    // Behind both FINs there is nothing left to read, so closing alone says the same as a FIN before it.
+    if (ended && !connection.hasUnsent) connection.socket.destroy();
+    else connection.end();
   }
 
   /** The bytes written to `to` are lost with its peer, but what it had sent before is still to be read. */
@@ -181,8 +184,11 @@ class NodeRelay implements Relay {
       to.connection.reset();
       return;
     }
-    this.#other(to).connection.socket.pause();
-    if (to.ended) this.#resetOther(to);
+    const other = this.#other(to);
+    other.connection.pauseReading();
+    // Where neither takes a byte any more, nothing that one of them still has to say can be delivered.
+    if (other.deaf) this.#resetOther(other);
+    else if (to.ended) this.#resetOther(to);
   }
 
   closed(side: Side, failed: boolean): void {
@@ -199,8 +205,9 @@ class NodeRelay implements Relay {
     const client = this.#client;
     // A greeting that the client left without an answer would be missed by the next one.
     const isOver = client.receivedBytes === 0 ? this.#lastWord === undefined : this.#lastWord !== client;
-    const { socket } = client.connection;
-    const hasAll = !client.deaf && !socket.destroyed && !socket.writableEnded && socket.writableLength === 0;
+    const { connection } = client;
+    const hasAll =
+      !client.deaf && !connection.socket.destroyed && !connection.hasEnded && !connection.hasUnsent;
     return isOver && hasAll && !this.#backend.deaf && this.#backend.connection.isQuiet;
   }
 
@@ -216,7 +223,7 @@ class NodeRelay implements Relay {
       }
       this.#handedBack = true;
       this.#backend.connection.unwatch();
-      this.#client.connection.socket.end();
+      this.#client.connection.socket.destroy();
     };
     setImmediate(() => setImmediate(decide));
   }
@@ -233,15 +240,15 @@ class NodeRelay implements Relay {
     const { connection } = other;
     const { socket } = connection;
     if (socket.destroyed) return;
-    socket.pause();
+    connection.pauseReading();
     if (by.receivedBytes === 0 || other.deaf) {
       connection.reset();
     } else if (!connection.isTcp) {
       // Bytes on a unix socket are with the peer once they are written, and there is no reset.
-      socket.destroySoon();
+      connection.destroyWhenWritten();
     } else {
       this.#cancelDelivery = this.#deps.sendQueues.whenDelivered(
-        socket,
+        connection,
         () => this.#stamp(),
         delivery => {
           if (delivery === 'delivered') connection.reset();
@@ -253,9 +260,9 @@ class NodeRelay implements Relay {
 
   /** Reading on matters: closing with unread bytes would reset at once and lose what is on its way. */
   #endInsteadOfReset(connection: NodeConnection): void {
-    const { socket } = connection;
-    if (!socket.destroyed) socket.end();
-    socket.resume();
+    if (connection.socket.destroyed) return;
+    connection.end();
+    connection.resumeReading();
   }
 
   #tellHalfClosed(): void {
