@@ -21,20 +21,27 @@ export function connectNode(
   deps: ConnectionDeps,
   done: (result: ConnectResult) => void,
 ): Cancel {
-  const socket = connect(
-    address.kind === 'unix'
-      ? { path: address.path, allowHalfOpen: true }
-      : // Happy eyeballs give up on an address after 250 ms; there is only one address here.
-        {
-          host: address.host,
-          port: address.port,
-          allowHalfOpen: true,
-          noDelay: true,
-          autoSelectFamily: false,
-        },
+  const connection = new NodeConnection(
+    onread => {
+      const common = { allowHalfOpen: true, onread };
+      const socket = connect(
+        address.kind === 'unix'
+          ? { ...common, path: address.path }
+          : // Happy eyeballs give up on an address after 250 ms; there is only one address here.
+            {
+              ...common,
+              host: address.host,
+              port: address.port,
+              noDelay: true,
+              autoSelectFamily: false,
+            },
+      );
+      return socket.pause();
+    },
+    backendPeer(address),
+    deps,
   );
-  socket.pause();
-  const connection = new NodeConnection(socket, backendPeer(address), deps);
+  const { socket } = connection;
 
   let settled = false;
   const settle = (): boolean => {

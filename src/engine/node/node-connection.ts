@@ -5,14 +5,18 @@
  * whoever owns it: a watch, `finish`, or the relay.
  * Invariants: an 'error' listener exists from birth, so nothing the peer does ends the process; nothing is
  * read while nobody owns the socket; bytes read during a watch are held and come first; exactly one owner.
- * A failed write does not end the socket: Node would destroy it together with the unread answer of a peer
- * that stopped listening (a server that says "413" and closes). The `_write` hooks of the stream API swallow
- * the error; reading goes on and meets the end or the reset behind the last byte.
+ * Reading: into the buffers of the engine (read-buffers.ts), so a chunk is valid until `onData` returns, or until
+ * everything is written if the owner has passed it to another connection's `write` and stops reading at once.
+ * Writing: straight to the handle through the `_write` hook, past the buffers of the stream, which pauses the
+ * reader whenever the kernel does not take all. A failed write does not end the socket: Node would destroy it
+ * together with the unread answer of a peer that stopped listening (a server that says "413" and closes); reading
+ * goes on and meets the end or the reset behind the last byte.
  */
-import { Socket } from 'node:net';
+import { Socket, type OnReadOpts } from 'node:net';
 
 import type { Connection } from '../engine.ts';
 import { endWasReset } from './peer-reset.ts';
+import type { ReadBuffers } from './read-buffers.ts';
 import type { Room } from '../room.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
@@ -40,15 +44,24 @@ export interface ConnectionDeps {
   readonly setTimer: SetTimer;
   /** Where `finish` takes a place for as long as it waits for the peer. */
   readonly room: Room;
+  readonly buffers: ReadBuffers;
 }
 
-/** A watch stops reading here; one read of up to 64 KiB may lie beyond. */
+/** Who makes the socket of a connection: not flowing, and reading as `onread` says. */
+export type MakeSocket = (onread: OnReadOpts) => Socket;
+
+/** A watch stops reading here; one read may lie beyond. */
 const HELD_LIMIT_BYTES = 16 * 1024;
 /** `finish` swallows this much, then stops reading and leaves the rest to the kernel's buffers. */
 const SWALLOW_LIMIT_BYTES = 64 * 1024;
 const SWALLOW_LIMIT_MS = 2000;
 
-type WriteDone = (error?: Error | null) => void;
+/** What a stream tells its `_write` hook when the chunk is bytes; Node's documentation knows it, its types do not. */
+const BYTES = 'buffer' as BufferEncoding;
+
+/** A socket that reads so much at once gets a large buffer, and keeps it while it reads no less than this. */
+const LARGE_FROM_BYTES = 16 * 1024;
+const LARGE_UNTIL_BYTES = 4 * 1024;
 
 export class NodeConnection implements Connection {
   readonly peerAddress: string;
@@ -63,27 +76,56 @@ export class NodeConnection implements Connection {
   #end: 'open' | 'fin' | 'reset' = 'open';
   #failed = false;
   #closed = false;
-  /** Node passes the same completion callback to every write, so one tolerant copy per socket is enough. */
-  #writeDone: WriteDone | undefined;
-  #tolerantWriteDone: WriteDone = () => undefined;
+  /** A buffer of its own, while it reads much. */
+  #large: Buffer | undefined;
+  #isReading = false;
+  #isPaused = true;
+  /** Node gives its bytes as 'data', because the socket could not be made with `onread`. */
+  readonly #isStreamed: boolean;
+  #pendingWrites = 0;
+  #isWriting = false;
+  #whenWritten: 'nothing' | 'end' | 'destroy' = 'nothing';
+  readonly #written: (error?: Error | null) => void;
 
-  /** Takes a socket that is not flowing; it stays unread until somebody owns it. */
-  constructor(socket: Socket, peer: Peer, deps: ConnectionDeps) {
-    this.socket = socket;
+  /** Takes a socket that is not flowing, or makes it; it stays unread until somebody owns it. */
+  constructor(source: Socket | MakeSocket, peer: Peer, deps: ConnectionDeps) {
+    this.#deps = deps;
     this.isTcp = peer.kind === 'tcp';
     this.peerAddress = peer.address;
     this.peerPort = peer.port;
-    this.#deps = deps;
+    this.#isStreamed = source instanceof Socket;
+    const socket =
+      source instanceof Socket
+        ? source
+        : source({
+            buffer: () => this.#large ?? deps.buffers.shared,
+            callback: (bytes, buffer) => this.#read(bytes, buffer),
+          });
+    this.socket = socket;
+    this.#written = error => this.#receiveWritten(error);
     socket.on('error', () => {
       this.#failed = true;
     });
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    if (this.#isStreamed) socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#receiveEnd());
-    socket.on('drain', () => this.#owner?.onDrain());
     socket.on('close', () => this.#receiveClose());
-    socket._write = (chunk, encoding, done) =>
-      Socket.prototype._write.call(socket, chunk, encoding, this.#tolerant(done));
-    socket._writev = (chunks, done) => Socket.prototype._writev?.call(socket, chunks, this.#tolerant(done));
+  }
+
+  /** Some of what was written is not with the kernel yet. */
+  get hasUnsent(): boolean {
+    return this.#pendingWrites > 0;
+  }
+
+  /** Our FIN is out, or follows the last byte. */
+  get hasEnded(): boolean {
+    return this.socket.writableEnded || this.#whenWritten !== 'nothing';
+  }
+
+  /** Everything received is with the owner, everything written with the kernel, and nobody has ended. */
+  get isQuiet(): boolean {
+    const { socket } = this;
+    const isOpen = this.#end === 'open' && !socket.destroyed && !this.hasEnded;
+    return isOpen && !this.hasUnsent && socket.readableLength === 0;
   }
 
   watch(onChange: (change: 'readable' | 'dead') => void): void {
@@ -96,7 +138,7 @@ export class NodeConnection implements Connection {
     const watcher: ConnectionOwner = {
       onData: chunk => {
         this.#hold(chunk);
-        if (this.#heldBytes >= HELD_LIMIT_BYTES) this.socket.pause();
+        if (this.#heldBytes >= HELD_LIMIT_BYTES) this.pauseReading();
         tell('readable');
       },
       onEnd: () => tell('dead'),
@@ -105,7 +147,7 @@ export class NodeConnection implements Connection {
       onClose: () => tell('dead'),
     };
     this.#owner = watcher;
-    if (!this.#closed && this.#heldBytes < HELD_LIMIT_BYTES) this.socket.resume();
+    if (!this.#closed && this.#heldBytes < HELD_LIMIT_BYTES) this.resumeReading();
     // What is known already is told too, but not before this call has returned.
     process.nextTick(() => {
       if (this.#held.length > 0) tell('readable');
@@ -115,7 +157,7 @@ export class NodeConnection implements Connection {
 
   unwatch(): void {
     this.#owner = undefined;
-    this.socket.pause();
+    this.pauseReading();
   }
 
   finish(bytes?: Uint8Array): void {
@@ -132,7 +174,7 @@ export class NodeConnection implements Connection {
     this.own({
       onData: chunk => {
         swallowedBytes += chunk.length;
-        if (swallowedBytes > SWALLOW_LIMIT_BYTES) socket.pause();
+        if (swallowedBytes > SWALLOW_LIMIT_BYTES) this.pauseReading();
       },
       onEnd: () => undefined,
       onDrain: () => undefined,
@@ -142,9 +184,9 @@ export class NodeConnection implements Connection {
         room.leave();
       },
     });
-    if (socket.writableEnded) return;
-    if (bytes !== undefined && bytes.length > 0) socket.write(bytes);
-    socket.end();
+    if (this.hasEnded) return;
+    if (bytes !== undefined && bytes.length > 0) this.write(bytes);
+    this.end();
   }
 
   reset(): void {
@@ -152,7 +194,7 @@ export class NodeConnection implements Connection {
     if (socket.destroyed) return;
     if (!this.isTcp) {
       socket.destroy();
-    } else if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0) {
+    } else if (socket.writableEnded && !socket.writableFinished) {
       // shutdown(2) is under way. libuv refuses a reset until it is done, within this turn or the next, and
       // Node would lose the descriptor over that refusal (EINVAL from uv_tcp_close_reset).
       socket.once('finish', () => socket.resetAndDestroy());
@@ -164,7 +206,7 @@ export class NodeConnection implements Connection {
   /** Makes `owner` the one who reads: first what was held, then what arrives. `onClose` never comes at once. */
   own(owner: ConnectionOwner): void {
     this.#owner = owner;
-    if (!this.#closed) this.socket.resume();
+    if (!this.#closed) this.resumeReading();
     const held = this.#held;
     this.#held = [];
     this.#heldBytes = 0;
@@ -173,20 +215,77 @@ export class NodeConnection implements Connection {
     if (this.#closed) process.nextTick(() => owner.onClose(this.#failed));
   }
 
-  /** Everything received is with the owner, everything written with the kernel, and nobody has ended. */
-  get isQuiet(): boolean {
-    const { socket } = this;
-    return (
-      this.#end === 'open' &&
-      !socket.destroyed &&
-      !socket.writableEnded &&
-      socket.writableLength === 0 &&
-      socket.readableLength === 0
-    );
+  /** True when the kernel has taken it all; otherwise `bytes` stay in use until `onDrain`. */
+  write(bytes: Uint8Array): boolean {
+    this.#pendingWrites++;
+    this.#isWriting = true;
+    this.socket._write(bytes, BYTES, this.#written);
+    this.#isWriting = false;
+    return this.#pendingWrites === 0;
+  }
+
+  /** Sends a FIN behind everything written; never before that, or a reset would have to wait as long. */
+  end(): void {
+    if (this.hasUnsent) this.#whenWritten = 'end';
+    else this.socket.end();
+  }
+
+  /** Closes the socket behind everything written. */
+  destroyWhenWritten(): void {
+    if (this.hasUnsent) this.#whenWritten = 'destroy';
+    else this.socket.destroySoon();
+  }
+
+  pauseReading(): void {
+    this.#isPaused = true;
+    // Within a read its return value stops the reading.
+    if (!this.#isReading) this.socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#isPaused = false;
+    if (this.#isReading) return;
+    if (this.#isStreamed) this.socket.resume();
+    // Starts the handle, as `resume` would, without making the stream flow: nothing ever comes through it.
+    else this.socket.read(0);
+  }
+
+  /** `onread` of the socket: false stops the reading. */
+  #read(bytes: number, buffer: Uint8Array): boolean {
+    const { buffers } = this.#deps;
+    this.#isReading = true;
+    if (this.#large !== undefined && bytes >= LARGE_UNTIL_BYTES) {
+      this.#receive(Buffer.from(buffer.buffer, buffer.byteOffset, bytes));
+    } else {
+      const copy = Buffer.allocUnsafe(bytes);
+      copy.set(buffer.subarray(0, bytes));
+      if (this.#large !== undefined) {
+        buffers.giveBack(this.#large);
+        this.#large = undefined;
+      } else if (bytes >= LARGE_FROM_BYTES) {
+        this.#large = buffers.lend();
+      }
+      this.#receive(copy);
+    }
+    this.#isReading = false;
+    return !this.#isPaused;
+  }
+
+  #receiveWritten(error?: Error | null): void {
+    this.#pendingWrites--;
+    if (this.socket.destroyed) return;
+    if (error) this.#owner?.onWriteFailed();
+    else if (!this.#isWriting && this.#pendingWrites === 0) this.#receiveDrain();
+  }
+
+  #receiveDrain(): void {
+    if (this.#whenWritten === 'end') this.socket.end();
+    else if (this.#whenWritten === 'destroy') this.socket.destroySoon();
+    this.#owner?.onDrain();
   }
 
   #hold(chunk: Buffer): void {
-    this.#held.push(chunk);
+    this.#held.push(this.#large === undefined ? chunk : Buffer.from(chunk));
     this.#heldBytes += chunk.length;
   }
 
@@ -202,7 +301,9 @@ export class NodeConnection implements Connection {
 
   #receiveClose(): void {
     this.#closed = true;
-    if (this.#failed) this.#rescueUnread();
+    if (this.#large !== undefined) this.#deps.buffers.drop();
+    this.#large = undefined;
+    if (this.#failed && this.#isStreamed) this.#rescueUnread();
     this.#owner?.onClose(this.#failed);
   }
 
@@ -213,16 +314,5 @@ export class NodeConnection implements Connection {
       if (!Buffer.isBuffer(chunk)) return;
       this.#receive(chunk);
     }
-  }
-
-  #tolerant(done: WriteDone): WriteDone {
-    if (this.#writeDone !== done) {
-      this.#writeDone = done;
-      this.#tolerantWriteDone = error => {
-        if (error) this.#owner?.onWriteFailed();
-        done();
-      };
-    }
-    return this.#tolerantWriteDone;
   }
 }

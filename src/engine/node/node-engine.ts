@@ -10,6 +10,7 @@ import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
 import { startRelay, type CoarseClock } from './node-relay.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { Room } from '../room.ts';
 import { createSendQueueWatch } from './send-queue.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
@@ -26,24 +27,26 @@ export interface NodeEngineDeps {
   readonly setTimer?: SetTimer;
   /** Where the kernel's socket tables are; default `/proc/self/net`. Absent on other systems than Linux. */
   readonly procNet?: string;
+  /** Whether clients are taken from Node before it makes streams of them, where it can be done; default true. */
+  readonly takesHandles?: boolean;
 }
 
 const WAITING_LIMIT = 1024;
 
 /** Creates the engine. It holds no resources by itself: listeners, connections and relays do. */
 export function createNodeEngine(deps: NodeEngineDeps): Engine {
-  const { clock, waitingLimit = WAITING_LIMIT, setTimer = setUnrefTimer } = deps;
+  const { clock, waitingLimit = WAITING_LIMIT, setTimer = setUnrefTimer, takesHandles = true } = deps;
   const sendQueues = createSendQueueWatch({
     setTimer,
     ...(deps.procNet === undefined ? {} : { procNet: deps.procNet }),
   });
-  const room = new Room(waitingLimit);
+  const connectionDeps = { setTimer, room: new Room(waitingLimit), buffers: new ReadBuffers() };
   const relayDeps = { clock, sendQueues };
 
   return {
     name: 'node',
-    listen: (where, handlers) => listenNode(where, handlers, { setTimer, room }),
-    connect: (address, options, done) => connectNode(address, options, { setTimer, room }, done),
+    listen: (where, handlers) => listenNode(where, handlers, connectionDeps, takesHandles),
+    connect: (address, options, done) => connectNode(address, options, connectionDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),
   };

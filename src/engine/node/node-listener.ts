@@ -14,6 +14,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Address } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
+import { socketOver, takeHandles, type AcceptedHandle } from './accept.ts';
 import { bind } from './bind.ts';
 import { NodeConnection, type ConnectionDeps, type Peer } from './node-connection.ts';
 
@@ -25,11 +26,12 @@ export async function listenNode(
   where: Address | ListeningSocket,
   handlers: ListenHandlers,
   deps: ConnectionDeps,
+  takesHandles: boolean,
 ): Promise<EngineListener> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
   const bound = await bind(server, where);
   // Still in the turn that bound the socket: nobody can have been accepted yet.
-  return new NodeListener(server, bound, handlers, deps);
+  return new NodeListener(server, bound, handlers, deps, takesHandles);
 }
 
 class NodeListener implements EngineListener {
@@ -44,14 +46,21 @@ class NodeListener implements EngineListener {
   #accepted = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(server: Server, address: Address, handlers: ListenHandlers, deps: ConnectionDeps) {
+  constructor(
+    server: Server,
+    address: Address,
+    handlers: ListenHandlers,
+    deps: ConnectionDeps,
+    takesHandles: boolean,
+  ) {
     this.#server = server;
     this.address = address;
     this.#handlers = handlers;
     this.#deps = deps;
     // A failed accept (out of descriptors) is the kernel's to report again; unheard it would end the process.
     server.on('error', () => undefined);
-    server.on('connection', socket => this.#accept(socket));
+    if (takesHandles && takeHandles(server, handle => this.#acceptHandle(handle))) return;
+    server.on('connection', socket => this.#acceptSocket(socket));
   }
 
   pause(): void {
@@ -85,15 +94,27 @@ class NodeListener implements EngineListener {
     this.#server.close();
   }
 
-  #accept(socket: Socket): void {
+  #acceptHandle(handle: AcceptedHandle): void {
     this.#accepted++;
-    const peer = clientPeer(socket, this.address.kind);
+    const name: { address?: string; port?: number } = {};
+    handle.getpeername?.(name);
+    const peer = clientPeer(this.address.kind, name.address, name.port);
+    if (peer === undefined) handle.close();
+    else this.#accept(new NodeConnection(onread => socketOver(handle, onread), peer, this.#deps));
+  }
+
+  #acceptSocket(socket: Socket): void {
+    this.#accepted++;
+    const peer = clientPeer(this.address.kind, socket.remoteAddress, socket.remotePort);
     if (peer === undefined) {
       socket.on('error', () => undefined);
       socket.destroy();
-      return;
+    } else {
+      this.#accept(new NodeConnection(socket, peer, this.#deps));
     }
-    const client = new NodeConnection(socket, peer, this.#deps);
+  }
+
+  #accept(client: NodeConnection): void {
     if (!this.#paused && this.#waiting.length === 0) {
       this.#handlers.onClient(client);
     } else if (this.#deps.room.take()) {
@@ -120,9 +141,8 @@ class NodeListener implements EngineListener {
 
 const MAPPED_IPV4 = '::ffff:';
 
-function clientPeer(socket: Socket, kind: Address['kind']): Peer | undefined {
+function clientPeer(kind: Address['kind'], remoteAddress?: string, remotePort?: number): Peer | undefined {
   if (kind === 'unix') return { kind, address: '', port: 0 };
-  const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined || remotePort === undefined) return undefined;
   // A listener on every address sees IPv4 clients in IPv6 clothes.
   const isMapped = remoteAddress.startsWith(MAPPED_IPV4) && remoteAddress.includes('.');

@@ -3,8 +3,8 @@
  *
  * Place: started by the session once a backend is connected; ends with one outcome.
  * How: a chunk read from one side is written to the other; where the kernel does not take it, reading stops
- * until it has: at most one chunk and one stream buffer per direction are ever held. A FIN follows the last
- * byte. A reset follows it too: not before the peer has everything (send-queue.ts), unless `abort` says so.
+ * until it has: at most one chunk per direction is ever held. A FIN follows the last byte. A reset follows it
+ * too: not before the peer has everything (send-queue.ts), unless `abort` says so.
  * Where the system does not tell what the peer has, a FIN stands in for the reset, rather than lost bytes.
  * With `reuse` a client's FIN is first answered by a look at the backend: what the kernel had for us when the FIN
  * was read comes within two turns of the loop (the rest of this poll, and one more). A backend that is quiet
@@ -35,7 +35,7 @@ export function startRelay(
   handlers: RelayHandlers,
   options: RelayOptions = {},
 ): Relay {
-  return new NodeRelay(client, backend, deps, handlers, options.reuse ?? false);
+  return new NodeRelay(client, backend, deps, handlers, options);
 }
 
 /** One of the two sides; passes what happens on its connection to the relay. */
@@ -82,6 +82,9 @@ class NodeRelay implements Relay {
   readonly #deps: RelayDeps;
   readonly #handlers: RelayHandlers;
   readonly #reuse: boolean;
+  /** The backend has served another client: what it says before this one does was meant for that one. */
+  readonly #guarded: boolean;
+  #isStale = false;
   #lastActivityMs: number;
   /** Whose bytes were handed to the kernel last. */
   #lastWord: Side | undefined;
@@ -100,16 +103,25 @@ class NodeRelay implements Relay {
     backend: NodeConnection,
     deps: RelayDeps,
     handlers: RelayHandlers,
-    reuse: boolean,
+    options: RelayOptions,
   ) {
     this.#client = new Side('client', client, this);
     this.#backend = new Side('backend', backend, this);
     this.#deps = deps;
     this.#handlers = handlers;
-    this.#reuse = reuse;
+    this.#reuse = options.reuse === true;
+    this.#guarded = options.reused === true && handlers.onStale !== undefined;
     this.#lastActivityMs = deps.clock.nowMs;
-    client.own(this.#client);
-    backend.own(this.#backend);
+    if (this.#guarded) {
+      // What the backend still has to say to its client before comes first; then it is this client's turn.
+      backend.own(this.#backend);
+      inTwoTurns(() => {
+        if (!this.#isStale) client.own(this.#client);
+      });
+    } else {
+      client.own(this.#client);
+      backend.own(this.#backend);
+    }
     this.#started = true;
     if (this.halfClosed) process.nextTick(() => this.#tellHalfClosed());
   }
@@ -139,20 +151,24 @@ class NodeRelay implements Relay {
   }
 
   forward(from: Side, chunk: Buffer): void {
+    if (this.#guarded && from === this.#backend && this.#client.receivedBytes === 0) {
+      this.#startOver();
+      return;
+    }
     const to = this.#other(from);
-    const { socket } = to.connection;
+    const { connection } = to;
     // A side that outlives the reset of the other has nobody left to talk to.
-    if (this.#resetBy === to || to.deaf || socket.destroyed) return;
+    if (this.#resetBy === to || to.deaf || connection.socket.destroyed) return;
     from.receivedBytes += chunk.length;
     this.#lastWord = from;
     this.#stamp();
-    if (!socket.write(chunk)) from.connection.socket.pause();
+    if (!connection.write(chunk)) from.connection.pauseReading();
   }
 
   drained(to: Side): void {
     this.#stamp();
     this.#lastWord = this.#other(to);
-    if (this.#resetBy === undefined && !to.deaf) this.#other(to).connection.socket.resume();
+    if (this.#resetBy === undefined && !to.deaf) this.#other(to).connection.resumeReading();
   }
 
   end(from: Side, wasReset: boolean): void {
@@ -170,8 +186,11 @@ class NodeRelay implements Relay {
   }
 
   #passFinOn(from: Side): void {
-    const { socket } = this.#other(from).connection;
-    if (!socket.destroyed) socket.end();
+    const { connection, ended } = this.#other(from);
+    if (connection.socket.destroyed) return;
+    // Behind both FINs there is nothing left to read, so closing alone says the same as a FIN before it.
+    if (ended && !connection.hasUnsent) connection.socket.destroy();
+    else connection.end();
   }
 
   /** The bytes written to `to` are lost with its peer, but what it had sent before is still to be read. */
@@ -181,8 +200,11 @@ class NodeRelay implements Relay {
       to.connection.reset();
       return;
     }
-    this.#other(to).connection.socket.pause();
-    if (to.ended) this.#resetOther(to);
+    const other = this.#other(to);
+    other.connection.pauseReading();
+    // Where neither takes a byte any more, nothing that one of them still has to say can be delivered.
+    if (other.deaf) this.#resetOther(other);
+    else if (to.ended) this.#resetOther(to);
   }
 
   closed(side: Side, failed: boolean): void {
@@ -199,8 +221,9 @@ class NodeRelay implements Relay {
     const client = this.#client;
     // A greeting that the client left without an answer would be missed by the next one.
     const isOver = client.receivedBytes === 0 ? this.#lastWord === undefined : this.#lastWord !== client;
-    const { socket } = client.connection;
-    const hasAll = !client.deaf && !socket.destroyed && !socket.writableEnded && socket.writableLength === 0;
+    const { connection } = client;
+    const hasAll =
+      !client.deaf && !connection.socket.destroyed && !connection.hasEnded && !connection.hasUnsent;
     return isOver && hasAll && !this.#backend.deaf && this.#backend.connection.isQuiet;
   }
 
@@ -216,9 +239,21 @@ class NodeRelay implements Relay {
       }
       this.#handedBack = true;
       this.#backend.connection.unwatch();
-      this.#client.connection.socket.end();
+      this.#client.connection.socket.destroy();
     };
-    setImmediate(() => setImmediate(decide));
+    inTwoTurns(decide);
+  }
+
+  /** The client is the caller's again, unread; never before the relay has been started. */
+  #startOver(): void {
+    if (this.#isStale || this.#aborted) return;
+    this.#isStale = true;
+    this.#backend.connection.unwatch();
+    this.#backend.connection.reset();
+    this.#client.connection.unwatch();
+    process.nextTick(() => {
+      if (!this.#aborted) this.#handlers.onStale?.();
+    });
   }
 
   /** `by` was reset, and everything it had sent is read: the other side gets it all, then a reset. */
@@ -233,15 +268,15 @@ class NodeRelay implements Relay {
     const { connection } = other;
     const { socket } = connection;
     if (socket.destroyed) return;
-    socket.pause();
+    connection.pauseReading();
     if (by.receivedBytes === 0 || other.deaf) {
       connection.reset();
     } else if (!connection.isTcp) {
       // Bytes on a unix socket are with the peer once they are written, and there is no reset.
-      socket.destroySoon();
+      connection.destroyWhenWritten();
     } else {
       this.#cancelDelivery = this.#deps.sendQueues.whenDelivered(
-        socket,
+        connection,
         () => this.#stamp(),
         delivery => {
           if (delivery === 'delivered') connection.reset();
@@ -253,9 +288,9 @@ class NodeRelay implements Relay {
 
   /** Reading on matters: closing with unread bytes would reset at once and lose what is on its way. */
   #endInsteadOfReset(connection: NodeConnection): void {
-    const { socket } = connection;
-    if (!socket.destroyed) socket.end();
-    socket.resume();
+    if (connection.socket.destroyed) return;
+    connection.end();
+    connection.resumeReading();
   }
 
   #tellHalfClosed(): void {
@@ -282,4 +317,9 @@ class NodeRelay implements Relay {
     }
     return { by: this.#firstFin?.by ?? 'client', reason: 'closed', ...bytes };
   }
+}
+
+/** What the kernel has for us now is read by then: the rest of this poll, and one more. */
+function inTwoTurns(then: () => void): void {
+  setImmediate(() => setImmediate(then));
 }

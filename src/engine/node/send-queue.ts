@@ -17,13 +17,20 @@ import type { SetTimer } from '../../support/timer.ts';
 /** 'delivered': acknowledged, or the peer is gone and nothing can be; 'unknown': this system does not tell. */
 export type Delivery = 'delivered' | 'unknown';
 
+/** A connection with something on its way to the peer. */
+export interface Sending {
+  readonly socket: Socket;
+  /** Some of it is not with the kernel yet. */
+  readonly hasUnsent: boolean;
+}
+
 export interface SendQueueWatch {
   /** Calls `done` when nothing is left to send to the peer, and `onProgress` whenever less is left. */
-  whenDelivered(socket: Socket, onProgress: () => void, done: (delivery: Delivery) => void): () => void;
+  whenDelivered(sending: Sending, onProgress: () => void, done: (delivery: Delivery) => void): () => void;
 }
 
 interface Waiting {
-  readonly socket: Socket;
+  readonly sending: Sending;
   readonly row: TcpRow | undefined;
   readonly onProgress: () => void;
   readonly done: (delivery: Delivery) => void;
@@ -63,7 +70,7 @@ export function createSendQueueWatch(deps: {
     state = 'reading';
     delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
     // Bytes still queued in Node are not in the kernel's count: such sockets wait for the next pass.
-    const looked = [...everyone].filter(({ socket }) => isWithKernel(socket));
+    const looked = [...everyone].filter(({ sending }) => isWithKernel(sending));
     const lines = await lookUp('tcp', looked);
     const linesOfBoth = lines + (await lookUp('tcp6', looked));
     state = 'resting';
@@ -107,9 +114,9 @@ export function createSendQueueWatch(deps: {
   }
 
   return {
-    whenDelivered(socket, onProgress, done) {
-      const row = tcpRow(socket);
-      const each: Waiting = { socket, row, onProgress, done, leftBytes: undefined, missedPasses: 0 };
+    whenDelivered(sending, onProgress, done) {
+      const row = tcpRow(sending.socket);
+      const each: Waiting = { sending, row, onProgress, done, leftBytes: undefined, missedPasses: 0 };
       everyone.add(each);
       if (row === undefined) process.nextTick(() => settle(each, 'delivered'));
       // Only a pass that is far off is brought forward: a steady stream of resets must not put it off for ever.
@@ -126,7 +133,7 @@ export function createSendQueueWatch(deps: {
   };
 }
 
-/** True when Node holds nothing for the socket any more, its FIN included. */
-function isWithKernel(socket: Socket): boolean {
-  return socket.writableLength === 0 && (!socket.writableEnded || socket.writableFinished);
+/** True when Node holds nothing for the peer any more, our FIN included. */
+function isWithKernel({ socket, hasUnsent }: Sending): boolean {
+  return !hasUnsent && (!socket.writableEnded || socket.writableFinished);
 }

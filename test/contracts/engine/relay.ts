@@ -7,7 +7,7 @@ import type { Test } from 'tap';
 import { scripts } from '../../harness/backend.ts';
 import type { Peer } from '../../harness/peer.ts';
 import { until, untilSteady } from '../../harness/until.ts';
-import { FAMILIES, hasFamily, join, STOPPED_CLOCK, type CreateEngine } from './fixture.ts';
+import { FAMILIES, hasFamily, join, startBalancer, STOPPED_CLOCK, type CreateEngine } from './fixture.ts';
 
 const MIB = 1024 * 1024;
 
@@ -58,6 +58,24 @@ export function relayContract(t: Test, createEngine: CreateEngine): void {
     t.equal(backend.checksum(), sentByClient);
     t.equal(client.checksum(), sentByBackend);
     t.match(await ended(), { reason: 'closed', bytesFromClient: 5 * MIB, bytesFromBackend: 5 * MIB });
+  });
+
+  void t.test('sessions at once, some with slow readers, never see a byte of each other', async t => {
+    const joinAgain = await startBalancer(t, engine);
+    const play = async (_: unknown, session: number): Promise<void> => {
+      const { client, backend } = await joinAgain();
+      if (session % 3 === 0) client.readSlowly(64 * 1024, 2);
+      if (session % 4 === 0) backend.readSlowly(16 * 1024, 1);
+      const [sentByClient, sentByBackend] = await Promise.all([
+        sendRandom(client, MIB),
+        sendRandom(backend, 2 * MIB),
+      ]);
+      await client.untilEnded();
+      await backend.untilEnded();
+      t.equal(backend.checksum(), sentByClient);
+      t.equal(client.checksum(), sentByBackend);
+    };
+    await Promise.all(Array.from({ length: 16 }, play));
   });
 
   void t.test('a client that does not read holds the backend back', async t => {

@@ -1,0 +1,7 @@
+/** Runs the engine suite over the node engine as it is where a Node's handles look different: with plain streams. */
+import { createNodeEngine } from '../../../../src/engine/node/node-engine.ts';
+import { engineContract } from '../../../contracts/engine.ts';
+
+engineContract('node (plain streams)', options => createNodeEngine({ ...options, takesHandles: false }), {
+  waitsIn: 'room',
+});
