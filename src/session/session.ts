@@ -31,7 +31,8 @@ export interface SessionDeps extends DispatcherDeps {
   readonly wheel: DeadlineWheel;
   /** Milliseconds since 1970. */
   wallClock(): number;
-  onEnd(session: Session, record: SessionRecord): void;
+  /** `record` builds what is known of the session; it is only good for the time of the call. */
+  onEnd(session: Session, record: () => SessionRecord): void;
 }
 
 type Connected = DispatchResult & { readonly ok: true };
@@ -143,7 +144,7 @@ export class Session implements Timed {
     this.#state = { name: 'ended' };
     const connected = dispatched?.ok === true ? dispatched : undefined;
     const tried = dispatched?.ok === false ? dispatched : undefined;
-    this.#deps.onEnd(this, {
+    this.#deps.onEnd(this, () => ({
       id: this.id,
       listener: this.#settings.listener,
       upstream: this.#upstream.settings.name,
@@ -161,7 +162,7 @@ export class Session implements Timed {
       by: termination.by,
       phase: termination.phase,
       reason: termination.reason,
-    });
+    }));
   }
 }
 

@@ -6,6 +6,7 @@ import t from 'tap';
 import { createLoadBalancer } from '../../src/index.ts';
 import { formatAddress, parseAddress } from '../../src/support/address.ts';
 import { refusingAddress, startBackend } from '../harness/backend.ts';
+import { DATA_PLANE } from '../harness/data-plane.ts';
 import { until } from '../harness/until.ts';
 
 const SESSIONS = 10_000;
@@ -50,6 +51,7 @@ void t.test(`${SESSIONS} sessions of mixed endings leave nothing behind`, async 
     peer.socket.on('end', () => peer.socket.end());
   });
   const balancer = createLoadBalancer({
+    ...DATA_PLANE,
     listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
     upstreams: [
       {

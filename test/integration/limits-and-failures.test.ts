@@ -7,6 +7,7 @@ import type { ConfigInput } from '../../src/config/schema.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress, parseAddress, type Address } from '../../src/support/address.ts';
 import { refusingAddress, scripts, startBackend } from '../harness/backend.ts';
+import { DATA_PLANE } from '../harness/data-plane.ts';
 import { connectClient } from '../harness/client.ts';
 import { until } from '../harness/until.ts';
 
@@ -21,6 +22,7 @@ function create(
 ): LoadBalancer {
   const { listeners = [{}], strategy = 'first', maxSessions } = options;
   const balancer = createLoadBalancer({
+    ...DATA_PLANE,
     listeners: listeners.map((listener, i) => ({
       name: `web${i}`,
       bind: '127.0.0.1:0',
