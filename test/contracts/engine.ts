@@ -17,8 +17,15 @@ import { unownedContract } from './engine/unowned.ts';
 
 export type { CreateEngine } from './engine/fixture.ts';
 
-/** Declares the tests; `createEngine` is called afresh for every test. */
-export function engineContract(name: string, createEngine: CreateEngine): void {
+/**
+ * Declares the tests; `createEngine` is called afresh for every test. `waitsIn`: where the clients of a paused
+ * listener wait: in a bounded room of the engine's, or in the kernel's own queue.
+ */
+export function engineContract(
+  name: string,
+  createEngine: CreateEngine,
+  { waitsIn }: { readonly waitsIn: 'room' | 'kernel' },
+): void {
   for (const [part, contract] of Object.entries({
     listen: listenContract,
     connect: connectContract,
@@ -29,7 +36,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
     churn: churnContract,
   })) {
     void t.test(`${name} engine, ${part}`, { timeout: 80_000 }, t => {
-      contract(t, createEngine);
+      contract(t, createEngine, waitsIn);
       t.end();
     });
   }

@@ -1,19 +1,87 @@
-/** Stand-in until the engine is merged; never called, because `epollSupport` says that it cannot be had. */
+/**
+ * The `epoll` engine: sockets and relay as Linux system calls, in a readiness loop of its own.
+ *
+ * Place: the composition of this folder behind the contract in ../engine.ts; one per worker thread. Its loop
+ * blocks the thread for up to `ceilingMs` at a time, so it does not belong into a thread that does other work.
+ * Invariants: nothing here logs or throws on the data path; no state is shared between two engines.
+ */
 import { Lb4Error } from '../../errors.ts';
-import type { Engine } from '../engine.ts';
-import type { SetTimer } from '../../support/timer.ts';
+import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
+import type { Connection, Engine } from '../engine.ts';
+import { Room } from '../room.ts';
+import { ConnectDeadlines } from './connect-deadlines.ts';
+import { Descriptors, type OwnerTable } from './descriptors.ts';
+import { connectEpoll } from './epoll-connect.ts';
+import { EpollConnection } from './epoll-connection.ts';
+import { listenEpoll } from './epoll-listener.ts';
+import { startRelay } from './epoll-relay.ts';
 import type { Libc } from './libc.ts';
+import { PipePool } from './pipe-pool.ts';
+import { Poller } from './poller.ts';
+import { Reactor } from './reactor.ts';
 
 export interface EpollEngineDeps {
   readonly libc: Libc;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  /** The same, updated by its owner as often as `lastActivityMs` has to be exact. */
   readonly clock: { readonly nowMs: number };
+  /** The longest that a wait blocks the thread, in milliseconds; default 50. */
+  readonly ceilingMs?: number;
+  /** An eventfd with which other threads end the wait. */
   readonly wakeFd?: number;
-  readonly owners?: Uint8Array;
-  readonly ownerTag?: number;
-  readonly setTimer?: SetTimer;
+  /** Where to note which descriptors are this engine's, for whoever cleans up after the thread. */
+  readonly ownerTable?: OwnerTable;
+  /** How many connections `finish` may keep open at once; default 1024. Beyond that they are reset. */
   readonly waitingLimit?: number;
+  /** Default: global timers that do not keep the process alive. */
+  readonly setTimer?: SetTimer;
 }
 
-export function createEpollEngine({ ownerTag = 0 }: EpollEngineDeps): Engine {
-  throw new Lb4Error('LB4_WRONG_STATE', `the epoll engine is not part of this build (worker ${ownerTag})`);
+const CEILING_MS = 50;
+const WAITING_LIMIT = 1024;
+const READ_BYTES = 64 * 1024;
+
+export interface EpollEngine extends Engine {
+  /** Ends the loop and closes its descriptors; everything else must be closed already. */
+  close(): void;
+}
+
+/** Creates the engine. Throws when descriptors have run out. */
+export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
+  const { libc, clock, now, ceilingMs = CEILING_MS, setTimer = setUnrefTimer } = deps;
+  const reactor = new Reactor(libc, {
+    ceilingMs,
+    ...(deps.wakeFd === undefined ? {} : { wakeFd: deps.wakeFd }),
+  });
+  const descriptors = new Descriptors(libc, reactor, deps.ownerTable);
+  const shared = {
+    libc,
+    reactor,
+    descriptors,
+    pipes: new PipePool(libc, descriptors),
+    readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    room: new Room(deps.waitingLimit ?? WAITING_LIMIT),
+    setTimer,
+    clock,
+    deadlines: new ConnectDeadlines(now, setTimer),
+    poller: new Poller(setTimer),
+  };
+
+  return {
+    name: 'epoll',
+    listen: (where, handlers) => listenEpoll(where, handlers, shared),
+    connect: (address, options, done) => connectEpoll(address, options, shared, done),
+    relay: (client, backend, handlers, options) =>
+      startRelay(own(client), own(backend), shared, handlers, options),
+    close: () => {
+      shared.pipes.close();
+      reactor.close();
+    },
+  };
+}
+
+function own(connection: Connection): EpollConnection {
+  if (connection instanceof EpollConnection) return connection;
+  throw new Lb4Error('LB4_WRONG_STATE', 'the epoll engine relays only connections that it has made itself');
 }

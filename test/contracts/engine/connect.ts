@@ -61,7 +61,10 @@ export function connectContract(t: Test, createEngine: CreateEngine): void {
     for (let attempt = 0; attempt < 10; attempt++) {
       const result = await connectTo(engine, address, 250);
       // The first few fill the backlog.
-      if (result.ok) continue;
+      if (result.ok) {
+        t.teardown(() => result.connection.reset());
+        continue;
+      }
       t.strictSame(result.failure, { reason: 'timeout', code: 'ETIMEDOUT' });
       return;
     }

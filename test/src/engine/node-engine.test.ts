@@ -2,4 +2,4 @@
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import { engineContract } from '../../contracts/engine.ts';
 
-engineContract('node', options => createNodeEngine(options));
+engineContract('node', options => createNodeEngine(options), { waitsIn: 'room' });

@@ -1,0 +1,56 @@
+/**
+ * The sockets this engine owns: every descriptor is opened and closed here, and nowhere else.
+ *
+ * Place: one per engine, used by listener, connect and connection.
+ * Why: all threads of a process share its descriptors, and nothing closes those of a worker that dies. So each
+ * is noted in a table that control can read (one byte per descriptor: whose it is) and cleared before it is
+ * closed, because from then on its number may be another thread's.
+ */
+import { LINGER_ZERO } from './listening-sockets.ts';
+import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, SO_LINGER, SOL_SOCKET } from './abi.ts';
+import type { Libc } from './libc.ts';
+import type { Reactor, Watched } from './reactor.ts';
+
+/** One registration for a connection's whole life, never modified. */
+const ALL_EDGES = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+
+export interface OwnerTable {
+  /** One byte per descriptor number; 0 for nobody's. */
+  readonly owners: Uint8Array;
+  readonly tag: number;
+}
+
+export class Descriptors {
+  readonly #libc: Libc;
+  readonly #reactor: Reactor;
+  readonly #table: OwnerTable | undefined;
+
+  constructor(libc: Libc, reactor: Reactor, table: OwnerTable | undefined) {
+    this.#libc = libc;
+    this.#reactor = reactor;
+    this.#table = table;
+  }
+
+  /** Notes a descriptor as this engine's. */
+  own(fd: number): void {
+    if (this.#table !== undefined) this.#table.owners[fd] = this.#table.tag;
+  }
+
+  /** Notes a connection's descriptor and tells `target` of everything that happens on it. */
+  watch(fd: number, target: Watched): boolean {
+    this.own(fd);
+    return this.#reactor.add(fd, target, ALL_EDGES);
+  }
+
+  close(fd: number): void {
+    this.#reactor.forget(fd);
+    if (this.#table !== undefined) this.#table.owners[fd] = 0;
+    this.#libc.close(fd);
+  }
+
+  /** Closes with a reset; on a unix socket, which knows none, just closes. */
+  reset(fd: number): void {
+    this.#libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_ZERO, LINGER_ZERO.length);
+    this.close(fd);
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * One direction of a relay: reads from one side, sends to the other, and keeps what could not be sent.
+ *
+ * Place: a relay has two; they move bytes, the relay decides what an end or a failure means.
+ * How: what `recv` reads into the shared buffer is sent at once; what the other side does not take is copied
+ * aside, and nothing is read until it is gone. After two full buffers in a row the direction is bulk: its bytes
+ * go through a pipe (`splice`) and never enter this process. A short read proves that the kernel has no more, and
+ * after a FIN that the end follows, so neither is asked for again.
+ * Invariant: at most one buffer or one pipe of bytes is held, and nothing is read meanwhile.
+ */
+import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './abi.ts';
+import type { EpollConnection } from './epoll-connection.ts';
+import type { EpollDeps } from './epoll-deps.ts';
+import { PIPE_BYTES, type Pipe, type PipePool } from './pipe-pool.ts';
+import { EAGAIN, EINTR } from './system-error.ts';
+
+/**
+ * What came of moving: 'more' may follow at once, 'wait' for an event, 'end' of what `from` sends, or one of the
+ * two sides failed.
+ */
+export type Moved = 'more' | 'wait' | 'end' | 'readFailed' | 'writeFailed';
+
+/** Full reads in a row that make a direction bulk. */
+const BULK_AFTER = 2;
+/** A splice that moves less than this was not worth its three calls: back to recv and send. */
+const WORTH_SPLICING_BYTES = 16 * 1024;
+/** Without a pipe a bulk direction reads on for a while before it asks for one again. */
+const NO_PIPE = -64;
+const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+
+export class Direction {
+  /** Which side the bytes come from. */
+  readonly by: 'client' | 'backend';
+  readonly from: EpollConnection;
+  readonly to: EpollConnection;
+  receivedBytes = 0;
+  /** The FIN of `from` has been read. */
+  ended = false;
+  /** `from` takes no more bytes itself, though what it had sent may still have to be read. */
+  deaf = false;
+  #fullReads = 0;
+  /** Bytes that `to` has not taken yet. */
+  #held: Buffer | undefined;
+  #pipe: Pipe | undefined;
+  #pipeBytes = 0;
+
+  constructor(by: 'client' | 'backend', from: EpollConnection, to: EpollConnection) {
+    this.by = by;
+    this.from = from;
+    this.to = to;
+    if (from.unread === undefined) return;
+    this.#held = from.unread;
+    this.receivedBytes = from.unread.length;
+    from.unread = undefined;
+  }
+
+  get hasPending(): boolean {
+    return this.#held !== undefined || this.#pipe !== undefined;
+  }
+
+  /** Reads once and sends it. Nothing may be pending. */
+  move(deps: EpollDeps): Moved {
+    return this.#fullReads >= BULK_AFTER ? this.#splice(deps) : this.#copy(deps);
+  }
+
+  /** Sends what is pending; 'more' when nothing is left of it. */
+  flush(deps: EpollDeps): Moved {
+    return this.#held === undefined ? this.#flushPipe(deps) : this.#flushHeld(this.#held, deps);
+  }
+
+  /** Throws away what could not be delivered. */
+  drop(pipes: PipePool): void {
+    this.#held = undefined;
+    if (this.#pipe !== undefined) pipes.discard(this.#pipe);
+    this.#pipe = undefined;
+  }
+
+  #copy({ libc, readBuffer }: EpollDeps): Moved {
+    const { from, to } = this;
+    const size = readBuffer.length;
+    const count = libc.recv(from.fd, readBuffer, size, 0);
+    if (count <= 0) return this.#nothingRead(count === 0 ? 0 : libc.errno());
+    this.receivedBytes += count;
+    let endFollows = false;
+    if (count === size) {
+      this.#fullReads += 1;
+    } else {
+      this.#fullReads = 0;
+      if (!from.hungUp && !from.urgent) from.readable = false;
+      else endFollows = from.isTcp && !from.broken && !from.urgent;
+    }
+    const sent = to.send(readBuffer, count);
+    if (sent !== count) {
+      if (sent < 0 && libc.errno() !== EAGAIN) return 'writeFailed';
+      this.#held = Buffer.from(readBuffer.subarray(Math.max(sent, 0), count));
+    }
+    if (endFollows) return 'end';
+    return sent === count && from.readable ? 'more' : 'wait';
+  }
+
+  #splice(deps: EpollDeps): Moved {
+    const { libc, pipes } = deps;
+    const pipe = pipes.borrow();
+    if (pipe === undefined) {
+      this.#fullReads = NO_PIPE;
+      return 'more';
+    }
+    const count = libc.splice(this.from.fd, null, pipe.writeFd, null, PIPE_BYTES, SPLICE_FLAGS);
+    if (count <= 0) {
+      const errno = count === 0 ? 0 : libc.errno();
+      pipes.giveBack(pipe);
+      return this.#nothingRead(errno);
+    }
+    this.receivedBytes += count;
+    if (count < WORTH_SPLICING_BYTES) this.#fullReads = 0;
+    this.to.setNoDelay();
+    this.#pipe = pipe;
+    this.#pipeBytes = count;
+    return this.#flushPipe(deps);
+  }
+
+  /** A read brought no bytes: not yet, never again (errno 0), or the connection is broken. */
+  #nothingRead(errno: number): Moved {
+    if (errno === EINTR) return 'more';
+    this.from.readable = false;
+    if (errno === 0) return 'end';
+    return errno === EAGAIN ? 'wait' : 'readFailed';
+  }
+
+  #flushHeld(held: Buffer, { libc }: EpollDeps): Moved {
+    const sent = this.to.send(held, held.length);
+    if (sent < 0) return libc.errno() === EAGAIN ? 'wait' : 'writeFailed';
+    this.#held = sent === held.length ? undefined : held.subarray(sent);
+    return this.#held === undefined ? 'more' : 'wait';
+  }
+
+  #flushPipe({ libc, pipes }: EpollDeps): Moved {
+    const pipe = this.#pipe;
+    if (pipe === undefined) return 'more';
+    while (this.#pipeBytes > 0) {
+      const sent = libc.splice(pipe.readFd, null, this.to.fd, null, this.#pipeBytes, SPLICE_FLAGS);
+      if (sent < 0) return libc.errno() === EAGAIN ? 'wait' : 'writeFailed';
+      this.#pipeBytes -= sent;
+    }
+    pipes.giveBack(pipe);
+    this.#pipe = undefined;
+    return 'more';
+  }
+}

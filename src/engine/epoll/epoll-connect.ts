@@ -1,0 +1,132 @@
+/**
+ * Opens a connection to a backend, with a timeout and a cancel.
+ *
+ * Place: called by the dispatcher through the engine, and by the pool for its spares.
+ * Invariants: `done` is called exactly once, never before `connectEpoll` has returned and never after a cancel;
+ * a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
+ */
+import { connectFailure } from '../connect-failure.ts';
+import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
+import type { Address } from '../../support/address.ts';
+import * as abi from './abi.ts';
+import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
+import type { ConnectDeadlines } from './connect-deadlines.ts';
+import type { EpollDeps } from './epoll-deps.ts';
+import { encodeAddress, type EncodedAddress } from './sockaddr.ts';
+import { EINPROGRESS, errnoName } from './system-error.ts';
+
+export interface ConnectDeps extends EpollDeps {
+  readonly deadlines: ConnectDeadlines;
+}
+
+/** Connects to a numeric or unix address. */
+export function connectEpoll(
+  address: Address,
+  options: ConnectOptions,
+  deps: ConnectDeps,
+  done: (result: ConnectResult) => void,
+): Cancel {
+  const connecting = new Connecting(address, options.timeoutMs, deps, done);
+  return () => connecting.cancel();
+}
+
+const errorValue = Buffer.alloc(4);
+const errorLength = Buffer.alloc(4);
+
+/** Owns the connection until it is established. */
+export class Connecting implements ConnectionOwner {
+  readonly #kind: Address['kind'];
+  readonly #deps: ConnectDeps;
+  readonly #done: (result: ConnectResult) => void;
+  #connection: EpollConnection | undefined;
+  #settled = false;
+  /** Where the deadlines keep it; theirs to write. */
+  readonly timeoutMs: number;
+  dueMs = 0;
+
+  constructor(address: Address, timeoutMs: number, deps: ConnectDeps, done: (result: ConnectResult) => void) {
+    this.#kind = address.kind;
+    this.#deps = deps;
+    this.#done = done;
+    this.timeoutMs = timeoutMs;
+    const errno = this.#begin(address);
+    if (errno === 0) deps.deadlines.add(this);
+    else deps.reactor.defer(() => this.#fail(errnoName(errno)));
+  }
+
+  cancel(): void {
+    if (this.#settle()) this.#connection?.reset();
+  }
+
+  /** The time is over. */
+  expire(): void {
+    this.#fail('ETIMEDOUT');
+  }
+
+  onReady(connection: EpollConnection, events: number): void {
+    if ((events & (abi.EPOLLERR | abi.EPOLLHUP)) !== 0) {
+      const errno = this.#pendingError(connection.fd);
+      if (errno !== 0) {
+        this.#fail(errnoName(errno));
+        return;
+      }
+    }
+    if ((events & abi.EPOLLOUT) !== 0) this.#succeed(connection);
+  }
+
+  /** Starts the connect; 0, or the errno of a failure that is known already. */
+  #begin(address: Address): number {
+    const { libc, descriptors } = this.#deps;
+    const { family, bytes } = encoded(address);
+    const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
+    if (fd < 0) return libc.errno();
+    const isTcp = address.kind === 'tcp';
+    const peer = isTcp
+      ? { isTcp, address: address.host, port: address.port }
+      : { isTcp, address: '', port: 0 };
+    const connection = new EpollConnection(fd, peer, this.#deps, false);
+    this.#connection = connection;
+    const errno = libc.connect(fd, bytes, bytes.length) < 0 ? libc.errno() : 0;
+    // Registered after connect: a socket that was never connected reports a hang-up.
+    connection.owner = this;
+    if (errno !== 0 && errno !== EINPROGRESS) return errno;
+    return descriptors.watch(fd, connection) ? 0 : libc.errno();
+  }
+
+  #pendingError(fd: number): number {
+    errorLength.writeUInt32LE(errorValue.length);
+    const { libc } = this.#deps;
+    const result = libc.getsockopt(fd, abi.SOL_SOCKET, abi.SO_ERROR, errorValue, errorLength);
+    return result < 0 ? libc.errno() : errorValue.readInt32LE(0);
+  }
+
+  #succeed(connection: EpollConnection): void {
+    if (!this.#settle()) return;
+    connection.owner = undefined;
+    this.#done({ ok: true, connection });
+  }
+
+  #fail(code: string): void {
+    if (!this.#settle()) return;
+    this.#connection?.reset();
+    this.#done({ ok: false, failure: connectFailure(code, this.#kind) });
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    this.#deps.deadlines.remove(this);
+    return true;
+  }
+}
+
+/** A backend's address is one object for as long as it does not move, so it is encoded once. */
+const ENCODED = new WeakMap<Address, EncodedAddress>();
+
+function encoded(address: Address): EncodedAddress {
+  const known = ENCODED.get(address);
+  if (known !== undefined) return known;
+  const fresh = encodeAddress(address);
+  ENCODED.set(address, fresh);
+  return fresh;
+}

@@ -1,0 +1,143 @@
+/**
+ * One connected socket: what is known of its readiness, and who is told when that changes.
+ *
+ * Place: made by the listener and by connect; handed to the session as `Connection`; read and written by
+ * whoever owns it: a watch, `finish`, or the relay.
+ * Invariants: nothing is read while nobody owns the socket; readiness seen meanwhile is remembered, because an
+ * edge is told only once; a closed connection tells nothing more; exactly one owner.
+ */
+import type { Connection } from '../engine.ts';
+import * as abi from './abi.ts';
+import type { EpollDeps } from './epoll-deps.ts';
+import { Finishing } from './finishing.ts';
+import { ON } from './listening-sockets.ts';
+import type { Watched } from './reactor.ts';
+import { Watching } from './watching.ts';
+
+/** Whoever owns a connection. `events` are the EPOLL flags of this edge; the connection remembers them. */
+export interface ConnectionOwner {
+  onReady(connection: EpollConnection, events: number): void;
+}
+
+const HANG_UP = abi.EPOLLRDHUP | abi.EPOLLHUP | abi.EPOLLERR;
+const SOMETHING_TO_READ = abi.EPOLLIN | HANG_UP;
+const int32 = Buffer.alloc(4);
+
+export class EpollConnection implements Connection, Watched {
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  readonly isTcp: boolean;
+  readonly fd: number;
+  generation = 0;
+  /** A read may find bytes, an end or an error; false after one that found nothing more. */
+  readable = false;
+  /** The peer has sent its FIN, or the connection is broken. */
+  hungUp = false;
+  /** The connection is broken: a reset, or a timeout of the kernel's own. */
+  broken = false;
+  /** A short read is no proof that nothing more is there: urgent data ends one early (tcp(7)). */
+  urgent = false;
+  closed = false;
+  /** Bytes that a relay has taken and could give to nobody: they come first in the next one. */
+  unread: Buffer | undefined;
+  owner: ConnectionOwner | undefined;
+  readonly #deps: EpollDeps;
+  #sends: number;
+
+  /** `noDelay`: TCP_NODELAY is set already. */
+  constructor(
+    fd: number,
+    peer: { readonly isTcp: boolean; readonly address: string; readonly port: number },
+    deps: EpollDeps,
+    noDelay: boolean,
+  ) {
+    this.fd = fd;
+    this.isTcp = peer.isTcp;
+    this.peerAddress = peer.address;
+    this.peerPort = peer.port;
+    this.#deps = deps;
+    this.#sends = noDelay || !peer.isTcp ? 2 : 0;
+  }
+
+  onEvents(events: number): void {
+    if ((events & SOMETHING_TO_READ) !== 0) {
+      this.readable = true;
+      if ((events & HANG_UP) !== 0) {
+        this.hungUp = true;
+        if ((events & abi.EPOLLERR) !== 0) this.broken = true;
+      }
+      if ((events & abi.EPOLLPRI) !== 0) this.urgent = true;
+    }
+    this.owner?.onReady(this, events);
+  }
+
+  /**
+   * Sends from the start of `buffer`; returns how many bytes the kernel took, or -1 with `errno()`.
+   * Nagle's algorithm holds back a small packet only behind an unacknowledged one, so the first send of a
+   * connection needs no TCP_NODELAY: a session of one request saves a call.
+   */
+  send(buffer: Uint8Array, bytes: number): number {
+    if (this.#sends < 2) this.#countSend();
+    return this.#deps.libc.send(this.fd, buffer, bytes, abi.MSG_NOSIGNAL);
+  }
+
+  /** Before bytes are spliced to it: from now on nothing is held back. */
+  setNoDelay(): void {
+    if (this.#sends >= 2) return;
+    this.#sends = 2;
+    this.#deps.libc.setsockopt(this.fd, abi.IPPROTO_TCP, abi.TCP_NODELAY, ON, ON.length);
+  }
+
+  /** Bytes received and not yet read. */
+  get unreadBytes(): number {
+    const { libc } = this.#deps;
+    return libc.ioctl(this.fd, abi.SIOCINQ, int32) < 0 ? 0 : int32.readInt32LE(0);
+  }
+
+  /** Bytes sent and not yet acknowledged. */
+  get unackedBytes(): number {
+    const { libc } = this.#deps;
+    return libc.ioctl(this.fd, abi.SIOCOUTQ, int32) < 0 ? 0 : int32.readInt32LE(0);
+  }
+
+  watch(onChange: (change: 'readable' | 'dead') => void): void {
+    this.owner = new Watching(this, this.#deps.reactor, onChange);
+  }
+
+  unwatch(): void {
+    this.owner = undefined;
+  }
+
+  finish(bytes?: Uint8Array): void {
+    if (this.closed || this.owner instanceof Finishing) return;
+    if (!this.#deps.room.take()) {
+      // No room to wait for the peer: it gets a reset instead of last words it might never read.
+      this.reset();
+      return;
+    }
+    this.owner = new Finishing(this, bytes, this.#deps);
+  }
+
+  reset(): void {
+    if (this.closed) return;
+    const { owner } = this;
+    this.closed = true;
+    this.owner = undefined;
+    if (this.isTcp) this.#deps.descriptors.reset(this.fd);
+    else this.#deps.descriptors.close(this.fd);
+    if (owner instanceof Finishing) owner.left();
+  }
+
+  /** Closes it; what the kernel has been given is still delivered, if nothing is left unread. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.owner = undefined;
+    this.#deps.descriptors.close(this.fd);
+  }
+
+  #countSend(): void {
+    if (this.#sends === 1) this.setNoDelay();
+    else this.#sends = 1;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * A listening socket: takes clients out of the kernel's queue, and can leave them there.
+ *
+ * Place: made by `engine.listen`; admission and the session stand behind `onClient`.
+ * Pausing takes the socket out of the epoll set: clients wait in the kernel's queue, and when that is full their
+ * connects wait too. The registration is level-triggered, so a round takes some clients and leaves the rest for
+ * the next, after the sessions that run.
+ * Invariants: clients come in the order in which the kernel queued them; when descriptors or memory have run out
+ * it rests instead of spinning; after `close` has resolved no client comes.
+ */
+import { rmSync } from 'node:fs';
+
+import type { Address } from '../../support/address.ts';
+import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
+import { EPOLLEXCLUSIVE, EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from './abi.ts';
+import { EpollConnection } from './epoll-connection.ts';
+import type { EpollDeps } from './epoll-deps.ts';
+import { bindListeningSockets } from './listening-sockets.ts';
+import type { Watched } from './reactor.ts';
+import { hostOf, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
+import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, errnoName } from './system-error.ts';
+
+/** Clients taken per round at most: the sessions that run come first. */
+const MAX_BATCH = 64;
+/** How long it rests when there is no descriptor or memory for another client. */
+const EXHAUSTED_REST_MS = 100;
+/** `close` takes clients from the kernel's queue for no longer than this, however many keep coming. */
+const CLOSE_LIMIT_MS = 1000;
+
+/** Binds an address, or takes over the socket; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
+export async function listenEpoll(
+  where: Address | ListeningSocket,
+  handlers: ListenHandlers,
+  deps: EpollDeps,
+): Promise<EngineListener> {
+  if (where.kind === 'listening') return new EpollListener(where.fd, where.address, handlers, deps);
+  const { address, fds } = await bindListeningSockets(deps.libc, where, 1);
+  const [fd = -1] = fds;
+  return new EpollListener(fd, address, handlers, deps, () => {
+    if (address.kind === 'unix') rmSync(address.path, { force: true });
+  });
+}
+
+/** One client, or why there is none. */
+type Accepted = EpollConnection | 'nobody' | 'exhausted' | 'gone';
+
+class EpollListener implements EngineListener, Watched {
+  readonly address: Address;
+  generation = 0;
+  readonly #fd: number;
+  readonly #handlers: ListenHandlers;
+  readonly #deps: EpollDeps;
+  readonly #onClosed: () => void;
+  #paused = false;
+  #resting = false;
+  #watched = false;
+  #closed: Promise<void> | undefined;
+  /** Grows while clients wait in numbers, so that a single client does not cost a second, empty accept. */
+  #batch = 1;
+
+  /** Takes over a non-blocking socket that listens. `onClosed` follows its close. */
+  constructor(
+    fd: number,
+    address: Address,
+    handlers: ListenHandlers,
+    deps: EpollDeps,
+    onClosed: () => void = () => undefined,
+  ) {
+    this.#fd = fd;
+    this.address = address;
+    this.#handlers = handlers;
+    this.#deps = deps;
+    this.#onClosed = onClosed;
+    deps.descriptors.own(fd);
+    this.#update();
+  }
+
+  onEvents(): void {
+    for (let taken = 0; taken < this.#batch; taken++) {
+      if (!this.#isOpen()) return;
+      const accepted = this.#accept();
+      if (accepted === 'nobody') {
+        this.#batch = Math.max(1, taken);
+        return;
+      }
+      if (accepted === 'exhausted') return;
+      if (accepted !== 'gone') this.#handlers.onClient(accepted);
+    }
+    this.#batch = Math.min(this.#batch * 2, MAX_BATCH);
+  }
+
+  pause(): void {
+    if (this.#closed !== undefined) return;
+    this.#paused = true;
+    this.#update();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#update();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#paused = true;
+    this.#update();
+    // A queue of none from now on: whoever comes late is not let in only to be reset.
+    this.#deps.libc.listen(this.#fd, 0);
+    await this.#drain();
+    this.#deps.descriptors.close(this.#fd);
+    this.#onClosed();
+  }
+
+  /** Hands over everybody who is in the kernel's queue. */
+  #drain(): Promise<void> {
+    const time = { isUp: false };
+    const cancelTimer = this.#deps.setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
+    return new Promise(resolve => {
+      const round = (): void => {
+        for (let taken = 0; taken < MAX_BATCH; taken++) {
+          const accepted = this.#accept();
+          if (accepted === 'nobody' || accepted === 'exhausted' || time.isUp) {
+            if (typeof accepted === 'object') this.#handlers.onClient(accepted);
+            cancelTimer();
+            resolve();
+            return;
+          }
+          if (accepted !== 'gone') this.#handlers.onClient(accepted);
+        }
+        this.#deps.reactor.defer(round);
+      };
+      // Not before `close` has returned.
+      this.#deps.reactor.defer(round);
+    });
+  }
+
+  #isOpen(): boolean {
+    return !this.#paused && !this.#resting && this.#closed === undefined;
+  }
+
+  #accept(): Accepted {
+    const { libc, descriptors } = this.#deps;
+    peerLength.writeUInt32LE(SOCKADDR_BYTES);
+    const fd = libc.accept4(this.#fd, peerBytes, peerLength, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return this.#failed(libc.errno());
+    const isTcp = this.address.kind === 'tcp';
+    const peer = isTcp
+      ? { isTcp, address: hostOf(peerBytes), port: portOf(peerBytes) }
+      : { isTcp, address: '', port: 0 };
+    const client = new EpollConnection(fd, peer, this.#deps, true);
+    if (descriptors.watch(fd, client)) return client;
+    const errno = libc.errno();
+    client.reset();
+    return this.#failed(errno);
+  }
+
+  #failed(errno: number): 'nobody' | 'exhausted' | 'gone' {
+    if (errno === EAGAIN) return 'nobody';
+    // Everything else is about the one client, who has gone already (accept(2) lists what it may be).
+    if (![EMFILE, ENFILE, ENOBUFS, ENOMEM].includes(errno)) return 'gone';
+    this.#rest();
+    this.#handlers.onExhausted?.(errnoName(errno));
+    return 'exhausted';
+  }
+
+  #rest(): void {
+    if (this.#resting) return;
+    this.#resting = true;
+    this.#update();
+    this.#deps.setTimer(() => {
+      this.#resting = false;
+      this.#update();
+    }, EXHAUSTED_REST_MS);
+  }
+
+  /** Brings the registration in line with whether clients are wanted. */
+  #update(): void {
+    const { reactor } = this.#deps;
+    const wanted = this.#isOpen();
+    if (wanted === this.#watched) return;
+    this.#watched = wanted;
+    // A unix socket is shared by all workers: without EXCLUSIVE each client would wake every one of them.
+    if (wanted)
+      reactor.add(this.#fd, this, this.address.kind === 'unix' ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN);
+    else reactor.remove(this.#fd);
+  }
+}
+
+const peerBytes = Buffer.alloc(SOCKADDR_BYTES);
+const peerLength = Buffer.alloc(4);

@@ -1,0 +1,330 @@
+/**
+ * Joins two connections: every byte, half-close and reset of one side reaches the other, in order.
+ *
+ * Place: started by the session once a backend is connected; ends with one outcome.
+ * A FIN follows the last byte. A reset follows it too: not before the peer has acknowledged everything (SO_LINGER
+ * throws away what is unsent), unless `abort` says so.
+ * Invariants: `onEnd` (or `onStale`) exactly once, with both connections closed or given back; no handler before
+ * `startRelay` has returned; per round a direction moves a bounded amount.
+ */
+import type { Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
+import * as abi from './abi.ts';
+import { Direction } from './direction.ts';
+import { owesNothing } from './clean-backend.ts';
+import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
+import type { Polled } from './poller.ts';
+import type { Unfinished } from './reactor.ts';
+import { Replay } from './replay.ts';
+import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
+
+/** Reads (or splices) of one direction before the others have their turn. */
+const MAX_ROUNDS = 16;
+
+/** Starts to relay; owns both connections from now on. */
+export function startRelay(
+  client: EpollConnection,
+  backend: EpollConnection,
+  deps: ResetDeliveryDeps,
+  handlers: RelayHandlers,
+  options: RelayOptions = {},
+): Relay {
+  return new EpollRelay(client, backend, deps, handlers, options.reuse === true);
+}
+
+class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
+  readonly #up: Direction;
+  readonly #down: Direction;
+  readonly #deps: ResetDeliveryDeps;
+  readonly #handlers: RelayHandlers;
+  readonly #reuse: boolean;
+  #replay: Replay | undefined;
+  #lastActivityMs: number;
+  #firstFin: Direction | undefined;
+  /** One side has reset, and the other has not yet got everything that came before. */
+  #delivery: ResetDelivery | undefined;
+  /** The direction in which bytes moved last. */
+  #lastWord: Direction | undefined;
+  #state: 'starting' | 'open' | 'doubtful' | 'delivering' | 'aborted' | 'over' = 'starting';
+  #toldHalfClosed = false;
+  #isAgain = true;
+
+  constructor(
+    client: EpollConnection,
+    backend: EpollConnection,
+    deps: ResetDeliveryDeps,
+    handlers: RelayHandlers,
+    reuse: boolean,
+  ) {
+    this.#up = new Direction('client', client, backend);
+    this.#down = new Direction('backend', backend, client);
+    this.#deps = deps;
+    this.#handlers = handlers;
+    this.#reuse = reuse;
+    this.#lastActivityMs = deps.clock.nowMs;
+    if (handlers.onStale !== undefined && backend.isTcp) this.#replay = new Replay(deps.libc, backend);
+    client.owner = this;
+    backend.owner = this;
+    deps.reactor.again(this);
+  }
+
+  get bytesFromClient(): number {
+    return this.#up.receivedBytes;
+  }
+
+  get bytesFromBackend(): number {
+    return this.#down.receivedBytes;
+  }
+
+  get lastActivityMs(): number {
+    return this.#lastActivityMs;
+  }
+
+  get halfClosed(): boolean {
+    return this.#firstFin !== undefined || this.#delivery !== undefined;
+  }
+
+  abort(): void {
+    if (this.#state === 'aborted' || this.#state === 'over') return;
+    this.#state = 'aborted';
+    this.#up.from.reset();
+    this.#down.from.reset();
+    this.#letGo();
+    this.#deps.reactor.defer(() => this.#handlers.onEnd(this.#outcome('balancer', 'aborted')));
+  }
+
+  onReady(connection: EpollConnection, events: number): void {
+    if (this.#state !== 'open') {
+      // Readiness is remembered by the connection: the first round sees it.
+      if (this.#state === 'delivering') this.#delivery?.onReady(events);
+      else if (this.#state === 'doubtful' && connection.broken) this.poll();
+      return;
+    }
+    const out = connection === this.#up.from ? this.#up : this.#down;
+    if ((events & abi.EPOLLOUT) !== 0) this.#pumpPending(this.#other(out));
+    if (connection.readable) this.#pump(out);
+    if (connection.broken && out.ended) this.#resetOther(out);
+  }
+
+  runAgain(): void {
+    this.#isAgain = false;
+    if (this.#state === 'starting') {
+      this.#state = 'open';
+      // What the backend had sent, or its end, comes before bytes that would be wasted on it.
+      if (this.#replay !== undefined) this.#pump(this.#down);
+      this.#replay?.begin();
+    }
+    if (this.#state !== 'open') return;
+    this.#pump(this.#up);
+    this.#pump(this.#down);
+  }
+
+  /** A FIN has met bytes of ours; true while neither an acknowledgement nor a reset tells what became of them. */
+  poll(): boolean {
+    const verdict = this.#replay?.judge('end');
+    if (verdict === 'doubtful') return true;
+    this.#state = 'open';
+    this.#deps.poller.remove(this);
+    if (verdict === 'stale') this.#startOver();
+    else this.#end(this.#down);
+    return false;
+  }
+
+  /** Moves what can be moved in one direction, for a bounded number of rounds. */
+  #pump(direction: Direction): void {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      if (this.#state !== 'open') return;
+      if (direction.hasPending && !this.#flush(direction)) return;
+      if (direction.ended || !direction.from.readable || this.#other(direction).deaf) return;
+      if (!this.#move(direction)) return;
+    }
+    this.#pumpAgain();
+  }
+
+  #pumpPending(direction: Direction): void {
+    if (direction.hasPending) this.#pump(direction);
+  }
+
+  #pumpAgain(): void {
+    if (this.#isAgain) return;
+    this.#isAgain = true;
+    this.#deps.reactor.again(this);
+  }
+
+  /** Moves once; false when this direction has to wait for an event, or is over. */
+  #move(direction: Direction): boolean {
+    const before = direction.receivedBytes;
+    const moved = direction.move(this.#deps);
+    if (direction.receivedBytes !== before) {
+      this.#lastWord = direction;
+      this.#stamp();
+      if (this.#replay !== undefined) this.#keepForReplay(this.#replay, direction, before);
+    }
+    if (moved === 'more') return true;
+    if (moved === 'writeFailed') this.#writeFailed(direction);
+    else if (moved !== 'wait') this.#noMore(direction, moved);
+    return false;
+  }
+
+  /** Sends what is pending; true when nothing is left of it. */
+  #flush(direction: Direction): boolean {
+    const flushed = direction.flush(this.#deps);
+    if (flushed === 'writeFailed') {
+      this.#writeFailed(direction);
+      return false;
+    }
+    this.#stamp();
+    if (flushed !== 'more') return false;
+    if (direction.ended) this.#deliverEnd(direction);
+    return true;
+  }
+
+  #noMore(direction: Direction, how: 'end' | 'readFailed'): void {
+    const verdict = direction === this.#down ? this.#replay?.judge(how) : undefined;
+    if (verdict === 'stale') {
+      this.#startOver();
+    } else if (verdict === 'doubtful') {
+      this.#state = 'doubtful';
+      this.#deps.poller.add(this);
+    } else if (how === 'end') {
+      this.#end(direction);
+    } else {
+      this.#resetOther(direction);
+    }
+  }
+
+  /** The FIN of `direction.from` has been read. */
+  #end(direction: Direction): void {
+    direction.ended = true;
+    if (direction.deaf || direction.from.broken) {
+      this.#resetOther(direction);
+      return;
+    }
+    // A FIN counts as activity: the wait for the other direction starts with it.
+    this.#stamp();
+    this.#firstFin ??= direction;
+    if (!direction.hasPending) this.#deliverEnd(direction);
+    this.#tellHalfClosed();
+  }
+
+  /** Everything before the FIN is delivered: the FIN follows, unless the other direction has ended too. */
+  #deliverEnd(direction: Direction): void {
+    const other = this.#other(direction);
+    if (other.ended && !other.hasPending) {
+      this.#close();
+    } else if (
+      this.#reuse &&
+      direction === this.#up &&
+      this.#lastWord !== this.#up &&
+      owesNothing(this.#down)
+    ) {
+      this.#handBack();
+    } else {
+      this.#deps.libc.shutdown(direction.to.fd, abi.SHUT_WR);
+    }
+  }
+
+  #close(): void {
+    this.#up.from.close();
+    this.#down.from.close();
+    this.#over(this.#firstFin?.by ?? 'client', 'closed');
+  }
+
+  #handBack(): void {
+    const backend = this.#down.from;
+    backend.owner = undefined;
+    this.#up.from.close();
+    this.#over('client', 'closed', backend);
+  }
+
+  /** The bytes sent to `direction.to` are lost with its peer; what it had sent before is still to be read. */
+  #writeFailed(direction: Direction): void {
+    direction.drop(this.#deps.pipes);
+    const back = this.#other(direction);
+    back.deaf = true;
+    // Neither side takes anything any more, or this one has said its last word: nothing is left to be moved.
+    if (direction.deaf || back.ended) {
+      this.#resetOther(direction.deaf ? direction : back);
+      return;
+    }
+    back.from.readable = true;
+    this.#pumpAgain();
+  }
+
+  /** `direction.from` was reset, and everything it had sent is read: the other side gets it all, then a reset. */
+  #resetOther(direction: Direction): void {
+    if (this.#state !== 'open') return;
+    this.#stamp();
+    const other = this.#other(direction);
+    other.drop(this.#deps.pipes);
+    direction.from.reset();
+    if (direction.receivedBytes === 0 || other.deaf) {
+      this.#passReset(direction);
+      return;
+    }
+    this.#state = 'delivering';
+    this.#delivery = new ResetDelivery(direction, this.#deps, {
+      onProgress: () => this.#stamp(),
+      done: () => this.#passReset(direction),
+    });
+    this.#delivery.begin();
+    this.#tellHalfClosed();
+  }
+
+  /** Everything that came before the reset is delivered, or nobody is left to take it. */
+  #passReset(direction: Direction): void {
+    direction.to.reset();
+    this.#over(direction.by, 'reset');
+  }
+
+  /** Keeps what the client has just sent; once the backend speaks there is nothing to replay any more. */
+  #keepForReplay(replay: Replay, direction: Direction, receivedBefore: number): void {
+    const bytes = this.#deps.readBuffer.subarray(0, direction.receivedBytes - receivedBefore);
+    if (direction === this.#down || !replay.keep(bytes)) this.#replay = undefined;
+  }
+
+  /** The client is the caller's again, with what it had sent to come first. */
+  #startOver(): void {
+    const client = this.#up.from;
+    client.unread = this.#replay?.bytes();
+    this.#state = 'over';
+    this.#letGo();
+    this.#down.from.reset();
+    client.owner = undefined;
+    if (this.#up.ended || client.hungUp) client.readable = true;
+    this.#handlers.onStale?.();
+  }
+
+  #over(by: 'client' | 'backend', reason: 'closed' | 'reset', cleanBackend?: EpollConnection): void {
+    if (this.#state === 'over' || this.#state === 'aborted') return;
+    this.#state = 'over';
+    this.#letGo();
+    const outcome = this.#outcome(by, reason);
+    this.#handlers.onEnd(cleanBackend === undefined ? outcome : { ...outcome, cleanBackend });
+  }
+
+  #letGo(): void {
+    this.#up.drop(this.#deps.pipes);
+    this.#down.drop(this.#deps.pipes);
+    this.#delivery?.stop();
+    this.#deps.poller.remove(this);
+  }
+
+  #tellHalfClosed(): void {
+    if (this.#toldHalfClosed || this.#state === 'over') return;
+    this.#toldHalfClosed = true;
+    this.#handlers.onHalfClosed();
+  }
+
+  #other(direction: Direction): Direction {
+    return direction === this.#up ? this.#down : this.#up;
+  }
+
+  #stamp(): void {
+    this.#lastActivityMs = this.#deps.clock.nowMs;
+  }
+
+  #outcome(by: RelayOutcome['by'], reason: RelayOutcome['reason']): RelayOutcome {
+    const { bytesFromClient, bytesFromBackend } = this;
+    return { by, reason, bytesFromClient, bytesFromBackend };
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * The readiness loop: waits for the kernel's events and hands them to whoever registered the descriptor.
+ *
+ * Place: one per engine; everything else of this engine runs inside its turns, or between them.
+ * How: edge-triggered epoll. A wait blocks for `ceilingMs` at most, then the next turn is asked of Node with
+ * setImmediate, so that promises, timers and messages run in between; while events come without a pause, some
+ * rounds follow each other without that detour. What must not happen inside its caller is deferred to the end
+ * of the round.
+ * Invariants: an event is delivered only to the registration it was raised for: a descriptor's number is reused
+ * at once after close, so each registration carries a generation; work that is not finished (`again`) or deferred
+ * keeps the next wait from blocking; with nothing registered nothing runs and the thread may end.
+ */
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN } from './abi.ts';
+import type { Libc } from './libc.ts';
+import { EINTR, systemError } from './system-error.ts';
+
+/** Whoever is told what happens on a descriptor. */
+export interface Watched {
+  /** Written by the reactor only. */
+  generation: number;
+  /** `events` is a set of EPOLL flags. */
+  onEvents(events: number): void;
+}
+
+/** Work that goes on in the next round, after others had their turn. */
+export interface Unfinished {
+  runAgain(): void;
+}
+
+export interface ReactorOptions {
+  /** The longest that one wait blocks the thread, in milliseconds. */
+  readonly ceilingMs: number;
+  /** An eventfd that ends the wait. */
+  readonly wakeFd?: number;
+}
+
+const EVENTS_PER_WAIT = 512;
+/** Rounds without giving Node's own loop a turn; together a few milliseconds at most. */
+const ROUNDS_PER_TURN = 16;
+
+export class Reactor {
+  readonly #libc: Libc;
+  readonly #epollFd: number;
+  readonly #ceilingMs: number;
+  readonly #words: number;
+  readonly #dataWord: number;
+  readonly #events: Int32Array;
+  readonly #eventBytes: Uint8Array;
+  readonly #control: Int32Array;
+  readonly #controlBytes: Uint8Array;
+  readonly #watched: (Watched | undefined)[] = [];
+  #registered = 0;
+  #generation = 0;
+  #deferred: (() => void)[] = [];
+  #again: Unfinished[] = [];
+  #immediate: NodeJS.Immediate | undefined;
+  #inTurn = false;
+  #closed = false;
+  readonly #turn = (): void => this.#runTurn();
+
+  /** Throws when descriptors have run out. */
+  constructor(libc: Libc, options: ReactorOptions) {
+    this.#libc = libc;
+    this.#ceilingMs = options.ceilingMs;
+    this.#words = libc.epollLayout.words;
+    this.#dataWord = libc.epollLayout.dataWord;
+    this.#events = new Int32Array(EVENTS_PER_WAIT * this.#words);
+    this.#eventBytes = new Uint8Array(this.#events.buffer);
+    this.#control = new Int32Array(this.#words);
+    this.#controlBytes = new Uint8Array(this.#control.buffer);
+    this.#epollFd = libc.epoll_create1(EPOLL_CLOEXEC);
+    if (this.#epollFd < 0) throw systemError('epoll_create1', libc.errno());
+    if (options.wakeFd !== undefined) this.#watchWakeFd(options.wakeFd);
+  }
+
+  /** Starts to tell `target` of these events on `fd`. Returns false when the kernel refuses, `errno()` says why. */
+  add(fd: number, target: Watched, events: number): boolean {
+    this.#generation = (this.#generation + 1) | 0;
+    target.generation = this.#generation;
+    this.#control[0] = events;
+    this.#control[this.#dataWord] = fd;
+    this.#control[this.#dataWord + 1] = this.#generation;
+    if (this.#libc.epoll_ctl(this.#epollFd, EPOLL_CTL_ADD, fd, this.#controlBytes) < 0) return false;
+    this.#watched[fd] = target;
+    this.#registered += 1;
+    this.#ensureTurn();
+    return true;
+  }
+
+  /** Stops telling of a descriptor that stays open. */
+  remove(fd: number): void {
+    if (this.#watched[fd] === undefined) return;
+    this.forget(fd);
+    this.#libc.epoll_ctl(this.#epollFd, EPOLL_CTL_DEL, fd, this.#controlBytes);
+  }
+
+  /** Stops telling of a descriptor that is about to be closed, which takes it out of the kernel's set. */
+  forget(fd: number): void {
+    if (this.#watched[fd] === undefined) return;
+    this.#watched[fd] = undefined;
+    this.#registered -= 1;
+  }
+
+  /** Runs `work` at the end of this round, or soon: never before the current call has returned. */
+  defer(work: () => void): void {
+    this.#deferred.push(work);
+    this.#ensureTurn();
+  }
+
+  /** Lets `work` go on in the next round. The caller sees to it that it is not asked for twice. */
+  again(work: Unfinished): void {
+    this.#again.push(work);
+    this.#ensureTurn();
+  }
+
+  /** Closes the reactor's own descriptor; nothing may be registered any more. */
+  close(): void {
+    this.#closed = true;
+    clearImmediate(this.#immediate);
+    this.#libc.close(this.#epollFd);
+  }
+
+  #ensureTurn(): void {
+    if (this.#inTurn || this.#immediate !== undefined || this.#closed) return;
+    this.#immediate = setImmediate(this.#turn);
+  }
+
+  #runTurn(): void {
+    this.#immediate = undefined;
+    this.#inTurn = true;
+    let timeoutMs = this.#hasWork() || this.#registered === 0 ? 0 : this.#ceilingMs;
+    for (let round = 0; round < ROUNDS_PER_TURN && !this.#closed; round++) {
+      const count = this.#libc.epoll_wait(this.#epollFd, this.#eventBytes, EVENTS_PER_WAIT, timeoutMs);
+      timeoutMs = 0;
+      if (count > 0) this.#deliver(count);
+      else if (count < 0 && this.#libc.errno() !== EINTR) throw systemError('epoll_wait', this.#libc.errno());
+      const worked = this.#finishRound();
+      if (count <= 0 && !worked) break;
+    }
+    this.#inTurn = false;
+    if (this.#registered > 0 || this.#hasWork()) this.#ensureTurn();
+  }
+
+  #hasWork(): boolean {
+    return this.#again.length > 0 || this.#deferred.length > 0;
+  }
+
+  #deliver(count: number): void {
+    const events = this.#events;
+    const words = this.#words;
+    const dataWord = this.#dataWord;
+    for (let i = 0, at = 0; i < count; i++, at += words) {
+      // Typed-array reads inside the array's bounds are never undefined.
+      const target = this.#watched[events[at + dataWord] ?? 0];
+      if (target === undefined || target.generation !== events[at + dataWord + 1]) continue;
+      target.onEvents(events[at] ?? 0);
+    }
+  }
+
+  /** What was put off until now; true if there was anything. What it puts off itself waits for the next round. */
+  #finishRound(): boolean {
+    if (!this.#hasWork()) return false;
+    const again = this.#again;
+    if (again.length > 0) {
+      this.#again = [];
+      for (const work of again) work.runAgain();
+    }
+    const deferred = this.#deferred;
+    if (deferred.length > 0) {
+      this.#deferred = [];
+      for (const work of deferred) work();
+    }
+    return true;
+  }
+
+  #watchWakeFd(fd: number): void {
+    const count = Buffer.alloc(8);
+    const target: Watched = {
+      generation: 0,
+      onEvents: () => void this.#libc.read(fd, count, count.length),
+    };
+    if (!this.add(fd, target, EPOLLIN)) throw systemError('epoll_ctl', this.#libc.errno());
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * A watch over a connection that nobody relays.
+ *
+ * Place: the owner of a parked connection. It reads nothing: the kernel keeps the bytes, bounded by its buffers.
+ * Invariants: 'readable' and 'dead' once each, 'dead' last, neither before `watch` has returned.
+ */
+import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
+import type { Reactor } from './reactor.ts';
+
+export class Watching implements ConnectionOwner {
+  readonly #onChange: (change: 'readable' | 'dead') => void;
+  #told: 'nothing' | 'readable' | 'dead' = 'nothing';
+
+  constructor(
+    connection: EpollConnection,
+    reactor: Reactor,
+    onChange: (change: 'readable' | 'dead') => void,
+  ) {
+    this.#onChange = onChange;
+    // What is known already is told too.
+    if (connection.readable || connection.closed) reactor.defer(() => this.onReady(connection));
+  }
+
+  onReady(connection: EpollConnection): void {
+    if (connection.hungUp || connection.closed) {
+      // An end without a byte before it is no news of bytes.
+      if (!connection.closed && connection.unreadBytes > 0) this.#tell(connection, 'readable');
+      this.#tell(connection, 'dead');
+    } else if (connection.readable) {
+      this.#tell(connection, 'readable');
+    }
+  }
+
+  #tell(connection: EpollConnection, change: 'readable' | 'dead'): void {
+    if (connection.owner !== this || this.#told === 'dead' || this.#told === change) return;
+    this.#told = change;
+    this.#onChange(change);
+  }
+}
