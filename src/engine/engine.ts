@@ -128,8 +128,9 @@ export interface RelayHandlers {
 export interface RelayOptions {
   /**
    * Hand the backend's connection back, instead of ending it, when the client leaves it clean (default false):
-   * the client has sent its FIN, everything it sent is delivered, the backend has had the last word and has
-   * not ended. The client's FIN is then answered with a FIN and not passed on.
+   * the client has sent its FIN, everything it sent is delivered and answered (the backend has had the last
+   * word, or nobody has said one) and the backend has not ended. The client's FIN is then answered with a FIN
+   * and not passed on. A backend that has only greeted is not clean.
    */
   readonly reuse?: boolean;
 }

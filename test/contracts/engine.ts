@@ -13,6 +13,8 @@ import type { CreateEngine } from './engine/fixture.ts';
 import { listenContract } from './engine/listen.ts';
 import { relayContract } from './engine/relay.ts';
 import { resetsContract } from './engine/resets.ts';
+import { reuseContract } from './engine/reuse.ts';
+import { takenOverContract } from './engine/taken-over.ts';
 import { unownedContract } from './engine/unowned.ts';
 
 export type { CreateEngine } from './engine/fixture.ts';
@@ -28,11 +30,13 @@ export function engineContract(
 ): void {
   for (const [part, contract] of Object.entries({
     listen: listenContract,
+    'a socket taken over': takenOverContract,
     connect: connectContract,
     'watch, finish, reset': unownedContract,
     relay: relayContract,
     endings: endingsContract,
     resets: resetsContract,
+    reuse: reuseContract,
     churn: churnContract,
   })) {
     void t.test(`${name} engine, ${part}`, { timeout: 80_000 }, t => {

@@ -173,6 +173,18 @@ export class NodeConnection implements Connection {
     if (this.#closed) process.nextTick(() => owner.onClose(this.#failed));
   }
 
+  /** Everything received is with the owner, everything written with the kernel, and nobody has ended. */
+  get isQuiet(): boolean {
+    const { socket } = this;
+    return (
+      this.#end === 'open' &&
+      !socket.destroyed &&
+      !socket.writableEnded &&
+      socket.writableLength === 0 &&
+      socket.readableLength === 0
+    );
+  }
+
   #hold(chunk: Buffer): void {
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;

@@ -44,7 +44,8 @@ export function createNodeEngine(deps: NodeEngineDeps): Engine {
     name: 'node',
     listen: (where, handlers) => listenNode(where, handlers, { setTimer, room }),
     connect: (address, options, done) => connectNode(address, options, { setTimer, room }, done),
-    relay: (client, backend, handlers) => startRelay(own(client), own(backend), relayDeps, handlers),
+    relay: (client, backend, handlers, options) =>
+      startRelay(own(client), own(backend), relayDeps, handlers, options),
   };
 }
 

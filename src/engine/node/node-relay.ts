@@ -6,11 +6,14 @@
  * until it has: at most one chunk and one stream buffer per direction are ever held. A FIN follows the last
  * byte. A reset follows it too: not before the peer has everything (send-queue.ts), unless `abort` says so.
  * Where the system does not tell what the peer has, a FIN stands in for the reset, rather than lost bytes.
+ * With `reuse` a client's FIN is first answered by a look at the backend: what the kernel had for us when the FIN
+ * was read comes within two turns of the loop (the rest of this poll, and one more). A backend that is quiet
+ * until then is handed back; one that is not gets the FIN.
  * Invariants: `onEnd` exactly once, after both sockets are closed; no handler before `startRelay` has returned.
  * Limit: libuv stops looking at a side that has sent its FIN, so a reset that follows on an otherwise silent
  * session goes unnoticed until the next write to that side, or the session's own timeout.
  */
-import type { Relay, RelayHandlers, RelayOutcome } from '../engine.ts';
+import type { Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
 import type { ConnectionOwner, NodeConnection } from './node-connection.ts';
 import type { SendQueueWatch } from './send-queue.ts';
 
@@ -30,8 +33,9 @@ export function startRelay(
   backend: NodeConnection,
   deps: RelayDeps,
   handlers: RelayHandlers,
+  options: RelayOptions = {},
 ): Relay {
-  return new NodeRelay(client, backend, deps, handlers);
+  return new NodeRelay(client, backend, deps, handlers, options.reuse ?? false);
 }
 
 /** One of the two sides; passes what happens on its connection to the relay. */
@@ -77,7 +81,12 @@ class NodeRelay implements Relay {
   readonly #backend: Side;
   readonly #deps: RelayDeps;
   readonly #handlers: RelayHandlers;
+  readonly #reuse: boolean;
   #lastActivityMs: number;
+  /** Whose bytes were handed to the kernel last. */
+  #lastWord: Side | undefined;
+  /** The client has left a clean backend, which is the caller's again. */
+  #handedBack = false;
   #firstFin: Side | undefined;
   #resetBy: Side | undefined;
   #aborted = false;
@@ -86,11 +95,18 @@ class NodeRelay implements Relay {
   #closedSides = 0;
   #cancelDelivery: (() => void) | undefined;
 
-  constructor(client: NodeConnection, backend: NodeConnection, deps: RelayDeps, handlers: RelayHandlers) {
+  constructor(
+    client: NodeConnection,
+    backend: NodeConnection,
+    deps: RelayDeps,
+    handlers: RelayHandlers,
+    reuse: boolean,
+  ) {
     this.#client = new Side('client', client, this);
     this.#backend = new Side('backend', backend, this);
     this.#deps = deps;
     this.#handlers = handlers;
+    this.#reuse = reuse;
     this.#lastActivityMs = deps.clock.nowMs;
     client.own(this.#client);
     backend.own(this.#backend);
@@ -115,7 +131,7 @@ class NodeRelay implements Relay {
   }
 
   abort(): void {
-    if (this.#aborted || this.#closedSides === 2) return;
+    if (this.#aborted || this.#handedBack || this.#closedSides === 2) return;
     this.#aborted = true;
     this.#cancelDelivery?.();
     this.#client.connection.reset();
@@ -128,12 +144,14 @@ class NodeRelay implements Relay {
     // A side that outlives the reset of the other has nobody left to talk to.
     if (this.#resetBy === to || to.deaf || socket.destroyed) return;
     from.receivedBytes += chunk.length;
+    this.#lastWord = from;
     this.#stamp();
     if (!socket.write(chunk)) from.connection.socket.pause();
   }
 
   drained(to: Side): void {
     this.#stamp();
+    this.#lastWord = this.#other(to);
     if (this.#resetBy === undefined && !to.deaf) this.#other(to).connection.socket.resume();
   }
 
@@ -147,6 +165,11 @@ class NodeRelay implements Relay {
     this.#stamp();
     this.#firstFin ??= from;
     if (this.#started) this.#tellHalfClosed();
+    if (from === this.#client && this.#isClean()) this.#lookAgain();
+    else this.#passFinOn(from);
+  }
+
+  #passFinOn(from: Side): void {
     const { socket } = this.#other(from).connection;
     if (!socket.destroyed) socket.end();
   }
@@ -164,10 +187,38 @@ class NodeRelay implements Relay {
 
   closed(side: Side, failed: boolean): void {
     this.#closedSides++;
-    if (failed) this.#resetOther(side);
-    if (this.#closedSides < 2) return;
+    if (failed && !this.#handedBack) this.#resetOther(side);
+    if (this.#closedSides < (this.#handedBack ? 1 : 2)) return;
     this.#cancelDelivery?.();
     this.#handlers.onEnd(this.#outcome());
+  }
+
+  /** The client's FIN finds nothing on its way, and an exchange that the backend has ended, or none at all. */
+  #isClean(): boolean {
+    if (!this.#reuse || this.#resetBy !== undefined || this.#aborted) return false;
+    const client = this.#client;
+    // A greeting that the client left without an answer would be missed by the next one.
+    const isOver = client.receivedBytes === 0 ? this.#lastWord === undefined : this.#lastWord !== client;
+    const { socket } = client.connection;
+    const hasAll = !client.deaf && !socket.destroyed && !socket.writableEnded && socket.writableLength === 0;
+    return isOver && hasAll && !this.#backend.deaf && this.#backend.connection.isQuiet;
+  }
+
+  /** Passes the client's FIN on after all, if the backend stirs within two turns. */
+  #lookAgain(): void {
+    const heardBytes = this.#backend.receivedBytes;
+    const decide = (): void => {
+      // A reset or an abort has its own way to end.
+      if (this.#resetBy !== undefined || this.#aborted) return;
+      if (this.#backend.receivedBytes !== heardBytes || !this.#isClean()) {
+        this.#passFinOn(this.#client);
+        return;
+      }
+      this.#handedBack = true;
+      this.#backend.connection.unwatch();
+      this.#client.connection.socket.end();
+    };
+    setImmediate(() => setImmediate(decide));
   }
 
   /** `by` was reset, and everything it had sent is read: the other side gets it all, then a reset. */
@@ -226,6 +277,9 @@ class NodeRelay implements Relay {
     const bytes = { bytesFromClient, bytesFromBackend };
     if (this.#aborted) return { by: 'balancer', reason: 'aborted', ...bytes };
     if (this.#resetBy !== undefined) return { by: this.#resetBy.by, reason: 'reset', ...bytes };
+    if (this.#handedBack) {
+      return { by: 'client', reason: 'closed', ...bytes, cleanBackend: this.#backend.connection };
+    }
     return { by: this.#firstFin?.by ?? 'client', reason: 'closed', ...bytes };
   }
 }

@@ -13,6 +13,8 @@ import type {
   Engine,
   EngineListener,
   Relay,
+  RelayHandlers,
+  RelayOptions,
   RelayOutcome,
 } from '../../../src/engine/engine.ts';
 import type { Address } from '../../../src/support/address.ts';
@@ -140,11 +142,12 @@ export function startRelay(
   engine: Engine,
   client: Connection,
   backend: Connection,
+  options?: RelayOptions,
 ): Pick<Joined, 'relay' | 'outcome' | 'toldHalfClosed' | 'ended'> {
   let outcome: RelayOutcome | undefined;
   let returned = false;
   let toldHalfClosed = false;
-  const relay = engine.relay(client, backend, {
+  const handlers: RelayHandlers = {
     onHalfClosed: () => {
       if (toldHalfClosed) t.fail('the relay has told twice that it is half-closed');
       if (!returned) t.fail('the relay has told of a half-close before it was started');
@@ -157,7 +160,8 @@ export function startRelay(
       if (!returned) t.fail('the relay has ended before it was started');
       outcome = result;
     },
-  });
+  };
+  const relay = engine.relay(client, backend, handlers, options);
   returned = true;
   t.teardown(() => relay.abort());
   return {
