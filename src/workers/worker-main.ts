@@ -145,9 +145,10 @@ function createEngine(): Engine {
   return createEpollEngine({
     libc,
     clock: wheel,
+    now: () => performance.now(),
     ...waiting,
     ...(wakeFd === undefined ? {} : { wakeFd }),
-    ...(owners === undefined ? {} : { owners: new Uint8Array(owners), ownerTag: ownerTag(index) }),
+    ...(owners === undefined ? {} : { ownerTable: { owners: new Uint8Array(owners), tag: ownerTag(index) } }),
   });
 }
 
