@@ -151,6 +151,12 @@ export class DataPlane {
     this.#announceEmpty();
   }
 
+  /** For a thread that dies: resets every session and accounts for it within this call. */
+  abandonSessions(termination: Termination): void {
+    this.#abortedAs = termination;
+    for (const session of [...this.#sessions]) session.abandon(termination);
+  }
+
   /** Resolves once no session runs and no client waits that was accepted before. */
   whenEmpty(): Promise<void> {
     if (this.#isEmpty()) return Promise.resolve();

@@ -39,7 +39,7 @@ type Connected = DispatchResult & { readonly ok: true };
 
 type State =
   | { readonly name: 'dispatching'; readonly cancel: () => DispatchProgress }
-  | { readonly name: 'relaying'; readonly relay: Relay }
+  | { readonly name: 'relaying'; readonly relay: Relay; readonly backend: Connected }
   | { readonly name: 'ended' };
 
 export class Session implements Timed {
@@ -93,6 +93,18 @@ export class Session implements Timed {
     }
   }
 
+  /**
+   * For a thread that dies: `abort`, without waiting for the engine, which will have no turn any more in which to
+   * say that the relay has ended.
+   */
+  abandon(termination: Termination): void {
+    this.abort(termination);
+    if (this.#state.name !== 'relaying') return;
+    const { relay, backend } = this.#state;
+    const { bytesFromClient, bytesFromBackend } = relay;
+    this.#end(termination, backend, { by: 'balancer', reason: 'aborted', bytesFromClient, bytesFromBackend });
+  }
+
   /** The wheel asks: is a timeout over? Otherwise: when could it be? */
   checkDeadline(nowMs: number): number | undefined {
     if (this.#state.name !== 'relaying') return undefined;
@@ -112,7 +124,7 @@ export class Session implements Timed {
         this.#end(this.#terminationOf(outcome), backend, outcome);
       },
     });
-    this.#state = { name: 'relaying', relay };
+    this.#state = { name: 'relaying', relay, backend };
     this.#schedule(relay);
   }
 

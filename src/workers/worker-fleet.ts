@@ -273,7 +273,7 @@ export class WorkerFleet implements DataPlaneHost {
   /** Takes what a dead worker held out of the books and out of the kernel. */
   #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
     const { counts } = this.#deps;
-    const sessions = stats.sessionsLost + counts.liveOf(index, this.#settings.data.slot);
+    const sessions = Math.max(stats.sessionsLost, counts.liveOf(index, this.#settings.data.slot));
     stats.sessionsLost = 0;
     counts.forget(index);
     this.#resetDescriptorsOf(index);

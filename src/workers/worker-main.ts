@@ -125,7 +125,7 @@ function beat(): void {
 function dieInOrder(): void {
   stats.sessionsLost = counts.liveOf(start.index, start.settings.slot);
   try {
-    data.abortSessions({ by: 'balancer', phase: 'relay', reason: 'workerDied' });
+    data.abandonSessions({ by: 'balancer', phase: 'relay', reason: 'workerDied' });
     flush();
   } catch {
     // It dies of a defect, and that may be just here; control resets what is left.

@@ -57,7 +57,7 @@ export class WorkerStats {
     this.#store(SESSIONS_ABORTED, count);
   }
 
-  /** Sessions that a dying worker has still ended by itself. */
+  /** Sessions that ran when a worker noticed that it dies; 0 where it did not. */
   get sessionsLost(): number {
     return this.#load(SESSIONS_LOST);
   }

@@ -31,6 +31,9 @@ export const WORKER_TIMES: WorkerTimes = {
   graceMs: 1_000,
 };
 
+/** What is needed of Node's `Worker`. */
+export type Thread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate'>;
+
 export interface WorkerThreadHandlers {
   /** What to start it with, the first time and each time after. */
   startWith(): WorkerStart;
@@ -50,7 +53,7 @@ export interface WorkerThreadDeps {
   beats(): number;
   /** Ends a worker's wait for its sockets, so that it sees a message. */
   wake(): void;
-  spawn(start: WorkerStart): Worker;
+  spawn(start: WorkerStart): Thread;
 }
 
 type State = 'starting' | 'running' | 'stalled' | 'restarting' | 'ended';
@@ -60,7 +63,7 @@ export class WorkerThread {
   readonly #handlers: WorkerThreadHandlers;
   readonly #answers = new Map<number, () => void>();
   #state: State = 'restarting';
-  #worker: Worker | undefined;
+  #worker: Thread | undefined;
   #mayRestart = true;
   #nextId = 0;
   #startedMs = 0;
