@@ -12,13 +12,15 @@ import { rmSync } from 'node:fs';
 
 import type { Address } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
-import { EPOLLEXCLUSIVE, EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from './abi.ts';
+import { listenFailure } from '../listen-failure.ts';
+import { EPOLLEXCLUSIVE, EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK } from './abi.ts';
 import { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
+import type { Libc } from './libc.ts';
 import { bindListeningSockets } from './listening-sockets.ts';
 import type { Watched } from './reactor.ts';
 import { hostOf, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
-import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, errnoName } from './system-error.ts';
+import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, errnoName, systemError } from './system-error.ts';
 
 /** Clients taken per round at most: the sessions that run come first. */
 const MAX_BATCH = 64;
@@ -33,12 +35,22 @@ export async function listenEpoll(
   handlers: ListenHandlers,
   deps: EpollDeps,
 ): Promise<EngineListener> {
-  if (where.kind === 'listening') return new EpollListener(where.fd, where.address, handlers, deps);
+  if (where.kind === 'listening') {
+    takeOver(deps.libc, where);
+    return new EpollListener(where.fd, where.address, handlers, deps);
+  }
   const { address, fds } = await bindListeningSockets(deps.libc, where, 1);
   const [fd = -1] = fds;
   return new EpollListener(fd, address, handlers, deps, () => {
     if (address.kind === 'unix') rmSync(address.path, { force: true });
   });
+}
+
+/** Makes sure that it is a socket, and that accepting from it never blocks the thread. */
+function takeOver(libc: Libc, { fd, address }: ListeningSocket): void {
+  const flags = libc.fcntl(fd, F_GETFL, 0);
+  if (flags >= 0 && libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0) return;
+  throw listenFailure(address, systemError('fcntl', libc.errno()));
 }
 
 /** One client, or why there is none. */

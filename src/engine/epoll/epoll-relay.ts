@@ -172,6 +172,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       this.#writeFailed(direction);
       return false;
     }
+    this.#lastWord = direction;
     this.#stamp();
     if (flushed !== 'more') return false;
     if (direction.ended) this.#deliverEnd(direction);
@@ -211,12 +212,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     const other = this.#other(direction);
     if (other.ended && !other.hasPending) {
       this.#close();
-    } else if (
-      this.#reuse &&
-      direction === this.#up &&
-      this.#lastWord !== this.#up &&
-      owesNothing(this.#down)
-    ) {
+    } else if (this.#reuse && direction === this.#up && this.#isClean()) {
       this.#handBack();
     } else {
       this.#deps.libc.shutdown(direction.to.fd, abi.SHUT_WR);
@@ -227,6 +223,13 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#up.from.close();
     this.#down.from.close();
     this.#over(this.#firstFin?.by ?? 'client', 'closed');
+  }
+
+  /** Everything the client has said is answered, and nothing else is on its way. A greeting answers nothing. */
+  #isClean(): boolean {
+    const wasAnswered =
+      this.#lastWord === undefined || (this.#lastWord === this.#down && this.#up.receivedBytes > 0);
+    return wasAnswered && owesNothing(this.#down);
   }
 
   #handBack(): void {
