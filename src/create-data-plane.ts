@@ -33,8 +33,8 @@ export interface Clocks {
   random(): number;
 }
 
-/** What a thread of Node's holds by itself (4), its copies of the C library's files and an engine's own. */
-const DESCRIPTORS_PER_WORKER = 12;
+/** What a thread of Node's holds by itself (4), and an engine of its own: epoll, wake-up, a pipe. */
+const DESCRIPTORS_PER_WORKER = 8;
 const ALL_DESCRIPTORS = 1 << 20;
 
 /** Opens nothing yet. Rejects with LB4_STRATEGY_INVALID or LB4_ENGINE_UNAVAILABLE. */

@@ -189,6 +189,9 @@ export const configSchema = section({
   })
     .prefault({})
     .describe('Limits of the whole instance.'),
+  drainTimeout: duration(SHORTEST, WEEK, 'not waiting')
+    .prefault('30s')
+    .describe('How long running sessions may go on after a stop was asked for; then they are reset.'),
   engine: oneOf(['auto', 'node', 'epoll'])
     .default('auto')
     .describe(
@@ -203,9 +206,6 @@ export const configSchema = section({
     .describe(
       'Threads that take sessions. `auto`: one per core, none where the system lacks what they need. 0: the main thread does it, with the `node` engine.',
     ),
-  drainTimeout: duration(SHORTEST, WEEK, 'not waiting')
-    .prefault('30s')
-    .describe('How long running sessions may go on after a stop was asked for; then they are reset.'),
   log: section({
     level: oneOf(['error', 'warn', 'info', 'debug'])
       .default('info')

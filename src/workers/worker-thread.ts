@@ -32,7 +32,13 @@ export const WORKER_TIMES: WorkerTimes = {
 };
 
 /** What is needed of Node's `Worker`. */
-export type Thread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate'>;
+export interface Thread {
+  on(event: 'message', listener: (message: FromWorker) => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  once(event: 'exit', listener: (code: number) => void): unknown;
+  postMessage(message: ToWorker): void;
+  terminate(): Promise<number>;
+}
 
 export interface WorkerThreadHandlers {
   /** What to start it with, the first time and each time after. */

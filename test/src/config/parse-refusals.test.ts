@@ -326,3 +326,10 @@ for (const [name, input, lines] of BAD) {
     t.end();
   });
 }
+
+await t.test('the epoll engine without workers is refused, and what to do is said', async t => {
+  const result = parseConfig(withTop({ engine: 'epoll', workers: 0 }));
+  t.equal(result.ok, false);
+  t.match(JSON.stringify(result), /auto or at least 1, because the epoll engine runs in workers only/);
+  for (const workers of [-1, 65, 1.5, 'many']) t.equal(parseConfig(withTop({ workers })).ok, false);
+});
