@@ -1,4 +1,5 @@
 import t from 'tap';
+import { parseConfig } from '../../../src/config/parse.ts';
 import {
   listener,
   problems,
