@@ -38,7 +38,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts', 'strategies/**/*.ts', 'pool/**/*.ts'],
-    ignores: ['src/load-balancer.ts', 'src/cli/**'],
+    ignores: ['src/load-balancer.ts', 'src/workers/worker-main.ts', 'src/cli/**'],
     rules: {
       'no-restricted-properties': [
         'error',
@@ -81,7 +81,12 @@ export default tseslint.config(
     'observers see events and records only',
   ),
   imports(
-    ['src/load-balancer.ts', 'src/data-plane.ts'],
+    ['src/workers/**'],
+    ['**/cli/**', '**/load-balancer.ts', '**/health/**', '**/observability/**', '**/upstream/upstream.ts'],
+    'workers are the data plane and its control, nothing else',
+  ),
+  imports(
+    ['src/load-balancer.ts', 'src/create-data-plane.ts', 'src/data-plane*.ts'],
     ['**/cli/**'],
     'the library knows nothing of the command line',
   ),

@@ -2,12 +2,13 @@
  * The data plane: listeners, sessions and the upstreams' runtime sides, on one engine in one thread.
  *
  * Place: fed by `load-balancer.ts` (control) with settings and snapshots, reports back through handlers. It
- * holds nothing that control needs to look into, so that it can move to a thread of its own.
- * Invariants: every admitted client becomes exactly one session and exactly one `onSessionClosed`; after
- * `abortSessions` no session begins.
+ * holds nothing that control needs to look into: it runs in the caller's thread or, several times, in workers.
+ * Invariants: every admitted client becomes exactly one session and, where records are wanted, exactly one
+ * `onSessionClosed`; limits hold over all data planes that share the counts; after `abortSessions` no session
+ * begins.
  */
 import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runtime.ts';
-import type { ConnectFailure, Engine } from './engine/engine.ts';
+import type { ConnectFailure, Connection, Engine } from './engine/engine.ts';
 import { Listener, type HoldReason, type ListenerSettings } from './listener/listener.ts';
 import { SessionLimit } from './listener/session-limit.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
@@ -17,6 +18,7 @@ import { formatAddress } from './support/address.ts';
 import type { Termination } from './termination.ts';
 import type { LiveCounts } from './upstream/live-counts.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
+import type { PoolFigures } from './workers/worker-stats.ts';
 
 /** After a connect failed for want of descriptors or memory, listeners rest this long. */
 const LOCAL_RESOURCES_PAUSE_MS = 200;
@@ -24,8 +26,15 @@ const LOCAL_RESOURCES_PAUSE_MS = 200;
 export interface DataPlaneSettings {
   /** Sessions at once in all listeners together; Infinity for no limit. */
   readonly maxSessions: number;
+  /** Where all sessions of the instance are counted. */
+  readonly slot: number;
   readonly listeners: readonly (ListenerSettings &
-    Omit<SessionSettings, 'listener'> & { readonly upstream: string; readonly maxSessions: number })[];
+    Omit<SessionSettings, 'listener'> & {
+      readonly upstream: string;
+      readonly maxSessions: number;
+      /** Where its sessions are counted. */
+      readonly slot: number;
+    })[];
   readonly upstreams: readonly UpstreamSettings[];
 }
 
@@ -38,12 +47,24 @@ export interface DataPlaneHandlers {
   /** A client found no room to wait at a paused listener, and was reset; it never became a session. */
   onTurnedAway(listener: string): void;
   onStrategyFailed(upstream: string, error: unknown): void;
+  /** Other workers wait for a place that is free now: all of them, this one too, are to `recheckLimits`. */
+  onPlaceFreed?(): void;
+}
+
+/** Figures that somebody else reads. */
+export interface Ledger {
+  sessionsEver: number;
+  /** Sessions that `abortSessions` has ended. */
+  sessionsAborted: number;
 }
 
 export interface DataPlaneDeps {
   readonly engine: Engine;
   readonly wheel: DeadlineWheel;
   readonly counts: LiveCounts;
+  readonly ledger: Ledger;
+  /** Before the number in each session's id, so that ids of several workers differ; default ''. */
+  readonly idPrefix?: string;
   now(): number;
   wallClock(): number;
   random(): number;
@@ -52,27 +73,26 @@ export interface DataPlaneDeps {
 interface Front {
   readonly listener: Listener;
   readonly limit: SessionLimit;
+  /** Begins a client's session, which is counted already. */
+  readonly begin: (client: Connection) => void;
 }
 
 export class DataPlane {
-  /** Sessions that can run at once; Infinity for no limit. */
-  readonly maxSessions: number;
+  /** Whether `onSessionClosed` is called; building the record costs time on every session. */
+  wantsRecords = false;
   readonly #handlers: DataPlaneHandlers;
   readonly #deps: DataPlaneDeps;
   readonly #upstreams: ReadonlyMap<string, UpstreamRuntime>;
   readonly #fronts: readonly Front[];
   readonly #instanceLimit: SessionLimit;
   readonly #sessions = new Set<Session>();
-  #sessionsEver = 0;
   #abortedAs: Termination | undefined;
-  #sessionsAborted = 0;
   /** Which listener is unheld first when the instance has room again; they take turns. */
   #firstUnheld = 0;
   #localResourcesTimer: NodeJS.Timeout | undefined;
   #whenEmpty: (() => void)[] = [];
 
   constructor(settings: DataPlaneSettings, deps: DataPlaneDeps, handlers: DataPlaneHandlers) {
-    this.maxSessions = settings.maxSessions;
     this.#handlers = handlers;
     this.#deps = deps;
     this.#upstreams = new Map(
@@ -85,25 +105,15 @@ export class DataPlane {
       ]),
     );
     this.#fronts = settings.listeners.map(listener => this.#createFront(listener));
-    this.#instanceLimit = new SessionLimit(settings.maxSessions, {
+    this.#instanceLimit = new SessionLimit(settings.maxSessions, settings.slot, deps.counts, {
       onFull: () => this.#holdAll('instanceLimit'),
       onFree: () => this.#instanceFree(),
+      onPlaceFreed: () => handlers.onPlaceFreed?.(),
     });
   }
 
-  /** Sessions that run now. */
-  get sessions(): number {
-    return this.#sessions.size;
-  }
-
-  /** Sessions since the start, ended ones included. */
-  get sessionsEver(): number {
-    return this.#sessionsEver;
-  }
-
-  /** Sessions that `abortSessions` has ended. */
-  get sessionsAborted(): number {
-    return this.#sessionsAborted;
+  get listeners(): readonly Listener[] {
+    return this.#fronts.map(({ listener }) => listener);
   }
 
   apply(snapshot: UpstreamSnapshot): void {
@@ -134,31 +144,37 @@ export class DataPlane {
   /** Resets every session, and from now on those of clients that are still handed over. */
   abortSessions(termination: Termination): void {
     this.#abortedAs = termination;
-    this.#sessionsAborted += this.#sessions.size;
+    this.#deps.ledger.sessionsAborted += this.#sessions.size;
     for (const session of [...this.#sessions]) session.abort(termination);
+    for (const { listener, begin } of this.#fronts)
+      for (const client of listener.takeWaiting()) begin(client);
+    this.#announceEmpty();
   }
 
-  /** Resolves once no session runs. */
+  /** For a thread that dies: resets every session and accounts for it within this call. */
+  abandonSessions(termination: Termination): void {
+    this.#abortedAs = termination;
+    for (const session of [...this.#sessions]) session.abandon(termination);
+  }
+
+  /** Resolves once no session runs and no client waits that was accepted before. */
   whenEmpty(): Promise<void> {
-    if (this.#sessions.size === 0) return Promise.resolve();
+    if (this.#isEmpty()) return Promise.resolve();
     return new Promise(resolve => this.#whenEmpty.push(resolve));
   }
 
-  listeners(): readonly { name: string; addresses: readonly string[]; paused: boolean; sessions: number }[] {
-    return this.#fronts.map(({ listener, limit }) => ({
-      name: listener.name,
-      addresses: listener.addresses.map(formatAddress),
-      paused: listener.paused,
-      sessions: limit.open,
-    }));
+  /** Another worker has freed a place: there may be one for a client that waits here. */
+  recheckLimits(): void {
+    for (const { limit } of this.#fronts) limit.recheck();
+    this.#instanceLimit.recheck();
+    this.#announceEmpty();
   }
 
-  /** Spare connections and how sessions got theirs, per backend of an upstream. */
-  pools(
-    upstream: string,
-  ): ReadonlyMap<string, { readonly parked: number; readonly hits: number; readonly misses: number }> {
-    const backends = [...(this.#upstreams.get(upstream)?.backends() ?? [])];
-    return new Map(backends.map(({ id, pool }) => [id, pool.stats()]));
+  /** Spare connections and how sessions got theirs, per backend. */
+  *pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
+    for (const upstream of this.#upstreams.values()) {
+      for (const { slot, pool } of upstream.backends()) yield { slot, figures: () => pool.stats() };
+    }
   }
 
   #createFront(settings: DataPlaneSettings['listeners'][number]): Front {
@@ -167,26 +183,17 @@ export class DataPlane {
     if (upstream === undefined) throw new RangeError(`listener ${name} names no known upstream`);
     const sessionSettings: SessionSettings = { ...settings, listener: name };
     const listener = new Listener(settings, this.#deps.engine, {
-      onClient: client => {
-        const session = new Session(this.#nextSessionId(), client, upstream, sessionSettings, sessionDeps);
-        this.#sessions.add(session);
-        limit.enter();
-        this.#instanceLimit.enter();
-        if (this.#abortedAs === undefined) {
-          session.start();
-        } else {
-          this.#sessionsAborted += 1;
-          session.abort(this.#abortedAs);
-        }
-      },
+      onClient: client => this.#admit(limit, begin, client),
       onListening: address => this.#handlers.onListening(name, formatAddress(address)),
       onPaused: reason => this.#handlers.onListenerPaused(name, reason),
       onResumed: () => this.#handlers.onListenerResumed(name),
       onTurnedAway: () => this.#handlers.onTurnedAway(name),
+      onExhausted: () => this.#rest(),
     });
-    const limit = new SessionLimit(settings.maxSessions, {
+    const limit = new SessionLimit(settings.maxSessions, settings.slot, this.#deps.counts, {
       onFull: () => listener.hold('listenerLimit'),
       onFree: () => listener.unhold('listenerLimit'),
+      onPlaceFreed: () => this.#handlers.onPlaceFreed?.(),
     });
     const sessionDeps: SessionDeps = {
       ...this.#deps,
@@ -196,22 +203,54 @@ export class DataPlane {
       },
       onEnd: (session, record) => {
         this.#sessions.delete(session);
-        this.#handlers.onSessionClosed(record);
+        if (this.wantsRecords) this.#handlers.onSessionClosed(record());
         limit.leave();
         this.#instanceLimit.leave();
         // Not before: a client that waited may have taken the place.
-        if (this.#sessions.size === 0) this.#announceEmpty();
+        this.#announceEmpty();
       },
     };
-    return { listener, limit };
+    const begin = (client: Connection): void => {
+      const id = this.#nextSessionId();
+      const session = new Session(id, client, upstream, sessionSettings, sessionDeps);
+      this.#sessions.add(session);
+      if (this.#abortedAs === undefined) {
+        session.start();
+        return;
+      }
+      limit.enterAnyway();
+      this.#instanceLimit.enterAnyway();
+      this.#deps.ledger.sessionsAborted += 1;
+      session.abort(this.#abortedAs);
+    };
+    return { listener, limit, begin };
+  }
+
+  /** False when there is no place, in this listener or in the instance; one of the two holds the listener then. */
+  #admit(limit: SessionLimit, begin: Front['begin'], client: Connection): boolean {
+    if (this.#abortedAs === undefined) {
+      if (limit.isFull || this.#instanceLimit.isFull || !limit.enter()) return false;
+      if (!this.#instanceLimit.enter()) {
+        limit.leave();
+        return false;
+      }
+    }
+    begin(client);
+    return true;
   }
 
   #nextSessionId(): string {
-    this.#sessionsEver += 1;
-    return this.#sessionsEver.toString(36);
+    const { ledger, idPrefix = '' } = this.#deps;
+    ledger.sessionsEver += 1;
+    return `${idPrefix}${ledger.sessionsEver.toString(36)}`;
+  }
+
+  #isEmpty(): boolean {
+    return this.#sessions.size === 0 && this.#fronts.every(({ listener }) => listener.waiting === 0);
   }
 
   #announceEmpty(): void {
+    if (this.#whenEmpty.length === 0 || !this.#isEmpty()) return;
     const waiting = this.#whenEmpty;
     this.#whenEmpty = [];
     for (const resolve of waiting) resolve();

@@ -11,6 +11,7 @@ export const ERROR_CODES = [
   'LB4_STRATEGY_INVALID',
   'LB4_LEASE_RELEASED_TWICE',
   'LB4_WRONG_STATE',
+  'LB4_ENGINE_UNAVAILABLE',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

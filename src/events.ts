@@ -5,6 +5,7 @@
  * Place: emitted by `LoadBalancer`; docs/events.md lists them, checked by a test.
  */
 import { EventEmitter } from 'node:events';
+import type { EngineName } from './engine/engine.ts';
 import type { HoldReason } from './listener/listener.ts';
 import type { SessionRecord } from './session/session-record.ts';
 
@@ -35,6 +36,21 @@ export interface EventMap {
   };
   /** A strategy of the user's own threw or picked what it must not; a backend was drawn at random instead. */
   'strategy:failed': { readonly upstream: string; readonly reason: string };
+  /** At start: what moves the bytes, and in how many threads; `reason` says why it is not more, where it could be. */
+  'engine:chosen': { readonly engine: EngineName; readonly workers: number; readonly reason?: string };
+  /** A worker has died; `sessions` died with it. It is started again, except when lb4 is ending. */
+  'worker:exited': {
+    readonly worker: number;
+    readonly reason: string;
+    readonly sessions: number;
+    readonly restartInMs?: number;
+  };
+  /** A worker that had died accepts again. */
+  'worker:restarted': { readonly worker: number };
+  /** A worker has not beaten for so long: something blocks its thread, and its sessions stand still. */
+  'worker:stalled': { readonly worker: number; readonly forMs: number };
+  /** It beats again. */
+  'worker:resumed': { readonly worker: number };
   'drain:started': { readonly sessions: number; readonly timeoutMs: number };
   /** Every session has ended, `aborted` of them because the drain's time was over. */
   'drain:ended': { readonly aborted: number };
@@ -54,6 +70,11 @@ export const EVENT_NAMES = [
   'upstream:down',
   'upstream:up',
   'strategy:failed',
+  'engine:chosen',
+  'worker:exited',
+  'worker:restarted',
+  'worker:stalled',
+  'worker:resumed',
   'drain:started',
   'drain:ended',
 ] as const satisfies readonly EventName[];
@@ -63,6 +84,7 @@ type Listener<N extends EventName> = (event: EventMap[N]) => void;
 /** A typed emitter over Node's own. */
 export class Events {
   readonly #emitter = new EventEmitter();
+  #onInterest: (name: EventName, wanted: boolean) => void = () => undefined;
 
   constructor() {
     // Subscribers are few but not bounded by us; the warning would be about the user's code.
@@ -71,6 +93,16 @@ export class Events {
 
   emit<N extends EventName>(name: N, event: EventMap[N]): void {
     this.#emitter.emit(name, event);
+  }
+
+  /** Whether anybody listens to an event. */
+  isWanted(name: EventName): boolean {
+    return this.#emitter.listenerCount(name) > 0;
+  }
+
+  /** Calls back when an event gets its first listener or loses its last one; replaces the callback before. */
+  watchInterest(callback: (name: EventName, wanted: boolean) => void): void {
+    this.#onInterest = callback;
   }
 
   /**
@@ -87,7 +119,12 @@ export class Events {
         });
       }
     };
-    this.#emitter.on(name, guarded);
-    return () => this.#emitter.off(name, guarded);
+    const change = (how: () => void): void => {
+      const before = this.isWanted(name);
+      how();
+      if (this.isWanted(name) !== before) this.#onInterest(name, !before);
+    };
+    change(() => this.#emitter.on(name, guarded));
+    return () => change(() => this.#emitter.off(name, guarded));
   }
 }

@@ -11,6 +11,7 @@ export type {
   LoadBalancerSnapshot,
   LoadBalancerState,
 } from './load-balancer.ts';
+export type { ListenerView, WorkerView } from './data-plane-host.ts';
 export type { Config, ConfigInput } from './config/schema.ts';
 export { ERROR_CODES, Lb4Error, type ErrorCode } from './errors.ts';
 export type { EventMap, EventName } from './events.ts';

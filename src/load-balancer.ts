@@ -7,18 +7,15 @@
  * States: new → starting → running → draining → stopped; to start again, create another one.
  */
 import { performance } from 'node:perf_hooks';
-import { loadStrategy } from '../strategies/load-strategy.ts';
 import { formatIssues } from './config/format-issues.ts';
 import { parseConfig } from './config/parse.ts';
 import type { Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
-import { DataPlane, type DataPlaneSettings } from './data-plane.ts';
-import { createNodeEngine } from './engine/node/node-engine.ts';
+import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
+import type { ListenerView, WorkerView } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
-import { descriptorBudget } from './listener/descriptor-budget.ts';
-import { DeadlineWheel } from './session/deadline-wheel.ts';
-import { LiveCounts } from './upstream/live-counts.ts';
+import type { FleetHandlers } from './workers/worker-fleet.ts';
 
 export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 
@@ -31,13 +28,9 @@ export interface LoadBalancerSnapshot {
   readonly sessionsEver: number;
   /** Sessions that can run at once: `limits.maxSessions` or what file descriptors allow; undefined for no limit. */
   readonly maxSessions: number | undefined;
-  readonly listeners: readonly {
-    readonly name: string;
-    readonly addresses: readonly string[];
-    /** True while new clients wait because a limit is reached. */
-    readonly paused: boolean;
-    readonly sessions: number;
-  }[];
+  /** The data plane's threads; none when it runs in the caller's own. */
+  readonly workers: readonly WorkerView[];
+  readonly listeners: readonly ListenerView[];
   readonly upstreams: readonly {
     readonly name: string;
     readonly strategy: string;
@@ -77,10 +70,8 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
 /** The longest that a timer of Node's can wait; beyond it, it would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-interface Planes {
+interface Planes extends DataPlaneMaking {
   readonly control: ControlPlane;
-  readonly data: DataPlane;
-  readonly engine: string;
 }
 
 export class LoadBalancer {
@@ -109,7 +100,7 @@ export class LoadBalancer {
   /**
    * Loads strategies, resolves names, binds listeners, begins health checks.
    *
-   * Rejects with `LB4_STRATEGY_INVALID` or `LB4_LISTEN_FAILED`, or with `LB4_WRONG_STATE` when it was started
+   * Rejects with `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or `LB4_ENGINE_UNAVAILABLE`, or with `LB4_WRONG_STATE` when it was started
    * before or is stopped meanwhile; nothing is left open then.
    */
   async start(): Promise<void> {
@@ -163,28 +154,27 @@ export class LoadBalancer {
     await data.stopListening();
     data.closePools();
     await data.whenEmpty();
+    await data.close();
   }
 
   snapshot(): LoadBalancerSnapshot {
-    const data = this.#planes?.data;
+    const { data, choice, maxSessions, control } = this.#planes ?? {};
     return {
       state: this.#state,
-      engine: this.#planes?.engine ?? '',
+      engine: choice?.engine ?? '',
       sessions: data?.sessions ?? 0,
       sessionsEver: data?.sessionsEver ?? 0,
-      maxSessions: data?.maxSessions === Infinity ? undefined : data?.maxSessions,
+      maxSessions: maxSessions === Infinity ? undefined : maxSessions,
+      workers: data?.workers() ?? [],
       listeners: data?.listeners() ?? [],
-      upstreams: (this.#planes?.control.status() ?? []).map(({ name, strategy, backends }) => {
-        const pools = data?.pools(name);
-        return {
-          name,
-          strategy,
-          backends: backends.map(({ backend, state, weight, sessions }) => {
-            const { parked = 0, hits = 0, misses = 0 } = pools?.get(backend) ?? {};
-            return { backend, state, weight, sessions, pool: { parked, hits, misses } };
-          }),
-        };
-      }),
+      upstreams: (control?.status() ?? []).map(({ name, strategy, backends }) => ({
+        name,
+        strategy,
+        backends: backends.map(({ backend, slot, state, weight, sessions }) => {
+          const pool = data?.pool(slot) ?? { parked: 0, hits: 0, misses: 0 };
+          return { backend, state, weight, sessions, pool };
+        }),
+      })),
     };
   }
 
@@ -200,35 +190,16 @@ export class LoadBalancer {
   }
 
   async #build(): Promise<Planes> {
-    const now = (): number => performance.now();
     const random = (): number => Math.random();
-    const wallClock = (): number => Date.now();
-    const wheel = new DeadlineWheel(now);
-    const budget = descriptorBudget(this.#descriptorsAside());
-    const engine = createNodeEngine({ clock: wheel, ...(budget && { waitingLimit: budget.waiting }) });
-    const counts = new LiveCounts(
-      this.#config.upstreams.reduce((sum, { backends }) => sum + backends.length, 0),
-    );
+    const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random };
     const events = this.#events;
-    const settings = await this.#dataPlaneSettings(budget?.sessions ?? Infinity);
-    const data = new DataPlane(
-      settings,
-      { engine, wheel, counts, now, wallClock, random },
-      {
-        onListening: (listener, address) => events.emit('listener:listening', { listener, address }),
-        onListenerPaused: (listener, reason) => events.emit('listener:paused', { listener, reason }),
-        onListenerResumed: listener => events.emit('listener:resumed', { listener }),
-        onConnectFailed: (upstream, backend, { reason, code }) =>
-          events.emit('backend:connectFailed', { upstream, backend, reason, code }),
-        onSessionClosed: record => events.emit('session:closed', record),
-        onTurnedAway: listener => events.emit('listener:turnedAway', { listener }),
-        onStrategyFailed: (upstream, error) =>
-          events.emit('strategy:failed', {
-            upstream,
-            reason: error instanceof Error ? error.message : String(error),
-          }),
-      },
-    );
+    const made = await createDataPlane(this.#config, this.#baseDir, clocks, handlersFor(events));
+    const { data, counts, engine, choice } = made;
+    data.wantRecords(events.isWanted('session:closed'));
+    events.watchInterest((name, wanted) => {
+      if (name === 'session:closed') data.wantRecords(wanted);
+    });
+    events.emit('engine:chosen', choice);
     const control = new ControlPlane(this.#config.upstreams, {
       engine,
       counts,
@@ -236,54 +207,38 @@ export class LoadBalancer {
       random,
       publish: snapshot => data.apply(snapshot),
     });
-    return { control, data, engine: engine.name };
-  }
-
-  async #dataPlaneSettings(maxSessions: number): Promise<DataPlaneSettings> {
-    const { listeners, upstreams, limits } = this.#config;
-    return {
-      maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions),
-      listeners: listeners.map(({ name, bind, upstream, whenUnavailable, timeouts, limits: own }) => ({
-        name,
-        bind,
-        upstream,
-        whenUnavailable,
-        maxSessions: own.maxSessions ?? Infinity,
-        timeouts: {
-          idleMs: timeouts.idle,
-          halfClosedMs: timeouts.halfClosed,
-          lifetimeMs: timeouts.lifetime,
-        },
-      })),
-      upstreams: await Promise.all(
-        upstreams.map(async ({ name, strategy, connect, pool }) => ({
-          name,
-          factory: await this.#loadStrategy(name, strategy),
-          connect: { timeoutMs: connect.timeout, attempts: connect.attempts },
-          pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
-        })),
-      ),
-    };
-  }
-
-  /** Descriptors that go to other things than sessions: a probe and the spare connections of each backend. */
-  #descriptorsAside(): number {
-    return this.#config.upstreams.reduce(
-      (sum, { backends, pool }) => sum + backends.length * (1 + pool.warm),
-      0,
-    );
-  }
-
-  async #loadStrategy(upstream: string, strategy: string): ReturnType<typeof loadStrategy> {
-    try {
-      return await loadStrategy(strategy, this.#baseDir);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Lb4Error('LB4_STRATEGY_INVALID', `upstream ${upstream}: ${why}`, { cause: error });
-    }
+    return { ...made, control };
   }
 
   #expectNotStopped(): void {
     if (this.#state === 'stopped') throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
   }
+}
+
+/** What the data plane tells, as events. */
+function handlersFor(events: Events): FleetHandlers {
+  return {
+    onListening: (listener, address) => events.emit('listener:listening', { listener, address }),
+    onListenerPaused: (listener, reason) => events.emit('listener:paused', { listener, reason }),
+    onListenerResumed: listener => events.emit('listener:resumed', { listener }),
+    onTurnedAway: listener => events.emit('listener:turnedAway', { listener }),
+    onConnectFailed: (upstream, backend, { reason, code }) =>
+      events.emit('backend:connectFailed', { upstream, backend, reason, code }),
+    onSessionClosed: record => events.emit('session:closed', record),
+    onStrategyFailed: (upstream, error) =>
+      events.emit('strategy:failed', {
+        upstream,
+        reason: error instanceof Error ? error.message : String(error),
+      }),
+    onWorkerExited: (worker, reason, sessions, restartInMs) =>
+      events.emit('worker:exited', {
+        worker,
+        reason,
+        sessions,
+        ...(restartInMs === undefined ? {} : { restartInMs }),
+      }),
+    onWorkerRestarted: worker => events.emit('worker:restarted', { worker }),
+    onWorkerStalled: (worker, forMs) => events.emit('worker:stalled', { worker, forMs }),
+    onWorkerResumed: worker => events.emit('worker:resumed', { worker }),
+  };
 }

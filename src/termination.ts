@@ -38,6 +38,8 @@ export const REASONS = [
   'drainTimeout',
   /** lb4 was told to stop at once. */
   'stopped',
+  /** The thread that moved its bytes has died; a defect, or a strategy of the user's own that ended it. */
+  'workerDied',
 ] as const;
 
 export type Reason = (typeof REASONS)[number];

@@ -20,6 +20,8 @@ export async function demo({ listen, strategy }: { listen: string; strategy: str
   let balancer: LoadBalancer | undefined;
   try {
     balancer = createLoadBalancer({
+      // Workers take turns each for itself; here `roundrobin` is to look like what it is.
+      workers: 1,
       listeners: [{ name: 'demo', bind: [listen], upstream: 'demo', whenUnavailable: 'http503' }],
       upstreams: [{ name: 'demo', strategy, backends: backends.map(({ address }) => address) }],
     });

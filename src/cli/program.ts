@@ -119,6 +119,8 @@ function addRunOptions(program: Command): Command {
     option('--drain-timeout <duration>', 'how long sessions may last after SIGTERM (default: 30s)'),
     option('--pool-warm <n>', 'spare connections per backend (default: 0)'),
     option('--max-sessions <n>', 'sessions at once in the whole process'),
+    option('--workers <n>', 'threads that take sessions: auto (default, one per core) or 0 to 64'),
+    option('--engine <name>', 'auto (default), epoll or node'),
     option('--log-level <level>', 'error, warn, info (default) or debug'),
     option('--log-format <format>', 'text or json (default: text on a terminal, else json)'),
     option('--access-log', 'log one line per session'),

@@ -104,10 +104,11 @@ function openAccessLog(balancer: LoadBalancer, config: Config, format: LogFormat
 }
 
 function logStarted(balancer: LoadBalancer, log: Log): void {
-  const { engine, maxSessions } = balancer.snapshot();
-  const fields = { version: version(), engine, pid: process.pid, maxSessions };
+  const { engine, workers, maxSessions } = balancer.snapshot();
+  const fields = { version: version(), engine, workers: workers.length, pid: process.pid, maxSessions };
   const most = maxSessions === undefined ? '' : `, at most ${maxSessions} sessions at once`;
-  const message = `lb4 ${fields.version} has started: engine ${engine}, pid ${fields.pid}${most}`;
+  const threads = `${fields.workers} worker${fields.workers === 1 ? '' : 's'}`;
+  const message = `lb4 ${fields.version} has started: engine ${engine}, ${threads}, pid ${fields.pid}${most}`;
   log.write('info', 'started', message, fields);
 }
 

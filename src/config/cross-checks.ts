@@ -1,6 +1,7 @@
 /**
  * What the schema cannot see, because it concerns two places at once: names, addresses and backends given
- * twice, listeners whose upstream does not exist, and connections to be reused that cannot be.
+ * twice, listeners whose upstream does not exist, connections to be reused that cannot be, and an engine where it
+ * cannot run.
  *
  * Place: parse.ts runs it beside the schema, on the raw input, so that these problems are reported together
  * with all others. Invariants: never throws, whatever the input; says nothing about what is not well-formed
@@ -44,6 +45,15 @@ export function crossCheck(
     ...repeated(listeners.flatMap(boundAddresses), 'an address that no other bind uses'),
     ...upstreams.flatMap(at => repeated(backendIds(at), 'each backend only once')),
     ...upstreams.flatMap(reuseOfMarkedConnections),
+    ...engineWithoutWorkers(input),
+  ];
+}
+
+/** The epoll engine waits in the kernel: in the main thread it would hold up everything else. */
+function engineWithoutWorkers(input: unknown): Finding[] {
+  if (field(input, 'engine') !== 'epoll' || field(input, 'workers') !== 0) return [];
+  return [
+    { path: ['workers'], expected: 'auto or at least 1, because the epoll engine runs in workers only' },
   ];
 }
 

@@ -20,6 +20,8 @@ export interface RunFlags {
   readonly drainTimeout?: string | undefined;
   readonly poolWarm?: string | undefined;
   readonly maxSessions?: string | undefined;
+  readonly workers?: string | undefined;
+  readonly engine?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly accessLog?: boolean | string | undefined;
@@ -51,6 +53,8 @@ const TARGETS: Readonly<Record<FlagName, Path>> = {
   idleTimeout: ['listeners', 0, 'timeouts', 'idle'],
   drainTimeout: ['drainTimeout'],
   maxSessions: ['limits', 'maxSessions'],
+  workers: ['workers'],
+  engine: ['engine'],
   logLevel: ['log', 'level'],
   logFormat: ['log', 'format'],
   accessLog: ['log', 'access'],
@@ -96,7 +100,7 @@ function valueOf(flag: FlagName, given: string | boolean | readonly string[]): u
   if (typeof given !== 'string') return given;
   if (flag === 'backends') return given.split(',').map(entry => entry.trim());
   // A command line knows text only; what is no number or no yes or no is left for the checks to refuse.
-  const isNumber = flag === 'poolWarm' || flag === 'maxSessions';
+  const isNumber = flag === 'poolWarm' || flag === 'maxSessions' || flag === 'workers';
   if (isNumber) return /^-?\d{1,15}$/.test(given) ? Number(given) : given;
   if (flag === 'accessLog') return YES_OR_NO.get(given) ?? given;
   return given;

@@ -33,6 +33,7 @@ const HOUR = 60 * MINUTE;
 const WEEK = 168 * HOUR;
 const SHORTEST = 10 * MS;
 const MOST_SESSIONS = 1_000_000;
+const MOST_WORKERS = 64;
 
 const STRATEGY_PATH = /^(\.{0,2}\/.+|.+\.m?js)$/;
 const STRATEGY_EXPECTED = `one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`;
@@ -196,6 +197,20 @@ export const configSchema = section({
   drainTimeout: duration(SHORTEST, WEEK, 'not waiting')
     .prefault('30s')
     .describe('How long running sessions may go on after a stop was asked for; then they are reset.'),
+  engine: oneOf(['auto', 'node', 'epoll'])
+    .default('auto')
+    .describe(
+      'What moves the bytes. `epoll`: fastest, Linux only. `node`: any system. `auto`: `epoll` where it runs, else `node`.',
+    ),
+  workers: z
+    .union([z.literal('auto'), integer(0, MOST_WORKERS)], {
+      error: `auto, or an integer from 0 to ${MOST_WORKERS}`,
+    })
+    .register(fieldFacts, { type: '`auto` or integer', range: `0 to ${MOST_WORKERS}` })
+    .default('auto')
+    .describe(
+      'Threads that take sessions. `auto`: one per core, none where the system lacks what they need. 0: the main thread does it, with the `node` engine.',
+    ),
   log: section({
     level: oneOf(['error', 'warn', 'info', 'debug'])
       .default('info')

@@ -25,11 +25,11 @@ export interface DescriptorBudget {
 /**
  * Undefined where the system does not tell its limit.
  *
- * @param aside descriptors that probes and spare connections may need
+ * @param aside descriptors that probes, spare connections and workers may need
  */
 export function descriptorBudget(
   aside: number,
-  limit = softLimit(),
+  limit = descriptorLimit(),
   alreadyOpen = openDescriptors(),
 ): DescriptorBudget | undefined {
   if (limit === undefined || limit === Infinity) return undefined;
@@ -38,7 +38,8 @@ export function descriptorBudget(
   return { sessions: Math.max(Math.floor((free - waiting) / PER_SESSION), 1), waiting };
 }
 
-function softLimit(): number | undefined {
+/** How many descriptors this process may have; undefined where the system does not tell. */
+export function descriptorLimit(): number | undefined {
   try {
     const line = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
     return line === undefined ? undefined : line === 'unlimited' ? Infinity : Number(line);

@@ -3,14 +3,16 @@
  *
  * Place: first station of a session. It hands admitted clients on and knows nothing of upstreams.
  * Invariants: it accepts exactly while nothing holds it; holding it makes new clients wait (bounded, see the
- * engine's contract), it does not turn them away.
+ * engine's contract), it does not turn them away. A client that was accepted just when another worker took the last
+ * place waits here, before all others.
  */
-import type { Connection, Engine, EngineListener } from '../engine/engine.ts';
+import type { Connection, Engine, EngineListener, ListeningSocket } from '../engine/engine.ts';
 import type { Address } from '../support/address.ts';
 
 export interface ListenerSettings {
   readonly name: string;
-  readonly bind: readonly Address[];
+  /** Addresses to bind, or sockets that control has bound. */
+  readonly bind: readonly (Address | ListeningSocket)[];
 }
 
 /** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */
@@ -18,20 +20,27 @@ export const HOLD_REASONS = ['listenerLimit', 'instanceLimit', 'localResources']
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
 export interface ListenerHandlers {
-  onClient(client: Connection): void;
+  /** Takes the client, or answers false when there is no place for it; it is offered again later. */
+  onClient(client: Connection): boolean;
   onListening(address: Address): void;
   onPaused(reason: HoldReason): void;
   onResumed(): void;
   /** A client found no room to wait while the listener was paused; it was reset. */
   onTurnedAway(): void;
+  /** The system has no descriptor or memory for another client. */
+  onExhausted(): void;
 }
 
 export class Listener {
   readonly name: string;
-  readonly #bind: readonly Address[];
+  readonly #bind: ListenerSettings['bind'];
   readonly #engine: Engine;
   readonly #handlers: ListenerHandlers;
   readonly #holds = new Set<HoldReason>();
+  /** Clients that there was no place for when they were accepted. */
+  #waiting: Connection[] = [];
+  #goingOn = false;
+  #goOnAgain = false;
   #bound: EngineListener[] = [];
   #stopped: Promise<void> | undefined;
 
@@ -50,13 +59,26 @@ export class Listener {
     return this.#holds.size > 0;
   }
 
+  /** Accepted clients that have no session yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Gives up the clients that wait here; they are the caller's. */
+  takeWaiting(): readonly Connection[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    return waiting;
+  }
+
   /** Binds every address; rejects with the first `LB4_LISTEN_FAILED`, with nothing left bound. */
   async start(): Promise<void> {
     try {
-      for (const address of this.#bind) {
-        const bound = await this.#engine.listen(address, {
-          onClient: client => this.#handlers.onClient(client),
+      for (const where of this.#bind) {
+        const bound = await this.#engine.listen(where, {
+          onClient: client => this.#offer(client),
           onTurnedAway: () => this.#handlers.onTurnedAway(),
+          onExhausted: () => this.#handlers.onExhausted(),
         });
         this.#bound.push(bound);
         if (this.paused) bound.pause();
@@ -77,16 +99,42 @@ export class Listener {
   }
 
   unhold(reason: HoldReason): void {
-    if (!this.#holds.delete(reason) || this.paused) return;
-    this.#handlers.onResumed();
-    // Whoever waited at one address may fill the listener again before the next one is resumed.
-    for (const bound of this.#bound) if (this.#holds.size === 0) bound.resume();
+    const wasHeld = this.#holds.delete(reason);
+    if (this.paused) return;
+    if (wasHeld) this.#handlers.onResumed();
+    this.#goOn();
   }
 
   /** Takes every client that had connected already, then closes the addresses. Idempotent. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  #offer(client: Connection): void {
+    if (this.#waiting.length > 0 || !this.#handlers.onClient(client)) this.#waiting.push(client);
+  }
+
+  /** Lets waiting clients in, then new ones, for as long as nothing holds it again. */
+  #goOn(): void {
+    // A session that ends at once may get here from within `onClient`: the loop that runs goes on.
+    this.#goOnAgain = true;
+    if (this.#goingOn) return;
+    this.#goingOn = true;
+    while (this.#goOnAgain) {
+      this.#goOnAgain = false;
+      this.#serveWaiting();
+      for (const bound of this.#bound) if (!this.paused && this.#waiting.length === 0) bound.resume();
+    }
+    this.#goingOn = false;
+  }
+
+  #serveWaiting(): void {
+    while (!this.paused) {
+      const [client] = this.#waiting;
+      if (client === undefined || !this.#handlers.onClient(client)) return;
+      this.#waiting.shift();
+    }
   }
 
   async #stop(): Promise<void> {

@@ -93,6 +93,43 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
       ),
     ),
   );
+  source.on('engine:chosen', event => {
+    if (event.reason === undefined) return;
+    // On other systems nobody expects more.
+    const level = process.platform === 'linux' ? 'warn' : 'info';
+    const fields = { engine: event.engine, workers: event.workers, reason: event.reason };
+    log.write(
+      level,
+      'engineChosen',
+      `engine ${event.engine}, ${event.workers} workers; ${event.reason}`,
+      fields,
+    );
+  });
+  source.on('worker:exited', event => {
+    const { worker, reason, sessions, restartInMs } = event;
+    const then =
+      restartInMs === undefined ? 'it is not started again' : `it starts again in ${restartInMs} ms`;
+    log.write(
+      'error',
+      'workerExited',
+      `worker ${worker} has died with ${sessions} sessions: ${reason}; ${then}`,
+      { worker, reason, sessions, restartInMs },
+    );
+  });
+  source.on('worker:restarted', event =>
+    log.write('info', 'workerRestarted', `worker ${event.worker} accepts again`, event),
+  );
+  source.on('worker:stalled', event =>
+    log.write(
+      'error',
+      'workerStalled',
+      `worker ${event.worker} has not moved for ${event.forMs / 1000} s: something blocks its thread`,
+      event,
+    ),
+  );
+  source.on('worker:resumed', event =>
+    log.write('info', 'workerResumed', `worker ${event.worker} moves again`, event),
+  );
   source.on('drain:started', event =>
     log.write(
       'info',

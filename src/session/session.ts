@@ -35,7 +35,8 @@ export interface SessionDeps extends DispatcherDeps {
   readonly wheel: DeadlineWheel;
   /** Milliseconds since 1970. */
   wallClock(): number;
-  onEnd(session: Session, record: SessionRecord): void;
+  /** `record` builds what is known of the session; it is only good for the time of the call. */
+  onEnd(session: Session, record: () => SessionRecord): void;
 }
 
 const NO_REUSE: RelayOptions = Object.freeze({});
@@ -89,6 +90,18 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     this.#end(termination);
   }
 
+  /**
+   * For a thread that dies: `abort`, without waiting for the engine, which will have no turn any more in which to
+   * say that the relay has ended.
+   */
+  abandon(termination: Termination): void {
+    this.abort(termination);
+    const relay = this.#relay;
+    if (this.#isEnded || relay === undefined) return;
+    const { bytesFromClient, bytesFromBackend } = relay;
+    this.onEnd({ by: 'balancer', reason: 'aborted', bytesFromClient, bytesFromBackend });
+  }
+
   /** The wheel asks: is a timeout over? Otherwise: when could it be? */
   checkDeadline(nowMs: number): number | undefined {
     const relay = this.#relay;
@@ -126,6 +139,8 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
 
   /** For the engine only. */
   onEnd(outcome: RelayOutcome): void {
+    // An abandoned session has ended before its engine says so.
+    if (this.#isEnded) return;
     this.#relay = undefined;
     // Before anything is given back: that may serve others, who may stop everything.
     this.#isEnded = true;
@@ -169,7 +184,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   #end(termination: Termination, relayed?: RelayOutcome): void {
     const dispatch = this.#dispatch;
     this.#isEnded = true;
-    this.#deps.onEnd(this, {
+    this.#deps.onEnd(this, () => ({
       id: this.id,
       listener: this.#settings.listener,
       upstream: dispatch.upstream.settings.name,
@@ -187,7 +202,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
       by: termination.by,
       phase: termination.phase,
       reason: termination.reason,
-    });
+    }));
   }
 }
 

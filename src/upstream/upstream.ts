@@ -38,6 +38,8 @@ interface BackendState {
 /** What `snapshot()` tells of a backend. */
 export interface BackendStatus {
   readonly backend: string;
+  /** Where it is counted. */
+  readonly slot: number;
   readonly weight: number;
   readonly state: 'up' | 'down';
   readonly sessions: number;
@@ -114,6 +116,7 @@ export class Upstream {
   status(): readonly BackendStatus[] {
     return Array.from(this.#backends.values(), backend => ({
       backend: backend.settings.id,
+      slot: backend.slot,
       weight: backend.settings.weight,
       state: stateOf(backend),
       sessions: this.#deps.counts.live(backend.slot),

@@ -21,7 +21,7 @@ export function createFakeUpstream(
 ) {
   const { strategy = 'first', attempts = 3, warm = 0, reuse = false } = options;
   const { engine = new FakeEngine(), now = () => 0 } = options;
-  const counts = new LiveCounts(8);
+  const counts = new LiveCounts({ backends: 8 });
   const failures: unknown[] = [];
   const upstream = new UpstreamRuntime(
     {

@@ -4,6 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { DATA_PLANE_ENV } from './data-plane.ts';
 import { ended } from './programs.ts';
 
 export const LB4 = fileURLToPath(new URL('../../bin/lb4.js', import.meta.url));
@@ -41,7 +42,7 @@ export async function startLb4(
   const [program = process.execPath, ...before] = options.command ?? [process.execPath, LB4];
   const child = spawn(program, [...before, ...args, ...listen, '--log-format', 'json'], {
     stdio: ['ignore', 'inherit', 'pipe'],
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...DATA_PLANE_ENV, ...options.env },
   });
   t.teardown(() => child.kill('SIGKILL'));
 

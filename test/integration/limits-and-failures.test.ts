@@ -7,6 +7,7 @@ import type { ConfigInput } from '../../src/config/schema.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress, parseAddress, type Address } from '../../src/support/address.ts';
 import { refusingAddress, scripts, startBackend } from '../harness/backend.ts';
+import { DATA_PLANE, ONE_THREAD } from '../harness/data-plane.ts';
 import { connectClient } from '../harness/client.ts';
 import { until } from '../harness/until.ts';
 
@@ -17,10 +18,12 @@ function create(
     listeners?: Partial<ConfigInput['listeners'][number]>[];
     strategy?: string;
     maxSessions?: number;
+    dataPlane?: typeof DATA_PLANE;
   } = {},
 ): LoadBalancer {
-  const { listeners = [{}], strategy = 'first', maxSessions } = options;
+  const { listeners = [{}], strategy = 'first', maxSessions, dataPlane = DATA_PLANE } = options;
   const balancer = createLoadBalancer({
+    ...dataPlane,
     listeners: listeners.map((listener, i) => ({
       name: `web${i}`,
       bind: '127.0.0.1:0',
@@ -58,6 +61,7 @@ void t.test(
     await backend.close();
     first.reset();
     await until('all are turned away', () => waiting.every(client => client.ending === 'reset'));
+    await until('all are reported', () => closed >= 901);
     t.equal(closed, 901, 'each had its session');
     t.equal(balancer.snapshot().sessions, 0);
   },
@@ -133,7 +137,7 @@ void t.test('an event listener that throws is reported and breaks no bookkeeping
   }
   await until('three errors are reported', () => thrown.length === 3);
   t.match(thrown, [/mine/, /mine/, /mine/]);
-  t.equal(balancer.snapshot().listeners[0]?.paused, false);
+  await until('the listener goes on', () => balancer.snapshot().listeners[0]?.paused === false);
 });
 
 void t.test('a strategy that begins to throw is replaced by chance, and named', async t => {
@@ -153,7 +157,7 @@ void t.test('a strategy that begins to throw is replaced by chance, and named', 
      }`,
   );
   const backend = await startBackend(t, scripts.echo);
-  const balancer = create(t, [backend.address], { strategy: path });
+  const balancer = create(t, [backend.address], { strategy: path, dataPlane: ONE_THREAD });
   const failures: string[] = [];
   balancer.on('strategy:failed', ({ upstream, reason }) => failures.push(`${upstream}: ${reason}`));
   await balancer.start();
@@ -165,6 +169,7 @@ void t.test('a strategy that begins to throw is replaced by chance, and named', 
     client.halfClose();
     await client.untilEnded();
   }
+  await until('both failures are reported', () => failures.length >= 2);
   t.same(failures, ['app: lost count', 'app: lost count']);
 });
 

@@ -55,6 +55,7 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     ...(deps.wakeFd === undefined ? {} : { wakeFd: deps.wakeFd }),
   });
   const descriptors = new Descriptors(libc, reactor, deps.ownerTable);
+  descriptors.own(reactor.fd);
   const shared = {
     libc,
     reactor,
@@ -77,6 +78,7 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     close: () => {
       shared.pipes.close();
       reactor.close();
+      descriptors.close(reactor.fd);
     },
   };
 }

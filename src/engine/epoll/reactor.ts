@@ -73,6 +73,11 @@ export class Reactor {
     if (options.wakeFd !== undefined) this.#watchWakeFd(options.wakeFd);
   }
 
+  /** The reactor's own descriptor. */
+  get fd(): number {
+    return this.#epollFd;
+  }
+
   /** Starts to tell `target` of these events on `fd`. Returns false when the kernel refuses, `errno()` says why. */
   add(fd: number, target: Watched, events: number): boolean {
     this.#generation = (this.#generation + 1) | 0;
@@ -113,11 +118,10 @@ export class Reactor {
     this.#ensureTurn();
   }
 
-  /** Closes the reactor's own descriptor; nothing may be registered any more. */
+  /** Runs no more; its descriptor is the caller's to close, and nothing may be registered any more. */
   close(): void {
     this.#closed = true;
     clearImmediate(this.#immediate);
-    this.#libc.close(this.#epollFd);
   }
 
   #ensureTurn(): void {
@@ -180,5 +184,7 @@ export class Reactor {
       onEvents: () => void this.#libc.read(fd, count, count.length),
     };
     if (!this.add(fd, target, EPOLLIN)) throw systemError('epoll_ctl', this.#libc.errno());
+    // It is there to end a wait, not to begin one: without anything else the thread may end.
+    this.#registered -= 1;
   }
 }

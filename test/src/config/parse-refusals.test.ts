@@ -1,4 +1,5 @@
 import t from 'tap';
+import { parseConfig } from '../../../src/config/parse.ts';
 import {
   listener,
   problems,
@@ -342,4 +343,11 @@ await t.test('reuse is refused where a connection begins with what belongs to on
   t.notMatch(problems(withUpstream({ pool: { reuse: false }, tls: {} })), at);
   t.equal(reuse({}), '');
   t.end();
+});
+
+await t.test('the epoll engine without workers is refused, and what to do is said', async t => {
+  const result = parseConfig(withTop({ engine: 'epoll', workers: 0 }));
+  t.equal(result.ok, false);
+  t.match(JSON.stringify(result), /auto or at least 1, because the epoll engine runs in workers only/);
+  for (const workers of [-1, 65, 1.5, 'many']) t.equal(parseConfig(withTop({ workers })).ok, false);
 });

@@ -45,6 +45,8 @@ await t.test('the smallest configuration is completed with every default', t => 
       ],
       limits: {},
       drainTimeout: 30_000,
+      engine: 'auto',
+      workers: 'auto',
       log: { level: 'info', access: false },
     },
   });

@@ -1,6 +1,5 @@
 import t from 'tap';
 import { Listener } from '../../../src/listener/listener.ts';
-import { SessionLimit } from '../../../src/listener/session-limit.ts';
 import { descriptorBudget } from '../../../src/listener/descriptor-budget.ts';
 import { parseAddress, type Address } from '../../../src/support/address.ts';
 import { FakeEngine } from '../../harness/fake-engine.ts';
@@ -16,14 +15,22 @@ function addresses(...texts: string[]): Address[] {
 function create(...bind: string[]) {
   const engine = new FakeEngine();
   const seen: string[] = [];
+  /** How many more clients there is a place for. */
+  const places = { free: Infinity };
   const listener = new Listener({ name: 'web', bind: addresses(...bind) }, engine, {
-    onClient: client => seen.push(`client ${client.peerAddress}`),
+    onClient: client => {
+      if (places.free === 0) return false;
+      places.free -= 1;
+      seen.push(`client ${client.peerAddress}`);
+      return true;
+    },
     onListening: () => seen.push('listening'),
     onPaused: reason => seen.push(`paused ${reason}`),
     onResumed: () => seen.push('resumed'),
     onTurnedAway: () => seen.push('turned away'),
+    onExhausted: () => seen.push('exhausted'),
   });
-  return { engine, listener, seen };
+  return { engine, listener, seen, places };
 }
 
 void t.test('every configured address is bound and its clients are handed on', async t => {
@@ -67,28 +74,33 @@ void t.test('a limit that is full when an address is bound holds it from the sta
   t.equal(engine.listeners[0]?.paused, true);
 });
 
-void t.test(
-  'a session limit calls out when it is reached and when a place is free again, in turn',
-  async t => {
-    const calls: string[] = [];
-    const limit = new SessionLimit(2, { onFull: () => calls.push('full'), onFree: () => calls.push('free') });
-    limit.enter();
-    limit.enter();
-    limit.enter();
-    limit.leave();
-    t.same(calls, ['full'], 'one too many (accepted meanwhile) leaves it full');
-    limit.leave();
-    limit.leave();
-    t.same(calls, ['full', 'free']);
-    t.equal(limit.open, 0);
-  },
-);
+void t.test('a client without a place waits before those who come later, and is offered again', async t => {
+  const { engine, listener, seen, places } = create('127.0.0.1:80');
+  await listener.start();
+  places.free = 0;
+  listener.hold('listenerLimit');
+  for (const peer of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) engine.listeners[0]?.client(peer);
+  t.equal(listener.waiting, 3);
+  places.free = 2;
+  listener.unhold('listenerLimit');
+  t.same(seen.slice(2), ['resumed', 'client 192.0.2.1', 'client 192.0.2.2']);
+  t.equal(engine.listeners[0]?.paused, true, 'who waits in the engine comes after who waits here');
+  places.free = Infinity;
+  listener.unhold('listenerLimit');
+  t.equal(seen.at(-1), 'client 192.0.2.3');
+  t.same([listener.waiting, engine.listeners[0]?.paused], [0, false]);
+});
 
-void t.test('no limit is never reached', async t => {
-  const limit = new SessionLimit(Infinity, { onFull: () => t.fail('full'), onFree: () => t.fail('free') });
-  for (let i = 0; i < 1_000; i++) limit.enter();
-  for (let i = 0; i < 1_000; i++) limit.leave();
-  t.pass();
+void t.test('clients that wait for a place are still served after the addresses are closed', async t => {
+  const { engine, listener, seen, places } = create('127.0.0.1:80');
+  await listener.start();
+  places.free = 0;
+  listener.hold('listenerLimit');
+  engine.listeners[0]?.client('192.0.2.1');
+  await listener.stop();
+  places.free = 1;
+  listener.unhold('listenerLimit');
+  t.equal(seen.at(-1), 'client 192.0.2.1');
 });
 
 void t.test('sessions and waiting clients together never need more descriptors than there are', async t => {

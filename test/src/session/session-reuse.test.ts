@@ -39,7 +39,7 @@ function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Opt
         now,
         wallClock: () => 1_700_000_000_000,
         onConnectFailed: () => undefined,
-        onEnd: (_session, record) => records.push(record),
+        onEnd: (_session, record) => records.push(record()),
       },
     );
     session.start();

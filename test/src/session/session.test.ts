@@ -38,7 +38,7 @@ function start(options: Options = {}) {
       now,
       wallClock: () => 1_700_000_000_000,
       onConnectFailed: () => undefined,
-      onEnd: (_session, record) => records.push(record),
+      onEnd: (_session, record) => records.push(record()),
     },
   );
   session.start();

@@ -1,0 +1,104 @@
+/**
+ * Builds the data plane that the configuration asks for and this machine can run: engine, threads, limits.
+ *
+ * Place: called by `load-balancer.ts` at each start, with the real clock and randomness of its thread.
+ */
+import { availableParallelism } from 'node:os';
+import type { Config } from './config/schema.ts';
+import { LocalDataPlane, type DataPlaneHost } from './data-plane-host.ts';
+import { plainSettings, withStrategies } from './data-plane-settings.ts';
+import { chooseEngine, type EngineChoice } from './engine/choose-engine.ts';
+import type { Engine } from './engine/engine.ts';
+import { epollSupport } from './engine/epoll/epoll-support.ts';
+import { loadLibc } from './engine/epoll/libc.ts';
+import { createNodeEngine } from './engine/node/node-engine.ts';
+import { descriptorBudget, descriptorLimit } from './listener/descriptor-budget.ts';
+import { DeadlineWheel } from './session/deadline-wheel.ts';
+import { LiveCounts } from './upstream/live-counts.ts';
+import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
+
+export interface DataPlaneMaking {
+  readonly data: DataPlaneHost;
+  readonly choice: EngineChoice;
+  readonly counts: LiveCounts;
+  /** Sessions that can run at once; Infinity for no limit. */
+  readonly maxSessions: number;
+  /** The engine of the caller's thread: for probes, whatever moves the sessions. */
+  readonly engine: Engine;
+}
+
+export interface Clocks {
+  now(): number;
+  wallClock(): number;
+  random(): number;
+}
+
+/** What a thread of Node's holds by itself (4), and an engine of its own: epoll, wake-up, a pipe. */
+const DESCRIPTORS_PER_WORKER = 8;
+const ALL_DESCRIPTORS = 1 << 20;
+
+/** Opens nothing yet. Rejects with LB4_STRATEGY_INVALID or LB4_ENGINE_UNAVAILABLE. */
+export async function createDataPlane(
+  config: Config,
+  baseDir: string,
+  clocks: Clocks,
+  handlers: FleetHandlers,
+): Promise<DataPlaneMaking> {
+  const libc = loadLibc();
+  const choice = chooseEngine(config, {
+    libc,
+    epoll: epollSupport,
+    cores: availableParallelism(),
+  });
+  const counts = new LiveCounts({
+    backends: config.upstreams.reduce((sum, { backends }) => sum + backends.length, 0),
+    listeners: config.listeners.length,
+    workers: Math.max(choice.workers, 1),
+  });
+  const budget = descriptorBudget(descriptorsAside(config, choice.workers));
+  const plain = plainSettings(config, counts, budget?.sessions ?? Infinity);
+  // Also where workers load their own: a strategy that cannot be loaded is told at once.
+  const settings = await withStrategies(plain, baseDir);
+  const wheel = new DeadlineWheel(() => clocks.now());
+  const engine = createNodeEngine({ clock: wheel, ...(budget && { waitingLimit: budget.waiting }) });
+  const making = { choice, counts, maxSessions: plain.maxSessions, engine };
+  if (choice.workers > 0 && libc.ok) {
+    const fleet = {
+      engine: choice.engine,
+      data: plain,
+      baseDir,
+      waitingLimit: budget?.waiting,
+      descriptors: descriptorLimit() ?? ALL_DESCRIPTORS,
+    };
+    const deps = { libc: libc.libc, counts, now: () => clocks.now(), setTimer: setKeepingTimer };
+    return { ...making, data: new WorkerFleet(fleet, deps, handlers) };
+  }
+  const ledger = { sessionsEver: 0, sessionsAborted: 0 };
+  const deps = {
+    engine,
+    wheel,
+    counts,
+    ledger,
+    now: () => clocks.now(),
+    wallClock: () => clocks.wallClock(),
+    random: () => clocks.random(),
+  };
+  return { ...making, data: new LocalDataPlane(settings, deps, handlers) };
+}
+
+/** Descriptors that go to other things than sessions: probes, spare connections, threads and what they listen on. */
+function descriptorsAside({ upstreams, listeners }: Config, workers: number): number {
+  const addresses = listeners.reduce((sum, { bind }) => sum + bind.length, 0);
+  const perWorker = DESCRIPTORS_PER_WORKER + 2 * addresses;
+  return upstreams.reduce((sum, { backends, pool }) => {
+    // Every worker keeps its share, rounded up.
+    const spares = workers === 0 ? pool.warm : Math.ceil(pool.warm / workers) * workers;
+    return sum + backends.length * (1 + spares);
+  }, workers * perWorker);
+}
+
+/** Keeps the process alive: while every worker waits to be started again, nothing else does. */
+function setKeepingTimer(callback: () => void, delayMs: number): () => void {
+  const timer = setTimeout(callback, delayMs);
+  return () => clearTimeout(timer);
+}

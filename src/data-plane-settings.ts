@@ -1,0 +1,75 @@
+/**
+ * What the configuration means for a data plane: as plain values that can be posted to a worker, and with the
+ * strategies loaded.
+ *
+ * Place: between `load-balancer.ts` and the data plane. Strategies are functions, which no thread can hand to
+ * another: every thread that balances loads its own.
+ */
+import { loadStrategy } from '../strategies/load-strategy.ts';
+import type { Config } from './config/schema.ts';
+import type { DataPlaneSettings } from './data-plane.ts';
+import type { UpstreamSettings } from './dispatch/upstream-runtime.ts';
+import { Lb4Error } from './errors.ts';
+import type { Address } from './support/address.ts';
+import type { LiveCounts } from './upstream/live-counts.ts';
+
+export interface PlainSettings extends Omit<DataPlaneSettings, 'listeners' | 'upstreams'> {
+  readonly listeners: readonly (Omit<DataPlaneSettings['listeners'][number], 'bind'> & {
+    readonly bind: readonly Address[];
+  })[];
+  /** `strategy`: a name or a path, as configured. */
+  readonly upstreams: readonly (Omit<UpstreamSettings, 'factory'> & { readonly strategy: string })[];
+}
+
+/** @param maxSessions what this machine allows; Infinity for no limit */
+export function plainSettings(config: Config, counts: LiveCounts, maxSessions: number): PlainSettings {
+  const { listeners, upstreams, limits } = config;
+  return {
+    maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions),
+    slot: counts.slotOfInstance(),
+    listeners: listeners.map(({ name, bind, upstream, whenUnavailable, timeouts, limits: own }) => ({
+      name,
+      bind,
+      upstream,
+      whenUnavailable,
+      maxSessions: own.maxSessions ?? Infinity,
+      slot: counts.slotOfListener(name),
+      timeouts: {
+        idleMs: timeouts.idle,
+        halfClosedMs: timeouts.halfClosed,
+        lifetimeMs: timeouts.lifetime,
+      },
+    })),
+    upstreams: upstreams.map(({ name, strategy, connect, pool }) => ({
+      name,
+      strategy,
+      connect: { timeoutMs: connect.timeout, attempts: connect.attempts },
+      pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
+    })),
+  };
+}
+
+/** Loads the strategies into this thread; rejects with LB4_STRATEGY_INVALID naming the upstream. */
+export async function withStrategies(
+  { upstreams, ...rest }: PlainSettings,
+  baseDir: string,
+): Promise<DataPlaneSettings> {
+  return {
+    ...rest,
+    upstreams: await Promise.all(
+      upstreams.map(async ({ strategy, ...upstream }) => ({
+        ...upstream,
+        factory: await load(upstream.name, strategy, baseDir),
+      })),
+    ),
+  };
+}
+
+async function load(upstream: string, strategy: string, baseDir: string): ReturnType<typeof loadStrategy> {
+  try {
+    return await loadStrategy(strategy, baseDir);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Lb4Error('LB4_STRATEGY_INVALID', `upstream ${upstream}: ${why}`, { cause: error });
+  }
+}

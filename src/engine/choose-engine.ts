@@ -1,0 +1,52 @@
+/**
+ * Which engine moves the bytes, and in how many threads: what was configured against what this machine can do.
+ *
+ * Place: asked once at start. Why workers need the C library with either engine: control binds their listening
+ * sockets with SO_REUSEPORT, which Node 20 cannot.
+ */
+import { Lb4Error } from '../errors.ts';
+import type { EngineName } from './engine.ts';
+
+export interface EngineWishes {
+  readonly engine: 'auto' | EngineName;
+  readonly workers: 'auto' | number;
+}
+
+/** Whether something can be had here, and if not, why. */
+export type Availability = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+export interface Machine {
+  /** The C library, for `node` workers. */
+  readonly libc: Availability;
+  /** Everything that the epoll engine needs; asked only where it matters, because it tries every call. */
+  epoll(): Availability;
+  readonly cores: number;
+}
+
+export interface EngineChoice {
+  readonly engine: EngineName;
+  /** Threads; 0: the caller's own. */
+  readonly workers: number;
+  /** Why it is less than what was asked for, or than the best; undefined when it is not. */
+  readonly reason?: string;
+}
+
+export const MAX_WORKERS = 64;
+
+/**
+ * Throws LB4_ENGINE_UNAVAILABLE when `epoll` was asked for and cannot be had. Workers that cannot be had are no
+ * error: everything works without them.
+ */
+export function chooseEngine({ engine, workers }: EngineWishes, machine: Machine): EngineChoice {
+  if (workers === 0 && engine !== 'epoll') return { engine: 'node', workers: 0 };
+  const { libc, cores } = machine;
+  const epoll = engine === 'node' || !libc.ok ? libc : machine.epoll();
+  if (engine === 'epoll' && !epoll.ok) {
+    throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', `the epoll engine cannot run here: ${epoll.reason}`);
+  }
+  if (!libc.ok) return { engine: 'node', workers: 0, reason: `no workers, no epoll engine: ${libc.reason}` };
+  const count = Math.min(workers === 'auto' ? Math.max(cores, 1) : workers, MAX_WORKERS);
+  if (engine !== 'auto') return { engine, workers: count };
+  if (epoll.ok) return { engine: 'epoll', workers: count };
+  return { engine: 'node', workers: count, reason: `not the epoll engine: ${epoll.reason}` };
+}

@@ -1,0 +1,75 @@
+/**
+ * The protocol between control and its workers: plain values that can be posted, nothing else.
+ *
+ * Place: `worker-thread.ts` speaks one side of it, `worker-main.ts` the other. Messages keep their order in each
+ * direction; a worker's events come batched, before the answer to whatever was asked after them.
+ */
+import type { PlainSettings } from '../data-plane-settings.ts';
+import type { ConnectFailure, EngineName, ListeningSocket } from '../engine/engine.ts';
+import type { HoldReason } from '../listener/listener.ts';
+import type { SessionRecord } from '../session/session-record.ts';
+import type { Termination } from '../termination.ts';
+import type { CountsMemory } from '../upstream/live-counts.ts';
+import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  /** From 0 on. */
+  readonly index: number;
+  readonly engine: EngineName;
+  readonly settings: PlainSettings;
+  /** Where a strategy's relative path starts from. */
+  readonly baseDir: string;
+  readonly snapshots: readonly UpstreamSnapshot[];
+  /** Per listener: control's sockets for this worker, which it duplicates. */
+  readonly sockets: readonly (readonly ListeningSocket[])[];
+  readonly counts: CountsMemory;
+  readonly stats: SharedArrayBuffer;
+  /** Clients that may wait at paused listeners of this worker; absent: the engine's default. */
+  readonly waitingLimit?: number;
+  readonly wantsRecords: boolean;
+  /** For the epoll engine: what wakes it from its wait, and where it enters the descriptors it owns. */
+  readonly wakeFd?: number;
+  readonly owners?: SharedArrayBuffer;
+}
+
+export type ToWorker =
+  | { readonly kind: 'apply'; readonly snapshot: UpstreamSnapshot }
+  | { readonly kind: 'wantRecords'; readonly wanted: boolean }
+  | { readonly kind: 'abortSessions'; readonly termination: Termination }
+  | { readonly kind: 'closePools' }
+  /** There may be a place again under a limit. */
+  | { readonly kind: 'recheckLimits' }
+  /** Answered with `done` when it is done. */
+  | { readonly kind: 'ask'; readonly id: number; readonly what: Question }
+  /** Nothing follows; the thread is to end by itself. */
+  | { readonly kind: 'end' };
+
+export type Question = 'stopListening' | 'whenEmpty';
+
+export type FromWorker =
+  /** It accepts on all its sockets. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done'; readonly id: number }
+  /** A place under a limit was freed that others wait for. */
+  | { readonly kind: 'placeFreed' }
+  | { readonly kind: 'events'; readonly events: readonly WorkerEvent[] };
+
+/** What `DataPlaneHandlers` hear. */
+export type WorkerEvent =
+  | { readonly name: 'listenerPaused'; readonly listener: string; readonly reason: HoldReason }
+  | { readonly name: 'listenerResumed'; readonly listener: string }
+  | { readonly name: 'turnedAway'; readonly listener: string }
+  | {
+      readonly name: 'connectFailed';
+      readonly upstream: string;
+      readonly backend: string;
+      readonly failure: ConnectFailure;
+    }
+  | { readonly name: 'sessionClosed'; readonly record: SessionRecord }
+  | { readonly name: 'strategyFailed'; readonly upstream: string; readonly reason: string };
+
+/** How a worker enters the descriptors it owns; 0 stands for nobody. */
+export function ownerTag(index: number): number {
+  return index + 1;
+}

@@ -1,0 +1,318 @@
+/**
+ * The data plane in several threads, behind the same interface as in one.
+ *
+ * Place: control's side. It binds every listening socket once, gives each worker its own, hands on snapshots and
+ * requests, and gathers what workers tell.
+ * Invariants: control keeps its listening sockets while it takes clients, so that those who wait at a dead worker
+ * are served when it is back; it gives them up before the workers drain theirs, so that no client comes in
+ * between. A dead worker leaves no count and no descriptor behind. A listener is paused once, for all workers.
+ */
+import type { DataPlaneHandlers } from '../data-plane.ts';
+import type { DataPlaneHost, ListenerView, WorkerView } from '../data-plane-host.ts';
+import type { PlainSettings } from '../data-plane-settings.ts';
+import type { EngineName } from '../engine/engine.ts';
+import type { Libc } from '../engine/epoll/libc.ts';
+import { resetDescriptor } from '../engine/epoll/listening-sockets.ts';
+import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
+import type { SetTimer } from '../support/timer.ts';
+import type { Termination } from '../termination.ts';
+import type { LiveCounts } from '../upstream/live-counts.ts';
+import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
+import { BoundListeners } from './bound-listeners.ts';
+import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
+import { WorkerStats, type PoolFigures } from './worker-stats.ts';
+import { spawnWorker, WorkerThread, WORKER_TIMES, type WorkerTimes } from './worker-thread.ts';
+
+export interface FleetSettings {
+  readonly engine: EngineName;
+  readonly data: PlainSettings;
+  readonly baseDir: string;
+  /** Clients that may wait at paused listeners, in all workers together; undefined: the engine's default each. */
+  readonly waitingLimit: number | undefined;
+  /** One more than the highest descriptor this process can have. */
+  readonly descriptors: number;
+}
+
+export interface FleetHandlers extends DataPlaneHandlers {
+  onWorkerExited(worker: number, reason: string, sessions: number, restartInMs: number | undefined): void;
+  onWorkerRestarted(worker: number): void;
+  onWorkerStalled(worker: number, forMs: number): void;
+  onWorkerResumed(worker: number): void;
+}
+
+export interface FleetDeps {
+  readonly libc: Libc;
+  readonly counts: LiveCounts;
+  now(): number;
+  /** For restarts: what keeps the process alive while no worker lives. */
+  readonly setTimer: SetTimer;
+  readonly times?: WorkerTimes;
+}
+
+interface Member {
+  readonly index: number;
+  readonly thread: WorkerThread;
+  readonly stats: WorkerStats;
+  readonly statsMemory: SharedArrayBuffer;
+  readonly wakeup: Wakeup | undefined;
+}
+
+/** How often heartbeats are looked at. */
+const WATCH_MS = 500;
+/** More than any system gives a process in practice; what lies beyond is not reset when its worker dies. */
+const MOST_DESCRIPTORS = 1 << 20;
+
+export class WorkerFleet implements DataPlaneHost {
+  readonly #settings: FleetSettings;
+  readonly #deps: FleetDeps;
+  readonly #handlers: FleetHandlers;
+  readonly #members: readonly Member[];
+  readonly #snapshots = new Map<string, UpstreamSnapshot>();
+  readonly #owners: SharedArrayBuffer;
+  readonly #bound: BoundListeners;
+  /** Per listener: the workers that let clients wait. */
+  readonly #pausedBy = new Map<string, Set<number>>();
+  #wantsRecords = false;
+  #watch: NodeJS.Timeout | undefined;
+  #lastWatchMs = 0;
+  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** As many workers as the live counts have rows. Throws when descriptors have run out. */
+  constructor(settings: FleetSettings, deps: FleetDeps, handlers: FleetHandlers) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#handlers = handlers;
+    this.#bound = new BoundListeners(deps.libc);
+    const isEpoll = settings.engine === 'epoll';
+    this.#owners = new SharedArrayBuffer(isEpoll ? Math.min(settings.descriptors, MOST_DESCRIPTORS) : 0);
+    this.#members = Array.from({ length: deps.counts.memory.workers }, (_, index) =>
+      this.#createMember(index),
+    );
+  }
+
+  get sessions(): number {
+    return this.#deps.counts.live(this.#settings.data.slot);
+  }
+
+  get sessionsEver(): number {
+    return this.#members.reduce((sum, { stats }) => sum + stats.sessionsEver, 0);
+  }
+
+  get sessionsAborted(): number {
+    return this.#members.reduce((sum, { stats }) => sum + stats.sessionsAborted, 0);
+  }
+
+  apply(snapshot: UpstreamSnapshot): void {
+    this.#snapshots.set(snapshot.name, snapshot);
+    this.#postAll({ kind: 'apply', snapshot });
+  }
+
+  async listen(): Promise<void> {
+    const { listeners } = this.#settings.data;
+    for (const { bind } of listeners) await this.#bound.bind(bind, this.#members.length);
+    await Promise.all(this.#members.map(({ thread }) => thread.start()));
+    this.#lastWatchMs = this.#deps.now();
+    this.#watch = setInterval(() => this.#checkBeats(), WATCH_MS).unref();
+    listeners.forEach(({ name }, i) => {
+      for (const address of this.#bound.addresses(i)) this.#handlers.onListening(name, address);
+    });
+  }
+
+  stopListening(): Promise<void> {
+    this.#stopped ??= this.#stopListening();
+    return this.#stopped;
+  }
+
+  closePools(): void {
+    this.#postAll({ kind: 'closePools' });
+  }
+
+  abortSessions(termination: Termination): void {
+    this.#postAll({ kind: 'abortSessions', termination });
+    for (const { thread } of this.#members) thread.endIfStalled();
+  }
+
+  async whenEmpty(): Promise<void> {
+    await Promise.all(this.#members.map(({ thread }) => thread.ask('whenEmpty')));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  wantRecords(wanted: boolean): void {
+    this.#wantsRecords = wanted;
+    this.#postAll({ kind: 'wantRecords', wanted });
+  }
+
+  listeners(): readonly ListenerView[] {
+    return this.#settings.data.listeners.map(({ name, slot }, i) => ({
+      name,
+      addresses: this.#bound.addresses(i),
+      paused: this.#pausedBy.has(name),
+      sessions: this.#deps.counts.live(slot),
+    }));
+  }
+
+  pool(slot: number): PoolFigures {
+    const all = this.#members.map(({ stats }) => stats.pool(slot));
+    const sum = (of: (figures: PoolFigures) => number): number =>
+      all.reduce((total, each) => total + of(each), 0);
+    return {
+      parked: sum(each => each.parked),
+      hits: sum(each => each.hits),
+      misses: sum(each => each.misses),
+    };
+  }
+
+  workers(): readonly WorkerView[] {
+    return this.#members.map(({ index, thread: { state }, stats }) => ({
+      worker: index + 1,
+      state: state === 'running' || state === 'stalled' ? state : 'restarting',
+      sessions: this.#deps.counts.liveOf(index, this.#settings.data.slot),
+      sessionsEver: stats.sessionsEver,
+    }));
+  }
+
+  #createMember(index: number): Member {
+    const { libc, counts, times = WORKER_TIMES, setTimer } = this.#deps;
+    const statsMemory = WorkerStats.allocate(counts.memory.slots);
+    const stats = new WorkerStats(statsMemory);
+    // Only the epoll engine waits in a way that a message does not end.
+    const wakeup = this.#settings.engine === 'epoll' ? createWakeup(libc) : undefined;
+    const thread = new WorkerThread(
+      {
+        times,
+        now: () => this.#deps.now(),
+        setTimer,
+        beats: () => stats.beats,
+        wake: () => wakeup?.wake(),
+        spawn: spawnWorker,
+      },
+      {
+        startWith: () => this.#startOf(index, statsMemory, wakeup),
+        onMessage: message => this.#hear(index, message),
+        onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
+        onRestarted: () => this.#handlers.onWorkerRestarted(index + 1),
+        onStalled: forMs => this.#handlers.onWorkerStalled(index + 1, forMs),
+        onResumed: () => this.#handlers.onWorkerResumed(index + 1),
+      },
+    );
+    return { index, thread, stats, statsMemory, wakeup };
+  }
+
+  #startOf(index: number, stats: SharedArrayBuffer, wakeup: Wakeup | undefined): WorkerStart {
+    const { engine, data, baseDir, waitingLimit } = this.#settings;
+    const { memory } = this.#deps.counts;
+    return {
+      index,
+      engine,
+      settings: data,
+      baseDir,
+      snapshots: [...this.#snapshots.values()],
+      sockets: this.#bound.socketsOf(index),
+      counts: memory,
+      stats,
+      wantsRecords: this.#wantsRecords,
+      ...(waitingLimit === undefined
+        ? {}
+        : { waitingLimit: Math.max(Math.floor(waitingLimit / memory.workers), 1) }),
+      ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd, owners: this.#owners }),
+    };
+  }
+
+  #hear(index: number, message: FromWorker): void {
+    if (message.kind === 'placeFreed') this.#postAll({ kind: 'recheckLimits' });
+    if (message.kind === 'events') for (const event of message.events) this.#tell(index, event);
+  }
+
+  #tell(index: number, event: WorkerEvent): void {
+    switch (event.name) {
+      case 'listenerPaused':
+        this.#pause(index, event.listener, () =>
+          this.#handlers.onListenerPaused(event.listener, event.reason),
+        );
+        return;
+      case 'listenerResumed':
+        this.#resume(index, event.listener);
+        return;
+      case 'turnedAway':
+        this.#handlers.onTurnedAway(event.listener);
+        return;
+      case 'connectFailed':
+        this.#handlers.onConnectFailed(event.upstream, event.backend, event.failure);
+        return;
+      case 'sessionClosed':
+        this.#handlers.onSessionClosed(event.record);
+        return;
+      case 'strategyFailed':
+        this.#handlers.onStrategyFailed(event.upstream, event.reason);
+        return;
+    }
+  }
+
+  #pause(index: number, listener: string, isFirst: () => void): void {
+    const by = this.#pausedBy.get(listener);
+    if (by !== undefined) {
+      by.add(index);
+      return;
+    }
+    this.#pausedBy.set(listener, new Set([index]));
+    isFirst();
+  }
+
+  #resume(index: number, listener: string): void {
+    const by = this.#pausedBy.get(listener);
+    if (by?.delete(index) !== true || by.size > 0) return;
+    this.#pausedBy.delete(listener);
+    this.#handlers.onListenerResumed(listener);
+  }
+
+  /** Takes what a dead worker held out of the books and out of the kernel. */
+  #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
+    const { counts } = this.#deps;
+    const sessions = Math.max(stats.sessionsLost, counts.liveOf(index, this.#settings.data.slot));
+    stats.sessionsLost = 0;
+    counts.forget(index);
+    this.#resetDescriptorsOf(index);
+    for (const { name } of this.#settings.data.listeners) this.#resume(index, name);
+    // A worker that ends when it is told to has died of nothing.
+    if (this.#closed === undefined) this.#handlers.onWorkerExited(index + 1, reason, sessions, restartInMs);
+    this.#postAll({ kind: 'recheckLimits' });
+  }
+
+  #resetDescriptorsOf(index: number): void {
+    const owners = new Uint8Array(this.#owners);
+    const tag = ownerTag(index);
+    for (let fd = owners.indexOf(tag); fd !== -1; fd = owners.indexOf(tag, fd + 1)) {
+      resetDescriptor(this.#deps.libc, fd);
+      owners[fd] = 0;
+    }
+  }
+
+  async #stopListening(): Promise<void> {
+    await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
+    this.#bound.close();
+    await Promise.all(this.#members.map(({ thread }) => thread.ask('stopListening')));
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#watch);
+    await Promise.all(this.#members.map(({ thread }) => thread.end()));
+    for (const { wakeup } of this.#members) wakeup?.close();
+  }
+
+  #checkBeats(): void {
+    const now = this.#deps.now();
+    // A process that stood still as a whole must not blame its workers for it.
+    const sinceMs = Math.min(now - this.#lastWatchMs, 2 * WATCH_MS);
+    this.#lastWatchMs = now;
+    for (const { thread } of this.#members) thread.checkBeat(sinceMs);
+  }
+
+  #postAll(message: ToWorker): void {
+    for (const { thread } of this.#members) thread.post(message);
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * A worker thread: one data plane over one engine, led by control's messages.
+ *
+ * Place: started by `worker-thread.ts`; the only file beside `load-balancer.ts` that names the real clock and the
+ * real randomness, because every thread has its own.
+ * Dying: whatever ends the thread (an error that nobody caught, `process.exit` in a strategy), its sessions are
+ * reset and accounted for while it still can; what it cannot do any more, control does.
+ */
+import { performance } from 'node:perf_hooks';
+import { parentPort, workerData } from 'node:worker_threads';
+import { DataPlane, type DataPlaneSettings } from '../data-plane.ts';
+import { withStrategies } from '../data-plane-settings.ts';
+import type { Engine } from '../engine/engine.ts';
+import { createEpollEngine } from '../engine/epoll/epoll-engine.ts';
+import { loadLibc, type Libc } from '../engine/epoll/libc.ts';
+import { duplicate } from '../engine/epoll/listening-sockets.ts';
+import { createNodeEngine } from '../engine/node/node-engine.ts';
+import { Lb4Error } from '../errors.ts';
+import { DeadlineWheel } from '../session/deadline-wheel.ts';
+import { LiveCounts } from '../upstream/live-counts.ts';
+import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
+import { WorkerStats } from './worker-stats.ts';
+
+const BEAT_MS = 100;
+
+const port = parentPort;
+if (port === null) throw new Lb4Error('LB4_WRONG_STATE', 'worker-main.js runs in a worker only');
+// Written by worker-thread.ts, in this version of lb4.
+const start = workerData as WorkerStart;
+
+let events: WorkerEvent[] = [];
+const stats = new WorkerStats(start.stats);
+const libc = ownLibc();
+const wheel = new DeadlineWheel(() => performance.now());
+const counts = LiveCounts.forWorker(start.counts, start.index);
+const data = new DataPlane(
+  await ownSettings(),
+  {
+    engine: createEngine(),
+    wheel,
+    counts,
+    ledger: stats,
+    idPrefix: `${start.index + 1}-`,
+    now: () => performance.now(),
+    wallClock: () => Date.now(),
+    random: () => Math.random(),
+  },
+  {
+    // Control has told that already, once for all workers.
+    onListening: () => undefined,
+    onListenerPaused: (listener, reason) => report({ name: 'listenerPaused', listener, reason }),
+    onListenerResumed: listener => report({ name: 'listenerResumed', listener }),
+    onTurnedAway: listener => report({ name: 'turnedAway', listener }),
+    onConnectFailed: (upstream, backend, failure) =>
+      report({ name: 'connectFailed', upstream, backend, failure }),
+    onSessionClosed: record => report({ name: 'sessionClosed', record }),
+    onStrategyFailed: (upstream, error) =>
+      report({ name: 'strategyFailed', upstream, reason: wordsOf(error) }),
+    onPlaceFreed: () => post({ kind: 'placeFreed' }),
+  },
+);
+data.wantsRecords = start.wantsRecords;
+for (const snapshot of start.snapshots) data.apply(snapshot);
+const beating = setInterval(beat, BEAT_MS);
+process.on('exit', dieInOrder);
+await data.listen();
+beat();
+post({ kind: 'ready' });
+// Not before: what control says meanwhile waits in the port.
+port.on('message', (message: ToWorker) => obey(message));
+
+function obey(message: ToWorker): void {
+  switch (message.kind) {
+    case 'apply':
+      data.apply(message.snapshot);
+      return;
+    case 'wantRecords':
+      data.wantsRecords = message.wanted;
+      return;
+    case 'abortSessions':
+      data.abortSessions(message.termination);
+      return;
+    case 'closePools':
+      data.closePools();
+      return;
+    case 'recheckLimits':
+      data.recheckLimits();
+      return;
+    case 'ask':
+      void (message.what === 'stopListening' ? data.stopListening() : data.whenEmpty()).then(() => {
+        beat();
+        flush();
+        post({ kind: 'done', id: message.id });
+      });
+      return;
+    case 'end':
+      process.off('exit', dieInOrder);
+      clearInterval(beating);
+      // What the engine still says good-bye to keeps the thread alive; control does not wait for long.
+      port?.close();
+      return;
+  }
+}
+
+function post(message: FromWorker): void {
+  port?.postMessage(message);
+}
+
+/** One message per turn of the loop, however much happens in it. */
+function report(event: WorkerEvent): void {
+  if (events.push(event) === 1) setImmediate(flush);
+}
+
+function flush(): void {
+  if (events.length === 0) return;
+  post({ kind: 'events', events });
+  events = [];
+}
+
+function beat(): void {
+  for (const pool of data.pools()) stats.setPool(pool.slot, pool.figures());
+  stats.beat();
+}
+
+function dieInOrder(): void {
+  stats.sessionsLost = counts.liveOf(start.index, start.settings.slot);
+  try {
+    data.abandonSessions({ by: 'balancer', phase: 'relay', reason: 'workerDied' });
+    flush();
+  } catch {
+    // It dies of a defect, and that may be just here; control resets what is left.
+  }
+}
+
+function ownLibc(): Libc {
+  const loaded = loadLibc();
+  if (loaded.ok) return loaded.libc;
+  throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', `a worker cannot load the C library: ${loaded.reason}`);
+}
+
+function createEngine(): Engine {
+  const { engine, index, wakeFd, owners, waitingLimit } = start;
+  const waiting = waitingLimit === undefined ? {} : { waitingLimit };
+  if (engine === 'node') return createNodeEngine({ clock: wheel, ...waiting });
+  return createEpollEngine({
+    libc,
+    clock: wheel,
+    now: () => performance.now(),
+    ...waiting,
+    ...(wakeFd === undefined ? {} : { wakeFd }),
+    ...(owners === undefined ? {} : { ownerTable: { owners: new Uint8Array(owners), tag: ownerTag(index) } }),
+  });
+}
+
+/** The instance's settings as this worker's: its own sockets, and its share of the spare connections. */
+async function ownSettings(): Promise<DataPlaneSettings> {
+  const { listeners, upstreams, ...rest } = await withStrategies(start.settings, start.baseDir);
+  return {
+    ...rest,
+    listeners: listeners.map((listener, i) => ({
+      ...listener,
+      bind: (start.sockets[i] ?? []).map(socket => ({ ...socket, fd: duplicate(libc, socket.fd) })),
+    })),
+    upstreams: upstreams.map(upstream => ({
+      ...upstream,
+      pool: { ...upstream.pool, warm: Math.ceil(upstream.pool.warm / start.counts.workers) },
+    })),
+  };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

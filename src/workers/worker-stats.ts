@@ -1,0 +1,88 @@
+/**
+ * What each worker tells of itself through shared memory, so that `snapshot()` needs no answer from anybody.
+ *
+ * Place: written by the worker on its beat (pool figures, heartbeat) or as it happens (sessions), read by control.
+ * Invariants: every cell has one writer, its worker; control writes only while that worker is dead. Sessions
+ * ever outlive a restart: session ids are made from them, and must not come twice.
+ */
+
+const HEADER = 4;
+const BEATS = 0;
+const SESSIONS_EVER = 1;
+const SESSIONS_ABORTED = 2;
+const SESSIONS_LOST = 3;
+/** Spares parked, hits, misses. */
+const PER_SLOT = 3;
+
+export interface PoolFigures {
+  readonly parked: number;
+  readonly hits: number;
+  readonly misses: number;
+}
+
+/** One worker's cells. */
+export class WorkerStats {
+  readonly #cells: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#cells = new Int32Array(buffer);
+  }
+
+  /** Memory for one worker over so many slots of the live counts. */
+  static allocate(slots: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(4 * (HEADER + slots * PER_SLOT));
+  }
+
+  get beats(): number {
+    return this.#load(BEATS);
+  }
+
+  beat(): void {
+    Atomics.add(this.#cells, BEATS, 1);
+  }
+
+  get sessionsEver(): number {
+    return this.#load(SESSIONS_EVER);
+  }
+
+  set sessionsEver(count: number) {
+    this.#store(SESSIONS_EVER, count);
+  }
+
+  get sessionsAborted(): number {
+    return this.#load(SESSIONS_ABORTED);
+  }
+
+  set sessionsAborted(count: number) {
+    this.#store(SESSIONS_ABORTED, count);
+  }
+
+  /** Sessions that ran when a worker noticed that it dies; 0 where it did not. */
+  get sessionsLost(): number {
+    return this.#load(SESSIONS_LOST);
+  }
+
+  set sessionsLost(count: number) {
+    this.#store(SESSIONS_LOST, count);
+  }
+
+  pool(slot: number): PoolFigures {
+    const at = HEADER + slot * PER_SLOT;
+    return { parked: this.#load(at), hits: this.#load(at + 1), misses: this.#load(at + 2) };
+  }
+
+  setPool(slot: number, { parked, hits, misses }: PoolFigures): void {
+    const at = HEADER + slot * PER_SLOT;
+    this.#store(at, parked);
+    this.#store(at + 1, hits);
+    this.#store(at + 2, misses);
+  }
+
+  #load(cell: number): number {
+    return Atomics.load(this.#cells, cell);
+  }
+
+  #store(cell: number, value: number): void {
+    Atomics.store(this.#cells, cell, value);
+  }
+}
