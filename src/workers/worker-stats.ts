@@ -2,6 +2,8 @@
  * What each worker tells of itself through shared memory, so that `snapshot()` needs no answer from anybody.
  *
  * Place: written by the worker on its beat (pool figures, heartbeat) or as it happens (sessions), read by control.
+ * Why doubles: what is counted per session passes 2^31 within days. A store of eight aligned bytes is one store on
+ * both architectures, so that a reader in another thread sees the old number or the new one.
  * Invariants: every cell has one writer, its worker; control writes only while that worker is dead. Sessions
  * ever outlive a restart: session ids are made from them, and must not come twice.
  */
@@ -22,15 +24,15 @@ export interface PoolFigures {
 
 /** One worker's cells. */
 export class WorkerStats {
-  readonly #cells: Int32Array;
+  readonly #cells: Float64Array;
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#cells = new Int32Array(buffer);
+    this.#cells = new Float64Array(buffer);
   }
 
   /** Memory for one worker over so many slots of the live counts. */
   static allocate(slots: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(4 * (HEADER + slots * PER_SLOT));
+    return new SharedArrayBuffer(8 * (HEADER + slots * PER_SLOT));
   }
 
   get beats(): number {
@@ -38,7 +40,7 @@ export class WorkerStats {
   }
 
   beat(): void {
-    Atomics.add(this.#cells, BEATS, 1);
+    this.#store(BEATS, this.beats + 1);
   }
 
   get sessionsEver(): number {
@@ -79,10 +81,10 @@ export class WorkerStats {
   }
 
   #load(cell: number): number {
-    return Atomics.load(this.#cells, cell);
+    return this.#cells[cell] ?? 0;
   }
 
   #store(cell: number, value: number): void {
-    Atomics.store(this.#cells, cell, value);
+    this.#cells[cell] = value;
   }
 }

@@ -20,5 +20,4 @@ export function systemError(call: string, errno: number): Error {
   return Object.assign(new Error(`${call} ${code}`), { code, errno: -errno, syscall: call });
 }
 
-export const { EAGAIN, EINPROGRESS, EINTR, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRINUSE } =
-  constants.errno;
+export const { EAGAIN, EINPROGRESS, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
