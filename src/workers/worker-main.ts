@@ -142,8 +142,11 @@ function createEngine(): Engine {
   const { engine, index, wakeFd, owners, waitingLimit } = start;
   const waiting = waitingLimit === undefined ? {} : { waitingLimit };
   if (engine === 'node') return createNodeEngine({ clock: wheel, ...waiting });
+  // generic-pool hands its connections over in promises: they must not wait for a turn of Node's loop.
+  const usesPromises = start.settings.upstreams.some(({ pool }) => pool.warm > 0 || pool.reuse);
   return createEpollEngine({
     libc,
+    ...(usesPromises ? { lingerMs: 0 } : {}),
     clock: wheel,
     now: () => performance.now(),
     ...waiting,

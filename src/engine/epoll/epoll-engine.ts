@@ -28,6 +28,11 @@ export interface EpollEngineDeps {
   readonly clock: { readonly nowMs: number };
   /** The longest that a wait blocks the thread, in milliseconds; default 50. */
   readonly ceilingMs?: number;
+  /**
+   * How long the thread waits for more events, in milliseconds, before promises and timers have their turn;
+   * default 1. 0 where a session waits for promises.
+   */
+  readonly lingerMs?: number;
   /** An eventfd with which other threads end the wait. */
   readonly wakeFd?: number;
   /** Where to note which descriptors are this engine's, for whoever cleans up after the thread. */
@@ -39,6 +44,7 @@ export interface EpollEngineDeps {
 }
 
 const CEILING_MS = 50;
+const LINGER_MS = 1;
 const WAITING_LIMIT = 1024;
 const READ_BYTES = 64 * 1024;
 
@@ -49,9 +55,11 @@ export interface EpollEngine extends Engine {
 
 /** Creates the engine. Throws when descriptors have run out. */
 export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
-  const { libc, clock, now, ceilingMs = CEILING_MS, setTimer = setUnrefTimer } = deps;
+  const { libc, clock, now, ceilingMs = CEILING_MS, lingerMs = LINGER_MS, setTimer = setUnrefTimer } = deps;
   const reactor = new Reactor(libc, {
+    now,
     ceilingMs,
+    lingerMs,
     ...(deps.wakeFd === undefined ? {} : { wakeFd: deps.wakeFd }),
   });
   const descriptors = new Descriptors(libc, reactor, deps.ownerTable);

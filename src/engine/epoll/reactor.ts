@@ -3,9 +3,9 @@
  *
  * Place: one per engine; everything else of this engine runs inside its turns, or between them.
  * How: edge-triggered epoll. A wait blocks for `ceilingMs` at most, then the next turn is asked of Node with
- * setImmediate, so that promises, timers and messages run in between; while events come without a pause, some
- * rounds follow each other without that detour. What must not happen inside its caller is deferred to the end
- * of the round.
+ * setImmediate, so that promises, timers and messages run in between. That detour costs as much as a request, so
+ * while events come without a pause, rounds follow each other for some milliseconds without it. What must not
+ * happen inside its caller is deferred to the end of the round.
  * Invariants: an event is delivered only to the registration it was raised for: a descriptor's number is reused
  * at once after close, so each registration carries a generation; work that is not finished (`again`) or deferred
  * keeps the next wait from blocking; with nothing registered nothing runs and the thread may end.
@@ -28,20 +28,26 @@ export interface Unfinished {
 }
 
 export interface ReactorOptions {
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
   /** The longest that one wait blocks the thread, in milliseconds. */
   readonly ceilingMs: number;
+  /** How long a turn that had events waits for more of them before Node's loop runs, in milliseconds. */
+  readonly lingerMs: number;
   /** An eventfd that ends the wait. */
   readonly wakeFd?: number;
 }
 
 const EVENTS_PER_WAIT = 512;
-/** Rounds without giving Node's own loop a turn; together a few milliseconds at most. */
-const ROUNDS_PER_TURN = 16;
+/** However many events come, Node's own loop runs after so long. */
+const TURN_MS = 4;
 
 export class Reactor {
   readonly #libc: Libc;
   readonly #epollFd: number;
+  readonly #now: () => number;
   readonly #ceilingMs: number;
+  readonly #lingerMs: number;
   readonly #words: number;
   readonly #dataWord: number;
   readonly #events: Int32Array;
@@ -61,7 +67,9 @@ export class Reactor {
   /** Throws when descriptors have run out. */
   constructor(libc: Libc, options: ReactorOptions) {
     this.#libc = libc;
+    this.#now = () => options.now();
     this.#ceilingMs = options.ceilingMs;
+    this.#lingerMs = options.lingerMs;
     this.#words = libc.epollLayout.words;
     this.#dataWord = libc.epollLayout.dataWord;
     this.#events = new Int32Array(EVENTS_PER_WAIT * this.#words);
@@ -133,16 +141,27 @@ export class Reactor {
     this.#immediate = undefined;
     this.#inTurn = true;
     let timeoutMs = this.#hasWork() || this.#registered === 0 ? 0 : this.#ceilingMs;
-    for (let round = 0; round < ROUNDS_PER_TURN && !this.#closed; round++) {
-      const count = this.#libc.epoll_wait(this.#epollFd, this.#eventBytes, EVENTS_PER_WAIT, timeoutMs);
-      timeoutMs = 0;
-      if (count > 0) this.#deliver(count);
-      else if (count < 0 && this.#libc.errno() !== EINTR) throw systemError('epoll_wait', this.#libc.errno());
-      const worked = this.#finishRound();
-      if (count <= 0 && !worked) break;
+    let untilMs: number | undefined;
+    while (this.#round(timeoutMs) && !this.#closed) {
+      const nowMs = this.#now();
+      untilMs ??= nowMs + TURN_MS;
+      if (nowMs >= untilMs) break;
+      timeoutMs = this.#hasWork() ? 0 : this.#lingerMs;
     }
     this.#inTurn = false;
     if (this.#registered > 0 || this.#hasWork()) this.#ensureTurn();
+  }
+
+  /** Waits, delivers, and finishes what was put off; false when there was nothing to do. */
+  #round(timeoutMs: number): boolean {
+    const count = this.#libc.epoll_wait(this.#epollFd, this.#eventBytes, EVENTS_PER_WAIT, timeoutMs);
+    if (count > 0) {
+      this.#deliver(count);
+    } else if (count < 0) {
+      const errno = this.#libc.errno();
+      if (errno !== EINTR) throw systemError('epoll_wait', errno);
+    }
+    return this.#finishRound() || count > 0;
   }
 
   #hasWork(): boolean {
