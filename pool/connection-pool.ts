@@ -12,6 +12,8 @@
 
 /** What a pool must be able to do with a connection; the engine's connections satisfy it structurally. */
 export interface Poolable {
+  /** The pool that lends it at the moment; written by that pool only. */
+  lentBy?: unknown;
   /**
    * Watches a parked connection: `onChange` is told when the peer sends something ('readable'; the bytes
    * stay with the connection and reach the session) and when the connection can no longer serve a session

@@ -4,8 +4,8 @@
  * Place: what an upstream without `pool.warm` and `pool.reuse` uses; the dispatcher cannot tell it from the warm pool.
  * Why: a fresh connection is never stale, takes no slot of the backend while idle and costs one round trip.
  * Invariants: a result is passed on in the turn in which it comes; nothing is queued, parked or timed here (the
- * limit is the backend's `maxSessions`, the timeout is the engine's); the one thing kept is the set of lent
- * connections, so that a second release is noticed.
+ * limit is the backend's `maxSessions`, the timeout is the engine's); a lent connection carries its pool's mark, so
+ * that a second release is noticed.
  */
 import type { Acquired, Cancel, Connect, ConnectionPool, Poolable, PoolStats } from './connection-pool.ts';
 import { notLent } from './not-lent.ts';
@@ -21,7 +21,7 @@ export function createDirectPool<C extends Poolable, F>(deps: {
 
 class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   readonly #connect: Connect<C, F>;
-  readonly #lent = new Set<C>();
+  #lent = 0;
   #misses = 0;
 
   constructor(connect: Connect<C, F>) {
@@ -35,13 +35,16 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
         done(result);
         return;
       }
-      this.#lent.add(result.connection);
+      this.#lent += 1;
+      result.connection.lentBy = this;
       done({ ok: true, connection: result.connection, origin: 'new' });
     });
   }
 
   release(connection: C, clean = false): void {
-    if (!this.#lent.delete(connection)) throw notLent();
+    if (connection.lentBy !== this) throw notLent();
+    connection.lentBy = undefined;
+    this.#lent -= 1;
     if (clean) connection.reset();
   }
 
@@ -59,7 +62,7 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
 
   stats(): PoolStats {
     return {
-      lent: this.#lent.size,
+      lent: this.#lent,
       parked: 0,
       hits: 0,
       misses: this.#misses,

@@ -13,6 +13,7 @@ import { Listener, type HoldReason, type ListenerSettings } from './listener/lis
 import { SessionLimit } from './listener/session-limit.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
 import type { SessionRecord } from './session/session-record.ts';
+import { SessionList } from './session/session-list.ts';
 import { Session, type SessionDeps, type SessionSettings } from './session/session.ts';
 import { formatAddress } from './support/address.ts';
 import type { Termination } from './termination.ts';
@@ -85,7 +86,7 @@ export class DataPlane {
   readonly #upstreams: ReadonlyMap<string, UpstreamRuntime>;
   readonly #fronts: readonly Front[];
   readonly #instanceLimit: SessionLimit;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new SessionList<Session>();
   #abortedAs: Termination | undefined;
   /** Which listener is unheld first when the instance has room again; they take turns. */
   #firstUnheld = 0;

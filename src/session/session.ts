@@ -45,6 +45,9 @@ const REUSED: RelayOptions = Object.freeze({ reuse: true, reused: true });
 
 export class Session implements Timed, DispatchOwner, RelayHandlers {
   wheelSlot = -1;
+  wheelIndex = 0;
+  /** Its place among the sessions of its data plane, which writes it. */
+  index = 0;
   readonly id: string;
   readonly #client: Connection;
   readonly #settings: SessionSettings;

@@ -10,7 +10,7 @@ import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import type { Address } from '../../support/address.ts';
 import * as abi from './abi.ts';
 import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
-import type { ConnectDeadlines } from './connect-deadlines.ts';
+import type { ConnectDeadlines, Expiring } from './connect-deadlines.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { encodeAddress, type EncodedAddress } from './sockaddr.ts';
 import { EINPROGRESS, errnoName } from './system-error.ts';
@@ -34,15 +34,16 @@ const errorValue = Buffer.alloc(4);
 const errorLength = Buffer.alloc(4);
 
 /** Owns the connection until it is established. */
-export class Connecting implements ConnectionOwner {
+class Connecting implements ConnectionOwner, Expiring {
   readonly #kind: Address['kind'];
   readonly #deps: ConnectDeps;
   readonly #done: (result: ConnectResult) => void;
   #connection: EpollConnection | undefined;
   #settled = false;
-  /** Where the deadlines keep it; theirs to write. */
   readonly timeoutMs: number;
   dueMs = 0;
+  earlier: Expiring | undefined;
+  later: Expiring | undefined;
 
   constructor(address: Address, timeoutMs: number, deps: ConnectDeps, done: (result: ConnectResult) => void) {
     this.#kind = address.kind;

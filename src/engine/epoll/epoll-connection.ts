@@ -41,6 +41,8 @@ export class EpollConnection implements Connection, Watched {
   /** Bytes that a relay has taken and could give to nobody: they come first in the next one. */
   unread: Buffer | undefined;
   owner: ConnectionOwner | undefined;
+  /** For the pool that lends it. */
+  lentBy: unknown;
   readonly #deps: EpollDeps;
   #sends: number;
 

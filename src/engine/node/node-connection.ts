@@ -69,6 +69,8 @@ export class NodeConnection implements Connection {
   /** For the owner only. */
   readonly socket: Socket;
   readonly isTcp: boolean;
+  /** For the pool that lends it. */
+  lentBy: unknown;
   readonly #deps: ConnectionDeps;
   #owner: ConnectionOwner | undefined;
   #held: Buffer[] = [];

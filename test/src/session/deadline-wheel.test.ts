@@ -21,6 +21,7 @@ function entry(
   const checkedAt: number[] = [];
   return {
     wheelSlot: -1,
+    wheelIndex: 0,
     checkedAt,
     checkDeadline(nowMs) {
       checkedAt.push(nowMs);
