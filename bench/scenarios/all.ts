@@ -81,7 +81,7 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
       setup,
       openSessions,
       concurrency: 100,
-      warmUpRequests: quick ? 1_000 : 3_000,
+      warmUpRequests: quick ? 3_000 : 10_000,
       requests: quick ? 3_000 : 8_000,
       clientName: hasAb ? 'ab' : 'own client (no ab here)',
       client,
