@@ -55,6 +55,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     handlers: RelayHandlers,
     reuse: boolean,
   ) {
+    const unread = client.unread;
     this.#up = new Direction('client', client, backend);
     this.#down = new Direction('backend', backend, client);
     this.#deps = deps;
@@ -62,6 +63,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#reuse = reuse;
     this.#lastActivityMs = deps.clock.nowMs;
     if (handlers.onStale !== undefined && backend.isTcp) this.#replay = new Replay(deps.libc, backend);
+    // What an earlier relay could give to nobody may meet a dead connection here again.
+    if (unread !== undefined && this.#replay?.keep(unread) === false) this.#replay = undefined;
     client.owner = this;
     backend.owner = this;
     deps.reactor.again(this);
@@ -120,12 +123,14 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
 
   /** A FIN has met bytes of ours; true while neither an acknowledgement nor a reset tells what became of them. */
   poll(): boolean {
-    const verdict = this.#replay?.judge('end');
+    const verdict = this.#replay?.judge();
     if (verdict === 'doubtful') return true;
     this.#state = 'open';
     this.#deps.poller.remove(this);
     if (verdict === 'stale') this.#startOver();
     else this.#end(this.#down);
+    // What has happened meanwhile was only remembered.
+    if (this.#isOpen()) this.#pumpAgain();
     return false;
   }
 
@@ -172,7 +177,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       this.#writeFailed(direction);
       return false;
     }
-    this.#lastWord = direction;
+    // The backend had this word when it was read: the client may have spoken since.
+    if (direction === this.#up) this.#lastWord = direction;
     this.#stamp();
     if (flushed !== 'more') return false;
     if (direction.ended) this.#deliverEnd(direction);
@@ -180,7 +186,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   }
 
   #noMore(direction: Direction, how: 'end' | 'readFailed'): void {
-    const verdict = direction === this.#down ? this.#replay?.judge(how) : undefined;
+    const verdict = direction === this.#down ? this.#replay?.judge() : undefined;
     if (verdict === 'stale') {
       this.#startOver();
     } else if (verdict === 'doubtful') {
@@ -316,6 +322,10 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (this.#toldHalfClosed || this.#state === 'over') return;
     this.#toldHalfClosed = true;
     this.#handlers.onHalfClosed();
+  }
+
+  #isOpen(): boolean {
+    return this.#state === 'open';
   }
 
   #other(direction: Direction): Direction {
