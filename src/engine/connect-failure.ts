@@ -19,6 +19,8 @@ const REASONS: ReadonlyMap<string, ConnectFailure['reason']> = new Map([
   ['ENFILE', 'localResources'],
   ['ENOBUFS', 'localResources'],
   ['ENOMEM', 'localResources'],
+  // No room in the epoll set (fs.epoll.max_user_watches).
+  ['ENOSPC', 'localResources'],
   // No local address or port from which this backend could be reached (IPv6 switched off, or its ports used
   // up): another backend may well be reached, so the session goes on to it.
   ['EADDRNOTAVAIL', 'unreachable'],

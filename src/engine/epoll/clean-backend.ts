@@ -1,12 +1,21 @@
 /**
  * Whether a backend's connection may serve another client, once its client has left.
  *
- * Place: asked by a relay with `reuse`, when the client's FIN has been read and the backend had the last word.
+ * Place: asked by a relay with `reuse`, when the client's FIN has been read and everything before it delivered.
  */
 import type { Direction } from './direction.ts';
 
+/**
+ * Everything the client has said is answered, and nothing else is on its way. `lastWord`: the direction in which
+ * bytes moved last. A greeting answers nothing.
+ */
+export function leftClean(up: Direction, down: Direction, lastWord: Direction | undefined): boolean {
+  const wasAnswered = lastWord === undefined || (lastWord === down && up.receivedBytes > 0);
+  return wasAnswered && owesNothing(down);
+}
+
 /** Nothing of the backend's is on its way to anybody, and it has acknowledged everything it was sent. */
-export function owesNothing(fromBackend: Direction): boolean {
+function owesNothing(fromBackend: Direction): boolean {
   const backend = fromBackend.from;
   return (
     !fromBackend.hasPending &&

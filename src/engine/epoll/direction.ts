@@ -4,8 +4,9 @@
  * Place: a relay has two; they move bytes, the relay decides what an end or a failure means.
  * How: what `recv` reads into the shared buffer is sent at once; what the other side does not take is copied
  * aside, and nothing is read until it is gone. After two full buffers in a row the direction is bulk: its bytes
- * go through a pipe (`splice`) and never enter this process. A short read proves that the kernel has no more, and
- * after a FIN that the end follows, so neither is asked for again.
+ * go through a pipe (`splice`) and never enter this process. A short read of a TCP socket proves that the kernel
+ * has no more, and after a FIN that the end follows, so neither is asked for again. On a unix socket it proves
+ * nothing: a read ends where a message with descriptors does (unix(7)).
  * Invariant: at most one buffer or one pipe of bytes is held, and nothing is read meanwhile.
  */
 import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './abi.ts';
@@ -86,12 +87,14 @@ export class Direction {
       this.#fullReads += 1;
     } else {
       this.#fullReads = 0;
-      if (!from.hungUp && !from.urgent) from.readable = false;
-      else endFollows = from.isTcp && !from.broken && !from.urgent;
+      if (from.isTcp && !from.urgent) {
+        if (from.hungUp) endFollows = !from.broken;
+        else from.readable = false;
+      }
     }
     const sent = to.send(readBuffer, count);
     if (sent !== count) {
-      if (sent < 0 && libc.errno() !== EAGAIN) return 'writeFailed';
+      if (sent < 0 && !this.#mayWait(libc.errno())) return 'writeFailed';
       this.#held = Buffer.from(readBuffer.subarray(Math.max(sent, 0), count));
     }
     if (endFollows) return 'end';
@@ -109,6 +112,11 @@ export class Direction {
     if (count <= 0) {
       const errno = count === 0 ? 0 : libc.errno();
       pipes.giveBack(pipe);
+      // splice stops for good before a byte of urgent data, and calls it the end after a FIN: recv knows better.
+      if (errno === 0 || (errno === EAGAIN && this.from.urgent)) {
+        this.#fullReads = 0;
+        return 'more';
+      }
       return this.#nothingRead(errno);
     }
     this.receivedBytes += count;
@@ -124,12 +132,21 @@ export class Direction {
     if (errno === EINTR) return 'more';
     this.from.readable = false;
     if (errno === 0) return 'end';
-    return errno === EAGAIN ? 'wait' : 'readFailed';
+    if (errno === EAGAIN) return 'wait';
+    this.from.failed(errno);
+    return 'readFailed';
+  }
+
+  /** What a write that brought an errno means: `to` takes nothing now, or it is broken. */
+  #mayWait(errno: number): boolean {
+    if (errno === EAGAIN) return true;
+    this.to.failed(errno);
+    return false;
   }
 
   #flushHeld(held: Buffer, { libc }: EpollDeps): Moved {
     const sent = this.to.send(held, held.length);
-    if (sent < 0) return libc.errno() === EAGAIN ? 'wait' : 'writeFailed';
+    if (sent < 0) return this.#mayWait(libc.errno()) ? 'wait' : 'writeFailed';
     this.#held = sent === held.length ? undefined : held.subarray(sent);
     return this.#held === undefined ? 'more' : 'wait';
   }
@@ -139,7 +156,7 @@ export class Direction {
     if (pipe === undefined) return 'more';
     while (this.#pipeBytes > 0) {
       const sent = libc.splice(pipe.readFd, null, this.to.fd, null, this.#pipeBytes, SPLICE_FLAGS);
-      if (sent < 0) return libc.errno() === EAGAIN ? 'wait' : 'writeFailed';
+      if (sent < 0) return this.#mayWait(libc.errno()) ? 'wait' : 'writeFailed';
       this.#pipeBytes -= sent;
     }
     pipes.giveBack(pipe);

@@ -13,7 +13,7 @@ import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
 import type { ConnectDeadlines, Expiring } from './connect-deadlines.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { encodeAddress, type EncodedAddress } from './sockaddr.ts';
-import { EINPROGRESS, errnoName } from './system-error.ts';
+import { EINPROGRESS, ENAMETOOLONG, errnoName } from './system-error.ts';
 
 export interface ConnectDeps extends EpollDeps {
   readonly deadlines: ConnectDeadlines;
@@ -29,9 +29,6 @@ export function connectEpoll(
   const connecting = new Connecting(address, options.timeoutMs, deps, done);
   return () => connecting.cancel();
 }
-
-const errorValue = Buffer.alloc(4);
-const errorLength = Buffer.alloc(4);
 
 /** Owns the connection until it is established. */
 class Connecting implements ConnectionOwner, Expiring {
@@ -66,7 +63,7 @@ class Connecting implements ConnectionOwner, Expiring {
 
   onReady(connection: EpollConnection, events: number): void {
     if ((events & (abi.EPOLLERR | abi.EPOLLHUP)) !== 0) {
-      const errno = this.#pendingError(connection.fd);
+      const errno = connection.error;
       if (errno !== 0) {
         this.#fail(errnoName(errno));
         return;
@@ -78,7 +75,9 @@ class Connecting implements ConnectionOwner, Expiring {
   /** Starts the connect; 0, or the errno of a failure that is known already. */
   #begin(address: Address): number {
     const { libc, descriptors } = this.#deps;
-    const { family, bytes } = encoded(address);
+    const target = encoded(address);
+    if (target === undefined) return ENAMETOOLONG;
+    const { family, bytes } = target;
     const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
     if (fd < 0) return libc.errno();
     const isTcp = address.kind === 'tcp';
@@ -92,13 +91,6 @@ class Connecting implements ConnectionOwner, Expiring {
     connection.owner = this;
     if (errno !== 0 && errno !== EINPROGRESS) return errno;
     return descriptors.watch(fd, connection) ? 0 : libc.errno();
-  }
-
-  #pendingError(fd: number): number {
-    errorLength.writeUInt32LE(errorValue.length);
-    const { libc } = this.#deps;
-    const result = libc.getsockopt(fd, abi.SOL_SOCKET, abi.SO_ERROR, errorValue, errorLength);
-    return result < 0 ? libc.errno() : errorValue.readInt32LE(0);
   }
 
   #succeed(connection: EpollConnection): void {
@@ -124,10 +116,16 @@ class Connecting implements ConnectionOwner, Expiring {
 /** A backend's address is one object for as long as it does not move, so it is encoded once. */
 const ENCODED = new WeakMap<Address, EncodedAddress>();
 
-function encoded(address: Address): EncodedAddress {
+/** Undefined for a unix path that the system has no room for. */
+function encoded(address: Address): EncodedAddress | undefined {
   const known = ENCODED.get(address);
   if (known !== undefined) return known;
-  const fresh = encodeAddress(address);
-  ENCODED.set(address, fresh);
-  return fresh;
+  try {
+    const fresh = encodeAddress(address);
+    ENCODED.set(address, fresh);
+    return fresh;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }

@@ -22,6 +22,7 @@ export interface ConnectionOwner {
 const HANG_UP = abi.EPOLLRDHUP | abi.EPOLLHUP | abi.EPOLLERR;
 const SOMETHING_TO_READ = abi.EPOLLIN | HANG_UP;
 const int32 = Buffer.alloc(4);
+const errorLength = Buffer.alloc(4);
 
 export class EpollConnection implements Connection, Watched {
   readonly peerAddress: string;
@@ -45,6 +46,7 @@ export class EpollConnection implements Connection, Watched {
   lentBy: unknown;
   readonly #deps: EpollDeps;
   #sends: number;
+  #error = 0;
 
   /** `noDelay`: TCP_NODELAY is set already. */
   constructor(
@@ -88,6 +90,26 @@ export class EpollConnection implements Connection, Watched {
     if (this.#sends >= 2) return;
     this.#sends = 2;
     this.#deps.libc.setsockopt(this.fd, abi.IPPROTO_TCP, abi.TCP_NODELAY, ON, ON.length);
+  }
+
+  /**
+   * Takes note of the error that a read or write has met: the kernel tells each but once. From then on the
+   * connection is broken, for that reason.
+   */
+  failed(errno: number): void {
+    this.broken = true;
+    if (this.#error === 0) this.#error = errno;
+  }
+
+  /** The errno that broke the connection, whoever has met it; 0 while nothing has. */
+  get error(): number {
+    if (this.#error !== 0) return this.#error;
+    const { libc } = this.#deps;
+    errorLength.writeUInt32LE(int32.length);
+    const failed = libc.getsockopt(this.fd, abi.SOL_SOCKET, abi.SO_ERROR, int32, errorLength) < 0;
+    const errno = failed ? libc.errno() : int32.readInt32LE(0);
+    if (errno !== 0) this.failed(errno);
+    return errno;
   }
 
   /** Bytes received and not yet read. */

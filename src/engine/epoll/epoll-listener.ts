@@ -13,19 +13,41 @@ import { rmSync } from 'node:fs';
 import type { Address } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
 import { listenFailure } from '../listen-failure.ts';
-import { EPOLLEXCLUSIVE, EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK } from './abi.ts';
+import {
+  EPOLLEXCLUSIVE,
+  EPOLLIN,
+  F_GETFL,
+  F_SETFL,
+  O_NONBLOCK,
+  SO_ACCEPTCONN,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from './abi.ts';
 import { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import type { Libc } from './libc.ts';
 import { bindListeningSockets } from './listening-sockets.ts';
 import type { Watched } from './reactor.ts';
 import { hostOf, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
-import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, errnoName, systemError } from './system-error.ts';
+import {
+  EAGAIN,
+  EINVAL,
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
+  ENOSPC,
+  errnoName,
+  systemError,
+} from './system-error.ts';
 
 /** Clients taken per round at most: the sessions that run come first. */
 const MAX_BATCH = 64;
 /** How long it rests when there is no descriptor or memory for another client. */
 const EXHAUSTED_REST_MS = 100;
+/** No descriptor, no memory, or no room in the epoll set (fs.epoll.max_user_watches). */
+const EXHAUSTED: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC];
 /** `close` takes clients from the kernel's queue for no longer than this, however many keep coming. */
 const CLOSE_LIMIT_MS = 1000;
 
@@ -46,11 +68,26 @@ export async function listenEpoll(
   });
 }
 
-/** Makes sure that it is a socket, and that accepting from it never blocks the thread. */
+/** Makes sure that it listens, and that accepting from it never blocks the thread; else closes it and throws. */
 function takeOver(libc: Libc, { fd, address }: ListeningSocket): void {
-  const flags = libc.fcntl(fd, F_GETFL, 0);
-  if (flags >= 0 && libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0) return;
-  throw listenFailure(address, systemError('fcntl', libc.errno()));
+  try {
+    if (!isListening(libc, fd)) throw systemError('accept4', EINVAL);
+    const flags = libc.fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+      throw systemError('fcntl', libc.errno());
+  } catch (error) {
+    libc.close(fd);
+    throw listenFailure(address, error);
+  }
+}
+
+/** A socket that does not listen would be ready for ever, and never have a client. */
+function isListening(libc: Libc, fd: number): boolean {
+  const value = Buffer.alloc(4);
+  const length = Buffer.from([4, 0, 0, 0]);
+  const result = libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, length);
+  if (result < 0) throw systemError('getsockopt', libc.errno());
+  return value.readInt32LE(0) === 1;
 }
 
 /** One client, or why there is none. */
@@ -173,7 +210,7 @@ class EpollListener implements EngineListener, Watched {
   #failed(errno: number): 'nobody' | 'exhausted' | 'gone' {
     if (errno === EAGAIN) return 'nobody';
     // Everything else is about the one client, who has gone already (accept(2) lists what it may be).
-    if (![EMFILE, ENFILE, ENOBUFS, ENOMEM].includes(errno)) return 'gone';
+    if (!EXHAUSTED.includes(errno)) return 'gone';
     this.#rest();
     this.#handlers.onExhausted?.(errnoName(errno));
     return 'exhausted';
@@ -195,10 +232,17 @@ class EpollListener implements EngineListener, Watched {
     const wanted = this.#isOpen();
     if (wanted === this.#watched) return;
     this.#watched = wanted;
+    if (!wanted) {
+      reactor.remove(this.#fd);
+      return;
+    }
     // A unix socket is shared by all workers: without EXCLUSIVE each client would wake every one of them.
-    if (wanted)
-      reactor.add(this.#fd, this, this.address.kind === 'unix' ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN);
-    else reactor.remove(this.#fd);
+    const events = this.address.kind === 'unix' ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
+    if (reactor.add(this.#fd, this, events)) return;
+    const code = errnoName(this.#deps.libc.errno());
+    this.#watched = false;
+    this.#rest();
+    reactor.defer(() => this.#handlers.onExhausted?.(code));
   }
 }
 

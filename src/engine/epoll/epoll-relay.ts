@@ -10,7 +10,7 @@
 import type { Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
 import * as abi from './abi.ts';
 import { Direction } from './direction.ts';
-import { owesNothing } from './clean-backend.ts';
+import { leftClean } from './clean-backend.ts';
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
 import type { Polled } from './poller.ts';
 import type { Unfinished } from './reactor.ts';
@@ -57,6 +57,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     handlers: RelayHandlers,
     options: RelayOptions,
   ) {
+    const unread = client.unread;
     this.#up = new Direction('client', client, backend);
     this.#down = new Direction('backend', backend, client);
     this.#deps = deps;
@@ -65,6 +66,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#guarded = options.reused === true && handlers.onStale !== undefined;
     this.#lastActivityMs = deps.clock.nowMs;
     if (handlers.onStale !== undefined && backend.isTcp) this.#replay = new Replay(deps.libc, backend);
+    // What an earlier relay could give to nobody may meet a dead connection here again.
+    if (unread !== undefined && this.#replay?.keep(unread) === false) this.#replay = undefined;
     client.owner = this;
     backend.owner = this;
     deps.reactor.again(this);
@@ -123,12 +126,14 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
 
   /** A FIN has met bytes of ours; true while neither an acknowledgement nor a reset tells what became of them. */
   poll(): boolean {
-    const verdict = this.#replay?.judge('end');
+    const verdict = this.#replay?.judge();
     if (verdict === 'doubtful') return true;
     this.#state = 'open';
     this.#deps.poller.remove(this);
     if (verdict === 'stale') this.#startOver();
     else this.#end(this.#down);
+    // What has happened meanwhile was only remembered.
+    if (this.#isOpen()) this.#pumpAgain();
     return false;
   }
 
@@ -185,7 +190,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       this.#writeFailed(direction);
       return false;
     }
-    this.#lastWord = direction;
+    // The backend had this word when it was read: the client may have spoken since.
+    if (direction === this.#up) this.#lastWord = direction;
     this.#stamp();
     if (flushed !== 'more') return false;
     if (direction.ended) this.#deliverEnd(direction);
@@ -193,7 +199,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   }
 
   #noMore(direction: Direction, how: 'end' | 'readFailed'): void {
-    const verdict = direction === this.#down ? this.#replay?.judge(how) : undefined;
+    const verdict = direction === this.#down ? this.#replay?.judge() : undefined;
     if (verdict === 'stale') {
       this.#startOver();
     } else if (verdict === 'doubtful') {
@@ -225,7 +231,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     const other = this.#other(direction);
     if (other.ended && !other.hasPending) {
       this.#close();
-    } else if (this.#reuse && direction === this.#up && this.#isClean()) {
+    } else if (this.#reuse && direction === this.#up && leftClean(this.#up, this.#down, this.#lastWord)) {
       this.#handBack();
     } else {
       this.#deps.libc.shutdown(direction.to.fd, abi.SHUT_WR);
@@ -236,13 +242,6 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#up.from.close();
     this.#down.from.close();
     this.#over(this.#firstFin?.by ?? 'client', 'closed');
-  }
-
-  /** Everything the client has said is answered, and nothing else is on its way. A greeting answers nothing. */
-  #isClean(): boolean {
-    const wasAnswered =
-      this.#lastWord === undefined || (this.#lastWord === this.#down && this.#up.receivedBytes > 0);
-    return wasAnswered && owesNothing(this.#down);
   }
 
   #handBack(): void {
@@ -329,6 +328,10 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (this.#toldHalfClosed || this.#state === 'over') return;
     this.#toldHalfClosed = true;
     this.#handlers.onHalfClosed();
+  }
+
+  #isOpen(): boolean {
+    return this.#state === 'open';
   }
 
   #other(direction: Direction): Direction {

@@ -3,21 +3,23 @@
  *
  * Place: kept by a relay over a warm or reused connection, from its start until the backend's first byte.
  * Proof: nothing came back, the backend's system has acknowledged none of this relay's bytes (`tcpi_bytes_acked`
- * stands where it stood), and its socket is gone for good: it has reset the connection.
- * - A FIN before the reset carries an acknowledgement number: the socket was closed without our bytes.
- * - A reset alone is no such proof: on a connection that has served before, a Linux receiver delays its
- *   acknowledgement by up to 40 ms, so that a program can have read a request, then died (measured, ADR 0007).
- *   On a connection never used, the first bytes are acknowledged before the program can see them.
+ * stands where it stood), and it had sent its FIN before it reset them. Whoever has closed a socket reads nothing
+ * from it any more, and who has shut down his side could not have answered.
+ * A reset without a FIN before it is no proof: a Linux receiver may delay its acknowledgement by 40 ms and more,
+ * so that a program can have read a request, then died. Unacknowledged were, of 100 such requests: 99 on a
+ * connection that had served before; on one never used 0, but 100 with TCP_QUICKACK off at the backend, and an
+ * acknowledgement can be lost. A timeout is no proof either.
+ * Limit: a backend that shuts down its writing, reads on all the same and resets within that delay looks dead
+ * (100 of 100 on a connection that had served before).
  * Invariant: at most `REPLAY_LIMIT_BYTES` are kept; a client that sends more is past replaying.
  */
 import * as abi from './abi.ts';
 import type { EpollConnection } from './epoll-connection.ts';
 import type { Libc } from './libc.ts';
+import { ECONNRESET, EPIPE } from './system-error.ts';
 
 /** What a client may have sent and still be replayed. */
 export const REPLAY_LIMIT_BYTES = 64 * 1024;
-/** The SYN counts as one acknowledged byte. */
-const NEVER_USED = 1;
 
 export class Replay {
   readonly #libc: Libc;
@@ -26,6 +28,8 @@ export class Replay {
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #begun = false;
+  /** The backend's FIN has been read while its connection was sound. */
+  #finSeen = false;
 
   constructor(libc: Libc, backend: EpollConnection) {
     this.#libc = libc;
@@ -55,13 +59,20 @@ export class Replay {
    * What the backend's end means, before it has said a word: 'stale' when the session may start over, 'alive'
    * when it must not, 'doubtful' when a reset or an acknowledgement is still to tell.
    */
-  judge(how: 'end' | 'readFailed'): 'stale' | 'alive' | 'doubtful' {
-    // An end that was there before the client spoke; one that comes later is the backend's own decision.
-    if (this.#bytes === 0) return this.#begun ? 'alive' : 'stale';
+  judge(): 'stale' | 'alive' | 'doubtful' {
+    // It was over before a byte of the client's was sent.
+    if (!this.#begun) return 'stale';
+    // An end that comes before the client has spoken, but not before it could, is the backend's own decision.
+    if (this.#bytes === 0) return 'alive';
     if (ackedBytes(this.#libc, this.#backend.fd) !== this.#ackedBefore) return 'alive';
-    if (how === 'readFailed') return this.#ackedBefore <= NEVER_USED ? 'stale' : 'alive';
-    // A FIN, and bytes of ours behind it: either its system resets them, or it reads on and acknowledges them.
-    return this.#backend.broken ? 'stale' : 'doubtful';
+    const errno = this.#backend.error;
+    if (errno === 0) {
+      // Bytes of ours are behind its FIN: either its system resets them, or it reads on and acknowledges them.
+      this.#finSeen = true;
+      return 'doubtful';
+    }
+    // A reset is EPIPE when it comes after a FIN, and ECONNRESET if our own FIN has gone out between the two.
+    return errno === EPIPE || (errno === ECONNRESET && this.#finSeen) ? 'stale' : 'alive';
   }
 }
 

@@ -65,7 +65,9 @@ function encodeIPv6(host: string, port: number): EncodedAddress {
 /** A link-local address names its interface, by name or by number. */
 function scopeOf(zone: string): number {
   if (/^\d+$/.test(zone)) return Number(zone);
-  for (const each of networkInterfaces()[zone] ?? []) if (each.family === 'IPv6') return each.scopeid;
+  // Its other addresses have no scope.
+  for (const each of networkInterfaces()[zone] ?? [])
+    if (each.family === 'IPv6' && each.scopeid !== 0) return each.scopeid;
   return 0;
 }
 
@@ -74,10 +76,23 @@ export function portOf(bytes: Buffer): number {
   return bytes.readUInt16BE(2);
 }
 
-/** The IP address that the kernel has written, '' for a unix socket; a mapped IPv4 address as IPv4. */
+/**
+ * The IP address that the kernel has written, '' for a unix socket; a mapped IPv4 address as IPv4. Only a
+ * link-local address has a scope: it is followed by its interface.
+ */
 export function hostOf(bytes: Buffer): string {
   const family = bytes.readUInt16LE(0);
   if (family === AF_INET) return formatIPv4(bytes, 4);
   if (family !== AF_INET6) return '';
-  return isMappedIPv4(bytes, 8) ? formatIPv4(bytes, 20) : formatIPv6(bytes, 8);
+  if (isMappedIPv4(bytes, 8)) return formatIPv4(bytes, 20);
+  const host = formatIPv6(bytes, 8);
+  const scope = bytes.readUInt32LE(24);
+  return scope === 0 ? host : `${host}%${zoneOf(scope)}`;
+}
+
+/** The interface's name, as Node prints it, or its number. */
+function zoneOf(scope: number): string {
+  for (const [name, addresses = []] of Object.entries(networkInterfaces()))
+    if (addresses.some(each => each.family === 'IPv6' && each.scopeid === scope)) return name;
+  return String(scope);
 }

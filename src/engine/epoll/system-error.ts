@@ -20,4 +20,17 @@ export function systemError(call: string, errno: number): Error {
   return Object.assign(new Error(`${call} ${code}`), { code, errno: -errno, syscall: call });
 }
 
-export const { EAGAIN, EINPROGRESS, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
+export const {
+  EAGAIN,
+  ECONNRESET,
+  EINPROGRESS,
+  EINTR,
+  EINVAL,
+  EMFILE,
+  ENAMETOOLONG,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
+  ENOSPC,
+  EPIPE,
+} = constants.errno;

@@ -10,6 +10,8 @@ import { open } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { endianness } from 'node:os';
 
+import { bytesOfIPv4, bytesOfIPv6 } from '../../support/ip-bytes.ts';
+
 export type TcpTable = 'tcp' | 'tcp6';
 
 /** Where one connected socket stands in the tables. */
@@ -92,28 +94,10 @@ function printPort(port: number): string {
 }
 
 function printIPv4(address: string): string {
-  return printWord(address.split('.').map(Number));
+  return printWord(bytesOfIPv4(address));
 }
 
 function printIPv6(address: string): string {
-  const bytes = ipv6Bytes(address);
+  const bytes = bytesOfIPv6(address);
   return [0, 4, 8, 12].map(start => printWord(bytes.slice(start, start + 4))).join('');
-}
-
-/** The 16 bytes of an IPv6 address as Node prints it: zeros shortened, mapped IPv4 dotted, zone after '%'. */
-function ipv6Bytes(address: string): number[] {
-  const [text = ''] = address.split('%');
-  const [before = [], tail] = text.split('::').map(groupBytes);
-  if (tail === undefined) return before;
-  const zeros = new Array<number>(16 - before.length - tail.length).fill(0);
-  return [...before, ...zeros, ...tail];
-}
-
-function groupBytes(text: string): number[] {
-  if (text === '') return [];
-  return text.split(':').flatMap(group => {
-    if (group.includes('.')) return group.split('.').map(Number);
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
 }
