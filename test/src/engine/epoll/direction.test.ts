@@ -218,6 +218,7 @@ void t.test(
     t.equal(await peer.untilEnded(), 'fin', 'it is not handed back');
     peer.socket.end(', and another');
     t.notOk('cleanBackend' in (await ended()));
+    t.equal(await client.untilEnded(), 'fin');
     t.equal(client.text, 'answer, and another');
   },
 );

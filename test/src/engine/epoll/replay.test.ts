@@ -281,6 +281,7 @@ if (loaded.ok) {
     t.equal(peer.text, 'last words');
     peer.socket.end('answer');
     await until('it ends', () => outcome() !== undefined);
+    t.equal(await parked.client.untilEnded(), 'fin');
     t.equal(parked.client.text, 'answer');
   });
 
