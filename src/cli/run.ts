@@ -7,6 +7,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
 import type { FlagName, FlagSource, RunFlags } from '../config/flags.ts';
 import { loadConfig, type ConfigLoadResult } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -26,6 +27,9 @@ export interface RunOptions extends RunFlags {
 
 /** @param sourceOf whether an option was typed or came from its environment variable */
 export async function run(options: RunOptions, sourceOf: (flag: FlagName) => FlagSource): Promise<ExitCode> {
+  // Some seconds after a burst V8 collects its whole heap, three times in a row, to give memory back: a pause of
+  // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on.
+  setFlagsFromString('--no-memory-reducer');
   const loaded = loadConfig({ file: options.config, flags: options, sourceOf, env: process.env });
   if (!loaded.ok) {
     process.stderr.write(`${loaded.message.replace(/^/gm, 'lb4: ')}\n`);

@@ -1,0 +1,74 @@
+/** Where the epoll engine cannot be had: one line says why, and the node engine does the work. */
+import { spawn } from 'node:child_process';
+import t, { type Test } from 'tap';
+
+import { scripts, startBackend } from '../harness/backend.ts';
+import { connectClient } from '../harness/client.ts';
+import { LB4, startLb4 } from '../harness/lb4-process.ts';
+import { nodeArgsWithout } from '../harness/seccomp.ts';
+
+/** As if the optional dependency had not been installed. */
+const WITHOUT_KOFFI = [
+  '--import',
+  `data:text/javascript,${encodeURIComponent(`
+    import Module from 'node:module';
+    const resolve = Module._resolveFilename;
+    Module._resolveFilename = function (name, ...rest) {
+      if (name === 'koffi') throw Object.assign(new Error("Cannot find module 'koffi'"), { code: 'MODULE_NOT_FOUND' });
+      return resolve.call(this, name, ...rest);
+    };`)}`,
+];
+
+const CASES = [
+  { what: 'without koffi', args: WITHOUT_KOFFI, workers: 0, reason: /koffi cannot be loaded/ },
+  {
+    what: 'where a filter forbids splice',
+    args: nodeArgsWithout('splice'),
+    workers: undefined,
+    reason: /the system does not allow splice \(EPERM\)/,
+  },
+] as const;
+
+for (const { what, args, workers, reason } of CASES) {
+  const skip = process.platform !== 'linux' || args === undefined ? 'Linux with koffi only' : false;
+
+  void t.test(`${what}, one line says why, and everything works on the node engine`, { skip }, async t => {
+    const lb4 = await start(t, args ?? [], ['--engine', 'auto']);
+    const started = await lb4.line(({ event }) => event === 'started');
+    t.equal(started['engine'], 'node');
+    if (workers !== undefined) t.equal(started['workers'], workers);
+    const lines = lb4.lines.filter(({ event }) => event === 'engineChosen');
+    t.equal(lines.length, 1);
+    t.match(lines[0]?.['reason'], reason);
+    const client = await connectClient(t, { kind: 'tcp', host: lb4.host, port: lb4.port });
+    await client.send('hello');
+    await client.untilText('hello');
+    client.halfClose();
+    t.equal(await client.untilEnded(), 'fin');
+    t.equal(await lb4.stop(), 0);
+  });
+
+  void t.test(`${what}, asking for epoll is an error that says why`, { skip }, async t => {
+    const child = spawn(
+      process.execPath,
+      [...(args ?? []), LB4, '-b', '127.0.0.1:1', '-l', '127.0.0.1:0', '--engine', 'epoll'],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const code = await new Promise(resolve => child.once('close', resolve));
+    t.equal(code, 1);
+    t.match(said, /the epoll engine cannot run here/);
+    t.match(said, reason);
+  });
+}
+
+async function start(t: Test, nodeArgs: readonly string[], args: readonly string[]) {
+  const backend = await startBackend(t, scripts.echo);
+  const { address } = backend;
+  if (address.kind === 'unix') throw new Error('not a TCP address');
+  return await startLb4(t, ['-b', `${address.host}:${address.port}`, ...args], {
+    command: [process.execPath, ...nodeArgs, LB4],
+    env: { LB4_ENGINE: 'auto', LB4_WORKERS: 'auto' },
+  });
+}
