@@ -27,6 +27,7 @@ import type { SoakOptions } from './options.ts';
 import { judge, type Reading, type SoakOutcome, type Verdict } from './verdict.ts';
 
 const BACKENDS = 3;
+const WARM_UP_SESSIONS = 1_000;
 const STEPS = 20;
 const READ_EVERY_MS = 250;
 /** The session that found out whether lb4 accepts may still be closing when the soak begins. */
@@ -80,10 +81,12 @@ export async function soak(options: SoakOptions): Promise<void> {
 
 async function run(peer: RunningPeer, options: SoakOptions, client: Client): Promise<SoakOutcome> {
   const { sessions, concurrency } = options;
+  // It accepts connections before its workers have their own listening sockets: these are no leak.
+  const warmUpFailures = await failuresOf(client, peer.port, WARM_UP_SESSIONS, concurrency);
   const before = await atRest(peer);
   const readings: Reading[] = [];
   let done = 0;
-  let failures = 0;
+  let failures = warmUpFailures;
   // Between two steps the number of sessions is only known by the clock.
   let rate = 0;
   let stepStartedAt = performance.now();
