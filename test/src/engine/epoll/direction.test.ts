@@ -6,11 +6,11 @@ import t from 'tap';
 
 import * as abi from '../../../../src/engine/epoll/abi.ts';
 import { EpollConnection } from '../../../../src/engine/epoll/epoll-connection.ts';
-import { createEpollEngine, type EpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts';
 import { loadLibc, type Libc } from '../../../../src/engine/epoll/libc.ts';
 import { anywhere, join, listen, connected, startRelay } from '../../../contracts/engine/fixture.ts';
 import { startBackend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';
+import { newEpollEngine } from '../../../harness/epoll-engine.ts';
 import { descriptorOf } from '../../../harness/segments.ts';
 import { find } from '../../../harness/programs.ts';
 import { pause, until } from '../../../harness/until.ts';
@@ -21,23 +21,12 @@ const MIB = 1024 * 1024;
 const loaded = loadLibc();
 const skip = loaded.ok ? false : loaded.reason;
 
-function newEngine(over: Partial<Parameters<typeof createEpollEngine>[0]> = {}): EpollEngine {
-  if (!loaded.ok) throw new Error(loaded.reason);
-  return createEpollEngine({
-    libc: loaded.libc,
-    now: () => performance.now(),
-    clock: { nowMs: 0 },
-    ceilingMs: 1,
-    ...over,
-  });
-}
-
 function sendUrgent(fd: number): void {
   if (loaded.ok) loaded.libc.send(fd, Buffer.from('!'), 1, MSG_OOB);
 }
 
 void t.test('urgent data does not hold up what follows it', { skip }, async t => {
-  const { client, backend, ended } = await join(t, newEngine());
+  const { client, backend, ended } = await join(t, newEpollEngine());
   const fd = descriptorOf(client.socket);
   for (let i = 0; i < 20; i++) {
     await client.send(`before ${i}, `);
@@ -57,7 +46,7 @@ for (const fin of [false, true]) {
   void t.test(`nor in the middle of bulk${fin ? ', with a FIN behind it' : ''}`, { skip }, async t => {
     if (!loaded.ok) return;
     const { libc } = loaded;
-    const { client, backend } = await join(t, newEngine());
+    const { client, backend } = await join(t, newEpollEngine());
     const fd = descriptorOf(client.socket);
     // Opens the windows, so that the kernel takes at once what follows.
     await client.send(Buffer.alloc(8 * MIB));
@@ -84,7 +73,7 @@ void t.test('where there are no pipes bulk is delivered all the same', { skip },
       return -1;
     },
   };
-  const { client, backend } = await join(t, newEngine({ libc }));
+  const { client, backend } = await join(t, newEpollEngine({ libc }));
   const text = Buffer.alloc(16 * MIB, 'lb4');
   void client.send(text);
   await backend.untilBytes(text.length);
@@ -93,7 +82,7 @@ void t.test('where there are no pipes bulk is delivered all the same', { skip },
 });
 
 void t.test('a bulk flow leaves the others of its engine their turn', { skip }, async t => {
-  const engine = newEngine();
+  const engine = newEpollEngine();
   const bulk = await join(t, engine);
   const small = await join(t, engine);
   const flow = { isOver: false };
@@ -130,7 +119,7 @@ void t.test(
         libc.send(fd, buffer, 1, flags),
     };
     const clock = { nowMs: 0 };
-    const engine = newEngine({ libc: dripping, clock });
+    const engine = newEpollEngine({ libc: dripping, clock });
     const backend = await startBackend(t);
     const { listener, clients } = await listen(t, engine);
     const client = await connectClient(t, listener.address);
@@ -161,7 +150,7 @@ void t.test('a message with descriptors ends a read, and nothing is lost behind 
     t.pass('skipped: this machine has no python3', { skip: true });
     return;
   }
-  const engine = newEngine();
+  const engine = newEpollEngine();
   const { listener, clients } = await listen(t, engine, anywhere(t, 'unix'));
   if (listener.address.kind !== 'unix') throw new Error('not a unix socket');
   const program = `
@@ -194,7 +183,7 @@ void t.test(
       send: (fd, ...rest) => (fd === blocked ? -1 : libc.send(fd, ...rest)),
       errno: () => (blocked === undefined ? libc.errno() : constants.errno.EAGAIN),
     };
-    const engine = newEngine({ libc: blocking });
+    const engine = newEpollEngine({ libc: blocking });
     const backend = await startBackend(t);
     const { listener, clients } = await listen(t, engine);
     const client = await connectClient(t, listener.address);

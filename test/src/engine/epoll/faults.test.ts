@@ -5,13 +5,14 @@ import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import t, { type Test } from 'tap';
 
-import { createEpollEngine, type EpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts';
+import { createEpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts';
 import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
 import type { ConnectResult } from '../../../../src/engine/engine.ts';
 import type { Address, TcpAddress } from '../../../../src/support/address.ts';
 import { connectTo, join, listen } from '../../../contracts/engine/fixture.ts';
 import { scripts, startBackend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';
+import { newEpollEngine } from '../../../harness/epoll-engine.ts';
 import { startEpollProgram, type EpollProgram } from '../../../harness/epoll-program.ts';
 import { pause, until, untilSteady } from '../../../harness/until.ts';
 
@@ -21,16 +22,6 @@ const BACKLOG_CLIENTS = 10_000;
 
 const loaded = loadLibc();
 const skip = loaded.ok ? false : loaded.reason;
-
-function newEngine(): EpollEngine {
-  if (!loaded.ok) throw new Error(loaded.reason);
-  return createEpollEngine({
-    libc: loaded.libc,
-    now: () => performance.now(),
-    clock: { nowMs: 0 },
-    ceilingMs: 1,
-  });
-}
 
 /** Connects without waiting, and keeps the client whatever becomes of it. */
 function begin(t: Test, address: Address): Socket {
@@ -133,7 +124,7 @@ void t.test('where the epoll set has no room, the listener tries again', { skip 
 
 void t.test('a backlog of 10,000 is worked off in order, and sessions go on meanwhile', { skip }, async t => {
   const somaxconn = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
-  const engine = newEngine();
+  const engine = newEpollEngine();
   const session = await join(t, engine, scripts.echo);
   const ports: number[] = [];
   const moved = (): number => session.relay.bytesFromClient + session.relay.bytesFromBackend;
@@ -185,7 +176,7 @@ void t.test('a backlog of 10,000 is worked off in order, and sessions go on mean
 });
 
 void t.test('clients that reset before they are accepted harm nobody', { skip }, async t => {
-  const engine = newEngine();
+  const engine = newEpollEngine();
   const { listener, clients } = await listen(t, engine);
   listener.pause();
   const gone = await Promise.all(Array.from({ length: 100 }, () => connectClient(t, listener.address)));
@@ -204,7 +195,7 @@ void t.test(
   'a backend that resets during connect is a failure, or a connection that is dead',
   { skip },
   async t => {
-    const engine = newEngine();
+    const engine = newEpollEngine();
     // Every other one closes its listening socket too, with the connection in its queue: the kernel resets it.
     const results: ConnectResult[] = [];
     for (let i = 0; i < 40; i++) {

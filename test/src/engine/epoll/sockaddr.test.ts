@@ -4,28 +4,18 @@ import { endianness, networkInterfaces } from 'node:os';
 import t, { type Test } from 'tap';
 
 import * as abi from '../../../../src/engine/epoll/abi.ts';
-import { createEpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts';
 import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
 import { encodeAddress, hostOf, portOf } from '../../../../src/engine/epoll/sockaddr.ts';
 import type { Address } from '../../../../src/support/address.ts';
 import { connectTo, listen } from '../../../contracts/engine/fixture.ts';
 import { startBackend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';
+import { newEpollEngine } from '../../../harness/epoll-engine.ts';
 import { until } from '../../../harness/until.ts';
 
 const loaded = loadLibc();
 const skip = loaded.ok ? false : loaded.reason;
 const TOO_LONG: Address = { kind: 'unix', path: `/tmp/${'x'.repeat(200)}` };
-
-function engine(): ReturnType<typeof createEpollEngine> {
-  if (!loaded.ok) throw new Error(loaded.reason);
-  return createEpollEngine({
-    libc: loaded.libc,
-    now: () => performance.now(),
-    clock: { nowMs: 0 },
-    ceilingMs: 1,
-  });
-}
 
 void t.test('an address comes back as it was written', { skip: endianness() === 'BE' }, t => {
   for (const [host, bytes] of [
@@ -71,16 +61,16 @@ void t.test('a unix path is as long as the system allows, in bytes, and no longe
 });
 
 void t.test('to listen on a path that is too long is an Lb4Error in plain words', { skip }, async t => {
-  await t.rejects(engine().listen(TOO_LONG, { onClient: () => undefined }), {
+  await t.rejects(newEpollEngine().listen(TOO_LONG, { onClient: () => undefined }), {
     code: 'LB4_LISTEN_FAILED',
     message: /^cannot listen on .*: a unix socket's path has at most 107 bytes, this one has 205$/,
   });
 });
 
 void t.test('to connect to one is a failure like any other, after the call', { skip }, async t => {
-  t.match(await connectTo(engine(), TOO_LONG), { ok: false, failure: { code: 'ENAMETOOLONG' } });
+  t.match(await connectTo(newEpollEngine(), TOO_LONG), { ok: false, failure: { code: 'ENAMETOOLONG' } });
   let told = false;
-  engine().connect(TOO_LONG, { timeoutMs: 1000 }, () => (told = true));
+  newEpollEngine().connect(TOO_LONG, { timeoutMs: 1000 }, () => (told = true));
   t.equal(told, false);
   await until('it is told', () => told);
 });
@@ -91,7 +81,7 @@ for (const host of ['127.0.0.1', '::1', '']) {
       t.pass('skipped: no IPv6 here', { skip: true });
       return;
     }
-    const { listener, clients } = await listen(t, engine(), { kind: 'tcp', host, port: 0 });
+    const { listener, clients } = await listen(t, newEpollEngine(), { kind: 'tcp', host, port: 0 });
     const port = listener.address.kind === 'tcp' ? listener.address.port : 0;
     for (const to of host === '' ? ['127.0.0.1', '::1'] : [host]) {
       const client = await connectClient(t, { kind: 'tcp', host: to, port });
@@ -107,7 +97,7 @@ void t.test('a link-local client is named with its interface, as by Node', { ski
     t.pass('skipped: no link-local address here', { skip: true });
     return;
   }
-  const { listener, clients } = await listen(t, engine(), { kind: 'tcp', host: '', port: 0 });
+  const { listener, clients } = await listen(t, newEpollEngine(), { kind: 'tcp', host: '', port: 0 });
   const port = listener.address.kind === 'tcp' ? listener.address.port : 0;
   const client = await connectClient(t, { kind: 'tcp', host: scoped, port });
   await until('it is accepted', () => clients.length === 1);
@@ -119,7 +109,7 @@ void t.test('a link-local client is named with its interface, as by Node', { ski
 async function connectBack(t: Test, scoped: string): Promise<void> {
   const { address } = await startBackend(t, undefined, { kind: 'tcp', host: '::', port: 0 });
   const port = address.kind === 'tcp' ? address.port : 0;
-  const result = await connectTo(engine(), { kind: 'tcp', host: scoped, port });
+  const result = await connectTo(newEpollEngine(), { kind: 'tcp', host: scoped, port });
   t.ok(result.ok);
   if (result.ok) result.connection.reset();
 }
