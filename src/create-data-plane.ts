@@ -47,7 +47,8 @@ export async function createDataPlane(
   const libc = loadLibc();
   const choice = chooseEngine(config, {
     libc,
-    epoll: epollSupport,
+    // Over the library that is loaded already.
+    epoll: () => epollSupport(() => libc),
     cores: availableParallelism(),
   });
   const counts = new LiveCounts({

@@ -6,8 +6,8 @@
  * is noted in a table that control can read (one byte per descriptor: whose it is) and cleared before it is
  * closed, because from then on its number may be another thread's.
  */
-import { LINGER_ZERO } from './listening-sockets.ts';
-import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, SO_LINGER, SOL_SOCKET } from './abi.ts';
+import { makeCloseReset } from './listening-sockets.ts';
+import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from './abi.ts';
 import type { Libc } from './libc.ts';
 import type { Reactor, Watched } from './reactor.ts';
 
@@ -50,7 +50,7 @@ export class Descriptors {
 
   /** Closes with a reset; on a unix socket, which knows none, just closes. */
   reset(fd: number): void {
-    this.#libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_ZERO, LINGER_ZERO.length);
+    makeCloseReset(this.#libc, fd);
     this.close(fd);
   }
 }

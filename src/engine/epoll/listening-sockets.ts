@@ -49,12 +49,17 @@ export function closeDescriptor(libc: Libc, fd: number): void {
 
 /** Closes a connection with a reset; other kinds of descriptors are just closed. */
 export function resetDescriptor(libc: Libc, fd: number): void {
-  libc.setsockopt(fd, abi.SOL_SOCKET, abi.SO_LINGER, LINGER_ZERO, LINGER_ZERO.length);
+  makeCloseReset(libc, fd);
   libc.close(fd);
 }
 
+/** From now on closing the connection resets it; what the kernel has not sent is thrown away. */
+export function makeCloseReset(libc: Libc, fd: number): void {
+  libc.setsockopt(fd, abi.SOL_SOCKET, abi.SO_LINGER, LINGER_ZERO, LINGER_ZERO.length);
+}
+
 /** `struct linger { l_onoff = 1, l_linger = 0 }`: close becomes a reset (socket(7)). */
-export const LINGER_ZERO: Uint8Array = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+const LINGER_ZERO: Uint8Array = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 /** The int 1, as socket options take it. */
 export const ON: Uint8Array = Buffer.from([1, 0, 0, 0]);
 const OFF: Uint8Array = Buffer.from([0, 0, 0, 0]);
