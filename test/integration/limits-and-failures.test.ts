@@ -91,6 +91,8 @@ void t.test(
     );
     t.ok(most <= 2, `at most 2 at once: ${most}`);
     await until('all are closed', () => balancer.snapshot().sessions === 0);
+    // A worker's counts are known at once, its events a turn later.
+    await until('every end is told', () => [...served.values()].reduce((sum, each) => sum + each, 0) === 40);
     t.same([...served.values()], [20, 20]);
   },
 );

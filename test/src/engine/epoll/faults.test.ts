@@ -89,11 +89,20 @@ void t.test('where the epoll set has no room, the listener tries again', { skip 
   if (!loaded.ok) return;
   const { libc } = loaded;
   let isFull = true;
+  // A wait that a signal ends has an errno of its own.
+  let isRefused = false;
   const engine = createEpollEngine({
     libc: {
       ...libc,
-      epoll_ctl: (...args) => (isFull ? -1 : libc.epoll_ctl(...args)),
-      errno: () => (isFull ? constants.errno.ENOSPC : libc.errno()),
+      epoll_ctl: (...args) => {
+        isRefused = isFull;
+        return isFull ? -1 : libc.epoll_ctl(...args);
+      },
+      epoll_wait: (...args) => {
+        isRefused = false;
+        return libc.epoll_wait(...args);
+      },
+      errno: () => (isRefused ? constants.errno.ENOSPC : libc.errno()),
     },
     now: () => performance.now(),
     clock: { nowMs: 0 },
