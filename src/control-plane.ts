@@ -9,7 +9,7 @@ import type { Engine } from './engine/engine.ts';
 import type { Events } from './events.ts';
 import { HealthChecker } from './health/health-checker.ts';
 import { createTcpProbe } from './health/tcp-probe.ts';
-import type { LiveCounts } from './upstream/live-counts.ts';
+import type { LiveCounts } from './shared-memory/live-counts.ts';
 import { Resolver } from './upstream/resolver.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
 import { isNumeric, Upstream, type BackendStatus } from './upstream/upstream.ts';

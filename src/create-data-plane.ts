@@ -14,7 +14,7 @@ import { loadLibc } from './engine/epoll/libc.ts';
 import { createNodeEngine } from './engine/node/node-engine.ts';
 import { descriptorBudget, descriptorLimit } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
-import { LiveCounts } from './upstream/live-counts.ts';
+import { LiveCounts } from './shared-memory/live-counts.ts';
 import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {

@@ -11,7 +11,7 @@ import type { DataPlaneSettings } from './data-plane.ts';
 import type { UpstreamSettings } from './dispatch/upstream-runtime.ts';
 import { Lb4Error } from './errors.ts';
 import type { Address } from './support/address.ts';
-import type { LiveCounts } from './upstream/live-counts.ts';
+import type { LiveCounts } from './shared-memory/live-counts.ts';
 
 export interface PlainSettings extends Omit<DataPlaneSettings, 'listeners' | 'upstreams'> {
   readonly listeners: readonly (Omit<DataPlaneSettings['listeners'][number], 'bind'> & {

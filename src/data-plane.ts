@@ -17,7 +17,7 @@ import { SessionList } from './session/session-list.ts';
 import { Session, type SessionDeps, type SessionSettings } from './session/session.ts';
 import { formatAddress } from './support/address.ts';
 import type { Termination } from './termination.ts';
-import type { LiveCounts } from './upstream/live-counts.ts';
+import type { LiveCounts } from './shared-memory/live-counts.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
 import type { PoolFigures } from './workers/worker-stats.ts';
 

@@ -13,7 +13,7 @@ import type {
   StrategyFactory,
 } from '../../strategies/index.ts';
 import { createStrategy, STRATEGIES } from '../../strategies/index.ts';
-import type { LiveCounts } from '../upstream/live-counts.ts';
+import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { Lease } from './lease.ts';
 

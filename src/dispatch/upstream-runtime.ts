@@ -6,7 +6,7 @@
  */
 import type { StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { LiveCounts } from '../upstream/live-counts.ts';
+import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BackendRuntime } from './backend-runtime.ts';
 import { createBackendPool, type PoolSettings } from './create-backend-pool.ts';

@@ -7,7 +7,7 @@
  * Invariants: never more than `max` sessions, whoever counts them; `onFull` and `onFree` alternate; whoever
  * waits is told of a place, because it asks first and then looks once more.
  */
-import type { LiveCounts } from '../upstream/live-counts.ts';
+import type { LiveCounts } from '../shared-memory/live-counts.ts';
 
 export interface SessionLimitHandlers {
   onFull(): void;

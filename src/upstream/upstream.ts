@@ -9,7 +9,7 @@ import { isIP } from 'node:net';
 import type { Events } from '../events.ts';
 import type { Address } from '../support/address.ts';
 import { isEligible } from './eligibility.ts';
-import type { LiveCounts } from './live-counts.ts';
+import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 
 /** A backend as configured. */

@@ -9,7 +9,7 @@ import type { ConnectFailure, EngineName, ListeningSocket } from '../engine/engi
 import type { HoldReason } from '../listener/listener.ts';
 import type { SessionRecord } from '../session/session-record.ts';
 import type { Termination } from '../termination.ts';
-import type { CountsMemory } from '../upstream/live-counts.ts';
+import type { CountsMemory } from '../shared-memory/live-counts.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 
 /** What a worker is started with. */

@@ -16,7 +16,7 @@ import { resetDescriptor } from '../engine/epoll/listening-sockets.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
-import type { LiveCounts } from '../upstream/live-counts.ts';
+import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BoundListeners } from './bound-listeners.ts';
 import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';

@@ -17,7 +17,7 @@ import { duplicate } from '../engine/epoll/listening-sockets.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
-import { LiveCounts } from '../upstream/live-counts.ts';
+import { LiveCounts } from '../shared-memory/live-counts.ts';
 import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
 import { WorkerStats } from './worker-stats.ts';
 

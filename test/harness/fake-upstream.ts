@@ -1,7 +1,7 @@
 /** An upstream's runtime side over a fake engine, for tests of picker, dispatcher and session. */
 import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
 import { parseAddress } from '../../src/support/address.ts';
-import { LiveCounts } from '../../src/upstream/live-counts.ts';
+import { LiveCounts } from '../../src/shared-memory/live-counts.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
 import { STRATEGIES, type StrategyFactory, type StrategyName } from '../../strategies/index.ts';
 import { FakeEngine } from './fake-engine.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { SessionLimit } from '../../../src/listener/session-limit.ts';
-import { LiveCounts } from '../../../src/upstream/live-counts.ts';
+import { LiveCounts } from '../../../src/shared-memory/live-counts.ts';
 
 /** One limit as `workers` workers see it, and what each of them was told. */
 function create(max: number, workers = 1) {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { LiveCounts } from '../../../src/upstream/live-counts.ts';
+import { LiveCounts } from '../../../src/shared-memory/live-counts.ts';
 
 void t.test('the same backend of the same upstream always has the same slot, others have others', async t => {
   const counts = new LiveCounts({ backends: 3 });
