@@ -9,7 +9,7 @@ import type { Engine } from './engine/engine.ts';
 import type { Events } from './events.ts';
 import { HealthChecker } from './health/health-checker.ts';
 import { createTcpProbe } from './health/tcp-probe.ts';
-import type { LiveCounts } from './shared-memory/live-counts.ts';
+import type { SharedState } from './shared-memory/shared-state.ts';
 import { Resolver } from './upstream/resolver.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
 import { isNumeric, Upstream, type BackendStatus } from './upstream/upstream.ts';
@@ -20,7 +20,7 @@ const FIRST_RESOLUTION_MS = 2_000;
 export interface ControlPlaneDeps {
   /** Probes connect with it. */
   readonly engine: Engine;
-  readonly counts: LiveCounts;
+  readonly shared: SharedState;
   readonly events: Events;
   random(): number;
   publish(snapshot: UpstreamSnapshot): void;

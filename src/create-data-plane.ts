@@ -14,13 +14,13 @@ import { loadLibc } from './engine/epoll/libc.ts';
 import { createNodeEngine } from './engine/node/node-engine.ts';
 import { descriptorBudget, descriptorLimit } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
-import { LiveCounts } from './shared-memory/live-counts.ts';
+import { SharedState } from './shared-memory/shared-state.ts';
 import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {
   readonly data: DataPlaneHost;
   readonly choice: EngineChoice;
-  readonly counts: LiveCounts;
+  readonly shared: SharedState;
   /** Sessions that can run at once; Infinity for no limit. */
   readonly maxSessions: number;
   /** The engine of the caller's thread: for probes, whatever moves the sessions. */
@@ -51,18 +51,19 @@ export async function createDataPlane(
     epoll: () => epollSupport(() => libc),
     cores: availableParallelism(),
   });
-  const counts = new LiveCounts({
+  const shared = SharedState.create({
     backends: config.upstreams.reduce((sum, { backends }) => sum + backends.length, 0),
     listeners: config.listeners.length,
+    upstreams: config.upstreams.length,
     workers: Math.max(choice.workers, 1),
   });
   const budget = descriptorBudget(descriptorsAside(config, choice.workers));
-  const plain = plainSettings(config, counts, budget?.sessions ?? Infinity);
+  const plain = plainSettings(config, shared.counts, budget?.sessions ?? Infinity);
   // Also where workers load their own: a strategy that cannot be loaded is told at once.
   const settings = await withStrategies(plain, baseDir);
   const wheel = new DeadlineWheel(() => clocks.now());
   const engine = createNodeEngine({ clock: wheel, ...(budget && { waitingLimit: budget.waiting }) });
-  const making = { choice, counts, maxSessions: plain.maxSessions, engine };
+  const making = { choice, shared, maxSessions: plain.maxSessions, engine };
   if (choice.workers > 0 && libc.ok) {
     const fleet = {
       engine: choice.engine,
@@ -71,14 +72,14 @@ export async function createDataPlane(
       waitingLimit: budget?.waiting,
       descriptors: descriptorLimit() ?? ALL_DESCRIPTORS,
     };
-    const deps = { libc: libc.libc, counts, now: () => clocks.now(), setTimer: setKeepingTimer };
+    const deps = { libc: libc.libc, shared, now: () => clocks.now(), setTimer: setKeepingTimer };
     return { ...making, data: new WorkerFleet(fleet, deps, handlers) };
   }
   const ledger = { sessionsEver: 0, sessionsAborted: 0 };
   const deps = {
     engine,
     wheel,
-    counts,
+    shared,
     ledger,
     now: () => clocks.now(),
     wallClock: () => clocks.wallClock(),

@@ -74,7 +74,7 @@ export class LocalDataPlane implements DataPlaneHost {
   }
 
   get sessions(): number {
-    return this.#deps.counts.live(this.#settings.slot);
+    return this.#deps.shared.counts.live(this.#settings.slot);
   }
 
   get sessionsEver(): number {
@@ -122,7 +122,7 @@ export class LocalDataPlane implements DataPlaneHost {
       name: listener.name,
       addresses: listener.addresses.map(formatAddress),
       paused: listener.paused,
-      sessions: this.#deps.counts.live(this.#settings.listeners[i]?.slot ?? this.#settings.slot),
+      sessions: this.#deps.shared.counts.live(this.#settings.listeners[i]?.slot ?? this.#settings.slot),
     }));
   }
 

@@ -40,11 +40,23 @@ export function plainSettings(config: Config, counts: LiveCounts, maxSessions: n
         lifetimeMs: timeouts.lifetime,
       },
     })),
-    upstreams: upstreams.map(({ name, strategy, connect, pool }) => ({
+    upstreams: upstreams.map(({ name, strategy, connect, pool, ejection, queue, sticky }) => ({
       name,
       strategy,
-      connect: { timeoutMs: connect.timeout, attempts: connect.attempts },
+      connect: {
+        timeoutMs: connect.timeout,
+        attempts: connect.attempts,
+        retriesPerBackend: connect.retriesPerBackend,
+        retryDelayMs: connect.retryDelay,
+        rounds: connect.rounds,
+        backoffMs: connect.backoff,
+        deadlineMs: connect.deadline,
+        retryBudget: connect.retryBudget,
+      },
       pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
+      ejection: { failures: ejection.failures, earlyCloseMs: ejection.earlyClose },
+      queue: { max: queue.max, timeoutMs: queue.timeout, slot: counts.slotOfQueue(name) },
+      sticky: sticky === undefined ? undefined : { ttlMs: sticky.ttl, max: sticky.max },
     })),
   };
 }

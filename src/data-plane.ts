@@ -17,7 +17,8 @@ import { SessionList } from './session/session-list.ts';
 import { Session, type SessionDeps, type SessionSettings } from './session/session.ts';
 import { formatAddress } from './support/address.ts';
 import type { Termination } from './termination.ts';
-import type { LiveCounts } from './shared-memory/live-counts.ts';
+import type { FailureKind } from './shared-memory/backend-failures.ts';
+import type { SharedState } from './shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
 import type { PoolFigures } from './workers/worker-stats.ts';
 
@@ -48,6 +49,12 @@ export interface DataPlaneHandlers {
   /** A client found no room to wait at a paused listener, and was reset; it never became a session. */
   onTurnedAway(listener: string): void;
   onStrategyFailed(upstream: string, error: unknown): void;
+  /** The backend has failed as often in a row as its ejection allows, or more often. */
+  onBackendFailing(upstream: string, backend: string, kind: FailureKind): void;
+  /** The one session that tried an ejected backend has an answer; `failure` is undefined when it went well. */
+  onTrialEnded(upstream: string, backend: string, failure: string | undefined): void;
+  /** Sessions of this data plane begin to wait for a backend with room, or none has for a second. */
+  onQueueing(upstream: string, isQueueing: boolean): void;
   /** Other workers wait for a place that is free now: all of them, this one too, are to `recheckLimits`. */
   onPlaceFreed?(): void;
 }
@@ -62,7 +69,7 @@ export interface Ledger {
 export interface DataPlaneDeps {
   readonly engine: Engine;
   readonly wheel: DeadlineWheel;
-  readonly counts: LiveCounts;
+  readonly shared: SharedState;
   readonly ledger: Ledger;
   /** Before the number in each session's id, so that ids of several workers differ; default ''. */
   readonly idPrefix?: string;
@@ -106,7 +113,7 @@ export class DataPlane {
       ]),
     );
     this.#fronts = settings.listeners.map(listener => this.#createFront(listener));
-    this.#instanceLimit = new SessionLimit(settings.maxSessions, settings.slot, deps.counts, {
+    this.#instanceLimit = new SessionLimit(settings.maxSessions, settings.slot, deps.shared.counts, {
       onFull: () => this.#holdAll('instanceLimit'),
       onFree: () => this.#instanceFree(),
       onPlaceFreed: () => handlers.onPlaceFreed?.(),
@@ -191,7 +198,7 @@ export class DataPlane {
       onTurnedAway: () => this.#handlers.onTurnedAway(name),
       onExhausted: () => this.#rest(),
     });
-    const limit = new SessionLimit(settings.maxSessions, settings.slot, this.#deps.counts, {
+    const limit = new SessionLimit(settings.maxSessions, settings.slot, this.#deps.shared.counts, {
       onFull: () => listener.hold('listenerLimit'),
       onFree: () => listener.unhold('listenerLimit'),
       onPlaceFreed: () => this.#handlers.onPlaceFreed?.(),

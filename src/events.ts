@@ -7,6 +7,7 @@
 import { EventEmitter } from 'node:events';
 import type { EngineName } from './engine/engine.ts';
 import type { HoldReason } from './listener/listener.ts';
+import type { OperatorState } from './upstream/eligibility.ts';
 import type { SessionRecord } from './session/session-record.ts';
 
 export interface EventMap {
@@ -19,10 +20,57 @@ export interface EventMap {
   'listener:turnedAway': { readonly listener: string };
   /** A session has ended, for whatever reason; exactly once per session. */
   'session:closed': SessionRecord;
-  /** A backend gets new sessions again. */
+  /** Health checks find a backend well again, or its name was resolved. */
   'backend:up': { readonly upstream: string; readonly backend: string; readonly reason: string };
-  /** A backend gets no new sessions any more. */
+  /** Health checks or its agent find a backend not well, or its name cannot be resolved. */
   'backend:down': { readonly upstream: string; readonly backend: string; readonly reason: string };
+  /** Live sessions have failed so often in a row that the backend gets none for a while. */
+  'backend:ejected': {
+    readonly upstream: string;
+    readonly backend: string;
+    readonly reason: string;
+    readonly forMs: number;
+    /** How often in a row, this time included. */
+    readonly times: number;
+  };
+  /** The time of its ejection is over: the next session tries it, and decides. */
+  'backend:trial': { readonly upstream: string; readonly backend: string };
+  /** Its ejection has ended: the trial went well, or a health check has passed. */
+  'backend:restored': { readonly upstream: string; readonly backend: string; readonly reason: string };
+  /** An operator or the backend's agent has set its state. */
+  'backend:stateSet': {
+    readonly upstream: string;
+    readonly backend: string;
+    readonly state: OperatorState;
+    readonly by: 'operator' | 'agent';
+  };
+  /** An operator or the backend's agent has changed what it gets; `maxSessions` is absent where there is no limit. */
+  'backend:shareSet': {
+    readonly upstream: string;
+    readonly backend: string;
+    readonly weight: number;
+    /** What the agent leaves of the weight. */
+    readonly percent: number;
+    readonly maxSessions?: number;
+    readonly by: 'operator' | 'agent';
+  };
+  /** It has recovered or joined, and gets its share little by little. */
+  'backend:slowStart': { readonly upstream: string; readonly backend: string; readonly forMs: number };
+  /** It gets its whole share from now on. */
+  'backend:slowStartEnded': { readonly upstream: string; readonly backend: string };
+  'backend:added': { readonly upstream: string; readonly backend: string };
+  /** It gets no new sessions any more; `sessions` run on. */
+  'backend:removed': { readonly upstream: string; readonly backend: string; readonly sessions: number };
+  /** Too few backends are well: from now on health and ejection are ignored. */
+  'upstream:panic': { readonly upstream: string; readonly well: number; readonly of: number };
+  'upstream:panicEnded': { readonly upstream: string; readonly well: number; readonly of: number };
+  /** No other backend can be had: those marked `backup` get the sessions. */
+  'upstream:backups': { readonly upstream: string; readonly backends: readonly string[] };
+  'upstream:backupsEnded': { readonly upstream: string };
+  /** Every backend is at its `maxSessions`: sessions wait. */
+  'upstream:queueing': { readonly upstream: string };
+  /** No session has waited for a second. */
+  'upstream:queueingEnded': { readonly upstream: string };
   /** No backend of the upstream gets new sessions: its listeners turn clients away. */
   'upstream:down': { readonly upstream: string };
   /** At least one backend gets new sessions again. */
@@ -67,6 +115,21 @@ export const EVENT_NAMES = [
   'backend:up',
   'backend:down',
   'backend:connectFailed',
+  'backend:ejected',
+  'backend:trial',
+  'backend:restored',
+  'backend:stateSet',
+  'backend:shareSet',
+  'backend:slowStart',
+  'backend:slowStartEnded',
+  'backend:added',
+  'backend:removed',
+  'upstream:panic',
+  'upstream:panicEnded',
+  'upstream:backups',
+  'upstream:backupsEnded',
+  'upstream:queueing',
+  'upstream:queueingEnded',
   'upstream:down',
   'upstream:up',
   'strategy:failed',

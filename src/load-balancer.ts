@@ -194,7 +194,7 @@ export class LoadBalancer {
     const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random };
     const events = this.#events;
     const made = await createDataPlane(this.#config, this.#baseDir, clocks, handlersFor(events));
-    const { data, counts, engine, choice } = made;
+    const { data, shared, engine, choice } = made;
     data.wantRecords(events.isWanted('session:closed'));
     events.watchInterest((name, wanted) => {
       if (name === 'session:closed') data.wantRecords(wanted);
@@ -202,7 +202,7 @@ export class LoadBalancer {
     events.emit('engine:chosen', choice);
     const control = new ControlPlane(this.#config.upstreams, {
       engine,
-      counts,
+      shared,
       events,
       random,
       publish: snapshot => data.apply(snapshot),
@@ -225,6 +225,10 @@ function handlersFor(events: Events): FleetHandlers {
     onConnectFailed: (upstream, backend, { reason, code }) =>
       events.emit('backend:connectFailed', { upstream, backend, reason, code }),
     onSessionClosed: record => events.emit('session:closed', record),
+    onBackendFailing: () => undefined,
+    onTrialEnded: () => undefined,
+    onQueueing: (upstream, isQueueing) =>
+      events.emit(isQueueing ? 'upstream:queueing' : 'upstream:queueingEnded', { upstream }),
     onStrategyFailed: (upstream, error) =>
       events.emit('strategy:failed', {
         upstream,

@@ -24,8 +24,14 @@ export const REASONS = [
   'lifetime',
   /** No backend was eligible: all are down or have weight 0. */
   'noBackend',
-  /** Every eligible backend was at its `maxSessions`. */
+  /** Every eligible backend was at its `maxSessions`, and as many sessions as `queue.max` waited already. */
   'full',
+  /** It waited for `queue.timeout`, and no backend had room. */
+  'queueTimeout',
+  /** Another attempt would have been one too many for the upstream's `connect.retryBudget`. */
+  'retryBudget',
+  /** All attempts together have taken as long as `connect.deadline`. */
+  'deadline',
   /** The last backend tried refused the connection. */
   'refused',
   /** The last backend tried did not accept within `connect.timeout`. */
@@ -34,6 +40,8 @@ export const REASONS = [
   'unreachable',
   /** This machine ran out of descriptors or memory while connecting; no backend is to blame. */
   'localResources',
+  /** Its backend went down, and `whenDown` is `reset`. */
+  'backendDown',
   /** `drainTimeout` was over while the session still ran. */
   'drainTimeout',
   /** lb4 was told to stop at once. */

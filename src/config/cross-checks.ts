@@ -8,17 +8,11 @@
  * (the schema does that).
  */
 import { formatAddress, parseAddress } from '../support/address.ts';
+import { field } from './field.ts';
 import { BIND_ALLOWS, parseBackendText } from './fields.ts';
+import type { Finding } from './finding.ts';
 import { formatPath, type Path } from './issue.ts';
-
-export interface Finding {
-  readonly path: Path;
-  readonly expected: string;
-  /** The names that would have been right. */
-  readonly known?: readonly string[];
-  /** Where the same value stands already. */
-  readonly alsoAt?: Path;
-}
+import { upstreamCrossChecks } from './upstream-cross-checks.ts';
 
 const NAMES_SHOWN = 10;
 /** Bounds the search for the nearest name. */
@@ -45,6 +39,7 @@ export function crossCheck(
     ...repeated(listeners.flatMap(boundAddresses), 'an address that no other bind uses'),
     ...upstreams.flatMap(at => repeated(backendIds(at), 'each backend only once')),
     ...upstreams.flatMap(reuseOfMarkedConnections),
+    ...upstreams.flatMap(({ value, path }) => upstreamCrossChecks(value, path)),
     ...engineWithoutWorkers(input),
   ];
 }
@@ -167,10 +162,4 @@ function elements(value: unknown, path: Path): At<unknown>[] {
 function text({ value, path }: At<unknown>, key: string): At<string> | undefined {
   const found = field(value, key);
   return typeof found === 'string' ? { value: found, path: [...path, key] } : undefined;
-}
-
-/** The value of an own key, or undefined. */
-export function field(value: unknown, key: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-  return (value as Record<string, unknown>)[key]; // an object that has the key, checked above
 }

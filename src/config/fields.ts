@@ -5,6 +5,7 @@
  * Place: schema.ts puts these together; parse.ts turns their issues into ConfigIssue; scripts/generate.ts
  * reads `fieldFacts` for the reference. Invariant: every schema made here sets `error`.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type Address, formatAddress, parseAddress } from '../support/address.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';
@@ -75,6 +76,16 @@ export function oneOf<const Values extends readonly string[]>(values: Values) {
     .register(fieldFacts, { type: values.map(value => `\`${value}\``).join(', ') });
 }
 
+/** Any text of 1 to `max` characters. */
+export function text(max: number) {
+  const error = `a text of 1 to ${String(max)} characters`;
+  return z
+    .string({ error })
+    .min(1, { error })
+    .max(max, { error })
+    .register(fieldFacts, { type: 'text', range: `1 to ${String(max)} characters` });
+}
+
 /** The name of a listener or an upstream: it labels metrics and stands in the admin API's URLs. */
 export function name() {
   const error = 'a name of 1 to 64 letters, digits, ".", "_" or "-" that starts with a letter or digit';
@@ -140,6 +151,12 @@ export function backendAddress() {
     })
     .meta({ pattern: '^(unix:.+|.+:[0-9]{1,5})$' })
     .register(fieldFacts, { type: 'address', range: ADDRESS_FORM });
+}
+
+/** An address to connect to that needs no resolver. */
+export function numericAddress() {
+  const error = 'an IP address with a port, such as 10.0.0.1:8080 or [fd00::1]:8080, or unix:/path';
+  return backendAddress().refine(address => address.kind === 'unix' || isIP(address.host) !== 0, { error });
 }
 
 /** A backend in one word: its address, with `@weight` if it is not 1. */

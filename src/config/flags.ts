@@ -5,7 +5,7 @@
  * what is wrong, and `origins` lets load.ts name the flag. Invariants: `base` is not changed; a flag whose
  * target is not the only one of its kind is an issue, never a guess.
  */
-import { field } from './cross-checks.ts';
+import { field } from './field.ts';
 import { formatPath, type LocatedIssue, type Path } from './issue.ts';
 
 /** The flags of `run` that say something about the configuration, as given: unchecked text. */

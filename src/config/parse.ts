@@ -7,7 +7,9 @@
  * every problem, one per place; shows no zod jargon.
  */
 import type { z } from 'zod';
-import { alsoAtText, crossCheck, field, type Finding } from './cross-checks.ts';
+import { alsoAtText, crossCheck } from './cross-checks.ts';
+import { field } from './field.ts';
+import type { Finding } from './finding.ts';
 import { fieldFacts, type IssueParams } from './fields.ts';
 import { type ConfigIssue, describeValue, type Path, pathKey } from './issue.ts';
 import { nearest } from './nearest.ts';

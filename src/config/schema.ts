@@ -7,11 +7,7 @@
  * parsed Config holds milliseconds and parsed addresses, and is frozen.
  */
 import { z } from 'zod';
-import { STRATEGY_NAMES } from '../../strategies/index.ts';
-import { formatAddress } from '../support/address.ts';
 import {
-  backendAddress,
-  backendText,
   bindAddress,
   duration,
   fieldFacts,
@@ -21,33 +17,12 @@ import {
   oneOf,
   reference,
   section,
-  WEIGHT,
   yesOrNo,
 } from './fields.ts';
+import { maxSessions, SHORTEST, WEEK } from './limits-of-values.ts';
+import { upstream } from './upstream-schema.ts';
 
-const MS = 1;
-const SECOND = 1000 * MS;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-/** Timers in Node end at 24.8 days; a week is far below and long enough. */
-const WEEK = 168 * HOUR;
-const SHORTEST = 10 * MS;
-const MOST_SESSIONS = 1_000_000;
 const MOST_WORKERS = 64;
-
-const STRATEGY_PATH = /^(\.{0,2}\/.+|.+\.m?js)$/;
-const STRATEGY_EXPECTED = `one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`;
-
-const strategy = z
-  .string({ error: STRATEGY_EXPECTED })
-  .superRefine((text, context) => {
-    if (STRATEGY_NAMES.some(known => known === text) || STRATEGY_PATH.test(text)) return;
-    context.addIssue({ code: 'custom', message: STRATEGY_EXPECTED, params: { known: STRATEGY_NAMES } });
-  })
-  .meta({ anyOf: [{ enum: STRATEGY_NAMES }, { type: 'string', pattern: STRATEGY_PATH.source }] })
-  .register(fieldFacts, { type: 'name or path', range: STRATEGY_NAMES.join(', ') });
-
-const maxSessions = () => integer(1, MOST_SESSIONS).optional();
 
 const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
@@ -87,97 +62,6 @@ const listener = section({
     .describe(
       'What a client gets when no backend can take it: a TCP reset, a clean close, or an HTTP 503 response.',
     ),
-});
-
-const weight = () =>
-  integer(WEIGHT.min, WEIGHT.max)
-    .default(1)
-    .describe('Its share of the sessions, relative to the other backends. 0: no new sessions.');
-
-const backend = z
-  .union(
-    [
-      backendText().transform(({ id, address, weight }) => ({ id, address, weight, maxSessions: undefined })),
-      section({
-        address: backendAddress().describe(
-          'Where the backend listens: `host:port`, `[v6]:port` or `unix:/path`.',
-        ),
-        weight: weight(),
-        maxSessions: maxSessions().describe('Sessions at a time on this backend. Absent: no limit.'),
-      }).transform(({ address, weight, maxSessions }) => ({
-        id: formatAddress(address),
-        address,
-        weight,
-        maxSessions,
-      })),
-    ],
-    { error: 'a backend such as 10.0.0.1:80, 10.0.0.1:80@2 or { address: 10.0.0.1:80, weight: 2 }' },
-  )
-  .readonly()
-  .register(fieldFacts, { type: 'text or mapping' })
-  .describe(
-    'One backend: `10.0.0.1:80`, `10.0.0.1:80@2` (weight 2), or a mapping. Unique within its upstream.',
-  );
-
-const healthCheck = section({
-  type: oneOf(['tcp', 'off'])
-    .default('tcp')
-    .describe(
-      '`tcp`: a backend is well when it accepts a connection. `off`: no checks, always taken as well.',
-    ),
-  interval: duration(SHORTEST, HOUR).prefault('2s').describe('Time between two checks of a backend.'),
-  timeout: duration(SHORTEST, 10 * MINUTE)
-    .prefault('2s')
-    .describe('A check that takes longer has failed.'),
-  rise: integer(1, 100).default(2).describe('Checks passed in a row that bring a backend back.'),
-  fall: integer(1, 100).default(3).describe('Checks failed in a row that take a backend out.'),
-});
-
-const HEALTH_OFF = healthCheck.parse({ type: 'off' });
-
-const upstream = section({
-  name: name().describe('Names the upstream in listeners, logs and events. Unique.'),
-  strategy: strategy
-    .default('leastconn')
-    .describe(
-      'How a backend is chosen for a session. A path (starting with `./`, `../` or `/`, or ending in `.js` or `.mjs`) loads your own strategy.',
-    ),
-  backends: list(backend, 'backends', 10_000).describe('The backends of this upstream.'),
-  health: z
-    .union([z.literal('off'), z.literal(false), healthCheck], {
-      error: '"off", or a mapping such as { type: tcp, interval: 2s }',
-    })
-    .transform(health => (typeof health === 'object' ? health : HEALTH_OFF))
-    .register(fieldFacts, { type: 'mapping or `off`' })
-    .prefault({})
-    .describe('Active health checks. `off` is short for `{ type: off }`.'),
-  connect: section({
-    timeout: duration(SHORTEST, 5 * MINUTE)
-      .prefault('5s')
-      .describe('How long a connection to a backend may take to open.'),
-    attempts: integer(1, 10)
-      .default(3)
-      .describe('Different backends tried for one session before giving up.'),
-  })
-    .prefault({})
-    .describe('Connecting to backends.'),
-  pool: section({
-    warm: integer(0, 1000)
-      .default(0)
-      .describe('Spare connections held open to each backend, each given to one session only.'),
-    maxIdle: duration(SHORTEST, HOUR)
-      .prefault('5s')
-      .describe(
-        'A spare connection older than this is replaced, one left clean is closed. Keep it below the idle timeout of the backend.',
-      ),
-    reuse: yesOrNo()
-      .default(false)
-      .describe(
-        'When a client has closed cleanly and nothing is under way, give the connection to another client. Only for protocols without connection state, in which the client speaks first: otherwise one client gets what belongs to another (a login, a transaction, a late answer). See [what can leak](../pool/README.md#reuse-what-can-leak-and-where-it-is-safe). Refused together with `sendProxy` or `tls` of the same upstream.',
-      ),
-  })
-    .prefault({})
-    .describe('Connections that are kept open to each backend.'),
 });
 
 /** The whole configuration. */
@@ -232,3 +116,6 @@ export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
 
 export type UpstreamConfig = Config['upstreams'][number];
+export type BackendConfig = UpstreamConfig['backends'][number];
+export type HealthConfig = UpstreamConfig['health'];
+export type AgentConfig = NonNullable<UpstreamConfig['agent']>;

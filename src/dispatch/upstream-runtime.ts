@@ -6,22 +6,69 @@
  */
 import type { StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { LiveCounts } from '../shared-memory/live-counts.ts';
+import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BackendRuntime } from './backend-runtime.ts';
 import { createBackendPool, type PoolSettings } from './create-backend-pool.ts';
 import { Picker } from './picker.ts';
 
+export interface ConnectSettings {
+  /** For one attempt. */
+  readonly timeoutMs: number;
+  /** Distinct backends per round. */
+  readonly attempts: number;
+  readonly retriesPerBackend: number;
+  readonly retryDelayMs: number;
+  readonly rounds: number;
+  /** Before the second round; twice as long each time after. */
+  readonly backoffMs: number;
+  /** For all attempts together; 0 for none. */
+  readonly deadlineMs: number;
+  readonly retryBudget: RetryBudgetSettings;
+}
+
+export interface RetryBudgetSettings {
+  /** Further attempts, in percent of first ones. */
+  readonly percent: number;
+  /** Further attempts besides, each second; in this data plane. */
+  readonly minPerSecond: number;
+}
+
+/** What the data plane must know of ejection: when to tell control. */
+export interface EjectionSettings {
+  /** Infinity: never. */
+  readonly failures: number;
+  /** 0: such sessions are not counted. */
+  readonly earlyCloseMs: number;
+}
+
+export interface QueueSettings {
+  /** Sessions that wait at a time, in all data planes together. */
+  readonly max: number;
+  readonly timeoutMs: number;
+  /** Where waiting sessions are counted. */
+  readonly slot: number;
+}
+
+export interface StickySettings {
+  readonly ttlMs: number;
+  readonly max: number;
+}
+
 export interface UpstreamSettings {
   readonly name: string;
   readonly factory: StrategyFactory;
-  readonly connect: { readonly timeoutMs: number; readonly attempts: number };
+  readonly connect: ConnectSettings;
   readonly pool: PoolSettings;
+  readonly ejection: EjectionSettings;
+  readonly queue: QueueSettings;
+  /** Undefined: clients are not remembered. */
+  readonly sticky: StickySettings | undefined;
 }
 
 export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly engine: Engine;
-  readonly counts: LiveCounts;
+  readonly shared: SharedState;
   /** Hears of a strategy that throws or picks what it must not. */
   readonly onStrategyFailed: (upstream: string, error: unknown) => void;
 }
@@ -90,7 +137,8 @@ export class UpstreamRuntime {
   }
 
   #createPicker(eligible: ConstructorParameters<typeof Picker>[0], previous?: Picker): Picker {
-    const { counts, now, random, onStrategyFailed } = this.#deps;
+    const { shared, now, random, onStrategyFailed } = this.#deps;
+    const { counts } = shared;
     const { name, factory } = this.settings;
     const release = (backend: BackendRuntime): void => {
       counts.release(backend.slot);

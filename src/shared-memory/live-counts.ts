@@ -1,5 +1,6 @@
 /**
- * Live sessions per backend, per listener and of the whole instance: exact over all threads that balance.
+ * Live sessions per backend, per listener and of the whole instance, and those that wait for an upstream: exact over
+ * all threads that balance.
  *
  * Place: control gives out slots; each data plane counts through a view of its own over the same memory. A slot
  * has one total, which limits are held against, and one row per worker, so that a dead worker's sessions can be
@@ -23,6 +24,8 @@ export interface CountsSize {
   readonly backends: number;
   /** Default 0. */
   readonly listeners?: number;
+  /** Default 0. */
+  readonly upstreams?: number;
   /** Threads that count; default 1. */
   readonly workers?: number;
 }
@@ -37,9 +40,13 @@ export class LiveCounts {
   readonly #slots = new Map<string, number>();
   #backends = 0;
 
-  constructor({ backends, listeners = 0, workers = 1 }: CountsSize, memory?: CountsMemory, worker = 0) {
+  constructor(
+    { backends, listeners = 0, upstreams = 0, workers = 1 }: CountsSize,
+    memory?: CountsMemory,
+    worker = 0,
+  ) {
     this.#backendLimit = Math.max(MIN_BACKENDS, 2 * backends);
-    const slots = memory?.slots ?? this.#backendLimit + listeners + 1;
+    const slots = memory?.slots ?? this.#backendLimit + listeners + upstreams + 1;
     const buffer = memory?.buffer ?? new SharedArrayBuffer(4 * slots * (2 + workers));
     this.memory = memory ?? { buffer, slots, workers };
     this.#totals = new Int32Array(buffer, 0, slots);
@@ -63,6 +70,11 @@ export class LiveCounts {
 
   slotOfListener(listener: string): number {
     return this.#slot(`\nlistener\n${listener}`);
+  }
+
+  /** Where the sessions that wait for an upstream are counted. */
+  slotOfQueue(upstream: string): number {
+    return this.#slot(`\nqueue\n${upstream}`);
   }
 
   slotOfInstance(): number {

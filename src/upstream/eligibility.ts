@@ -14,3 +14,6 @@ export interface BackendConditions {
 export function isEligible({ healthy, resolved }: BackendConditions): boolean {
   return healthy && resolved;
 }
+
+/** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
+export type OperatorState = 'ready' | 'drain' | 'maint';

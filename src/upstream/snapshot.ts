@@ -13,11 +13,16 @@ export interface BackendSnapshot {
   readonly slot: number;
   /** Where to connect: numeric, or a unix path. Undefined while its name has never been resolved. */
   readonly address: Address | undefined;
+  /** As it counts now: also scaled by a slow start or an agent, and then by the same factor in all backends. */
   readonly weight: number;
-  /** Undefined: no limit. */
+  /** As it counts now; undefined: no limit. */
   readonly maxSessions: number | undefined;
   /** May new sessions be sent to it? */
   readonly eligible: boolean;
+  /** Its ejection is over, and one session may try it: whoever takes the trial that control has put on offer. */
+  readonly trial: boolean;
+  /** Its sessions are to be reset: it is down, and `whenDown` says so. */
+  readonly resetSessions: boolean;
 }
 
 export interface UpstreamSnapshot {

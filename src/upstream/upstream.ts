@@ -9,7 +9,7 @@ import { isIP } from 'node:net';
 import type { Events } from '../events.ts';
 import type { Address } from '../support/address.ts';
 import { isEligible } from './eligibility.ts';
-import type { LiveCounts } from '../shared-memory/live-counts.ts';
+import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 
 /** A backend as configured. */
@@ -21,7 +21,7 @@ export interface BackendSettings {
 }
 
 export interface UpstreamDeps {
-  readonly counts: LiveCounts;
+  readonly shared: SharedState;
   readonly events: Events;
   /** Hands a snapshot to the data plane. */
   publish(snapshot: UpstreamSnapshot): void;
@@ -62,7 +62,7 @@ export class Upstream {
         settings.id,
         {
           settings,
-          slot: deps.counts.slotOf(name, settings.id),
+          slot: deps.shared.counts.slotOf(name, settings.id),
           address: isNumeric(settings.address) ? settings.address : undefined,
           // Before the first probe has answered, a backend is taken for healthy: connect errors are redispatched.
           healthy: true,
@@ -84,6 +84,8 @@ export class Upstream {
         weight: settings.weight,
         maxSessions: settings.maxSessions,
         eligible: isEligible({ healthy, resolved: address !== undefined }),
+        trial: false,
+        resetSessions: false,
       })),
     });
   }
@@ -119,7 +121,7 @@ export class Upstream {
       slot: backend.slot,
       weight: backend.settings.weight,
       state: stateOf(backend),
-      sessions: this.#deps.counts.live(backend.slot),
+      sessions: this.#deps.shared.counts.live(backend.slot),
       address: isNumeric(backend.settings.address) ? undefined : backend.address,
     }));
   }

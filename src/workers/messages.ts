@@ -9,7 +9,8 @@ import type { ConnectFailure, EngineName, ListeningSocket } from '../engine/engi
 import type { HoldReason } from '../listener/listener.ts';
 import type { SessionRecord } from '../session/session-record.ts';
 import type { Termination } from '../termination.ts';
-import type { CountsMemory } from '../shared-memory/live-counts.ts';
+import type { FailureKind } from '../shared-memory/backend-failures.ts';
+import type { SharedMemory } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 
 /** What a worker is started with. */
@@ -23,7 +24,7 @@ export interface WorkerStart {
   readonly snapshots: readonly UpstreamSnapshot[];
   /** Per listener: control's sockets for this worker, which it duplicates. */
   readonly sockets: readonly (readonly ListeningSocket[])[];
-  readonly counts: CountsMemory;
+  readonly memory: SharedMemory;
   readonly stats: SharedArrayBuffer;
   /** Clients that may wait at paused listeners of this worker; absent: the engine's default. */
   readonly waitingLimit?: number;
@@ -67,6 +68,20 @@ export type WorkerEvent =
       readonly failure: ConnectFailure;
     }
   | { readonly name: 'sessionClosed'; readonly record: SessionRecord }
+  | {
+      readonly name: 'backendFailing';
+      readonly upstream: string;
+      readonly backend: string;
+      readonly kind: FailureKind;
+    }
+  | {
+      readonly name: 'trialEnded';
+      readonly upstream: string;
+      readonly backend: string;
+      /** Undefined: it went well. */
+      readonly failure: string | undefined;
+    }
+  | { readonly name: 'queueing'; readonly upstream: string; readonly isQueueing: boolean }
   | { readonly name: 'strategyFailed'; readonly upstream: string; readonly reason: string };
 
 /** How a worker enters the descriptors it owns; 0 stands for nobody. */

@@ -16,7 +16,7 @@ import { resetDescriptor } from '../engine/epoll/listening-sockets.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
-import type { LiveCounts } from '../shared-memory/live-counts.ts';
+import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BoundListeners } from './bound-listeners.ts';
 import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
@@ -42,7 +42,7 @@ export interface FleetHandlers extends DataPlaneHandlers {
 
 export interface FleetDeps {
   readonly libc: Libc;
-  readonly counts: LiveCounts;
+  readonly shared: SharedState;
   now(): number;
   /** For restarts: what keeps the process alive while no worker lives. */
   readonly setTimer: SetTimer;
@@ -86,13 +86,13 @@ export class WorkerFleet implements DataPlaneHost {
     this.#bound = new BoundListeners(deps.libc);
     const isEpoll = settings.engine === 'epoll';
     this.#owners = new SharedArrayBuffer(isEpoll ? Math.min(settings.descriptors, MOST_DESCRIPTORS) : 0);
-    this.#members = Array.from({ length: deps.counts.memory.workers }, (_, index) =>
+    this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
       this.#createMember(index),
     );
   }
 
   get sessions(): number {
-    return this.#deps.counts.live(this.#settings.data.slot);
+    return this.#deps.shared.counts.live(this.#settings.data.slot);
   }
 
   get sessionsEver(): number {
@@ -152,7 +152,7 @@ export class WorkerFleet implements DataPlaneHost {
       name,
       addresses: this.#bound.addresses(i),
       paused: this.#pausedBy.has(name),
-      sessions: this.#deps.counts.live(slot),
+      sessions: this.#deps.shared.counts.live(slot),
     }));
   }
 
@@ -171,14 +171,14 @@ export class WorkerFleet implements DataPlaneHost {
     return this.#members.map(({ index, thread: { state }, stats }) => ({
       worker: index + 1,
       state: state === 'running' || state === 'stalled' ? state : 'restarting',
-      sessions: this.#deps.counts.liveOf(index, this.#settings.data.slot),
+      sessions: this.#deps.shared.counts.liveOf(index, this.#settings.data.slot),
       sessionsEver: stats.sessionsEver,
     }));
   }
 
   #createMember(index: number): Member {
-    const { libc, counts, times = WORKER_TIMES, setTimer } = this.#deps;
-    const statsMemory = WorkerStats.allocate(counts.memory.slots);
+    const { libc, shared, times = WORKER_TIMES, setTimer } = this.#deps;
+    const statsMemory = WorkerStats.allocate(shared.counts.memory.slots);
     const stats = new WorkerStats(statsMemory);
     // Only the epoll engine waits in a way that a message does not end.
     const wakeup = this.#settings.engine === 'epoll' ? createWakeup(libc) : undefined;
@@ -205,7 +205,7 @@ export class WorkerFleet implements DataPlaneHost {
 
   #startOf(index: number, stats: SharedArrayBuffer, wakeup: Wakeup | undefined): WorkerStart {
     const { engine, data, baseDir, waitingLimit } = this.#settings;
-    const { memory } = this.#deps.counts;
+    const { memory } = this.#deps.shared;
     return {
       index,
       engine,
@@ -213,12 +213,12 @@ export class WorkerFleet implements DataPlaneHost {
       baseDir,
       snapshots: [...this.#snapshots.values()],
       sockets: this.#bound.socketsOf(index),
-      counts: memory,
+      memory,
       stats,
       wantsRecords: this.#wantsRecords,
       ...(waitingLimit === undefined
         ? {}
-        : { waitingLimit: Math.max(Math.floor(waitingLimit / memory.workers), 1) }),
+        : { waitingLimit: Math.max(Math.floor(waitingLimit / memory.counts.workers), 1) }),
       ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd, owners: this.#owners }),
     };
   }
@@ -247,6 +247,15 @@ export class WorkerFleet implements DataPlaneHost {
       case 'sessionClosed':
         this.#handlers.onSessionClosed(event.record);
         return;
+      case 'backendFailing':
+        this.#handlers.onBackendFailing(event.upstream, event.backend, event.kind);
+        return;
+      case 'trialEnded':
+        this.#handlers.onTrialEnded(event.upstream, event.backend, event.failure);
+        return;
+      case 'queueing':
+        this.#handlers.onQueueing(event.upstream, event.isQueueing);
+        return;
       case 'strategyFailed':
         this.#handlers.onStrategyFailed(event.upstream, event.reason);
         return;
@@ -272,10 +281,10 @@ export class WorkerFleet implements DataPlaneHost {
 
   /** Takes what a dead worker held out of the books and out of the kernel. */
   #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
-    const { counts } = this.#deps;
-    const sessions = Math.max(stats.sessionsLost, counts.liveOf(index, this.#settings.data.slot));
+    const { shared } = this.#deps;
+    const sessions = Math.max(stats.sessionsLost, shared.counts.liveOf(index, this.#settings.data.slot));
     stats.sessionsLost = 0;
-    counts.forget(index);
+    shared.forget(index);
     this.#resetDescriptorsOf(index);
     for (const { name } of this.#settings.data.listeners) this.#resume(index, name);
     // A worker that ends when it is told to has died of nothing.

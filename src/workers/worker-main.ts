@@ -17,7 +17,7 @@ import { duplicate } from '../engine/epoll/listening-sockets.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
-import { LiveCounts } from '../shared-memory/live-counts.ts';
+import { SharedState } from '../shared-memory/shared-state.ts';
 import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
 import { WorkerStats } from './worker-stats.ts';
 
@@ -32,13 +32,13 @@ let events: WorkerEvent[] = [];
 const stats = new WorkerStats(start.stats);
 const libc = ownLibc();
 const wheel = new DeadlineWheel(() => performance.now());
-const counts = LiveCounts.forWorker(start.counts, start.index);
+const shared = SharedState.forWorker(start.memory, start.index);
 const data = new DataPlane(
   await ownSettings(),
   {
     engine: createEngine(),
     wheel,
-    counts,
+    shared,
     ledger: stats,
     idPrefix: `${start.index + 1}-`,
     now: () => performance.now(),
@@ -54,6 +54,10 @@ const data = new DataPlane(
     onConnectFailed: (upstream, backend, failure) =>
       report({ name: 'connectFailed', upstream, backend, failure }),
     onSessionClosed: record => report({ name: 'sessionClosed', record }),
+    onBackendFailing: (upstream, backend, kind) =>
+      report({ name: 'backendFailing', upstream, backend, kind }),
+    onTrialEnded: (upstream, backend, failure) => report({ name: 'trialEnded', upstream, backend, failure }),
+    onQueueing: (upstream, isQueueing) => report({ name: 'queueing', upstream, isQueueing }),
     onStrategyFailed: (upstream, error) =>
       report({ name: 'strategyFailed', upstream, reason: wordsOf(error) }),
     onPlaceFreed: () => post({ kind: 'placeFreed' }),
@@ -123,7 +127,7 @@ function beat(): void {
 }
 
 function dieInOrder(): void {
-  stats.sessionsLost = counts.liveOf(start.index, start.settings.slot);
+  stats.sessionsLost = shared.counts.liveOf(start.index, start.settings.slot);
   try {
     data.abandonSessions({ by: 'balancer', phase: 'relay', reason: 'workerDied' });
     flush();
@@ -166,7 +170,7 @@ async function ownSettings(): Promise<DataPlaneSettings> {
     })),
     upstreams: upstreams.map(upstream => ({
       ...upstream,
-      pool: { ...upstream.pool, warm: Math.ceil(upstream.pool.warm / start.counts.workers) },
+      pool: { ...upstream.pool, warm: Math.ceil(upstream.pool.warm / start.memory.counts.workers) },
     })),
   };
 }

@@ -1,7 +1,7 @@
 /** An upstream's runtime side over a fake engine, for tests of picker, dispatcher and session. */
 import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
 import { parseAddress } from '../../src/support/address.ts';
-import { LiveCounts } from '../../src/shared-memory/live-counts.ts';
+import { SharedState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
 import { STRATEGIES, type StrategyFactory, type StrategyName } from '../../strategies/index.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -21,16 +21,29 @@ export function createFakeUpstream(
 ) {
   const { strategy = 'first', attempts = 3, warm = 0, reuse = false } = options;
   const { engine = new FakeEngine(), now = () => 0 } = options;
-  const counts = new LiveCounts({ backends: 8 });
+  const shared = SharedState.create({ backends: 8, upstreams: 1 });
+  const { counts } = shared;
   const failures: unknown[] = [];
   const upstream = new UpstreamRuntime(
     {
       name: 'app',
       factory: typeof strategy === 'string' ? STRATEGIES[strategy] : strategy,
-      connect: { timeoutMs: 5_000, attempts },
+      connect: {
+        timeoutMs: 5_000,
+        attempts,
+        retriesPerBackend: 0,
+        retryDelayMs: 10,
+        rounds: 1,
+        backoffMs: 100,
+        deadlineMs: 0,
+        retryBudget: { percent: 20, minPerSecond: 10 },
+      },
+      ejection: { failures: Infinity, earlyCloseMs: 0 },
+      queue: { max: 0, timeoutMs: 5_000, slot: counts.slotOfQueue('app') },
+      sticky: undefined,
       pool: { warm, maxIdleMs: 5_000, reuse },
     },
-    { engine, counts, now, random: () => 0.5, onStrategyFailed: (_upstream, error) => failures.push(error) },
+    { engine, shared, now, random: () => 0.5, onStrategyFailed: (_upstream, error) => failures.push(error) },
   );
   const apply = (specs: Record<string, BackendSpec>): void =>
     upstream.apply({
@@ -48,7 +61,7 @@ export function createFakeUpstream(
   };
 }
 
-function snapshotOf(id: string, spec: BackendSpec, counts: LiveCounts): BackendSnapshot {
+function snapshotOf(id: string, spec: BackendSpec, counts: SharedState['counts']): BackendSnapshot {
   const parsed = parseAddress(id);
   return {
     id,
@@ -57,6 +70,8 @@ function snapshotOf(id: string, spec: BackendSpec, counts: LiveCounts): BackendS
     weight: 1,
     maxSessions: undefined,
     eligible: true,
+    trial: false,
+    resetSessions: false,
     ...spec,
   };
 }

@@ -1,0 +1,232 @@
+/**
+ * The configuration of an upstream: its backends, and how they are chosen, checked, connected to and protected.
+ *
+ * Place: a part of schema.ts. What concerns two keys at once is in cross-checks.ts.
+ */
+import { z } from 'zod';
+import { STRATEGY_NAMES } from '../../strategies/index.ts';
+import { formatAddress } from '../support/address.ts';
+import {
+  backendAddress,
+  backendText,
+  duration,
+  fieldFacts,
+  integer,
+  list,
+  name,
+  oneOf,
+  section,
+  WEIGHT,
+  yesOrNo,
+} from './fields.ts';
+import { agentCheck, HEALTH_OFF, healthCheck } from './health-schema.ts';
+import { HOUR, maxSessions, MINUTE, MOST_SESSIONS, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
+
+const STRATEGY_PATH = /^(\.{0,2}\/.+|.+\.m?js)$/;
+const STRATEGY_EXPECTED = `one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`;
+
+const strategy = z
+  .string({ error: STRATEGY_EXPECTED })
+  .superRefine((text, context) => {
+    if (STRATEGY_NAMES.some(known => known === text) || STRATEGY_PATH.test(text)) return;
+    context.addIssue({ code: 'custom', message: STRATEGY_EXPECTED, params: { known: STRATEGY_NAMES } });
+  })
+  .meta({ anyOf: [{ enum: STRATEGY_NAMES }, { type: 'string', pattern: STRATEGY_PATH.source }] })
+  .register(fieldFacts, { type: 'name or path', range: STRATEGY_NAMES.join(', ') });
+
+const weight = () =>
+  integer(WEIGHT.min, WEIGHT.max)
+    .default(1)
+    .describe('Its share of the sessions, relative to the other backends. 0: no new sessions.');
+
+const backend = z
+  .union(
+    [
+      backendText().transform(({ id, address, weight }) => ({
+        id,
+        address,
+        weight,
+        maxSessions: undefined,
+        backup: false,
+      })),
+      section({
+        address: backendAddress().describe(
+          'Where the backend listens: `host:port`, `[v6]:port` or `unix:/path`.',
+        ),
+        weight: weight(),
+        maxSessions: maxSessions().describe('Sessions at a time on this backend. Absent: no limit.'),
+        backup: yesOrNo()
+          .default(false)
+          .describe('Gets sessions only when no other backend can: see `backups`.'),
+      }).transform(({ address, weight, maxSessions, backup }) => ({
+        id: formatAddress(address),
+        address,
+        weight,
+        maxSessions,
+        backup,
+      })),
+    ],
+    { error: 'a backend such as 10.0.0.1:80, 10.0.0.1:80@2 or { address: 10.0.0.1:80, weight: 2 }' },
+  )
+  .readonly()
+  .register(fieldFacts, { type: 'text or mapping' })
+  .describe(
+    'One backend: `10.0.0.1:80`, `10.0.0.1:80@2` (weight 2), or a mapping. Unique within its upstream.',
+  );
+
+const ejection = section({
+  failures: integer(1, 1000)
+    .default(5)
+    .describe('Failures in a row, over all workers, that take a backend out.'),
+  base: duration(SHORTEST, HOUR)
+    .prefault('5s')
+    .describe('How long it is out the first time; twice as long each time after.'),
+  max: duration(SHORTEST, HOUR)
+    .prefault('60s')
+    .describe('The longest it is out. One that has been back for this long starts from `base` again.'),
+  maxPercent: integer(1, 100)
+    .default(50)
+    .describe('At most so many percent of the backends are out at a time, and never the last one.'),
+  earlyClose: duration(SHORTEST, MINUTE, 'not counting them')
+    .prefault('0s')
+    .describe(
+      'A session that its backend ends within this time without having sent a byte counts as a failure.',
+    ),
+});
+
+/** No count of failures is ever reached. */
+const EJECTION_OFF = { ...ejection.parse({}), failures: Infinity };
+
+export const upstream = section({
+  name: name().describe('Names the upstream in listeners, logs and events. Unique.'),
+  strategy: strategy
+    .default('leastconn')
+    .describe(
+      'How a backend is chosen for a session. A path (starting with `./`, `../` or `/`, or ending in `.js` or `.mjs`) loads your own strategy.',
+    ),
+  backends: list(backend, 'backends', 10_000).describe('The backends of this upstream.'),
+  health: z
+    .union([z.literal('off'), z.literal(false), healthCheck], {
+      error: '"off", or a mapping such as { type: tcp, interval: 2s }',
+    })
+    .transform(health => (typeof health === 'object' ? health : HEALTH_OFF))
+    .register(fieldFacts, { type: 'mapping or `off`' })
+    .prefault({})
+    .describe('Active health checks. `off` is short for `{ type: off }`.'),
+  agent: agentCheck
+    .optional()
+    .describe(
+      'Asks an agent on each backend how it does, as HAProxy does: its answer sets the weight (`75%`), a limit (`maxconn:30`) and the state (`up`, `down#why`, `drain`, `maint`, `ready`).',
+    ),
+  ejection: z
+    .union([z.literal('off'), z.literal(false), ejection], {
+      error: '"off", or a mapping such as { failures: 5, base: 5s }',
+    })
+    .transform(value => (typeof value === 'object' ? value : EJECTION_OFF))
+    .register(fieldFacts, { type: 'mapping or `off`' })
+    .prefault({})
+    .describe(
+      'Taking a backend out for a while after failures of live sessions, whatever the health checks say.',
+    ),
+  panicBelow: integer(0, 100)
+    .default(50)
+    .describe(
+      'When fewer percent of the backends than this are well, health and ejection are ignored and all of them get sessions. 0: never.',
+    ),
+  backups: oneOf(['all', 'first'])
+    .default('all')
+    .describe(
+      'Which of the backends marked `backup` are used when no other can be: all that are well, or only the first.',
+    ),
+  slowStart: duration(SHORTEST, HOUR, 'none')
+    .prefault('0s')
+    .describe(
+      'A backend that has recovered or joined gets 10 % of its weight and `maxSessions` at first, and all of it after this time. Not at the start of lb4, and not while there is no other backend.',
+    ),
+  whenDown: oneOf(['keep', 'reset'])
+    .default('keep')
+    .describe(
+      'What happens to the sessions of a backend that goes down: they go on, or are reset, some at a time.',
+    ),
+  sticky: section({
+    by: oneOf(['clientIp'])
+      .default('clientIp')
+      .describe('What is remembered: the address of the client, without the port.'),
+    ttl: duration(SECOND, WEEK)
+      .prefault('30m')
+      .describe('A client that has not come for so long is forgotten.'),
+    max: integer(1, 10_000_000)
+      .default(100_000)
+      .describe('Clients remembered; beyond that the one that came longest ago is forgotten.'),
+  })
+    .optional()
+    .describe(
+      'Sends a client to the backend it had before, whatever the strategy says, while that backend gets sessions. Absent: not.',
+    ),
+  queue: section({
+    max: integer(0, MOST_SESSIONS)
+      .default(1024)
+      .describe(
+        'Sessions that wait at a time while every backend is at its `maxSessions`. 0: none, they are refused.',
+      ),
+    timeout: duration(SHORTEST, 10 * MINUTE)
+      .prefault('5s')
+      .describe('A session that has waited so long is refused.'),
+  })
+    .prefault({})
+    .describe('Waiting for a backend with room, first come first served.'),
+  connect: section({
+    timeout: duration(SHORTEST, 5 * MINUTE)
+      .prefault('5s')
+      .describe('How long a connection to a backend may take to open.'),
+    attempts: integer(1, 10).default(3).describe('Different backends tried for one session in one round.'),
+    retriesPerBackend: integer(0, 10)
+      .default(0)
+      .describe('How often the same backend is tried again before the next one.'),
+    retryDelay: duration(SHORTEST, MINUTE, 'at once')
+      .prefault('10ms')
+      .describe('Pause before the same backend is tried again.'),
+    rounds: integer(1, 10).default(1).describe('How often all of this is done over, with a pause between.'),
+    backoff: duration(SHORTEST, MINUTE)
+      .prefault('100ms')
+      .describe(
+        'The first pause between rounds, at random up to half as long again; twice as long each time after, up to 10s.',
+      ),
+    deadline: duration(SHORTEST, 10 * MINUTE, 'none')
+      .prefault('0s')
+      .describe('The longest that all attempts of a session may take together.'),
+    retryBudget: section({
+      percent: integer(0, 1000)
+        .default(20)
+        .describe('Further attempts allowed, in percent of first attempts.'),
+      minPerSecond: integer(0, 100_000)
+        .default(10)
+        .describe(
+          'Further attempts allowed besides, each second. What is not used is saved up for ten seconds.',
+        ),
+    })
+      .prefault({})
+      .describe(
+        'Bounds the attempts after the first ones of all sessions of the upstream, so that one that is failing is not finished off by retries.',
+      ),
+  })
+    .prefault({})
+    .describe('Connecting to backends.'),
+  pool: section({
+    warm: integer(0, 1000)
+      .default(0)
+      .describe('Spare connections held open to each backend, each given to one session only.'),
+    maxIdle: duration(SHORTEST, HOUR)
+      .prefault('5s')
+      .describe(
+        'A spare connection older than this is replaced, one left clean is closed. Keep it below the idle timeout of the backend.',
+      ),
+    reuse: yesOrNo()
+      .default(false)
+      .describe(
+        'When a client has closed cleanly and nothing is under way, give the connection to another client. Only for protocols without connection state, in which the client speaks first: otherwise one client gets what belongs to another (a login, a transaction, a late answer). See [what can leak](../pool/README.md#reuse-what-can-leak-and-where-it-is-safe). Refused together with `sendProxy` or `tls` of the same upstream.',
+      ),
+  })
+    .prefault({})
+    .describe('Connections that are kept open to each backend.'),
+});

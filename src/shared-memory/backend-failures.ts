@@ -1,0 +1,102 @@
+/**
+ * Failures in a row of each backend, and the one trial that an ejected backend gets: exact over all threads.
+ *
+ * Place: data planes count what their sessions meet; control ejects, and offers the trial. Slots are those of the
+ * live counts.
+ * Why in shared memory: a success must undo the failures that other workers have seen, and a message per success
+ * would cost more than the session.
+ * Invariants: changed with Atomics only; an offered trial is taken by one session of one worker at a time; a dead
+ * worker's trial is on offer again.
+ */
+
+/** What has failed: to connect, or a session that ended at once without a byte from the backend. */
+export type FailureKind = 'connect' | 'earlyClose';
+
+export interface FailuresMemory {
+  readonly buffer: SharedArrayBuffer;
+  readonly slots: number;
+}
+
+const NO_TRIAL = 0;
+const ON_OFFER = 1;
+/** `TAKEN + worker`: that worker's session tries the backend. */
+const TAKEN = 2;
+
+export class BackendFailures {
+  readonly memory: FailuresMemory;
+  readonly #connects: Int32Array;
+  readonly #earlyCloses: Int32Array;
+  readonly #trials: Int32Array;
+  readonly #worker: number;
+
+  /** @param worker whose view it is, numbered from 0 */
+  constructor(slots: number, memory?: FailuresMemory, worker = 0) {
+    const buffer = memory?.buffer ?? new SharedArrayBuffer(4 * slots * 3);
+    this.memory = memory ?? { buffer, slots };
+    const size = this.memory.slots;
+    this.#connects = new Int32Array(buffer, 0, size);
+    this.#earlyCloses = new Int32Array(buffer, 4 * size, size);
+    this.#trials = new Int32Array(buffer, 8 * size, size);
+    this.#worker = worker;
+  }
+
+  static forWorker(memory: FailuresMemory, worker: number): BackendFailures {
+    return new BackendFailures(memory.slots, memory, worker);
+  }
+
+  /** Counts one more; returns how many there have been in a row. */
+  failed(slot: number, kind: FailureKind): number {
+    return Atomics.add(this.#row(kind), slot, 1) + 1;
+  }
+
+  succeeded(slot: number, kind: FailureKind): void {
+    const row = this.#row(kind);
+    // A load is cheaper than a store that every other core has to hear of.
+    if (Atomics.load(row, slot) !== 0) Atomics.store(row, slot, 0);
+  }
+
+  inARow(slot: number, kind: FailureKind): number {
+    return Atomics.load(this.#row(kind), slot);
+  }
+
+  /** Forgets all failures. Control only. */
+  clear(slot: number): void {
+    Atomics.store(this.#connects, slot, 0);
+    Atomics.store(this.#earlyCloses, slot, 0);
+  }
+
+  /** One session may try the backend. Control only. */
+  offerTrial(slot: number): void {
+    Atomics.store(this.#trials, slot, ON_OFFER);
+  }
+
+  /** Nobody may try it any more; who does already goes on. Control only. */
+  withdrawTrial(slot: number): void {
+    Atomics.store(this.#trials, slot, NO_TRIAL);
+  }
+
+  isTrialOnOffer(slot: number): boolean {
+    return Atomics.load(this.#trials, slot) === ON_OFFER;
+  }
+
+  /** True for the one session that may try the backend. */
+  takeTrial(slot: number): boolean {
+    return Atomics.compareExchange(this.#trials, slot, ON_OFFER, TAKEN + this.#worker) === ON_OFFER;
+  }
+
+  /** The session that was to try it has gone before anything was decided: another one may. */
+  returnTrial(slot: number): void {
+    Atomics.compareExchange(this.#trials, slot, TAKEN + this.#worker, ON_OFFER);
+  }
+
+  /** Puts a dead worker's trials on offer again. Control only. */
+  forget(worker: number): void {
+    for (let slot = 0; slot < this.#trials.length; slot++) {
+      Atomics.compareExchange(this.#trials, slot, TAKEN + worker, ON_OFFER);
+    }
+  }
+
+  #row(kind: FailureKind): Int32Array {
+    return kind === 'connect' ? this.#connects : this.#earlyCloses;
+  }
+}
