@@ -15,6 +15,7 @@ import { createNodeEngine } from './engine/node/node-engine.ts';
 import { descriptorBudget, descriptorLimit } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { SharedState } from './shared-memory/shared-state.ts';
+import { setUnrefTimer } from './support/timer.ts';
 import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {
@@ -81,6 +82,7 @@ export async function createDataPlane(
     wheel,
     shared,
     ledger,
+    setTimer: setUnrefTimer,
     now: () => clocks.now(),
     wallClock: () => clocks.wallClock(),
     random: () => clocks.random(),

@@ -11,11 +11,13 @@ import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runt
 import type { ConnectFailure, Connection, Engine } from './engine/engine.ts';
 import { Listener, type HoldReason, type ListenerSettings } from './listener/listener.ts';
 import { SessionLimit } from './listener/session-limit.ts';
+import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
 import type { SessionRecord } from './session/session-record.ts';
 import { SessionList } from './session/session-list.ts';
 import { Session, type SessionDeps, type SessionSettings } from './session/session.ts';
 import { formatAddress } from './support/address.ts';
+import type { SetTimer } from './support/timer.ts';
 import type { Termination } from './termination.ts';
 import type { FailureKind } from './shared-memory/backend-failures.ts';
 import type { SharedState } from './shared-memory/shared-state.ts';
@@ -73,6 +75,7 @@ export interface DataPlaneDeps {
   readonly ledger: Ledger;
   /** Before the number in each session's id, so that ids of several workers differ; default ''. */
   readonly idPrefix?: string;
+  readonly setTimer: SetTimer;
   now(): number;
   wallClock(): number;
   random(): number;
@@ -94,6 +97,7 @@ export class DataPlane {
   readonly #fronts: readonly Front[];
   readonly #instanceLimit: SessionLimit;
   readonly #sessions = new SessionList<Session>();
+  readonly #resets = new GradualResets();
   #abortedAs: Termination | undefined;
   /** Which listener is unheld first when the instance has room again; they take turns. */
   #firstUnheld = 0;
@@ -109,6 +113,8 @@ export class DataPlane {
         new UpstreamRuntime(upstream, {
           ...deps,
           onStrategyFailed: (name, error) => handlers.onStrategyFailed(name, error),
+          onOthersTurn: () => handlers.onPlaceFreed?.(),
+          onQueueing: (name, isQueueing) => handlers.onQueueing(name, isQueueing),
         }),
       ]),
     );
@@ -126,6 +132,7 @@ export class DataPlane {
 
   apply(snapshot: UpstreamSnapshot): void {
     this.#upstreams.get(snapshot.name)?.apply(snapshot);
+    this.#resets.apply(snapshot, this.#sessions);
   }
 
   /** Binds all listeners; rejects with `LB4_LISTEN_FAILED`, with nothing left bound. */
@@ -175,6 +182,7 @@ export class DataPlane {
   recheckLimits(): void {
     for (const { limit } of this.#fronts) limit.recheck();
     this.#instanceLimit.recheck();
+    for (const { line } of this.#upstreams.values()) line.recheck();
     this.#announceEmpty();
   }
 
@@ -209,6 +217,8 @@ export class DataPlane {
         if (failure.reason === 'localResources') this.#rest();
         this.#handlers.onConnectFailed(upstreamName, backend, failure);
       },
+      onBackendFailing: (...args) => this.#handlers.onBackendFailing(...args),
+      onTrialEnded: (...args) => this.#handlers.onTrialEnded(...args),
       onEnd: (session, record) => {
         this.#sessions.delete(session);
         if (this.wantsRecords) this.#handlers.onSessionClosed(record());

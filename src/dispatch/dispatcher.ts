@@ -1,19 +1,30 @@
 /**
- * Finds a session its backend connection: pick, acquire from the backend's pool, and on failure the next
- * distinct backend, up to `connect.attempts`. Holds connection and lease until the session gives them back.
+ * Finds a session its backend connection: pick, acquire from the backend's pool, and on failure again, as
+ * `retries.ts` says and the upstream's budget allows; waits where every backend is full. Holds connection and lease
+ * until the session gives them back, and tells how the backend did.
  *
  * Place: between admission and relay; nothing the client sent has been delivered yet (its early bytes wait in
  * its socket, or come first in its next relay), so another attempt can never repeat a byte.
  * Invariants: its owner is told exactly once per search, never after a cancel; at most one lease is held, and
- * each is released once; a failure of this machine (no descriptors, no ports) ends the search at once and
- * blames no backend; `replaceStale` is followed by fresh connections only, which cannot be stale again.
+ * each is released once; a failure of this machine (no descriptors, no ports) blames no backend; a trial that was
+ * taken is decided or given back; `replaceStale` is followed by fresh connections only, which cannot be stale again.
  */
 import type { Acquired } from '../../pool/index.ts';
-import type { Cancel, ConnectFailure, Connection } from '../engine/engine.ts';
-import type { Termination } from '../termination.ts';
+import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../engine/engine.ts';
+import type { Reason, Termination } from '../termination.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
+import {
+  connectFailed,
+  connectSucceeded,
+  sessionEnded,
+  Trial,
+  type EjectionSignalsDeps,
+} from './ejection-signals.ts';
 import type { Lease } from './lease.ts';
+import { Retries, type NextStep } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
+import type { PickResult } from './picker.ts';
+import { Wait, type WaitOwner } from './wait.ts';
 
 /** Who needs the connection: the session. */
 export interface DispatchOwner {
@@ -21,10 +32,13 @@ export interface DispatchOwner {
   onConnected(connection: Connection): void;
   /** There is none to be had. */
   onUnavailable(termination: Termination): void;
+  /** It begins to wait for a backend with room, or waits no more: one of the other two follows, or a cancel. */
+  onWaiting(isWaiting: boolean): void;
 }
 
-export interface DispatcherDeps {
+export interface DispatcherDeps extends EjectionSignalsDeps {
   now(): number;
+  random(): number;
   /** Hears of every failed attempt. */
   onConnectFailed(upstream: string, backend: string, failure: ConnectFailure): void;
 }
@@ -35,7 +49,7 @@ const FRESH = { fresh: true } as const;
 const ANY = {} as const;
 
 /** One session's search, and what came of it. One object for both: there is one per session. */
-export class Dispatch {
+export class Dispatch implements WaitOwner {
   readonly upstream: UpstreamRuntime;
   readonly #clientAddress: string;
   readonly #deps: DispatcherDeps;
@@ -43,15 +57,22 @@ export class Dispatch {
   /** Held from the pick to the failure, the cancel or the release. */
   #lease: Lease | undefined;
   #connection: Connection | undefined;
-  #cancelAcquire: Cancel | undefined;
+  /** Ends whatever is under way: an attempt, or the pause before one. */
+  #cancelStep: Cancel | undefined;
+  #cancelDeadline: Cancel | undefined;
   #backend: BackendRuntime | undefined;
   #origin: Origin | undefined;
   #connectMs: number | undefined;
+  #connectedAtMs = 0;
   /** The backend's `moves` when the connection was asked for. */
   #moves = 0;
   #attempts = 0;
-  #tried: Set<string> | undefined;
+  /** Undefined until something has failed. */
+  #retries: Retries | undefined;
   #lastFailure: ConnectFailure | undefined;
+  /** Where it waits for a backend with room. */
+  #wait: Wait | undefined;
+  #trial: Trial | undefined;
   #isFresh = false;
   #isCancelled = false;
 
@@ -84,24 +105,26 @@ export class Dispatch {
 
   /** Begins the search; its owner may be told before this returns. */
   start(): void {
-    const lease = this.upstream.picker.pick(this.#clientAddress, this.#tried);
-    if (typeof lease === 'string') this.#owner.onUnavailable(this.#terminationFor(lease));
-    else this.#acquire(lease);
+    // Whoever waits already comes first.
+    if (this.upstream.line.mustWait()) this.#waitForRoom('inLine');
+    else this.#search();
   }
 
   /** Gives the search up. Without effect once its owner has been told. */
   cancel(): void {
     this.#isCancelled = true;
     if (this.#connection !== undefined) return;
-    this.#cancelAcquire?.();
-    this.#lease?.release();
-    this.#lease = undefined;
+    this.#cancelStep?.();
+    this.#cancelDeadline?.();
+    this.#stopWaiting();
+    this.#dropLease();
   }
 
-  /** Gives connection and lease back. `clean`: see the pool's `release`. */
-  release(clean: boolean): void {
+  /** The session has ended as told: judges the backend by it, and gives connection and lease back. */
+  release(outcome: RelayOutcome): void {
+    this.#judge(outcome);
     const lease = this.#lease;
-    this.#returnConnection(clean);
+    this.#returnConnection(outcome.cleanBackend !== undefined);
     this.#lease = undefined;
     lease?.release();
   }
@@ -116,13 +139,182 @@ export class Dispatch {
     this.#origin = undefined;
     this.#connectMs = undefined;
     this.#isFresh = true;
+    this.#again(lease?.isTrial === true ? undefined : lease);
+  }
+
+  /** For its wait only. */
+  pick(): PickResult {
+    return this.upstream.picker.pick(this.#clientAddress, this.#retries?.tried);
+  }
+
+  /** For its wait only. */
+  onTurn(turn: Lease | 'noBackend'): void {
+    this.#stopWaiting();
+    this.#take(turn);
+  }
+
+  /** For its wait only. */
+  onWaitTimeout(): void {
+    this.#stopWaiting();
+    this.#unavailable({ by: 'balancer', phase: 'queue', reason: 'queueTimeout' });
+  }
+
+  #search(): void {
+    const picked = this.pick();
+    if (picked !== 'full') this.#take(picked);
+    else if (this.#retries === undefined || this.#retries.tried.size === 0) this.#waitForRoom('inLine');
+    else this.#waitForRoom('aside');
+  }
+
+  #take(picked: Lease | 'noBackend'): void {
+    if (picked !== 'noBackend') this.#acquire(picked);
+    else if (this.#lastFailure === undefined) this.#unavailable(balancers('noBackend'));
+    else this.#goOn(this.#retries?.nextRound(() => this.#deps.random()));
+  }
+
+  #waitForRoom(where: 'inLine' | 'aside'): void {
+    const wait = new Wait(this.upstream, this, this.#deps);
+    this.#wait = wait;
+    this.#owner.onWaiting(true);
+    if (wait[where]()) return;
+    this.#stopWaiting();
+    this.#unavailable(balancers('full'));
+  }
+
+  #stopWaiting(): void {
+    if (this.#wait === undefined) return;
+    this.#wait.end();
+    this.#wait = undefined;
+    this.#owner.onWaiting(false);
+  }
+
+  #acquire(lease: Lease): void {
+    const pickedMs = this.#deps.now();
+    this.#account(pickedMs);
+    this.#hold(lease);
+    this.#backend = lease.backend;
+    this.#moves = lease.backend.moves;
+    this.#attempts += 1;
+    const attempt = this.#attempts;
+    const cancel = lease.backend.pool.acquire(
+      acquired => this.#acquired(lease, pickedMs, acquired),
+      this.#isFresh ? FRESH : ANY,
+    );
+    // A pool may answer within the call, and then the next step may be under way already.
+    if (this.#lease === lease && this.#attempts === attempt && this.#connection === undefined) {
+      this.#cancelStep ??= cancel;
+    }
+  }
+
+  #hold(lease: Lease): void {
+    this.#lease = lease;
+    this.#trial = lease.isTrial ? new Trial(this.upstream, lease.backend, this.#deps) : undefined;
+  }
+
+  /** Enters an attempt in the budget; the first one begins the time that all may take. */
+  #account(nowMs: number): void {
+    const { budget, settings } = this.upstream;
+    // What takes the place of a stale connection is no further attempt.
+    if (this.#isFresh && this.#lastFailure === undefined) return;
+    if (this.#attempts > 0) {
+      budget.further(nowMs);
+      return;
+    }
+    budget.first(nowMs);
+    const { deadlineMs } = settings.connect;
+    if (deadlineMs === 0) return;
+    this.#cancelDeadline = this.#deps.setTimer(() => {
+      this.cancel();
+      this.#owner.onUnavailable(balancers('deadline'));
+    }, deadlineMs);
+  }
+
+  #acquired(lease: Lease, pickedMs: number, acquired: Acquired<Connection, ConnectFailure>): void {
+    this.#cancelStep = undefined;
+    if (!acquired.ok) {
+      this.#failed(lease, acquired.failure);
+      return;
+    }
+    const { connection, origin } = acquired;
+    const nowMs = this.#deps.now();
+    const connectMs = nowMs - pickedMs;
+    this.#connection = connection;
+    this.#origin = origin;
+    this.#connectMs = connectMs;
+    this.#connectedAtMs = nowMs;
+    this.#cancelDeadline?.();
+    if (origin === 'new') {
+      this.upstream.picker.connected(lease.backend, connectMs);
+      connectSucceeded(this.upstream, lease.backend);
+    }
+    this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.slot);
+    this.#trial?.connected();
+    this.#owner.onConnected(connection);
+  }
+
+  #failed(lease: Lease, failure: ConnectFailure): void {
+    const { backend } = lease;
+    const { name, connect } = this.upstream.settings;
+    this.#lastFailure = failure;
+    this.#retries ??= new Retries(connect);
+    connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
+    this.#deps.onConnectFailed(name, backend.id, failure);
+    // Whoever heard of it may have stopped everything.
+    if (this.#isCancelled) return;
+    if (failure.reason === 'localResources') {
+      this.#dropLease();
+      this.#unavailable(this.#termination());
+      return;
+    }
+    const mayRetryHere = !lease.isTrial && this.upstream.picker.takesSessions(backend);
+    const step = this.#retries.next(backend.id, mayRetryHere, () => this.#deps.random());
+    if (step?.where !== 'sameBackend') this.#dropLease();
+    this.#goOn(step);
+  }
+
+  #goOn(step: NextStep | undefined): void {
+    if (step === undefined) {
+      this.#unavailable(this.#termination());
+      return;
+    }
+    if (!this.upstream.budget.allows(this.#deps.now())) {
+      this.#dropLease();
+      this.#unavailable(balancers('retryBudget'));
+      return;
+    }
+    if (step.afterMs === 0) {
+      this.#again(this.#lease);
+      return;
+    }
+    this.#cancelStep = this.#deps.setTimer(() => {
+      this.#cancelStep = undefined;
+      this.#again(this.#lease);
+    }, step.afterMs);
+  }
+
+  /** Another attempt: at the backend of the lease that is still held, while that gets sessions; else at any. */
+  #again(lease: Lease | undefined): void {
     if (lease !== undefined && this.upstream.picker.takesSessions(lease.backend)) {
       this.#acquire(lease);
       return;
     }
+    this.#dropLease();
+    this.#search();
+  }
+
+  /** What the end of the session says of its backend; only a connection of its own says anything. */
+  #judge(outcome: RelayOutcome): void {
+    const backend = this.#lease?.backend;
+    if (backend === undefined || this.#origin !== 'new') return;
+    const lastedMs = this.#deps.now() - this.#connectedAtMs;
+    sessionEnded(this.upstream, backend, { outcome, lastedMs, trial: this.#trial }, this.#deps);
+  }
+
+  #dropLease(): void {
+    const lease = this.#lease;
     this.#lease = undefined;
+    this.#trial?.giveBack();
     lease?.release();
-    this.start();
   }
 
   #returnConnection(clean: boolean): void {
@@ -130,62 +322,27 @@ export class Dispatch {
     const backend = this.#lease?.backend;
     this.#connection = undefined;
     if (connection === undefined || backend === undefined) return;
+    this.#trial?.giveBack();
     // Nobody else wants a connection to where the backend no longer is.
     const isMoved = clean && backend.moves !== this.#moves;
     if (isMoved) connection.reset();
     backend.pool.release(connection, clean && !isMoved);
   }
 
-  #acquire(lease: Lease): void {
-    this.#lease = lease;
-    this.#backend = lease.backend;
-    this.#moves = lease.backend.moves;
-    this.#attempts += 1;
-    const pickedMs = this.#deps.now();
-    const cancel = lease.backend.pool.acquire(
-      acquired => this.#acquired(lease, pickedMs, acquired),
-      this.#isFresh ? FRESH : ANY,
-    );
-    // A pool may answer within the call, and then the next attempt may be under way already.
-    if (this.#lease === lease && this.#connection === undefined) this.#cancelAcquire = cancel;
+  #unavailable(termination: Termination): void {
+    this.#cancelDeadline?.();
+    this.#owner.onUnavailable(termination);
   }
 
-  #acquired(lease: Lease, pickedMs: number, acquired: Acquired<Connection, ConnectFailure>): void {
-    this.#cancelAcquire = undefined;
-    if (!acquired.ok) {
-      this.#lease = undefined;
-      lease.release();
-      this.#failed(lease.backend, acquired.failure);
-      return;
-    }
-    const { connection, origin } = acquired;
-    const connectMs = this.#deps.now() - pickedMs;
-    this.#connection = connection;
-    this.#origin = origin;
-    this.#connectMs = connectMs;
-    if (origin === 'new') this.upstream.picker.connected(lease.backend, connectMs);
-    this.#owner.onConnected(connection);
-  }
-
-  #failed(backend: BackendRuntime, failure: ConnectFailure): void {
-    const { name, connect } = this.upstream.settings;
-    this.#lastFailure = failure;
-    this.#tried ??= new Set();
-    this.#tried.add(backend.id);
-    this.#deps.onConnectFailed(name, backend.id, failure);
-    // Whoever heard of it may have stopped everything.
-    if (this.#isCancelled) return;
-    if (failure.reason === 'localResources' || this.#tried.size >= connect.attempts) {
-      this.#owner.onUnavailable(this.#terminationFor('noBackend'));
-    } else {
-      this.start();
-    }
-  }
-
-  #terminationFor(why: 'noBackend' | 'full'): Termination {
+  /** What the last failure makes of the session. */
+  #termination(): Termination {
     const failure = this.#lastFailure;
-    if (failure === undefined) return { by: 'balancer', phase: 'connect', reason: why };
+    if (failure === undefined) return balancers('noBackend');
     const by = failure.reason === 'localResources' ? 'balancer' : 'backend';
     return { by, phase: 'connect', reason: failure.reason };
   }
+}
+
+function balancers(reason: Reason): Termination {
+  return { by: 'balancer', phase: 'connect', reason };
 }

@@ -10,12 +10,15 @@ import type { BackendRuntime } from './backend-runtime.ts';
 
 export class Lease {
   readonly backend: BackendRuntime;
+  /** It is the one session that tries an ejected backend. */
+  readonly isTrial: boolean;
   readonly #onRelease: (backend: BackendRuntime) => void;
   #released = false;
 
   /** @param onRelease takes the session out of the counts */
-  constructor(backend: BackendRuntime, onRelease: (backend: BackendRuntime) => void) {
+  constructor(backend: BackendRuntime, isTrial: boolean, onRelease: (backend: BackendRuntime) => void) {
     this.backend = backend;
+    this.isTrial = isTrial;
     this.#onRelease = onRelease;
   }
 

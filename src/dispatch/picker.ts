@@ -1,9 +1,9 @@
 /**
- * The immutable choice over one snapshot's eligible backends: strategy, limits and counting in one `pick`.
+ * The immutable choice over one snapshot's eligible backends: strategy, limits, trials and counting in one `pick`.
  *
  * Place: built whole by `UpstreamRuntime` for each snapshot and swapped in by reference; the dispatcher asks it.
- * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend at its `maxSessions`
- * and a backend already tried are never picked, whatever the strategy says.
+ * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend at its `maxSessions`,
+ * one already tried and one whose trial another session has are never picked, whatever the strategy says.
  */
 import type {
   Candidate,
@@ -13,7 +13,7 @@ import type {
   StrategyFactory,
 } from '../../strategies/index.ts';
 import { createStrategy, STRATEGIES } from '../../strategies/index.ts';
-import type { LiveCounts } from '../shared-memory/live-counts.ts';
+import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { Lease } from './lease.ts';
 
@@ -24,6 +24,8 @@ export interface EligibleBackend {
   readonly runtime: BackendRuntime;
   readonly weight: number;
   readonly maxSessions: number | undefined;
+  /** Only the one session that takes the trial may have it. */
+  readonly trial: boolean;
 }
 
 /** An eligible backend as strategies see it. */
@@ -32,27 +34,44 @@ class PickerCandidate implements Candidate {
   readonly weight: number;
   readonly maxSessions: number | undefined;
   readonly runtime: BackendRuntime;
-  readonly #counts: LiveCounts;
+  readonly trial: boolean;
+  readonly #shared: SharedState;
 
-  constructor(backend: EligibleBackend, counts: LiveCounts) {
+  constructor(backend: EligibleBackend, shared: SharedState) {
     this.id = backend.runtime.id;
     this.weight = backend.weight;
     this.maxSessions = backend.maxSessions;
     this.runtime = backend.runtime;
-    this.#counts = counts;
+    this.trial = backend.trial;
+    this.#shared = shared;
   }
 
   live(): number {
-    return this.#counts.live(this.runtime.slot);
+    return this.#shared.counts.live(this.runtime.slot);
   }
 
   isFull(): boolean {
     return this.maxSessions !== undefined && this.live() >= this.maxSessions;
   }
+
+  /** Another session tries it already. */
+  isTried(): boolean {
+    return this.trial && !this.#shared.failures.isTrialOnOffer(this.runtime.slot);
+  }
+
+  /** Counts a session in, and takes the trial if that is what it would be. */
+  take(): boolean {
+    const { counts, failures } = this.#shared;
+    const { slot } = this.runtime;
+    if (this.trial && !failures.takeTrial(slot)) return false;
+    if (counts.take(slot, this.maxSessions)) return true;
+    if (this.trial) failures.returnTrial(slot);
+    return false;
+  }
 }
 
 export interface PickerDeps extends StrategyDeps {
-  readonly counts: LiveCounts;
+  readonly shared: SharedState;
   readonly factory: StrategyFactory;
   /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
   readonly release: (backend: BackendRuntime) => void;
@@ -64,15 +83,22 @@ export class Picker {
   readonly #deps: PickerDeps;
   readonly #candidates: ReadonlyMap<string, PickerCandidate>;
   readonly #hasLimits: boolean;
+  readonly #hasTrials: boolean;
   readonly #strategy: Strategy;
   #fallback: Strategy | undefined;
 
   constructor(backends: readonly EligibleBackend[], deps: PickerDeps, previous?: Picker) {
     this.#deps = deps;
-    const candidates = backends.map(backend => new PickerCandidate(backend, deps.counts));
+    const candidates = backends.map(backend => new PickerCandidate(backend, deps.shared));
     this.#candidates = new Map(candidates.map(candidate => [candidate.id, candidate]));
     this.#hasLimits = candidates.some(candidate => candidate.maxSessions !== undefined);
+    this.#hasTrials = candidates.some(({ trial }) => trial);
     this.#strategy = this.#createStrategy(previous === undefined ? undefined : previous.#strategy);
+  }
+
+  /** No backend gets sessions. */
+  get isEmpty(): boolean {
+    return ![...this.#candidates.values()].some(({ weight }) => weight > 0);
   }
 
   /** Picks and counts; `tried` are the ids of backends that this session has failed to reach already. */
@@ -82,9 +108,9 @@ export class Picker {
     for (let round = 0; round <= this.#candidates.size; round++) {
       const candidate = this.#choose(context);
       if (candidate === undefined) break;
-      if (!this.#deps.counts.take(candidate.runtime.slot, candidate.maxSessions)) continue;
+      if (!candidate.take()) continue;
       this.changed(candidate.runtime);
-      return new Lease(candidate.runtime, this.#deps.release);
+      return new Lease(candidate.runtime, candidate.trial, this.#deps.release);
     }
     return this.#isAnyFull(tried) ? 'full' : 'noBackend';
   }
@@ -143,18 +169,20 @@ export class Picker {
   }
 
   #context(clientAddress: string, tried: ReadonlySet<string> | undefined): PickContext {
-    if (tried === undefined && !this.#hasLimits) return { clientAddress };
+    if (tried === undefined && !this.#hasLimits && !this.#hasTrials) return { clientAddress };
     return {
       clientAddress,
       skip: candidate =>
-        tried?.has(candidate.id) === true || (candidate instanceof PickerCandidate && candidate.isFull()),
+        tried?.has(candidate.id) === true ||
+        (candidate instanceof PickerCandidate && (candidate.isFull() || candidate.isTried())),
     };
   }
 
   #isAnyFull(tried: ReadonlySet<string> | undefined): boolean {
     if (!this.#hasLimits) return false;
     for (const candidate of this.#candidates.values()) {
-      if (candidate.weight > 0 && tried?.has(candidate.id) !== true && candidate.isFull()) return true;
+      if (candidate.trial || candidate.weight === 0 || tried?.has(candidate.id) === true) continue;
+      if (candidate.isFull()) return true;
     }
     return false;
   }

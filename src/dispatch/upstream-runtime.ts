@@ -6,11 +6,17 @@
  */
 import type { StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { BackendFailures } from '../shared-memory/backend-failures.ts';
+import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
+import type { SetTimer } from '../support/timer.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BackendRuntime } from './backend-runtime.ts';
 import { createBackendPool, type PoolSettings } from './create-backend-pool.ts';
 import { Picker } from './picker.ts';
+import { RetryBudget } from './retry-budget.ts';
+import type { Stickiness } from './stickiness.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 export interface ConnectSettings {
   /** For one attempt. */
@@ -69,18 +75,43 @@ export interface UpstreamSettings {
 export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly engine: Engine;
   readonly shared: SharedState;
+  readonly setTimer: SetTimer;
   /** Hears of a strategy that throws or picks what it must not. */
   readonly onStrategyFailed: (upstream: string, error: unknown) => void;
+  /** There may be a place for a session that waits in another worker: all are to recheck their lines. */
+  readonly onOthersTurn: () => void;
+  /** Sessions begin to wait here, or none has for a second. */
+  readonly onQueueing: (upstream: string, isQueueing: boolean) => void;
 }
 
 export class UpstreamRuntime {
   readonly settings: UpstreamSettings;
+  readonly counts: LiveCounts;
+  readonly failures: BackendFailures;
+  readonly budget: RetryBudget;
+  /** Where sessions wait while every backend is full. */
+  readonly line: WaitingLine;
+  /** Undefined: clients are not remembered. */
+  readonly stickiness: Stickiness | undefined;
   readonly #deps: UpstreamRuntimeDeps;
   readonly #backends = new Map<string, BackendRuntime>();
   #picker: Picker;
 
   constructor(settings: UpstreamSettings, deps: UpstreamRuntimeDeps) {
+    const { shared } = deps;
+    const { name, queue, connect, sticky } = settings;
     this.settings = settings;
+    this.counts = shared.counts;
+    this.failures = shared.failures;
+    this.budget = new RetryBudget(connect.retryBudget);
+    this.line = new WaitingLine(queue, {
+      counts: shared.counts,
+      order: shared.queues,
+      now: () => deps.now(),
+      setTimer: deps.setTimer,
+      onOthersTurn: () => deps.onOthersTurn(),
+      onQueueing: isQueueing => deps.onQueueing(name, isQueueing),
+    });
     this.#deps = deps;
     this.#picker = this.#createPicker([]);
   }
@@ -100,10 +131,12 @@ export class UpstreamRuntime {
     for (const backend of snapshot.backends) {
       const runtime = this.#backends.get(backend.id) ?? this.#addBackend(backend);
       runtime.update(backend);
-      if (backend.eligible)
-        eligible.push({ runtime, weight: backend.weight, maxSessions: backend.maxSessions });
+      const { weight, maxSessions, trial } = backend;
+      if (backend.eligible) eligible.push({ runtime, weight, maxSessions, trial });
     }
     this.#picker = this.#createPicker(eligible, this.#picker);
+    if (this.#picker.isEmpty) this.line.recheckAll();
+    else this.line.recheck();
   }
 
   /** Destroys the spare connections for good. */
@@ -144,10 +177,11 @@ export class UpstreamRuntime {
       counts.release(backend.slot);
       // The current picker's strategy must know, whichever picker the lease came from.
       this.#picker.changed(backend);
+      this.line.placeFreed();
     };
     return new Picker(
       eligible,
-      { counts, now, random, factory, release, onStrategyFailed: error => onStrategyFailed(name, error) },
+      { shared, now, random, factory, release, onStrategyFailed: error => onStrategyFailed(name, error) },
       previous,
     );
   }

@@ -33,3 +33,8 @@ export function connectFailure(code: string, kind: Address['kind']): ConnectFail
   if (code === 'EAGAIN') return { reason: kind === 'unix' ? 'refused' : 'localResources', code };
   return { reason: REASONS.get(code) ?? 'unreachable', code };
 }
+
+/** Says nothing of the backend: this machine has no descriptor, memory, local address or port left. */
+export function isOfThisMachine({ reason, code }: ConnectFailure): boolean {
+  return reason === 'localResources' || code === 'EADDRNOTAVAIL';
+}

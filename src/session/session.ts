@@ -80,6 +80,15 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     this.#dispatch.start();
   }
 
+  get upstream(): string {
+    return this.#dispatch.upstream.settings.name;
+  }
+
+  /** The backend whose bytes it gets; undefined before and after. */
+  get servedBy(): string | undefined {
+    return this.#relay === undefined ? undefined : this.#dispatch.backend;
+  }
+
   /** Resets both sides now, for the reason given. */
   abort(termination: Termination): void {
     if (this.#isEnded) return;
@@ -135,6 +144,19 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     this.#end(termination);
   }
 
+  /** For the dispatch only. */
+  onWaiting(isWaiting: boolean): void {
+    if (!isWaiting) {
+      this.#client.unwatch();
+      return;
+    }
+    this.#client.watch(change => {
+      // One that has only finished sending still wants its answer.
+      if (change !== 'dead' || !this.#client.wasReset) return;
+      this.abort({ by: 'client', phase: 'queue', reason: 'reset' });
+    });
+  }
+
   /** For the engine only. */
   onHalfClosed(): void {
     if (this.#relay !== undefined) this.#schedule(this.#relay);
@@ -148,7 +170,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     // Before anything is given back: that may serve others, who may stop everything.
     this.#isEnded = true;
     this.#deps.wheel.remove(this);
-    this.#dispatch.release(outcome.cleanBackend !== undefined);
+    this.#dispatch.release(outcome);
     this.#end(this.#terminationOf(outcome), outcome);
   }
 
@@ -190,7 +212,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     this.#deps.onEnd(this, () => ({
       id: this.id,
       listener: this.#settings.listener,
-      upstream: dispatch.upstream.settings.name,
+      upstream: this.upstream,
       clientAddress: this.#client.peerAddress,
       clientPort: this.#client.peerPort,
       backend: dispatch.backend,

@@ -18,6 +18,7 @@ import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
+import { AnyWorker } from './any-worker.ts';
 import { BoundListeners } from './bound-listeners.ts';
 import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
 import { WorkerStats, type PoolFigures } from './worker-stats.ts';
@@ -70,8 +71,9 @@ export class WorkerFleet implements DataPlaneHost {
   readonly #snapshots = new Map<string, UpstreamSnapshot>();
   readonly #owners: SharedArrayBuffer;
   readonly #bound: BoundListeners;
-  /** Per listener: the workers that let clients wait. */
-  readonly #pausedBy = new Map<string, Set<number>>();
+  /** Listeners at which clients wait, and upstreams at which sessions do. */
+  readonly #paused: AnyWorker;
+  readonly #queueing: AnyWorker;
   #wantsRecords = false;
   #watch: NodeJS.Timeout | undefined;
   #lastWatchMs = 0;
@@ -84,6 +86,8 @@ export class WorkerFleet implements DataPlaneHost {
     this.#deps = deps;
     this.#handlers = handlers;
     this.#bound = new BoundListeners(deps.libc);
+    this.#paused = new AnyWorker(listener => handlers.onListenerResumed(listener));
+    this.#queueing = new AnyWorker(upstream => handlers.onQueueing(upstream, false));
     const isEpoll = settings.engine === 'epoll';
     this.#owners = new SharedArrayBuffer(isEpoll ? Math.min(settings.descriptors, MOST_DESCRIPTORS) : 0);
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
@@ -151,7 +155,7 @@ export class WorkerFleet implements DataPlaneHost {
     return this.#settings.data.listeners.map(({ name, slot }, i) => ({
       name,
       addresses: this.#bound.addresses(i),
-      paused: this.#pausedBy.has(name),
+      paused: this.#paused.has(name),
       sessions: this.#deps.shared.counts.live(slot),
     }));
   }
@@ -231,12 +235,12 @@ export class WorkerFleet implements DataPlaneHost {
   #tell(index: number, event: WorkerEvent): void {
     switch (event.name) {
       case 'listenerPaused':
-        this.#pause(index, event.listener, () =>
-          this.#handlers.onListenerPaused(event.listener, event.reason),
-        );
+        if (this.#paused.begin(event.listener, index)) {
+          this.#handlers.onListenerPaused(event.listener, event.reason);
+        }
         return;
       case 'listenerResumed':
-        this.#resume(index, event.listener);
+        this.#paused.end(event.listener, index);
         return;
       case 'turnedAway':
         this.#handlers.onTurnedAway(event.listener);
@@ -254,7 +258,7 @@ export class WorkerFleet implements DataPlaneHost {
         this.#handlers.onTrialEnded(event.upstream, event.backend, event.failure);
         return;
       case 'queueing':
-        this.#handlers.onQueueing(event.upstream, event.isQueueing);
+        this.#hearQueueing(index, event.upstream, event.isQueueing);
         return;
       case 'strategyFailed':
         this.#handlers.onStrategyFailed(event.upstream, event.reason);
@@ -262,21 +266,9 @@ export class WorkerFleet implements DataPlaneHost {
     }
   }
 
-  #pause(index: number, listener: string, isFirst: () => void): void {
-    const by = this.#pausedBy.get(listener);
-    if (by !== undefined) {
-      by.add(index);
-      return;
-    }
-    this.#pausedBy.set(listener, new Set([index]));
-    isFirst();
-  }
-
-  #resume(index: number, listener: string): void {
-    const by = this.#pausedBy.get(listener);
-    if (by?.delete(index) !== true || by.size > 0) return;
-    this.#pausedBy.delete(listener);
-    this.#handlers.onListenerResumed(listener);
+  #hearQueueing(index: number, upstream: string, isQueueing: boolean): void {
+    if (!isQueueing) this.#queueing.end(upstream, index);
+    else if (this.#queueing.begin(upstream, index)) this.#handlers.onQueueing(upstream, true);
   }
 
   /** Takes what a dead worker held out of the books and out of the kernel. */
@@ -286,7 +278,8 @@ export class WorkerFleet implements DataPlaneHost {
     stats.sessionsLost = 0;
     shared.forget(index);
     this.#resetDescriptorsOf(index);
-    for (const { name } of this.#settings.data.listeners) this.#resume(index, name);
+    this.#paused.forget(index);
+    this.#queueing.forget(index);
     // A worker that ends when it is told to has died of nothing.
     if (this.#closed === undefined) this.#handlers.onWorkerExited(index + 1, reason, sessions, restartInMs);
     this.#postAll({ kind: 'recheckLimits' });

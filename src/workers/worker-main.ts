@@ -18,6 +18,7 @@ import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
+import { setUnrefTimer } from '../support/timer.ts';
 import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
 import { WorkerStats } from './worker-stats.ts';
 
@@ -41,6 +42,7 @@ const data = new DataPlane(
     shared,
     ledger: stats,
     idPrefix: `${start.index + 1}-`,
+    setTimer: setUnrefTimer,
     now: () => performance.now(),
     wallClock: () => Date.now(),
     random: () => Math.random(),
@@ -159,8 +161,9 @@ function createEngine(): Engine {
   });
 }
 
-/** The instance's settings as this worker's: its own sockets, and its share of the spare connections. */
+/** The instance's settings as this worker's: its own sockets, its share of spare connections and of retries. */
 async function ownSettings(): Promise<DataPlaneSettings> {
+  const { workers } = start.memory.counts;
   const { listeners, upstreams, ...rest } = await withStrategies(start.settings, start.baseDir);
   return {
     ...rest,
@@ -170,7 +173,14 @@ async function ownSettings(): Promise<DataPlaneSettings> {
     })),
     upstreams: upstreams.map(upstream => ({
       ...upstream,
-      pool: { ...upstream.pool, warm: Math.ceil(upstream.pool.warm / start.memory.counts.workers) },
+      pool: { ...upstream.pool, warm: Math.ceil(upstream.pool.warm / workers) },
+      connect: {
+        ...upstream.connect,
+        retryBudget: {
+          ...upstream.connect.retryBudget,
+          minPerSecond: upstream.connect.retryBudget.minPerSecond / workers,
+        },
+      },
     })),
   };
 }

@@ -5,6 +5,7 @@ import { SharedState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
 import { STRATEGIES, type StrategyFactory, type StrategyName } from '../../strategies/index.ts';
 import { FakeEngine } from './fake-engine.ts';
+import { FakeTimers } from './fake-timers.ts';
 
 export type BackendSpec = Partial<Omit<BackendSnapshot, 'id' | 'slot'>>;
 
@@ -24,6 +25,7 @@ export function createFakeUpstream(
   const shared = SharedState.create({ backends: 8, upstreams: 1 });
   const { counts } = shared;
   const failures: unknown[] = [];
+  const timers = new FakeTimers();
   const upstream = new UpstreamRuntime(
     {
       name: 'app',
@@ -43,7 +45,16 @@ export function createFakeUpstream(
       sticky: undefined,
       pool: { warm, maxIdleMs: 5_000, reuse },
     },
-    { engine, shared, now, random: () => 0.5, onStrategyFailed: (_upstream, error) => failures.push(error) },
+    {
+      engine,
+      shared,
+      now,
+      random: () => 0.5,
+      setTimer: timers.set,
+      onOthersTurn: () => undefined,
+      onQueueing: () => undefined,
+      onStrategyFailed: (_upstream, error) => failures.push(error),
+    },
   );
   const apply = (specs: Record<string, BackendSpec>): void =>
     upstream.apply({

@@ -3,6 +3,7 @@ import { Dispatch, type DispatcherDeps } from '../../../src/dispatch/dispatcher.
 import type { UpstreamRuntime } from '../../../src/dispatch/upstream-runtime.ts';
 import type { Connection } from '../../../src/engine/engine.ts';
 import type { Termination } from '../../../src/termination.ts';
+import { dispatcherDeps, relayEnd } from '../../harness/dispatch-deps.ts';
 import { FakeConnection } from '../../harness/fake-engine.ts';
 import { createFakeUpstream, type BackendSpec } from '../../harness/fake-upstream.ts';
 
@@ -19,7 +20,9 @@ type Result = { backend: string | undefined; attempts: number } & (
 /** A dispatch, not started yet, and what its owner was told. */
 function owned(upstream: UpstreamRuntime, deps: DispatcherDeps) {
   const results: Result[] = [];
+  const waits: boolean[] = [];
   const dispatch = new Dispatch(upstream, '192.0.2.1', deps, {
+    onWaiting: isWaiting => waits.push(isWaiting),
     onConnected: connection => {
       const { backend, attempts, origin, connectMs } = dispatch;
       results.push({ ok: true, connection, backend, attempts, origin, connectMs });
@@ -29,7 +32,7 @@ function owned(upstream: UpstreamRuntime, deps: DispatcherDeps) {
       results.push({ ok: false, termination, backend, attempts });
     },
   });
-  return { dispatch, results };
+  return { dispatch, results, waits };
 }
 
 function start(
@@ -39,10 +42,13 @@ function start(
   let nowMs = 0;
   const fake = createFakeUpstream(backends, options);
   const failed: string[] = [];
-  const { dispatch, results } = owned(fake.upstream, {
-    now: () => nowMs,
-    onConnectFailed: (_upstream, backend, failure) => failed.push(`${backend} ${failure.reason}`),
-  });
+  const { dispatch, results } = owned(
+    fake.upstream,
+    dispatcherDeps({
+      now: () => nowMs,
+      onConnectFailed: (_upstream, backend, failure) => failed.push(`${backend} ${failure.reason}`),
+    }),
+  );
   dispatch.start();
   const cancel = () => dispatch.cancel();
   return { ...fake, dispatch, failed, results, cancel, pass: (ms: number) => (nowMs += ms) };
@@ -106,7 +112,7 @@ void t.test('with nothing to pick the answer comes at once', async t => {
   ]);
   const { upstream, counts } = createFakeUpstream({ [A]: { maxSessions: 1 } });
   counts.take(counts.slotOf('app', A), 1);
-  const { dispatch, results } = owned(upstream, { now: () => 0, onConnectFailed: () => undefined });
+  const { dispatch, results } = owned(upstream, dispatcherDeps());
   dispatch.start();
   t.match(results, [{ ok: false, termination: { by: 'balancer', reason: 'full' } }]);
 });
@@ -149,7 +155,7 @@ void t.test('a backend whose name has never been resolved fails like one that ca
 
 void t.test('whoever hears of a failed connect may cancel, and no further backend is tried', async t => {
   const { upstream, engine, live } = createFakeUpstream({ [A]: {}, [B]: {} });
-  const { dispatch, results } = owned(upstream, { now: () => 0, onConnectFailed: () => dispatch.cancel() });
+  const { dispatch, results } = owned(upstream, dispatcherDeps({ onConnectFailed: () => dispatch.cancel() }));
   dispatch.start();
   engine.connects[0]?.fail('refused');
   t.equal(engine.connects.length, 1);
@@ -164,10 +170,7 @@ function startReused(
 ) {
   const fake = createFakeUpstream(backends, { reuse: true, ...options });
   const failed: string[] = [];
-  const deps: DispatcherDeps = {
-    now: () => 0,
-    onConnectFailed: (_upstream, backend) => failed.push(backend),
-  };
+  const deps = dispatcherDeps({ onConnectFailed: (_upstream, backend) => failed.push(backend) });
   const first = owned(fake.upstream, deps);
   first.dispatch.start();
   fake.engine.connects[0]?.succeed();
@@ -175,7 +178,7 @@ function startReused(
   return new Promise<typeof fake & typeof next & { failed: string[] }>(resolve => {
     // A pool with a limiter answers behind a promise.
     setImmediate(() => {
-      first.dispatch.release(true);
+      first.dispatch.release(relayEnd(true));
       next.dispatch.start();
       resolve({ ...fake, ...next, failed });
     });
@@ -203,7 +206,7 @@ void t.test(
     t.match(results[1], { ok: true, backend: A, attempts: 2, origin: 'new' });
     t.not(results[1]?.ok && results[1].connection, results[0]?.ok && results[0].connection);
     t.equal(live(A), 1);
-    dispatch.release(false);
+    dispatch.release(relayEnd(false));
     t.equal(live(A), 0);
     t.match([...upstream.backends()][0]?.pool.stats(), { lent: 0, parked: 0 });
   },
@@ -225,11 +228,11 @@ void t.test('a backend that takes no sessions any more is not asked for a fresh 
 void t.test('the replacement is fresh also at another backend that has something parked', async t => {
   const { upstream, dispatch, results, engine, apply } = await startReused();
   apply({ [A]: { eligible: false }, [B]: {} });
-  const other = owned(upstream, { now: () => 0, onConnectFailed: () => undefined });
+  const other = owned(upstream, dispatcherDeps());
   other.dispatch.start();
   engine.connects[1]?.succeed();
   await settled();
-  other.dispatch.release(true);
+  other.dispatch.release(relayEnd(true));
   dispatch.replaceStale();
   t.equal(engine.connects.length, 3);
   engine.connects[2]?.succeed();
@@ -281,18 +284,18 @@ void t.test('after a backend has moved, no connection to its old address serves 
   for (const isLent of [true, false]) {
     const { upstream, dispatch, results, engine, apply } = await startReused({ [A]: {} });
     const old = results[0]?.ok === true ? results[0].connection : undefined;
-    if (!isLent) dispatch.release(true);
+    if (!isLent) dispatch.release(relayEnd(true));
     apply({ [A]: {} });
     t.notOk(old instanceof FakeConnection && old.calls.includes('reset'), 'nothing has changed');
     apply({ [A]: moved });
-    if (isLent) dispatch.release(true);
+    if (isLent) dispatch.release(relayEnd(true));
     t.ok(old instanceof FakeConnection && old.calls.includes('reset'));
-    const next = owned(upstream, { now: () => 0, onConnectFailed: () => undefined });
+    const next = owned(upstream, dispatcherDeps());
     next.dispatch.start();
     t.equal(engine.connects[1]?.address, '10.9.9.9:80');
     engine.connects[1]?.succeed();
     await settled();
-    next.dispatch.release(true);
+    next.dispatch.release(relayEnd(true));
     t.match([...upstream.backends()][0]?.pool.stats(), { parked: 1 }, 'but one to its new address may');
   }
 });

@@ -4,6 +4,7 @@ import { DeadlineWheel } from '../../../src/session/deadline-wheel.ts';
 import type { SessionRecord } from '../../../src/session/session-record.ts';
 import { Session } from '../../../src/session/session.ts';
 import type { Termination } from '../../../src/termination.ts';
+import { dispatcherDeps } from '../../harness/dispatch-deps.ts';
 import { FakeConnection, type FakeRelay } from '../../harness/fake-engine.ts';
 import { type BackendSpec, createFakeUpstream } from '../../harness/fake-upstream.ts';
 
@@ -34,11 +35,10 @@ function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Opt
       fake.upstream,
       { listener: 'web', whenUnavailable: 'reset', timeouts: { idleMs, halfClosedMs: 60_000, lifetimeMs } },
       {
+        ...dispatcherDeps({ now }),
         engine: fake.engine,
         wheel,
-        now,
         wallClock: () => 1_700_000_000_000,
-        onConnectFailed: () => undefined,
         onEnd: (_session, record) => records.push(record()),
       },
     );

@@ -4,6 +4,7 @@ import type { WhenUnavailable } from '../../../src/session/refuse.ts';
 import type { SessionRecord } from '../../../src/session/session-record.ts';
 import { Session } from '../../../src/session/session.ts';
 import type { Termination } from '../../../src/termination.ts';
+import { dispatcherDeps } from '../../harness/dispatch-deps.ts';
 import { FakeConnection } from '../../harness/fake-engine.ts';
 import { createFakeUpstream, type BackendSpec } from '../../harness/fake-upstream.ts';
 
@@ -33,11 +34,10 @@ function start(options: Options = {}) {
     fake.upstream,
     { listener: 'web', whenUnavailable, timeouts: { idleMs, halfClosedMs, lifetimeMs } },
     {
+      ...dispatcherDeps({ now }),
       engine: fake.engine,
       wheel,
-      now,
       wallClock: () => 1_700_000_000_000,
-      onConnectFailed: () => undefined,
       onEnd: (_session, record) => records.push(record()),
     },
   );
