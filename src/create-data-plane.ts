@@ -57,6 +57,7 @@ export async function createDataPlane(
     listeners: config.listeners.length,
     upstreams: config.upstreams.length,
     workers: Math.max(choice.workers, 1),
+    sticky: config.upstreams.map(({ sticky }) => sticky && { max: sticky.max, ttlMs: sticky.ttl }),
   });
   const budget = descriptorBudget(descriptorsAside(config, choice.workers));
   const plain = plainSettings(config, shared.counts, budget?.sessions ?? Infinity);

@@ -93,6 +93,11 @@ export interface Connection {
   readonly peerAddress: string;
   readonly peerPort: number;
   /**
+   * Once a watch has said 'dead': true when the peer has reset the connection or it broke, false when the peer has
+   * only finished sending and may still be listening. What happens after a FIN is not always noticed.
+   */
+  readonly wasReset: boolean;
+  /**
    * Tells what happens on a connection nobody relays: 'readable' when the peer has sent something (the bytes
    * stay and are relayed first), 'dead' when the peer has closed, half-closed or reset. Each comes once at
    * most, 'dead' last, neither before `watch` has returned; a later watch is told again. A dead connection can

@@ -22,17 +22,32 @@ export class FakeConnection implements Connection {
   readonly peerPort = 50_000;
   /** What was done to it: 'reset', 'finish', 'finish:TEXT', 'relay', 'watch'. */
   readonly calls: string[] = [];
+  wasReset = false;
+  #onChange: ((change: 'readable' | 'dead') => void) | undefined;
 
   constructor(peerAddress = '192.0.2.1') {
     this.peerAddress = peerAddress;
   }
 
-  watch(): void {
+  watch(onChange: (change: 'readable' | 'dead') => void): void {
     this.calls.push('watch');
+    this.#onChange = onChange;
   }
 
   unwatch(): void {
     this.calls.push('unwatch');
+    this.#onChange = undefined;
+  }
+
+  /** The peer sends something; told to a watch. */
+  send(): void {
+    this.#onChange?.('readable');
+  }
+
+  /** The peer sends its FIN, or resets; told to a watch. */
+  die(how: 'fin' | 'reset'): void {
+    this.wasReset = how === 'reset';
+    this.#onChange?.('dead');
   }
 
   finish(bytes?: Uint8Array): void {

@@ -63,6 +63,10 @@ export class EpollConnection implements Connection, Watched {
     this.#sends = noDelay || !peer.isTcp ? 2 : 0;
   }
 
+  get wasReset(): boolean {
+    return this.broken;
+  }
+
   onEvents(events: number): void {
     if ((events & SOMETHING_TO_READ) !== 0) {
       this.readable = true;

@@ -113,6 +113,10 @@ export class NodeConnection implements Connection {
     socket.on('close', () => this.#receiveClose());
   }
 
+  get wasReset(): boolean {
+    return this.#end === 'reset' || this.#failed;
+  }
+
   /** Some of what was written is not with the kernel yet. */
   get hasUnsent(): boolean {
     return this.#pendingWrites > 0;
