@@ -40,8 +40,9 @@ export function plainSettings(config: Config, counts: LiveCounts, maxSessions: n
         lifetimeMs: timeouts.lifetime,
       },
     })),
-    upstreams: upstreams.map(({ name, strategy, connect, pool, ejection, queue, sticky }) => ({
+    upstreams: upstreams.map(({ name, strategy, connect, pool, ejection, queue }, index) => ({
       name,
+      index,
       strategy,
       connect: {
         timeoutMs: connect.timeout,
@@ -56,7 +57,6 @@ export function plainSettings(config: Config, counts: LiveCounts, maxSessions: n
       pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
       ejection: { failures: ejection.failures, earlyCloseMs: ejection.earlyClose },
       queue: { max: queue.max, timeoutMs: queue.timeout, slot: counts.slotOfQueue(name) },
-      sticky: sticky === undefined ? undefined : { ttlMs: sticky.ttl, max: sticky.max },
     })),
   };
 }

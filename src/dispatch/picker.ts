@@ -16,6 +16,7 @@ import { createStrategy, STRATEGIES } from '../../strategies/index.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { Lease } from './lease.ts';
+import type { Stickiness } from './stickiness.ts';
 
 /** 'noBackend': none is eligible (or all were tried); 'full': those that are have no session left to give. */
 export type PickResult = Lease | 'noBackend' | 'full';
@@ -73,6 +74,8 @@ class PickerCandidate implements Candidate {
 export interface PickerDeps extends StrategyDeps {
   readonly shared: SharedState;
   readonly factory: StrategyFactory;
+  /** Undefined: clients are not remembered. */
+  readonly stickiness: Stickiness<BackendRuntime> | undefined;
   /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
   readonly release: (backend: BackendRuntime) => void;
   /** Hears of a strategy (the user's own, most likely) that throws or picks what it must not. */
@@ -104,13 +107,14 @@ export class Picker {
   /** Picks and counts; `tried` are the ids of backends that this session has failed to reach already. */
   pick(clientAddress: string, tried?: ReadonlySet<string>): PickResult {
     const context = this.#context(clientAddress, tried);
+    const remembered = this.#remembered(context);
+    if (remembered?.take() === true) return this.#lease(remembered);
     // Another data plane may take a backend's last session between `skip` and `take`: then look again.
     for (let round = 0; round <= this.#candidates.size; round++) {
       const candidate = this.#choose(context);
       if (candidate === undefined) break;
       if (!candidate.take()) continue;
-      this.changed(candidate.runtime);
-      return new Lease(candidate.runtime, candidate.trial, this.#deps.release);
+      return this.#lease(candidate);
     }
     return this.#isAnyFull(tried) ? 'full' : 'noBackend';
   }
@@ -129,6 +133,19 @@ export class Picker {
   /** Tells the strategy that a backend's live count has changed. */
   changed(backend: BackendRuntime): void {
     this.#tell(backend, candidate => this.#strategy.changed?.(candidate));
+  }
+
+  #lease(candidate: PickerCandidate): Lease {
+    this.changed(candidate.runtime);
+    return new Lease(candidate.runtime, candidate.trial, this.#deps.release);
+  }
+
+  /** The backend that the client had before, if it may have it again. */
+  #remembered(context: PickContext): PickerCandidate | undefined {
+    const backend = this.#deps.stickiness?.preferred(context.clientAddress);
+    const candidate = backend && this.#candidates.get(backend.id);
+    if (candidate === undefined || candidate.runtime !== backend || candidate.weight === 0) return undefined;
+    return context.skip?.(candidate) === true ? undefined : candidate;
   }
 
   /** The strategy's choice; at random where it fails, because a defect in it must not turn clients away. */

@@ -15,7 +15,7 @@ import { BackendRuntime } from './backend-runtime.ts';
 import { createBackendPool, type PoolSettings } from './create-backend-pool.ts';
 import { Picker } from './picker.ts';
 import { RetryBudget } from './retry-budget.ts';
-import type { Stickiness } from './stickiness.ts';
+import { Stickiness } from './stickiness.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export interface ConnectSettings {
@@ -56,20 +56,15 @@ export interface QueueSettings {
   readonly slot: number;
 }
 
-export interface StickySettings {
-  readonly ttlMs: number;
-  readonly max: number;
-}
-
 export interface UpstreamSettings {
   readonly name: string;
+  /** Its place in the configuration, and in what is shared. */
+  readonly index: number;
   readonly factory: StrategyFactory;
   readonly connect: ConnectSettings;
   readonly pool: PoolSettings;
   readonly ejection: EjectionSettings;
   readonly queue: QueueSettings;
-  /** Undefined: clients are not remembered. */
-  readonly sticky: StickySettings | undefined;
 }
 
 export interface UpstreamRuntimeDeps extends StrategyDeps {
@@ -92,26 +87,34 @@ export class UpstreamRuntime {
   /** Where sessions wait while every backend is full. */
   readonly line: WaitingLine;
   /** Undefined: clients are not remembered. */
-  readonly stickiness: Stickiness | undefined;
+  readonly stickiness: Stickiness<BackendRuntime> | undefined;
   readonly #deps: UpstreamRuntimeDeps;
   readonly #backends = new Map<string, BackendRuntime>();
+  readonly #bySlot = new Map<number, BackendRuntime>();
   #picker: Picker;
 
   constructor(settings: UpstreamSettings, deps: UpstreamRuntimeDeps) {
     const { shared } = deps;
-    const { name, queue, connect, sticky } = settings;
+    const { name, index, queue, connect } = settings;
     this.settings = settings;
     this.counts = shared.counts;
     this.failures = shared.failures;
     this.budget = new RetryBudget(connect.retryBudget);
-    this.line = new WaitingLine(queue, {
-      counts: shared.counts,
-      order: shared.queues,
-      now: () => deps.now(),
-      setTimer: deps.setTimer,
-      onOthersTurn: () => deps.onOthersTurn(),
-      onQueueing: isQueueing => deps.onQueueing(name, isQueueing),
-    });
+    this.line = new WaitingLine(
+      { ...queue, queue: index },
+      {
+        counts: shared.counts,
+        order: shared.queues,
+        now: () => deps.now(),
+        setTimer: deps.setTimer,
+        onOthersTurn: () => deps.onOthersTurn(),
+        onQueueing: isQueueing => deps.onQueueing(name, isQueueing),
+      },
+    );
+    const remembered = shared.sticky(index);
+    if (remembered !== undefined) {
+      this.stickiness = new Stickiness(remembered, slot => this.#bySlot.get(slot));
+    }
     this.#deps = deps;
     this.#picker = this.#createPicker([]);
   }
@@ -157,6 +160,7 @@ export class UpstreamRuntime {
         ),
     });
     this.#backends.set(backend.id, runtime);
+    this.#bySlot.set(backend.slot, runtime);
     return runtime;
   }
 
@@ -166,6 +170,7 @@ export class UpstreamRuntime {
       if (named.has(id)) continue;
       runtime.pool.close();
       this.#backends.delete(id);
+      this.#bySlot.delete(runtime.slot);
     }
   }
 
@@ -181,7 +186,15 @@ export class UpstreamRuntime {
     };
     return new Picker(
       eligible,
-      { shared, now, random, factory, release, onStrategyFailed: error => onStrategyFailed(name, error) },
+      {
+        shared,
+        now,
+        random,
+        factory,
+        release,
+        stickiness: this.stickiness,
+        onStrategyFailed: error => onStrategyFailed(name, error),
+      },
       previous,
     );
   }

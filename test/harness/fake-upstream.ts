@@ -29,6 +29,7 @@ export function createFakeUpstream(
   const upstream = new UpstreamRuntime(
     {
       name: 'app',
+      index: 0,
       factory: typeof strategy === 'string' ? STRATEGIES[strategy] : strategy,
       connect: {
         timeoutMs: 5_000,
@@ -42,7 +43,6 @@ export function createFakeUpstream(
       },
       ejection: { failures: Infinity, earlyCloseMs: 0 },
       queue: { max: 0, timeoutMs: 5_000, slot: counts.slotOfQueue('app') },
-      sticky: undefined,
       pool: { warm, maxIdleMs: 5_000, reuse },
     },
     {

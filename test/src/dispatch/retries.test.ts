@@ -41,7 +41,7 @@ void t.test('pauses between rounds double, with jitter, up to ten seconds', asyn
   t.equal(new Retries(SETTINGS).nextRound(() => 0.5)?.afterMs, 125);
 });
 
-void t.test('there are never more attempts than the settings multiply to', async t => {
+void t.test('there are never more attempts than the settings multiply to', async () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 5 }),

@@ -37,7 +37,7 @@ void t.test('what was used is there again ten seconds later, and what was earned
   t.notOk(budget.allows(30_000), 'and everything is forgotten in the end');
 });
 
-void t.test('in no ten whole seconds are there more further attempts than the rule allows', async t => {
+void t.test('in no ten whole seconds are there more further attempts than the rule allows', async () => {
   const step = fc.record({ waitMs: fc.nat(3_000), first: fc.nat(20), wanted: fc.nat(30) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat(200), fc.nat(3), (steps, percent, minPerSecond) => {
