@@ -1,5 +1,10 @@
 /** An upstream's runtime side over a fake engine, for tests of picker, dispatcher and session. */
-import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
+import {
+  UpstreamRuntime,
+  type ConnectSettings,
+  type EjectionSettings,
+  type QueueSettings,
+} from '../../src/dispatch/upstream-runtime.ts';
 import { parseAddress } from '../../src/support/address.ts';
 import { SharedState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
@@ -18,11 +23,21 @@ export function createFakeUpstream(
     reuse?: boolean;
     engine?: FakeEngine;
     now?: () => number;
+    connect?: Partial<ConnectSettings>;
+    ejection?: EjectionSettings;
+    queue?: Partial<QueueSettings>;
+    /** Remembers so many clients. */
+    sticky?: number;
   } = {},
 ) {
   const { strategy = 'first', attempts = 3, warm = 0, reuse = false } = options;
-  const { engine = new FakeEngine(), now = () => 0 } = options;
-  const shared = SharedState.create({ backends: 8, upstreams: 1 });
+  const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky } = options;
+  const { ejection = { failures: Infinity, earlyCloseMs: 0 } } = options;
+  const shared = SharedState.create({
+    backends: 8,
+    upstreams: 1,
+    sticky: [sticky === undefined ? undefined : { max: sticky, ttlMs: 60_000 }],
+  });
   const { counts } = shared;
   const failures: unknown[] = [];
   const timers = new FakeTimers();
@@ -40,9 +55,10 @@ export function createFakeUpstream(
         backoffMs: 100,
         deadlineMs: 0,
         retryBudget: { percent: 20, minPerSecond: 10 },
+        ...connect,
       },
-      ejection: { failures: Infinity, earlyCloseMs: 0 },
-      queue: { max: 0, timeoutMs: 5_000, slot: counts.slotOfQueue('app') },
+      ejection,
+      queue: { max: 0, timeoutMs: 5_000, slot: counts.slotOfQueue('app'), ...queue },
       pool: { warm, maxIdleMs: 5_000, reuse },
     },
     {
@@ -65,6 +81,8 @@ export function createFakeUpstream(
   return {
     upstream,
     counts,
+    shared,
+    timers,
     engine,
     apply,
     failures,

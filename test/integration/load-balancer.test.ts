@@ -176,18 +176,24 @@ void t.test('the instance’s maxSessions holds all listeners', async t => {
   await second.untilText('second');
 });
 
-void t.test('a backend at its maxSessions gets no more; with no other, the client is refused', async t => {
-  const backend = await startBackend(t, scripts.echo);
-  const { address, records } = await start(t, [], {
-    upstream: { backends: [{ address: formatAddress(backend.address), maxSessions: 1 }] },
-  });
-  const first = await connectClient(t, address);
-  await first.send('x');
-  await first.untilText('x');
-  t.equal(await refusal(t, address), 'reset');
-  await until('the session is closed', () => records.length === 1);
-  t.match(records, [{ by: 'balancer', phase: 'connect', reason: 'full', attempts: 0 }]);
-});
+void t.test(
+  'a backend at its maxSessions gets no more; with no other and no queue, the client is refused',
+  async t => {
+    const backend = await startBackend(t, scripts.echo);
+    const { address, records } = await start(t, [], {
+      upstream: {
+        backends: [{ address: formatAddress(backend.address), maxSessions: 1 }],
+        queue: { max: 0 },
+      },
+    });
+    const first = await connectClient(t, address);
+    await first.send('x');
+    await first.untilText('x');
+    t.equal(await refusal(t, address), 'reset');
+    await until('the session is closed', () => records.length === 1);
+    t.match(records, [{ by: 'balancer', phase: 'connect', reason: 'full', attempts: 0 }]);
+  },
+);
 
 void t.test('warm connections serve sessions, greeting included, and each only one', async t => {
   const backend = await startBackend(t, peer => {
