@@ -108,3 +108,28 @@ void t.test('a strategy that does not honour `skip` cannot hang the picker', asy
   t.equal(upstream.picker.pick(''), 'full');
   lease.release();
 });
+
+void t.test('a remembered client comes back to its backend, over whatever the strategy says', async t => {
+  const { upstream, apply } = createFakeUpstream({ [A]: {}, [B]: {} }, { strategy: 'leastconn', sticky: 10 });
+  const slotOfB = [...upstream.backends()].find(({ id }) => id === B)?.slot ?? -1;
+  upstream.stickiness?.remember('192.0.2.1', slotOfB);
+  const picked = (client: string) => leaseOf(upstream.picker.pick(client)).backend.id;
+  t.same([picked('192.0.2.1'), picked('192.0.2.1'), picked('192.0.2.1')], [B, B, B]);
+  t.equal(picked('192.0.2.2'), A, 'others go where the strategy sends them');
+  t.equal(leaseOf(upstream.picker.pick('192.0.2.1', new Set([B]))).backend.id, A, 'tried already');
+  apply({ [A]: {}, [B]: { maxSessions: 3 } });
+  t.equal(picked('192.0.2.1'), A, 'full');
+  apply({ [A]: {}, [B]: { eligible: false } });
+  t.equal(picked('192.0.2.1'), A, 'down');
+  apply({ [A]: {}, [B]: {} });
+  t.equal(picked('192.0.2.1'), B, 'and back again');
+  apply({ [A]: {} });
+  t.equal(picked('192.0.2.1'), A, 'no longer part of the upstream');
+});
+
+void t.test('with only a backend on trial, those who may not have it find no backend', async t => {
+  const { upstream, shared, counts } = createFakeUpstream({ [A]: { trial: true } });
+  shared.failures.offerTrial(counts.slotOf('app', A));
+  t.ok(leaseOf(upstream.picker.pick('')).isTrial);
+  t.equal(upstream.picker.pick(''), 'noBackend');
+});

@@ -1,0 +1,84 @@
+import t from 'tap';
+import { GradualResets } from '../../../src/session/gradual-resets.ts';
+import type { Termination } from '../../../src/termination.ts';
+import type { UpstreamSnapshot } from '../../../src/upstream/snapshot.ts';
+
+const A = '10.0.0.1:80';
+const B = '10.0.0.2:80';
+
+class FakeSession {
+  readonly ends: Termination[] = [];
+  readonly upstream: string;
+  servedBy: string | undefined;
+
+  constructor(servedBy: string | undefined, upstream = 'app') {
+    this.servedBy = servedBy;
+    this.upstream = upstream;
+  }
+
+  abort(termination: Termination): void {
+    this.ends.push(termination);
+    this.servedBy = undefined;
+  }
+}
+
+function snapshot(reset: readonly string[]): UpstreamSnapshot {
+  const backends = [A, B].map((id, slot) => ({
+    id,
+    slot,
+    address: undefined,
+    weight: 1,
+    maxSessions: undefined,
+    eligible: !reset.includes(id),
+    trial: false,
+    resetSessions: reset.includes(id),
+  }));
+  return { name: 'app', backends };
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve));
+const ended = (sessions: readonly FakeSession[]) => sessions.filter(({ ends }) => ends.length > 0).length;
+
+void t.test('the sessions of a backend that is to have none are reset, a hundred per turn', async t => {
+  const resets = new GradualResets();
+  const sessions = Array.from({ length: 250 }, () => new FakeSession(A));
+  const others = [new FakeSession(B), new FakeSession(undefined), new FakeSession(A, 'other')];
+  resets.apply(snapshot([A]), [...sessions, ...others]);
+  t.equal(ended(sessions), 100);
+  await turn();
+  t.equal(ended(sessions), 200);
+  await turn();
+  t.equal(ended(sessions), 250);
+  t.match(sessions[0]?.ends, [{ by: 'balancer', phase: 'relay', reason: 'backendDown' }]);
+  t.equal(ended(others), 0);
+});
+
+void t.test('a backend that is back in time keeps the sessions it still has', async t => {
+  const resets = new GradualResets();
+  const sessions = Array.from({ length: 250 }, () => new FakeSession(A));
+  resets.apply(snapshot([A]), sessions);
+  resets.apply(snapshot([]), sessions);
+  await turn();
+  await turn();
+  t.equal(ended(sessions), 100);
+});
+
+void t.test('a session that has moved to another backend meanwhile is left alone', async t => {
+  const resets = new GradualResets();
+  const sessions = Array.from({ length: 101 }, () => new FakeSession(A));
+  resets.apply(snapshot([A]), sessions);
+  const moved = sessions.find(({ ends }) => ends.length === 0);
+  if (moved !== undefined) moved.servedBy = B;
+  await turn();
+  t.equal(ended(sessions), 100);
+});
+
+void t.test('sessions are looked through once per change, not with every snapshot', async t => {
+  const resets = new GradualResets();
+  resets.apply(snapshot([A]), []);
+  const late = new FakeSession(A);
+  resets.apply(snapshot([A]), [late]);
+  t.equal(late.ends.length, 0);
+  resets.apply(snapshot([A, B]), [late]);
+  t.equal(late.ends.length, 1);
+});
