@@ -4,6 +4,7 @@
  * Place: the key of the sticky table. An IPv4 address and the same one in IPv6 clothes are one client; a zone is left
  * out. Clients of unix sockets have no address, and so no key.
  */
+import { isIPv6 } from 'node:net';
 import { bytesOfIPv6 } from '../support/ip-bytes.ts';
 
 const DOT = 46;
@@ -45,11 +46,10 @@ function ipv4Word(text: string): number | undefined {
 }
 
 function ipv6Key(text: string, key: Int32Array): boolean {
+  if (!isIPv6(text)) return false;
   const bytes = bytesOfIPv6(text);
-  if (bytes.length !== 16) return false;
   for (let i = 0; i < 4; i++) {
-    const [a = NaN, b = NaN, c = NaN, d = NaN] = bytes.slice(4 * i, 4 * i + 4);
-    if (Number.isNaN(a + b + c + d)) return false;
+    const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(4 * i, 4 * i + 4);
     key[i] = (a << 24) | (b << 16) | (c << 8) | d;
   }
   return true;

@@ -106,6 +106,75 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
     t.strictSame(again, ['readable', 'dead']);
   });
 
+  for (const family of FAMILIES) {
+    for (const [sends, text] of [
+      ['nothing', ''],
+      ['a request', 'GET / HTTP/1.1\r\n\r\n'],
+      ['more than a watch takes', 'x'.repeat(20 * KIB)],
+    ] as const) {
+      void t.test(
+        `a watched client that sent ${sends} and half-closes was not reset, and is served (${family})`,
+        async t => {
+          if (!(await hasFamily(t, family))) return;
+          const { client, accepted } = await accept(t, family);
+          const changes: string[] = [];
+          accepted.watch(change => changes.push(change));
+          if (text !== '') {
+            await client.send(text);
+            await until('it is noticed', () => changes.length > 0);
+            t.strictSame(changes, ['readable']);
+          }
+          client.halfClose();
+          // Beyond what it takes, a watch may not see the end.
+          if (text.length < 16 * KIB) await until('its end is noticed', () => changes.includes('dead'));
+          else await pause(30);
+          t.equal(accepted.wasReset, false);
+          accepted.unwatch();
+          const backend = await startBackend(t, scripts.answerAfterFin('the answer'));
+          const { ended } = startRelay(t, engine, accepted, await connected(t, engine, backend.address));
+          t.equal(await client.untilEnded(), 'fin');
+          t.equal(client.text, 'the answer');
+          t.equal(backend.peers[0]?.text, text);
+          t.match(await ended(), { by: 'client', reason: 'closed', bytesFromClient: text.length });
+          t.equal(accepted.wasReset, false);
+        },
+      );
+    }
+  }
+
+  for (const family of FAMILIES.filter(each => each !== 'unix')) {
+    for (const sends of ['nothing', 'a request'] as const) {
+      void t.test(`a watched client that sent ${sends} and resets was reset (${family})`, async t => {
+        if (!(await hasFamily(t, family))) return;
+        const { client, accepted } = await accept(t, family);
+        const changes: string[] = [];
+        accepted.watch(change => changes.push(change));
+        if (sends !== 'nothing') {
+          await client.send('GET / HTTP/1.1\r\n\r\n');
+          await until('it is noticed', () => changes.length > 0);
+        }
+        t.equal(accepted.wasReset, false);
+        client.reset();
+        await until('its end is noticed', () => changes.includes('dead'));
+        t.equal(accepted.wasReset, true);
+      });
+    }
+
+    void t.test(`a client whose request and reset are seen at once was reset (${family})`, async t => {
+      if (!(await hasFamily(t, family))) return;
+      const { client, accepted } = await accept(t, family);
+      await client.send('GET / HTTP/1.1\r\n\r\n');
+      client.reset();
+      await until('the client is gone', () => client.closed);
+      await pause(20);
+      const changes: string[] = [];
+      accepted.watch(change => changes.push(change));
+      await until('its end is noticed', () => changes.includes('dead'));
+      t.strictSame(changes.at(-1), 'dead');
+      t.equal(accepted.wasReset, true);
+    });
+  }
+
   void t.test('an unwatched connection tells nothing', async t => {
     const backend = await startBackend(t);
     const { parked, changes } = await park(t, backend);
