@@ -112,13 +112,17 @@ void t.test(
   async t => {
     const { script, seen } = counting();
     const backend = await startBackend(t, script);
-    const { address, records } = await start(t, [backend], { workers: hasWorkers ? 1 : 0, limit: 1 });
+    const { address, records, balancer } = await start(t, [backend], {
+      workers: hasWorkers ? 1 : 0,
+      limit: 1,
+    });
     const first = await connectClient(t, address);
     await until('the first is at the backend', () => seen.now === 1);
     const leaving = await connectClient(t, address);
     const patient = await connectClient(t, address);
     await patient.send('7');
     patient.halfClose();
+    await until('all three have a session', () => balancer.snapshot().sessions === 3);
     leaving.reset();
     await until('the session of the one that left is closed', () => records.length === 1);
     t.match(records, [{ by: 'client', phase: 'queue', reason: 'reset', attempts: 0 }]);
