@@ -22,7 +22,7 @@ export function logUpstreams(source: EventSource, log: Log): void {
     log.write(
       'error',
       'upstreamPanic',
-      `upstream ${event.upstream} panics: only ${wellOf(event)}, so health is ignored and all of them get sessions`,
+      `upstream ${event.upstream} panics: ${wellOf(event)}, so health is ignored and all of them get sessions`,
       event,
     ),
   );
@@ -30,7 +30,7 @@ export function logUpstreams(source: EventSource, log: Log): void {
     log.write(
       'info',
       'upstreamPanicEnded',
-      `upstream ${event.upstream} panics no longer: ${wellOf(event)}, and health counts again`,
+      `upstream ${event.upstream} panics no longer: ${event.well} of ${event.of} backends are well, and health counts again`,
       event,
     ),
   );
@@ -70,5 +70,6 @@ export function logUpstreams(source: EventSource, log: Log): void {
 }
 
 function wellOf({ well, of }: { readonly well: number; readonly of: number }): string {
-  return `${well} of ${of} ${of === 1 ? 'backend' : 'backends'} ${well === 1 ? 'is' : 'are'} well`;
+  if (well === 0) return `none of ${of} backends is well`;
+  return `only ${well} of ${of} backends ${well === 1 ? 'is' : 'are'} well`;
 }

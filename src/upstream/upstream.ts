@@ -206,13 +206,16 @@ export class Upstream {
     });
   }
 
-  /** One check was made. */
+  /** One check was made; told before the verdict that it may lead to. */
   noteProbe(id: string, passed: boolean): void {
     const record = this.#find(id);
     if (record === undefined) return;
     record.checked = true;
     if (passed) this.#ejector.onProbePassed(record);
     else record.isOriginal = false;
+    // No verdict flips where one that was not trusted before is found not well.
+    const decides = !passed && !record.settled && this.#config.health.initial === 'checked';
+    if (decides) this.setHealthy(id, false, 'its first health check failed');
   }
 
   /** The backend's name was resolved, to another address than before or for the first time. */
