@@ -1,112 +1,119 @@
 /**
- * The control plane: everything slow about the upstreams. Names, health, and the snapshots that follow.
+ * The control plane: everything slow about the upstreams. Names, health, ejection, what operators want, and the
+ * snapshots that follow.
  *
- * Place: built by `load-balancer.ts` beside the data plane, which it feeds with snapshots. Nothing here stands
- * between a client and its backend.
+ * Place: built by `load-balancer.ts` beside the data plane, which it feeds with snapshots and hears of. Nothing here
+ * stands between a client and its backend.
  */
-import type { UpstreamConfig } from './config/schema.ts';
-import type { Engine } from './engine/engine.ts';
-import type { Events } from './events.ts';
-import { HealthChecker } from './health/health-checker.ts';
-import { createTcpProbe } from './health/tcp-probe.ts';
-import type { SharedState } from './shared-memory/shared-state.ts';
-import { Resolver } from './upstream/resolver.ts';
-import type { UpstreamSnapshot } from './upstream/snapshot.ts';
-import { isNumeric, Upstream, type BackendStatus } from './upstream/upstream.ts';
+import type { BackendConfig, UpstreamConfig } from './config/schema.ts';
+import type { ConnectFailure } from './engine/engine.ts';
+import { Lb4Error } from './errors.ts';
+import type { FailureKind } from './shared-memory/backend-failures.ts';
+import { formatAddress, parseAddress } from './support/address.ts';
+import type { OperatorState } from './upstream/eligibility.ts';
+import { UpstreamControl, type UpstreamControlDeps } from './upstream/upstream-control.ts';
+import type { Upstream } from './upstream/upstream.ts';
 
 /** Longest that the start waits for names to be resolved; later answers are taken as they come. */
 const FIRST_RESOLUTION_MS = 2_000;
 
-export interface ControlPlaneDeps {
-  /** Probes connect with it. */
-  readonly engine: Engine;
-  readonly shared: SharedState;
-  readonly events: Events;
-  random(): number;
-  publish(snapshot: UpstreamSnapshot): void;
-}
+export type ControlPlaneDeps = UpstreamControlDeps;
 
 export class ControlPlane {
-  readonly #upstreams: readonly { readonly config: UpstreamConfig; readonly upstream: Upstream }[];
-  readonly #deps: ControlPlaneDeps;
-  readonly #resolvers = new Map<Upstream, Map<string, Resolver>>();
-  readonly #checkers: HealthChecker[] = [];
+  readonly #upstreams: ReadonlyMap<string, UpstreamControl>;
 
   constructor(upstreams: readonly UpstreamConfig[], deps: ControlPlaneDeps) {
-    this.#deps = deps;
-    this.#upstreams = upstreams.map(config => ({
-      config,
-      upstream: new Upstream(config.name, config.backends, deps),
-    }));
+    this.#upstreams = new Map(upstreams.map(config => [config.name, new UpstreamControl(config, deps)]));
   }
 
   /** Resolves configured names, waiting a while for the first answers, and publishes the first snapshots. */
   async prepare(): Promise<void> {
-    await this.#resolveNames();
-    for (const { upstream } of this.#upstreams) upstream.publish();
-  }
-
-  /** Begins the health checks: one round at once, then each backend at its interval. */
-  start(): void {
-    for (const { config, upstream } of this.#upstreams) {
-      const { health, backends } = config;
-      if (health.type === 'off') continue;
-      const checker = new HealthChecker(
-        { intervalMs: health.interval, rise: health.rise, fall: health.fall },
-        {
-          probe: createTcpProbe(this.#deps.engine, { timeoutMs: health.timeout }),
-          random: () => this.#deps.random(),
-          addressOf: backend => upstream.addressOf(backend),
-          onFlip: (backend, healthy, reason) => {
-            upstream.setHealthy(backend, healthy, reason);
-            if (!healthy) this.#resolvers.get(upstream)?.get(backend)?.tryNext();
-          },
-        },
-      );
-      this.#checkers.push(checker);
-      checker.start(backends.map(({ id }) => id));
-    }
-  }
-
-  stop(): void {
-    for (const checker of this.#checkers) checker.stop();
-    for (const resolver of this.#allResolvers()) resolver.stop();
-  }
-
-  status(): readonly { name: string; strategy: string; backends: readonly BackendStatus[] }[] {
-    return this.#upstreams.map(({ config, upstream }) => ({
-      name: config.name,
-      strategy: config.strategy,
-      backends: upstream.status(),
-    }));
-  }
-
-  async #resolveNames(): Promise<void> {
-    for (const { config, upstream } of this.#upstreams) {
-      const resolvers = new Map<string, Resolver>();
-      this.#resolvers.set(upstream, resolvers);
-      for (const { id, address } of config.backends) {
-        if (address.kind !== 'tcp' || isNumeric(address)) continue;
-        resolvers.set(
-          id,
-          new Resolver(address.host, {
-            onResolved: host => upstream.setAddress(id, { ...address, host }),
-            onUnresolved: reason => upstream.reportUnresolved(id, reason),
-          }),
-        );
-      }
-    }
-    const first = this.#allResolvers().map(resolver => resolver.start());
-    if (first.length === 0) return;
+    const first = [...this.#upstreams.values()].map(control => control.resolve());
     let timer: NodeJS.Timeout | undefined;
     const longEnough = new Promise<void>(resolve => {
       timer = setTimeout(resolve, FIRST_RESOLUTION_MS);
     });
     await Promise.race([Promise.all(first), longEnough]);
     clearTimeout(timer);
+    for (const { upstream } of this.#upstreams.values()) upstream.publish();
   }
 
-  #allResolvers(): Resolver[] {
-    return [...this.#resolvers.values()].flatMap(resolvers => [...resolvers.values()]);
+  /** Begins the health checks: one round at once, then each backend at its interval. */
+  start(): void {
+    for (const control of this.#upstreams.values()) control.start();
   }
+
+  stop(): void {
+    for (const control of this.#upstreams.values()) control.stop();
+  }
+
+  status(): ReturnType<Upstream['status']>[] {
+    return Array.from(this.#upstreams.values(), ({ upstream }) => upstream.status());
+  }
+
+  /** Throws LB4_UNKNOWN_UPSTREAM or LB4_UNKNOWN_BACKEND, as the others below do. */
+  setState(upstream: string, backend: string, state: OperatorState): void {
+    const control = this.#control(upstream);
+    control.setState(memberOf(control, backend), state);
+  }
+
+  setWeight(upstream: string, backend: string, weight: number): void {
+    const control = this.#control(upstream);
+    control.upstream.setWeight(memberOf(control, backend), weight);
+  }
+
+  /** Throws LB4_CONFIG_INVALID for one that is a member already, or that cannot be checked as the others are. */
+  add(upstream: string, backend: BackendConfig): void {
+    const control = this.#control(upstream);
+    const { health, agent } = control.config;
+    if (control.upstream.has(backend.id)) {
+      throw new Lb4Error('LB4_CONFIG_INVALID', `upstream ${upstream} has the backend ${backend.id} already`);
+    }
+    if (backend.address.kind === 'unix' && (health.port ?? agent?.port) !== undefined) {
+      const why = `upstream ${upstream} is checked at a port, and a unix socket has none`;
+      throw new Lb4Error('LB4_CONFIG_INVALID', `cannot add ${backend.id}: ${why}`);
+    }
+    control.add(backend);
+  }
+
+  remove(upstream: string, backend: string, options: { readonly resetSessions: boolean }): void {
+    const control = this.#control(upstream);
+    control.remove(memberOf(control, backend), options);
+  }
+
+  /** What data planes tell; they may be late, so what they name may have gone. */
+  onConnectFailed(upstream: string, backend: string, { reason, code }: ConnectFailure): void {
+    this.#upstream(upstream)?.noteConnectFailure(backend, `${reason} (${code})`);
+  }
+
+  onBackendFailing(upstream: string, backend: string, kind: FailureKind): void {
+    this.#upstream(upstream)?.onFailing(backend, kind);
+  }
+
+  onTrialEnded(upstream: string, backend: string, failure: string | undefined): void {
+    this.#upstream(upstream)?.onTrialEnded(backend, failure);
+  }
+
+  onQueueing(upstream: string, isQueueing: boolean): void {
+    this.#upstream(upstream)?.onQueueing(isQueueing);
+  }
+
+  #upstream(name: string): Upstream | undefined {
+    return this.#upstreams.get(name)?.upstream;
+  }
+
+  #control(name: string): UpstreamControl {
+    const control = this.#upstreams.get(name);
+    if (control !== undefined) return control;
+    const known = [...this.#upstreams.keys()].join(', ');
+    throw new Lb4Error('LB4_UNKNOWN_UPSTREAM', `no upstream is named "${name}"; there are ${known}`);
+  }
+}
+
+/** The identity of a backend that an operator names, in whichever way its address is written. */
+function memberOf({ config, upstream }: UpstreamControl, backend: string): string {
+  const parsed = parseAddress(backend);
+  const id = parsed.ok ? formatAddress(parsed.address) : backend;
+  if (upstream.has(id)) return id;
+  throw new Lb4Error('LB4_UNKNOWN_BACKEND', `upstream ${config.name} has no backend ${backend}`);
 }

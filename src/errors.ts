@@ -12,6 +12,8 @@ export const ERROR_CODES = [
   'LB4_LEASE_RELEASED_TWICE',
   'LB4_WRONG_STATE',
   'LB4_ENGINE_UNAVAILABLE',
+  'LB4_UNKNOWN_UPSTREAM',
+  'LB4_UNKNOWN_BACKEND',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -10,11 +10,15 @@ export type {
   LoadBalancerOptions,
   LoadBalancerSnapshot,
   LoadBalancerState,
+  UpstreamView,
 } from './load-balancer.ts';
 export type { ListenerView, WorkerView } from './data-plane-host.ts';
-export type { Config, ConfigInput } from './config/schema.ts';
+export type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 export { ERROR_CODES, Lb4Error, type ErrorCode } from './errors.ts';
 export type { EventMap, EventName } from './events.ts';
 export type { HoldReason } from './listener/listener.ts';
 export type { SessionRecord } from './session/session-record.ts';
+export type { AgentWord } from './upstream/backend-record.ts';
+export type { OperatorState, UpstreamMode } from './upstream/eligibility.ts';
+export type { BackendStatus, UpstreamStatus } from './upstream/upstream-status.ts';
 export { REASONS, type EndedBy, type Phase, type Reason, type Termination } from './termination.ts';

@@ -1,6 +1,6 @@
 /**
  * The composition root and the library's one object: builds control and data plane from a configuration,
- * starts, drains, stops and describes them.
+ * starts, drains, stops and describes them, and takes what operators want changed.
  *
  * Place: used by programs (`import { createLoadBalancer } from 'lb4'`) and by the command line alike. The only
  * file of the library in which the real clock and the real randomness are named.
@@ -8,14 +8,18 @@
  */
 import { performance } from 'node:perf_hooks';
 import { formatIssues } from './config/format-issues.ts';
-import { parseConfig } from './config/parse.ts';
-import type { Config, ConfigInput } from './config/schema.ts';
+import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
+import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
 import type { ListenerView, WorkerView } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
+import { setUnrefTimer } from './support/timer.ts';
+import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
+import type { BackendStatus, UpstreamStatus } from './upstream/upstream-status.ts';
 import type { FleetHandlers } from './workers/worker-fleet.ts';
+import type { PoolFigures } from './workers/worker-stats.ts';
 
 export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 
@@ -31,23 +35,18 @@ export interface LoadBalancerSnapshot {
   /** The data plane's threads; none when it runs in the caller's own. */
   readonly workers: readonly WorkerView[];
   readonly listeners: readonly ListenerView[];
-  readonly upstreams: readonly {
-    readonly name: string;
-    readonly strategy: string;
-    readonly backends: readonly BackendView[];
-  }[];
+  readonly upstreams: readonly UpstreamView[];
+}
+
+/** One upstream, as `snapshot()` shows it. */
+export interface UpstreamView extends UpstreamStatus {
+  readonly backends: readonly BackendView[];
 }
 
 /** One backend, as `snapshot()` shows it. */
-export interface BackendView {
-  /** Its configured address. */
-  readonly backend: string;
-  readonly state: 'up' | 'down';
-  readonly weight: number;
-  /** Sessions that hold it now. */
-  readonly sessions: number;
+export interface BackendView extends BackendStatus {
   /** Spare connections, and how many sessions got one or had to connect. */
-  readonly pool: { readonly parked: number; readonly hits: number; readonly misses: number };
+  readonly pool: PoolFigures;
 }
 
 export interface LoadBalancerOptions {
@@ -69,6 +68,7 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
 
 /** The longest that a timer of Node's can wait; beyond it, it would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+const NO_POOL: PoolFigures = { parked: 0, hits: 0, misses: 0 };
 
 interface Planes extends DataPlaneMaking {
   readonly control: ControlPlane;
@@ -157,6 +157,55 @@ export class LoadBalancer {
     await data.close();
   }
 
+  /**
+   * Lets a backend get new sessions (`ready`) or not: `drain` keeps its sessions and its checks, `maint` keeps its
+   * sessions, unless `whenDown` is `reset`, and ends its checks. What its agent says counts as well where it is
+   * stricter.
+   *
+   * This and the following methods take effect within the turn, and throw `LB4_WRONG_STATE` unless it is running or
+   * draining, `LB4_UNKNOWN_UPSTREAM` and `LB4_UNKNOWN_BACKEND`.
+   *
+   * @param backend its configured address
+   */
+  setBackendState(upstream: string, backend: string, state: OperatorState): void {
+    if (!OPERATOR_STATES.includes(state)) {
+      throw new RangeError(`the state of a backend is one of ${OPERATOR_STATES.join(', ')}, not ${state}`);
+    }
+    this.#control().setState(upstream, backend, state);
+  }
+
+  /** Gives a backend another weight: 0 to 256, 0 for no new sessions. Throws `LB4_CONFIG_INVALID` for others. */
+  setBackendWeight(upstream: string, backend: string, weight: number): void {
+    const issue = issueOfWeight(weight);
+    if (issue !== undefined)
+      throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues([issue]), { cause: [issue] });
+    this.#control().setWeight(upstream, backend, weight);
+  }
+
+  /**
+   * Adds a backend; one that was removed finds the sessions it has left.
+   *
+   * @param backend as in the configuration file: `10.0.0.1:80`, `10.0.0.1:80@2` or a mapping
+   * @throws Lb4Error also `LB4_CONFIG_INVALID`, naming every problem, and for one that is there already
+   */
+  addBackend(upstream: string, backend: BackendInput): void {
+    const parsed = parseBackend(backend);
+    if (!parsed.ok) {
+      throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
+    }
+    this.#control().add(upstream, parsed.backend);
+  }
+
+  /**
+   * Removes a backend: it gets no new sessions, and is shown as `removed` while it has old ones. The last one may go
+   * as well; the upstream is down then.
+   *
+   * @param options.resetSessions whether its sessions are reset instead of running on; default false
+   */
+  removeBackend(upstream: string, backend: string, options: { resetSessions?: boolean } = {}): void {
+    this.#control().remove(upstream, backend, { resetSessions: options.resetSessions === true });
+  }
+
   snapshot(): LoadBalancerSnapshot {
     const { data, choice, maxSessions, control } = this.#planes ?? {};
     return {
@@ -167,13 +216,12 @@ export class LoadBalancer {
       maxSessions: maxSessions === Infinity ? undefined : maxSessions,
       workers: data?.workers() ?? [],
       listeners: data?.listeners() ?? [],
-      upstreams: (control?.status() ?? []).map(({ name, strategy, backends }) => ({
-        name,
-        strategy,
-        backends: backends.map(({ backend, slot, state, weight, sessions }) => {
-          const pool = data?.pool(slot) ?? { parked: 0, hits: 0, misses: 0 };
-          return { backend, state, weight, sessions, pool };
-        }),
+      upstreams: (control?.status() ?? []).map(({ slots, ...upstream }) => ({
+        ...upstream,
+        backends: upstream.backends.map((backend, i) => ({
+          ...backend,
+          pool: data?.pool(slots[i] ?? -1) ?? NO_POOL,
+        })),
       })),
     };
   }
@@ -193,7 +241,9 @@ export class LoadBalancer {
     const random = (): number => Math.random();
     const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random };
     const events = this.#events;
-    const made = await createDataPlane(this.#config, this.#baseDir, clocks, handlersFor(events));
+    // The data plane tells nothing before it is given something to do, and control is there then.
+    const handlers = handlersFor(events, () => this.#planes?.control);
+    const made = await createDataPlane(this.#config, this.#baseDir, clocks, handlers);
     const { data, shared, engine, choice } = made;
     data.wantRecords(events.isWanted('session:closed'));
     events.watchInterest((name, wanted) => {
@@ -205,9 +255,17 @@ export class LoadBalancer {
       shared,
       events,
       random,
+      now: clocks.now,
+      setTimer: setUnrefTimer,
       publish: snapshot => data.apply(snapshot),
     });
     return { ...made, control };
+  }
+
+  #control(): ControlPlane {
+    const isAlive = this.#state === 'running' || this.#state === 'draining';
+    if (isAlive && this.#planes !== undefined) return this.#planes.control;
+    throw new Lb4Error('LB4_WRONG_STATE', `cannot change a backend: it is ${this.#state}`);
   }
 
   #expectNotStopped(): void {
@@ -215,20 +273,22 @@ export class LoadBalancer {
   }
 }
 
-/** What the data plane tells, as events. */
-function handlersFor(events: Events): FleetHandlers {
+/** What the data plane tells: events, and news for control. */
+function handlersFor(events: Events, control: () => ControlPlane | undefined): FleetHandlers {
   return {
     onListening: (listener, address) => events.emit('listener:listening', { listener, address }),
     onListenerPaused: (listener, reason) => events.emit('listener:paused', { listener, reason }),
     onListenerResumed: listener => events.emit('listener:resumed', { listener }),
     onTurnedAway: listener => events.emit('listener:turnedAway', { listener }),
-    onConnectFailed: (upstream, backend, { reason, code }) =>
-      events.emit('backend:connectFailed', { upstream, backend, reason, code }),
+    onConnectFailed: (upstream, backend, failure) => {
+      control()?.onConnectFailed(upstream, backend, failure);
+      const { reason, code } = failure;
+      events.emit('backend:connectFailed', { upstream, backend, reason, code });
+    },
     onSessionClosed: record => events.emit('session:closed', record),
-    onBackendFailing: () => undefined,
-    onTrialEnded: () => undefined,
-    onQueueing: (upstream, isQueueing) =>
-      events.emit(isQueueing ? 'upstream:queueing' : 'upstream:queueingEnded', { upstream }),
+    onBackendFailing: (upstream, backend, kind) => control()?.onBackendFailing(upstream, backend, kind),
+    onTrialEnded: (upstream, backend, failure) => control()?.onTrialEnded(upstream, backend, failure),
+    onQueueing: (upstream, isQueueing) => control()?.onQueueing(upstream, isQueueing),
     onStrategyFailed: (upstream, error) =>
       events.emit('strategy:failed', {
         upstream,

@@ -14,7 +14,8 @@ import { fieldFacts, type IssueParams } from './fields.ts';
 import { type ConfigIssue, describeValue, type Path, pathKey } from './issue.ts';
 import { nearest } from './nearest.ts';
 import { elementOf, layers, schemaAt, shapeOf } from './schema-tree.ts';
-import { type Config, configSchema } from './schema.ts';
+import { type BackendConfig, type Config, configSchema } from './schema.ts';
+import { backend as backendSchema, weight as weightSchema } from './upstream-schema.ts';
 
 export type ParsedConfig =
   | { readonly ok: true; readonly config: Config }
@@ -50,6 +51,33 @@ export function parseConfig(input: unknown, options: ParseOptions = {}): ParsedC
       ),
     ),
   };
+}
+
+/** Validates one backend, as it would stand in the list of its upstream; paths begin at the backend. */
+export function parseBackend(
+  input: unknown,
+):
+  | { readonly ok: true; readonly backend: BackendConfig }
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] } {
+  const result = backendSchema.safeParse(input, { error: () => 'another value' });
+  if (result.success) return { ok: true, backend: result.data };
+  // Its issues are told as those of a whole configuration.
+  const around = { upstreams: [{ backends: [input] }] };
+  const at: Path = ['upstreams', 0, 'backends', 0];
+  const issues = result.error.issues
+    .flatMap(issue => problemsOf(issue, at))
+    .map(problem => toIssue(problem, around, {}));
+  return {
+    ok: false,
+    issues: withoutEchoes(issues).map(issue => ({ ...issue, path: issue.path.slice(at.length) })),
+  };
+}
+
+/** What is wrong with a weight; undefined: nothing. */
+export function issueOfWeight(input: unknown): ConfigIssue | undefined {
+  const result = weightSchema().safeParse(input);
+  const expected = result.error?.issues[0]?.message;
+  return expected === undefined ? undefined : toIssue({ path: [], expected }, input, {});
 }
 
 const SUGGESTIONS = 100;

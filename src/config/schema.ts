@@ -116,6 +116,8 @@ export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
 
 export type UpstreamConfig = Config['upstreams'][number];
+/** One backend as a user writes it. */
+export type BackendInput = ConfigInput['upstreams'][number]['backends'][number];
 export type BackendConfig = UpstreamConfig['backends'][number];
 export type HealthConfig = UpstreamConfig['health'];
 export type AgentConfig = NonNullable<UpstreamConfig['agent']>;

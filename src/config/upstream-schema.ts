@@ -34,12 +34,12 @@ const strategy = z
   .meta({ anyOf: [{ enum: STRATEGY_NAMES }, { type: 'string', pattern: STRATEGY_PATH.source }] })
   .register(fieldFacts, { type: 'name or path', range: STRATEGY_NAMES.join(', ') });
 
-const weight = () =>
+export const weight = () =>
   integer(WEIGHT.min, WEIGHT.max)
     .default(1)
     .describe('Its share of the sessions, relative to the other backends. 0: no new sessions.');
 
-const backend = z
+export const backend = z
   .union(
     [
       backendText().transform(({ id, address, weight }) => ({

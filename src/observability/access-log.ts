@@ -4,7 +4,7 @@
  * Place: a subscriber to `session:closed`; fields as in docs/access-log.md.
  */
 import type { SessionRecord } from '../session/session-record.ts';
-import type { EventSource } from './log-events.ts';
+import type { EventSource } from './event-source.ts';
 import type { Log, LogFields } from './log.ts';
 
 export function logSessions(source: EventSource, log: Log): void {

@@ -1,22 +1,19 @@
 /**
- * Events → log lines.
+ * Events → log lines. Those of backends and upstreams are in log-backends.ts and log-upstreams.ts.
  *
  * Place: a subscriber; removing it changes nothing else. State changes are logged once each; what can happen a
  * thousand times a second (failed connects, a listener at its limit) at most once per key and 10 seconds.
  */
-import type { EventMap, EventName } from '../events.ts';
+import type { EventSource } from './event-source.ts';
+import { logBackends } from './log-backends.ts';
+import { logUpstreams } from './log-upstreams.ts';
 import type { Log } from './log.ts';
-
-const QUIET_MS = 10_000;
-const MAX_KEYS = 10_000;
-
-/** The part of `LoadBalancer` that observers need. */
-export interface EventSource {
-  on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void;
-}
+import { createSeldom } from './seldom.ts';
 
 export function logEvents(source: EventSource, log: Log, now: () => number): void {
   const seldom = createSeldom(now);
+  logBackends(source, log, seldom);
+  logUpstreams(source, log);
 
   source.on('listener:listening', event =>
     log.write('info', 'listening', `listener ${event.listener} accepts on ${event.address}`, event),
@@ -52,43 +49,6 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
         'error',
         'strategyFailed',
         `the strategy of ${event.upstream} failed, a backend was drawn at random: ${event.reason}${more}`,
-        event,
-      ),
-    ),
-  );
-  source.on('backend:up', event =>
-    log.write(
-      'info',
-      'backendUp',
-      `backend ${event.backend} of ${event.upstream} is up: ${event.reason}`,
-      event,
-    ),
-  );
-  source.on('backend:down', event =>
-    log.write(
-      'warn',
-      'backendDown',
-      `backend ${event.backend} of ${event.upstream} is down: ${event.reason}`,
-      event,
-    ),
-  );
-  source.on('upstream:down', event =>
-    log.write(
-      'error',
-      'upstreamDown',
-      `upstream ${event.upstream} has no backend left: clients are turned away`,
-      event,
-    ),
-  );
-  source.on('upstream:up', event =>
-    log.write('info', 'upstreamUp', `upstream ${event.upstream} has a backend again`, event),
-  );
-  source.on('backend:connectFailed', event =>
-    seldom(`connect ${event.upstream} ${event.backend} ${event.reason}`, more =>
-      log.write(
-        'warn',
-        'connectFailed',
-        `cannot connect to ${event.backend} of ${event.upstream}: ${event.reason} (${event.code})${more}`,
         event,
       ),
     ),
@@ -146,20 +106,4 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
       event,
     ),
   );
-}
-
-/** Lets one entry per key and quiet time through, with the number of those held back since. */
-function createSeldom(now: () => number): (key: string, write: (more: string) => void) => void {
-  const entries = new Map<string, { atMs: number; heldBack: number }>();
-  return (key, write) => {
-    // A key may contain a strategy's own words, so there is no telling how many there will be.
-    if (entries.size > MAX_KEYS) entries.clear();
-    const entry = entries.get(key);
-    if (entry !== undefined && now() - entry.atMs < QUIET_MS) {
-      entry.heldBack += 1;
-      return;
-    }
-    entries.set(key, { atMs: now(), heldBack: 0 });
-    write(entry === undefined || entry.heldBack === 0 ? '' : ` (and ${entry.heldBack} times more before)`);
-  };
 }

@@ -1,19 +1,163 @@
 /**
- * May a backend get new sessions? One pure function of everything that has a say.
+ * Who gets new sessions? One pure function of everything that has a say, over a whole upstream.
  *
- * Place: called by `Upstream` for every backend of every snapshot.
+ * Place: `Upstream` calls it for every snapshot, for `snapshot()`, and to see what an ejection would lead to.
+ * Rules: candidates are resolved, settled, ready and of weight; the well ones among the primaries get the sessions. With
+ * none of them well it is the backups' turn; with too few of them well, health and ejection are ignored (panic).
+ * Invariants: whoever is drained, in maint or without an address never gets a session; backups get none beside a
+ * primary that is well; with `panicBelow` above 0 somebody does as long as there is a candidate.
  */
 
+/** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
+export type OperatorState = (typeof OPERATOR_STATES)[number];
+export const OPERATOR_STATES = ['ready', 'drain', 'maint'] as const;
+
+/** `trial`: its ejection is over, and one session may try it. */
+export type EjectionPhase = 'none' | 'ejected' | 'trial';
+
 export interface BackendConditions {
-  /** What the active health check says. */
-  readonly healthy: boolean;
   /** Whether there is an address to connect to: false for a name that has never been resolved. */
   readonly resolved: boolean;
+  /** Whether checks have decided about it, or need not. False only for a new one that `health.initial` makes wait. */
+  readonly settled: boolean;
+  /** What the active health check says. */
+  readonly healthy: boolean;
+  readonly agentUp: boolean;
+  /** The operator's or the agent's, whichever is stricter. */
+  readonly operator: OperatorState;
+  readonly ejection: EjectionPhase;
+  readonly backup: boolean;
+  /** As it is without a slow start; 0 is like `drain`. */
+  readonly weight: number;
 }
 
-export function isEligible({ healthy, resolved }: BackendConditions): boolean {
-  return healthy && resolved;
+export interface EligibilityRules {
+  /** Percent of the candidates; 0: never panic. */
+  readonly panicBelow: number;
+  /** Which of the backups that are well get sessions: all, or the first as configured. */
+  readonly backups: 'all' | 'first';
 }
 
-/** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
-export type OperatorState = 'ready' | 'drain' | 'maint';
+/**
+ * What a backend is by itself, for people. `up` and `standby` are well, the latter a backup that is not needed;
+ * in panic others than these get sessions as well.
+ */
+export type BackendStateWord =
+  'up' | 'standby' | 'down' | 'unresolved' | 'ejected' | 'trial' | 'drain' | 'maint';
+
+/** `down`: nobody gets sessions. */
+export type UpstreamMode = 'normal' | 'backups' | 'panic' | 'down';
+
+export interface BackendJudgement {
+  readonly takesSessions: boolean;
+  /** One session may try it, besides. */
+  readonly trial: boolean;
+  /** Nothing is wrong with it, whether it is needed or not. */
+  readonly well: boolean;
+  readonly state: BackendStateWord;
+}
+
+export interface Judgement {
+  readonly mode: UpstreamMode;
+  /** Primaries that are well and all that are candidates; the same of the backups where no primary is one. */
+  readonly well: number;
+  readonly of: number;
+  /** In the order of the conditions. */
+  readonly backends: readonly BackendJudgement[];
+}
+
+export function judge(
+  conditions: readonly BackendConditions[],
+  { panicBelow, backups }: EligibilityRules,
+): Judgement {
+  const candidates = { primary: 0, backup: 0 };
+  const well = { primary: 0, backup: 0 };
+  let firstBackup: BackendConditions | undefined;
+  for (const each of conditions) {
+    if (!isCandidate(each)) continue;
+    const tier = each.backup ? 'backup' : 'primary';
+    candidates[tier] += 1;
+    if (!isWell(each)) continue;
+    well[tier] += 1;
+    if (each.backup) firstBackup ??= each;
+  }
+  // Backups alone are judged as primaries would be.
+  const tier = candidates.primary > 0 ? 'primary' : 'backup';
+  const mode = modeOf(candidates[tier], well, tier, panicBelow);
+  const takes = (each: BackendConditions): boolean => {
+    switch (mode) {
+      case 'normal':
+        return !each.backup && isWell(each);
+      case 'backups':
+        return each.backup && isWell(each) && (backups === 'all' || each === firstBackup);
+      case 'panic':
+        return isCandidate(each) && each.backup === (tier === 'backup');
+      case 'down':
+        return false;
+    }
+  };
+  // A backup is tried when backups are needed, not beside primaries that do well.
+  const tries = (each: BackendConditions): boolean =>
+    mode !== 'panic' && isOnTrial(each) && (!each.backup || well.primary === 0);
+  return {
+    mode,
+    well: well[tier],
+    of: candidates[tier],
+    backends: conditions.map(each => {
+      const takesSessions = takes(each);
+      return {
+        takesSessions,
+        trial: tries(each),
+        well: isWell(each),
+        state: stateOf(each, takesSessions),
+      };
+    }),
+  };
+}
+
+/** Of two that have a say, the one that allows less. */
+export function stricter(one: OperatorState, other: OperatorState): OperatorState {
+  return STRICTNESS[one] >= STRICTNESS[other] ? one : other;
+}
+
+const STRICTNESS = { ready: 0, drain: 1, maint: 2 } as const satisfies Record<OperatorState, number>;
+
+function modeOf(
+  candidates: number,
+  well: { readonly primary: number; readonly backup: number },
+  tier: 'primary' | 'backup',
+  panicBelow: number,
+): UpstreamMode {
+  if (well.primary === 0 && well.backup > 0) return 'backups';
+  if (100 * well[tier] < panicBelow * candidates) return 'panic';
+  return well.primary > 0 ? 'normal' : 'down';
+}
+
+/** Would it get sessions if nothing but its health and ejection mattered? */
+function isCandidate({ resolved, settled, operator, weight }: BackendConditions): boolean {
+  return resolved && settled && operator === 'ready' && weight > 0;
+}
+
+function isSound(conditions: BackendConditions): boolean {
+  return isCandidate(conditions) && conditions.healthy && conditions.agentUp;
+}
+
+function isWell(conditions: BackendConditions): boolean {
+  return isSound(conditions) && conditions.ejection === 'none';
+}
+
+function isOnTrial(conditions: BackendConditions): boolean {
+  return isSound(conditions) && conditions.ejection === 'trial';
+}
+
+function stateOf(
+  { operator, weight, resolved, settled, healthy, agentUp, ejection, backup }: BackendConditions,
+  takesSessions: boolean,
+): BackendStateWord {
+  if (operator !== 'ready') return operator;
+  if (weight === 0) return 'drain';
+  if (!resolved) return 'unresolved';
+  if (!settled || !healthy || !agentUp) return 'down';
+  if (ejection !== 'none') return ejection;
+  return backup && !takesSessions ? 'standby' : 'up';
+}

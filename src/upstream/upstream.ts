@@ -1,163 +1,349 @@
 /**
- * Control's model of one upstream: its backends and what is known of each, published as snapshots.
+ * Control's model of one upstream: its backends, what is known of each, and the snapshots that follow.
  *
- * Place: health checks and the resolver report here; every change of a backend's eligibility or address makes
- * one new snapshot for the data plane, and every flip one event.
- * Invariants: a backend is identified by its configured address; snapshots are immutable.
+ * Place: checks, agents, the resolver, operators and data planes report here; everything that is decided is decided
+ * by pure functions (eligibility.ts, ejection.ts, slow-start.ts). Every change is one event; however many there are
+ * in a turn, they make one snapshot.
+ * Invariants: a backend is identified by its configured address, and keeps its live count when it is removed and
+ * added again; snapshots are immutable; nothing runs on after `stop`.
  */
-import { isIP } from 'node:net';
+import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
 import type { Events } from '../events.ts';
-import type { Address } from '../support/address.ts';
-import { isEligible } from './eligibility.ts';
+import type { FailureKind } from '../shared-memory/backend-failures.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
+import type { Address } from '../support/address.ts';
+import type { SetTimer } from '../support/timer.ts';
+import {
+  afterAnswer,
+  AGENT_SILENT,
+  conditionsOf,
+  createRecord,
+  effectiveState,
+  maxSessionsOf,
+  percentOf,
+  soundnessOf,
+  uncheckedHealth,
+  type AgentAnswer,
+  type BackendRecord,
+} from './backend-record.ts';
+import { buildSnapshot } from './build-snapshot.ts';
+import { Departed } from './departed.ts';
+import { mayEject } from './ejection.ts';
+import { Ejector } from './ejector.ts';
+import { judge, type Judgement, type OperatorState } from './eligibility.ts';
+import { ModeEvents } from './mode-events.ts';
+import { Ramps } from './ramps.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
-
-/** A backend as configured. */
-export interface BackendSettings {
-  readonly id: string;
-  readonly address: Address;
-  readonly weight: number;
-  readonly maxSessions: number | undefined;
-}
+import { backendStatus, REMOVED, UNJUDGED, type UpstreamStatus } from './upstream-status.ts';
 
 export interface UpstreamDeps {
   readonly shared: SharedState;
   readonly events: Events;
+  now(): number;
+  random(): number;
+  readonly setTimer: SetTimer;
   /** Hands a snapshot to the data plane. */
   publish(snapshot: UpstreamSnapshot): void;
 }
 
-interface BackendState {
-  readonly settings: BackendSettings;
-  readonly slot: number;
-  /** Where to connect now: the configured address, or what its name was last resolved to. */
-  address: Address | undefined;
-  healthy: boolean;
-}
-
-/** What `snapshot()` tells of a backend. */
-export interface BackendStatus {
-  readonly backend: string;
-  /** Where it is counted. */
-  readonly slot: number;
-  readonly weight: number;
-  readonly state: 'up' | 'down';
-  readonly sessions: number;
-  /** The numeric address in use, when the backend was configured by name. */
-  readonly address: Address | undefined;
-}
+type Party = 'operator' | 'agent';
 
 export class Upstream {
   readonly name: string;
+  readonly #config: UpstreamConfig;
   readonly #deps: UpstreamDeps;
-  readonly #backends: ReadonlyMap<string, BackendState>;
-  #isUp = true;
+  readonly #backends = new Map<string, BackendRecord>();
+  readonly #departed: Departed;
+  readonly #ejector: Ejector;
+  readonly #ramps: Ramps;
+  readonly #modeEvents: ModeEvents;
+  readonly #queueSlot: number;
   #publishing: NodeJS.Immediate | undefined;
+  #isStopped = false;
 
-  constructor(name: string, backends: readonly BackendSettings[], deps: UpstreamDeps) {
-    this.name = name;
+  constructor(config: UpstreamConfig, deps: UpstreamDeps) {
+    const { shared, events, setTimer } = deps;
+    const now = (): number => deps.now();
+    this.name = config.name;
+    this.#config = config;
     this.#deps = deps;
-    this.#backends = new Map(
-      backends.map(settings => [
-        settings.id,
-        {
-          settings,
-          slot: deps.shared.counts.slotOf(name, settings.id),
-          address: isNumeric(settings.address) ? settings.address : undefined,
-          // Before the first probe has answered, a backend is taken for healthy: connect errors are redispatched.
-          healthy: true,
-        },
-      ]),
-    );
+    this.#queueSlot = shared.counts.slotOfQueue(config.name);
+    this.#modeEvents = new ModeEvents(config.name, events);
+    const publishSoon = (): void => this.#publishSoon();
+    this.#departed = new Departed({ counts: shared.counts, setTimer, onLook: publishSoon });
+    this.#ejector = new Ejector(config, {
+      events,
+      failures: shared.failures,
+      now,
+      random: () => deps.random(),
+      setTimer,
+      mayEject: record => this.#mayEject(record),
+      onChange: publishSoon,
+    });
+    const ramp = (record: BackendRecord) => ({ upstream: this.name, backend: record.settings.id });
+    this.#ramps = new Ramps(config.slowStart, {
+      now,
+      setTimer,
+      onStarted: record => events.emit('backend:slowStart', { ...ramp(record), forMs: config.slowStart }),
+      onEnded: record => events.emit('backend:slowStartEnded', ramp(record)),
+      onStep: publishSoon,
+    });
+    for (const settings of config.backends) this.#create(settings, true);
   }
 
-  /** Hands the data plane a snapshot of what is known now. */
+  get ids(): readonly string[] {
+    return [...this.#backends.keys()];
+  }
+
+  has(id: string): boolean {
+    return this.#backends.has(id);
+  }
+
+  /** Hands the data plane a snapshot of what is known now, and tells what it means for the upstream as a whole. */
   publish(): void {
     clearImmediate(this.#publishing);
     this.#publishing = undefined;
-    this.#deps.publish({
-      name: this.name,
-      backends: Array.from(this.#backends.values(), ({ settings, slot, address, healthy }) => ({
-        id: settings.id,
-        slot,
-        address,
-        weight: settings.weight,
-        maxSessions: settings.maxSessions,
-        eligible: isEligible({ healthy, resolved: address !== undefined }),
-        trial: false,
-        resetSessions: false,
-      })),
-    });
+    if (this.#isStopped) return;
+    const { name } = this;
+    const { whenDown } = this.#config;
+    const records = [...this.#backends.values()];
+    const judgement = this.#judge(records);
+    this.#ramps.follow(records, judgement);
+    const leaving = this.#departed.resetting();
+    this.#deps.publish(
+      buildSnapshot({
+        ...{ name, whenDown, records, judgement, leaving },
+        permilleOf: record => this.#ramps.permilleOf(record),
+      }),
+    );
+    this.#modeEvents.follow(
+      judgement,
+      records.some(({ settled }) => !settled),
+      records.filter((_, i) => judgement.backends[i]?.takesSessions).map(({ settings }) => settings.id),
+    );
   }
 
-  /** Where the backend is now; undefined while its name has not been resolved. */
+  /** Nothing is published any more. Idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    clearImmediate(this.#publishing);
+    this.#departed.stop();
+    this.#ejector.stop();
+    this.#ramps.stop();
+  }
+
+  /** Where a backend is now; undefined while its name has not been resolved. */
   addressOf(id: string): Address | undefined {
-    return this.#backend(id).address;
+    return this.#backends.get(id)?.address;
   }
 
-  /** The active health check has reached a new verdict. */
-  setHealthy(id: string, healthy: boolean, reason: string): void {
-    this.#change(id, reason, backend => {
-      backend.healthy = healthy;
+  /** What operator and agent together want of it. */
+  stateOf(id: string): OperatorState {
+    const record = this.#backends.get(id);
+    return record === undefined ? 'ready' : effectiveState(record);
+  }
+
+  /** Takes a new backend in, or one that was removed back with the sessions it has left. */
+  add(settings: BackendConfig): void {
+    this.#departed.delete(settings.id);
+    this.#create(settings, false);
+    this.#deps.events.emit('backend:added', { upstream: this.name, backend: settings.id });
+    this.#publishSoon();
+  }
+
+  /** It gets no new sessions any more; those it has run on, unless they are to be reset. */
+  remove(id: string, { resetSessions }: { readonly resetSessions: boolean }): void {
+    this.#change(id, record => {
+      this.#backends.delete(id);
+      this.#ejector.forget(record);
+      this.#departed.add(record, resetSessions);
+      const sessions = this.#deps.shared.counts.live(record.slot);
+      this.#deps.events.emit('backend:removed', { upstream: this.name, backend: id, sessions });
     });
+  }
+
+  setOperatorState(id: string, state: OperatorState): void {
+    this.#change(id, record => {
+      if (record.operator === state) return;
+      this.#setState(record, state, 'operator', () => (record.operator = state));
+    });
+  }
+
+  setWeight(id: string, weight: number): void {
+    this.#change(id, record => {
+      if (record.weight === weight) return;
+      record.weight = weight;
+      this.#tellShare(record, 'operator');
+    });
+  }
+
+  /** Its agent has answered. */
+  hearAgent(id: string, answer: AgentAnswer): void {
+    const record = this.#find(id);
+    if (record === undefined) return;
+    const before = record.agent ?? AGENT_SILENT;
+    const after = afterAnswer(before, answer);
+    const reason = `its agent says ${after.health}${answer.why === undefined ? '' : `: ${answer.why}`}`;
+    this.#changeHealth(record, reason, () => {
+      record.agent = { ...after, state: before.state };
+    });
+    const isShareNew = after.percent !== before.percent || after.maxSessions !== before.maxSessions;
+    if (isShareNew) this.#tellShare(record, 'agent');
+    const isStateNew = after.state !== before.state;
+    if (isStateNew) this.#setState(record, after.state, 'agent', () => (record.agent = after));
+    // Most answers say nothing new.
+    if (isShareNew || isStateNew || after.health !== before.health) this.#publishSoon();
+  }
+
+  /** The active check has reached a verdict. */
+  setHealthy(id: string, healthy: boolean, reason: string): void {
+    this.#change(id, record => {
+      this.#changeHealth(record, reason, () => {
+        record.healthy = healthy;
+        record.settled = true;
+        record.checked = true;
+      });
+    });
+  }
+
+  /** One check was made; told before the verdict that it may lead to. */
+  noteProbe(id: string, passed: boolean): void {
+    const record = this.#find(id);
+    if (record === undefined) return;
+    record.checked = true;
+    if (passed) this.#ejector.onProbePassed(record);
+    else record.isOriginal = false;
+    // No verdict flips where one that was not trusted before is found not well.
+    const decides = !passed && !record.settled && this.#config.health.initial === 'checked';
+    if (decides) this.setHealthy(id, false, 'its first health check failed');
   }
 
   /** The backend's name was resolved, to another address than before or for the first time. */
   setAddress(id: string, address: Address): void {
-    this.#change(id, 'name resolved', backend => {
-      backend.address = address;
+    this.#change(id, record => {
+      this.#changeHealth(record, 'name resolved', () => {
+        record.address = address;
+      });
     });
   }
 
   /** The backend's name cannot be resolved and never could; a known address is kept instead. */
   reportUnresolved(id: string, reason: string): void {
-    this.#deps.events.emit('backend:down', { upstream: this.name, backend: id, reason });
-    this.#reportFlip();
+    this.#change(id, record => {
+      record.isOriginal = false;
+      this.#deps.events.emit('backend:down', { upstream: this.name, backend: id, reason });
+    });
   }
 
-  status(): readonly BackendStatus[] {
-    return Array.from(this.#backends.values(), backend => ({
-      backend: backend.settings.id,
-      slot: backend.slot,
-      weight: backend.settings.weight,
-      state: stateOf(backend),
-      sessions: this.#deps.shared.counts.live(backend.slot),
-      address: isNumeric(backend.settings.address) ? undefined : backend.address,
-    }));
+  /** A session could not connect to it. */
+  noteConnectFailure(id: string, failure: string): void {
+    const record = this.#find(id);
+    if (record !== undefined) record.lastFailure = failure;
   }
 
-  #change(id: string, reason: string, change: (backend: BackendState) => void): void {
-    const backend = this.#backend(id);
-    const before = stateOf(backend);
-    change(backend);
-    // Once per turn: when a thousand backends flip together, one snapshot tells of all of them.
+  /** A data plane has counted as many failures in a row as are too many. */
+  onFailing(id: string, kind: FailureKind): void {
+    const record = this.#find(id);
+    if (record !== undefined) this.#ejector.onFailing(record, kind);
+  }
+
+  /** The session that tried an ejected backend has an answer; `failure` is undefined when it went well. */
+  onTrialEnded(id: string, failure: string | undefined): void {
+    const record = this.#find(id);
+    if (record !== undefined) this.#ejector.onTrialEnded(record, failure);
+  }
+
+  /** Sessions of one data plane begin to wait for a backend with room, or do so no more. */
+  onQueueing(isQueueing: boolean): void {
+    this.#modeEvents.followQueue(isQueueing, this.#deps.shared.counts.live(this.#queueSlot));
+  }
+
+  /** With the slot of each backend, for its pool. */
+  status(): UpstreamStatus & { readonly slots: readonly number[] } {
+    const { counts } = this.#deps.shared;
+    const records = [...this.#backends.values()];
+    const { mode, backends } = this.#judge(records);
+    const removed = this.#departed.running();
+    return {
+      name: this.name,
+      strategy: this.#config.strategy,
+      mode,
+      queue: { waiting: counts.live(this.#queueSlot), max: this.#config.queue.max },
+      backends: [
+        ...records.map((record, i) =>
+          backendStatus(record, backends[i] ?? UNJUDGED, this.#ramps.permilleOf(record), counts),
+        ),
+        ...removed.map(record => backendStatus(record, REMOVED, 0, counts)),
+      ],
+      slots: [...records, ...removed].map(({ slot }) => slot),
+    };
+  }
+
+  #create(settings: BackendConfig, isOriginal: boolean): void {
+    const { id } = settings;
+    const slot = this.#deps.shared.counts.slotOf(this.name, id);
+    this.#backends.set(id, createRecord(settings, slot, this.#config.health, isOriginal));
+  }
+
+  /** Reports may come late: of a backend that has gone, or after the end. */
+  #find(id: string): BackendRecord | undefined {
+    return this.#isStopped ? undefined : this.#backends.get(id);
+  }
+
+  #judge(records: readonly BackendRecord[]): Judgement {
+    return judge(records.map(conditionsOf), this.#config);
+  }
+
+  /** Changes what is known of a backend, if it is still there, and publishes it with whatever else this turn brings. */
+  #change(id: string, change: (record: BackendRecord) => void): void {
+    const record = this.#find(id);
+    if (record === undefined) return;
+    change(record);
+    this.#publishSoon();
+  }
+
+  #publishSoon(): void {
     this.#publishing ??= setImmediate(() => this.publish());
-    const after = stateOf(backend);
-    if (after === before) return;
+  }
+
+  /** Tells when checks, agent and resolver together come to another result than before. */
+  #changeHealth(record: BackendRecord, reason: string, change: () => void): void {
+    const before = soundnessOf(record);
+    change();
+    const after = soundnessOf(record);
+    if (after === 'down') record.isOriginal = false;
+    if (after === before || after === 'unknown') return;
+    const { id } = record.settings;
     this.#deps.events.emit(`backend:${after}`, { upstream: this.name, backend: id, reason });
-    this.#reportFlip();
   }
 
-  /** Tells when the last backend has gone down, and when the first one is back. */
-  #reportFlip(): void {
-    const isUp = [...this.#backends.values()].some(backend => stateOf(backend) === 'up');
-    if (isUp === this.#isUp) return;
-    this.#isUp = isUp;
-    this.#deps.events.emit(isUp ? 'upstream:up' : 'upstream:down', { upstream: this.name });
+  #setState(record: BackendRecord, state: OperatorState, by: Party, change: () => void): void {
+    const before = effectiveState(record);
+    change();
+    const { id } = record.settings;
+    this.#deps.events.emit('backend:stateSet', { upstream: this.name, backend: id, state, by });
+    if (before === 'maint' || effectiveState(record) !== 'maint') return;
+    // It is not checked any more, and comes back as one that has never been checked.
+    this.#ejector.pardon(record);
+    Object.assign(record, uncheckedHealth(this.#config.health));
+    record.isOriginal = false;
   }
 
-  #backend(id: string): BackendState {
-    const backend = this.#backends.get(id);
-    if (backend === undefined) throw new RangeError(`upstream ${this.name} has no backend ${id}`);
-    return backend;
+  #tellShare(record: BackendRecord, by: Party): void {
+    const maxSessions = maxSessionsOf(record);
+    this.#deps.events.emit('backend:shareSet', {
+      upstream: this.name,
+      backend: record.settings.id,
+      weight: record.weight,
+      percent: percentOf(record),
+      ...(maxSessions === undefined ? {} : { maxSessions }),
+      by,
+    });
   }
-}
 
-/** Can it be connected to as it stands, without asking a resolver? */
-export function isNumeric(address: Address): boolean {
-  return address.kind === 'unix' || isIP(address.host) !== 0;
-}
-
-function stateOf({ healthy, address }: BackendState): 'up' | 'down' {
-  return isEligible({ healthy, resolved: address !== undefined }) ? 'up' : 'down';
+  #mayEject(record: BackendRecord): boolean {
+    const records = [...this.#backends.values()];
+    const { ejection } = this.#config;
+    return mayEject(records.map(conditionsOf), records.indexOf(record), this.#config, ejection.maxPercent);
+  }
 }

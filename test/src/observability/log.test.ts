@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import t from 'tap';
-import { Events } from '../../../src/events.ts';
+import { EVENT_NAMES, Events } from '../../../src/events.ts';
 import { logSessions } from '../../../src/observability/access-log.ts';
 import { logEvents } from '../../../src/observability/log-events.ts';
 import { createLog, type LogFormat, type LogLevel } from '../../../src/observability/log.ts';
@@ -79,6 +79,98 @@ void t.test('every change of state is one line', async t => {
     /draining: no new clients, 3 sessions have 30 s to end$/,
     /drained: every session has ended, 1 of them reset$/,
   ]);
+});
+
+void t.test('what happens to a backend is told so that one can act on it', async t => {
+  const { log, lines } = create('text');
+  const events = new Events();
+  logEvents(events, log, () => 0);
+  const backend = { upstream: 'app', backend: 'b:1' };
+  const reason = '5 connects in a row failed, the last: refused (ECONNREFUSED)';
+  events.emit('backend:ejected', { ...backend, reason, forMs: 5_300, times: 1 });
+  for (const times of [2, 3, 4, 11, 12, 21])
+    events.emit('backend:ejected', { ...backend, reason, forMs: 60_000, times });
+  events.emit('backend:ejected', { ...backend, reason, forMs: 250, times: 1 });
+  events.emit('backend:trial', backend);
+  events.emit('backend:restored', { ...backend, reason: 'a health check has passed' });
+  events.emit('backend:stateSet', { ...backend, state: 'drain', by: 'operator' });
+  events.emit('backend:stateSet', { ...backend, state: 'maint', by: 'agent' });
+  events.emit('backend:stateSet', { ...backend, state: 'ready', by: 'operator' });
+  events.emit('backend:shareSet', { ...backend, weight: 2, percent: 75, maxSessions: 30, by: 'agent' });
+  events.emit('backend:shareSet', { ...backend, weight: 2, percent: 100, by: 'operator' });
+  events.emit('backend:slowStart', { ...backend, forMs: 30_000 });
+  events.emit('backend:slowStartEnded', backend);
+  events.emit('backend:added', backend);
+  events.emit('backend:removed', { ...backend, sessions: 1 });
+  events.emit('backend:removed', { ...backend, sessions: 12 });
+  const ejected = /warn {2}backend b:1 of app is ejected for /.source;
+  t.match(await lines(), [
+    new RegExp(
+      `${ejected}5\\.3 s \\(1st time\\): 5 connects in a row failed, the last: refused \\(ECONNREFUSED\\)$`,
+    ),
+    ...['2nd', '3rd', '4th', '11th', '12th', '21st'].map(
+      nth => new RegExp(`${ejected}60 s \\(${nth} time\\): `),
+    ),
+    new RegExp(`${ejected}250 ms \\(1st time\\): `),
+    /info {2}backend b:1 of app is on trial: its ejection is over, and the next session tries it$/,
+    /info {2}backend b:1 of app is no longer ejected: a health check has passed$/,
+    /backend b:1 of app is set to drain by an operator: it gets no new sessions$/,
+    /backend b:1 of app is set to maint by its agent: it gets no new sessions and is not checked$/,
+    /backend b:1 of app is set to ready by an operator: it may get sessions$/,
+    /backend b:1 of app gets another share from its agent: weight 2, of which 75 % count, maxSessions 30$/,
+    /backend b:1 of app gets another share from an operator: weight 2, no maxSessions$/,
+    /backend b:1 of app starts slowly: it has its whole share in 30 s$/,
+    /backend b:1 of app has its whole share$/,
+    /backend b:1 of app is added$/,
+    /backend b:1 of app is removed: 1 session is left$/,
+    /backend b:1 of app is removed: 12 sessions are left$/,
+  ]);
+});
+
+void t.test('what happens to an upstream says who gets the sessions now', async t => {
+  const { log, lines } = create('text');
+  const events = new Events();
+  logEvents(events, log, () => 0);
+  const upstream = 'app';
+  events.emit('upstream:panic', { upstream, well: 1, of: 4 });
+  events.emit('upstream:panicEnded', { upstream, well: 2, of: 4 });
+  events.emit('upstream:panic', { upstream, well: 0, of: 1 });
+  events.emit('upstream:backups', { upstream, backends: ['b:1'] });
+  events.emit('upstream:backups', { upstream, backends: ['b:1', 'b:2'] });
+  events.emit('upstream:backupsEnded', { upstream });
+  events.emit('upstream:queueing', { upstream });
+  events.emit('upstream:queueingEnded', { upstream });
+  events.emit('upstream:down', { upstream });
+  events.emit('upstream:up', { upstream });
+  t.match(await lines(), [
+    /error upstream app panics: only 1 of 4 backends is well, so health is ignored and all of them get sessions$/,
+    /info {2}upstream app panics no longer: 2 of 4 backends are well, and health counts again$/,
+    /error upstream app panics: none of 1 backends is well, so health is ignored/,
+    /warn {2}upstream app has no other backend left: backup b:1 stands in$/,
+    /warn {2}upstream app has no other backend left: 2 backups stand in$/,
+    /info {2}upstream app needs its backups no longer$/,
+    /warn {2}upstream app lets sessions wait: every backend is at its maxSessions$/,
+    /info {2}upstream app has had room for every session for a second$/,
+    /error upstream app has no backend left: clients are turned away$/,
+    /info {2}upstream app has a backend again$/,
+  ]);
+});
+
+void t.test('every event but those of single sessions has a line', async t => {
+  const { log } = create('json');
+  const heard = new Set<string>();
+  logEvents(
+    {
+      on(name) {
+        heard.add(name);
+        return () => undefined;
+      },
+    },
+    log,
+    () => 0,
+  );
+  const silent = EVENT_NAMES.filter(name => !heard.has(name));
+  t.same(silent, ['listener:resumed', 'session:closed']);
 });
 
 void t.test(

@@ -1,0 +1,102 @@
+/**
+ * Events of single backends → log lines: what has happened to it, and what that means for its sessions.
+ *
+ * Place: a part of log-events.ts. What takes sessions away from a backend is a warning, unless an operator wanted it.
+ */
+import type { EventSource } from './event-source.ts';
+import type { Log } from './log.ts';
+import type { Seldom } from './seldom.ts';
+
+export function logBackends(source: EventSource, log: Log, seldom: Seldom): void {
+  source.on('backend:up', event =>
+    log.write('info', 'backendUp', `${nameOf(event)} is up: ${event.reason}`, event),
+  );
+  source.on('backend:down', event =>
+    log.write('warn', 'backendDown', `${nameOf(event)} is down: ${event.reason}`, event),
+  );
+  source.on('backend:ejected', event =>
+    log.write(
+      'warn',
+      'backendEjected',
+      `${nameOf(event)} is ejected for ${seconds(event.forMs)} (${ordinal(event.times)} time): ${event.reason}`,
+      event,
+    ),
+  );
+  source.on('backend:trial', event =>
+    log.write(
+      'info',
+      'backendTrial',
+      `${nameOf(event)} is on trial: its ejection is over, and the next session tries it`,
+      event,
+    ),
+  );
+  source.on('backend:restored', event =>
+    log.write('info', 'backendRestored', `${nameOf(event)} is no longer ejected: ${event.reason}`, event),
+  );
+  source.on('backend:stateSet', event => {
+    const means = {
+      ready: 'it may get sessions',
+      drain: 'it gets no new sessions',
+      maint: 'it gets no new sessions and is not checked',
+    }[event.state];
+    const by = event.by === 'operator' ? 'an operator' : 'its agent';
+    log.write(
+      'info',
+      'backendStateSet',
+      `${nameOf(event)} is set to ${event.state} by ${by}: ${means}`,
+      event,
+    );
+  });
+  source.on('backend:shareSet', event => {
+    const { weight, percent, maxSessions, by } = event;
+    const shares = [
+      `weight ${weight}${percent === 100 ? '' : `, of which ${percent} % count`}`,
+      maxSessions === undefined ? 'no maxSessions' : `maxSessions ${maxSessions}`,
+    ];
+    const whose = by === 'operator' ? 'an operator' : 'its agent';
+    const message = `${nameOf(event)} gets another share from ${whose}: ${shares.join(', ')}`;
+    log.write('info', 'backendShareSet', message, event);
+  });
+  source.on('backend:slowStart', event =>
+    log.write(
+      'info',
+      'backendSlowStart',
+      `${nameOf(event)} starts slowly: it has its whole share in ${seconds(event.forMs)}`,
+      event,
+    ),
+  );
+  source.on('backend:slowStartEnded', event =>
+    log.write('info', 'backendSlowStartEnded', `${nameOf(event)} has its whole share`, event),
+  );
+  source.on('backend:added', event => log.write('info', 'backendAdded', `${nameOf(event)} is added`, event));
+  source.on('backend:removed', event => {
+    const rest = event.sessions === 1 ? '1 session is left' : `${event.sessions} sessions are left`;
+    log.write('info', 'backendRemoved', `${nameOf(event)} is removed: ${rest}`, event);
+  });
+  source.on('backend:connectFailed', event =>
+    seldom(`connect ${event.upstream} ${event.backend} ${event.reason}`, more =>
+      log.write(
+        'warn',
+        'connectFailed',
+        `cannot connect to ${event.backend} of ${event.upstream}: ${event.reason} (${event.code})${more}`,
+        event,
+      ),
+    ),
+  );
+}
+
+function nameOf({ upstream, backend }: { readonly upstream: string; readonly backend: string }): string {
+  return `backend ${backend} of ${upstream}`;
+}
+
+/** With one decimal where that says something. */
+function seconds(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`;
+}
+
+/** 1st, 2nd, 3rd, 4th, 11th, 21st. */
+function ordinal(count: number): string {
+  const isTeen = Math.floor(count / 10) % 10 === 1;
+  const ending = isTeen ? undefined : { 1: 'st', 2: 'nd', 3: 'rd' }[count % 10];
+  return `${count}${ending ?? 'th'}`;
+}

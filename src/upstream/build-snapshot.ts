@@ -1,0 +1,70 @@
+/**
+ * One upstream's snapshot for the data plane: judgement and records as plain values.
+ *
+ * Place: `Upstream` publishes it. Pure.
+ * Invariants: weights are whole numbers in one proportion; a backend that gets sessions in panic is not reset.
+ */
+import type { UpstreamConfig } from '../config/schema.ts';
+import { effectiveState, maxSessionsOf, percentOf, type BackendRecord } from './backend-record.ts';
+import type { BackendJudgement, Judgement } from './eligibility.ts';
+import { scaleMaxSessions, scaleWeights } from './slow-start.ts';
+import type { BackendSnapshot, UpstreamSnapshot } from './snapshot.ts';
+
+export interface SnapshotParts {
+  readonly name: string;
+  readonly whenDown: UpstreamConfig['whenDown'];
+  readonly records: readonly BackendRecord[];
+  /** Of the records, in their order. */
+  readonly judgement: Judgement;
+  /** Removed backends whose sessions are to be reset. */
+  readonly leaving: readonly BackendRecord[];
+  permilleOf(record: BackendRecord): number;
+}
+
+export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
+  const { name, records, judgement, leaving } = parts;
+  const weights = scaleWeights(
+    records.map(record => ({
+      weight: record.weight,
+      permille: parts.permilleOf(record),
+      percent: percentOf(record),
+    })),
+  );
+  const staying = records.map((record, i): BackendSnapshot => {
+    const {
+      takesSessions = false,
+      trial = false,
+      state = 'down',
+    }: Partial<BackendJudgement> = judgement.backends[i] ?? {};
+    return {
+      id: record.settings.id,
+      slot: record.slot,
+      address: record.address,
+      weight: weights[i] ?? 0,
+      maxSessions: scaleMaxSessions(maxSessionsOf(record), parts.permilleOf(record)),
+      eligible: takesSessions,
+      trial,
+      resetSessions: parts.whenDown === 'reset' && !takesSessions && isDown(record, state),
+    };
+  });
+  return { name, backends: [...staying, ...leaving.map(leavingSnapshot)] };
+}
+
+/** Down by check or agent, or in maint; not one that only waits for its first check. */
+function isDown(record: BackendRecord, state: BackendJudgement['state']): boolean {
+  if (effectiveState(record) === 'maint') return true;
+  return state !== 'unresolved' && record.settled && (!record.healthy || record.agent?.health === 'down');
+}
+
+function leavingSnapshot({ settings, slot, address }: BackendRecord): BackendSnapshot {
+  return {
+    id: settings.id,
+    slot,
+    address,
+    weight: 0,
+    maxSessions: settings.maxSessions,
+    eligible: false,
+    trial: false,
+    resetSessions: true,
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * One upstream with everything that finds out about its backends: the model, a resolver per name, the checks.
+ *
+ * Place: `ControlPlane` holds one per upstream. Operators' changes of membership and state come in here, because
+ * resolvers and checks must follow them.
+ * Invariants: a backend is checked from `start` on while it is a member and not in maint; it has a resolver while
+ * it is a member and was configured by name; nothing runs on after `stop`.
+ */
+import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
+import type { Engine } from '../engine/engine.ts';
+import { isNumeric, type AgentAnswer } from './backend-record.ts';
+import { createHealthChecks, type Checks } from './checks.ts';
+import type { OperatorState } from './eligibility.ts';
+import { Resolver } from './resolver.ts';
+import { Upstream, type UpstreamDeps } from './upstream.ts';
+
+export interface UpstreamControlDeps extends UpstreamDeps {
+  /** Probes connect with it. */
+  readonly engine: Engine;
+}
+
+export class UpstreamControl {
+  readonly config: UpstreamConfig;
+  readonly upstream: Upstream;
+  readonly #resolvers = new Map<string, Resolver>();
+  readonly #checks: Checks | undefined;
+  /** Backends that are checked now. */
+  readonly #checked = new Set<string>();
+  #hasStarted = false;
+
+  constructor(config: UpstreamConfig, deps: UpstreamControlDeps) {
+    this.config = config;
+    const upstream = new Upstream(config, deps);
+    this.upstream = upstream;
+    this.#checks = createHealthChecks(config.health, {
+      engine: deps.engine,
+      random: () => deps.random(),
+      addressOf: backend => upstream.addressOf(backend),
+      onFlip: (backend, healthy, reason) => {
+        upstream.setHealthy(backend, healthy, reason);
+        if (!healthy) this.#resolvers.get(backend)?.tryNext();
+      },
+      onProbe: (backend, passed) => upstream.noteProbe(backend, passed),
+    });
+  }
+
+  /** Begins to resolve the names of its backends; resolves after the first answer to each, good or bad. */
+  async resolve(): Promise<void> {
+    await Promise.all(this.config.backends.map(backend => this.#resolve(backend)));
+  }
+
+  /** Begins the checks, at once and in parallel. */
+  start(): void {
+    this.#hasStarted = true;
+    for (const id of this.upstream.ids) this.#followChecks(id);
+  }
+
+  stop(): void {
+    this.upstream.stop();
+    this.#checks?.stop();
+    for (const resolver of this.#resolvers.values()) resolver.stop();
+    this.#resolvers.clear();
+  }
+
+  setState(id: string, state: OperatorState): void {
+    this.upstream.setOperatorState(id, state);
+    this.#followChecks(id);
+  }
+
+  /** The agent of a backend has answered. */
+  hearAgent(id: string, answer: AgentAnswer): void {
+    this.upstream.hearAgent(id, answer);
+    this.#followChecks(id);
+  }
+
+  add(backend: BackendConfig): void {
+    this.upstream.add(backend);
+    void this.#resolve(backend);
+    this.#followChecks(backend.id);
+  }
+
+  remove(id: string, options: { readonly resetSessions: boolean }): void {
+    this.upstream.remove(id, options);
+    this.#resolvers.get(id)?.stop();
+    this.#resolvers.delete(id);
+    this.#followChecks(id);
+  }
+
+  async #resolve({ id, address }: BackendConfig): Promise<void> {
+    if (address.kind !== 'tcp' || isNumeric(address)) return;
+    const resolver = new Resolver(address.host, {
+      onResolved: host => this.upstream.setAddress(id, { ...address, host }),
+      onUnresolved: reason => this.upstream.reportUnresolved(id, reason),
+    });
+    this.#resolvers.set(id, resolver);
+    await resolver.start();
+  }
+
+  #followChecks(id: string): void {
+    const isWanted = this.#hasStarted && this.upstream.has(id) && this.upstream.stateOf(id) !== 'maint';
+    if (isWanted === this.#checked.has(id)) return;
+    if (isWanted) {
+      this.#checked.add(id);
+      this.#checks?.add(id);
+    } else {
+      this.#checked.delete(id);
+      this.#checks?.remove(id);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * An upstream and its backends as `snapshot()` shows them: plain values for people and programs.
+ *
+ * Place: `Upstream.status()` makes them, `LoadBalancer.snapshot()` adds the pools.
+ */
+import type { LiveCounts } from '../shared-memory/live-counts.ts';
+import { percentOf, type AgentWord, type BackendRecord } from './backend-record.ts';
+import type { BackendJudgement, BackendStateWord, OperatorState, UpstreamMode } from './eligibility.ts';
+import { WHOLE } from './slow-start.ts';
+
+/** One backend, as `snapshot()` shows it, but for its pool. */
+export interface BackendStatus {
+  /** Its configured address. */
+  readonly backend: string;
+  /**
+   * `up`: well. `standby`: a backup that is well and not needed. `down`: by its checks or its agent. `unresolved`:
+   * its name has no address. `ejected`, `trial`: out after failures of live sessions, or about to be tried again.
+   * `drain`, `maint`: set by an operator or its agent, or of weight 0. `removed`: only its sessions are still there.
+   */
+  readonly state: BackendStateWord | 'removed';
+  /** Whether new sessions may go to it; in panic also to those that are not well. */
+  readonly takesSessions: boolean;
+  /** What its checks say; `unchecked` before the first one and without checks. */
+  readonly health: 'up' | 'down' | 'unchecked';
+  /** What an operator has set. */
+  readonly operator: OperatorState;
+  /** What its agent says, once it has said something. */
+  readonly agent: AgentWord | undefined;
+  readonly backup: boolean;
+  /** While it is ejected or on trial: how often in a row it was ejected, and for how long this time. */
+  readonly ejection: { readonly times: number; readonly forMs: number } | undefined;
+  /** What slow start and agent leave of its weight: 1 for all of it; an agent can also give it more. */
+  readonly share: number;
+  /** As configured, or as an operator has set it since. */
+  readonly weight: number;
+  /** Sessions that hold it now. */
+  readonly sessions: number;
+}
+
+/** One upstream, as `snapshot()` shows it, but for the pools. */
+export interface UpstreamStatus {
+  readonly name: string;
+  readonly strategy: string;
+  /** `backups`: they stand in. `panic`: too few are well, so health is ignored. `down`: nobody gets sessions. */
+  readonly mode: UpstreamMode;
+  /** Sessions that wait for a backend with room, and how many may. */
+  readonly queue: { readonly waiting: number; readonly max: number };
+  readonly backends: readonly BackendStatus[];
+}
+
+export function backendStatus(
+  record: BackendRecord,
+  { state, takesSessions }: Pick<BackendStatus, 'state' | 'takesSessions'>,
+  permille: number,
+  counts: LiveCounts,
+): BackendStatus {
+  const { settings, slot, checked, healthy, operator, agent, ejection, weight } = record;
+  return {
+    backend: settings.id,
+    state,
+    takesSessions,
+    health: !checked ? 'unchecked' : healthy ? 'up' : 'down',
+    operator,
+    agent,
+    backup: settings.backup,
+    ejection: ejection.phase === 'none' ? undefined : { times: ejection.times, forMs: ejection.forMs },
+    share: (permille / WHOLE) * (percentOf(record) / 100),
+    weight,
+    sessions: counts.live(slot),
+  };
+}
+
+/** What is left of a backend that was removed: its sessions. */
+export const REMOVED = { state: 'removed', takesSessions: false } as const satisfies Pick<
+  BackendStatus,
+  'state' | 'takesSessions'
+>;
+
+/** For a judgement that has nothing to say of it. */
+export const UNJUDGED: BackendJudgement = { takesSessions: false, trial: false, well: false, state: 'down' };

@@ -1,0 +1,160 @@
+/** Ejection as an upstream lives through it: reports, timers, trials, and what data planes find in shared memory. */
+import t from 'tap';
+import { createModel, id } from '../../harness/upstream-model.ts';
+
+const [one, two, three] = [id(1), id(2), id(3)];
+
+void t.test('ejected, tried, restored: one event and one snapshot each', async t => {
+  const model = createModel(2);
+  const { failures } = model.shared;
+  const slot = model.slotOf(one);
+  model.upstream.noteConnectFailure(one, 'timeout (ETIMEDOUT)');
+  model.upstream.noteConnectFailure(one, 'refused (ECONNREFUSED)');
+  model.fail(one);
+  await model.turn();
+  t.same(model.told(), [
+    `backend:ejected ${one} 5 connects in a row failed, the last: refused (ECONNREFUSED) 5000 1`,
+  ]);
+  t.match(model.find(one), { eligible: false, trial: false, resetSessions: false });
+  t.match(model.status(one), { state: 'ejected', ejection: { times: 1, forMs: 5_000 } });
+  t.equal(failures.inARow(slot, 'connect'), 0, 'failures are forgotten');
+
+  model.clock.advance(4_999);
+  t.same(model.told(), []);
+  failures.failed(slot, 'connect');
+  model.clock.advance(1);
+  await model.turn();
+  t.same(model.told(), [`backend:trial ${one}`]);
+  t.match(model.find(one), { eligible: false, trial: true });
+  t.match(model.status(one), { state: 'trial' });
+  t.equal(failures.inARow(slot, 'connect'), 0, 'also those of sessions that had begun before');
+  t.ok(failures.isTrialOnOffer(slot));
+
+  t.ok(failures.takeTrial(slot));
+  model.upstream.onTrialEnded(one, undefined);
+  await model.turn();
+  t.same(model.told(), [`backend:restored ${one} the session that tried it went well`]);
+  t.match(model.find(one), { eligible: true, trial: false });
+  t.equal(model.status(one)?.ejection, undefined);
+  t.notOk(failures.isTrialOnOffer(slot));
+});
+
+void t.test('a trial that fails ejects for longer; an answer that comes twice counts once', async t => {
+  const model = createModel(2);
+  model.fail(one);
+  model.clock.advance(5_000);
+  model.told();
+  model.upstream.onTrialEnded(one, 'refused (ECONNREFUSED)');
+  model.upstream.onTrialEnded(one, undefined);
+  t.same(model.told(), [
+    `backend:ejected ${one} the session that tried it failed: refused (ECONNREFUSED) 10000 2`,
+  ]);
+  t.notOk(model.shared.failures.isTrialOnOffer(model.slotOf(one)));
+  model.clock.advance(10_000);
+  t.same(model.told(), [`backend:trial ${one}`]);
+});
+
+void t.test('failures while it is out already, or that a success has undone, eject nobody', async t => {
+  const model = createModel(2);
+  model.fail(one);
+  model.told();
+  model.fail(one);
+  model.clock.advance(5_000);
+  model.fail(one);
+  t.same(model.told(), [`backend:trial ${one}`]);
+  model.shared.failures.failed(model.slotOf(two), 'connect');
+  model.upstream.onFailing(two, 'connect');
+  t.same(model.told(), [], 'there is one in a row by now');
+});
+
+void t.test('no more are out at a time than maxPercent, and never the last one', async t => {
+  const model = createModel(4);
+  for (const backend of [one, two, three, id(4)]) model.fail(backend);
+  await model.turn();
+  t.same(model.takers(), [3, 4]);
+  t.equal(model.told().length, 2);
+  const alone = createModel(1, { panicBelow: 0, ejection: { maxPercent: 100 } });
+  alone.fail(one);
+  t.same(alone.told(), []);
+});
+
+void t.test('in panic nobody is ejected, and what is ejected gets sessions', async t => {
+  const model = createModel(4);
+  model.fail(one);
+  for (const backend of [two, three]) model.upstream.setHealthy(backend, false, 'refused');
+  await model.turn();
+  model.told();
+  t.same(model.takers(), [1, 2, 3, 4]);
+  model.fail(id(4));
+  t.same(model.told(), []);
+  model.clock.advance(5_000);
+  await model.turn();
+  t.match(model.find(one), { eligible: true, trial: false }, 'nor is anybody on trial');
+  model.upstream.setHealthy(two, true, 'passed');
+  await model.turn();
+  t.match(model.find(one), { eligible: false, trial: true }, 'before it is over');
+});
+
+void t.test('a health check that passes ends an ejection for failed connects', async t => {
+  const model = createModel(2);
+  model.fail(one);
+  model.told();
+  model.upstream.noteProbe(one, false);
+  t.same(model.told(), []);
+  model.upstream.noteProbe(one, true);
+  t.same(model.told(), [`backend:restored ${one} a health check has passed`]);
+  t.same(model.clock.delaysMs, [], 'and its timer');
+  model.upstream.noteProbe(one, true);
+  t.same(model.told(), []);
+});
+
+void t.test('one for silence only where the check makes the backend speak', async t => {
+  const early = { ejection: { earlyClose: '100ms' } };
+  const tcp = createModel(2, early);
+  tcp.fail(one, 'earlyClose');
+  t.same(tcp.told(), [`backend:ejected ${one} 5 sessions in a row ended within 100ms without a byte 5000 1`]);
+  tcp.upstream.noteProbe(one, true);
+  t.same(tcp.told(), []);
+  for (const health of [
+    { type: 'http' as const },
+    { type: 'sendExpect' as const, preset: 'redis' as const },
+  ]) {
+    const model = createModel(2, { ...early, health });
+    model.fail(one, 'earlyClose');
+    model.told();
+    model.upstream.noteProbe(one, true);
+    t.same(model.told(), [`backend:restored ${one} a health check has passed`]);
+  }
+});
+
+void t.test('a single failure is told as one', async t => {
+  const model = createModel(4, { ejection: { failures: 1, earlyClose: '1s' } });
+  model.upstream.noteConnectFailure(one, 'timeout (ETIMEDOUT)');
+  model.fail(one, 'connect', 1);
+  model.fail(two, 'earlyClose', 1);
+  t.same(model.told(), [
+    `backend:ejected ${one} a connect failed: timeout (ETIMEDOUT) 5000 1`,
+    `backend:ejected ${two} a session ended within 1s without a byte 5000 1`,
+  ]);
+});
+
+void t.test('with ejection off nobody is ejected', async t => {
+  const model = createModel(2, { ejection: 'off' });
+  model.fail(one, 'connect', 1_000);
+  t.same(model.told(), []);
+});
+
+void t.test('whoever is removed leaves no timer and no trial behind', async t => {
+  const model = createModel(3, { ejection: { maxPercent: 100 } });
+  model.fail(one);
+  model.clock.advance(5_000);
+  model.fail(two);
+  model.told();
+  model.upstream.remove(one, { resetSessions: false });
+  model.upstream.remove(two, { resetSessions: false });
+  t.notOk(model.shared.failures.isTrialOnOffer(model.slotOf(one)));
+  t.same(model.clock.delaysMs, []);
+  model.fail(three);
+  model.upstream.stop();
+  t.same(model.clock.delaysMs, []);
+});
