@@ -51,8 +51,8 @@ export class BackendRuntime {
       this.pool.suspend();
     }
     this.#address = snapshot.address;
-    // A backend on trial gets the connection of one session, and no spare ones.
-    if (snapshot.eligible && snapshot.weight > 0 && !snapshot.trial) this.pool.resume();
+    // One on trial is not eligible: it gets the connection of one session, and no spare ones.
+    if (snapshot.eligible && snapshot.weight > 0) this.pool.resume();
     else this.pool.suspend();
   }
 }

@@ -135,7 +135,7 @@ export class UpstreamRuntime {
       const runtime = this.#backends.get(backend.id) ?? this.#addBackend(backend);
       runtime.update(backend);
       const { weight, maxSessions, trial } = backend;
-      if (backend.eligible) eligible.push({ runtime, weight, maxSessions, trial });
+      if (backend.eligible || trial) eligible.push({ runtime, weight, maxSessions, trial });
     }
     this.#picker = this.#createPicker(eligible, this.#picker);
     if (this.#picker.isEmpty) this.line.recheckAll();

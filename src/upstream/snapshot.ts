@@ -19,7 +19,10 @@ export interface BackendSnapshot {
   readonly maxSessions: number | undefined;
   /** May new sessions be sent to it? */
   readonly eligible: boolean;
-  /** Its ejection is over, and one session may try it: whoever takes the trial that control has put on offer. */
+  /**
+   * Its ejection is over, and one session may try it, although it is not eligible: whoever takes the trial that
+   * control has put on offer.
+   */
   readonly trial: boolean;
   /** Its sessions are to be reset: it is down, and `whenDown` says so. */
   readonly resetSessions: boolean;

@@ -139,7 +139,7 @@ await t.test('what is wrong in a flag is told by the name of the flag', t => {
       '--strategy: expected one of roundrobin, leastconn, iphash, random, p2c, ewma, first, or a path such as ./my-strategy.js, got "lestconn"; did you mean "leastconn"?',
     ],
     [{ backends, listen: [':80', '80'] }, '--listen: expected a port, as in 80:5432, got "80"'],
-    [{ backends, health: 'on' }, '--health: expected one of tcp, off, got "on"'],
+    [{ backends, health: 'on' }, '--health: expected one of tcp, http, sendExpect, tls, off, got "on"'],
     [
       { backends, healthInterval: '5x' },
       '--health-interval: expected a duration such as 250ms, 5s, 10m or 1h, got "5x"',

@@ -40,7 +40,7 @@ function setUp(
   };
   const offer = () => {
     fake.shared.failures.offerTrial(slot);
-    fake.apply({ ...backends, [A]: { trial: true } });
+    fake.apply({ ...backends, [A]: { eligible: false, trial: true } });
   };
   const pass = (ms: number) => (nowMs += ms);
   return { ...fake, timers, told, slot, open, fail, connected, offer, pass };

@@ -128,7 +128,7 @@ void t.test('a remembered client comes back to its backend, over whatever the st
 });
 
 void t.test('with only a backend on trial, those who may not have it find no backend', async t => {
-  const { upstream, shared, counts } = createFakeUpstream({ [A]: { trial: true } });
+  const { upstream, shared, counts } = createFakeUpstream({ [A]: { eligible: false, trial: true } });
   shared.failures.offerTrial(counts.slotOf('app', A));
   t.ok(leaseOf(upstream.picker.pick('')).isTrial);
   t.equal(upstream.picker.pick(''), 'noBackend');
