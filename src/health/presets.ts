@@ -3,7 +3,7 @@
  *
  * Place: data for send-expect-probe.ts. All bytes are latin1 text. Each asks for nothing that needs an account, says
  * goodbye as the protocol has it, and takes a server for well that answers although it will not let us in.
- * Sources: redis.io protocol reference; PostgreSQL "SSL session encryption" of its message flow; MySQL protocol
+ * Sources: redis.io protocol reference; PostgreSQL "Message Flow" (GSSAPI session encryption); MySQL protocol
  * HandshakeV10 and ERR_Packet; RFC 5321 3.1, 4.2; RFC 4253 4.2. docs/health-checks.md says what servers log.
  */
 
@@ -30,11 +30,13 @@ export const PRESETS = {
     expected: '+PONG',
   },
   postgres: {
-    // SSLRequest: answered by one byte before anybody logs in, S or N.
-    send: '\x00\x00\x00\x08\x04\xd2\x16\x2f',
-    pass: /^[SN]/,
-    fail: /^[^SN]/,
-    expected: 'S or N',
+    // GSSENCRequest: answered by one byte, G or N, before anybody logs in. Not SSLRequest: a server with TLS on logs
+    // an error for each client that leaves after it (measured with 15.18). Servers before 12 know only that one.
+    send: '\x00\x00\x00\x08\x04\xd2\x16\x30',
+    pass: /^(?:[GN]|E.*unsupported frontend protocol)/s,
+    // An error, with its message as the field M or, when the server could not even fork, as it is.
+    fail: /^(?:E(?!.*unsupported frontend protocol)(?:\x00.*?\x00M)?(?<said>[^\x00]+)\x00|[^GNE])/s,
+    expected: 'G or N',
   },
   mysql: {
     // Length in three bytes, sequence number, then 10 for the version of the protocol, or 255 and an error.

@@ -224,7 +224,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
   [
     'an unknown key',
     withBackend({ address: '10.0.0.1:80', zone: 'a' }),
-    'upstreams[0].backends[0]: unknown key "zone"; expected one of the keys address, weight, maxSessions',
+    'upstreams[0].backends[0]: unknown key "zone"; expected one of the keys address, weight, maxSessions, backup',
   ],
   [
     'a misspelled key at the top',
@@ -249,7 +249,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
   [
     'a health check of an unknown type',
     withUpstream({ health: { type: 'tpc' } }),
-    'upstreams[0].health.type: expected one of tcp, off, got "tpc"; did you mean "tcp"?',
+    'upstreams[0].health.type: expected one of tcp, http, sendExpect, tls, off, got "tpc"; did you mean "tcp"?',
   ],
   [
     'an unknown key in health',
