@@ -79,6 +79,16 @@ const BAD: [name: string, keys: Keys, line: string][] = [
     '.status: expected statuses such as 200, 200-399 or 200-299,301, each from 100 to 599, got "99-200"',
   ],
   [
+    'a status that is no status',
+    { type: 'http', status: 200.5 },
+    '.status: expected statuses such as 200, 200-399 or 200-299,301, each from 100 to 599, got 200.5',
+  ],
+  [
+    'statuses as a list',
+    { type: 'http', status: [200] },
+    '.status: expected statuses such as 200, 200-399 or 200-299,301, each from 100 to 599, got a list',
+  ],
+  [
     'a body with HEAD',
     { type: 'http', method: 'HEAD', body: 'ok' },
     '.body: expected no body with method HEAD, which is answered without one, got "ok"',
@@ -187,7 +197,7 @@ void t.test('what goes together is accepted', async t => {
       status: '200,301-302',
       tls: true,
     },
-    { type: 'http', method: 'GET', body: 'größe' },
+    { type: 'http', method: 'GET', body: 'größe', status: 200 },
     { type: 'tls', tls: { verify: false, serverName: 'app.internal' } },
     { type: 'sendExpect', sendHex: '00 ff', expectPattern: '^\\x00' },
     { type: 'sendExpect', preset: 'mysql', port: 3307 },
