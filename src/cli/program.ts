@@ -112,7 +112,7 @@ function addRunOptions(program: Command): Command {
       '-l, --listen <address>',
       'address to accept on, repeatable; :8080 means all (default: 127.0.0.1:8080)',
     ).argParser(collect),
-    option('--health <type>', 'tcp (default) or off'),
+    option('--health <type>', 'tcp (default), http:/path, tls or off'),
     option('--health-interval <duration>', 'time between health checks (default: 2s)'),
     option('--connect-timeout <duration>', 'for one attempt to reach a backend (default: 5s)'),
     option('--idle-timeout <duration>', 'ends a session without traffic (default: 10m)'),

@@ -84,8 +84,10 @@ export function configFromFlags(
       issues.push(severalIssue(option, path, targets.length));
       continue;
     }
-    origins.push({ path, option });
-    if (given !== undefined) input = placed(input, path, valueOf(flag, given));
+    for (const [place, value] of flag === 'health' ? healthPlaces(given) : [[path, given] as const]) {
+      origins.push({ path: place, option });
+      if (value !== undefined) input = placed(input, place, valueOf(flag, value));
+    }
   }
   return { input, origins, issues };
 }
@@ -104,6 +106,16 @@ function valueOf(flag: FlagName, given: string | boolean | readonly string[]): u
   if (isNumber) return /^-?\d{1,15}$/.test(given) ? Number(given) : given;
   if (flag === 'accessLog') return YES_OR_NO.get(given) ?? given;
   return given;
+}
+
+/** `http:/path` says two things; every other text is the type. */
+function healthPlaces(given: RunFlags[FlagName]): [Path, RunFlags[FlagName]][] {
+  const path = typeof given === 'string' ? /^http:(.*)$/s.exec(given)?.[1] : undefined;
+  if (path === undefined) return [[TARGETS.health, given]];
+  return [
+    [TARGETS.health, 'http'],
+    [['upstreams', 0, 'health', 'path'], path],
+  ];
 }
 
 const YES_OR_NO: ReadonlyMap<string, boolean> = new Map([

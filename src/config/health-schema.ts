@@ -109,7 +109,9 @@ export const healthCheck = section({
     .optional()
     .describe('`http`: the Host header. Absent: the configured address of the backend.'),
   status: z
-    .string({ error: STATUS_FORM })
+    // YAML takes a single status for a number.
+    .union([z.string(), z.number()], { error: STATUS_FORM })
+    .transform(String)
     .superRefine((value, context) => {
       if (parseStatusRanges(value) === undefined) context.addIssue({ code: 'custom', message: STATUS_FORM });
     })

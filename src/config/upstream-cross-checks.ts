@@ -23,6 +23,7 @@ const KEYS_OF_TYPES: Readonly<Record<string, readonly string[]>> = {
   expectPattern: ['sendExpect'],
   tls: ['http', 'tls'],
 };
+const HOST = /^[!-~]+$/;
 /** As in health-schema.ts and upstream-schema.ts. */
 const DEFAULTS = { interval: 2000, base: 5000, max: 60_000 };
 
@@ -34,6 +35,9 @@ export function upstreamCrossChecks(upstream: unknown, path: Path): Finding[] {
   return [
     ...keysOfOtherTypes(health, healthPath),
     ...questions(health, healthPath),
+    ...bodyOfHead(health, healthPath),
+    ...notHost(health, healthPath, 'host'),
+    ...notHost(field(health, 'tls'), [...healthPath, 'tls'], 'serverName'),
     ...notBoth(health, healthPath, 'port', 'address'),
     ...portOfUnixBackends(upstream, health, healthPath),
     ...timeoutOverInterval(health, healthPath),
@@ -68,6 +72,18 @@ function questions(health: unknown, path: Path): Finding[] {
     ...notBoth(health, path, 'expect', 'expectPattern'),
     ...['send', 'sendHex', 'expect', 'expectPattern'].flatMap(key => notBoth(health, path, 'preset', key)),
   ];
+}
+
+function bodyOfHead(health: unknown, path: Path): Finding[] {
+  if (field(health, 'method') !== 'HEAD' || field(health, 'body') === undefined) return [];
+  return [{ path: [...path, 'body'], expected: 'no body with method HEAD, which is answered without one' }];
+}
+
+/** What cannot be sent as a Host header or as the name in a TLS handshake. */
+function notHost(section: unknown, path: Path, key: string): Finding[] {
+  const value = field(section, key);
+  if (typeof value !== 'string' || value === '' || HOST.test(value)) return [];
+  return [{ path: [...path, key], expected: 'a host such as app.internal or 10.0.0.1:8080, in plain ASCII' }];
 }
 
 function notBoth(section: unknown, path: Path, first: string, second: string): Finding[] {

@@ -1,94 +1,138 @@
 /**
- * Probes every backend of one upstream on a schedule and reports when a verdict flips.
+ * Checks every backend of one upstream and reports when a verdict flips.
  *
- * Place: control. The schedule (here), the probe (probe.ts) and the hysteresis (rise-fall.ts) are three things.
- * Invariants: the first round starts at once and in parallel; a backend's next probe is scheduled when the one
- * before has ended, so probes never pile up; intervals vary by ±5 %, so that instances do not fall into step.
+ * Place: control. The schedule (check-schedule.ts), the probe (create-probe.ts) and the hysteresis (rise-fall.ts)
+ * are three things; here they meet. Invariant: a probe that could not be made changes nothing.
  */
+import type { HealthConfig } from '../config/schema.ts';
 import type { Cancel } from '../engine/engine.ts';
 import type { Address } from '../support/address.ts';
-import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import type { SetTimer } from '../support/timer.ts';
+import { checkAddress, type CheckPlace } from './check-address.ts';
+import { CheckSchedule } from './check-schedule.ts';
 import type { Probe, ProbeResult } from './probe.ts';
 import { afterProbe, type Thresholds, type Verdict } from './rise-fall.ts';
 
-const JITTER = 0.05;
-
-export interface HealthSettings extends Thresholds {
+export interface HealthSettings extends Thresholds, CheckPlace {
   readonly intervalMs: number;
+  /** While the verdict is down. */
+  readonly intervalDownMs: number;
+  /** While results contradict the verdict. */
+  readonly intervalChangingMs: number;
+  /** Percent by which each interval varies, either way. */
+  readonly jitter: number;
+  /** What a new backend is taken for: `checked` is down until the first result, which decides alone. */
+  readonly initial: 'up' | 'down' | 'checked';
 }
 
 export interface HealthCheckerDeps {
   readonly probe: Probe;
   random(): number;
   readonly setTimer?: SetTimer;
-  /** Where a backend is now; undefined while it has no address: then there is nothing to probe. */
+  /** Where a backend is now; undefined while it has no address: then it is looked at again an interval later. */
   addressOf(backend: string): Address | undefined;
+  /** A result has come: told before the flip it may lead to. */
+  onProbe?(backend: string, passed: boolean): void;
   onFlip(backend: string, healthy: boolean, reason: string): void;
 }
 
-interface Check {
+interface State {
   verdict: Verdict;
-  cancel: Cancel;
+  /** The first result decides alone, and has not come yet. */
+  isOpen: boolean;
+}
+
+/** The settings of a checker as the configuration has them. */
+export function healthSettings(health: HealthConfig): HealthSettings {
+  const { interval, intervalDown, intervalChanging, jitter, rise, fall, initial, address, port } = health;
+  return {
+    intervalMs: interval,
+    intervalDownMs: intervalDown ?? interval,
+    intervalChangingMs: intervalChanging ?? interval,
+    ...{ jitter, rise, fall, initial, address, port },
+  };
+}
+
+/** Whether a backend that was never checked counts as healthy. */
+export function isInitiallyHealthy({ initial }: Pick<HealthSettings, 'initial'>): boolean {
+  return initial === 'up';
 }
 
 export class HealthChecker {
   readonly #settings: HealthSettings;
   readonly #deps: HealthCheckerDeps;
-  readonly #setTimer: SetTimer;
-  readonly #checks = new Map<string, Check>();
+  readonly #schedule: CheckSchedule;
+  readonly #states = new Map<string, State>();
 
   constructor(settings: HealthSettings, deps: HealthCheckerDeps) {
     this.#settings = settings;
     this.#deps = deps;
-    this.#setTimer = deps.setTimer ?? setUnrefTimer;
-  }
-
-  /** Begins to check these backends, which count as healthy until probes say otherwise. */
-  start(backends: Iterable<string>): void {
-    for (const backend of backends) {
-      const check: Check = { verdict: { healthy: true, against: 0 }, cancel: () => undefined };
-      this.#checks.set(backend, check);
-      this.#probe(backend, check);
-    }
-  }
-
-  stop(): void {
-    for (const check of this.#checks.values()) check.cancel();
-    this.#checks.clear();
-  }
-
-  #probe(backend: string, check: Check): void {
-    const address = this.#deps.addressOf(backend);
-    if (address === undefined) {
-      this.#scheduleNext(backend, check);
-      return;
-    }
-    // The probe may answer within the call; then the timer it leads to is what there is to cancel.
-    const probing = { cancel: (): void => undefined };
-    check.cancel = () => probing.cancel();
-    probing.cancel = this.#deps.probe(address, result => {
-      if (this.#checks.get(backend) !== check) return;
-      this.#judge(backend, check, result);
-      this.#scheduleNext(backend, check);
+    this.#schedule = new CheckSchedule(settings, {
+      random: () => deps.random(),
+      setTimer: deps.setTimer,
+      begin: (backend, over) => this.#begin(backend, over),
     });
   }
 
-  #judge(backend: string, check: Check, result: ProbeResult): void {
-    if (result.verdict === 'none') return;
-    const before = check.verdict;
-    check.verdict = afterProbe(before, result.verdict === 'passed', this.#settings);
-    if (check.verdict.healthy === before.healthy) return;
-    const { rise, fall } = this.#settings;
-    const reason =
-      result.verdict === 'passed'
-        ? `${times(rise)} passed`
-        : `${times(fall)} failed in a row, the last with: ${result.reason}`;
-    this.#deps.onFlip(backend, check.verdict.healthy, reason);
+  /**
+   * Begins to check a backend, by its configured address. `healthy`: what is known about it already; absent: what
+   * `initial` says. Without effect while it is checked already.
+   */
+  add(backend: string, { healthy }: { healthy?: boolean } = {}): void {
+    if (this.#schedule.has(backend)) return;
+    this.#states.set(backend, {
+      verdict: { healthy: healthy ?? isInitiallyHealthy(this.#settings), against: 0 },
+      isOpen: healthy === undefined && this.#settings.initial === 'checked',
+    });
+    this.#schedule.add(backend);
   }
 
-  #scheduleNext(backend: string, check: Check): void {
-    const delayMs = this.#settings.intervalMs * (1 + JITTER * (2 * this.#deps.random() - 1));
-    check.cancel = this.#setTimer(() => this.#probe(backend, check), delayMs);
+  /** Stops checking a backend and forgets its verdict. Idempotent. */
+  remove(backend: string): void {
+    this.#states.delete(backend);
+    this.#schedule.remove(backend);
+  }
+
+  /** Removes all backends. */
+  stop(): void {
+    this.#states.clear();
+    this.#schedule.stop();
+  }
+
+  #begin(backend: string, over: (waitMs: number) => void): Cancel {
+    const address = checkAddress(this.#settings, this.#deps.addressOf(backend));
+    const state = this.#states.get(backend);
+    if (address === undefined || state === undefined) {
+      over(this.#settings.intervalMs);
+      return () => undefined;
+    }
+    return this.#deps.probe({ address, backend }, result => {
+      if (this.#states.get(backend) !== state) return;
+      this.#judge(backend, state, result);
+      over(this.#waitAfter(state));
+    });
+  }
+
+  #judge(backend: string, state: State, result: ProbeResult): void {
+    if (result.verdict === 'none') return;
+    const passed = result.verdict === 'passed';
+    const before = state.verdict;
+    const thresholds = state.isOpen ? { rise: 1, fall: 1 } : this.#settings;
+    state.isOpen = false;
+    state.verdict = afterProbe(before, passed, thresholds);
+    this.#deps.onProbe?.(backend, passed);
+    // Whoever was just told may have removed the backend.
+    if (state.verdict.healthy === before.healthy || this.#states.get(backend) !== state) return;
+    const reason = passed
+      ? `${times(thresholds.rise)} passed`
+      : `${times(thresholds.fall)} failed in a row, the last with: ${result.reason}`;
+    this.#deps.onFlip(backend, passed, reason);
+  }
+
+  #waitAfter({ verdict }: State): number {
+    const { intervalMs, intervalDownMs, intervalChangingMs } = this.#settings;
+    if (verdict.against > 0) return intervalChangingMs;
+    return verdict.healthy ? intervalMs : intervalDownMs;
   }
 }
 

@@ -5,19 +5,22 @@
  * Why it ends with FIN and not with a reset: servers that are not hardened log or even count resets against
  * the client (MySQL's max_connect_errors), and a few TIME_WAITs on our side cost nothing.
  */
+import { formatDuration } from '../config/duration.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Probe } from './probe.ts';
+import { failed, NOT_MADE, PASSED, type Probe } from './probe.ts';
+import { isLocal } from './probe-failure.ts';
 
 export function createTcpProbe(engine: Engine, { timeoutMs }: { timeoutMs: number }): Probe {
-  return (address, done) =>
+  return ({ address }, done) =>
     engine.connect(address, { timeoutMs }, result => {
       if (result.ok) {
         result.connection.finish();
-        done({ verdict: 'passed' });
+        done(PASSED);
         return;
       }
       const { reason, code } = result.failure;
-      if (reason === 'localResources') done({ verdict: 'none' });
-      else done({ verdict: 'failed', reason: `${reason} (${code})` });
+      if (reason === 'localResources' || isLocal(code, address.kind)) done(NOT_MADE);
+      else if (reason === 'timeout') done(failed(`no answer within ${formatDuration(timeoutMs)}`));
+      else done(failed(`${reason} (${code})`));
     });
 }

@@ -1,18 +1,21 @@
 /**
- * The active checks of one upstream's backends, to be begun and ended for each by itself.
+ * How the backends of one upstream are found out about: their active checks and their agents, each to be begun and
+ * ended for a backend by itself.
  *
- * Place: between `UpstreamControl` and src/health: the one place that knows how health checks are made.
+ * Place: between `UpstreamControl` and src/health: the one place that knows how checks are made.
  */
-import type { HealthConfig } from '../config/schema.ts';
+import type { UpstreamConfig } from '../config/schema.ts';
 import type { Engine } from '../engine/engine.ts';
-import { HealthChecker } from '../health/health-checker.ts';
-import type { Probe } from '../health/probe.ts';
-import { createTcpProbe } from '../health/tcp-probe.ts';
+import { AgentChecker, agentSettings } from '../health/agent-checker.ts';
+import { createProbe } from '../health/create-probe.ts';
+import { HealthChecker, healthSettings } from '../health/health-checker.ts';
 import type { Address } from '../support/address.ts';
+import type { AgentAnswer } from './backend-record.ts';
 
 export interface Checks {
-  /** Begins to check a backend. */
+  /** Begins with a backend. */
   add(backend: string): void;
+  /** Ends it; nothing follows. */
   remove(backend: string): void;
   stop(): void;
 }
@@ -20,46 +23,36 @@ export interface Checks {
 export interface ChecksDeps {
   /** Probes connect with it. */
   readonly engine: Engine;
+  /** Relative paths in the configuration start here. */
+  readonly baseDir: string;
   random(): number;
   /** Where a backend is now; undefined while it has no address. */
   addressOf(backend: string): Address | undefined;
   onFlip(backend: string, healthy: boolean, reason: string): void;
   onProbe(backend: string, passed: boolean): void;
+  onAnswer(backend: string, answer: AgentAnswer): void;
 }
 
-/** Undefined where backends are not checked. */
-export function createHealthChecks(health: HealthConfig, deps: ChecksDeps): Checks | undefined {
+/** Undefined where backends are not checked. Throws LB4_CONFIG_INVALID when a file that is needed cannot be read. */
+export function createHealthChecks({ name, health }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
   if (health.type === 'off') return undefined;
-  const tcpProbe = createTcpProbe(deps.engine, { timeoutMs: health.timeout });
-  const checkers = new Map<string, HealthChecker>();
-  const remove = (backend: string): void => {
-    checkers.get(backend)?.stop();
-    checkers.delete(backend);
-  };
-  return {
-    add(backend) {
-      remove(backend);
-      const probe: Probe = (address, done) =>
-        tcpProbe(address, result => {
-          done(result);
-          if (result.verdict !== 'none') deps.onProbe(backend, result.verdict === 'passed');
-        });
-      const { interval, rise, fall } = health;
-      const checker = new HealthChecker(
-        { intervalMs: interval, rise, fall },
-        {
-          probe,
-          random: () => deps.random(),
-          addressOf: id => deps.addressOf(id),
-          onFlip: (id, healthy, reason) => deps.onFlip(id, healthy, reason),
-        },
-      );
-      checkers.set(backend, checker);
-      checker.start([backend]);
-    },
-    remove,
-    stop() {
-      for (const backend of [...checkers.keys()]) remove(backend);
-    },
-  };
+  const { engine, baseDir } = deps;
+  const probe = createProbe(health, { engine, baseDir, where: `upstreams.${name}.health` });
+  return new HealthChecker(healthSettings(health), {
+    probe,
+    random: () => deps.random(),
+    addressOf: backend => deps.addressOf(backend),
+    onFlip: (...flip) => deps.onFlip(...flip),
+    onProbe: (...result) => deps.onProbe(...result),
+  });
+}
+
+/** Undefined where there are no agents. */
+export function createAgentChecks({ agent }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
+  if (agent === undefined) return undefined;
+  return new AgentChecker(agentSettings(agent), {
+    random: () => deps.random(),
+    addressOf: backend => deps.addressOf(backend),
+    onAnswer: (...answer) => deps.onAnswer(...answer),
+  });
 }

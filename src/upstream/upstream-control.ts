@@ -9,7 +9,7 @@
 import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
 import type { Engine } from '../engine/engine.ts';
 import { isNumeric, type AgentAnswer } from './backend-record.ts';
-import { createHealthChecks, type Checks } from './checks.ts';
+import { createAgentChecks, createHealthChecks, type Checks, type ChecksDeps } from './checks.ts';
 import type { OperatorState } from './eligibility.ts';
 import { Resolver } from './resolver.ts';
 import { Upstream, type UpstreamDeps } from './upstream.ts';
@@ -17,6 +17,8 @@ import { Upstream, type UpstreamDeps } from './upstream.ts';
 export interface UpstreamControlDeps extends UpstreamDeps {
   /** Probes connect with it. */
   readonly engine: Engine;
+  /** Relative paths in the configuration start here. */
+  readonly baseDir: string;
 }
 
 export class UpstreamControl {
@@ -24,6 +26,7 @@ export class UpstreamControl {
   readonly upstream: Upstream;
   readonly #resolvers = new Map<string, Resolver>();
   readonly #checks: Checks | undefined;
+  readonly #agents: Checks | undefined;
   /** Backends that are checked now. */
   readonly #checked = new Set<string>();
   #hasStarted = false;
@@ -32,8 +35,9 @@ export class UpstreamControl {
     this.config = config;
     const upstream = new Upstream(config, deps);
     this.upstream = upstream;
-    this.#checks = createHealthChecks(config.health, {
+    const checks: ChecksDeps = {
       engine: deps.engine,
+      baseDir: deps.baseDir,
       random: () => deps.random(),
       addressOf: backend => upstream.addressOf(backend),
       onFlip: (backend, healthy, reason) => {
@@ -41,7 +45,10 @@ export class UpstreamControl {
         if (!healthy) this.#resolvers.get(backend)?.tryNext();
       },
       onProbe: (backend, passed) => upstream.noteProbe(backend, passed),
-    });
+      onAnswer: (backend, answer) => this.#hearAgent(backend, answer),
+    };
+    this.#checks = createHealthChecks(config, checks);
+    this.#agents = createAgentChecks(config, checks);
   }
 
   /** Begins to resolve the names of its backends; resolves after the first answer to each, good or bad. */
@@ -52,12 +59,13 @@ export class UpstreamControl {
   /** Begins the checks, at once and in parallel. */
   start(): void {
     this.#hasStarted = true;
-    for (const id of this.upstream.ids) this.#followChecks(id);
+    for (const id of this.upstream.ids) this.#begin(id);
   }
 
   stop(): void {
     this.upstream.stop();
     this.#checks?.stop();
+    this.#agents?.stop();
     for (const resolver of this.#resolvers.values()) resolver.stop();
     this.#resolvers.clear();
   }
@@ -67,22 +75,17 @@ export class UpstreamControl {
     this.#followChecks(id);
   }
 
-  /** The agent of a backend has answered. */
-  hearAgent(id: string, answer: AgentAnswer): void {
-    this.upstream.hearAgent(id, answer);
-    this.#followChecks(id);
-  }
-
   add(backend: BackendConfig): void {
     this.upstream.add(backend);
     void this.#resolve(backend);
-    this.#followChecks(backend.id);
+    if (this.#hasStarted) this.#begin(backend.id);
   }
 
   remove(id: string, options: { readonly resetSessions: boolean }): void {
     this.upstream.remove(id, options);
     this.#resolvers.get(id)?.stop();
     this.#resolvers.delete(id);
+    this.#agents?.remove(id);
     this.#followChecks(id);
   }
 
@@ -94,6 +97,17 @@ export class UpstreamControl {
     });
     this.#resolvers.set(id, resolver);
     await resolver.start();
+  }
+
+  #begin(id: string): void {
+    // An agent is asked in maint, too: it may be the one that has said so.
+    this.#agents?.add(id);
+    this.#followChecks(id);
+  }
+
+  #hearAgent(id: string, answer: AgentAnswer): void {
+    this.upstream.hearAgent(id, answer);
+    this.#followChecks(id);
   }
 
   #followChecks(id: string): void {

@@ -123,8 +123,29 @@ await t.test('a flag for one of several is an issue, not a guess', t => {
   t.end();
 });
 
+await t.test('--health http:/path says the type and the path, http alone means /', t => {
+  const app = { name: 'default', backends: ['a:1'] };
+  const health = (flag: string, base?: unknown): unknown => {
+    const input = inputOf({ backends: 'a:1', health: flag }, base);
+    return (input as { upstreams: { health: unknown }[] }).upstreams[0]?.health;
+  };
+  t.strictSame(health('http:/up?x=1:2'), { type: 'http', path: '/up?x=1:2' });
+  t.strictSame(health('http'), { type: 'http' });
+  t.strictSame(health('tls'), { type: 'tls' });
+  t.strictSame(health('http:/up', { upstreams: [{ ...app, health: 'off' }] }), { type: 'http', path: '/up' });
+  t.strictSame(health('http:/up', { upstreams: [{ ...app, health: { path: '/', status: '204' } }] }), {
+    type: 'http',
+    path: '/up',
+    status: '204',
+  });
+  const loaded = loadConfig({ flags: { backends: 'a:1', health: 'http:/up' }, env: {} });
+  t.match(loaded, { ok: true, config: { upstreams: [{ health: { type: 'http', path: '/up' } }] } });
+  t.end();
+});
+
 await t.test('what is wrong in a flag is told by the name of the flag', t => {
   const backends = '127.0.0.1:1';
+  const TYPES = '--health: expected one of tcp, http, sendExpect, tls, off';
   const cases: [RunFlags, string][] = [
     [{}, '--backends: missing; expected a list of 1 to 10000 backends'],
     [{ backends: '127.0.0.1' }, '--backends: expected a port, as in 127.0.0.1:5432, got "127.0.0.1"'],
@@ -139,7 +160,20 @@ await t.test('what is wrong in a flag is told by the name of the flag', t => {
       '--strategy: expected one of roundrobin, leastconn, iphash, random, p2c, ewma, first, or a path such as ./my-strategy.js, got "lestconn"; did you mean "leastconn"?',
     ],
     [{ backends, listen: [':80', '80'] }, '--listen: expected a port, as in 80:5432, got "80"'],
-    [{ backends, health: 'on' }, '--health: expected one of tcp, http, sendExpect, tls, off, got "on"'],
+    [{ backends, health: 'on' }, `${TYPES}, got "on"`],
+    [{ backends, health: 'tcp:/up' }, `${TYPES}, got "tcp:/up"`],
+    [
+      { backends, health: 'http:up' },
+      '--health: expected a path that begins with / and has no space in it, got "up"',
+    ],
+    [
+      { backends, health: 'http:' },
+      '--health: expected a path that begins with / and has no space in it, got ""',
+    ],
+    [
+      { backends, health: 'sendExpect' },
+      'upstreams[0].health: expected with type sendExpect one of expect, expectPattern and preset, got a mapping',
+    ],
     [
       { backends, healthInterval: '5x' },
       '--health-interval: expected a duration such as 250ms, 5s, 10m or 1h, got "5x"',

@@ -1,0 +1,59 @@
+/**
+ * The `sendExpect` probe: says something, or waits to be spoken to, and passes when the reply has what is expected.
+ *
+ * Place: one kind of probe, over node:net; presets.ts has the dialogues of well-known servers. Replies are bytes,
+ * held as latin1 text, so that patterns work on binary protocols. Invariants: no more than 4 KiB of a reply is
+ * held; it is judged by its bytes alone, however they were cut into pieces.
+ */
+import { connect } from 'node:net';
+import type { SetTimer } from '../support/timer.ts';
+import { startAttempt } from './attempt.ts';
+import { noAnswer } from './no-answer.ts';
+import type { Dialogue } from './presets.ts';
+import { failed, PASSED, type Probe, type ProbeResult } from './probe.ts';
+import { CLOSED_AT_ONCE, failureOf } from './probe-failure.ts';
+import { leave, socketOptions } from './probe-socket.ts';
+import { quoted } from './reason-text.ts';
+
+const REPLY_LIMIT = 4096;
+
+export interface SendExpectSettings {
+  readonly timeoutMs: number;
+  readonly dialogue: Dialogue;
+}
+
+export function createSendExpectProbe(
+  { timeoutMs, dialogue }: SendExpectSettings,
+  setTimer: SetTimer,
+): Probe {
+  const send = dialogue.send === undefined ? undefined : Buffer.from(dialogue.send, 'latin1');
+  const bye = dialogue.bye === undefined ? undefined : Buffer.from(dialogue.bye, 'latin1');
+  return (target, done) =>
+    startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
+      let reply = '';
+      let isJudged = false;
+      const socket = connect(socketOptions(target.address));
+      if (send !== undefined) socket.once('connect', () => socket.write(send));
+      socket.on('data', chunk => {
+        if (isJudged) return;
+        reply += chunk.toString('latin1').slice(0, REPLY_LIMIT - reply.length);
+        const result = judge(reply, dialogue);
+        if (result === undefined) return;
+        isJudged = true;
+        leave(socket, { bye: result === PASSED ? bye : undefined, setTimer, timeoutMs });
+        settle(result);
+      });
+      socket.on('end', () => settle(failed(reply === '' ? CLOSED_AT_ONCE : `closed after ${quoted(reply)}`)));
+      socket.on('error', error => settle(failureOf(error, target.address.kind)));
+      return { abandon: () => void socket.destroy(), late: () => noAnswer(timeoutMs, reply) };
+    });
+}
+
+/** Undefined while more of the reply may decide. */
+function judge(reply: string, { pass, fail, expected }: Dialogue): ProbeResult | undefined {
+  const refusal = fail?.exec(reply);
+  if (refusal) return failed(`answered ${quoted(refusal.groups?.['said']?.trim() ?? reply)}`);
+  if (pass.test(reply)) return PASSED;
+  if (reply.length < REPLY_LIMIT) return undefined;
+  return failed(`${expected} not in the first 4 KiB, which begin ${quoted(reply)}`);
+}

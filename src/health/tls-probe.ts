@@ -1,0 +1,32 @@
+/**
+ * The `tls` probe: passes when a TLS handshake succeeds and, unless switched off, the certificate is good.
+ *
+ * Place: one kind of probe, over node:tls. Ends with close_notify and a FIN, as a client that has changed its
+ * mind, which TLS servers do not log as an error.
+ */
+import { connect } from 'node:tls';
+import type { SetTimer } from '../support/timer.ts';
+import { startAttempt } from './attempt.ts';
+import { PASSED, type Probe, type ProbeResult } from './probe.ts';
+import { failureOf } from './probe-failure.ts';
+import { leave, socketOptions } from './probe-socket.ts';
+import { noAnswer } from './no-answer.ts';
+import type { TlsSettings } from './tls-settings.ts';
+
+export interface TlsProbeSettings {
+  readonly timeoutMs: number;
+  readonly tls: TlsSettings;
+}
+
+export function createTlsProbe({ timeoutMs, tls }: TlsProbeSettings, setTimer: SetTimer): Probe {
+  return (target, done) =>
+    startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
+      const socket = connect({ ...socketOptions(target.address), ...tls(target) });
+      socket.once('secureConnect', () => {
+        leave(socket, { setTimer, timeoutMs });
+        settle(PASSED);
+      });
+      socket.on('error', error => settle(failureOf(error, target.address.kind)));
+      return { abandon: () => void socket.destroy(), late: () => noAnswer(timeoutMs) };
+    });
+}
