@@ -76,6 +76,7 @@ export class WaitingLine {
   #tail: WaitingPlace | undefined;
   #waiting = 0;
   #isServing = false;
+  #isClosed = false;
   #serveAgain: 'no' | 'first' | 'all' = 'no';
   #cancelTimeout: (() => void) | undefined;
   #cancelQuiet: (() => void) | undefined;
@@ -98,13 +99,13 @@ export class WaitingLine {
   }
 
   /**
-   * Puts a waiter at the end; false when as many wait as may. It may have its turn, and be out again, before this
+   * Puts a waiter at the end; false when as many wait as may, or the line is closed. It may have its turn, and be out again, before this
    * returns.
    */
   join(waiter: Waiter): boolean {
     const { queue, slot, max } = this.#settings;
     const { counts, order } = this.#deps;
-    if (waiter.place !== undefined || !counts.take(slot, max)) return false;
+    if (this.#isClosed || waiter.place !== undefined || !counts.take(slot, max)) return false;
     const isHead = this.#head === undefined;
     if (isHead) order.announce(queue);
     this.#append(new WaitingPlace(waiter, order.draw(queue), this.#deps.now()));
@@ -151,8 +152,9 @@ export class WaitingLine {
     else if (!order.isEmpty(queue)) this.#deps.onOthersTurn();
   }
 
-  /** Stops its timers; whoever still waits has to be told by its owner. */
+  /** Nobody joins or has a turn here any more, and no timer runs; whoever still waits has to be ended by its owner. */
   close(): void {
+    this.#isClosed = true;
     this.#cancelTimeout?.();
     this.#cancelQuiet?.();
     this.#cancelTimeout = undefined;
@@ -177,7 +179,7 @@ export class WaitingLine {
   }
 
   #mayServe(who: 'first' | 'all'): boolean {
-    return who === 'all' || this.#deps.order.isFirst(this.#settings.queue);
+    return !this.#isClosed && (who === 'all' || this.#deps.order.isFirst(this.#settings.queue));
   }
 
   /** False: it goes on waiting. */
@@ -243,6 +245,7 @@ export class WaitingLine {
   }
 
   #setQuiet(): void {
+    if (this.#isClosed) return;
     this.#emptySinceMs = this.#deps.now();
     this.#cancelQuiet ??= this.#deps.setTimer(() => this.#checkQuiet(), QUIET_MS);
   }
