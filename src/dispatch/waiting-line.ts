@@ -21,7 +21,8 @@ export interface Waiter {
   place: WaitingPlace | undefined;
   /**
    * Takes a place at a backend, if one has room. True: it has one, or need not wait any longer (no backend is left);
-   * `onTurn` follows. False: it goes on waiting, first in line.
+   * `onTurn` follows. False: it goes on waiting, first in line, and everybody else behind it: a session that has
+   * reasons of its own not to take the place that is free (it has tried that backend) must forget them, or end.
    */
   takeTurn(): boolean;
   /** Out of the line, after `takeTurn` has said true; always follows, even where the waiter has left in between. */
@@ -99,8 +100,8 @@ export class WaitingLine {
   }
 
   /**
-   * Puts a waiter at the end; false when as many wait as may, or the line is closed. It may have its turn, and be out again, before this
-   * returns.
+   * Puts a waiter at the end; false when as many wait as may, or the line is closed. It may have its turn, and be
+   * out again, before this returns.
    */
   join(waiter: Waiter): boolean {
     const { queue, slot, max } = this.#settings;
@@ -222,7 +223,7 @@ export class WaitingLine {
 
   /** Sets the timer for the head, unless one runs: that one was set for an older head and looks then. */
   #keepTime(): void {
-    if (this.#head === undefined || this.#cancelTimeout !== undefined) return;
+    if (this.#head === undefined || this.#cancelTimeout !== undefined || this.#isClosed) return;
     const leftMs = this.#head.sinceMs + this.#settings.timeoutMs - this.#deps.now();
     this.#cancelTimeout = this.#deps.setTimer(() => this.#endWaits(), Math.max(Math.ceil(leftMs), 1));
   }

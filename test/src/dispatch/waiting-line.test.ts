@@ -357,3 +357,14 @@ void t.test('a closed line gives no turns, takes nobody, and lets everybody leav
   t.same(clock.delaysMs, []);
   t.equal(counts.live(slot), 0);
 });
+
+void t.test('a line that is closed while it tells of a timeout sets no timer', async t => {
+  const { line, clock, session } = setUp();
+  const first = session();
+  first.onWaitTimeout = () => line.close();
+  t.ok(line.join(first));
+  clock.advance(50);
+  t.ok(line.join(session()));
+  clock.advance(50);
+  t.same(clock.delaysMs, []);
+});
