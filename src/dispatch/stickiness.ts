@@ -10,14 +10,14 @@
 import type { StickyTable } from '../shared-memory/sticky-table.ts';
 
 /** The parts of `StickyTable` that are needed. */
-export type StickyMemory = Pick<StickyTable, 'find' | 'bind'>;
+export type StickyLookUp = Pick<StickyTable, 'find' | 'bind'>;
 
 export class Stickiness<Backend> {
-  readonly #table: StickyMemory;
+  readonly #table: StickyLookUp;
   readonly #backendAt: (slot: number) => Backend | undefined;
 
   /** @param backendAt the upstream's backend that has the slot, eligible or not; undefined: it has none */
-  constructor(table: StickyMemory, backendAt: (slot: number) => Backend | undefined) {
+  constructor(table: StickyLookUp, backendAt: (slot: number) => Backend | undefined) {
     this.#table = table;
     this.#backendAt = backendAt;
   }

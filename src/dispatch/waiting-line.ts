@@ -21,7 +21,8 @@ export interface Waiter {
   place: WaitingPlace | undefined;
   /**
    * Takes a place at a backend, if one has room. True: it has one, or need not wait any longer (no backend is left);
-   * `onTurn` follows. False: it goes on waiting, first in line.
+   * `onTurn` follows. False: it goes on waiting, first in line, and everybody else behind it: a session that has
+   * reasons of its own not to take the place that is free (it has tried that backend) must forget them, or end.
    */
   takeTurn(): boolean;
   /** Out of the line, after `takeTurn` has said true; always follows, even where the waiter has left in between. */
@@ -76,6 +77,7 @@ export class WaitingLine {
   #tail: WaitingPlace | undefined;
   #waiting = 0;
   #isServing = false;
+  #isClosed = false;
   #serveAgain: 'no' | 'first' | 'all' = 'no';
   #cancelTimeout: (() => void) | undefined;
   #cancelQuiet: (() => void) | undefined;
@@ -98,13 +100,13 @@ export class WaitingLine {
   }
 
   /**
-   * Puts a waiter at the end; false when as many wait as may. It may have its turn, and be out again, before this
-   * returns.
+   * Puts a waiter at the end; false when as many wait as may, or the line is closed. It may have its turn, and be
+   * out again, before this returns.
    */
   join(waiter: Waiter): boolean {
     const { queue, slot, max } = this.#settings;
     const { counts, order } = this.#deps;
-    if (waiter.place !== undefined || !counts.take(slot, max)) return false;
+    if (this.#isClosed || waiter.place !== undefined || !counts.take(slot, max)) return false;
     const isHead = this.#head === undefined;
     if (isHead) order.announce(queue);
     this.#append(new WaitingPlace(waiter, order.draw(queue), this.#deps.now()));
@@ -151,8 +153,9 @@ export class WaitingLine {
     else if (!order.isEmpty(queue)) this.#deps.onOthersTurn();
   }
 
-  /** Stops its timers; whoever still waits has to be told by its owner. */
+  /** Nobody joins or has a turn here any more, and no timer runs; whoever still waits has to be ended by its owner. */
   close(): void {
+    this.#isClosed = true;
     this.#cancelTimeout?.();
     this.#cancelQuiet?.();
     this.#cancelTimeout = undefined;
@@ -177,7 +180,7 @@ export class WaitingLine {
   }
 
   #mayServe(who: 'first' | 'all'): boolean {
-    return who === 'all' || this.#deps.order.isFirst(this.#settings.queue);
+    return !this.#isClosed && (who === 'all' || this.#deps.order.isFirst(this.#settings.queue));
   }
 
   /** False: it goes on waiting. */
@@ -220,7 +223,7 @@ export class WaitingLine {
 
   /** Sets the timer for the head, unless one runs: that one was set for an older head and looks then. */
   #keepTime(): void {
-    if (this.#head === undefined || this.#cancelTimeout !== undefined) return;
+    if (this.#head === undefined || this.#cancelTimeout !== undefined || this.#isClosed) return;
     const leftMs = this.#head.sinceMs + this.#settings.timeoutMs - this.#deps.now();
     this.#cancelTimeout = this.#deps.setTimer(() => this.#endWaits(), Math.max(Math.ceil(leftMs), 1));
   }
@@ -243,6 +246,7 @@ export class WaitingLine {
   }
 
   #setQuiet(): void {
+    if (this.#isClosed) return;
     this.#emptySinceMs = this.#deps.now();
     this.#cancelQuiet ??= this.#deps.setTimer(() => this.#checkQuiet(), QUIET_MS);
   }

@@ -3,18 +3,27 @@
  *
  * Place: the key of the sticky table. An IPv4 address and the same one in IPv6 clothes are one client; a zone is left
  * out. Clients of unix sockets have no address, and so no key.
+ * Why not over `support/ip-bytes.ts`: this is asked for every session, and cutting an IPv6 address up into texts and
+ * lists of bytes takes 5 µs, ten times as long as the look-up itself.
  */
 import { isIPv6 } from 'node:net';
-import { bytesOfIPv6 } from '../support/ip-bytes.ts';
 
+const COLON = 58;
 const DOT = 46;
+const PERCENT = 37;
 const ZERO = 48;
+const NINE = 57;
+/** From the code of a small letter to the value of the digit. */
+const LETTERS = 97 - 10;
+const LOWER_CASE = 32;
 const MAPPED = 0xffff;
 
-/** Writes the 16 bytes of an address into `key`; false when the text is none. */
+const groups = new Uint16Array(8);
+
+/** Writes the 16 bytes of an address into `key`, as four words; false when the text is none. */
 export function ipKey(text: string, key: Int32Array): boolean {
   if (text.includes(':')) return ipv6Key(text, key);
-  const word = ipv4Word(text);
+  const word = ipv4Word(text, 0);
   if (word === undefined) return false;
   key[0] = 0;
   key[1] = 0;
@@ -23,13 +32,14 @@ export function ipKey(text: string, key: Int32Array): boolean {
   return true;
 }
 
-/** Reads digits itself: this is asked for every session, and cutting the text up costs more than the look-up. */
-function ipv4Word(text: string): number | undefined {
+/** The dotted address from `start` to the end or a zone. */
+function ipv4Word(text: string, start: number): number | undefined {
   let word = 0;
   let part = -1;
   let parts = 1;
-  for (let i = 0; i < text.length; i++) {
+  for (let i = start; i < text.length; i++) {
     const char = text.charCodeAt(i);
+    if (char === PERCENT && start > 0) break;
     if (char === DOT) {
       if (part < 0) return undefined;
       word = (word << 8) | part;
@@ -46,11 +56,37 @@ function ipv4Word(text: string): number | undefined {
 }
 
 function ipv6Key(text: string, key: Int32Array): boolean {
+  // What follows may take the form for granted.
   if (!isIPv6(text)) return false;
-  const bytes = bytesOfIPv6(text);
-  for (let i = 0; i < 4; i++) {
-    const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(4 * i, 4 * i + 4);
-    key[i] = (a << 24) | (b << 16) | (c << 8) | d;
+  let count = 0;
+  let gap = 8;
+  let value = 0;
+  let start = 0;
+  let i = 0;
+  for (; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char === PERCENT) break;
+    if (char === COLON) {
+      if (i > start) groups[count++] = value;
+      else if (i > 0) gap = count;
+      value = 0;
+      start = i + 1;
+    } else if (char === DOT) {
+      const word = ipv4Word(text, start) ?? 0;
+      groups[count++] = word >>> 16;
+      value = word & 0xffff;
+      break;
+    } else {
+      value = (value << 4) | (char <= NINE ? char - ZERO : (char | LOWER_CASE) - LETTERS);
+    }
+  }
+  if (i > start) groups[count++] = value;
+  // What stands behind the gap belongs at the end, and zeros where it stood.
+  const tail = 8 - Math.max(count - gap, 0);
+  groups.copyWithin(tail, gap, count);
+  groups.fill(0, gap, tail);
+  for (let word = 0; word < 4; word++) {
+    key[word] = ((groups[2 * word] ?? 0) << 16) | (groups[2 * word + 1] ?? 0);
   }
   return true;
 }

@@ -28,7 +28,11 @@ export class SpinLock {
 
   /** False: somebody else holds it for too long. */
   acquire(): boolean {
-    for (let spin = 0; spin < SPINS; spin++) if (this.#take(FREE)) return true;
+    if (this.#take(FREE)) return true;
+    for (let spin = 0; spin < SPINS; spin++) {
+      // Only to look leaves the holder's core alone.
+      if (Atomics.load(this.#words, this.#index) === FREE && this.#take(FREE)) return true;
+    }
     if (this.#isHopeless) return false;
     for (let nap = 0; nap < NAPS; nap++) {
       // Nobody wakes a sleeper: to do so would cost every release a system call's worth of time.

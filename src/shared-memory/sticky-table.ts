@@ -3,8 +3,9 @@
  *
  * Place: asked through `dispatch/stickiness.ts`. From a client's IP address to the slot of a backend (live counts).
  * Form: one Int32Array: a header, the heads of the chains (a power of two, not less than `max`), and `max` entries of
- * 9 words, chained by hash and doubly linked by use; entries are numbered from 1, so that zeros are an empty table.
- * An entry costs 40 to 44 bytes, chains included: 100,000 of them 4.1 MB, which the system hands out as they fill.
+ * 9 words, chained by hash and doubly linked by use. A link is the place of an entry's first word, which is never 0,
+ * so that zeros are an empty table. An entry costs 40 to 44 bytes, chains included: 100,000 of them 4.1 MB, which the
+ * system hands out as they fill.
  * Invariants: never more than `max` entries; whoever came longest ago goes first; who has not come for the time to
  * live is unknown. All steps take constant time, under a lock that nobody waits for longer than 50 ms: who does not
  * get it is told "unknown". What a thread had under way when it died is lost together with the table (`forget`).

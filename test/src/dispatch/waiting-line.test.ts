@@ -185,6 +185,7 @@ void t.test('it is told when sessions begin to wait, and when none has for a sec
   clock.advance(20);
   join();
   line.close();
+  t.same(clock.delaysMs, []);
   clock.advance(2_000);
   t.same(told, ['0: queueing', '0: quiet', '0: queueing'], 'nothing more once it is closed');
 });
@@ -340,4 +341,30 @@ void t.test('when there is nothing left to wait for, everybody has a turn, out o
   );
   t.same(elsewhere.events, []);
   line.recheckAll();
+});
+
+void t.test('a closed line gives no turns, takes nobody, and lets everybody leave', async t => {
+  const { line, counts, slot, clock, room, session, join } = setUp();
+  const [first, second] = [join(), join()];
+  line.close();
+  t.notOk(line.join(session()));
+  room.places = 2;
+  line.placeFreed();
+  line.recheckAll();
+  line.leave(first);
+  t.same([first.events, second.events], [[], []]);
+  line.leave(second);
+  t.same(clock.delaysMs, []);
+  t.equal(counts.live(slot), 0);
+});
+
+void t.test('a line that is closed while it tells of a timeout sets no timer', async t => {
+  const { line, clock, session } = setUp();
+  const first = session();
+  first.onWaitTimeout = () => line.close();
+  t.ok(line.join(first));
+  clock.advance(50);
+  t.ok(line.join(session()));
+  clock.advance(50);
+  t.same(clock.delaysMs, []);
 });
