@@ -160,6 +160,8 @@ export class DataPlane {
   abortSessions(termination: Termination): void {
     this.#abortedAs = termination;
     this.#deps.ledger.sessionsAborted += this.#sessions.size;
+    // Nobody who waits is to get a place that somebody else loses here.
+    for (const { line } of this.#upstreams.values()) line.close();
     for (const session of [...this.#sessions]) session.abort(termination);
     for (const { listener, begin } of this.#fronts)
       for (const client of listener.takeWaiting()) begin(client);

@@ -200,7 +200,7 @@ export class WorkerFleet implements DataPlaneHost {
         onMessage: message => this.#hear(index, message),
         onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
         onRestarted: () => this.#handlers.onWorkerRestarted(index + 1),
-        onStalled: forMs => this.#handlers.onWorkerStalled(index + 1, forMs),
+        onStalled: forMs => this.#hearStalled(index, forMs),
         onResumed: () => this.#handlers.onWorkerResumed(index + 1),
       },
     );
@@ -269,6 +269,13 @@ export class WorkerFleet implements DataPlaneHost {
   #hearQueueing(index: number, upstream: string, isQueueing: boolean): void {
     if (!isQueueing) this.#queueing.end(upstream, index);
     else if (this.#queueing.begin(upstream, index)) this.#handlers.onQueueing(upstream, true);
+  }
+
+  /** Those who wait elsewhere are not to wait for it; it takes its place in line again when it moves. */
+  #hearStalled(index: number, forMs: number): void {
+    this.#deps.shared.queues.forget(index);
+    this.#postAll({ kind: 'recheckLimits' });
+    this.#handlers.onWorkerStalled(index + 1, forMs);
   }
 
   /** Takes what a dead worker held out of the books and out of the kernel. */

@@ -30,6 +30,8 @@ if (port === null) throw new Lb4Error('LB4_WRONG_STATE', 'worker-main.js runs in
 const start = workerData as WorkerStart;
 
 let events: WorkerEvent[] = [];
+let isPlaceFreedTold = false;
+let isPlaceFreedAgain = false;
 const stats = new WorkerStats(start.stats);
 const libc = ownLibc();
 const wheel = new DeadlineWheel(() => performance.now());
@@ -62,7 +64,7 @@ const data = new DataPlane(
     onQueueing: (upstream, isQueueing) => report({ name: 'queueing', upstream, isQueueing }),
     onStrategyFailed: (upstream, error) =>
       report({ name: 'strategyFailed', upstream, reason: wordsOf(error) }),
-    onPlaceFreed: () => post({ kind: 'placeFreed' }),
+    onPlaceFreed: tellPlaceFreed,
   },
 );
 data.wantsRecords = start.wantsRecords;
@@ -115,6 +117,20 @@ function post(message: FromWorker): void {
 /** One message per turn of the loop, however much happens in it. */
 function report(event: WorkerEvent): void {
   if (events.push(event) === 1) setImmediate(flush);
+}
+
+/** At once, and for all further places that are freed in this turn once more at its end. */
+function tellPlaceFreed(): void {
+  isPlaceFreedAgain = isPlaceFreedTold;
+  if (isPlaceFreedTold) return;
+  isPlaceFreedTold = true;
+  post({ kind: 'placeFreed' });
+  setImmediate(() => {
+    isPlaceFreedTold = false;
+    if (!isPlaceFreedAgain) return;
+    isPlaceFreedAgain = false;
+    post({ kind: 'placeFreed' });
+  });
 }
 
 function flush(): void {
