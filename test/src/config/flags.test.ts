@@ -162,8 +162,14 @@ await t.test('what is wrong in a flag is told by the name of the flag', t => {
     [{ backends, listen: [':80', '80'] }, '--listen: expected a port, as in 80:5432, got "80"'],
     [{ backends, health: 'on' }, `${TYPES}, got "on"`],
     [{ backends, health: 'tcp:/up' }, `${TYPES}, got "tcp:/up"`],
-    [{ backends, health: 'http:up' }, '--health: expected a path that begins with / and has no space in it, got "up"'],
-    [{ backends, health: 'http:' }, '--health: expected a path that begins with / and has no space in it, got ""'],
+    [
+      { backends, health: 'http:up' },
+      '--health: expected a path that begins with / and has no space in it, got "up"',
+    ],
+    [
+      { backends, health: 'http:' },
+      '--health: expected a path that begins with / and has no space in it, got ""',
+    ],
     [
       { backends, health: 'sendExpect' },
       'upstreams[0].health: expected with type sendExpect one of expect, expectPattern and preset, got a mapping',
