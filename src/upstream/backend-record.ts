@@ -137,7 +137,8 @@ export function percentOf({ agent }: BackendRecord): number {
 
 /** The configured limit or the agent's, whichever is lower; without a slow start. */
 export function maxSessionsOf({ settings, agent }: BackendRecord): number | undefined {
-  if (agent?.maxSessions === undefined) return settings.maxSessions;
+  // An agent that says 0 sets no limit, as with HAProxy.
+  if (agent?.maxSessions === undefined || agent.maxSessions === 0) return settings.maxSessions;
   return Math.min(agent.maxSessions, settings.maxSessions ?? Infinity);
 }
 
