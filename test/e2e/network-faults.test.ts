@@ -28,10 +28,12 @@ import { pause, until } from '../harness/until.ts';
 
 type UpstreamInput = ConfigInput['upstreams'][number];
 
+/** Eleven processes are started, one after the other; that takes its time on a busy machine. */
+const timeout = 120_000;
+t.setTimeout(timeout);
 const skip = await skipWithoutNetworkFaults();
 
-void t.test('network faults', { skip }, async t => {
-  t.setTimeout(120_000);
+void t.test('network faults', { skip, timeout }, async t => {
   const network = await createFaultyNetwork(t);
   const { front, back } = network;
 

@@ -25,7 +25,7 @@ export interface SessionOutcome {
   readonly outcome: Outcome;
   /** Who answered; '' when nobody did. */
   readonly backend: string;
-  /** The client's address as lb4 logs it; each session of a load has its own. */
+  /** The client's address without its port; on Linux each session has its own. */
   readonly client: string;
   /** When it was to start, counted from the start of the load. */
   readonly plannedMs: number;
@@ -99,9 +99,10 @@ function runSession(
 ): Promise<SessionOutcome> {
   return new Promise(resolve => {
     let answer = '';
-    let client = '';
     let outcome: Outcome | undefined;
-    const socket = connect({ ...address, ...ownAddress(address, index), noDelay: true });
+    const own = ownAddress(address, index);
+    const client = own.localAddress ?? '';
+    const socket = connect({ ...address, ...own, noDelay: true });
     const end = (how: Outcome): void => {
       if (outcome !== undefined) return;
       outcome = how;
@@ -111,10 +112,7 @@ function runSession(
       socket.destroy();
     };
     const timer = setTimeout(() => end('timeout'), answerWithinMs - (sinceStart() - plannedMs));
-    socket.once('connect', () => {
-      client = `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`;
-      socket.write(REQUEST);
-    });
+    socket.once('connect', () => socket.write(REQUEST));
     socket.on('data', bytes => (answer += bytes.toString()));
     socket.once('end', () => end(isWhole(answer) ? 'ok' : 'eof'));
     socket.once('error', (error: NodeJS.ErrnoException) => end(outcomeOf(error.code)));
