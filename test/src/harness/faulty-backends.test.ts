@@ -19,7 +19,7 @@ function tryConnect(t: Test, address: TcpAddress, withinMs = 5_000): Promise<str
     t.teardown(() => socket.destroy());
     socket.once('connect', () => resolve('connected'));
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    void pause(withinMs).then(() => resolve('timeout'));
+    setTimeout(() => resolve('timeout'), withinMs).unref();
   });
 }
 
