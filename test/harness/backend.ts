@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import type { Test } from 'tap';
 
-import type { Address } from '../../src/support/address.ts';
+import type { Address, TcpAddress } from '../../src/support/address.ts';
 import { Peer } from './peer.ts';
 import { until } from './until.ts';
 
@@ -82,18 +82,21 @@ export async function refusingAddress(): Promise<Address> {
  * A backend whose process never accepts: it takes two or so connections into its backlog of one, then the
  * kernel drops what arrives, as a blackhole would.
  */
-export async function startDeafBackend(t: Test): Promise<Address> {
+export async function startDeafBackend(
+  t: { teardown(callback: () => unknown): void },
+  host = '127.0.0.1',
+): Promise<TcpAddress> {
   const program = `
-    const server = require('node:net').createServer().listen(0, '127.0.0.1', 1, () => {
+    const server = require('node:net').createServer().listen(0, process.argv[1], 1, () => {
       require('node:fs').writeSync(1, String(server.address().port));
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     });`;
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['-e', program, host], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   const port = await new Promise<number>(resolve =>
     child.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))),
   );
-  return { kind: 'tcp', host: '127.0.0.1', port };
+  return { kind: 'tcp', host, port };
 }
 
 /** What a backend can do with a connection. */

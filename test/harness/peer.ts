@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 
+import { reset } from './reset.ts';
 import { pause, until } from './until.ts';
 
 export type Ending = 'fin' | 'reset';
@@ -94,7 +95,7 @@ export class Peer {
 
   /** Resets at once; what the kernel has not sent yet is lost. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    reset(this.socket);
   }
 
   /** Reads nothing more until `read` or `readSlowly`. */

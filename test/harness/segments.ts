@@ -2,10 +2,11 @@
  * Losing what the network brings to one socket: a classic BPF filter on its descriptor drops TCP segments before
  * the kernel looks at them. Needs no privileges (SO_ATTACH_FILTER, socket(7)).
  *
- * Place: for tests of the epoll engine, on its descriptors or on those of Node's sockets. Linux with koffi only.
+ * Place: for tests of the epoll engine, on its descriptors or on those of Node's sockets, and for backends that fall
+ * silent; on a listening socket it loses SYNs. Linux with koffi only.
  */
 import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type * as Koffi from 'koffi';
 
 const SOL_SOCKET = 1;
@@ -48,7 +49,7 @@ export function lose(fd: number, what: keyof typeof FILTERS): () => void {
 }
 
 /** The descriptor of one of Node's sockets. */
-export function descriptorOf(socket: Socket): number {
+export function descriptorOf(socket: Socket | Server): number {
   const handle = (socket as unknown as { readonly _handle: { readonly fd: number } | null })._handle;
   if (handle === null) throw new Error('the socket is closed');
   return handle.fd;
