@@ -252,6 +252,7 @@ export class LoadBalancer {
     events.emit('engine:chosen', choice);
     const control = new ControlPlane(this.#config.upstreams, {
       engine,
+      baseDir: this.#baseDir,
       shared,
       events,
       random,

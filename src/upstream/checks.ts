@@ -3,7 +3,7 @@
  *
  * Place: between `UpstreamControl` and src/health: the one place that knows how health checks are made.
  */
-import type { HealthConfig } from '../config/schema.ts';
+import type { UpstreamConfig } from '../config/schema.ts';
 import type { Engine } from '../engine/engine.ts';
 import { HealthChecker } from '../health/health-checker.ts';
 import type { Probe } from '../health/probe.ts';
@@ -20,6 +20,8 @@ export interface Checks {
 export interface ChecksDeps {
   /** Probes connect with it. */
   readonly engine: Engine;
+  /** Where relative paths of the configuration start. */
+  readonly baseDir: string;
   random(): number;
   /** Where a backend is now; undefined while it has no address. */
   addressOf(backend: string): Address | undefined;
@@ -28,7 +30,7 @@ export interface ChecksDeps {
 }
 
 /** Undefined where backends are not checked. */
-export function createHealthChecks(health: HealthConfig, deps: ChecksDeps): Checks | undefined {
+export function createHealthChecks({ health }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
   if (health.type === 'off') return undefined;
   const tcpProbe = createTcpProbe(deps.engine, { timeoutMs: health.timeout });
   const checkers = new Map<string, HealthChecker>();

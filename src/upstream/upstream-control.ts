@@ -17,6 +17,8 @@ import { Upstream, type UpstreamDeps } from './upstream.ts';
 export interface UpstreamControlDeps extends UpstreamDeps {
   /** Probes connect with it. */
   readonly engine: Engine;
+  /** Where relative paths of the configuration start. */
+  readonly baseDir: string;
 }
 
 export class UpstreamControl {
@@ -32,8 +34,9 @@ export class UpstreamControl {
     this.config = config;
     const upstream = new Upstream(config, deps);
     this.upstream = upstream;
-    this.#checks = createHealthChecks(config.health, {
+    this.#checks = createHealthChecks(config, {
       engine: deps.engine,
+      baseDir: deps.baseDir,
       random: () => deps.random(),
       addressOf: backend => upstream.addressOf(backend),
       onFlip: (backend, healthy, reason) => {
@@ -97,7 +100,9 @@ export class UpstreamControl {
   }
 
   #followChecks(id: string): void {
-    const isWanted = this.#hasStarted && this.upstream.has(id) && this.upstream.stateOf(id) !== 'maint';
+    // One that has gone is like one in maint.
+    const { together = 'maint' } = this.upstream.statesOf(id) ?? {};
+    const isWanted = this.#hasStarted && together !== 'maint';
     if (isWanted === this.#checked.has(id)) return;
     if (isWanted) {
       this.#checked.add(id);
