@@ -250,17 +250,23 @@ export class LoadBalancer {
       if (name === 'session:closed') data.wantRecords(wanted);
     });
     events.emit('engine:chosen', choice);
-    const control = new ControlPlane(this.#config.upstreams, {
-      engine,
-      baseDir: this.#baseDir,
-      shared,
-      events,
-      random,
-      now: clocks.now,
-      setTimer: setUnrefTimer,
-      publish: snapshot => data.apply(snapshot),
-    });
-    return { ...made, control };
+    try {
+      const control = new ControlPlane(this.#config.upstreams, {
+        engine,
+        baseDir: this.#baseDir,
+        shared,
+        events,
+        random,
+        now: clocks.now,
+        setTimer: setUnrefTimer,
+        publish: snapshot => data.apply(snapshot),
+      });
+      return { ...made, control };
+    } catch (error) {
+      // A file that the checks need cannot be read.
+      await data.close();
+      throw error;
+    }
   }
 
   #control(): ControlPlane {

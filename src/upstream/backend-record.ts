@@ -57,7 +57,6 @@ export interface BackendRecord {
   /** Part of the upstream from its start on, and never found unwell: it needs no slow start. */
   isOriginal: boolean;
   /** As last published. */
-  wasWell: boolean;
   tookSessions: boolean;
 }
 
@@ -79,7 +78,6 @@ export function createRecord(
     lastFailure: 'unknown',
     rampSinceMs: undefined,
     isOriginal,
-    wasWell: false,
     tookSessions: false,
   };
 }

@@ -52,8 +52,6 @@ export interface BackendJudgement {
   readonly takesSessions: boolean;
   /** One session may try it, besides. */
   readonly trial: boolean;
-  /** Nothing is wrong with it, whether it is needed or not. */
-  readonly well: boolean;
   readonly state: BackendStateWord;
 }
 
@@ -108,7 +106,6 @@ export function judge(
       return {
         takesSessions,
         trial: tries(each),
-        well: isWell(each),
         state: stateOf(each, takesSessions),
       };
     }),

@@ -2,9 +2,10 @@
  * Which backends of one upstream are in a slow start, since when, and when the next step is due.
  *
  * Place: `Upstream` asks it at each publication; the line itself is slow-start.ts's.
- * Rules: a backend ramps that was not well when last published, is now, and gets sessions now; except those that
- * were there from the start and never found unwell. There must be another backend that takes the load meanwhile:
- * one that got sessions before and does not ramp. When there is none any more, or in panic, all ramps end.
+ * Rules: a backend ramps that gets sessions and did not when last published; except those that were there from the
+ * start and never found unwell. There must be another backend that takes the load meanwhile: one that got sessions
+ * before and does not ramp. When there is none any more, or in panic, all ramps end. So backups that begin to stand
+ * in do not ramp: whoever took the load before has gone.
  */
 import type { SetTimer } from '../support/timer.ts';
 import type { BackendRecord } from './backend-record.ts';
@@ -41,14 +42,13 @@ export class Ramps {
         (record, i) => isTaking(i) && record.tookSessions && this.#isOver(record.rampSinceMs, nowMs),
       );
     records.forEach((record, i) => {
-      const { well = false, takesSessions = false } = backends[i] ?? {};
+      const takesSessions = isTaking(i);
       if (record.rampSinceMs !== undefined) {
         if (!takesSessions) record.rampSinceMs = undefined;
         else if (!hasEstablished || this.#isOver(record.rampSinceMs, nowMs)) this.#end(record);
-      } else if (takesSessions && well && !record.tookSessions && !record.wasWell) {
-        if (hasEstablished && !record.isOriginal && this.#totalMs > 0) this.#begin(record, nowMs);
+      } else if (takesSessions && !record.tookSessions && hasEstablished && !record.isOriginal) {
+        if (this.#totalMs > 0) this.#begin(record, nowMs);
       }
-      record.wasWell = well;
       record.tookSessions = takesSessions;
       if (takesSessions) record.isOriginal = false;
     });

@@ -111,7 +111,9 @@ export class UpstreamControl {
   }
 
   #followChecks(id: string): void {
-    const isWanted = this.#hasStarted && this.upstream.has(id) && this.upstream.stateOf(id) !== 'maint';
+    // One that has gone is like one in maint.
+    const { together = 'maint' } = this.upstream.statesOf(id) ?? {};
+    const isWanted = this.#hasStarted && together !== 'maint';
     if (isWanted === this.#checked.has(id)) return;
     if (isWanted) {
       this.#checked.add(id);

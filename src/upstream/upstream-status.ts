@@ -77,4 +77,4 @@ export const REMOVED = { state: 'removed', takesSessions: false } as const satis
 >;
 
 /** For a judgement that has nothing to say of it. */
-export const UNJUDGED: BackendJudgement = { takesSessions: false, trial: false, well: false, state: 'down' };
+export const UNJUDGED: BackendJudgement = { takesSessions: false, trial: false, state: 'down' };

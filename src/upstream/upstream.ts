@@ -137,10 +137,10 @@ export class Upstream {
     return this.#backends.get(id)?.address;
   }
 
-  /** What operator and agent together want of it. */
-  stateOf(id: string): OperatorState {
+  /** What an operator wants of it, and what operator and agent want together; undefined for one that has gone. */
+  statesOf(id: string): { readonly operator: OperatorState; readonly together: OperatorState } | undefined {
     const record = this.#backends.get(id);
-    return record === undefined ? 'ready' : effectiveState(record);
+    return record && { operator: record.operator, together: effectiveState(record) };
   }
 
   /** Takes a new backend in, or one that was removed back with the sessions it has left. */

@@ -30,7 +30,8 @@ export function createModel(
   const told: string[] = [];
   for (const name of EVENT_NAMES) {
     events.on(name, event => {
-      const { upstream: _, backend = '', ...rest } = event as Record<string, unknown>;
+      const { backend = '', ...rest } = event as Record<string, unknown>;
+      delete rest['upstream'];
       told.push([name, backend, ...Object.values(rest)].filter(part => part !== '').join(' '));
     });
   }

@@ -93,4 +93,5 @@ void t.test('who may be ejected', async t => {
   t.ok(may([WELL, { ...WELL, backup: true }]), 'but where a backup can stand in');
   t.notOk(may([WELL, down, WELL]), 'not where it would begin a panic');
   t.notOk(may([WELL, down, down, down]), 'not in panic');
+  t.notOk(may([WELL, down, down, down, { ...WELL, backup: true }]), 'even where a backup would end it');
 });

@@ -183,11 +183,12 @@ void t.test(
           judged += 1;
           const isRight =
             got.mode === expected.mode &&
-            all.every(
-              (each, i) =>
-                got.backends[i]?.takesSessions === expected.takers.includes(each) &&
-                got.backends[i]?.trial === expected.trials.includes(each),
-            );
+            all.every((each, i) => {
+              const { takesSessions, trial: isTried } = got.backends[i] ?? {};
+              return (
+                takesSessions === expected.takers.includes(each) && isTried === expected.trials.includes(each)
+              );
+            });
           if (!isRight) wrong.push({ all, panicBelow, backups, expected, got });
         }
       }

@@ -100,6 +100,14 @@ void t.test('it ends when the last other one goes down', async t => {
   t.match(model.find(one), { maxSessions: 100 });
 });
 
+void t.test('it ends in panic, when every backend is needed', async t => {
+  const model = await recovered({ ...SLOW, panicBelow: 50 });
+  for (const backend of [two, three]) model.upstream.setHealthy(backend, false, 'refused');
+  await model.turn();
+  t.match(model.told().slice(-2), [`backend:slowStartEnded ${one}`, 'upstream:panic 1 3']);
+  t.match(model.find(one), { weight: 1, maxSessions: 100 });
+});
+
 void t.test('one that goes down on the way begins anew, and nothing is told of an end', async t => {
   const model = await recovered();
   model.clock.advance(15_000);

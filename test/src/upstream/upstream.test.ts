@@ -204,6 +204,9 @@ void t.test('whoever gets sessions in panic keeps those it has', async t => {
   model.upstream.setHealthy(two, false, 'refused');
   await model.turn();
   t.match(model.find(one), { eligible: true, resetSessions: false });
+  const early = createModel(2, { whenDown: 'reset', health: { initial: 'checked' } });
+  early.upstream.publish();
+  t.match(early.find(one), { eligible: false, resetSessions: false }, 'as has one that was never checked');
   const keep = createModel(2);
   keep.upstream.setHealthy(one, false, 'refused');
   await keep.turn();
@@ -238,6 +241,9 @@ void t.test('one that is to lose its sessions stays in the snapshot until it has
   await model.turn();
   t.match(model.find(one), { eligible: false, resetSessions: true });
   t.match(model.status(one), { state: 'removed' });
+  model.upstream.setWeight(two, 2);
+  await model.turn();
+  t.same(model.clock.delaysMs, [200]);
   model.shared.counts.release(model.slotOf(one));
   model.clock.advance(200);
   await model.turn();
