@@ -20,6 +20,7 @@ const steps = [
     ['--pack', '.', '--profile', 'esm-only', '--quiet', '--exclude-entrypoints', './schema'],
   ],
   ['generated files', process.execPath, ['dist/scripts/generate.js', '--check']],
+  ['charts', process.execPath, ['dist/scripts/plot-slow-start.js', '--check']],
 ];
 if (!process.argv.includes('--static')) steps.push(['tests', process.execPath, ['scripts/test.mjs']]);
 

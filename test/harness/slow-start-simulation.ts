@@ -1,0 +1,173 @@
+/**
+ * A backend that recovers among others under least connections: the shipped model, ramp, picker and strategy over a
+ * clock moved by hand, and sessions that are nothing but leases.
+ *
+ * Place: its test holds the ramp to its promise, scripts/plot-slow-start.ts draws it. No sockets, no real time.
+ * Load: clients come as a Poisson process and stay for exponential times, so that the sessions which run at the
+ * beginning need no past: what is left of them is distributed like a new one's.
+ * Times are whole milliseconds. Arrivals and ties are drawn from generators of their own: two runs with the same seed meet the same clients.
+ */
+import { Heap } from 'heap-js';
+import { parseConfig } from '../../src/config/parse.ts';
+import type { ConfigInput } from '../../src/config/schema.ts';
+import { plainSettings } from '../../src/data-plane-settings.ts';
+import type { Lease } from '../../src/dispatch/lease.ts';
+import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
+import { Events } from '../../src/events.ts';
+import { SharedState } from '../../src/shared-memory/shared-state.ts';
+import { Upstream } from '../../src/upstream/upstream.ts';
+import { STRATEGIES } from '../../strategies/index.ts';
+import { FakeClock } from '../pool/fake-clock.ts';
+import { seeded } from '../strategies/fakes.ts';
+import { FakeEngine } from './fake-engine.ts';
+
+export interface BackendLoad {
+  readonly weight: number;
+  readonly maxSessions?: number;
+}
+
+export interface Recovery {
+  readonly seed: number;
+  /** 0: there is none. */
+  readonly slowStartMs: number;
+  /** The first one is down until 0. */
+  readonly backends: readonly BackendLoad[];
+  /** Sessions that run at a time, on average. */
+  readonly sessions: number;
+  readonly meanSessionMs: number;
+  /** When it begins, below 0, and ends. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** What stood in the counts right after a session was placed. */
+export interface Placement {
+  readonly atMs: number;
+  /** Number of the backend that got it. */
+  readonly backend: number;
+  /** Live sessions of each backend, this one included. */
+  readonly live: readonly number[];
+}
+
+export interface RecoveryRun {
+  readonly placements: readonly Placement[];
+  /** Clients for whom every backend was full. */
+  readonly turnedAway: number;
+  /** When the slow start began and ended. */
+  readonly rampedMs: readonly number[];
+}
+
+/** Runs it to its end. The same input gives the same run. */
+export function simulateRecovery(recovery: Recovery): RecoveryRun {
+  const { seed, backends, sessions, meanSessionMs, fromMs, untilMs } = recovery;
+  const system = createSystem(recovery);
+  const { clock, upstream, runtime, live } = system;
+  const load = seeded(seed);
+  const exponential = (mean: number): number => Math.round(-Math.log(1 - load()) * mean);
+  const ends = new Heap<{ readonly atMs: number; readonly lease: Lease }>((a, b) => a.atMs - b.atMs);
+  const placements: Placement[] = [];
+  let turnedAway = 0;
+  let nowMs = fromMs;
+  const ids = backends.map((_, number) => idOf(number));
+  const [recovering = ''] = ids;
+
+  const open = (): void => {
+    // Drawn for those who are turned away, too: the clients after them stay the same.
+    const atMs = nowMs + exponential(meanSessionMs);
+    const lease = runtime.picker.pick('192.0.2.1');
+    if (typeof lease === 'string') {
+      turnedAway += 1;
+      return;
+    }
+    ends.push({ atMs, lease });
+    placements.push({ atMs: nowMs, backend: ids.indexOf(lease.backend.id), live: live() });
+  };
+  const moveTo = (atMs: number): void => {
+    clock.advance(atMs - nowMs);
+    nowMs = atMs;
+  };
+
+  upstream.setHealthy(recovering, false, 'a check failed');
+  upstream.publish();
+  for (let i = 0; i < sessions; i++) open();
+  let arrivesMs = fromMs + exponential(meanSessionMs / sessions);
+  let isBack = false;
+  for (;;) {
+    const endsMs = ends.peek()?.atMs ?? Infinity;
+    const nextMs = Math.min(arrivesMs, endsMs);
+    if (!isBack && nextMs >= 0) {
+      moveTo(0);
+      upstream.setHealthy(recovering, true, 'a check passed');
+      upstream.publish();
+      isBack = true;
+    }
+    if (nextMs > untilMs) break;
+    moveTo(nextMs);
+    if (endsMs <= arrivesMs) ends.pop()?.lease.release();
+    else {
+      open();
+      arrivesMs += exponential(meanSessionMs / sessions);
+    }
+  }
+  upstream.stop();
+  runtime.close();
+  return { placements, turnedAway, rampedMs: system.rampedMs.map(ms => ms + fromMs) };
+}
+
+/** One upstream from configuration to picker. `rampedMs` counts from the beginning. */
+function createSystem({ seed, slowStartMs, backends }: Recovery) {
+  const input: ConfigInput = {
+    listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
+    upstreams: [
+      {
+        name: 'app',
+        strategy: 'leastconn',
+        slowStart: slowStartMs,
+        backends: backends.map((backend, number) => ({ address: idOf(number), ...backend })),
+      },
+    ],
+  };
+  const parsed = parseConfig(input);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+  const clock = new FakeClock();
+  const { now, setTimer } = clock;
+  const beganMs = now();
+  const ties = seeded(-seed);
+  const events = new Events();
+  const rampedMs: number[] = [];
+  for (const name of ['backend:slowStart', 'backend:slowStartEnded'] as const) {
+    events.on(name, () => rampedMs.push(now() - beganMs));
+  }
+  const shared = SharedState.create({ backends: backends.length, upstreams: 1 });
+  const [config] = parsed.config.upstreams;
+  const [settings] = plainSettings(parsed.config, shared.counts, Infinity).upstreams;
+  if (config === undefined || settings === undefined) throw new Error('the configuration has no upstream');
+  const runtime = new UpstreamRuntime(
+    { ...settings, factory: STRATEGIES.leastconn },
+    {
+      ...{ engine: new FakeEngine(), shared, now, random: ties, setTimer },
+      onStrategyFailed: (_upstream, error) => {
+        throw error;
+      },
+      onOthersTurn: () => undefined,
+      onQueueing: () => undefined,
+    },
+  );
+  const upstream: Upstream = new Upstream(config, {
+    ...{ shared, events, now, random: () => 0 },
+    // What it has changed is published before anything else happens, as at the end of a turn of the loop.
+    setTimer: (callback, delayMs) =>
+      setTimer(() => {
+        callback();
+        upstream.publish();
+      }, delayMs),
+    publish: snapshot => runtime.apply(snapshot),
+  });
+  const slots = backends.map((_, number) => shared.counts.slotOf('app', idOf(number)));
+  const live = (): number[] => slots.map(slot => shared.counts.live(slot));
+  return { clock, upstream, runtime, live, rampedMs };
+}
+
+function idOf(number: number): string {
+  return `10.0.0.${number + 1}:80`;
+}
