@@ -61,6 +61,11 @@ export default tseslint.config(
   imports(['pool/**'], ['**/src/**', '**/strategies/**'], 'pool/ is a leaf: it imports nothing from src/'),
   imports(['src/support/**'], ['../*'], 'src/support is a leaf'),
   imports(
+    ['src/shared-memory/**'],
+    ['../!(support)/**', '../*.ts'],
+    'shared memory knows numbers, not who reads them',
+  ),
+  imports(
     ['src/engine/**'],
     [...CONTROL_AND_ABOVE, '**/session/**', '**/dispatch/**', '**/listener/**'],
     'an engine knows connections, not sessions',
