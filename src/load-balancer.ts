@@ -100,8 +100,9 @@ export class LoadBalancer {
   /**
    * Loads strategies, resolves names, binds listeners, begins health checks.
    *
-   * Rejects with `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or `LB4_ENGINE_UNAVAILABLE`, or with `LB4_WRONG_STATE` when it was started
-   * before or is stopped meanwhile; nothing is left open then.
+   * Rejects with `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or `LB4_ENGINE_UNAVAILABLE`, with `LB4_CONFIG_INVALID`
+   * when a file that checks need cannot be read, or with `LB4_WRONG_STATE` when it was started before or is stopped
+   * meanwhile; nothing is left open then.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Lb4Error('LB4_WRONG_STATE', `cannot start: it is ${this.#state}`);

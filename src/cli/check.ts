@@ -1,22 +1,45 @@
 /**
  * `lb4 check -c FILE`: validates a configuration file and says everything that is wrong with it.
  *
- * Place: nothing is opened or resolved; strategies given as paths are not loaded.
+ * Place: files that health checks need are read, because a running balancer would end for want of them; nothing else
+ * is opened or resolved, and strategies given as paths are not loaded.
  */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { loadConfigFile } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { Lb4Error } from '../errors.ts';
+import { tlsSettings } from '../health/tls-settings.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 export function check(file: string): ExitCode {
   const loaded = loadConfigFile(file, process.env);
-  if (loaded.ok) {
+  const message = loaded.ok ? problemsWithFiles(loaded.config, file).join('\n') : loaded.message;
+  if (loaded.ok && message === '') {
     const { listeners, upstreams } = loaded.config;
     process.stdout.write(
       `${file}: valid, ${count(listeners.length, 'listener')}, ${count(upstreams.length, 'upstream')}\n`,
     );
     return EXIT.ok;
   }
-  process.stderr.write(`${loaded.message}\n`);
+  process.stderr.write(`${message}\n`);
   return EXIT.badConfig;
+}
+
+/** What is wrong with the files that the configuration names, one line each. */
+function problemsWithFiles({ upstreams }: Config, file: string): string[] {
+  const baseDir = dirname(resolve(file));
+  return upstreams.flatMap(({ name, health }) => {
+    if (health.tls === undefined) return [];
+    try {
+      const where = `upstreams.${name}.health`;
+      tlsSettings(health.tls, { baseDir, where, readFile: path => readFileSync(path, 'utf8') });
+      return [];
+    } catch (error) {
+      if (error instanceof Lb4Error) return [`${file}: ${error.message}`];
+      throw error;
+    }
+  });
 }
 
 function count(number: number, noun: string): string {

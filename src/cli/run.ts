@@ -145,6 +145,8 @@ function exitCodeOf(loaded: ConfigLoadResult & { readonly ok: false }): ExitCode
 function exitCodeFor(error: unknown, strategyFromFlag: boolean): ExitCode {
   if (!(error instanceof Lb4Error)) return EXIT.failure;
   if (error.code === 'LB4_LISTEN_FAILED') return EXIT.cannotBind;
+  // A file that the configuration names; flags name none but a strategy.
+  if (error.code === 'LB4_CONFIG_INVALID') return EXIT.badConfig;
   if (error.code === 'LB4_STRATEGY_INVALID') return strategyFromFlag ? EXIT.usage : EXIT.badConfig;
   return EXIT.failure;
 }
