@@ -138,15 +138,19 @@ void t.test(
 void t.test('a wait ends with queue.timeout, and a full line refuses at once', async t => {
   const { script, seen } = counting();
   const backend = await startBackend(t, script);
-  const { address, records } = await start(t, [backend], {
+  const { address, records, balancer } = await start(t, [backend], {
     workers: hasWorkers ? 2 : 0,
     limit: 1,
     queue: { max: 1, timeout: 300 },
   });
+  const told: string[] = [];
+  balancer.on('upstream:queueing', ({ upstream }) => told.push(`${upstream} queues`));
+  balancer.on('upstream:queueingEnded', ({ upstream }) => told.push(`${upstream} queues no more`));
   await connectClient(t, address);
   await until('the first is at the backend', () => seen.now === 1);
   const second = await connectClient(t, address);
   await second.send('2');
+  await until('it waits', () => balancer.snapshot().upstreams[0]?.queue.waiting === 1);
   const refused = connectClient(t, address).then(client => client.untilEnded());
   t.equal(await refused.catch(() => 'reset'), 'reset');
   t.equal(await second.untilEnded(), 'reset');
@@ -155,4 +159,7 @@ void t.test('a wait ends with queue.timeout, and a full line refuses at once', a
   t.same(reasons, ['connect full', 'queue queueTimeout']);
   const waited = records.find(({ reason }) => reason === 'queueTimeout')?.durationMs ?? 0;
   t.ok(waited >= 299, `it waited ${waited} ms`);
+  await until('nobody has waited for a second', () => told.length === 2);
+  t.same(told, ['app queues', 'app queues no more']);
+  t.match(balancer.snapshot().upstreams[0]?.queue, { waiting: 0, max: 1 });
 });
