@@ -5,9 +5,10 @@ import { EVENT_NAMES } from '../../src/events.ts';
 import { createLoadBalancer } from '../../src/index.ts';
 import { logEvents } from '../../src/observability/log-events.ts';
 import { createLog } from '../../src/observability/log.ts';
-import { formatAddress, parseAddress } from '../../src/support/address.ts';
+import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
+import { addressOf } from '../harness/listening-address.ts';
 import { pause, until } from '../harness/until.ts';
 
 const INTERVAL_MS = 20;
@@ -53,11 +54,9 @@ async function start(t: Test) {
   }
   t.teardown(() => balancer.stop());
   await balancer.start();
-  const listening = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!listening.ok) throw new Error(listening.expected);
   lines.length = 0;
   return {
-    ...{ name, agent, speak, told, lines, backends, address: listening.address },
+    ...{ name, agent, speak, told, lines, backends, address: addressOf(balancer) },
     view: (backend = name) =>
       balancer.snapshot().upstreams[0]?.backends.find(each => each.backend === backend),
     total: () => balancer.snapshot().sessions,

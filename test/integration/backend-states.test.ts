@@ -3,10 +3,11 @@ import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { EVENT_NAMES, type EventName } from '../../src/events.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
-import { formatAddress, parseAddress, type Address } from '../../src/support/address.ts';
+import { formatAddress, type Address } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
+import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
 import { until } from '../harness/until.ts';
 
@@ -36,9 +37,7 @@ async function start(
   }
   t.teardown(() => balancer.stop());
   await balancer.start();
-  const parsed = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!parsed.ok) throw new Error(parsed.expected);
-  return { balancer, told, address: parsed.address };
+  return { balancer, told, address: addressOf(balancer) };
 }
 
 const nameOf = ({ address }: Pick<Backend, 'address'>): string => formatAddress(address);

@@ -1,11 +1,12 @@
 /** Waiting for a backend with room, with real traffic: order, limits, and what ends a wait. */
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/engine/epoll/libc.ts';
-import { createLoadBalancer, type LoadBalancer, type SessionRecord } from '../../src/index.ts';
-import { formatAddress, parseAddress, type TcpAddress } from '../../src/support/address.ts';
+import { createLoadBalancer, type SessionRecord } from '../../src/index.ts';
+import { formatAddress } from '../../src/support/address.ts';
 import { startBackend, type Backend, type Script } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
+import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
 import { until } from '../harness/until.ts';
 
@@ -36,12 +37,6 @@ async function start(t: Test, backends: readonly Backend[], { workers, limit, qu
   t.teardown(() => balancer.stop());
   await balancer.start();
   return { balancer, records, address: addressOf(balancer) };
-}
-
-function addressOf(balancer: LoadBalancer): TcpAddress {
-  const parsed = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!parsed.ok || parsed.address.kind !== 'tcp') throw new Error('not a TCP address');
-  return parsed.address;
 }
 
 /** A backend that answers each client's number and closes, and keeps a record of how many it had at once. */

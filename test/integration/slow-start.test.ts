@@ -2,9 +2,10 @@
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
-import { formatAddress, parseAddress } from '../../src/support/address.ts';
+import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
+import { addressOf } from '../harness/listening-address.ts';
 import { until } from '../harness/until.ts';
 
 const SLOW_START_MS = 2_000;
@@ -64,9 +65,7 @@ void t.test('what a recovering backend holds stays within its ramp, also with re
   balancer.on('backend:slowStartEnded', ({ backend }) => told.push(`slowStartEnded ${backend}`));
   t.teardown(() => balancer.stop());
   await balancer.start();
-  const listening = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!listening.ok || listening.address.kind !== 'tcp') throw new Error('it listens nowhere');
-  keepBusy(t, listening.address.port);
+  keepBusy(t, addressOf(balancer).port);
 
   const [first] = backends;
   const name = first === undefined ? '' : formatAddress(first.address);

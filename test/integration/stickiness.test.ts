@@ -3,15 +3,14 @@ import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/engine/epoll/libc.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
-import { formatAddress, parseAddress } from '../../src/support/address.ts';
+import { formatAddress } from '../../src/support/address.ts';
 import { startBackend, type Backend } from '../harness/backend.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
+import { addressOf } from '../harness/listening-address.ts';
 
 /** Which backend answers a client with this address of its own. */
 async function backendOf(balancer: LoadBalancer, localAddress: string): Promise<string> {
-  const parsed = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!parsed.ok || parsed.address.kind !== 'tcp') throw new Error('not a TCP address');
-  const { host, port } = parsed.address;
+  const { host, port } = addressOf(balancer);
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, localAddress });
     let text = '';

@@ -7,10 +7,11 @@ import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { loadLibc } from '../../src/engine/epoll/libc.ts';
 import { createLoadBalancer, type EventMap, type LoadBalancer } from '../../src/index.ts';
-import { formatAddress, parseAddress, type TcpAddress } from '../../src/support/address.ts';
+import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient, untilRefused } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
+import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
 import { until } from '../harness/until.ts';
 
@@ -40,12 +41,6 @@ function create(t: Test, backends: readonly Backend[], { workers, listener, upst
   });
   t.teardown(() => balancer.stop());
   return balancer;
-}
-
-function addressOf(balancer: LoadBalancer): TcpAddress {
-  const parsed = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!parsed.ok || parsed.address.kind !== 'tcp') throw new Error('not a TCP address');
-  return parsed.address;
 }
 
 /** A client that has its session: the backend has answered it. */
