@@ -190,8 +190,12 @@ export class Dispatch implements WaitOwner {
 
   #acquire(lease: Lease): void {
     const pickedMs = this.#deps.now();
-    this.#account(pickedMs);
     this.#hold(lease);
+    if (!this.#account(pickedMs)) {
+      this.#dropLease();
+      this.#unavailable(balancers('retryBudget'));
+      return;
+    }
     this.#backend = lease.backend;
     this.#moves = lease.backend.moves;
     this.#attempts += 1;
@@ -211,22 +215,20 @@ export class Dispatch implements WaitOwner {
     this.#trial = lease.isTrial ? new Trial(this.upstream, lease.backend, this.#deps) : undefined;
   }
 
-  /** Enters an attempt in the budget; the first one begins the time that all may take. */
-  #account(nowMs: number): void {
+  /** Enters an attempt in the budget, if that allows it; the first one begins the time that all may take. */
+  #account(nowMs: number): boolean {
     const { budget, settings } = this.upstream;
     // What takes the place of a stale connection is no further attempt.
-    if (this.#isFresh && this.#lastFailure === undefined) return;
-    if (this.#attempts > 0) {
-      budget.further(nowMs);
-      return;
-    }
+    if (this.#isFresh && this.#lastFailure === undefined) return true;
+    // While this one paused or waited, others may have spent what was left.
+    if (this.#attempts > 0) return budget.further(nowMs);
     budget.first(nowMs);
-    const { deadlineMs } = settings.connect;
-    if (deadlineMs === 0) return;
+    if (settings.connect.deadlineMs === 0) return true;
     this.#cancelDeadline = this.#deps.setTimer(() => {
       this.cancel();
       this.#owner.onUnavailable(balancers('deadline'));
-    }, deadlineMs);
+    }, settings.connect.deadlineMs);
+    return true;
   }
 
   #acquired(lease: Lease, pickedMs: number, acquired: Acquired<Connection, ConnectFailure>): void {
@@ -257,17 +259,16 @@ export class Dispatch implements WaitOwner {
     const { name, connect } = this.upstream.settings;
     this.#lastFailure = failure;
     this.#retries ??= new Retries(connect);
-    connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
+    // First what has happened, then what follows from it: an ejection names its last failure.
     this.#deps.onConnectFailed(name, backend.id, failure);
+    connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
     // Whoever heard of it may have stopped everything.
     if (this.#isCancelled) return;
-    if (failure.reason === 'localResources') {
-      this.#dropLease();
-      this.#unavailable(this.#termination());
-      return;
-    }
     const mayRetryHere = !lease.isTrial && this.upstream.picker.takesSessions(backend);
-    const step = this.#retries.next(backend.id, mayRetryHere, () => this.#deps.random());
+    const step =
+      failure.reason === 'localResources'
+        ? undefined
+        : this.#retries.next(backend.id, mayRetryHere, () => this.#deps.random());
     if (step?.where !== 'sameBackend') this.#dropLease();
     this.#goOn(step);
   }

@@ -1,7 +1,8 @@
 /**
  * How many further attempts an upstream's sessions may make, so that retries do not finish off what is failing.
  *
- * Place: one per upstream and data plane; the dispatcher counts first attempts in and asks before each further one.
+ * Place: one per upstream and data plane; the dispatcher counts first attempts in and asks for each further one,
+ * before a pause that leads to it and when it is made.
  * Rule: over the last ten seconds, further attempts ≤ `percent` of the first ones + 10 · `minPerSecond`. After
  * Finagle's RetryBudget; a window instead of a bucket, so that one number bounds every ten seconds.
  * Invariants: O(1) in time and memory; a clock that stands still only makes the window longer.
@@ -39,11 +40,13 @@ export class RetryBudget {
     return this.#furtherInWindow + 1 <= this.#share * this.#firstInWindow + this.#saved;
   }
 
-  /** A session makes another attempt. */
-  further(nowMs: number): void {
+  /** A session makes another attempt; false when it may not, and then nothing is counted. */
+  further(nowMs: number): boolean {
+    if (!this.allows(nowMs)) return false;
     const slot = this.#slotOf(nowMs);
     this.#further[slot] = (this.#further[slot] ?? 0) + 1;
     this.#furtherInWindow += 1;
+    return true;
   }
 
   #slotOf(nowMs: number): number {

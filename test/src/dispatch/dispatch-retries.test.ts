@@ -124,3 +124,49 @@ void t.test('an upstream that is down gets no more attempts than sessions and bu
   }
   t.equal(fake.engine.connects.length, 1000 + 200 + 10);
 });
+
+const BUDGET_OF_TEN = { percent: 0, minPerSecond: 1 };
+
+/** Starts so many sessions; what they end with, but for those that are connected. */
+function startMany(fake: ReturnType<typeof createFakeUpstream>, timers: FakeTimers, count: number) {
+  const reasons: string[] = [];
+  for (let i = 0; i < count; i++) {
+    new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.set }), {
+      onConnected: () => undefined,
+      onUnavailable: ({ reason }) => reasons.push(reason),
+      onWaiting: () => undefined,
+    }).start();
+  }
+  return reasons;
+}
+
+void t.test('sessions that pause at the same time do not overdraw the budget together', async t => {
+  const fake = createFakeUpstream(
+    { [A]: {} },
+    { connect: { rounds: 2, backoffMs: 100, retryBudget: BUDGET_OF_TEN } },
+  );
+  const timers = new FakeTimers();
+  fake.engine.autoConnect = () => 'refused';
+  const reasons = startMany(fake, timers, 100);
+  t.equal(timers.pending, 100, 'there is something left for each of them');
+  while (timers.pending > 0) timers.fireNext();
+  t.equal(fake.engine.connects.length, 100 + 10);
+  t.equal(reasons.length, 100, 'each of them has ended');
+  t.equal(fake.live(A), 0);
+});
+
+void t.test('nor do those that wait for room at the same time', async t => {
+  const fake = createFakeUpstream(
+    { [A]: {}, [B]: { maxSessions: 1 } },
+    { connect: { retryBudget: BUDGET_OF_TEN }, queue: { max: 100 } },
+  );
+  const timers = new FakeTimers();
+  fake.engine.autoConnect = address => (address === A ? 'refused' : undefined);
+  const reasons = startMany(fake, timers, 30);
+  t.equal(fake.engine.connects.length, 30 + 1, 'one is at the other backend, and the others wait for it');
+  fake.apply({ [A]: {}, [B]: { maxSessions: 50 } });
+  for (let i = 0; i < 29; i++) timers.fireNext();
+  t.equal(fake.engine.connects.length, 30 + 10);
+  t.same(reasons, Array(20).fill('retryBudget'));
+  t.equal(fake.live(B), 10, 'they hold nothing');
+});

@@ -299,3 +299,18 @@ void t.test('after a backend has moved, no connection to its old address serves 
     t.match([...upstream.backends()][0]?.pool.stats(), { parked: 1 }, 'but one to its new address may');
   }
 });
+
+void t.test('a failed connect is told before what follows from it', async t => {
+  const told: string[] = [];
+  const { upstream, engine } = createFakeUpstream(
+    { [A]: {} },
+    { ejection: { failures: 1, earlyCloseMs: 0 } },
+  );
+  const deps = dispatcherDeps({
+    onConnectFailed: (_upstream, backend, { reason }) => told.push(`${backend} ${reason}`),
+    onBackendFailing: (_upstream, backend) => told.push(`${backend} is failing`),
+  });
+  owned(upstream, deps).dispatch.start();
+  engine.connects[0]?.fail('refused');
+  t.same(told, [`${A} refused`, `${A} is failing`]);
+});
