@@ -155,7 +155,7 @@ for (const place of ['workers', 'own thread'] as const) {
   void t.test(`${place}: with too few well all get sessions, and each change is one event`, async t => {
     const backends = await Promise.all([1, 2, 3].map(() => startBackend(t, scripts.echo)));
     const [one = '', two = '', three = ''] = backends.map(nameOf);
-    const health = { interval: 20, rise: 1, fall: 1 };
+    const health = { interval: 150, rise: 1, fall: 1 };
     const { balancer, told, address } = await start(t, place, [one, two, three], { health });
     await backends[0]?.close();
     await until('the first is down', () => told.length === 1);

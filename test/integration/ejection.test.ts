@@ -12,11 +12,12 @@ import type { EventMap } from '../../src/events.ts';
 import { createLoadBalancer, type SessionRecord } from '../../src/index.ts';
 import { logEvents } from '../../src/observability/log-events.ts';
 import type { LogFields } from '../../src/observability/log.ts';
-import { formatAddress, parseAddress, type TcpAddress } from '../../src/support/address.ts';
+import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { startFaultyBackend } from '../harness/faulty-backends.ts';
+import { addressOf } from '../harness/listening-address.ts';
 import { Peer } from '../harness/peer.ts';
 import { until } from '../harness/until.ts';
 
@@ -86,10 +87,8 @@ async function start(
   logEvents(balancer, { format: 'json', write, end: async () => undefined }, () => performance.now());
   t.teardown(() => balancer.stop());
   await balancer.start();
-  const parsed = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!parsed.ok || parsed.address.kind !== 'tcp') throw new Error('not a TCP address');
   return {
-    ...{ balancer, changes, failures, records, stateOf, address: parsed.address },
+    ...{ balancer, changes, failures, records, stateOf, address: addressOf(balancer) },
     names: () => changes.map(({ name }) => name),
     /** The n-th change, once there is one. */
     change: async (n: number): Promise<Change> => {

@@ -2,11 +2,12 @@
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/engine/epoll/libc.ts';
 import { createLoadBalancer, type SessionRecord } from '../../src/index.ts';
-import { formatAddress, parseAddress } from '../../src/support/address.ts';
+import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { ownHost } from '../harness/faulty-backend.ts';
+import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
 import { until } from '../harness/until.ts';
 
@@ -81,7 +82,7 @@ async function crowdOnTwo(t: Test, place: Place, whenDown: 'reset' | 'keep', cou
         name: 'app',
         strategy: 'roundrobin',
         backends: [`${nameOf(doomed)}@10`, nameOf(spared)],
-        health: { type: 'tcp', port, interval: 50, rise: 1, fall: 1 },
+        health: { type: 'tcp', port, interval: 200, rise: 1, fall: 1 },
         whenDown,
       },
     ],
@@ -90,9 +91,7 @@ async function crowdOnTwo(t: Test, place: Place, whenDown: 'reset' | 'keep', cou
   balancer.on('session:closed', record => records.push(record));
   t.teardown(() => balancer.stop());
   await balancer.start();
-  const parsed = parseAddress(balancer.snapshot().listeners[0]?.addresses[0] ?? '');
-  if (!parsed.ok) throw new Error(parsed.expected);
-  const { address } = parsed;
+  const address = addressOf(balancer);
   const clients: Peer[] = [];
   const open = async (): Promise<void> => {
     const some = await Promise.all(Array.from({ length: BATCH }, () => connectClient(t, address)));
