@@ -61,16 +61,39 @@ export class NetworkNamespace {
     await command('ip', '-n', this.name, ...args);
   }
 
-  /** Does this to TCP packets that arrive for a port, until undone. */
-  async filter(port: number, verdict: Verdict): Promise<Undo> {
+  /** Does this to TCP packets that arrive for a port or one of several, all at the same moment, until undone. */
+  async filter(ports: number | readonly number[], verdict: Verdict): Promise<Undo> {
     const table = `faults${++this.#rules}`;
     await this.#exec(
       'nft',
       `add table inet ${table}; add chain inet ${table} in { type filter hook input priority 0; };` +
-        `add rule inet ${table} in tcp dport ${port} ${verdict}`,
+        `add rule inet ${table} in tcp dport { ${[ports].flat().join(', ')} } ${verdict}`,
     );
     return async () => {
       await this.#exec('nft', `delete table inet ${table}`);
+    };
+  }
+
+  /**
+   * Counts the SYNs that arrive for some ports from now on, what filters do to them included. Resolves to what reads
+   * the counts, by port.
+   */
+  async countConnects(ports: readonly number[]): Promise<() => Promise<ReadonlyMap<number, number>>> {
+    const table = `connects${++this.#rules}`;
+    const rules = ports.map(
+      port =>
+        `add counter inet ${table} to${port};` +
+        `add rule inet ${table} in tcp dport ${port} tcp flags & (syn | ack) == syn counter name to${port};`,
+    );
+    await this.#exec(
+      'nft',
+      // Before the filters, which end a packet's way.
+      `add table inet ${table}; add chain inet ${table} in { type filter hook input priority -10; };${rules.join('')}`,
+    );
+    return async () => {
+      const text = await this.#exec('nft', 'list', 'counters', 'table', 'inet', table);
+      const found = text.matchAll(/counter to(\d+) \{\s+packets (\d+) /g);
+      return new Map([...found].map(([, port, packets]) => [Number(port), Number(packets)]));
     };
   }
 

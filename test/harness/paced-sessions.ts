@@ -29,6 +29,8 @@ export interface SessionOutcome {
   readonly client: string;
   /** When it was to start, counted from the start of the load. */
   readonly plannedMs: number;
+  /** The same as milliseconds since 1970, for what other threads have seen. */
+  readonly plannedAt: number;
   readonly durationMs: number;
 }
 
@@ -108,7 +110,8 @@ function runSession(
       outcome = how;
       clearTimeout(timer);
       const backend = how === 'ok' ? answer.slice(answer.indexOf('\r\n\r\n') + 4, -1) : '';
-      resolve({ outcome: how, backend, client, plannedMs, durationMs: sinceStart() - plannedMs });
+      const durationMs = sinceStart() - plannedMs;
+      resolve({ outcome: how, backend, client, plannedMs, plannedAt: Date.now() - durationMs, durationMs });
       socket.destroy();
     };
     const timer = setTimeout(() => end('timeout'), answerWithinMs - (sinceStart() - plannedMs));
