@@ -30,7 +30,8 @@ export async function run(options: RunOptions, sourceOf: (flag: FlagName) => Fla
   // Some seconds after a burst V8 collects its whole heap, three times in a row, to give memory back: a pause of
   // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on.
   setFlagsFromString('--no-memory-reducer');
-  const loaded = loadConfig({ file: options.config, flags: options, sourceOf, env: process.env });
+  const flags = { ...options, strategy: fromHere(options.strategy) };
+  const loaded = loadConfig({ file: options.config, flags, sourceOf, env: process.env });
   if (!loaded.ok) {
     process.stderr.write(`${loaded.message.replace(/^/gm, 'lb4: ')}\n`);
     return exitCodeOf(loaded);
@@ -38,8 +39,7 @@ export async function run(options: RunOptions, sourceOf: (flag: FlagName) => Fla
   const { config } = loaded;
   const format = config.log.format ?? (process.stderr.isTTY ? 'text' : 'json');
   const log = createLog({ level: config.log.level, format, stream: process.stderr });
-  const strategyFromFlag = options.strategy !== undefined;
-  const baseDir = options.config === undefined || strategyFromFlag ? '.' : dirname(resolve(options.config));
+  const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
   const balancer = new LoadBalancer(config, { baseDir: resolve(baseDir) });
   const stopCrashing = crashOnlyWithALine(log);
   logEvents(balancer, log, () => performance.now());
@@ -58,7 +58,7 @@ export async function run(options: RunOptions, sourceOf: (flag: FlagName) => Fla
   } catch (error) {
     log.write('error', 'failed', messageOf(error));
     await balancer.stop();
-    return exitCodeFor(error, strategyFromFlag);
+    return exitCodeFor(error, options.strategy !== undefined);
   } finally {
     stopCrashing();
     // Not before it is ours: a second start that fails must not take the running instance's away.
@@ -140,6 +140,12 @@ function exitCodeOf(loaded: ConfigLoadResult & { readonly ok: false }): ExitCode
   if (loaded.kind === 'unreadable') return EXIT.badConfig;
   const fromOptions = loaded.issues.every(({ place }) => place !== undefined && 'option' in place);
   return fromOptions ? EXIT.usage : EXIT.badConfig;
+}
+
+/** Paths in a file start from the file's folder, one that was typed from where it was typed. */
+function fromHere(strategy: string | undefined): string | undefined {
+  const isPath = strategy !== undefined && /[./]/.test(strategy);
+  return isPath ? resolve(strategy) : strategy;
 }
 
 function exitCodeFor(error: unknown, strategyFromFlag: boolean): ExitCode {

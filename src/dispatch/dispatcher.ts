@@ -13,35 +13,13 @@ import type { Acquired } from '../../pool/index.ts';
 import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../engine/engine.ts';
 import type { Reason, Termination } from '../termination.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
-import {
-  connectFailed,
-  connectSucceeded,
-  sessionEnded,
-  Trial,
-  type EjectionSignalsDeps,
-} from './ejection-signals.ts';
+import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
 import type { Lease } from './lease.ts';
+import type { DispatcherDeps, DispatchOwner } from './dispatch-owner.ts';
 import { Retries, type NextStep } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
 import type { PickResult } from './picker.ts';
 import { Wait, type WaitOwner } from './wait.ts';
-
-/** Who needs the connection: the session. */
-export interface DispatchOwner {
-  /** The connection is there; whoever owns the dispatch gives it back with `release`. */
-  onConnected(connection: Connection): void;
-  /** There is none to be had. */
-  onUnavailable(termination: Termination): void;
-  /** It begins to wait for a backend with room, or waits no more: one of the other two follows, or a cancel. */
-  onWaiting(isWaiting: boolean): void;
-}
-
-export interface DispatcherDeps extends EjectionSignalsDeps {
-  now(): number;
-  random(): number;
-  /** Hears of every failed attempt. */
-  onConnectFailed(upstream: string, backend: string, failure: ConnectFailure): void;
-}
 
 type Origin = (Acquired<Connection, ConnectFailure> & { ok: true })['origin'];
 
@@ -120,9 +98,12 @@ export class Dispatch implements WaitOwner {
     this.#dropLease();
   }
 
-  /** The session has ended as told: judges the backend by it, and gives connection and lease back. */
-  release(outcome: RelayOutcome): void {
-    this.#judge(outcome);
+  /**
+   * The session has ended as told: judges the backend by it, and gives connection and lease back.
+   * @param firstEndMs when one side had ended, if that was before
+   */
+  release(outcome: RelayOutcome, firstEndMs = this.#deps.now()): void {
+    this.#judge(outcome, firstEndMs);
     const lease = this.#lease;
     this.#returnConnection(outcome.cleanBackend !== undefined);
     this.#lease = undefined;
@@ -304,10 +285,10 @@ export class Dispatch implements WaitOwner {
   }
 
   /** What the end of the session says of its backend; only a connection of its own says anything. */
-  #judge(outcome: RelayOutcome): void {
+  #judge(outcome: RelayOutcome, firstEndMs: number): void {
     const backend = this.#lease?.backend;
     if (backend === undefined || this.#origin !== 'new') return;
-    const lastedMs = this.#deps.now() - this.#connectedAtMs;
+    const lastedMs = firstEndMs - this.#connectedAtMs;
     sessionEnded(this.upstream, backend, { outcome, lastedMs, trial: this.#trial }, this.#deps);
   }
 

@@ -8,7 +8,8 @@
  * exactly then; after that it holds no connection, timer or listener.
  * Why it hands itself out as handlers and owner: there may be 100,000 of it, and closures are objects, too.
  */
-import { Dispatch, type DispatcherDeps, type DispatchOwner } from '../dispatch/dispatcher.ts';
+import type { DispatcherDeps, DispatchOwner } from '../dispatch/dispatch-owner.ts';
+import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
 import type {
   Connection,
@@ -56,6 +57,8 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   readonly #startedMs: number;
   readonly #dispatch: Dispatch;
   #relay: Relay | undefined;
+  /** When one side has ended. */
+  #halfClosedMs: number | undefined;
   #isEnded = false;
   /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
   #abortedAs: Termination | undefined;
@@ -159,6 +162,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
 
   /** For the engine only. */
   onHalfClosed(): void {
+    this.#halfClosedMs = this.#deps.now();
     if (this.#relay !== undefined) this.#schedule(this.#relay);
   }
 
@@ -170,7 +174,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     // Before anything is given back: that may serve others, who may stop everything.
     this.#isEnded = true;
     this.#deps.wheel.remove(this);
-    this.#dispatch.release(outcome);
+    this.#dispatch.release(outcome, this.#halfClosedMs);
     this.#end(this.#terminationOf(outcome), outcome);
   }
 

@@ -111,8 +111,7 @@ function runSession(
       clearTimeout(timer);
       const backend = how === 'ok' ? answer.slice(answer.indexOf('\r\n\r\n') + 4, -1) : '';
       const durationMs = sinceStart() - plannedMs;
-      const plannedAt = performance.timeOrigin + performance.now() - durationMs;
-      resolve({ outcome: how, backend, client, plannedMs, plannedAt, durationMs });
+      resolve({ outcome: how, backend, client, plannedMs, plannedAt: Date.now() - durationMs, durationMs });
       socket.destroy();
     };
     const timer = setTimeout(() => end('timeout'), answerWithinMs - (sinceStart() - plannedMs));

@@ -32,7 +32,7 @@ const skipWorkers = hasKoffi ? false : 'workers need koffi on Linux';
 const skipBlackHoles = hasKoffi ? false : 'black holes need koffi on Linux';
 
 const REQUEST = 'GET / HTTP/1.1\r\n\r\n';
-const BASE_MS = 300;
+const BASE_MS = 400;
 const FAILURES = 5;
 /** Clients of `choosyStrategy`. */
 const WANTS_IT = '127.0.0.3';
@@ -145,7 +145,7 @@ async function crowd(t: Test, address: TcpAddress, isOver: () => boolean, width 
 async function settle(t: Test, { address }: Started, count: () => number): Promise<void> {
   for (let before = -1; before !== count();) {
     before = count();
-    for (let i = 0; i < 12; i++) await ask(t, address);
+    await Promise.all(Array.from({ length: 12 }, () => ask(t, address)));
   }
 }
 

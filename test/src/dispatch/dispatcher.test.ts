@@ -1,5 +1,6 @@
 import t from 'tap';
-import { Dispatch, type DispatcherDeps } from '../../../src/dispatch/dispatcher.ts';
+import type { DispatcherDeps } from '../../../src/dispatch/dispatch-owner.ts';
+import { Dispatch } from '../../../src/dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../../../src/dispatch/upstream-runtime.ts';
 import type { Connection } from '../../../src/engine/engine.ts';
 import type { Termination } from '../../../src/termination.ts';
