@@ -4,6 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { bare } from './bare-threads.ts';
 import { DATA_PLANE_ENV } from './data-plane.ts';
 import { ended } from './programs.ts';
 
@@ -40,7 +41,7 @@ export async function startLb4(
     ? []
     : ['-l', '127.0.0.1:0'];
   const [program = process.execPath, ...before] = options.command ?? [process.execPath, LB4];
-  const child = spawn(program, [...before, ...args, ...listen, '--log-format', 'json'], {
+  const child = spawn(...bare(program, [...before, ...args, ...listen, '--log-format', 'json']), {
     stdio: ['ignore', 'inherit', 'pipe'],
     env: { ...process.env, ...DATA_PLANE_ENV, ...options.env },
   });

@@ -155,6 +155,7 @@ void t.test('a listener at its maxSessions lets clients wait and serves them in 
   await first.untilText('one');
   t.same([waiting[0].text, waiting[1].text], ['', ''], 'those who wait are neither served nor refused');
   t.equal(balancer.snapshot().sessions, 2);
+  await until('the pause is told', () => paused.length > 0);
   t.same(paused, ['listenerLimit']);
 
   first.reset();
