@@ -89,6 +89,8 @@ export class Picker {
   readonly #hasTrials: boolean;
   readonly #strategy: Strategy;
   #fallback: Strategy | undefined;
+  /** The pick under way was not given a backend because it was full. */
+  #hasSeenFull = false;
 
   constructor(backends: readonly EligibleBackend[], deps: PickerDeps, previous?: Picker) {
     this.#deps = deps;
@@ -106,6 +108,7 @@ export class Picker {
 
   /** Picks and counts; `tried` are the ids of backends that this session has failed to reach already. */
   pick(clientAddress: string, tried?: ReadonlySet<string>): PickResult {
+    this.#hasSeenFull = false;
     const context = this.#context(clientAddress, tried);
     const remembered = this.#remembered(context);
     if (remembered?.take() === true) return this.#lease(remembered);
@@ -113,10 +116,11 @@ export class Picker {
     for (let round = 0; round <= this.#candidates.size; round++) {
       const candidate = this.#choose(context);
       if (candidate === undefined) break;
-      if (!candidate.take()) continue;
-      return this.#lease(candidate);
+      if (candidate.take()) return this.#lease(candidate);
+      if (!candidate.trial) this.#hasSeenFull = true;
     }
-    return this.#isAnyFull(tried) ? 'full' : 'noBackend';
+    // As it was seen then: another data plane may have freed a place meanwhile, and that makes it no less full.
+    return this.#hasSeenFull ? 'full' : 'noBackend';
   }
 
   /** Does the backend get new sessions, as far as this snapshot knows? Its limit is not asked. */
@@ -133,6 +137,12 @@ export class Picker {
   /** Tells the strategy that a backend's live count has changed. */
   changed(backend: BackendRuntime): void {
     this.#tell(backend, candidate => this.#strategy.changed?.(candidate));
+  }
+
+  #isFull(candidate: PickerCandidate): boolean {
+    if (!candidate.isFull()) return false;
+    if (!candidate.trial && candidate.weight > 0) this.#hasSeenFull = true;
+    return true;
   }
 
   #lease(candidate: PickerCandidate): Lease {
@@ -191,16 +201,7 @@ export class Picker {
       clientAddress,
       skip: candidate =>
         tried?.has(candidate.id) === true ||
-        (candidate instanceof PickerCandidate && (candidate.isFull() || candidate.isTried())),
+        (candidate instanceof PickerCandidate && (candidate.isTried() || this.#isFull(candidate))),
     };
-  }
-
-  #isAnyFull(tried: ReadonlySet<string> | undefined): boolean {
-    if (!this.#hasLimits) return false;
-    for (const candidate of this.#candidates.values()) {
-      if (candidate.trial || candidate.weight === 0 || tried?.has(candidate.id) === true) continue;
-      if (candidate.isFull()) return true;
-    }
-    return false;
   }
 }

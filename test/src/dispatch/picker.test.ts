@@ -133,3 +133,20 @@ void t.test('with only a backend on trial, those who may not have it find no bac
   t.ok(leaseOf(upstream.picker.pick('')).isTrial);
   t.equal(upstream.picker.pick(''), 'noBackend');
 });
+
+void t.test('full is full, also when another data plane frees a place before the pick is over', async t => {
+  let free = (): void => undefined;
+  const strategy: StrategyFactory = candidates => ({
+    pick: ({ skip }) => {
+      const open = candidates.find(candidate => skip?.(candidate) !== true);
+      if (open === undefined) free();
+      return open;
+    },
+  });
+  const { upstream, counts } = createFakeUpstream({ [A]: { maxSessions: 1 } }, { strategy });
+  const slot = counts.slotOf('app', A);
+  counts.take(slot, undefined);
+  free = () => void counts.release(slot);
+  t.equal(upstream.picker.pick(''), 'full');
+  t.equal(leaseOf(upstream.picker.pick('')).backend.id, A);
+});
