@@ -100,7 +100,7 @@ void t.test('network faults', { skip, timeout }, async t => {
     await until('the backend is up', () =>
       lb4.lines.slice(before).some(({ event }) => event === 'backendUp'),
     );
-    t.equal((await talk(t, lb4)).text, 'hello');
+    t.equal((await talkOnceServed(t, lb4)).text, 'hello');
   });
 
   void t.test('a backend that is stopped: connected, no answer, ended after timeouts.idle', async t => {
@@ -228,6 +228,17 @@ void t.test('network faults', { skip, timeout }, async t => {
     await client.send('hello');
     await client.untilText('hello');
     return client;
+  }
+
+  /** The same as soon as there is an answer: workers hear a moment later of what the log tells, and refuse till then. */
+  async function talkOnceServed(t: Test, { where }: Lb4): Promise<Peer> {
+    for (;;) {
+      const client = await front.run(() => connectClient(t, where)).catch(() => undefined);
+      if (client === undefined) continue;
+      void client.send('hello');
+      await until('there is an answer or none', () => client.text === 'hello' || client.ending !== undefined);
+      if (client.text === 'hello') return client;
+    }
   }
 
   /** How a client ends that says nothing; the reset may come before its own system has told it that it is connected. */
