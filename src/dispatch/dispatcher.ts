@@ -81,6 +81,11 @@ export class Dispatch implements WaitOwner {
     return this.#connectMs;
   }
 
+  /** Whether it matters when a session ends. */
+  get judgesEnds(): boolean {
+    return this.upstream.settings.ejection.earlyCloseMs > 0;
+  }
+
   /** Begins the search; its owner may be told before this returns. */
   start(): void {
     // Whoever waits already comes first.
@@ -102,8 +107,8 @@ export class Dispatch implements WaitOwner {
    * The session has ended as told: judges the backend by it, and gives connection and lease back.
    * @param firstEndMs when one side had ended, if that was before
    */
-  release(outcome: RelayOutcome, firstEndMs = this.#deps.now()): void {
-    this.#judge(outcome, firstEndMs);
+  release(outcome: RelayOutcome, firstEndMs?: number): void {
+    if (this.judgesEnds) this.#judge(outcome, firstEndMs);
     const lease = this.#lease;
     this.#returnConnection(outcome.cleanBackend !== undefined);
     this.#lease = undefined;
@@ -285,7 +290,7 @@ export class Dispatch implements WaitOwner {
   }
 
   /** What the end of the session says of its backend; only a connection of its own says anything. */
-  #judge(outcome: RelayOutcome, firstEndMs: number): void {
+  #judge(outcome: RelayOutcome, firstEndMs = this.#deps.now()): void {
     const backend = this.#lease?.backend;
     if (backend === undefined || this.#origin !== 'new') return;
     const lastedMs = firstEndMs - this.#connectedAtMs;

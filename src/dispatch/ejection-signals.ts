@@ -47,7 +47,7 @@ export interface SessionEnd {
   readonly trial: Trial | undefined;
 }
 
-/** A session whose client left at once says nothing of the backend. */
+/** For upstreams with `earlyClose` only. A session whose client left at once says nothing of the backend. */
 export function sessionEnded(
   upstream: UpstreamRuntime,
   backend: BackendRuntime,
@@ -55,7 +55,6 @@ export function sessionEnded(
   deps: EjectionSignalsDeps,
 ): void {
   const { earlyCloseMs } = upstream.settings.ejection;
-  if (earlyCloseMs === 0) return;
   if (outcome.bytesFromBackend > 0 || lastedMs >= earlyCloseMs) {
     upstream.failures.succeeded(backend.slot, 'earlyClose');
     trial?.end(undefined);

@@ -162,7 +162,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
 
   /** For the engine only. */
   onHalfClosed(): void {
-    this.#halfClosedMs = this.#deps.now();
+    if (this.#dispatch.judgesEnds) this.#halfClosedMs = this.#deps.now();
     if (this.#relay !== undefined) this.#schedule(this.#relay);
   }
 
