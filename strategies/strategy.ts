@@ -13,8 +13,13 @@ export interface Candidate {
   readonly id: string;
   /** Relative share, an integer ≥ 0; 0 takes no new sessions. */
   readonly weight: number;
-  /** Sessions that hold this backend now, counted from the pick on. */
+  /** Sessions of this instance that hold this backend now, counted from the pick on. */
   live(): number;
+  /**
+   * Sessions of other instances that hold it, as last heard; 0 while nothing is known of them. Absent: nothing is
+   * shared with others. Changes together with all others' when `heard` is called, and never in between.
+   */
+  elsewhere?(): number;
 }
 
 /** What is known about the session that needs a backend. */
@@ -32,6 +37,12 @@ export interface Strategy {
   changed?(candidate: Candidate): void;
   /** Called with the time a connect to the candidate took, in milliseconds. */
   connected?(candidate: Candidate, connectMs: number): void;
+  /**
+   * Called when `elsewhere` of the candidates has changed, and once after it was built if there is any.
+   * @param unseen how many sessions the other instances are likely to place, over all candidates, that `elsewhere`
+   *   does not count: those of the time before it is heard and until it is heard next; at least 0
+   */
+  heard?(unseen: number): void;
 }
 
 export interface StrategyDeps {
