@@ -51,6 +51,10 @@ class PickerCandidate implements Candidate {
     return this.#shared.counts.live(this.runtime.slot);
   }
 
+  elsewhere(): number {
+    return this.#shared.elsewhere?.count(this.runtime.slot) ?? 0;
+  }
+
   isFull(): boolean {
     return this.maxSessions !== undefined && this.live() >= this.maxSessions;
   }
@@ -73,6 +77,8 @@ class PickerCandidate implements Candidate {
 
 export interface PickerDeps extends StrategyDeps {
   readonly shared: SharedState;
+  /** The number of the upstream in what is shared. */
+  readonly upstream: number;
   readonly factory: StrategyFactory;
   /** Undefined: clients are not remembered. */
   readonly stickiness: Stickiness<BackendRuntime> | undefined;
@@ -91,6 +97,8 @@ export class Picker {
   #fallback: Strategy | undefined;
   /** The pick under way was not given a backend because it was full. */
   #hasSeenFull = false;
+  /** What the strategy knows of other instances. */
+  #heard = 0;
 
   constructor(backends: readonly EligibleBackend[], deps: PickerDeps, previous?: Picker) {
     this.#deps = deps;
@@ -109,6 +117,7 @@ export class Picker {
   /** Picks and counts; `tried` are the ids of backends that this session has failed to reach already. */
   pick(clientAddress: string, tried?: ReadonlySet<string>): PickResult {
     this.#hasSeenFull = false;
+    this.#hear();
     const context = this.#context(clientAddress, tried);
     const remembered = this.#remembered(context);
     if (remembered?.take() === true) return this.#lease(remembered);
@@ -145,7 +154,21 @@ export class Picker {
     return true;
   }
 
+  /** Passes on what was heard of other instances since the last pick. */
+  #hear(): void {
+    const { shared, upstream, onStrategyFailed } = this.#deps;
+    const version = shared.elsewhere?.version(upstream) ?? 0;
+    if (version === this.#heard) return;
+    this.#heard = version;
+    try {
+      this.#strategy.heard?.(shared.elsewhere?.unseen(upstream) ?? 0);
+    } catch (error) {
+      onStrategyFailed(error);
+    }
+  }
+
   #lease(candidate: PickerCandidate): Lease {
+    this.#deps.shared.elsewhere?.notePlaced(this.#deps.upstream);
     this.changed(candidate.runtime);
     return new Lease(candidate.runtime, candidate.trial, this.#deps.release);
   }

@@ -177,7 +177,7 @@ export class UpstreamRuntime {
   #createPicker(eligible: ConstructorParameters<typeof Picker>[0], previous?: Picker): Picker {
     const { shared, now, random, onStrategyFailed } = this.#deps;
     const { counts } = shared;
-    const { name, factory } = this.settings;
+    const { name, index, factory } = this.settings;
     const release = (backend: BackendRuntime): void => {
       counts.release(backend.slot);
       // The current picker's strategy must know, whichever picker the lease came from.
@@ -188,6 +188,7 @@ export class UpstreamRuntime {
       eligible,
       {
         shared,
+        upstream: index,
         now,
         random,
         factory,

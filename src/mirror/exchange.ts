@@ -72,6 +72,8 @@ export type MirrorFailure =
   | 'wrongType'
   | 'cluster'
   | 'nameTaken'
+  /** What was published is gone by the next exchange: evicted, or expired too early. */
+  | 'lost'
   | 'error';
 
 export class ExchangeError extends Error {

@@ -38,7 +38,8 @@ export class LiveCounts {
   readonly #row: Int32Array;
   readonly #backendLimit: number;
   readonly #slots = new Map<string, number>();
-  #backends = 0;
+  readonly #backends = new Map<string, Map<string, number>>();
+  #backendCount = 0;
 
   constructor(
     { backends, listeners = 0, upstreams = 0, workers = 1 }: CountsSize,
@@ -61,11 +62,22 @@ export class LiveCounts {
 
   /** The slot of a backend; the same upstream and backend always get the same slot. Control only. */
   slotOf(upstream: string, backend: string): number {
-    const key = `${upstream}\n${backend}`;
-    if (!this.#slots.has(key) && (this.#backends += 1) > this.#backendLimit) {
+    const backends = this.#backends.get(upstream) ?? new Map<string, number>();
+    this.#backends.set(upstream, backends);
+    const known = backends.get(backend);
+    if (known !== undefined) return known;
+    if (this.#backendCount === this.#backendLimit) {
       throw new RangeError(`no room for more than ${this.#backendLimit} backends`);
     }
-    return this.#slot(key);
+    this.#backendCount += 1;
+    const slot = this.#slot(`${upstream}\n${backend}`);
+    backends.set(backend, slot);
+    return slot;
+  }
+
+  /** Every backend that the upstream has ever had, with its slot. Control only. */
+  backendsOf(upstream: string): ReadonlyMap<string, number> {
+    return this.#backends.get(upstream) ?? new Map<string, number>();
   }
 
   slotOfListener(listener: string): number {

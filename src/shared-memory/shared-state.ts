@@ -4,6 +4,7 @@
  * Place: made by `create-data-plane.ts`; each worker makes its own view of the same memory.
  */
 import { BackendFailures, type FailuresMemory } from './backend-failures.ts';
+import { ElsewhereCounts, type ElsewhereMemory } from './elsewhere-counts.ts';
 import { LiveCounts, type CountsMemory, type CountsSize } from './live-counts.ts';
 import { QueueOrder, type QueueMemory } from './queue-order.ts';
 import { StickyTable, type StickyMemory, type StickySize } from './sticky-table.ts';
@@ -11,6 +12,8 @@ import { StickyTable, type StickyMemory, type StickySize } from './sticky-table.
 export interface SharedSize extends CountsSize {
   /** Per upstream, in their order; undefined: it remembers no clients. Default: none does. */
   readonly sticky?: readonly (StickySize | undefined)[];
+  /** Whether counts are shared with other instances; default false. */
+  readonly mirrored?: boolean;
 }
 
 /** Can be posted. */
@@ -19,12 +22,15 @@ export interface SharedMemory {
   readonly failures: FailuresMemory;
   readonly queues: QueueMemory;
   readonly sticky: readonly (StickyMemory | undefined)[];
+  readonly elsewhere: ElsewhereMemory | undefined;
 }
 
 export class SharedState {
   readonly counts: LiveCounts;
   readonly failures: BackendFailures;
   readonly queues: QueueOrder;
+  /** Undefined: nothing is shared with other instances. */
+  readonly elsewhere: ElsewhereCounts | undefined;
   readonly #sticky: readonly (StickyTable | undefined)[];
 
   private constructor(
@@ -32,22 +38,25 @@ export class SharedState {
     failures: BackendFailures,
     queues: QueueOrder,
     sticky: readonly (StickyTable | undefined)[],
+    elsewhere: ElsewhereCounts | undefined,
   ) {
     this.counts = counts;
     this.failures = failures;
     this.queues = queues;
     this.#sticky = sticky;
+    this.elsewhere = elsewhere;
   }
 
   /** Control's own. */
   static create(size: SharedSize): SharedState {
-    const { upstreams = 0, workers = 1, sticky = [] } = size;
+    const { upstreams = 0, workers = 1, sticky = [], mirrored = false } = size;
     const counts = new LiveCounts(size);
     return new SharedState(
       counts,
       new BackendFailures(counts.memory.slots),
       new QueueOrder(upstreams, workers),
       sticky.map(each => each && new StickyTable(each)),
+      mirrored ? new ElsewhereCounts(counts.memory.slots, upstreams) : undefined,
     );
   }
 
@@ -58,6 +67,7 @@ export class SharedState {
       BackendFailures.forWorker(memory.failures, worker),
       QueueOrder.forWorker(memory.queues, worker),
       memory.sticky.map(each => each && StickyTable.forWorker(each, worker)),
+      memory.elsewhere && ElsewhereCounts.over(memory.elsewhere),
     );
   }
 
@@ -67,6 +77,7 @@ export class SharedState {
       failures: this.failures.memory,
       queues: this.queues.memory,
       sticky: this.#sticky.map(each => each?.memory),
+      elsewhere: this.elsewhere?.memory,
     };
   }
 

@@ -1,0 +1,188 @@
+/**
+ * The mirror: shares the live counts of this instance's upstreams with its sister instances, and tells the pickers
+ * what those hold.
+ *
+ * Place: part of the control plane, made by `load-balancer.ts` where `redis:` is configured. Pickers read what it
+ * hears from shared memory; nothing on the way of a session waits for it.
+ * Invariants: nothing is published before `start` or after `stop`; every change of mode is told once, for all
+ * upstreams that it concerns together; a name that another process holds is given up for a new one.
+ */
+import type { SetTimer } from '../support/timer.ts';
+import type { Exchange } from './exchange.ts';
+import { UpstreamExchanges, type MirrorMode, type MirrorTrouble } from './upstream-exchanges.ts';
+import type { MirroredUpstream } from './upstream-mirror.ts';
+
+/** Looks per period, within bounds: often enough to tell a single session at once, seldom enough to cost nothing. */
+const LOOKS_PER_PERIOD = 10;
+const LOOK_MS = { min: 10, max: 50 };
+/** A change of mode is told after this many periods, so that upstreams that change together are told together. */
+const TELL_AFTER_PERIODS = 2;
+const TELL_AFTER_MS = { min: 100, max: 1_000 };
+/**
+ * Tries before a name is given up, at growing distances: seven periods. Who was killed and started again finds his
+ * old name free after two; a living namesake stays.
+ */
+const NAME_TRIES = 4;
+const NAME_LENGTH = 64;
+
+export interface MirrorSettings {
+  readonly periodMs: number;
+  /** This instance's name. */
+  readonly instance: string;
+  /** Tells this process from others of the same name. */
+  readonly owner: string;
+}
+
+export interface MirrorDeps {
+  readonly exchange: Exchange;
+  readonly setTimer: SetTimer;
+  now(): number;
+  random(): number;
+  /** What upstreams share, or why they do not, has changed. */
+  onChanged(change: MirrorChange): void;
+  onRenamed(change: { readonly from: string; readonly to: string }): void;
+}
+
+export interface MirrorChange {
+  readonly mode: MirrorMode;
+  readonly upstreams: readonly string[];
+  /** Other instances that are heard of; 0 in mode `local`. */
+  readonly others: number;
+  /** In mode `local`: why. */
+  readonly trouble?: MirrorTrouble;
+}
+
+/** What `snapshot()` shows of one upstream. */
+export interface MirroredUpstreamView {
+  readonly upstream: string;
+  /** `shared`: other instances' sessions count. `local`: only one's own do. */
+  readonly mode: MirrorMode;
+  /** Why the last exchange failed; undefined when it did not. */
+  readonly trouble: MirrorTrouble | undefined;
+  /** In mode `shared`: how old the oldest count is that is gone by, in milliseconds. */
+  readonly ageMs: number | undefined;
+  /** Names of the other instances that are heard of. */
+  readonly others: readonly string[];
+}
+
+export interface MirrorView {
+  /** The name of this instance. */
+  readonly instance: string;
+  readonly upstreams: readonly MirroredUpstreamView[];
+}
+
+export class Mirror {
+  readonly #settings: MirrorSettings;
+  readonly #deps: MirrorDeps;
+  readonly #upstreams: ReadonlyMap<string, UpstreamExchanges>;
+  /** As last told; undefined: nothing has been. */
+  readonly #told = new Map<UpstreamExchanges, MirrorMode>();
+  #instance: string;
+  #cancelLook: () => void = () => undefined;
+  #cancelTelling: (() => void) | undefined;
+
+  constructor(upstreams: readonly MirroredUpstream[], settings: MirrorSettings, deps: MirrorDeps) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#instance = settings.instance;
+    this.#upstreams = new Map(
+      upstreams.map(upstream => [
+        upstream.name,
+        new UpstreamExchanges(upstream, settings, {
+          exchange: deps.exchange,
+          instance: () => this.#instance,
+          now: () => deps.now(),
+          random: () => deps.random(),
+          onMode: () => this.#tellSoon(),
+          onNameTaken: (name, times) => this.#onNameTaken(name, times),
+        }),
+      ]),
+    );
+  }
+
+  start(): void {
+    const { exchange } = this.#deps;
+    exchange.onChange(change => this.#upstreams.get(change.upstream)?.apply(change));
+    exchange.onReady(() => {
+      for (const upstream of this.#upstreams.values()) upstream.hurry();
+      this.#look();
+    });
+    this.#look();
+  }
+
+  /** Takes this instance's counts out, as far as Redis answers in time, and closes the connections. Idempotent. */
+  async stop(): Promise<void> {
+    this.#cancelLook();
+    this.#cancelTelling?.();
+    const upstreams = [...this.#upstreams.values()];
+    for (const upstream of upstreams) upstream.stop();
+    await Promise.all(upstreams.map(upstream => upstream.withdraw(this.#instance)));
+    this.#deps.exchange.close();
+  }
+
+  view(): MirrorView {
+    return {
+      instance: this.#instance,
+      upstreams: Array.from(this.#upstreams.values(), upstream => {
+        const { name, mode, trouble } = upstream;
+        const heard = upstream.heard();
+        return { upstream: name, mode, trouble, ageMs: heard?.ageMs, others: heard?.others ?? [] };
+      }),
+    };
+  }
+
+  #look(): void {
+    this.#cancelLook();
+    for (const upstream of this.#upstreams.values()) upstream.wake();
+    const delayMs = between(LOOK_MS, this.#settings.periodMs / LOOKS_PER_PERIOD);
+    this.#cancelLook = this.#deps.setTimer(() => this.#look(), delayMs);
+  }
+
+  #tellSoon(): void {
+    const delayMs = between(TELL_AFTER_MS, this.#settings.periodMs * TELL_AFTER_PERIODS);
+    this.#cancelTelling ??= this.#deps.setTimer(() => this.#tell(), delayMs);
+  }
+
+  /** Tells what is different from what was told before: one change per mode and reason. */
+  #tell(): void {
+    this.#cancelTelling = undefined;
+    const groups = new Map<string, { upstreams: UpstreamExchanges[]; trouble: MirrorTrouble | undefined }>();
+    for (const upstream of this.#upstreams.values()) {
+      const { mode } = upstream;
+      const trouble = mode === 'local' ? upstream.trouble : undefined;
+      if (this.#told.get(upstream) === mode || (mode === 'local' && trouble === undefined)) continue;
+      this.#told.set(upstream, mode);
+      const key = `${mode} ${trouble?.reason ?? ''}`;
+      const group = groups.get(key) ?? { upstreams: [], trouble };
+      group.upstreams.push(upstream);
+      groups.set(key, group);
+    }
+    for (const { upstreams, trouble } of groups.values()) {
+      this.#deps.onChanged({
+        mode: trouble === undefined ? 'shared' : 'local',
+        upstreams: upstreams.map(({ name }) => name),
+        others: Math.max(...upstreams.map(upstream => upstream.heard()?.others.length ?? 0)),
+        ...(trouble === undefined ? {} : { trouble }),
+      });
+    }
+  }
+
+  #onNameTaken(from: string, times: number): void {
+    // Another upstream may have found it out before.
+    if (from !== this.#instance || times < NAME_TRIES) return;
+    const suffix = Math.floor(this.#deps.random() * 36 ** 4)
+      .toString(36)
+      .padStart(4, '0');
+    this.#instance = `${this.#settings.instance.slice(0, NAME_LENGTH - 5)}-${suffix}`;
+    for (const upstream of this.#upstreams.values()) {
+      // Where the name was this process's own.
+      void upstream.withdraw(from);
+      upstream.hurry();
+    }
+    this.#deps.onRenamed({ from, to: this.#instance });
+  }
+}
+
+function between({ min, max }: { readonly min: number; readonly max: number }, value: number): number {
+  return Math.min(Math.max(value, min), max);
+}
