@@ -1,36 +1,49 @@
 /**
  * Least connections (`leastconn`): the candidate with the fewest live sessions per weight; ties at random.
  *
- * Place: built by the picker; `changed` keeps it in step with the live counts.
+ * Place: built by the picker; `changed` keeps it in step with the live counts, `heard` with the others' counts.
  * Key: live / weight, without the session to be placed, so an idle backend goes before any busy one whatever
  * its weight, and all idle ones are tied. The division is exact enough to compare by: equal fractions round
  * to the same double, and different ones to different doubles while live × weight < 2^52.
+ * With counts of other instances the key is what stands out of the water (`waterLevel`), then live / weight.
  * Counts that change without `changed` (other threads): what is drawn is checked against its live count and
  * put right before it is returned, so unseen opens never mislead; unseen closes would, so each pick also
  * looks at the next SWEEP candidates in turn. With up to SWEEP candidates every pick is exact therefore, with
  * n an unseen close is noticed within n / SWEEP picks.
- * Cost: O(1) for a pick and a change, and O(log n) for each level that appears or is set aside (`skip`).
+ * Cost: O(1) for a pick and a change, and O(log n) for each level that appears or is set aside (`skip`);
+ * O(n log n) for `heard`.
  */
 import { at } from './at.ts';
 import { LoadLevels, swap } from './load-levels.ts';
 import type { Level, Place } from './load-levels.ts';
+import { elsewhereOf, waterLevel } from './stale-counts.ts';
 import type { Candidate, PickContext, StrategyFactory } from './strategy.ts';
 
 const SWEEP = 4;
+
+/**
+ * What a session of one's own counts for beside the whole ones that stand out of the water: so little that it
+ * breaks ties only, and a power of two, so that multiplying by it changes no digit.
+ */
+const TIE = 2 ** -26;
 
 interface Entry {
   readonly candidate: Candidate;
   /** The count by which it stands in its level. */
   live: number;
+  /** The others' count by which it stands there. */
+  elsewhere: number;
 }
 
-/** Factory of the strategy `leastconn`. It reads the live counts anew, so it takes nothing over. */
+/** Factory of the strategy `leastconn`. It reads all counts anew, so it takes nothing over. */
 export const createLeastConnections: StrategyFactory = (candidates, { random }) => {
   const levels = new LoadLevels<Entry>(candidates.length);
+  /** Sessions per weight below which candidates are equal but for their own sessions. Infinity: nothing is shared. */
+  let water = Infinity;
   const places = candidates.map((candidate): Place<Entry> => {
-    const live = candidate.live();
-    const place: Place<Entry> = { value: { candidate, live }, level: undefined, index: 0 };
-    levels.move(place, live / candidate.weight);
+    const entry: Entry = { candidate, live: candidate.live(), elsewhere: 0 };
+    const place: Place<Entry> = { value: entry, level: undefined, index: 0 };
+    levels.move(place, loadOf(entry, water));
     return place;
   });
   const placeById = new Map(places.map(place => [place.value.candidate.id, place]));
@@ -43,7 +56,7 @@ export const createLeastConnections: StrategyFactory = (candidates, { random }) 
     const live = entry.candidate.live();
     if (live === entry.live) return false;
     entry.live = live;
-    levels.move(place, live / entry.candidate.weight);
+    levels.move(place, loadOf(entry, water));
     return true;
   }
 
@@ -94,5 +107,31 @@ export const createLeastConnections: StrategyFactory = (candidates, { random }) 
       const place = placeById.get(id);
       if (place !== undefined) correct(place);
     },
+    heard(unseen) {
+      const estimates = places.map(({ value: entry }) => {
+        entry.live = entry.candidate.live();
+        entry.elsewhere = elsewhereOf(entry.candidate);
+        return { sessions: entry.live + entry.elsewhere, weight: entry.candidate.weight };
+      });
+      // With nothing elsewhere the estimates are the own counts, which come in the same order without water.
+      const isShared = places.some(({ value }) => value.elsewhere > 0);
+      water = isShared ? roundDown(waterLevel(estimates, unseen)) : Infinity;
+      for (const place of places) levels.move(place, loadOf(place.value, water));
+    },
   };
 };
+
+/**
+ * The key: sessions per weight above the water, own and others', and beneath the digits of these the own ones.
+ * Estimates and `water` × weight are multiples of 2^-26 below 2^27, so all but the last division is exact:
+ * equal loads give equal keys, under water those of the own counts alone. Out of it, two loads that differ by
+ * less than 2^-26 of themselves (so both with sessions × weight above 2^26) can come in the order of the own.
+ */
+function loadOf({ candidate: { weight }, live, elsewhere }: Entry, water: number): number {
+  return (Math.max(live + elsewhere - water * weight, 0) + live * TIE) / weight;
+}
+
+/** To a multiple of TIE. Down, because with nothing unseen not even the least loaded may be under water. */
+function roundDown(level: number): number {
+  return Math.floor(level / TIE) * TIE;
+}

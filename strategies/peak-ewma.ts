@@ -1,7 +1,8 @@
 /**
  * Peak-EWMA (`ewma`): of two weighted draws keep the one with the lower connect time × sessions per weight.
  *
- * Place: built by the picker; `connected` feeds it each connect time; averages survive a rebuild by id.
+ * Place: built by the picker; `connected` feeds it each connect time; averages survive a rebuild by id. Sessions
+ * of other instances count as far as `heard` says that they can be believed (`gain`); until then they do not.
  * The average is moving (decay 10 s) and cautious: a slower sample replaces it at once, a faster one pulls it
  * down with time only. Unlike Finagle's and linkerd's, a silent backend's average decays not to 0, which
  * floods it until the first answer, but to what connects take over all backends: the group's average.
@@ -9,6 +10,7 @@
  * Connect times below 1 ms count as 1 ms: there, the difference tells more about our own loop than of them.
  * Sources: Finagle `PeakEwma.scala`, tower `load/peak_ewma.rs`, linkerd2-proxy.
  */
+import { elsewhereOf, gain } from './stale-counts.ts';
 import type { Candidate, PickContext, Strategy, StrategyDeps, StrategyFactory } from './strategy.ts';
 import { WeightedDraw } from './weighted-draw.ts';
 
@@ -24,13 +26,16 @@ interface Average {
 
 class PeakEwma implements Strategy {
   readonly #draw: WeightedDraw;
+  readonly #size: number;
   readonly #now: () => number;
   readonly #averages = new Map<string, Average>();
   /** What a connect takes, over all backends; undefined before the first. */
   #group: Average | undefined;
+  #belief = 0;
 
   constructor(candidates: readonly Candidate[], { now, random }: StrategyDeps, previous?: Strategy) {
     this.#draw = new WeightedDraw(candidates, random);
+    this.#size = candidates.length;
     this.#now = now;
     if (!(previous instanceof PeakEwma)) return;
 
@@ -43,10 +48,14 @@ class PeakEwma implements Strategy {
 
   pick({ skip }: PickContext): Candidate | undefined {
     const now = this.#now();
-    return this.#draw.cheaperOfTwo(
-      candidate => (this.#connectMs(candidate.id, now) * (candidate.live() + 1)) / candidate.weight,
-      skip,
-    );
+    return this.#draw.cheaperOfTwo(candidate => {
+      const sessions = candidate.live() + this.#belief * elsewhereOf(candidate);
+      return (this.#connectMs(candidate.id, now) * (sessions + 1)) / candidate.weight;
+    }, skip);
+  }
+
+  heard(unseen: number): void {
+    this.#belief = gain(unseen, this.#size);
   }
 
   connected({ id }: Candidate, connectMs: number): void {
