@@ -81,6 +81,11 @@ export class ControlPlane {
     control.remove(memberOf(control, backend), options);
   }
 
+  /** Is it a member now? */
+  hasBackend(upstream: string, backend: string): boolean {
+    return this.#upstream(upstream)?.has(backend) === true;
+  }
+
   /** What data planes tell; they may be late, so what they name may have gone. */
   onConnectFailed(upstream: string, backend: string, { reason, code }: ConnectFailure): void {
     this.#upstream(upstream)?.noteConnectFailure(backend, `${reason} (${code})`);

@@ -7,6 +7,8 @@
 import { EventEmitter } from 'node:events';
 import type { EngineName } from './engine/engine.ts';
 import type { HoldReason } from './listener/listener.ts';
+import type { MirrorFailure } from './mirror/exchange.ts';
+import type { MirrorMode } from './mirror/upstream-exchanges.ts';
 import type { OperatorState } from './upstream/eligibility.ts';
 import type { SessionRecord } from './session/session-record.ts';
 
@@ -99,6 +101,21 @@ export interface EventMap {
   'worker:stalled': { readonly worker: number; readonly forMs: number };
   /** It beats again. */
   'worker:resumed': { readonly worker: number };
+  /**
+   * Counts are shared with other instances from now on, or no longer: then only one's own count. Told once for all
+   * upstreams that change together, also of the first time.
+   */
+  'mirror:changed': {
+    readonly mode: MirrorMode;
+    readonly upstreams: readonly string[];
+    /** Other instances that are heard of; 0 in mode `local`. */
+    readonly others: number;
+    /** In mode `local`: why. */
+    readonly reason?: MirrorFailure;
+    readonly message?: string;
+  };
+  /** Another process had the same name: this one has given itself a new one. */
+  'mirror:renamed': { readonly from: string; readonly to: string };
   'drain:started': { readonly sessions: number; readonly timeoutMs: number };
   /** Every session has ended, `aborted` of them because the drain's time was over. */
   'drain:ended': { readonly aborted: number };
@@ -138,6 +155,8 @@ export const EVENT_NAMES = [
   'worker:restarted',
   'worker:stalled',
   'worker:resumed',
+  'mirror:changed',
+  'mirror:renamed',
   'drain:started',
   'drain:ended',
 ] as const satisfies readonly EventName[];

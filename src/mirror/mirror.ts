@@ -7,6 +7,7 @@
  * Invariants: nothing is published before `start` or after `stop`; every change of mode is told once, for all
  * upstreams that it concerns together; a name that another process holds is given up for a new one.
  */
+import type { Events } from '../events.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Exchange } from './exchange.ts';
 import { UpstreamExchanges, type MirrorMode, type MirrorTrouble } from './upstream-exchanges.ts';
@@ -38,18 +39,7 @@ export interface MirrorDeps {
   readonly setTimer: SetTimer;
   now(): number;
   random(): number;
-  /** What upstreams share, or why they do not, has changed. */
-  onChanged(change: MirrorChange): void;
-  onRenamed(change: { readonly from: string; readonly to: string }): void;
-}
-
-export interface MirrorChange {
-  readonly mode: MirrorMode;
-  readonly upstreams: readonly string[];
-  /** Other instances that are heard of; 0 in mode `local`. */
-  readonly others: number;
-  /** In mode `local`: why. */
-  readonly trouble?: MirrorTrouble;
+  readonly events: Events;
 }
 
 /** What `snapshot()` shows of one upstream. */
@@ -80,6 +70,7 @@ export class Mirror {
   #instance: string;
   #cancelLook: () => void = () => undefined;
   #cancelTelling: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
 
   constructor(upstreams: readonly MirroredUpstream[], settings: MirrorSettings, deps: MirrorDeps) {
     this.#settings = settings;
@@ -111,7 +102,12 @@ export class Mirror {
   }
 
   /** Takes this instance's counts out, as far as Redis answers in time, and closes the connections. Idempotent. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#cancelLook();
     this.#cancelTelling?.();
     const upstreams = [...this.#upstreams.values()];
@@ -158,11 +154,11 @@ export class Mirror {
       groups.set(key, group);
     }
     for (const { upstreams, trouble } of groups.values()) {
-      this.#deps.onChanged({
+      this.#deps.events.emit('mirror:changed', {
         mode: trouble === undefined ? 'shared' : 'local',
         upstreams: upstreams.map(({ name }) => name),
         others: Math.max(...upstreams.map(upstream => upstream.heard()?.others.length ?? 0)),
-        ...(trouble === undefined ? {} : { trouble }),
+        ...trouble,
       });
     }
   }
@@ -179,7 +175,7 @@ export class Mirror {
       void upstream.withdraw(from);
       upstream.hurry();
     }
-    this.#deps.onRenamed({ from, to: this.#instance });
+    this.#deps.events.emit('mirror:renamed', { from, to: this.#instance });
   }
 }
 

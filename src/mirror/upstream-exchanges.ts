@@ -127,6 +127,7 @@ export class UpstreamExchanges {
     } else if (answer.kind === 'nameTaken') {
       this.#fail('nameTaken', `another process is called ${publication.instance}`);
       this.#deps.onNameTaken(publication.instance, this.#timesNameTaken);
+      if (this.#deps.instance() !== publication.instance) this.hurry();
     } else {
       this.#failures = 0;
       this.#dueMs = now + this.#inAPeriod();

@@ -1,11 +1,12 @@
 /**
- * Events → log lines. Those of backends and upstreams are in log-backends.ts and log-upstreams.ts.
+ * Events → log lines. Those of backends, upstreams and the mirror are in log-backends.ts, log-upstreams.ts and log-mirror.ts.
  *
  * Place: a subscriber; removing it changes nothing else. State changes are logged once each; what can happen a
  * thousand times a second (failed connects, a listener at its limit) at most once per key and 10 seconds.
  */
 import type { EventSource } from './event-source.ts';
 import { logBackends } from './log-backends.ts';
+import { logMirror } from './log-mirror.ts';
 import { logUpstreams } from './log-upstreams.ts';
 import type { Log } from './log.ts';
 import { createSeldom } from './seldom.ts';
@@ -14,6 +15,7 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
   const seldom = createSeldom(now);
   logBackends(source, log, seldom);
   logUpstreams(source, log);
+  logMirror(source, log);
 
   source.on('listener:listening', event =>
     log.write('info', 'listening', `listener ${event.listener} accepts on ${event.address}`, event),

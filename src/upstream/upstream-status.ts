@@ -3,7 +3,7 @@
  *
  * Place: `Upstream.status()` makes them, `LoadBalancer.snapshot()` adds the pools.
  */
-import type { LiveCounts } from '../shared-memory/live-counts.ts';
+import type { SharedState } from '../shared-memory/shared-state.ts';
 import { percentOf, type AgentWord, type BackendRecord } from './backend-record.ts';
 import type { BackendJudgement, BackendStateWord, OperatorState, UpstreamMode } from './eligibility.ts';
 import { WHOLE } from './slow-start.ts';
@@ -35,6 +35,8 @@ export interface BackendStatus {
   readonly weight: number;
   /** Sessions that hold it now. */
   readonly sessions: number;
+  /** Sessions of other instances that hold it, as last heard; 0 where nothing is shared. */
+  readonly elsewhere: number;
 }
 
 /** One upstream, as `snapshot()` shows it, but for the pools. */
@@ -52,7 +54,7 @@ export function backendStatus(
   record: BackendRecord,
   { state, takesSessions }: Pick<BackendStatus, 'state' | 'takesSessions'>,
   permille: number,
-  counts: LiveCounts,
+  { counts, elsewhere }: SharedState,
 ): BackendStatus {
   const { settings, slot, checked, healthy, operator, agent, ejection, weight } = record;
   return {
@@ -67,6 +69,7 @@ export function backendStatus(
     share: (permille / WHOLE) * (percentOf(record) / 100),
     weight,
     sessions: counts.live(slot),
+    elsewhere: elsewhere?.count(slot) ?? 0,
   };
 }
 

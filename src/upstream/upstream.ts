@@ -260,7 +260,7 @@ export class Upstream {
 
   /** With the slot of each backend, for its pool. */
   status(): UpstreamStatus & { readonly slots: readonly number[] } {
-    const { counts } = this.#deps.shared;
+    const { shared } = this.#deps;
     const records = [...this.#backends.values()];
     const { mode, backends } = this.#judge(records);
     const removed = this.#departed.running();
@@ -268,12 +268,12 @@ export class Upstream {
       name: this.name,
       strategy: this.#config.strategy,
       mode,
-      queue: { waiting: counts.live(this.#queueSlot), max: this.#config.queue.max },
+      queue: { waiting: shared.counts.live(this.#queueSlot), max: this.#config.queue.max },
       backends: [
         ...records.map((record, i) =>
-          backendStatus(record, backends[i] ?? UNJUDGED, this.#ramps.permilleOf(record), counts),
+          backendStatus(record, backends[i] ?? UNJUDGED, this.#ramps.permilleOf(record), shared),
         ),
-        ...removed.map(record => backendStatus(record, REMOVED, 0, counts)),
+        ...removed.map(record => backendStatus(record, REMOVED, 0, shared)),
       ],
       slots: [...records, ...removed].map(({ slot }) => slot),
     };

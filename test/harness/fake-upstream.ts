@@ -28,15 +28,18 @@ export function createFakeUpstream(
     queue?: Partial<QueueSettings>;
     /** Remembers so many clients. */
     sticky?: number;
+    /** Shares its counts with other instances. */
+    mirrored?: boolean;
   } = {},
 ) {
   const { strategy = 'first', attempts = 3, warm = 0, reuse = false } = options;
-  const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky } = options;
+  const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky, mirrored } = options;
   const { ejection = { failures: Infinity, earlyCloseMs: 0 } } = options;
   const shared = SharedState.create({
     backends: 8,
     upstreams: 1,
     sticky: [sticky === undefined ? undefined : { max: sticky, ttlMs: 60_000 }],
+    mirrored: mirrored === true,
   });
   const { counts } = shared;
   const failures: unknown[] = [];

@@ -150,3 +150,65 @@ void t.test('full is full, also when another data plane frees a place before the
   t.equal(upstream.picker.pick(''), 'full');
   t.equal(leaseOf(upstream.picker.pick('')).backend.id, A);
 });
+
+void t.test(
+  'what was heard of other instances counts from the next pick on, also in a new picker',
+  async t => {
+    const { upstream, shared, counts, apply } = createFakeUpstream(
+      { [A]: {}, [B]: {} },
+      { strategy: 'leastconn', mirrored: true },
+    );
+    const pick = (): string => leaseOf(upstream.picker.pick('')).backend.id;
+    shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 3]], 0);
+    t.same([pick(), pick(), pick()], [B, B, B]);
+    apply({ [A]: {}, [B]: { weight: 2 } });
+    shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 0]], 0);
+    t.equal(pick(), A);
+    t.equal(shared.elsewhere?.placed(0), 4, 'and what is placed here is counted for the others');
+  },
+);
+
+void t.test('a new picker hears what was heard before it was there', async t => {
+  const { upstream, shared, counts, apply } = createFakeUpstream(
+    { [A]: {}, [B]: {} },
+    { strategy: 'leastconn', mirrored: true },
+  );
+  shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 5]], 0);
+  apply({ [A]: {}, [B]: {} });
+  const picks = Array.from({ length: 5 }, () => leaseOf(upstream.picker.pick('')).backend.id);
+  t.same(picks, [B, B, B, B, B]);
+});
+
+void t.test('other instances do not fill a backend: its maxSessions is for this one', async t => {
+  const { upstream, shared, counts } = createFakeUpstream(
+    { [A]: { maxSessions: 1 } },
+    { strategy: 'leastconn', mirrored: true },
+  );
+  shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 5]], 0);
+  t.equal(leaseOf(upstream.picker.pick('')).backend.id, A);
+  t.equal(upstream.picker.pick(''), 'full');
+});
+
+void t.test(
+  'a strategy that throws when it hears fails like any other, and hears again next time',
+  async t => {
+    let heard: number[] = [];
+    const strategy: StrategyFactory = candidates => ({
+      pick: () => candidates[0],
+      heard: unseen => {
+        heard.push(unseen);
+        throw new Error('deaf');
+      },
+    });
+    const { upstream, shared, failures } = createFakeUpstream({ [A]: {} }, { strategy, mirrored: true });
+    shared.elsewhere?.hear(0, [], 1.5);
+    leaseOf(upstream.picker.pick(''));
+    leaseOf(upstream.picker.pick(''));
+    t.same(heard, [1.5]);
+    t.match(failures, [{ message: 'deaf' }]);
+    heard = [];
+    shared.elsewhere?.hear(0, [], 2);
+    leaseOf(upstream.picker.pick(''));
+    t.same(heard, [2]);
+  },
+);

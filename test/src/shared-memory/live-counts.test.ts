@@ -57,3 +57,19 @@ void t.test('listeners and the instance have slots beside those of the backends'
   ];
   t.equal(new Set(slots).size, 4);
 });
+
+void t.test('the backends of an upstream are those it has ever had, with their slots', async t => {
+  const counts = new LiveCounts({ backends: 3 });
+  const a = counts.slotOf('app', 'a:1');
+  counts.slotOf('other', 'a:1');
+  counts.slotOfListener('app');
+  const b = counts.slotOf('app', 'b:1');
+  t.same(
+    [...counts.backendsOf('app')],
+    [
+      ['a:1', a],
+      ['b:1', b],
+    ],
+  );
+  t.equal(counts.backendsOf('unheard-of').size, 0);
+});

@@ -1,0 +1,31 @@
+import t from 'tap';
+import { ElsewhereCounts } from '../../../src/shared-memory/elsewhere-counts.ts';
+
+void t.test('what control hears, every thread reads; upstreams have their own', async t => {
+  const control = new ElsewhereCounts(8, 2);
+  const worker = ElsewhereCounts.over(control.memory);
+  t.same([worker.version(0), worker.version(1), worker.count(3)], [0, 0, 0]);
+  const slots: [number, number][] = [
+    [3, 7],
+    [4, 1],
+  ];
+  control.hear(1, slots, 2.25);
+  t.same([worker.count(3), worker.count(4), worker.count(5)], [7, 1, 0]);
+  t.same([worker.unseen(0), worker.unseen(1)], [0, 2.25]);
+  t.same([worker.version(0), worker.version(1)], [0, 1]);
+  control.hear(1, [[3, 0]], 0);
+  t.same([worker.count(3), worker.count(4), worker.version(1)], [0, 1, 2]);
+});
+
+void t.test('what every thread places is one number per upstream', async t => {
+  const control = new ElsewhereCounts(8, 2);
+  const workers = [ElsewhereCounts.over(control.memory), ElsewhereCounts.over(control.memory)];
+  for (const worker of workers) worker.notePlaced(1);
+  t.same([control.placed(0), control.placed(1)], [0, 2]);
+});
+
+void t.test('a number beyond all reason does not wrap around', async t => {
+  const counts = new ElsewhereCounts(1, 1);
+  counts.hear(0, [], 1e12);
+  t.equal(counts.unseen(0), 2_000_000);
+});
