@@ -51,6 +51,8 @@ export interface NameTaken {
  */
 export interface Change {
   readonly upstream: string;
+  /** Whose publication it was: who hears of his own counts them already. */
+  readonly instance: string;
   readonly version: number;
   /** By how much each total has changed. */
   readonly deltas: ReadonlyMap<string, number>;
