@@ -1,0 +1,110 @@
+/**
+ * Runs the exchange's script on Redis, Sentinel or Cluster, and says why when it cannot.
+ *
+ * Place: between `redis-exchange.ts` and ioredis. `redis-options.ts` bounds each connection, `redis-link.ts` renews it.
+ * Invariants: a run ends within `timeoutMs`, whatever happens; each failure is an `ExchangeError`. When the connection
+ * is the trouble, the reason is what was last heard of it: a refused password fails commands with `denied`, although
+ * ioredis says of them only that there is no connection.
+ */
+import type { Cluster, Redis, Result } from 'ioredis';
+import { ExchangeError } from './exchange.ts';
+import { exchangeFailure } from './exchange-failure.ts';
+import { EXCHANGE_SCRIPT } from './exchange-script.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { RedisLink } from './redis-link.ts';
+import { createCommandClient } from './redis-options.ts';
+
+declare module 'ioredis' {
+  interface RedisCommander<Context> {
+    lb4Exchange(...keysAndArguments: (string | number)[]): Result<unknown, Context>;
+  }
+}
+
+export interface RedisClientOptions {
+  /** For how long a run may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Called whenever a connection is ready. */
+  onReady(): void;
+}
+
+export class RedisClient {
+  readonly #timeoutMs: number;
+  readonly #link: RedisLink<Redis | Cluster>;
+  /** What was last heard of the connection, while there is none. */
+  #trouble: ExchangeError | undefined;
+
+  constructor(
+    connection: RedisConnection,
+    options: RedisClientOptions,
+    deps: { readonly random: () => number },
+  ) {
+    this.#timeoutMs = options.timeoutMs;
+    this.#link = new RedisLink(
+      {
+        create: () => {
+          const client = createCommandClient(connection, options);
+          client.defineCommand('lb4Exchange', { numberOfKeys: 4, lua: EXCHANGE_SCRIPT });
+          return client;
+        },
+        readyWithinMs: 10_000,
+        onReady: () => {
+          this.#trouble = undefined;
+          options.onReady();
+        },
+        onError: (error, client) => {
+          this.#trouble = exchangeFailure(error);
+          // ioredis would go on in database 0.
+          if (isRefusedDatabase(error)) this.#link.drop(client);
+        },
+      },
+      deps,
+    );
+  }
+
+  /** Runs the script. Rejects with an `ExchangeError`; the script may have run all the same. */
+  async run(keys: readonly string[], values: readonly (string | number)[]): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(this.#trouble ?? new ExchangeError('timeout', 'Redis did not answer in time'));
+      }, this.#timeoutMs).unref();
+    });
+    try {
+      return await Promise.race([this.#run(keys, values), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Idempotent; waits for nothing. */
+  close(): void {
+    this.#link.close();
+  }
+
+  async #run(keys: readonly string[], values: readonly (string | number)[]): Promise<unknown> {
+    const client = await this.#link.whenReady();
+    if (client === undefined) {
+      throw this.#trouble ?? new ExchangeError('unreachable', 'there is no connection to Redis');
+    }
+    try {
+      const reply = await client.lb4Exchange(...keys, ...values);
+      this.#trouble = undefined;
+      this.#link.worked();
+      return reply;
+    } catch (error) {
+      const failure = exchangeFailure(error);
+      // After a failover the old master stays connected; whoever asks anew is told of the new one.
+      if (failure.reason === 'readOnly') {
+        this.#trouble = failure;
+        this.#link.drop(client);
+      }
+      throw failure.reason === 'unreachable' ? (this.#trouble ?? failure) : failure;
+    }
+  }
+}
+
+/** Was it the choice of the database that failed? */
+function isRefusedDatabase(error: unknown): boolean {
+  const command = error instanceof Error && 'command' in error ? error.command : undefined;
+  return typeof command === 'object' && command !== null && 'name' in command && command.name === 'select';
+}

@@ -1,0 +1,391 @@
+/**
+ * What every exchange keeps to (src/mirror/exchange.ts): the one over Redis and the plain model that stands in for it.
+ *
+ * Place: test/src/mirror/*-exchange.test.ts calls it once per implementation, with a world to break.
+ */
+import type { Test } from 'tap';
+import {
+  ExchangeError,
+  type Change,
+  type Exchange,
+  type NameTaken,
+  type Publication,
+  type Totals,
+} from '../../src/mirror/exchange.ts';
+import { pause } from '../harness/until.ts';
+
+/** What the exchanges of one test share. */
+export interface ExchangeWorld {
+  /** Another process's exchange. */
+  connect(): Exchange;
+  /** Lets time pass, as leases see it. */
+  pass(ms: number): Promise<void>;
+  /** Loses all data. */
+  flush(): Promise<void>;
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+/** Long enough for a slow machine, and for all that is not about leases. */
+const LONG_MS = 60_000;
+const SHORT_MS = 150;
+
+let worlds = 0;
+
+/** One instance: publishes with a number of its own each time. */
+class Instance {
+  readonly upstream: string;
+  readonly instance: string;
+  readonly owner: string;
+  readonly exchange: Exchange;
+  readonly changes: Change[] = [];
+  number = 0;
+
+  constructor(world: ExchangeWorld, upstream: string, instance: string, owner = `${instance}'s owner`) {
+    this.upstream = upstream;
+    this.instance = instance;
+    this.owner = owner;
+    this.exchange = world.connect();
+    this.exchange.onChange(change => void this.changes.push(change));
+  }
+
+  say(counts: Counts, further: Partial<Publication> = {}): Promise<Totals | NameTaken> {
+    this.number = further.number ?? this.number + 1;
+    return this.exchange.exchange({
+      upstream: this.upstream,
+      instance: this.instance,
+      owner: this.owner,
+      number: this.number,
+      leaseMs: LONG_MS,
+      counts: new Map(Object.entries(counts)),
+      unseen: 0,
+      ...further,
+    });
+  }
+
+  async read(counts: Counts, further: Partial<Publication> = {}): Promise<Totals> {
+    const answer = await this.say(counts, further);
+    if (answer.kind !== 'totals') throw new Error(`${this.instance} does not hold its name`);
+    return answer;
+  }
+
+  async totals(counts: Counts, further: Partial<Publication> = {}): Promise<Counts> {
+    return Object.fromEntries((await this.read(counts, further)).totals);
+  }
+
+  withdraw(number = this.number + 1): Promise<void> {
+    this.number = number;
+    return this.exchange.withdraw(this);
+  }
+}
+
+/** Runs the suite; `setUp` makes a world for each test. */
+export async function exchangeContract(
+  t: Test,
+  setUp: (t: Test) => Promise<ExchangeWorld> | ExchangeWorld,
+): Promise<void> {
+  const claim = (
+    title: string,
+    body: (
+      t: Test,
+      named: (instance: string, owner?: string) => Instance,
+      world: ExchangeWorld,
+    ) => Promise<void>,
+  ): Promise<unknown> =>
+    t.test(title, async t => {
+      const world = await setUp(t);
+      worlds += 1;
+      const upstream = `up-${worlds}`;
+      const instances: Instance[] = [];
+      t.teardown(() => {
+        for (const { exchange } of instances) exchange.close();
+      });
+      const named = (instance: string, owner?: string): Instance => {
+        const made = new Instance(world, upstream, instance, owner);
+        instances.push(made);
+        return made;
+      };
+      await body(t, named, world);
+    });
+
+  await claim(
+    'who publishes first reads his own counts and is told that he was unknown',
+    async (t, named) => {
+      const answer = await named('a').read({ 'x:1': 3, 'y:1': 0 }, { unseen: 2 });
+      t.match(answer, { kind: 'totals', wasUnknown: true, unseen: 0, others: [] });
+      t.strictSame(answer.totals, new Map(Object.entries({ 'x:1': 3, 'y:1': 0 })));
+    },
+  );
+
+  await claim('everybody reads the sum of all counts', async (t, named) => {
+    const [a, b, c] = [named('a'), named('b'), named('c')];
+    await a.say({ 'x:1': 3, 'y:1': 0 });
+    t.strictSame(await b.totals({ 'x:1': 2, 'y:1': 1 }), { 'x:1': 5, 'y:1': 1 });
+    t.strictSame(await c.totals({ 'z:1': 0 }), { 'x:1': 5, 'y:1': 1, 'z:1': 0 });
+    t.strictSame(await a.totals({ 'x:1': 0, 'y:1': 7 }), { 'x:1': 2, 'y:1': 8, 'z:1': 0 });
+  });
+
+  await claim('addresses of all kinds are names of backends', async (t, named) => {
+    const counts = { '[::1]:80': 1, 'unix:/a b/"c"\n': 2, '10.0.0.1:65535': 3, 'ünï.example:1': 4, 'a:1': 0 };
+    const [a, b] = [named('a.b_c-D'), named('b')];
+    await a.say(counts);
+    t.strictSame(
+      await b.totals(counts),
+      Object.fromEntries(Object.entries(counts).map(([address, count]) => [address, 2 * count])),
+    );
+  });
+
+  await claim('upstreams know nothing of each other', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.say({ 'x:1': 3 }, { upstream: 'another-one' });
+    t.strictSame(await b.totals({ 'x:1': 1 }), { 'x:1': 1 });
+  });
+
+  await claim(
+    'everybody reads who the others are, when they spoke, and their unseen',
+    async (t, named, world) => {
+      const [a, b, c] = [named('a'), named('b'), named('c')];
+      await a.say({ 'x:1': 1 }, { unseen: 0.25 });
+      await world.pass(60);
+      await b.say({ 'x:1': 1 }, { unseen: 3 });
+      const { others, unseen } = await c.read({ 'x:1': 1 }, { unseen: 1000 });
+      const ages = new Map(others.map(({ instance, ageMs }) => [instance, ageMs]));
+      t.strictSame([...ages.keys()].sort(), ['a', 'b']);
+      t.ok((ages.get('a') ?? 0) - (ages.get('b') ?? 0) >= 50, `ages ${JSON.stringify([...ages])}`);
+      t.ok([...ages.values()].every(age => age >= 0 && age < 10_000));
+      t.equal(unseen, 3.25);
+      t.equal(
+        (await a.read({ 'x:1': 1 }, { unseen: 7 })).unseen,
+        1003,
+        'what was said before counts no more',
+      );
+      t.equal((await b.read({ 'x:1': 1 })).unseen, 1007);
+    },
+  );
+
+  await claim('the version steps by one with each change and with nothing else', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    const first = await a.read({ 'x:1': 3, 'y:1': 0 });
+    t.equal((await a.read({ 'x:1': 3, 'y:1': 0 })).version, first.version);
+    t.equal((await b.read({ 'x:1': 0, 'z:1': 0 })).version, first.version, 'zeros are no change');
+    t.equal((await a.read({ 'x:1': 4, 'y:1': 2 })).version, first.version + 1);
+    t.equal((await b.read({ 'x:1': 1, 'z:1': 0 })).version, first.version + 2);
+    t.equal((await a.read({ 'x:1': 4, 'y:1': 2 })).version, first.version + 2);
+  });
+
+  await claim('a publication that comes late or twice changes nothing, but reads', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.say({ 'x:1': 1 }, { number: 5, unseen: 1 });
+    const { version } = await b.read({ 'x:1': 10, 'y:1': 1 });
+    for (const number of [5, 4]) {
+      const late = await a.read({ 'x:1': 100, 'z:1': 1 }, { number, unseen: 100 });
+      t.strictSame(Object.fromEntries(late.totals), { 'x:1': 11, 'y:1': 1 });
+      t.equal(late.version, version);
+      t.notOk(late.wasUnknown);
+    }
+    t.equal((await b.read({ 'x:1': 10, 'y:1': 1 })).unseen, 1);
+    t.strictSame(await a.totals({ 'x:1': 2 }, { number: 6 }), { 'x:1': 12, 'y:1': 1 });
+  });
+
+  await claim(
+    'a name that another process holds is refused, and nothing changes',
+    async (t, named, world) => {
+      const [a, thief, b] = [named('a', 'mine'), named('a', 'thine'), named('b')];
+      await a.say({ 'x:1': 1 }, { leaseMs: SHORT_MS });
+      t.strictSame(await thief.say({ 'x:1': 100 }, { number: 1000 }), { kind: 'nameTaken' });
+      t.strictSame(await b.totals({ 'x:1': 0 }), { 'x:1': 1 });
+      await thief.withdraw();
+      t.strictSame(await a.totals({ 'x:1': 2 }, { leaseMs: SHORT_MS }), { 'x:1': 2 });
+
+      await world.pass(SHORT_MS + 50);
+      t.match(await thief.read({ 'x:1': 7 }), { wasUnknown: true }, 'a lease that has ended frees the name');
+      t.strictSame(await b.totals({ 'x:1': 0 }), { 'x:1': 7 });
+      t.strictSame(await a.say({ 'x:1': 2 }), { kind: 'nameTaken' });
+    },
+  );
+
+  await claim('what a killed instance has counted goes with its lease', async (t, named, world) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.say({ 'x:1': 5, 'only-mine:1': 1 }, { leaseMs: SHORT_MS, unseen: 9 });
+    const before = await b.read({ 'x:1': 1, 'y:1': 0 });
+    t.equal(before.totals.get('x:1'), 6);
+    await world.pass(SHORT_MS + 50);
+    const after = await b.read({ 'x:1': 1, 'y:1': 0 });
+    t.strictSame(Object.fromEntries(after.totals), { 'x:1': 1, 'y:1': 0 });
+    t.match(after, { others: [], unseen: 0, wasUnknown: false });
+    t.ok(after.version > before.version);
+
+    const back = await a.read({ 'x:1': 2 });
+    t.ok(back.wasUnknown, 'and who comes back is told so');
+    t.equal(back.totals.get('x:1'), 3);
+    t.notOk((await a.read({ 'x:1': 2 })).wasUnknown);
+  });
+
+  await claim('an instance that comes back after its lease counts once', async (t, named, world) => {
+    const [a, b] = [named('a'), named('b')];
+    await b.say({ 'x:1': 10 });
+    await a.say({ 'x:1': 5 }, { leaseMs: SHORT_MS });
+    await world.pass(SHORT_MS + 50);
+    t.match(await a.read({ 'x:1': 6 }), { wasUnknown: true, totals: new Map([['x:1', 16]]) });
+  });
+
+  await claim('whoever publishes keeps his lease', async (t, named, world) => {
+    const [a, b] = [named('a'), named('b')];
+    for (let i = 0; i < 4; i++) {
+      const { wasUnknown } = await a.read({ 'x:1': 5 }, { leaseMs: 2 * SHORT_MS });
+      t.equal(wasUnknown, i === 0);
+      await world.pass(SHORT_MS);
+    }
+    t.strictSame(await b.totals({ 'x:1': 1 }), { 'x:1': 6 });
+  });
+
+  await claim('a backend stays until nobody has it any more', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.say({ 'x:1': 0, 'y:1': 3, 'z:1': 1 });
+    await b.say({ 'x:1': 0, 'z:1': 1 });
+    t.strictSame(await a.totals({ 'w:1': 1 }), { 'w:1': 1, 'x:1': 0, 'z:1': 1 });
+    t.strictSame(await b.totals({ 'w:1': 0 }), { 'w:1': 1 });
+    t.strictSame(await a.totals({}), { 'w:1': 0 });
+    t.strictSame(await b.totals({}), {});
+  });
+
+  await claim('who withdraws is gone at once, and no late publication brings him back', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    await b.say({ 'x:1': 1, 'y:1': 0 });
+    await a.say({ 'x:1': 5, 'y:1': 2, 'z:1': 0 }, { unseen: 4 });
+    await a.withdraw(10);
+    t.match(await b.read({ 'x:1': 1, 'y:1': 0 }), {
+      totals: new Map(Object.entries({ 'x:1': 1, 'y:1': 0 })),
+      others: [],
+      unseen: 0,
+    });
+    await a.say({ 'x:1': 5 }, { number: 9 });
+    await a.say({ 'x:1': 5 }, { number: 10 });
+    t.match(await b.read({ 'x:1': 1, 'y:1': 0 }), { totals: new Map([['x:1', 1]]), others: [] });
+
+    t.match(await a.read({ 'x:1': 2 }, { number: 11 }), { wasUnknown: true, totals: new Map([['x:1', 3]]) });
+    await a.withdraw(8);
+    t.strictSame(await b.totals({ 'x:1': 1 }), { 'x:1': 3 }, 'a late withdrawal does nothing either');
+  });
+
+  await claim('a withdrawn name is free at once, and its late publications are refused', async (t, named) => {
+    const [a, next] = [named('a', 'old'), named('a', 'new')];
+    await a.say({ 'x:1': 5 });
+    await a.withdraw();
+    t.match(await next.read({ 'x:1': 1 }), { wasUnknown: true, totals: new Map([['x:1', 1]]) });
+    t.strictSame(await a.say({ 'x:1': 5 }, { number: 1 }), { kind: 'nameTaken' });
+    await a.withdraw();
+    t.strictSame(await next.totals({ 'x:1': 2 }), { 'x:1': 2 });
+  });
+
+  await claim('who was never there can withdraw', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.withdraw();
+    t.strictSame(await b.totals({ 'x:1': 1 }), { 'x:1': 1 });
+    await a.withdraw();
+    t.strictSame(await b.totals({ 'x:1': 1 }), { 'x:1': 1 });
+  });
+
+  await claim(
+    'after a loss of all data everybody is unknown, and all counts are back',
+    async (t, named, world) => {
+      const [a, b] = [named('a'), named('b')];
+      await a.say({ 'x:1': 5, 'y:1': 1 }, { unseen: 1 });
+      await b.say({ 'x:1': 1 }, { unseen: 2 });
+      await world.flush();
+      t.match(await b.read({ 'x:1': 2 }, { unseen: 2 }), {
+        wasUnknown: true,
+        others: [],
+        unseen: 0,
+        totals: new Map([['x:1', 2]]),
+      });
+      const back = await a.read({ 'x:1': 5, 'y:1': 1 }, { unseen: 1 });
+      t.match(back, { wasUnknown: true, unseen: 2 });
+      t.strictSame(Object.fromEntries(back.totals), { 'x:1': 7, 'y:1': 1 });
+    },
+  );
+
+  await claim('a small change is told at once, with the version that it leads to', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    const idle = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x:${i}`, 0]));
+    await a.say(idle);
+    await b.say(idle);
+    await untilHeard(a, b, idle);
+
+    const { version } = await b.read(idle);
+    b.changes.length = 0;
+    const eight = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`x:${i}`, i + 1]));
+    await a.say({ ...idle, ...eight });
+    await a.say({ ...idle, 'x:0': 3 });
+    await someoneHears(b, 2);
+    t.strictSame(b.changes, [
+      {
+        upstream: a.upstream,
+        instance: 'a',
+        version: version + 1,
+        deltas: new Map(Object.entries(eight)),
+      },
+      {
+        upstream: a.upstream,
+        instance: 'a',
+        version: version + 2,
+        deltas: new Map(Object.entries({ ...mapValues(eight, count => -count), 'x:0': 2 })),
+      },
+    ]);
+    t.equal((await b.read(idle)).version, version + 2);
+
+    const nine = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`x:${i}`, 10]));
+    await a.say({ ...idle, ...nine });
+    await a.say({ ...idle, ...nine, 'x:10': 1 });
+    await someoneHears(b, 3);
+    t.match(b.changes[2], { version: version + 4, deltas: new Map([['x:10', 1]]) }, 'a large one is not');
+    await a.withdraw();
+    await b.read({ ...idle, 'x:0': 1 });
+    await someoneHears(b, 4);
+    t.equal(b.changes[3]?.version, version + 6, 'the withdrawal was a large one, too');
+  });
+
+  await claim('who has withdrawn hears no more changes', async (t, named) => {
+    const [a, b, c] = [named('a'), named('b'), named('c')];
+    await untilHeard(a, b, {});
+    await untilHeard(a, c, {});
+    await b.withdraw();
+    b.changes.length = 0;
+    await untilHeard(a, c, {});
+    await untilHeard(a, c, {});
+    t.strictSame(b.changes, []);
+  });
+
+  await claim('who is closed fails, with an error of its kind', async (t, named) => {
+    const a = named('a');
+    await a.say({ 'x:1': 1 });
+    a.exchange.close();
+    a.exchange.close();
+    await t.rejects(a.say({ 'x:1': 1 }), ExchangeError);
+    await t.rejects(a.withdraw(), ExchangeError);
+  });
+}
+
+/** Resolves once `listener` hears what `speaker` changes: it may take a moment until he is subscribed. */
+async function untilHeard(speaker: Instance, listener: Instance, counts: Counts): Promise<void> {
+  await listener.say(counts);
+  const heard = listener.changes.length;
+  for (let i = 1; listener.changes.length === heard; i++) {
+    await speaker.say({ ...counts, 'spoken:1': 1 + (i % 2) });
+    await pause(5);
+  }
+  await speaker.say(counts);
+  // All that is under way has arrived when what comes after it has.
+  const { version } = await listener.read({ ...counts, 'end:1': 1 });
+  while (!listener.changes.some(change => change.version >= version)) await pause(2);
+  await listener.say(counts);
+  while (!listener.changes.some(change => change.version > version)) await pause(2);
+}
+
+async function someoneHears(listener: Instance, count: number): Promise<void> {
+  while (listener.changes.length < count) await pause(2);
+}
+
+function mapValues(counts: Counts, map: (count: number) => number): Counts {
+  return Object.fromEntries(Object.entries(counts).map(([key, count]) => [key, map(count)]));
+}

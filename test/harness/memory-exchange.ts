@@ -1,0 +1,238 @@
+/**
+ * The plain model of what instances share: everything that Redis and its script do, without Redis.
+ *
+ * Place: tests and the simulation put a `MemoryExchange` per instance in front of one `MemoryHub`; the contract suite
+ * (test/contracts/exchange.ts) holds it to what Redis does. It keeps every instance's publication and sums them all up
+ * each time, so there is nothing in it that could drift.
+ * The clock is injected. Changes are told through `deliver`, at once unless the test has them wait.
+ */
+import {
+  ExchangeError,
+  type Change,
+  type Exchange,
+  type MirrorFailure,
+  type NameTaken,
+  type Publication,
+  type Totals,
+} from '../../src/mirror/exchange.ts';
+
+type Who = Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>;
+
+interface Entry {
+  readonly owner: string;
+  readonly number: number;
+  readonly publishedAt: number;
+  endsAt: number;
+  /** Undefined after a withdrawal: a name that is free, and a number that late publications do not reach. */
+  readonly said: Publication | undefined;
+}
+
+interface UpstreamState {
+  version: number;
+  /** The instances that the totals as they were last told include. */
+  readonly entries: Map<string, Entry>;
+  totals: ReadonlyMap<string, number>;
+}
+
+const MOST_CHANGES_TOLD = 8;
+const TOMBSTONE_MS = 10_000;
+
+export class MemoryHub {
+  readonly #now: () => number;
+  readonly #deliver: (tell: () => void) => void;
+  readonly #upstreams = new Map<string, UpstreamState>();
+  readonly #exchanges = new Set<MemoryExchange>();
+
+  /** `deliver` is handed each telling of a change to one exchange: call it then, later or never. */
+  constructor(deps: { readonly now: () => number; readonly deliver?: (tell: () => void) => void }) {
+    this.#now = deps.now;
+    this.#deliver = deps.deliver ?? (tell => tell());
+  }
+
+  /** Another instance's connection. */
+  connect(): MemoryExchange {
+    const exchange = new MemoryExchange(this, () => this.#exchanges.delete(exchange));
+    this.#exchanges.add(exchange);
+    return exchange;
+  }
+
+  publish(publication: Publication): Totals | NameTaken {
+    const { upstream, instance, owner, number, leaseMs } = publication;
+    const now = this.#now();
+    return this.#step(publication, (entries, before) => {
+      const late = before?.owner === owner && number <= before.number;
+      if (late) return;
+      entries.set(instance, {
+        owner,
+        number,
+        publishedAt: now,
+        endsAt: now + leaseMs,
+        said: { ...publication, upstream, counts: new Map(publication.counts) },
+      });
+    });
+  }
+
+  withdraw(who: Who): void {
+    const { instance, owner, number } = who;
+    const now = this.#now();
+    this.#step(who, (entries, before) => {
+      if (before?.owner === owner && number <= before.number) return;
+      entries.set(instance, {
+        owner,
+        number,
+        publishedAt: now,
+        endsAt: now + TOMBSTONE_MS,
+        said: undefined,
+      });
+    });
+  }
+
+  /** Ends an instance's lease, as its death does in time. */
+  expire(upstream: string, instance: string): void {
+    const entry = this.#upstreams.get(upstream)?.entries.get(instance);
+    if (entry !== undefined) entry.endsAt = -Infinity;
+  }
+
+  /** FLUSHALL: nothing is known any more. */
+  flush(): void {
+    this.#upstreams.clear();
+  }
+
+  #step(
+    who: Who,
+    write: (entries: Map<string, Entry>, before: Entry | undefined) => void,
+  ): Totals | NameTaken {
+    const { upstream, instance, owner } = who;
+    const now = this.#now();
+    const known = this.#upstreams.get(upstream);
+    const state: UpstreamState = known ?? { version: Math.floor(now), entries: new Map(), totals: new Map() };
+    const before = alive(state.entries.get(instance), now);
+    if (before?.said !== undefined && before.owner !== owner) return { kind: 'nameTaken' };
+    this.#upstreams.set(upstream, state);
+
+    let isAnew = known === undefined;
+    for (const [name, entry] of state.entries) {
+      if (alive(entry, now) !== undefined) continue;
+      state.entries.delete(name);
+      // A tombstone's end changes nothing.
+      if (entry.said !== undefined) isAnew = true;
+    }
+    write(state.entries, before);
+
+    const totals = sumUp(state.entries.values());
+    const deltas = differences(state.totals, totals);
+    state.totals = totals;
+    if (isAnew || deltas.size > 0) state.version += 1;
+    if (!isAnew && deltas.size > 0 && deltas.size <= MOST_CHANGES_TOLD) {
+      this.#tell({ upstream, instance, version: state.version, deltas });
+    }
+    return read(state, instance, before?.said === undefined, now);
+  }
+
+  #tell(change: Change): void {
+    for (const exchange of this.#exchanges) {
+      this.#deliver(() => {
+        exchange.hear(change);
+      });
+    }
+  }
+}
+
+export class MemoryExchange implements Exchange {
+  readonly #hub: MemoryHub;
+  readonly #leave: () => void;
+  readonly #following = new Set<string>();
+  #failure: ExchangeError | undefined;
+  #isClosed = false;
+  #onChange: (change: Change) => void = () => undefined;
+  #onReady: () => void = () => undefined;
+
+  /** Made by `MemoryHub.connect`. */
+  constructor(hub: MemoryHub, leave: () => void) {
+    this.#hub = hub;
+    this.#leave = leave;
+  }
+
+  /** From now on everything fails for this reason, and nothing is heard, until it is `undefined` again. */
+  failWith(reason: MirrorFailure | undefined): void {
+    const wasFailing = this.#failure !== undefined;
+    this.#failure =
+      reason === undefined ? undefined : new ExchangeError(reason, `the model fails: ${reason}`);
+    if (wasFailing && reason === undefined) this.#onReady();
+  }
+
+  async exchange(publication: Publication): Promise<Totals | NameTaken> {
+    this.#following.add(publication.upstream);
+    this.#check();
+    return Promise.resolve(this.#hub.publish(publication));
+  }
+
+  async withdraw(who: Who): Promise<void> {
+    this.#following.delete(who.upstream);
+    this.#check();
+    this.#hub.withdraw(who);
+    return Promise.resolve();
+  }
+
+  onChange(listener: (change: Change) => void): void {
+    this.#onChange = listener;
+  }
+
+  onReady(listener: () => void): void {
+    this.#onReady = listener;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#leave();
+  }
+
+  /** The hub's word. */
+  hear(change: Change): void {
+    if (this.#isClosed || this.#failure !== undefined || !this.#following.has(change.upstream)) return;
+    this.#onChange(change);
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw new ExchangeError('unreachable', 'the model is closed');
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function alive(entry: Entry | undefined, now: number): Entry | undefined {
+  return entry !== undefined && entry.endsAt > now ? entry : undefined;
+}
+
+function sumUp(entries: Iterable<Entry>): Map<string, number> {
+  const totals = new Map<string, number>();
+  for (const { said } of entries) {
+    for (const [backend, count] of said?.counts ?? []) {
+      totals.set(backend, (totals.get(backend) ?? 0) + count);
+    }
+  }
+  return totals;
+}
+
+function differences(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const deltas = new Map<string, number>();
+  for (const backend of new Set([...before.keys(), ...after.keys()])) {
+    const delta = (after.get(backend) ?? 0) - (before.get(backend) ?? 0);
+    if (delta !== 0) deltas.set(backend, delta);
+  }
+  return deltas;
+}
+
+function read(state: UpstreamState, me: string, wasUnknown: boolean, now: number): Totals {
+  const others = [...state.entries].filter(([name, { said }]) => name !== me && said !== undefined);
+  return {
+    kind: 'totals',
+    version: state.version,
+    wasUnknown,
+    totals: new Map(state.totals),
+    unseen: others.reduce((sum, [, { said }]) => sum + (said?.unseen ?? 0), 0),
+    others: others.map(([instance, { publishedAt }]) => ({ instance, ageMs: now - publishedAt })),
+  };
+}
