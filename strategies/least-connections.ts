@@ -22,10 +22,10 @@ import type { Candidate, PickContext, StrategyFactory } from './strategy.ts';
 const SWEEP = 4;
 
 /**
- * What a session of one's own counts for beside the whole ones that stand out of the water: so little that it
- * breaks ties only, and a power of two, so that multiplying by it changes no digit.
+ * What a session that stands out of the water counts for beside the own ones: so much that these break ties only.
+ * A power of two, so that multiplying and dividing by it changes no digit.
  */
-const TIE = 2 ** -26;
+const OUT = 2 ** 26;
 
 interface Entry {
   readonly candidate: Candidate;
@@ -115,23 +115,24 @@ export const createLeastConnections: StrategyFactory = (candidates, { random }) 
       });
       // With nothing elsewhere the estimates are the own counts, which come in the same order without water.
       const isShared = places.some(({ value }) => value.elsewhere > 0);
-      water = isShared ? roundDown(waterLevel(estimates, unseen)) : Infinity;
+      water = isShared ? roundUp(waterLevel(estimates, unseen)) : Infinity;
       for (const place of places) levels.move(place, loadOf(place.value, water));
     },
   };
 };
 
 /**
- * The key: sessions per weight above the water, own and others', and beneath the digits of these the own ones.
- * Estimates and `water` × weight are multiples of 2^-26 below 2^27, so all but the last division is exact:
- * equal loads give equal keys, under water those of the own counts alone. Out of it, two loads that differ by
- * less than 2^-26 of themselves (so both with sessions × weight above 2^26) can come in the order of the own.
+ * The key: sessions per weight above the water, and beneath the digits of these the own sessions per weight.
+ * Estimates and `water` × weight are multiples of 1 / OUT below 2^27, so all but the last division is exact:
+ * equal loads have equal keys, and without sharing, or under water, the key is that of the own sessions alone.
+ * Out of it, two loads that differ by less than 1 / OUT of themselves (the sessions of one × the weight of the
+ * other are above OUT then) can come in the order of the own.
  */
 function loadOf({ candidate: { weight }, live, elsewhere }: Entry, water: number): number {
-  return (Math.max(live + elsewhere - water * weight, 0) + live * TIE) / weight;
+  return (Math.max(live + elsewhere - water * weight, 0) * OUT + live) / weight;
 }
 
-/** To a multiple of TIE. Down, because with nothing unseen not even the least loaded may be under water. */
-function roundDown(level: number): number {
-  return Math.floor(level / TIE) * TIE;
+/** To a multiple of 1 / OUT. Up, so that a load which the water just reaches does not stand out of it by a digit. */
+function roundUp(level: number): number {
+  return Math.ceil(level * OUT) / OUT;
 }

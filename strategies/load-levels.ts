@@ -40,9 +40,10 @@ export class LoadLevels<T> {
     return this.#heap.length;
   }
 
-  /** Puts an entry where `load` belongs, taking it away from where it was. */
+  /** Puts an entry where `load` belongs, taking it away from where it was; leaves it alone if it stands there. */
   move(place: Place<T>, load: number): void {
     if (place.level !== undefined) {
+      if (place.level.load === load) return;
       const { bag } = place.level;
       swap(bag, place.index, bag.length - 1);
       bag.pop();

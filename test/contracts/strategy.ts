@@ -14,11 +14,18 @@ import {
   fakes,
   failures,
   seeded,
+  sharedFake,
   without,
 } from '../strategies/fakes.ts';
 
 /** A strategy of no kind that a factory could know. */
 const stranger: Strategy = { pick: () => undefined };
+
+/** Another count at each look, which the contract does not allow and no strategy may fall over. */
+function seededCounts(seed: number): () => number {
+  const random = seeded(seed);
+  return () => Math.floor(random() * 9);
+}
 
 /** Runs the suite on one factory. */
 export function strategyContract(t: Test, name: string, factory: StrategyFactory): Promise<unknown> {
@@ -117,6 +124,52 @@ export function strategyContract(t: Test, name: string, factory: StrategyFactory
       strategy.changed?.(fake('gone', 1, 4));
       strategy.connected?.(fake('gone', 1, 4), 12);
       t.ok(all.includes(strategy.pick(anyone) as never));
+      t.end();
+    });
+
+    await t.test('keeps to all that with counts of other instances, whatever is unseen', t => {
+      const random = seeded(13);
+      // One that says nothing of others, as a user's own candidate may.
+      const all = [fake('b0', 2), ...[1, 1, 3, 5, 0].map((weight, i) => sharedFake(`s${String(i)}`, weight))];
+      let strategy = build(all);
+      const wrong = failures(3000, i => {
+        if (i % 500 === 499) strategy = build(all, strategy);
+        if (random() < 0.3) {
+          for (const candidate of all) {
+            if ('others' in candidate) candidate.others = Math.floor(random() * 40);
+          }
+          strategy.heard?.([0, 0.3, 4, 1e9][Math.floor(random() * 4)]!);
+        }
+        const skipped = all.filter(() => random() < 0.5);
+        const picked = strategy.pick({ ...without(...skipped), clientAddress: addressOf(i) });
+        const candidate = all.find(candidate => candidate === picked);
+        if (candidate === undefined) {
+          return picked === undefined && all.every(one => one.weight === 0 || skipped.includes(one));
+        }
+        candidate.sessions += 1;
+        strategy.changed?.(candidate);
+        return candidate.weight > 0 && !skipped.includes(candidate);
+      });
+      t.equal(wrong, 0);
+      t.not(strategy.pick(anyone), undefined);
+      t.end();
+    });
+
+    await t.test('hears of others when there is nobody, and when the counts change between two looks', t => {
+      const none = build([]);
+      none.heard?.(0);
+      none.heard?.(3);
+      t.equal(none.pick(anyone), undefined);
+      const restless = [1, 2, 3].map(weight => ({
+        ...fake(`r${String(weight)}`, weight),
+        elsewhere: seededCounts(weight),
+      }));
+      const strategy = build(restless);
+      const lost = failures(500, i => {
+        strategy.heard?.(i % 7);
+        return restless.includes(strategy.pick(anyone) as never);
+      });
+      t.equal(lost, 0);
       t.end();
     });
 

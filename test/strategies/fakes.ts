@@ -18,6 +18,23 @@ export function fake(id: string, weight = 1, sessions = 0): FakeCandidate {
   };
 }
 
+/** A candidate that other instances use, too; the test sets their sessions before it calls `heard`. */
+export interface SharedFake extends FakeCandidate {
+  others: number;
+  elsewhere(): number;
+}
+
+/** A candidate with `sessions` of our own and `others` elsewhere. */
+export function sharedFake(id: string, weight = 1, sessions = 0, others = 0): SharedFake {
+  return {
+    ...fake(id, weight, sessions),
+    others,
+    elsewhere() {
+      return this.others;
+    },
+  };
+}
+
 /** One candidate per weight, called b0, b1, ... */
 export function fakes(...weights: number[]): FakeCandidate[] {
   return weights.map((weight, index) => fake(`b${String(index)}`, weight));

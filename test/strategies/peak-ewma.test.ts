@@ -2,7 +2,7 @@ import t from 'tap';
 import { createPeakEwma } from '../../strategies/peak-ewma.ts';
 import type { Strategy } from '../../strategies/strategy.ts';
 import { strategyContract } from '../contracts/strategy.ts';
-import { FakeClock, anyone, deps, equals, fake, fakes, seeded, tally } from './fakes.ts';
+import { FakeClock, anyone, deps, equals, fake, fakes, seeded, sharedFake, tally } from './fakes.ts';
 import type { FakeCandidate } from './fakes.ts';
 
 await strategyContract(t, 'ewma', createPeakEwma);
@@ -50,6 +50,20 @@ await t.test('weight divides the cost', t => {
   t.equal(winner(strategy), 'heavy', '20/3 < 10');
   strategy.connected?.(heavy, 40);
   t.equal(winner(strategy), 'light', '40/3 > 10');
+  t.end();
+});
+
+await t.test("the others' sessions count as far as they can be believed, once it has heard of them", t => {
+  const all = [sharedFake('near', 1, 0, 9), sharedFake('far', 1, 3, 0)];
+  const strategy = createPeakEwma(all, deps());
+  strategy.connected?.(all[0]!, 2);
+  strategy.connected?.(all[1]!, 4);
+  t.equal(winner(strategy), 'near', 'nothing heard: 2 < 16');
+  strategy.heard?.(2);
+  t.equal(winner(strategy), 'far', 'in full: 20 > 16');
+  strategy.heard?.(6);
+  t.equal(winner(strategy), 'near', 'a third: 8 < 16');
+  t.equal(winner(createPeakEwma(all, deps(), strategy)), 'near', 'a rebuilt one has heard nothing yet');
   t.end();
 });
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createPowerOfTwo } from '../../strategies/power-of-two.ts';
 import { strategyContract } from '../contracts/strategy.ts';
-import { anyone, deps, draws, equals, fake, fakes, seeded, tally, worstError } from './fakes.ts';
+import { anyone, deps, draws, equals, fake, fakes, seeded, sharedFake, tally, worstError } from './fakes.ts';
 
 await strategyContract(t, 'p2c', createPowerOfTwo);
 
@@ -25,6 +25,21 @@ await t.test('compares sessions per weight, the one to be placed counted in', t 
   t.equal(createPowerOfTwo(two, deps({ random: draws(0, 0) })).pick(anyone)?.id, 'heavy', '7/4 < 2/1');
   two[1]!.sessions = 8;
   t.equal(createPowerOfTwo(two, deps({ random: draws(0, 0) })).pick(anyone)?.id, 'light', '9/4 > 2/1');
+  t.end();
+});
+
+await t.test("counts the others' sessions as far as they can be believed, once it has heard of them", t => {
+  const two = [sharedFake('ours', 1, 3, 0), sharedFake('theirs', 1, 0, 8)];
+  const strategy = createPowerOfTwo(two, deps({ random: draws(...Array.from({ length: 10 }, () => 0)) }));
+  t.equal(strategy.pick(anyone)?.id, 'theirs', 'nothing heard: 0 < 3');
+  strategy.heard?.(2);
+  t.equal(strategy.pick(anyone)?.id, 'ours', 'in full: 3 < 8');
+  strategy.heard?.(4);
+  t.equal(strategy.pick(anyone)?.id, 'ours', 'half: 3 < 4');
+  strategy.heard?.(8);
+  t.equal(strategy.pick(anyone)?.id, 'theirs', 'a quarter: 2 < 3');
+  strategy.heard?.(0);
+  t.equal(strategy.pick(anyone)?.id, 'ours', 'and in full again');
   t.end();
 });
 
