@@ -35,7 +35,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     const meant = nearest(first, COMMANDS);
     const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
     return usage(
-      `unknown command '${first}': expected ${COMMANDS.slice(0, -1).join(', ')} or an option${hint}`,
+      `unknown command '${withoutUrl(first)}': expected ${COMMANDS.slice(0, -1).join(', ')} or an option${hint}`,
     );
   }
   let code: ExitCode = EXIT.ok;
@@ -121,6 +121,10 @@ function addRunOptions(program: Command): Command {
     option('--max-sessions <n>', 'sessions at once in the whole process'),
     option('--workers <n>', 'threads that take sessions: auto (default, one per core) or 0 to 64'),
     option('--engine <name>', 'auto (default), epoll or node'),
+    option(
+      '--redis <url>',
+      'share counts through redis://[user:password@]host[:port][/db]; rediss:// for TLS, redis+sentinel://, redis+cluster://',
+    ),
     option('--log-level <level>', 'error, warn, info (default) or debug'),
     option('--log-format <format>', 'text or json (default: text on a terminal, else json)'),
     option('--access-log', 'log one line per session'),
@@ -135,9 +139,16 @@ function collect(value: string, previous: readonly string[] | undefined): readon
   return [...(previous ?? []), ...value.split(',').map(part => part.trim())];
 }
 
+/** What is no command may be a URL that lost its option, and hold a password. */
+function withoutUrl(text: string): string {
+  return text.replace(/:\/\/.*$/s, '://***');
+}
+
 function onOneLine(text: string): string {
   return `lb4: ${text
     .replace(/^error: /, '')
+    // As above: the value of an option that does not exist.
+    .replace(/^(unknown option '[^=']*)=.*'/s, "$1'")
     .trim()
     .replaceAll('\n', ' ')}\n`;
 }

@@ -12,6 +12,7 @@ import { field } from './field.ts';
 import { BIND_ALLOWS, parseBackendText } from './fields.ts';
 import type { Finding } from './finding.ts';
 import { formatPath, type Path } from './issue.ts';
+import { redisCrossChecks } from './redis-cross-checks.ts';
 import { upstreamCrossChecks } from './upstream-cross-checks.ts';
 
 const NAMES_SHOWN = 10;
@@ -41,6 +42,7 @@ export function crossCheck(
     ...upstreams.flatMap(reuseOfMarkedConnections),
     ...upstreams.flatMap(({ value, path }) => upstreamCrossChecks(value, path)),
     ...engineWithoutWorkers(input),
+    ...redisCrossChecks(field(input, 'redis')),
   ];
 }
 

@@ -8,6 +8,7 @@
 import { type Alias, isAlias, isMap, isNode, isScalar, isSeq, Scalar, type YAMLMap } from 'yaml';
 import { type Environment, interpolate } from './interpolate.ts';
 import { type ConfigIssue, describeValue, type Path, pathKey } from './issue.ts';
+import { describeAt, describeKey, visiblePath } from './secrets.ts';
 
 export interface Position {
   readonly line: number;
@@ -70,9 +71,9 @@ export class DocumentReader {
       const earlier = entries.get(name);
       if (earlier !== undefined) {
         const { line } = this.#position(startOf(earlier.key) ?? 0);
-        const got = describeValue(name);
+        const got = describeKey(at);
         const words = `given twice; it stands in line ${String(line)} already`;
-        this.#add(key, sentence(at, 'each key only once', got, words));
+        this.#add(key, sentence(visiblePath(at), 'each key only once', got, words));
       }
       entries.set(name, { key, value });
       this.read(value, at);
@@ -104,16 +105,22 @@ export class DocumentReader {
     }
     this.unfilled.add(pathKey(path));
     for (const name of result.missing) {
+      const reference = `\${${name}}`;
       const hint = `set it, or give a default as in \${${name}:-value}`;
       const words = `the environment variable ${name} is not set; ${hint}`;
       this.#add(
         node,
-        sentence(path, `the environment variable ${name} to be set`, describeValue(text), words),
+        sentence(
+          visiblePath(path),
+          `the environment variable ${name} to be set`,
+          describeValue(reference),
+          words,
+        ),
       );
     }
     for (const reference of result.malformed) {
       const expected = '${NAME} or ${NAME:-default}, or $${ for a literal ${';
-      this.#add(node, sentence(path, expected, describeValue(reference)));
+      this.#add(node, sentence(visiblePath(path), expected, describeAt(path, reference)));
     }
   }
 

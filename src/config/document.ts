@@ -39,6 +39,8 @@ const YAML_WORDS: Readonly<Record<string, string>> = {
   NON_STRING_KEY: 'expected a plain word as key, got a list or a mapping',
   TAG_RESOLVE_FAILED: 'tags such as !name have no meaning here; expected a plain value',
   BAD_DIRECTIVE: 'unknown YAML directive',
+  BAD_DQ_ESCAPE:
+    'not valid YAML: an unknown escape after a backslash; within "…" a backslash is written twice',
 };
 
 /** Reads a file's text. Problems are in `issues`; with a `value`, they concern single places only. */
@@ -129,9 +131,16 @@ function compose(text: string, lines: LineCounter): Composed {
     ok: false,
     problems: problems.slice(0, SYNTAX_ISSUES_SHOWN).map(({ pos: [offset], code, message }) => ({
       offset,
-      message: (YAML_WORDS[code] ?? `not valid YAML: ${message}`) + quotingHint(text, lines, offset),
+      message:
+        (YAML_WORDS[code] ?? `not valid YAML: ${withoutSource(code, message)}`) +
+        quotingHint(text, lines, offset),
     })),
   };
+}
+
+/** Without a piece of the file, which may be one of a password. */
+function withoutSource(code: string, message: string): string {
+  return code === 'UNEXPECTED_TOKEN' ? message.replace(/: .*$/s, '') : message;
 }
 
 /** `{ timeout: ${T} }` is no YAML, which its error does not tell. */

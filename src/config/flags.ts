@@ -22,6 +22,7 @@ export interface RunFlags {
   readonly maxSessions?: string | undefined;
   readonly workers?: string | undefined;
   readonly engine?: string | undefined;
+  readonly redis?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly accessLog?: boolean | string | undefined;
@@ -55,6 +56,7 @@ const TARGETS: Readonly<Record<FlagName, Path>> = {
   maxSessions: ['limits', 'maxSessions'],
   workers: ['workers'],
   engine: ['engine'],
+  redis: ['redis', 'url'],
   logLevel: ['log', 'level'],
   logFormat: ['log', 'format'],
   accessLog: ['log', 'access'],

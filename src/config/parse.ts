@@ -11,8 +11,9 @@ import { alsoAtText, crossCheck } from './cross-checks.ts';
 import { field } from './field.ts';
 import type { Finding } from './finding.ts';
 import { fieldFacts, type IssueParams } from './fields.ts';
-import { type ConfigIssue, describeValue, type Path, pathKey } from './issue.ts';
+import { type ConfigIssue, type Path, pathKey } from './issue.ts';
 import { nearest } from './nearest.ts';
+import { describeAt, describeKey } from './secrets.ts';
 import { elementOf, layers, schemaAt, shapeOf } from './schema-tree.ts';
 import { type BackendConfig, type Config, configSchema } from './schema.ts';
 import { backend as backendSchema, weight as weightSchema } from './upstream-schema.ts';
@@ -140,17 +141,18 @@ function toIssue(problem: Problem, input: unknown, { written }: ParseOptions): C
   const lastPart = path.at(-1);
   if (problem.unknownKey === true && typeof lastPart === 'string') {
     const suggestion = nearest(lastPart, known);
-    const message = `unknown key ${describeValue(lastPart)}; ${
+    const got = describeKey(path, suggestion);
+    const message = `unknown key ${got}; ${
       suggestion === undefined ? `expected ${problem.expected}` : `did you mean "${suggestion}"?`
     }`;
-    return issue('unknownKey', problem, describeValue(lastPart), suggestion, message);
+    return issue('unknownKey', problem, got, suggestion, message);
   }
   if (value === undefined && path.length > 0) {
     return issue('missing', problem, 'nothing', undefined, `missing; expected ${problem.expected}`);
   }
   const writtenText = written?.(path);
   const expected = writtenText === undefined ? problem.expected : (problem.withoutValue ?? problem.expected);
-  const got = writtenText === undefined ? describeValue(value) : describeValue(writtenText);
+  const got = describeAt(path, writtenText ?? value);
   const suggestion = typeof value === 'string' ? nearest(value, known) : undefined;
   const message = `expected ${expected}, got ${got}${alsoAtText(problem)}${
     suggestion === undefined ? '' : `; did you mean "${suggestion}"?`

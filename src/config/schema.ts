@@ -20,6 +20,7 @@ import {
   yesOrNo,
 } from './fields.ts';
 import { maxSessions, SHORTEST, WEEK } from './limits-of-values.ts';
+import { redisSection } from './redis-schema.ts';
 import { upstream } from './upstream-schema.ts';
 
 const MOST_WORKERS = 64;
@@ -95,6 +96,11 @@ export const configSchema = section({
     .describe(
       'Threads that take sessions. `auto`: one per core, none where the system lacks what they need. 0: the main thread does it, with the `node` engine.',
     ),
+  redis: redisSection
+    .optional()
+    .describe(
+      'Shares the counts of live sessions with other instances through a Redis, so that `leastconn`, `p2c` and `ewma` know all of them. Absent: not.',
+    ),
   log: section({
     level: oneOf(['error', 'warn', 'info', 'debug'])
       .default('info')
@@ -120,4 +126,5 @@ export type UpstreamConfig = Config['upstreams'][number];
 export type BackendInput = ConfigInput['upstreams'][number]['backends'][number];
 export type BackendConfig = UpstreamConfig['backends'][number];
 export type HealthConfig = UpstreamConfig['health'];
+export type RedisConfig = NonNullable<Config['redis']>;
 export type AgentConfig = NonNullable<UpstreamConfig['agent']>;

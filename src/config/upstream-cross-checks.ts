@@ -80,7 +80,7 @@ function bodyOfHead(health: unknown, path: Path): Finding[] {
 }
 
 /** What cannot be sent as a Host header or as the name in a TLS handshake. */
-function notHost(section: unknown, path: Path, key: string): Finding[] {
+export function notHost(section: unknown, path: Path, key: string): Finding[] {
   const value = field(section, key);
   if (typeof value !== 'string' || value === '' || HOST.test(value)) return [];
   return [{ path: [...path, key], expected: 'a host such as app.internal or 10.0.0.1:8080, in plain ASCII' }];

@@ -5,16 +5,12 @@
  * Place: made once at the start by `redisConnection` (a file that cannot be read ends the start), taken by
  * `redis-client.ts`. Invariant: never logged, and no part of any snapshot.
  */
+import { type FileDeps, readCertificates, readPassword, readPrivateKey } from '../config/named-files.ts';
+import type { RedisTopology } from '../config/redis-url.ts';
+import type { RedisConfig } from '../config/schema.ts';
+import { Lb4Error } from '../errors.ts';
 
-export interface RedisNode {
-  readonly host: string;
-  readonly port: number;
-}
-
-export type RedisTopology =
-  | { readonly kind: 'single'; readonly node: RedisNode }
-  | { readonly kind: 'sentinel'; readonly nodes: readonly RedisNode[]; readonly master: string }
-  | { readonly kind: 'cluster'; readonly nodes: readonly RedisNode[] };
+export type { RedisNode, RedisTopology } from '../config/redis-url.ts';
 
 export interface RedisConnection {
   readonly topology: RedisTopology;
@@ -33,4 +29,56 @@ export interface RedisConnection {
     readonly cert?: string;
     readonly key?: string;
   };
+}
+
+/**
+ * Reads the files that `config` names. Throws one `Lb4Error` (`LB4_CONFIG_INVALID`) with everything that is wrong with
+ * them, one line each; never with what is in them.
+ */
+export function redisConnection(config: RedisConfig, deps: FileDeps): RedisConnection {
+  const { url, passwordFile, sentinelPasswordFile, sentinelUsername, tls = {} } = config;
+  const problems: Lb4Error[] = [];
+  /** Undefined also for what is refused, which is told at the end. */
+  const read = <Name, Value>(name: Name | undefined, how: (name: Name) => Value): Value | undefined => {
+    try {
+      return name === undefined ? undefined : how(name);
+    } catch (error) {
+      if (!(error instanceof Lb4Error)) throw error;
+      problems.push(error);
+      return undefined;
+    }
+  };
+  const username = config.username ?? url.username;
+  const password = read(passwordFile, file => readPassword('passwordFile', file, deps)) ?? url.password;
+  const sentinelPassword = read(sentinelPasswordFile, file =>
+    readPassword('sentinelPasswordFile', file, deps),
+  );
+  const ca = read(tls.ca, file => readCertificates('tls.ca', file, deps));
+  const cert = read(tls.cert, file => readCertificates('tls.cert', file, deps));
+  const key = cert && read(tls.key, file => readPrivateKey('tls.key', file, cert[0], deps));
+  if (problems.length > 0) {
+    const message = problems.map(problem => problem.message).join('\n');
+    throw new Lb4Error('LB4_CONFIG_INVALID', message, { cause: problems[0]?.cause });
+  }
+  return {
+    topology: url.topology,
+    database: url.database,
+    ...given('username', username),
+    ...given('password', password),
+    ...given('sentinelUsername', sentinelUsername),
+    ...given('sentinelPassword', sentinelPassword),
+    ...(url.tls && {
+      tls: {
+        ...given('serverName', tls.serverName),
+        ...given('ca', ca?.join('\n')),
+        ...given('cert', cert?.join('\n')),
+        ...given('key', key),
+      },
+    }),
+  };
+}
+
+function given<Key extends string>(key: Key, value: string | undefined): { readonly [K in Key]?: string } {
+  // TypeScript widens a computed key to string; the object has this one or none.
+  return (value === undefined ? {} : { [key]: value }) as { readonly [K in Key]?: string };
 }

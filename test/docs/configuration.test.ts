@@ -73,18 +73,20 @@ await t.test('the documented defaults are what an absent key becomes', t => {
   const defaults = [...rows].filter(([, [, byDefault = '']]) => byDefault.startsWith('`'));
   t.ok(defaults.length > 15);
   /** Sections that mean something by being there at all; their keys have a default where they are. */
-  const optional: Record<string, unknown> = {
+  const optional: Record<string, object> = {
     'upstreams[].health.tls': { health: { type: 'tls', tls: {} } },
     'upstreams[].agent': { agent: { port: 1 } },
     'upstreams[].sticky': { sticky: {} },
+    redis: { redis: { url: 'redis://h' } },
   };
   const build = (path: string, value?: unknown): unknown => {
     const section = Object.keys(optional).find(each => path.startsWith(`${each}.`));
+    const there = structuredClone(optional[section ?? ''] ?? {});
+    const ofUpstream = section?.startsWith('upstreams[]') === true;
     const config: Record<string, unknown> = {
       listeners: [{ name: 'l', bind: ':1', upstream: 'u' }],
-      upstreams: [
-        { name: 'u', backends: [{ address: 'a:1' }], ...structuredClone(optional[section ?? ''] ?? {}) },
-      ],
+      upstreams: [{ name: 'u', backends: [{ address: 'a:1' }], ...(ofUpstream ? there : {}) }],
+      ...(ofUpstream ? {} : there),
     };
     let at: Record<string, unknown> = config;
     if (value === undefined) return config;
@@ -156,6 +158,11 @@ await t.test('the JSON Schema refuses what lb4 refuses by shape', t => {
     { ...good, upstreams: [{ ...upstream, backends: [{ address: 'a:1', weight: -1 }] }] },
     { ...good, upstreams: [{ ...upstream, strategy: 'x' }] },
     { ...good, upstreams: [{ ...upstream, health: 'on' }] },
+    { ...good, redis: 'redis://h' },
+    { ...good, redis: {} },
+    { ...good, redis: { url: 'http://h' } },
+    { ...good, redis: { url: 'redis://h', publish: 250 } },
+    { ...good, redis: { url: 'redis://h', instance: 'a b' } },
   ];
   t.ok(bySchema.safeParse(good).success);
   for (const input of bad) {
@@ -191,6 +198,19 @@ await t.test('the JSON Schema accepts whatever lb4 accepts from a file', t => {
         .map(upstream => [upstream]),
       limits: sessions,
       drainTimeout: duration,
+      redis: fc.record(
+        {
+          url: fc.constantFrom(
+            'redis://h',
+            'REDISS://u:p@[::1]:1/2',
+            'rediss+sentinel://a,b:1/m',
+            'redis+cluster://a,b',
+          ),
+          publish: duration,
+          tls: fc.constant({ serverName: 'h' }),
+        },
+        { requiredKeys: ['url'] },
+      ),
     },
     { requiredKeys: ['listeners', 'upstreams'] },
   );
