@@ -58,6 +58,7 @@ export async function createDataPlane(
     upstreams: config.upstreams.length,
     workers: Math.max(choice.workers, 1),
     sticky: config.upstreams.map(({ sticky }) => sticky && { max: sticky.max, ttlMs: sticky.ttl }),
+    mirrored: config.redis !== undefined,
   });
   const budget = descriptorBudget(descriptorsAside(config, choice.workers));
   const plain = plainSettings(config, shared.counts, budget?.sessions ?? Infinity);

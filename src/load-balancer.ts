@@ -12,9 +12,11 @@ import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
+import { createMirror } from './create-mirror.ts';
 import type { ListenerView, WorkerView } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
+import type { Mirror, MirrorView } from './mirror/mirror.ts';
 import { setUnrefTimer } from './support/timer.ts';
 import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
 import type { BackendStatus, UpstreamStatus } from './upstream/upstream-status.ts';
@@ -36,6 +38,8 @@ export interface LoadBalancerSnapshot {
   readonly workers: readonly WorkerView[];
   readonly listeners: readonly ListenerView[];
   readonly upstreams: readonly UpstreamView[];
+  /** How counts are shared with other instances; undefined where `redis` is not configured. */
+  readonly mirror: MirrorView | undefined;
 }
 
 /** One upstream, as `snapshot()` shows it. */
@@ -72,6 +76,7 @@ const NO_POOL: PoolFigures = { parked: 0, hits: 0, misses: 0 };
 
 interface Planes extends DataPlaneMaking {
   readonly control: ControlPlane;
+  readonly mirror: Mirror | undefined;
 }
 
 export class LoadBalancer {
@@ -101,7 +106,7 @@ export class LoadBalancer {
    * Loads strategies, resolves names, binds listeners, begins health checks.
    *
    * Rejects with `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or `LB4_ENGINE_UNAVAILABLE`, with `LB4_CONFIG_INVALID`
-   * when a file that checks need cannot be read, or with `LB4_WRONG_STATE` when it was started before or is stopped
+   * when a file that checks or `redis` need cannot be read, or with `LB4_WRONG_STATE` when it was started before or is stopped
    * meanwhile; nothing is left open then.
    */
   async start(): Promise<void> {
@@ -149,13 +154,13 @@ export class LoadBalancer {
     // A start that is under way notices, and ends by itself.
     await this.#starting?.catch(() => undefined);
     if (this.#planes === undefined) return;
-    const { control, data } = this.#planes;
+    const { control, data, mirror } = this.#planes;
     control.stop();
     data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
     await data.stopListening();
     data.closePools();
     await data.whenEmpty();
-    await data.close();
+    await Promise.all([data.close(), mirror?.stop()]);
   }
 
   /**
@@ -208,7 +213,7 @@ export class LoadBalancer {
   }
 
   snapshot(): LoadBalancerSnapshot {
-    const { data, choice, maxSessions, control } = this.#planes ?? {};
+    const { data, choice, maxSessions, control, mirror } = this.#planes ?? {};
     return {
       state: this.#state,
       engine: choice?.engine ?? '',
@@ -224,6 +229,7 @@ export class LoadBalancer {
           pool: data?.pool(slots[i] ?? -1) ?? NO_POOL,
         })),
       })),
+      mirror: mirror?.view(),
     };
   }
 
@@ -235,6 +241,7 @@ export class LoadBalancer {
     await planes.data.listen();
     this.#expectNotStopped();
     planes.control.start();
+    planes.mirror?.start();
     this.#state = 'running';
   }
 
@@ -242,9 +249,10 @@ export class LoadBalancer {
     const random = (): number => Math.random();
     const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random };
     const events = this.#events;
+    const baseDir = this.#baseDir;
     // The data plane tells nothing before it is given something to do, and control is there then.
     const handlers = handlersFor(events, () => this.#planes?.control);
-    const made = await createDataPlane(this.#config, this.#baseDir, clocks, handlers);
+    const made = await createDataPlane(this.#config, baseDir, clocks, handlers);
     const { data, shared, engine, choice } = made;
     data.wantRecords(events.isWanted('session:closed'));
     events.watchInterest((name, wanted) => {
@@ -254,7 +262,7 @@ export class LoadBalancer {
     try {
       const control = new ControlPlane(this.#config.upstreams, {
         engine,
-        baseDir: this.#baseDir,
+        baseDir,
         shared,
         events,
         random,
@@ -262,9 +270,13 @@ export class LoadBalancer {
         setTimer: setUnrefTimer,
         publish: snapshot => data.apply(snapshot),
       });
-      return { ...made, control };
+      const mirror = createMirror(this.#config, {
+        ...{ shared, events, random, now: clocks.now, baseDir },
+        hasBackend: (upstream, backend) => control.hasBackend(upstream, backend),
+      });
+      return { ...made, control, mirror };
     } catch (error) {
-      // A file that the checks need cannot be read.
+      // A file that the checks or the mirror need cannot be read.
       await data.close();
       throw error;
     }

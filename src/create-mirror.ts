@@ -1,0 +1,89 @@
+/**
+ * Builds the mirror that the configuration asks for: connection, name, and what of each upstream is shared.
+ *
+ * Place: called by `load-balancer.ts` at each start. Reads the files that `redis:` names, opens nothing yet.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Config } from './config/schema.ts';
+import type { Events } from './events.ts';
+import { Mirror } from './mirror/mirror.ts';
+import { redisConnection } from './mirror/redis-connection.ts';
+import { createRedisExchange } from './mirror/redis-exchange.ts';
+import type { MirroredUpstream } from './mirror/upstream-mirror.ts';
+import type { ElsewhereCounts } from './shared-memory/elsewhere-counts.ts';
+import type { LiveCounts } from './shared-memory/live-counts.ts';
+import type { SharedState } from './shared-memory/shared-state.ts';
+import { setUnrefTimer } from './support/timer.ts';
+
+/** How long Redis may take for an exchange: a period, within bounds. */
+const TIMEOUT_MS = { min: 100, max: 1_000 };
+const NAME_LENGTH = 64;
+
+export interface MirrorMaking {
+  readonly shared: SharedState;
+  readonly baseDir: string;
+  readonly events: Events;
+  now(): number;
+  random(): number;
+  /** Is the backend a member of the upstream now? */
+  hasBackend(upstream: string, backend: string): boolean;
+}
+
+/**
+ * Undefined where nothing is shared. Throws `Lb4Error` (`LB4_CONFIG_INVALID`) when a file that `redis:` names cannot
+ * be used.
+ */
+export function createMirror({ redis, upstreams }: Config, making: MirrorMaking): Mirror | undefined {
+  const { shared, baseDir, events } = making;
+  const { counts, elsewhere } = shared;
+  if (redis === undefined || elsewhere === undefined) return undefined;
+  const readFile = (path: string): string => readFileSync(path, 'utf8');
+  const connection = redisConnection(redis, { baseDir, where: 'redis', readFile });
+  const deps = { setTimer: setUnrefTimer, now: () => making.now(), random: () => making.random() };
+  const timeoutMs = Math.min(Math.max(redis.publish, TIMEOUT_MS.min), TIMEOUT_MS.max);
+  const exchange = createRedisExchange(connection, { timeoutMs }, deps);
+  const mirrored = upstreams.map(({ name }, index) =>
+    mirroredUpstream(name, index, counts, elsewhere, backend => making.hasBackend(name, backend)),
+  );
+  const owner = randomUUID();
+  const instance = redis.instance ?? nameOf(hostname(), owner);
+  return new Mirror(mirrored, { periodMs: redis.publish, instance, owner }, { ...deps, exchange, events });
+}
+
+function mirroredUpstream(
+  name: string,
+  index: number,
+  counts: LiveCounts,
+  elsewhere: ElsewhereCounts,
+  isMember: (backend: string) => boolean,
+): MirroredUpstream {
+  return {
+    name,
+    counts: () => {
+      const live = new Map<string, number>();
+      for (const [backend, slot] of counts.backendsOf(name)) {
+        const sessions = counts.live(slot);
+        // One that was removed counts as long as it has sessions: others may still balance over it.
+        if (sessions > 0 || isMember(backend)) live.set(backend, sessions);
+      }
+      return live;
+    },
+    placed: () => elsewhere.placed(index),
+    hear: (heard, unseen) => {
+      const slots = Array.from(
+        counts.backendsOf(name),
+        ([backend, slot]) => [slot, heard.get(backend) ?? 0] as const,
+      );
+      elsewhere.hear(index, slots, unseen);
+    },
+  };
+}
+
+/** A name for people to recognise, and different for each process: `web-1-3f9a2c`. */
+function nameOf(host: string, owner: string): string {
+  const random = owner.slice(0, 6);
+  const readable = host.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  return `${readable.slice(0, NAME_LENGTH - random.length - 1) || 'lb4'}-${random}`;
+}
