@@ -14,9 +14,11 @@ import type { RedisConnection } from './redis-connection.ts';
 import { RedisLink } from './redis-link.ts';
 import { createCommandClient } from './redis-options.ts';
 
+export type ScriptValue = string | number | Buffer;
+
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    lb4Exchange(...keysAndArguments: (string | number)[]): Result<unknown, Context>;
+    lb4ExchangeBuffer(...keysAndArguments: ScriptValue[]): Result<unknown, Context>;
   }
 }
 
@@ -61,8 +63,8 @@ export class RedisClient {
     );
   }
 
-  /** Runs the script. Rejects with an `ExchangeError`; the script may have run all the same. */
-  async run(keys: readonly string[], values: readonly (string | number)[]): Promise<unknown> {
+  /** Runs the script; to its reply with texts as Buffers. Rejects with an `ExchangeError`; the script may have run all the same. */
+  async run(keys: readonly string[], values: readonly ScriptValue[]): Promise<unknown> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
@@ -81,13 +83,13 @@ export class RedisClient {
     this.#link.close();
   }
 
-  async #run(keys: readonly string[], values: readonly (string | number)[]): Promise<unknown> {
+  async #run(keys: readonly string[], values: readonly ScriptValue[]): Promise<unknown> {
     const client = await this.#link.whenReady();
     if (client === undefined) {
       throw this.#trouble ?? new ExchangeError('unreachable', 'there is no connection to Redis');
     }
     try {
-      const reply = await client.lb4Exchange(...keys, ...values);
+      const reply = await client.lb4ExchangeBuffer(...keys, ...values);
       this.#trouble = undefined;
       this.#link.worked();
       return reply;

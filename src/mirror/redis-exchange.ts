@@ -14,7 +14,7 @@ import {
   type Publication,
   type Totals,
 } from './exchange.ts';
-import { parseReply } from './exchange-reply.ts';
+import { encodeCounts, parseReply } from './exchange-codec.ts';
 import {
   changesChannel,
   exchangeKeys,
@@ -75,12 +75,13 @@ class RedisExchange implements Exchange {
   async exchange(publication: Publication): Promise<Totals | NameTaken> {
     const { upstream, instance, owner, number, leaseMs, unseen } = publication;
     this.#subscriber.follow(upstream);
-    const values: (string | number)[] = [
-      ...['publish', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
-      ...[Math.ceil(leaseMs), Math.round(unseen * UNSEEN_UNITS)],
-    ];
-    for (const [backend, count] of publication.counts) values.push(backend, count);
-    const reply = parseReply(await this.#client.run(exchangeKeys(upstream, instance), values));
+    const { backends, counts } = encodeCounts(publication.counts);
+    const reply = parseReply(
+      await this.#client.run(exchangeKeys(upstream, instance), [
+        ...['publish', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
+        ...[Math.ceil(leaseMs), Math.round(unseen * UNSEEN_UNITS), backends, counts],
+      ]),
+    );
     if (reply === undefined) {
       throw new ExchangeError('error', "what Redis holds of this upstream is not lb4's");
     }
@@ -92,7 +93,7 @@ class RedisExchange implements Exchange {
     this.#subscriber.leave(upstream);
     await this.#client.run(exchangeKeys(upstream, instance), [
       ...['withdraw', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
-      ...[TOMBSTONE_MS, 0],
+      ...[TOMBSTONE_MS, 0, '', ''],
     ]);
   }
 

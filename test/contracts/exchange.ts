@@ -30,6 +30,9 @@ type Counts = Readonly<Record<string, number>>;
 const LONG_MS = 60_000;
 const SHORT_MS = 150;
 
+/** Twenty backends that nobody uses. */
+const IDLE: Counts = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x:${i}`, 0]));
+
 let worlds = 0;
 
 /** One instance: publishes with a number of its own each time. */
@@ -57,7 +60,7 @@ class Instance {
       owner: this.owner,
       number: this.number,
       leaseMs: LONG_MS,
-      counts: new Map(Object.entries(counts)),
+      counts: mapOf(counts),
       unseen: 0,
       ...further,
     });
@@ -113,7 +116,7 @@ export async function exchangeContract(
     async (t, named) => {
       const answer = await named('a').read({ 'x:1': 3, 'y:1': 0 }, { unseen: 2 });
       t.match(answer, { kind: 'totals', wasUnknown: true, unseen: 0, others: [] });
-      t.strictSame(answer.totals, new Map(Object.entries({ 'x:1': 3, 'y:1': 0 })));
+      t.strictSame(answer.totals, mapOf({ 'x:1': 3, 'y:1': 0 }));
     },
   );
 
@@ -167,10 +170,12 @@ export async function exchangeContract(
     const [a, b] = [named('a'), named('b')];
     const first = await a.read({ 'x:1': 3, 'y:1': 0 });
     t.equal((await a.read({ 'x:1': 3, 'y:1': 0 })).version, first.version);
-    t.equal((await b.read({ 'x:1': 0, 'z:1': 0 })).version, first.version, 'zeros are no change');
-    t.equal((await a.read({ 'x:1': 4, 'y:1': 2 })).version, first.version + 1);
-    t.equal((await b.read({ 'x:1': 1, 'z:1': 0 })).version, first.version + 2);
-    t.equal((await a.read({ 'x:1': 4, 'y:1': 2 })).version, first.version + 2);
+    const { version } = await b.read({ 'x:1': 0, 'z:1': 0 });
+    t.ok(version > first.version, 'somebody new is a change');
+    t.equal((await a.read({ 'x:1': 4, 'y:1': 2 })).version, version + 1);
+    t.equal((await b.read({ 'x:1': 1, 'z:1': 0 })).version, version + 2);
+    t.equal((await a.read({ 'x:1': 4, 'y:1': 2 }, { unseen: 1 })).version, version + 2);
+    t.ok((await a.read({ 'x:1': 4 })).version > version + 2, 'and so is a backend that is gone');
   });
 
   await claim('a publication that comes late or twice changes nothing, but reads', async (t, named) => {
@@ -255,7 +260,7 @@ export async function exchangeContract(
     await a.say({ 'x:1': 5, 'y:1': 2, 'z:1': 0 }, { unseen: 4 });
     await a.withdraw(10);
     t.match(await b.read({ 'x:1': 1, 'y:1': 0 }), {
-      totals: new Map(Object.entries({ 'x:1': 1, 'y:1': 0 })),
+      totals: mapOf({ 'x:1': 1, 'y:1': 0 }),
       others: [],
       unseen: 0,
     });
@@ -282,77 +287,76 @@ export async function exchangeContract(
     const [a, b] = [named('a'), named('b')];
     await a.withdraw();
     t.strictSame(await b.totals({ 'x:1': 1 }), { 'x:1': 1 });
-    await a.withdraw();
-    t.strictSame(await b.totals({ 'x:1': 1 }), { 'x:1': 1 });
   });
 
-  await claim(
-    'after a loss of all data everybody is unknown, and all counts are back',
-    async (t, named, world) => {
-      const [a, b] = [named('a'), named('b')];
-      await a.say({ 'x:1': 5, 'y:1': 1 }, { unseen: 1 });
-      await b.say({ 'x:1': 1 }, { unseen: 2 });
-      await world.flush();
-      t.match(await b.read({ 'x:1': 2 }, { unseen: 2 }), {
-        wasUnknown: true,
-        others: [],
-        unseen: 0,
-        totals: new Map([['x:1', 2]]),
-      });
-      const back = await a.read({ 'x:1': 5, 'y:1': 1 }, { unseen: 1 });
-      t.match(back, { wasUnknown: true, unseen: 2 });
-      t.strictSame(Object.fromEntries(back.totals), { 'x:1': 7, 'y:1': 1 });
-    },
-  );
+  await claim('after a loss of all data all counts come back with who publishes', async (t, named, world) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.say({ 'x:1': 5, 'y:1': 1 }, { unseen: 1 });
+    await b.say({ 'x:1': 1 }, { unseen: 2 });
+    await world.flush();
+    const first = await b.read({ 'x:1': 2 }, { unseen: 2 });
+    t.match(first, { wasUnknown: true, others: [], unseen: 0, totals: mapOf({ 'x:1': 2 }) });
+    const back = await a.read({ 'x:1': 5, 'y:1': 1 }, { unseen: 1 });
+    t.match(back, { wasUnknown: true, unseen: 2 });
+    t.strictSame(Object.fromEntries(back.totals), { 'x:1': 7, 'y:1': 1 });
+  });
 
   await claim('a small change is told at once, with the version that it leads to', async (t, named) => {
     const [a, b] = [named('a'), named('b')];
-    const idle = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x:${i}`, 0]));
-    await a.say(idle);
-    await b.say(idle);
-    await untilHeard(a, b, idle);
+    await a.say(IDLE);
+    await untilHeard(a, b);
 
-    const { version } = await b.read(idle);
+    const { version } = await b.read(IDLE);
     b.changes.length = 0;
     const eight = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`x:${i}`, i + 1]));
-    await a.say({ ...idle, ...eight });
-    await a.say({ ...idle, 'x:0': 3 });
+    await a.say({ ...IDLE, ...eight });
+    await a.say({ ...IDLE, 'x:0': 3 });
     await someoneHears(b, 2);
+    const [first, second] = [eight, { ...mapValues(eight, count => -count), 'x:0': 2 }].map(deltas =>
+      mapOf(deltas),
+    );
     t.strictSame(b.changes, [
-      {
-        upstream: a.upstream,
-        instance: 'a',
-        version: version + 1,
-        deltas: new Map(Object.entries(eight)),
-      },
-      {
-        upstream: a.upstream,
-        instance: 'a',
-        version: version + 2,
-        deltas: new Map(Object.entries({ ...mapValues(eight, count => -count), 'x:0': 2 })),
-      },
+      { upstream: a.upstream, instance: 'a', version: version + 1, deltas: first },
+      { upstream: a.upstream, instance: 'a', version: version + 2, deltas: second },
     ]);
-    t.equal((await b.read(idle)).version, version + 2);
+    t.equal((await b.read(IDLE)).version, version + 2);
 
     const nine = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`x:${i}`, 10]));
-    await a.say({ ...idle, ...nine });
-    await a.say({ ...idle, ...nine, 'x:10': 1 });
+    await a.say({ ...IDLE, ...nine });
+    await a.say({ ...IDLE, ...nine, 'x:10': 1 });
     await someoneHears(b, 3);
-    t.match(b.changes[2], { version: version + 4, deltas: new Map([['x:10', 1]]) }, 'a large one is not');
+    t.match(b.changes[2], { version: version + 4, deltas: mapOf({ 'x:10': 1 }) }, 'a large one is not');
     await a.withdraw();
-    await b.read({ ...idle, 'x:0': 1 });
+    await b.read({ ...IDLE, 'x:0': 1 });
     await someoneHears(b, 4);
-    t.equal(b.changes[3]?.version, version + 6, 'the withdrawal was a large one, too');
+    t.match(b.changes[3], { version: version + 6, instance: 'b' }, 'nor who leaves');
+  });
+
+  await claim('a change is told by name, also where instances have different backends', async (t, named) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.say(IDLE);
+    await untilHeard(a, b);
+    const [mine, yours] = [
+      { 'y:1': 0, 'x:3': 4, 'a:1': 0 },
+      { 'z:1': 1, 'x:3': 0 },
+    ];
+    await a.say(mine);
+    const { version } = await b.read(yours);
+    b.changes.length = 0;
+    t.strictSame(await a.totals({ ...mine, 'y:1': 5, 'x:3': 3 }), { 'a:1': 0, 'x:3': 3, 'y:1': 5, 'z:1': 1 });
+    await someoneHears(b, 1);
+    t.match(b.changes, [{ version: version + 1, deltas: mapOf({ 'y:1': 5, 'x:3': -1 }) }]);
+    t.strictSame(await b.totals({ ...yours, 'x:3': 1 }), { 'a:1': 0, 'x:3': 4, 'y:1': 5, 'z:1': 1 });
   });
 
   await claim('who has withdrawn hears no more changes', async (t, named) => {
     const [a, b, c] = [named('a'), named('b'), named('c')];
-    await untilHeard(a, b, {});
-    await untilHeard(a, c, {});
+    await untilHeard(a, b);
+    await untilHeard(a, c);
     await b.withdraw();
     b.changes.length = 0;
-    await untilHeard(a, c, {});
-    await untilHeard(a, c, {});
+    await untilHeard(a, c);
+    await untilHeard(a, c);
     t.strictSame(b.changes, []);
   });
 
@@ -367,24 +371,26 @@ export async function exchangeContract(
 }
 
 /** Resolves once `listener` hears what `speaker` changes: it may take a moment until he is subscribed. */
-async function untilHeard(speaker: Instance, listener: Instance, counts: Counts): Promise<void> {
-  await listener.say(counts);
+async function untilHeard(speaker: Instance, listener: Instance): Promise<void> {
   const heard = listener.changes.length;
+  await listener.say(IDLE);
   for (let i = 1; listener.changes.length === heard; i++) {
-    await speaker.say({ ...counts, 'spoken:1': 1 + (i % 2) });
+    await speaker.say({ ...IDLE, 'x:0': 1 + (i % 2) });
     await pause(5);
   }
-  await speaker.say(counts);
+  await speaker.say(IDLE);
   // All that is under way has arrived when what comes after it has.
-  const { version } = await listener.read({ ...counts, 'end:1': 1 });
+  const { version } = await listener.read({ ...IDLE, 'x:0': 1 });
   while (!listener.changes.some(change => change.version >= version)) await pause(2);
-  await listener.say(counts);
+  await listener.say(IDLE);
   while (!listener.changes.some(change => change.version > version)) await pause(2);
 }
 
 async function someoneHears(listener: Instance, count: number): Promise<void> {
   while (listener.changes.length < count) await pause(2);
 }
+
+const mapOf = (counts: Counts): Map<string, number> => new Map(Object.entries(counts));
 
 function mapValues(counts: Counts, map: (count: number) => number): Counts {
   return Object.fromEntries(Object.entries(counts).map(([key, count]) => [key, map(count)]));

@@ -57,34 +57,12 @@ export class MemoryHub {
   }
 
   publish(publication: Publication): Totals | NameTaken {
-    const { upstream, instance, owner, number, leaseMs } = publication;
-    const now = this.#now();
-    return this.#step(publication, (entries, before) => {
-      const late = before?.owner === owner && number <= before.number;
-      if (late) return;
-      entries.set(instance, {
-        owner,
-        number,
-        publishedAt: now,
-        endsAt: now + leaseMs,
-        said: { ...publication, upstream, counts: new Map(publication.counts) },
-      });
-    });
+    const said = { ...publication, counts: new Map(publication.counts) };
+    return this.#step(publication, { endsAt: this.#now() + publication.leaseMs, said });
   }
 
   withdraw(who: Who): void {
-    const { instance, owner, number } = who;
-    const now = this.#now();
-    this.#step(who, (entries, before) => {
-      if (before?.owner === owner && number <= before.number) return;
-      entries.set(instance, {
-        owner,
-        number,
-        publishedAt: now,
-        endsAt: now + TOMBSTONE_MS,
-        said: undefined,
-      });
-    });
+    this.#step(who, { endsAt: this.#now() + TOMBSTONE_MS, said: undefined });
   }
 
   /** Ends an instance's lease, as its death does in time. */
@@ -98,11 +76,8 @@ export class MemoryHub {
     this.#upstreams.clear();
   }
 
-  #step(
-    who: Who,
-    write: (entries: Map<string, Entry>, before: Entry | undefined) => void,
-  ): Totals | NameTaken {
-    const { upstream, instance, owner } = who;
+  #step(who: Who, after: Omit<Entry, 'owner' | 'number' | 'publishedAt'>): Totals | NameTaken {
+    const { upstream, instance, owner, number } = who;
     const now = this.#now();
     const known = this.#upstreams.get(upstream);
     const state: UpstreamState = known ?? { version: Math.floor(now), entries: new Map(), totals: new Map() };
@@ -117,7 +92,10 @@ export class MemoryHub {
       // A tombstone's end changes nothing.
       if (entry.said !== undefined) isAnew = true;
     }
-    write(state.entries, before);
+    if (before?.owner !== owner || number > before.number) {
+      state.entries.set(instance, { ...after, owner, number, publishedAt: now });
+      isAnew ||= backendsOf(before) !== backendsOf(after);
+    }
 
     const totals = sumUp(state.entries.values());
     const deltas = differences(state.totals, totals);
@@ -201,6 +179,11 @@ export class MemoryExchange implements Exchange {
 
 function alive(entry: Entry | undefined, now: number): Entry | undefined {
   return entry !== undefined && entry.endsAt > now ? entry : undefined;
+}
+
+/** Who joins, leaves or has others than before has everything summed up anew. */
+function backendsOf(entry: Pick<Entry, 'said'> | undefined): string | undefined {
+  return entry?.said === undefined ? undefined : JSON.stringify([...entry.said.counts.keys()].sort());
 }
 
 function sumUp(entries: Iterable<Entry>): Map<string, number> {
