@@ -102,7 +102,8 @@ await t.test("with nothing unseen it takes the least of everybody's sessions per
   t.end();
 });
 
-await t.test('with very many unseen it picks as without sharing, draw for draw', t => {
+/** In how many of 20,000 picks sharing makes a difference if the others hold `others()` each and `unseen` is heard. */
+function differences(others: () => number, unseen: number): number {
   const random = seeded(8);
   const own = [1, 1, 2, 3, 7, 1, 2, 40].map((weight, i) => fake(`b${String(i)}`, weight));
   const shared = own.map(({ id, weight }) => sharedFake(id, weight));
@@ -111,8 +112,8 @@ await t.test('with very many unseen it picks as without sharing, draw for draw',
   let different = 0;
   for (let i = 0; i < 20_000; i += 1) {
     if (i % 50 === 0) {
-      for (const one of shared) one.others = Math.floor(random() * 300);
-      sharing.heard?.(1e9);
+      for (const one of shared) one.others = others();
+      sharing.heard?.(unseen);
     }
     const picked = alone.pick(anyone);
     if (sharing.pick(anyone)?.id !== picked?.id) different += 1;
@@ -122,12 +123,42 @@ await t.test('with very many unseen it picks as without sharing, draw for draw',
       side[opens]!.sessions += 1;
       if (i > 200 && side[closes]!.sessions > 0) side[closes]!.sessions -= 1;
     }
-    for (const i of [opens, closes]) {
-      alone.changed?.(own[i]!);
-      sharing.changed?.(shared[i]!);
+    for (const at of [opens, closes]) {
+      alone.changed?.(own[at]!);
+      sharing.changed?.(shared[at]!);
     }
   }
-  t.equal(different, 0);
+  return different;
+}
+
+await t.test('with very many unseen it picks as without sharing, draw for draw', t => {
+  const random = seeded(10);
+  const others = (): number => Math.floor(random() * 300);
+  t.equal(differences(others, 1e9), 0);
+  t.ok(differences(others, 100) > 1000, 'which it does not with fewer');
+  t.end();
+});
+
+await t.test('with nothing elsewhere it picks as without sharing, draw for draw', t => {
+  for (const unseen of [0, 3]) {
+    t.equal(
+      differences(() => 0, unseen),
+      0,
+    );
+  }
+  t.end();
+});
+
+await t.test('a close that nobody told it of is noticed, however many there are, when news comes', t => {
+  const all = Array.from({ length: 40 }, (_, i) => sharedFake(`b${String(i)}`, 1, 10, 1));
+  const strategy = createLeastConnections(all, deps());
+  strategy.heard?.(0);
+  for (const freed of all) {
+    freed.sessions = 0;
+    strategy.heard?.(0);
+    if (strategy.pick(anyone) !== freed) t.fail(freed.id);
+    freed.sessions = 10;
+  }
   t.end();
 });
 
