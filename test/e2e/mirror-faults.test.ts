@@ -1,0 +1,105 @@
+/**
+ * A Redis that fails in all kinds of ways, and two instances that share through it: clients notice nothing, the log
+ * says it once, and when it is over they share again by themselves. Real processes throughout.
+ */
+import t from 'tap';
+import { survive, untilShared, type Surroundings } from '../harness/mirror-fault.ts';
+import {
+  lineAfter,
+  PERIOD_MS,
+  startInstance,
+  totals,
+  unbalance,
+  untilCalm,
+  untilTotalsAreTrue,
+  type Instance,
+} from '../harness/mirrored-instances.ts';
+import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
+import { Traffic } from '../harness/traffic.ts';
+
+const timeout = 120_000;
+t.setTimeout(timeout);
+/** What a busy machine may add to what is said in periods. */
+const SLACK_MS = 150;
+
+void t.test('faults of a single Redis', { skip: skipWithoutRedis(), timeout }, async t => {
+  const redis = await startRedisServer(t);
+  const traffic = await Traffic.start(t, 3);
+  const start = (name: string): Promise<Instance> =>
+    startInstance(t, {
+      name,
+      redis: { url: `redis://127.0.0.1:${redis.port}` },
+      backends: traffic.backends,
+      further: ['other'],
+    });
+  const [a, b] = [await start('a'), await start('b')];
+  await untilShared([a, b]);
+  const around: Surroundings = { redis: redis.admin, traffic, instances: [a, b] };
+  const { admin } = redis;
+
+  await t.test('killed, and started again: shared again within three seconds', t =>
+    survive(t, around, {
+      reason: 'unreachable',
+      begin: () => redis.kill(),
+      end: () => redis.restart(),
+      healsWithinMs: 3_000,
+    }),
+  );
+
+  await t.test('back with what it had saved before: only what is true now counts', async t => {
+    await unbalance(traffic, a);
+    await untilTotalsAreTrue(admin, traffic);
+    await admin.save();
+    const marks = [a.lines.length, b.lines.length] as const;
+    await redis.kill();
+    await Promise.all([lineAfter(a, marks[0], 'mirrorLocal'), lineAfter(b, marks[1], 'mirrorLocal')]);
+    await traffic.idle();
+    const empty = await unbalance(traffic, a);
+    await redis.restart();
+    await Promise.all([lineAfter(a, marks[0], 'mirrorShared'), lineAfter(b, marks[1], 'mirrorShared')]);
+    await untilTotalsAreTrue(admin, traffic);
+    await untilCalm(admin);
+    t.strictSame(await traffic.hold(b.target, 3), [empty, empty, empty], "b goes by a's sessions of now");
+    await traffic.idle();
+  });
+
+  await t.test('out of memory: shared again within three seconds after there is some', t =>
+    survive(t, around, {
+      reason: 'outOfMemory',
+      begin: () => admin.config('SET', 'maxmemory', '1'),
+      end: () => admin.config('SET', 'maxmemory', '0'),
+      healsWithinMs: 3_000,
+    }),
+  );
+
+  await t.test("a wrong type under a key: this upstream is local, and no other's", async t => {
+    const mark = a.lines.length;
+    await survive(t, around, {
+      reason: 'wrongType',
+      begin: () => admin.set('lb4:{app}:load', 'x'),
+      end: async () => {
+        t.strictSame(await totals(admin, traffic.backends, 'other'), [0, 0, 0], 'the other one is shared');
+        await admin.del('lb4:{app}:load');
+      },
+      healsWithinMs: 3_000,
+    });
+    t.match(await lineAfter(a, mark, 'mirrorLocal'), { upstreams: 'app' });
+    t.match(await lineAfter(a, mark, 'mirrorShared'), { upstreams: 'app' });
+  });
+
+  await t.test('FLUSHALL: nothing is said, and the counts are back within two periods', async t => {
+    await survive(t, around, {
+      reason: undefined,
+      begin: () => admin.flushall(),
+      end: async () => undefined,
+      healsWithinMs: 0,
+    });
+    await unbalance(traffic, a);
+    await traffic.hold(b.target, 3);
+    await untilTotalsAreTrue(admin, traffic);
+    await admin.flushall();
+    const tookMs = await untilTotalsAreTrue(admin, traffic);
+    t.ok(tookMs <= 2 * PERIOD_MS + SLACK_MS, `back after ${tookMs.toFixed(0)} ms`);
+    await traffic.idle();
+  });
+});

@@ -1,0 +1,111 @@
+/**
+ * What instances that share do to each other: one is killed, two have the same name, one is ended in order. Real
+ * processes and a real Redis.
+ */
+import t, { type Test } from 'tap';
+import { untilShared } from '../harness/mirror-fault.ts';
+import {
+  lineAfter,
+  PERIOD_MS,
+  proveSharing,
+  startInstance,
+  totals,
+  unbalance,
+  untilCalm,
+  untilTotalsAreTrue,
+  type Instance,
+} from '../harness/mirrored-instances.ts';
+import { ended } from '../harness/programs.ts';
+import { skipWithoutRedis, startRedisServer, type RedisServer } from '../harness/redis-server.ts';
+import { now, Traffic } from '../harness/traffic.ts';
+import { pause } from '../harness/until.ts';
+
+const timeout = 60_000;
+t.setTimeout(timeout);
+const skip = skipWithoutRedis();
+
+/**
+ * A lease is two periods long, and a sister finds it ended at her next exchange, within one more. She looks whether
+ * it is time for it every tenth of a period; the rest is for a busy machine.
+ */
+const GONE_WITHIN_MS = 3 * PERIOD_MS + PERIOD_MS / 10 + 100;
+
+interface Rig {
+  readonly redis: RedisServer;
+  readonly traffic: Traffic;
+  start(name: string): Promise<Instance>;
+}
+
+async function createRig(t: Test): Promise<Rig> {
+  const redis = await startRedisServer(t);
+  const traffic = await Traffic.start(t, 3);
+  const url = `redis://127.0.0.1:${redis.port}`;
+  return {
+    redis,
+    traffic,
+    start: name => startInstance(t, { name, redis: { url }, backends: traffic.backends }),
+  };
+}
+
+void t.test('a killed instance counts no more within three periods', { skip, timeout }, async t => {
+  const { redis, traffic, start } = await createRig(t);
+  const sister = await start('sister');
+  for (const round of [1, 2]) {
+    // The second time under the name of the killed one.
+    const victim = await start('victim');
+    await untilShared([victim, sister]);
+    await unbalance(traffic, victim);
+    await untilTotalsAreTrue(redis.admin, traffic);
+    await untilCalm(redis.admin);
+    victim.child.kill('SIGKILL');
+    const killedAt = now();
+    await ended(victim.child);
+    while ((await totals(redis.admin, traffic.backends)).some(count => count > 0)) await pause(5);
+    const chosen = await traffic.hold(sister.target, 3);
+    const tookMs = now() - killedAt;
+    t.ok(tookMs <= GONE_WITHIN_MS, `gone from Redis and from its sister's view after ${tookMs.toFixed(0)} ms`);
+    t.strictSame(chosen.toSorted(), [0, 1, 2], 'its sister spreads her sessions over all backends again');
+    t.strictSame(victim.mirrorLines(), ['mirrorShared'], `round ${round}: it had its name`);
+    await traffic.idle();
+  }
+  t.strictSame(sister.mirrorLines(), ['mirrorShared'], 'its sister has nothing to say of it');
+});
+
+void t.test('of two instances with the same name one gives itself another one', { skip, timeout }, async t => {
+  const { redis, traffic, start } = await createRig(t);
+  const first = await start('twin');
+  await untilShared([first]);
+  const second = await start('twin');
+  const renamed = await lineAfter(second, 0, 'mirrorRenamed');
+  await untilShared([second]);
+  t.match(renamed, { from: 'twin', to: /^twin-[0-9a-z]{4}$/ });
+  await proveSharing(t, { redis: redis.admin, traffic }, first, second);
+  await proveSharing(t, { redis: redis.admin, traffic }, second, first);
+  t.strictSame(first.mirrorLines(), ['mirrorShared'], 'the first keeps its name');
+  t.strictSame(
+    second.mirrorLines(),
+    ['mirrorLocal nameTaken', 'mirrorRenamed', 'mirrorShared'],
+    'the second says so once',
+  );
+});
+
+void t.test('an instance that drains is counted until its end, and not after', { skip, timeout }, async t => {
+  const { redis, traffic, start } = await createRig(t);
+  const [leaving, staying] = [await start('leaving'), await start('staying')];
+  await untilShared([leaving, staying]);
+  const empty = await unbalance(traffic, leaving);
+  await untilTotalsAreTrue(redis.admin, traffic);
+  await untilCalm(redis.admin);
+  leaving.child.kill('SIGTERM');
+  await leaving.line(({ event }) => event === 'drainStarted');
+  await pause(5 * PERIOD_MS);
+  t.strictSame(await traffic.hold(staying.target, 3), [empty, empty, empty], 'its sister goes by them');
+  await untilTotalsAreTrue(redis.admin, traffic);
+  await traffic.release();
+  const { code } = await ended(leaving.child);
+  const listed = await redis.admin.zrange('lb4:{app}:instances', 0, '-1');
+  t.equal(code, 0);
+  t.strictSame(listed, ['staying'], 'at its end it has taken itself out, before its lease would have');
+  t.strictSame(leaving.mirrorLines(), ['mirrorShared']);
+  t.strictSame(staying.mirrorLines(), ['mirrorShared']);
+});

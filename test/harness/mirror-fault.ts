@@ -1,0 +1,103 @@
+/**
+ * One fault of what instances share through, from beginning to end: clients come all the while, and none may notice.
+ *
+ * Place: test/e2e/mirror-*.test.ts tell what the fault is and what is to be said of it.
+ * Claims: no session fails; connecting takes as long as just before; each instance says once that it goes by its own
+ * counts, and why, and once that it shares again; after that the totals in Redis are the truth and decide.
+ */
+import type { Test } from 'tap';
+import { lineAfter, PERIOD_MS, proveSharing, type Instance, type RedisReader } from './mirrored-instances.ts';
+import { now, type Load, type Quickness, type Traffic } from './traffic.ts';
+import { pause } from './until.ts';
+
+export interface Surroundings {
+  readonly redis: RedisReader;
+  readonly traffic: Traffic;
+  readonly instances: readonly [Instance, Instance];
+}
+
+export interface Fault {
+  /** Why the instances go by their own counts; undefined: nobody is to say anything. */
+  readonly reason: string | undefined;
+  begin(): Promise<unknown>;
+  end(): Promise<unknown>;
+  /** Whom it befalls; default everybody. The others are to say nothing. */
+  readonly befalls?: readonly Instance[];
+  /** How long it lasts at least, in periods. */
+  readonly periods?: number;
+  /** How long after its end everybody shares again. */
+  readonly healsWithinMs: number;
+}
+
+/** `npm test` is to be quick; .ci/run takes its time. */
+const FULL = process.env['LB4_TEST_LOAD'] === 'full';
+
+/** For a test's `skip`: false, or why not. */
+export const skipUnlessFull = (): string | false =>
+  FULL ? false : 'takes half a minute: LB4_TEST_LOAD=full runs it';
+
+const PERIODS = FULL ? 30 : 10;
+const WARM_UP_MS = 300;
+const BEFORE_MS = FULL ? 2_000 : 1_200;
+/** What a machine that does other things besides may add to the slowest in twenty. */
+const SLACK_MS = 50;
+/** Longer than a change of mode waits to be told. */
+const SETTLES_MS = 4 * PERIOD_MS;
+
+const loadOn = (instances: readonly Instance[]): Load => ({
+  targets: instances.map(({ target }) => target),
+  ratePerSecond: 50,
+  lifeMs: 200,
+  seed: 1,
+});
+
+/** Resolves when all have said that they share. */
+export async function untilShared(instances: readonly Instance[]): Promise<void> {
+  await Promise.all(instances.map(instance => lineAfter(instance, 0, 'mirrorShared')));
+}
+
+/** Wants idle traffic and instances that share; leaves them so. */
+export async function survive(t: Test, around: Surroundings, fault: Fault): Promise<void> {
+  const { traffic, instances } = around;
+  const befallen = fault.reason === undefined ? [] : (fault.befalls ?? instances);
+  await traffic.load(loadOn(instances));
+  await pause(WARM_UP_MS + BEFORE_MS);
+  const beganAt = now();
+  const before = await traffic.quickness(beganAt - BEFORE_MS, beganAt);
+  const marks = new Map(instances.map(instance => [instance, instance.lines.length]));
+  const allSay = (event: string): Promise<unknown> =>
+    Promise.all(befallen.map(instance => lineAfter(instance, marks.get(instance) ?? 0, event)));
+
+  await fault.begin();
+  await allSay('mirrorLocal');
+  await pause(Math.max((fault.periods ?? PERIODS) * PERIOD_MS - (now() - beganAt), 0));
+  await fault.end();
+  const endedAt = now();
+  await allSay('mirrorShared');
+  const tookMs = now() - endedAt;
+  if (befallen.length > 0) {
+    t.ok(tookMs <= fault.healsWithinMs, `shared again ${tookMs.toFixed(0)} ms after it was over`);
+  }
+  await pause(SETTLES_MS);
+  const during = await traffic.quickness(beganAt, now());
+  await traffic.idle();
+  undisturbed(t, before, during);
+  for (const instance of instances) {
+    const expected = befallen.includes(instance) ? [`mirrorLocal ${fault.reason}`, 'mirrorShared'] : [];
+    t.strictSame(instance.mirrorLines(marks.get(instance)), expected, `what ${instance.name} says`);
+  }
+  const [a, b] = instances;
+  await proveSharing(t, around, a, b);
+  if (FULL) await proveSharing(t, around, b, a);
+}
+
+/** Clients notice nothing. */
+export function undisturbed(t: Test, before: Quickness, during: Quickness): void {
+  const words = ({ sessions, medianMs, p95Ms }: Quickness): string =>
+    `${sessions} sessions, answer after ${medianMs.toFixed(1)} ms, p95 ${p95Ms.toFixed(1)} ms`;
+  t.comment(`before: ${words(before)}; meanwhile: ${words(during)}`);
+  t.strictSame([...before.failures, ...during.failures], [], 'no session fails');
+  t.ok(before.sessions > 20 && during.sessions > 20, 'clients came');
+  t.ok(during.p95Ms <= Math.max(3 * before.p95Ms, before.p95Ms + SLACK_MS), 'p95 as before');
+  t.ok(during.medianMs <= Math.max(3 * before.medianMs, before.medianMs + SLACK_MS / 5), 'median as before');
+}
