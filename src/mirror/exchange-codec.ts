@@ -19,12 +19,18 @@ export interface EncodedCounts {
 export function encodeCounts(counts: ReadonlyMap<string, number>): EncodedCounts {
   const names = [...counts.keys()].sort();
   const bytes = Buffer.alloc(4 * names.length);
-  names.forEach((name, i) => bytes.writeUInt32BE(counts.get(name) ?? 0, 4 * i));
+  names.forEach((name, i) => bytes.writeUInt32BE(whole(counts.get(name)), 4 * i));
   return { backends: names.map(name => `${name}\0`).join(''), counts: bytes };
 }
 
 /** A longer message is none of ours. */
 const LONGEST_MESSAGE_BYTES = 8192;
+const MOST = 0xff_ff_ff_ff;
+
+/** As the script keeps it. */
+export function encodeUnseen(unseen: number): number {
+  return whole(unseen * UNSEEN_UNITS);
+}
 
 /** The script's reply as bytes, or undefined if it has another shape. */
 export function parseReply(reply: unknown): Totals | NameTaken | undefined {
@@ -63,6 +69,11 @@ export function parseChange(upstream: string, message: string): Change | undefin
   if (typeof instance !== 'string' || !isCount(version)) return undefined;
   if (deltas.size === 0 || deltas.size > MOST_CHANGES_TOLD) return undefined;
   return { upstream, instance, version, deltas };
+}
+
+/** As an unsigned 32-bit number, whatever it is: what one instance got wrong would be wrong in everybody's totals. */
+function whole(value = 0): number {
+  return Number.isFinite(value) ? Math.min(Math.max(Math.round(value), 0), MOST) : 0;
 }
 
 function decodeCounts(backends: unknown, totals: unknown): Map<string, number> | undefined {

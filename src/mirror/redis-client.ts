@@ -63,16 +63,21 @@ export class RedisClient {
     );
   }
 
-  /** Runs the script; to its reply with texts as Buffers. Rejects with an `ExchangeError`; the script may have run all the same. */
+  /**
+   * Runs the script; resolves with its reply, texts as Buffers. Rejects with an `ExchangeError`; the script may have
+   * run all the same.
+   */
   async run(keys: readonly string[], values: readonly ScriptValue[]): Promise<unknown> {
+    const deadline = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
+        deadline.abort();
         reject(this.#trouble ?? new ExchangeError('timeout', 'Redis did not answer in time'));
       }, this.#timeoutMs).unref();
     });
     try {
-      return await Promise.race([this.#run(keys, values), late]);
+      return await Promise.race([this.#run(keys, values, deadline.signal), late]);
     } finally {
       clearTimeout(timer);
     }
@@ -83,9 +88,14 @@ export class RedisClient {
     this.#link.close();
   }
 
-  async #run(keys: readonly string[], values: readonly ScriptValue[]): Promise<unknown> {
+  async #run(
+    keys: readonly string[],
+    values: readonly ScriptValue[],
+    deadline: AbortSignal,
+  ): Promise<unknown> {
     const client = await this.#link.whenReady();
-    if (client === undefined) {
+    // What nobody waits for any more is not sent: the next one says more.
+    if (client === undefined || deadline.aborted) {
       throw this.#trouble ?? new ExchangeError('unreachable', 'there is no connection to Redis');
     }
     try {

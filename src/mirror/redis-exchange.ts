@@ -14,14 +14,8 @@ import {
   type Publication,
   type Totals,
 } from './exchange.ts';
-import { encodeCounts, parseReply } from './exchange-codec.ts';
-import {
-  changesChannel,
-  exchangeKeys,
-  instancePrefix,
-  TOMBSTONE_MS,
-  UNSEEN_UNITS,
-} from './exchange-script.ts';
+import { encodeCounts, encodeUnseen, parseReply } from './exchange-codec.ts';
+import { changesChannel, exchangeKeys, instancePrefix, TOMBSTONE_MS } from './exchange-script.ts';
 import { RedisClient } from './redis-client.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
@@ -79,7 +73,7 @@ class RedisExchange implements Exchange {
     const reply = parseReply(
       await this.#client.run(exchangeKeys(upstream, instance), [
         ...['publish', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
-        ...[Math.ceil(leaseMs), Math.round(unseen * UNSEEN_UNITS), backends, counts],
+        ...[Math.ceil(leaseMs), encodeUnseen(unseen), backends, counts],
       ]),
     );
     if (reply === undefined) {

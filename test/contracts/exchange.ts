@@ -28,7 +28,7 @@ type Counts = Readonly<Record<string, number>>;
 
 /** Long enough for a slow machine, and for all that is not about leases. */
 const LONG_MS = 60_000;
-const SHORT_MS = 150;
+const SHORT_MS = 300;
 
 /** Twenty backends that nobody uses. */
 const IDLE: Counts = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x:${i}`, 0]));

@@ -23,7 +23,7 @@ export interface SharingInstance {
 export function shareOver(
   t: Teardown,
   connection: RedisConnection,
-  { timeoutMs = 300, instance = 'a', leaseMs = 60_000 } = {},
+  { timeoutMs = 1_000, instance = 'a', leaseMs = 60_000 } = {},
 ): SharingInstance {
   const exchange = createRedisExchange(connection, { timeoutMs }, { random: Math.random });
   t.teardown(() => {

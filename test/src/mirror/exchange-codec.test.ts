@@ -2,7 +2,7 @@
  * What comes from Redis is believed only in the shape that lb4 writes.
  */
 import t from 'tap';
-import { encodeCounts, parseChange, parseReply } from '../../../src/mirror/exchange-codec.ts';
+import { encodeCounts, encodeUnseen, parseChange, parseReply } from '../../../src/mirror/exchange-codec.ts';
 
 const { backends, counts } = encodeCounts(
   new Map([
@@ -27,6 +27,16 @@ void t.test('counts are written in the order of the names', async t => {
   t.equal(backends, 'a:1\0b:1\0');
   t.strictSame([...counts], [0xee, 0x6b, 0x28, 0x00, 0, 0, 0, 7]);
   t.strictSame(encodeCounts(new Map()), { backends: '', counts: Buffer.alloc(0) });
+});
+
+void t.test('what is no number of sessions is none in Redis', async t => {
+  const odd = [-1, NaN, Infinity, 1.6, 2 ** 40];
+  const encoded = encodeCounts(new Map(odd.map((count, i) => [String(i), count])));
+  t.strictSame(
+    odd.map((_, i) => encoded.counts.readUInt32BE(4 * i)),
+    [0, 0, 0, 2, 2 ** 32 - 1],
+  );
+  t.strictSame([1.2345, -1, NaN, Infinity].map(encodeUnseen), [1235, 0, 0, 0]);
 });
 
 void t.test('a reply is read as it was written', async t => {

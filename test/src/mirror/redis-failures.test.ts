@@ -219,7 +219,7 @@ void t.test('a frozen Redis costs each caller its timeout, and nothing piles up'
     const trouble = await a.trouble();
     const took = performance.now() - start;
     t.equal(trouble, 'timeout');
-    t.ok(took < 400, `${took} ms`);
+    t.ok(took < 1_000, `${took} ms`);
     calls += 1;
     // As its caller does, which waits for its next period.
     if (took < 50) await pause(20);
