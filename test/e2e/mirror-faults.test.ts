@@ -32,7 +32,7 @@ void t.test('faults of a single Redis', { skip: skipWithoutRedis(), timeout }, a
       backends: traffic.backends,
       further: ['other'],
     });
-  const [a, b] = [await start('a'), await start('b')];
+  const [a, b] = await Promise.all([start('a'), start('b')]);
   await untilShared([a, b]);
   const around: Surroundings = { redis: redis.admin, traffic, instances: [a, b] };
   const { admin } = redis;
@@ -76,15 +76,15 @@ void t.test('faults of a single Redis', { skip: skipWithoutRedis(), timeout }, a
     const mark = a.lines.length;
     await survive(t, around, {
       reason: 'wrongType',
-      begin: () => admin.set('lb4:{app}:load', 'x'),
+      begin: () => admin.set('lb4:{default}:load', 'x'),
       end: async () => {
         t.strictSame(await totals(admin, traffic.backends, 'other'), [0, 0, 0], 'the other one is shared');
-        await admin.del('lb4:{app}:load');
+        await admin.del('lb4:{default}:load');
       },
       healsWithinMs: 3_000,
     });
-    t.match(await lineAfter(a, mark, 'mirrorLocal'), { upstreams: 'app' });
-    t.match(await lineAfter(a, mark, 'mirrorShared'), { upstreams: 'app' });
+    t.match(await lineAfter(a, mark, 'mirrorLocal'), { upstreams: 'default' });
+    t.match(await lineAfter(a, mark, 'mirrorShared'), { upstreams: 'default' });
   });
 
   await t.test('FLUSHALL: nothing is said, and the counts are back within two periods', async t => {

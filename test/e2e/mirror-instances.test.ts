@@ -91,7 +91,7 @@ void t.test('of two instances with the same name one gives itself another one', 
 
 void t.test('an instance that drains is counted until its end, and not after', { skip, timeout }, async t => {
   const { redis, traffic, start } = await createRig(t);
-  const [leaving, staying] = [await start('leaving'), await start('staying')];
+  const [leaving, staying] = await Promise.all([start('leaving'), start('staying')]);
   await untilShared([leaving, staying]);
   const empty = await unbalance(traffic, leaving);
   await untilTotalsAreTrue(redis.admin, traffic);
@@ -103,7 +103,7 @@ void t.test('an instance that drains is counted until its end, and not after', {
   await untilTotalsAreTrue(redis.admin, traffic);
   await traffic.release();
   const { code } = await ended(leaving.child);
-  const listed = await redis.admin.zrange('lb4:{app}:instances', 0, '-1');
+  const listed = await redis.admin.hkeys('lb4:{default}:instances');
   t.equal(code, 0);
   t.strictSame(listed, ['staying'], 'at its end it has taken itself out, before its lease would have');
   t.strictSame(leaving.mirrorLines(), ['mirrorShared']);

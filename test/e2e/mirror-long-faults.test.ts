@@ -22,7 +22,7 @@ void t.test('long faults of a single Redis', { skip: skipUnlessFull() || skipWit
       redis: { url: `redis://127.0.0.1:${redis.port}` },
       backends: traffic.backends,
     });
-  const [a, b] = [await start('a'), await start('b')];
+  const [a, b] = await Promise.all([start('a'), start('b')]);
   await untilShared([a, b]);
   const around: Surroundings = { redis: admin, traffic, instances: [a, b] };
 

@@ -23,7 +23,7 @@ const SECRET = 'hunter2';
 async function startTwo(t: Test, traffic: Traffic, url: string): Promise<[Instance, Instance]> {
   const start = (name: string): Promise<Instance> =>
     startInstance(t, { name, redis: { url }, backends: traffic.backends });
-  return [await start('a'), await start('b')];
+  return Promise.all([start('a'), start('b')]);
 }
 
 /** Two that start without a Redis share once `heal` has been done, and have served their clients all the while. */

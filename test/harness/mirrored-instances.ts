@@ -17,7 +17,8 @@ import { pause } from './until.ts';
 
 /** How often instances exchange here. */
 export const PERIOD_MS = 100;
-export const UPSTREAM = 'app';
+/** What the command line calls its upstream. */
+const UPSTREAM = 'default';
 
 /** Whom a test asks what is in Redis: a client of ioredis, of one Redis or of a Cluster. */
 export interface RedisReader {
@@ -35,7 +36,7 @@ export interface InstanceOptions {
   readonly name: string;
   readonly redis: NonNullable<ConfigInput['redis']>;
   readonly backends: readonly TcpAddress[];
-  /** Upstreams over the same backends besides `app`. */
+  /** Upstreams over the same backends besides the first. */
   readonly further?: readonly string[];
   readonly command?: readonly string[];
 }

@@ -39,6 +39,8 @@ export interface RedisServer {
 export interface RedisServerOptions {
   /** Further arguments of redis-server. */
   readonly args?: readonly string[];
+  /** Further variables of its environment. */
+  readonly env?: NodeJS.ProcessEnv;
   /** How to connect to it, where that differs. */
   readonly connection?: Partial<RedisConnection>;
   readonly admin?: RedisOptions;
@@ -51,7 +53,7 @@ export async function startRedisServer(t: Teardown, options: RedisServerOptions 
   const args = `--port ${port} --bind 127.0.0.1 --appendonly no`
     .split(' ')
     .concat('--save', '', '--dir', folder);
-  let child = launch([...args, ...(options.args ?? [])]);
+  let child = launch([...args, ...(options.args ?? [])], options.env);
   const admin = new Redis({
     host: '127.0.0.1',
     port,
@@ -90,15 +92,18 @@ export async function startRedisServer(t: Teardown, options: RedisServerOptions 
     kill,
     restart: async further => {
       await kill();
-      child = launch([...args, ...(further ?? options.args ?? [])]);
+      child = launch([...args, ...(further ?? options.args ?? [])], options.env);
       await untilItAnswers(admin, child);
     },
   };
 }
 
 /** Starts redis-server with these arguments, without a word. */
-export function launch(args: readonly string[]): ChildProcess {
-  return spawn(find('redis-server') ?? 'redis-server', args, { stdio: 'ignore' });
+export function launch(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  return spawn(find('redis-server') ?? 'redis-server', args, {
+    stdio: 'ignore',
+    env: { ...process.env, ...env },
+  });
 }
 
 /** Resolves with the first answer; rejects if the process ends instead. */
