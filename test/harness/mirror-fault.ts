@@ -30,7 +30,7 @@ export interface Fault {
 }
 
 /** `npm test` is to be quick; .ci/run takes its time. */
-const FULL = process.env['LB4_TEST_LOAD'] === 'full';
+export const FULL = process.env['LB4_TEST_LOAD'] === 'full';
 
 /** For a test's `skip`: false, or why not. */
 export const skipUnlessFull = (): string | false =>
