@@ -33,7 +33,7 @@ const GONE_WITHIN_MS = 3 * PERIOD_MS + PERIOD_MS / 10 + 100;
 interface Rig {
   readonly redis: RedisServer;
   readonly traffic: Traffic;
-  start(name: string): Promise<Instance>;
+  readonly start: (name: string) => Promise<Instance>;
 }
 
 async function createRig(t: Test): Promise<Rig> {
@@ -63,7 +63,10 @@ void t.test('a killed instance counts no more within three periods', { skip, tim
     while ((await totals(redis.admin, traffic.backends)).some(count => count > 0)) await pause(5);
     const chosen = await traffic.hold(sister.target, 3);
     const tookMs = now() - killedAt;
-    t.ok(tookMs <= GONE_WITHIN_MS, `gone from Redis and from its sister's view after ${tookMs.toFixed(0)} ms`);
+    t.ok(
+      tookMs <= GONE_WITHIN_MS,
+      `gone from Redis and from its sister's view after ${tookMs.toFixed(0)} ms`,
+    );
     t.strictSame(chosen.toSorted(), [0, 1, 2], 'its sister spreads her sessions over all backends again');
     t.strictSame(victim.mirrorLines(), ['mirrorShared'], `round ${round}: it had its name`);
     await traffic.idle();
@@ -71,23 +74,27 @@ void t.test('a killed instance counts no more within three periods', { skip, tim
   t.strictSame(sister.mirrorLines(), ['mirrorShared'], 'its sister has nothing to say of it');
 });
 
-void t.test('of two instances with the same name one gives itself another one', { skip, timeout }, async t => {
-  const { redis, traffic, start } = await createRig(t);
-  const first = await start('twin');
-  await untilShared([first]);
-  const second = await start('twin');
-  const renamed = await lineAfter(second, 0, 'mirrorRenamed');
-  await untilShared([second]);
-  t.match(renamed, { from: 'twin', to: /^twin-[0-9a-z]{4}$/ });
-  await proveSharing(t, { redis: redis.admin, traffic }, first, second);
-  await proveSharing(t, { redis: redis.admin, traffic }, second, first);
-  t.strictSame(first.mirrorLines(), ['mirrorShared'], 'the first keeps its name');
-  t.strictSame(
-    second.mirrorLines(),
-    ['mirrorLocal nameTaken', 'mirrorRenamed', 'mirrorShared'],
-    'the second says so once',
-  );
-});
+void t.test(
+  'of two instances with the same name one gives itself another one',
+  { skip, timeout },
+  async t => {
+    const { redis, traffic, start } = await createRig(t);
+    const first = await start('twin');
+    await untilShared([first]);
+    const second = await start('twin');
+    const renamed = await lineAfter(second, 0, 'mirrorRenamed');
+    await untilShared([second]);
+    t.match(renamed, { from: 'twin', to: /^twin-[0-9a-z]{4}$/ });
+    await proveSharing(t, { redis: redis.admin, traffic }, first, second);
+    await proveSharing(t, { redis: redis.admin, traffic }, second, first);
+    t.strictSame(first.mirrorLines(), ['mirrorShared'], 'the first keeps its name');
+    t.strictSame(
+      second.mirrorLines(),
+      ['mirrorLocal nameTaken', 'mirrorRenamed', 'mirrorShared'],
+      'the second says so once',
+    );
+  },
+);
 
 void t.test('an instance that drains is counted until its end, and not after', { skip, timeout }, async t => {
   const { redis, traffic, start } = await createRig(t);

@@ -102,6 +102,6 @@ void t.test('four instances before ten backends', { skip: skipWithoutRedis(), ti
 
   const { failures, sessions } = await traffic.quickness(beganAt, now());
   t.strictSame(failures, [], 'no session fails');
-  t.ok(sessions > 0.7 * (scenario.ratePerS * (now() - beganAt)) / 1000, `${sessions} clients came`);
+  t.ok(sessions > (0.7 * (scenario.ratePerS * (now() - beganAt))) / 1000, `${sessions} clients came`);
   await traffic.idle();
 });

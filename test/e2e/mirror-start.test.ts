@@ -57,7 +57,11 @@ async function startsLocal(
   await traffic.idle();
   undisturbed(t, shared, without);
   for (const instance of instances) {
-    t.strictSame(instance.mirrorLines(), [`mirrorLocal ${reason}`, 'mirrorShared'], `what ${instance.name} says`);
+    t.strictSame(
+      instance.mirrorLines(),
+      [`mirrorLocal ${reason}`, 'mirrorShared'],
+      `what ${instance.name} says`,
+    );
     t.notMatch(JSON.stringify(instance.lines), SECRET, 'and never a password');
   }
   await proveSharing(t, { redis: redis.admin, traffic }, a, b);

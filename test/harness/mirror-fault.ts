@@ -56,14 +56,22 @@ export async function untilShared(instances: readonly Instance[]): Promise<void>
   await Promise.all(instances.map(instance => lineAfter(instance, 0, 'mirrorShared')));
 }
 
+/** Clients come from now on; resolves a while later, to how quickly they were answered so far. */
+export async function underLoad({
+  traffic,
+  instances,
+}: Pick<Surroundings, 'traffic' | 'instances'>): Promise<{ before: Quickness; beganAt: number }> {
+  await traffic.load(loadOn(instances));
+  await pause(WARM_UP_MS + BEFORE_MS);
+  const beganAt = now();
+  return { before: await traffic.quickness(beganAt - BEFORE_MS, beganAt), beganAt };
+}
+
 /** Wants idle traffic and instances that share; leaves them so. */
 export async function survive(t: Test, around: Surroundings, fault: Fault): Promise<void> {
   const { traffic, instances } = around;
   const befallen = fault.reason === undefined ? [] : (fault.befalls ?? instances);
-  await traffic.load(loadOn(instances));
-  await pause(WARM_UP_MS + BEFORE_MS);
-  const beganAt = now();
-  const before = await traffic.quickness(beganAt - BEFORE_MS, beganAt);
+  const { before, beganAt } = await underLoad(around);
   const marks = new Map(instances.map(instance => [instance, instance.lines.length]));
   const allSay = (event: string): Promise<unknown> =>
     Promise.all(befallen.map(instance => lineAfter(instance, marks.get(instance) ?? 0, event)));

@@ -29,7 +29,7 @@ export interface Instance extends Lb4Process {
   readonly name: string;
   readonly target: TcpAddress;
   /** The lines of the mirror from the line of this number on, each in words: `mirrorLocal timeout`. */
-  mirrorLines(from?: number): string[];
+  readonly mirrorLines: (from?: number) => string[];
 }
 
 export interface InstanceOptions {
@@ -38,7 +38,6 @@ export interface InstanceOptions {
   readonly backends: readonly TcpAddress[];
   /** Upstreams over the same backends besides the first. */
   readonly further?: readonly string[];
-  readonly command?: readonly string[];
 }
 
 /** Starts one; it accepts, and may not have reached Redis yet. */
@@ -63,8 +62,23 @@ export async function startInstance(t: Test, options: InstanceOptions): Promise<
   return watched(await startLb4(t, ['-c', join(folder, 'lb4.yaml')]), options.name);
 }
 
-/** A process that was started otherwise, looked at in the same way. */
-export function watched(lb4: Lb4Process, name: string): Instance {
+/** Starts one with nothing but flags, so that it exchanges as often as by default; `redis` is a URL. */
+export async function startByFlags(
+  t: Test,
+  {
+    name,
+    redis,
+    backends,
+  }: { readonly name: string; readonly redis: string; readonly backends: readonly TcpAddress[] },
+): Promise<Instance> {
+  const list = backends.map(formatAddress).join(',');
+  return watched(
+    await startLb4(t, ['-b', list, '--health', 'off', '--workers', '2', '--redis', redis]),
+    name,
+  );
+}
+
+function watched(lb4: Lb4Process, name: string): Instance {
   return Object.assign(lb4, {
     name,
     target: { kind: 'tcp', host: lb4.host, port: lb4.port } as const,
@@ -74,7 +88,7 @@ export function watched(lb4: Lb4Process, name: string): Instance {
 
 function inWords({ event, reason }: LogLine): string | undefined {
   if (!event.startsWith('mirror')) return undefined;
-  return reason === undefined ? event : `${event} ${String(reason)}`;
+  return typeof reason === 'string' ? `${event} ${reason}` : event;
 }
 
 /** Resolves with the first line of an event from the line of this number on. */

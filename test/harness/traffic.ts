@@ -25,7 +25,10 @@ export interface Quickness {
 
 export class Traffic {
   readonly #worker: Worker;
-  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: unknown): void }>();
+  readonly #waiting = new Map<
+    number,
+    { resolve: (answer: Answer) => void; reject: (error: unknown) => void }
+  >();
   #asked = 0;
   #backends: readonly TcpAddress[] = [];
 
