@@ -3,7 +3,7 @@
  * processes and a real Redis.
  */
 import t, { type Test } from 'tap';
-import { untilShared } from '../harness/mirror-fault.ts';
+import { FULL, untilShared } from '../harness/mirror-fault.ts';
 import {
   lineAfter,
   PERIOD_MS,
@@ -50,7 +50,7 @@ async function createRig(t: Test): Promise<Rig> {
 void t.test('a killed instance counts no more within three periods', { skip, timeout }, async t => {
   const { redis, traffic, start } = await createRig(t);
   const sister = await start('sister');
-  for (const round of [1, 2]) {
+  for (const round of FULL ? [1, 2] : [1]) {
     // The second time under the name of the killed one.
     const victim = await start('victim');
     await untilShared([victim, sister]);
@@ -86,7 +86,7 @@ void t.test(
     await untilShared([second]);
     t.match(renamed, { from: 'twin', to: /^twin-[0-9a-z]{4}$/ });
     await proveSharing(t, { redis: redis.admin, traffic }, first, second);
-    await proveSharing(t, { redis: redis.admin, traffic }, second, first);
+    if (FULL) await proveSharing(t, { redis: redis.admin, traffic }, second, first);
     t.strictSame(first.mirrorLines(), ['mirrorShared'], 'the first keeps its name');
     t.strictSame(
       second.mirrorLines(),

@@ -18,7 +18,7 @@ const timeout = 120_000;
 const SEEDS = 40;
 const LIFE_MS = 2_000;
 const WARM_UP_MS = 2 * LIFE_MS;
-const MEASURED_MS = FULL ? 20_000 : 10_000;
+const MEASURED_MS = FULL ? 20_000 : 8_000;
 /** What at most may be left of the distance between not sharing and perfection. */
 const LEAVES = 0.75;
 

@@ -129,6 +129,11 @@ export async function untilTotalsAreTrue(
 }
 
 const HELD_EACH = 6;
+/**
+ * On a machine that does other things besides, news may be too old for a moment: three periods are short here. Left to
+ * itself an instance never chooses the same backend twice in a row, however often it is asked.
+ */
+const ATTEMPTS = 3;
 let turn = 0;
 
 /** An even load at first, then nothing at one backend: another one each time. To the number of that one. */
@@ -150,14 +155,23 @@ export async function proveSharing(
   from: Instance,
   to: Instance,
 ): Promise<void> {
-  const empty = await unbalance(traffic, from);
-  await untilTotalsAreTrue(redis, traffic);
-  await untilCalm(redis);
-  const chosen = await traffic.hold(to.target, 3);
-  t.strictSame(chosen, [empty, empty, empty], `${to.name} goes by the sessions of ${from.name}`);
-  await untilTotalsAreTrue(redis, traffic);
-  await traffic.idle();
-  await untilTotalsAreTrue(redis, traffic);
+  let wanted: readonly number[] = [];
+  let chosen: readonly number[] = [];
+  for (
+    let attempt = 1;
+    attempt <= ATTEMPTS && (attempt === 1 || chosen.join() !== wanted.join());
+    attempt += 1
+  ) {
+    const empty = await unbalance(traffic, from);
+    await untilTotalsAreTrue(redis, traffic);
+    await untilCalm(redis);
+    wanted = [empty, empty, empty];
+    chosen = await traffic.hold(to.target, wanted.length);
+    await untilTotalsAreTrue(redis, traffic);
+    await traffic.idle();
+    await untilTotalsAreTrue(redis, traffic);
+  }
+  t.strictSame(chosen, wanted, `${to.name} goes by the sessions of ${from.name}`);
 }
 
 /** Resolves once they do: after a burst, instances expect more of it and go by their own counts (ADR 0009). */
