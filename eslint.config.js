@@ -81,6 +81,20 @@ export default tseslint.config(
     'control imports neither the data plane nor what stands above it',
   ),
   imports(
+    ['src/mirror/**'],
+    [
+      '**/cli/**',
+      '**/load-balancer.ts',
+      '**/health/**',
+      '**/observability/**',
+      '**/upstream/**',
+      '**/dispatch/**',
+      '**/session/**',
+      '**/listener/**',
+    ],
+    'the mirror knows counts, not who makes them',
+  ),
+  imports(
     ['src/observability/**'],
     ['**/cli/**', '**/load-balancer.ts', '**/session/session.ts', '**/listener/**', '**/dispatch/**'],
     'observers see events and records only',

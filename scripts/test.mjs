@@ -25,7 +25,7 @@ if (chosen.length > 0) {
     '--100',
     '--reporter=text',
   ]);
-  run('tap', tap, ['--disable-coverage', ...testsIn(['bench', 'docs', 'e2e', 'integration', 'src'])]);
+  run('tap', tap, ['--disable-coverage', ...testsIn(['bench', 'docs', 'e2e', 'integration', 'sim', 'src'])]);
 }
 
 function run(what, script, args) {

@@ -31,6 +31,7 @@ class PeakEwma implements Strategy {
   readonly #averages = new Map<string, Average>();
   /** What a connect takes, over all backends; undefined before the first. */
   #group: Average | undefined;
+  /** What a session elsewhere counts for beside one of our own. */
   #belief = 0;
 
   constructor(candidates: readonly Candidate[], { now, random }: StrategyDeps, previous?: Strategy) {

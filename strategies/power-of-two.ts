@@ -16,6 +16,7 @@ import { WeightedDraw } from './weighted-draw.ts';
 /** Factory of the strategy `p2c`. */
 export const createPowerOfTwo: StrategyFactory = (candidates, { random }) => {
   const draw = new WeightedDraw(candidates, random);
+  /** What a session elsewhere counts for beside one of our own. */
   let belief = 0;
 
   /** Counts the session to be placed too, so that of two idle backends the heavier one takes it. */

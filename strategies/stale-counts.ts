@@ -43,8 +43,8 @@ export function waterLevel(estimates: readonly Estimate[], unseen: number): numb
 }
 
 /**
- * By how much to multiply the others' counts, from 1 to almost 0: in full while no candidate is missing more than
- * one session on average, and beyond that so much less that what is missing still makes up one.
+ * By how much to multiply the others' counts, from 1 to almost 0: in full while a candidate is missing at most one
+ * session on average, and beyond that in inverse proportion to how many it is missing.
  * @param candidates how many the unseen sessions are spread over
  */
 export function gain(unseen: number, candidates: number): number {

@@ -48,18 +48,9 @@ export interface RedisServerOptions {
 export async function startRedisServer(t: Teardown, options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'lb4-redis-'));
   const port = await freePort();
-  const args = [
-    '--port',
-    String(port),
-    '--bind',
-    '127.0.0.1',
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-    '--dir',
-    folder,
-  ];
+  const args = `--port ${port} --bind 127.0.0.1 --appendonly no`
+    .split(' ')
+    .concat('--save', '', '--dir', folder);
   let child = launch([...args, ...(options.args ?? [])]);
   const admin = new Redis({
     host: '127.0.0.1',
