@@ -1,12 +1,16 @@
 /**
  * The ratios that lb4 is held to, and how a result stands against them. Pure.
  *
- * A goal is a ratio to the better of HAProxy and nginx in the same run (bench/README.md says why), except for system
- * calls, which are counted and not timed: there it is a number of calls.
+ * A goal is a ratio to the better of HAProxy and nginx in the same run (bench/README.md says why), except for what the
+ * rivals do not have or what is counted, not timed: there it is the figure itself.
  */
 import { formatNumber, type Rows } from './format.ts';
 import type { Result, ScenarioResult } from './result-file.ts';
 import { ratioOf, spreadOf } from './summary.ts';
+
+type Figure = ScenarioResult['figures'][number];
+
+const RATIO_DIGITS = 2;
 
 interface GoalRow {
   readonly label: string;
@@ -31,6 +35,10 @@ const GOALS: readonly GoalRow[] = [
     goals: { lb4: 15 },
     of: 'figure',
   },
+  ...(['idle', 'sparse', 'busy'] as const).flatMap(situation => [
+    costRow(`CPU of the mirror, ${situation}`, `${situation}InstancePercent`, 1),
+    costRow(`CPU of Redis for 20 instances, ${situation}`, `${situation}RedisPercent`, 2),
+  ]),
 ];
 
 /** lb4 against one goal. */
@@ -38,7 +46,7 @@ export interface Standing {
   /** What is compared with the goal: the ratio, or the figure. */
   readonly value: number;
   readonly goal: number | undefined;
-  /** Compared as both are printed, with two decimals (a figure: one); undefined without a goal. */
+  /** Compared as printed: a ratio with two decimals, a figure with its own; undefined without a goal. */
   readonly met: boolean | undefined;
 }
 
@@ -55,7 +63,7 @@ export function standingOf(result: Result, label: string, peerName: string): Sta
       : spreadOf(peer, found.figure.key)?.median;
   if (value === undefined) return undefined;
   const goal = goalRow.goals[peerName];
-  const digits = digitsOf(goalRow);
+  const digits = digitsOf(goalRow, found.figure);
   return { value, goal, met: goal === undefined ? undefined : Number(value.toFixed(digits)) <= goal };
 }
 
@@ -85,30 +93,37 @@ export function goalRows(result: Result): Rows {
       ...subjects.map(name => {
         const peer = scenario.peers.find(candidate => candidate.name === name);
         const ratio = formatNumber(peer && ratioOf(scenario, peer, figure), 2);
-        return `${ratio}${inWords(standingOf(result, goalRow.label, name), digitsOf(goalRow), goalRow.of)}`;
+        return `${ratio}${inWords(standingOf(result, goalRow.label, name), goalRow, figure)}`;
       }),
     ]),
   ];
 }
 
-function inWords(standing: Standing | undefined, digits: number, of: GoalRow['of']): string {
+function inWords(standing: Standing | undefined, { of }: GoalRow, { unit }: Figure): string {
   if (standing?.goal === undefined) return '';
   const goal =
-    of === 'figure' ? `${formatNumber(standing.goal, 0)} calls` : formatNumber(standing.goal, digits);
+    of === 'ratio'
+      ? formatNumber(standing.goal, RATIO_DIGITS)
+      : `${formatNumber(standing.goal, 0)} ${unit === '' ? 'calls' : unit}`;
   return ` (${goal}: ${standing.met === true ? 'met' : 'missed'})`;
 }
 
 function findFigure(
   result: Result,
   { scenario: name, figure: key }: GoalRow,
-): { scenario: ScenarioResult; figure: ScenarioResult['figures'][number] } | undefined {
+): { scenario: ScenarioResult; figure: Figure } | undefined {
   const scenario = result.scenarios.find(candidate => candidate.name === name);
   const figure = scenario?.figures.find(candidate => candidate.key === key);
   return scenario === undefined || figure === undefined ? undefined : { scenario, figure };
 }
 
-function digitsOf({ of }: GoalRow): number {
-  return of === 'ratio' ? 2 : 1;
+function digitsOf({ of }: GoalRow, { digits }: Figure): number {
+  return of === 'ratio' ? RATIO_DIGITS : digits;
+}
+
+/** Percent of a core that sharing counts may take; the same for both of lb4's peers. */
+function costRow(label: string, figure: string, goal: number): GoalRow {
+  return { label, scenario: 'mirror', figure, goals: { lb4: goal, 'lb4-node': goal }, of: 'figure' };
 }
 
 function row(label: string, scenario: string, figure: string, lb4: number, lb4Node: number): GoalRow {

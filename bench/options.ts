@@ -39,6 +39,8 @@ const FULL_BUDGET_MS = 600_000;
 const QUICK_BUDGET_MS = 60_000;
 /** Who asks for more rounds, or for more than the table, gets time for them. */
 const BUDGET_PER_SAMPLE_MS = 8_000;
+/** Dozens of processes are started for one sample, and run warm. */
+const BUDGET_PER_MIRROR_SAMPLE_MS = 90_000;
 
 /** Parses the arguments; undefined when help was asked for. Throws an Error whose message names what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
@@ -62,7 +64,11 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const chosen = [...positionals, ...(values.only?.split(',') ?? [])];
   const scenarios = parseScenarios(chosen.length > 0 ? chosen : [quick ? 'quick' : 'table']);
   const peers = parsePeers(values.peers);
-  const wanted = (rounds ?? 1) * scenarios.length * peers.length * BUDGET_PER_SAMPLE_MS;
+  const perPeerMs = scenarios.reduce(
+    (sum, name) => sum + (name === 'mirror' ? BUDGET_PER_MIRROR_SAMPLE_MS : BUDGET_PER_SAMPLE_MS),
+    0,
+  );
+  const wanted = (rounds ?? 1) * perPeerMs * peers.length;
   const isPlain = rounds === undefined && chosen.length === 0;
   const budgetMs = quick ? QUICK_BUDGET_MS : FULL_BUDGET_MS;
   return {

@@ -70,7 +70,8 @@ function detailRows(scenario: ScenarioResult): Rows {
       return [cell, spread === undefined ? NOT_MEASURED : range.join('–')];
     }),
   ]);
-  const ratios = subjectsOf(scenario).map(subject => [
+  const hasRivals = scenario.peers.some(({ role }) => role === 'rival');
+  const ratios = (hasRivals ? subjectsOf(scenario) : []).map(subject => [
     `${subject.name} / better rival`,
     ...scenario.figures.flatMap(figure => {
       const ratio = ratioOf(scenario, subject, figure);

@@ -11,7 +11,7 @@ import type { Peer, RunningPeer } from './peers/peer.ts';
 import { reasonOf } from './processes/program.ts';
 import { freePort } from './processes/ports.ts';
 import type { Sample } from './result-file.ts';
-import type { Field, Scenario } from './scenarios/scenario.ts';
+import type { Field, Scenario, StartAnother } from './scenarios/scenario.ts';
 
 /** One peer under one scenario, and what was measured so far. */
 export interface Bench {
@@ -38,6 +38,7 @@ export interface RoundsLimits {
 
 /** Whether a peer takes part: it has the scenario's number of workers, or it is the control and has none. */
 export function fits(scenario: Scenario, peer: Peer): boolean {
+  if (scenario.subjectsOnly === true && peer.role !== 'subject') return false;
   return peer.workers === undefined ? scenario.measuresControl : peer.workers === scenario.setup.workers;
 }
 
@@ -108,7 +109,7 @@ function fieldOf(scenario: Scenario, peers: readonly Peer[], deps: RoundsDeps): 
 
 async function takeSample({ scenario, peer }: Bench, round: number, deps: RoundsDeps): Promise<Sample> {
   try {
-    return { round, ...(await withRunning(scenario, peer, deps, running => scenario.run(running))) };
+    return { round, ...(await withRunning(scenario, peer, deps, (running, another) => scenario.run(running, another))) };
   } catch (error) {
     return { round, figures: {}, errors: 0, failure: reasonOf(error) };
   }
@@ -118,18 +119,21 @@ async function withRunning<T>(
   scenario: Scenario,
   peer: Peer,
   deps: RoundsDeps,
-  use: (running: RunningPeer) => Promise<T>,
+  use: (running: RunningPeer, another: StartAnother) => Promise<T>,
 ): Promise<T> {
   const ports = await deps.backendsFor(scenario);
-  const running = await peer.start({
-    backends: portsOf(ports, scenario.service),
-    listenPort: await freePort(),
-    strategy: scenario.setup.strategy,
-  });
+  const { strategy } = scenario.setup;
+  const backends = portsOf(ports, scenario.service);
+  const started: RunningPeer[] = [];
+  const another: StartAnother = async task => {
+    const running = await peer.start({ backends, listenPort: await freePort(), strategy, ...task });
+    started.push(running);
+    return running;
+  };
   try {
-    return await use(running);
+    return await use(await another({}), another);
   } finally {
-    await running.stop();
+    await Promise.all(started.map(running => running.stop()));
   }
 }
 

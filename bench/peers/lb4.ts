@@ -71,11 +71,12 @@ export function lb4Command(): {
 }
 
 /** The arguments of a silent balancer without health checks. */
-export function runArguments({ backends, listenPort, strategy }: PeerTask): readonly string[] {
+export function runArguments({ backends, listenPort, strategy, redis }: PeerTask): readonly string[] {
   return [
     ...['--backends', backends.map(port => `127.0.0.1:${String(port)}`).join(',')],
     ...['--listen', `127.0.0.1:${String(listenPort)}`],
     ...['--strategy', strategy, '--health', 'off', '--log-level', 'error'],
+    ...(redis === undefined ? [] : ['--redis', redis]),
   ];
 }
 

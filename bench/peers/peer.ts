@@ -26,6 +26,8 @@ export interface PeerTask {
   /** Where it accepts on 127.0.0.1. */
   readonly listenPort: number;
   readonly strategy: 'roundrobin' | 'leastconn';
+  /** The Redis through which it shares its counts; lb4 only. Default: it shares nothing. */
+  readonly redis?: string;
 }
 
 export type PeerVersion =

@@ -8,6 +8,7 @@ import { createBulk } from './bulk.ts';
 import { createConnect } from './connect.ts';
 import { createIdle } from './idle.ts';
 import { createLatency } from './latency.ts';
+import { createMirrorCost } from './mirror.ts';
 import { createRequests, type RequestsSettings } from './requests.ts';
 import { PLAIN_SETUP, type Scenario, type Setup } from './scenario.ts';
 import { createSyscalls } from './syscalls.ts';
@@ -33,6 +34,7 @@ export const SCENARIO_NAMES = [
   'small-2w',
   'bulk-2w',
   'connect-2w',
+  'mirror',
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
@@ -122,6 +124,12 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
     'small-2w': name => requests(name, { setup: TWO_WORKERS }),
     'bulk-2w': name => bulk(name, TWO_WORKERS),
     'connect-2w': name => connect(name, TWO_WORKERS),
+    mirror: () =>
+      createMirrorCost({
+        children,
+        warmUpMs: quick ? 1_000 : 15_000,
+        measureMs: quick ? 2_000 : 10_000,
+      }),
   };
   return SCENARIO_NAMES.filter(name => names.includes(name)).map(name => factories[name](name));
 }

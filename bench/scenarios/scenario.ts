@@ -29,6 +29,8 @@ export interface Scenario {
   readonly setup: Setup;
   /** False where only a balancer's process can be measured. */
   readonly measuresControl: boolean;
+  /** True where there is nothing in the rivals to compare with. */
+  readonly subjectsOnly?: boolean;
   /** Rounds after which nothing new is to be learned; without it, as many as are asked for. */
   readonly maxRounds?: number;
   readonly figures: readonly Figure[];
@@ -38,8 +40,12 @@ export interface Scenario {
   unavailable?(): Promise<string | undefined>;
   /** Called once before the first round, for what must be known of the peers before they can be compared. */
   prepare?(field: Field): Promise<void>;
-  run(peer: RunningPeer): Promise<Measured>;
+  /** `another` starts one more of the same peer over the same backends, which ends with this run. */
+  run(peer: RunningPeer, another: StartAnother): Promise<Measured>;
 }
+
+/** What differs from the first one. */
+export type StartAnother = (task: Pick<PeerTask, 'redis'>) => Promise<RunningPeer>;
 
 /** Who takes part in a scenario, for `prepare`. */
 export interface Field {

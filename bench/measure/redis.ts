@@ -1,0 +1,65 @@
+/**
+ * A redis-server for a measurement: what it costs, by the kernel's account, and how often it was asked, by its own.
+ *
+ * Place: scenarios/mirror.ts. It keeps nothing on disk and ends with the run. Reading the statistics costs it a
+ * millisecond per window, at the window's end.
+ */
+import { Redis } from 'ioredis';
+import type { Children } from '../processes/children.ts';
+import { freePort, waitUntilAccepting } from '../processes/ports.ts';
+
+const PROGRAM = 'redis-server';
+
+export interface MeasuredRedis {
+  readonly url: string;
+  readonly pid: number;
+  /** Scripts run so far, and the time that they took. */
+  scripts(): Promise<ScriptRuns>;
+  /** How many instances of lb4 share an upstream at the moment. */
+  sharing(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface ScriptRuns {
+  readonly runs: number;
+  readonly microseconds: number;
+}
+
+/** Why there is no redis-server, or undefined. */
+export async function redisObstacle(children: Children): Promise<string | undefined> {
+  try {
+    const { code } = await (await children.start([PROGRAM, '--version'])).ended;
+    return code === 0 ? undefined : `${PROGRAM} --version ended with ${String(code)}`;
+  } catch {
+    return `${PROGRAM} is not installed`;
+  }
+}
+
+/** Starts one on this process's core; resolves when it accepts. */
+export async function startRedis(children: Children): Promise<MeasuredRedis> {
+  const port = await freePort();
+  const child = await children.start([
+    ...[PROGRAM, '--port', String(port), '--bind', '127.0.0.1', '--dir', children.temporaryFolder()],
+    ...['--save', '', '--appendonly', 'no'],
+  ]);
+  await waitUntilAccepting(port, child);
+  const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, replyMapping: 'legacy' });
+  client.on('error', () => undefined);
+  return {
+    url: `redis://127.0.0.1:${String(port)}`,
+    pid: child.pid,
+    scripts: async () => scriptRuns(await client.info('commandstats')),
+    sharing: async () => (await client.keys('lb4:*:i:*')).length,
+    async stop() {
+      client.disconnect();
+      await child.stop();
+    },
+  };
+}
+
+/** What `INFO commandstats` says of scripts, whichever way they were called. */
+export function scriptRuns(commandStats: string): ScriptRuns {
+  const lines = [...commandStats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+),usec=(\d+)/gm)];
+  const sum = (group: number): number => lines.reduce((total, line) => total + Number(line[group]), 0);
+  return { runs: sum(1), microseconds: sum(2) };
+}
