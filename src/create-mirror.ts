@@ -61,22 +61,21 @@ function mirroredUpstream(
 ): MirroredUpstream {
   return {
     name,
-    counts: () => {
-      const live = new Map<string, number>();
+    visit: each => {
       for (const [backend, slot] of counts.backendsOf(name)) {
         const sessions = counts.live(slot);
         // One that was removed counts as long as it has sessions: others may still balance over it.
-        if (sessions > 0 || isMember(backend)) live.set(backend, sessions);
+        if (sessions > 0 || isMember(backend)) each(backend, sessions);
       }
-      return live;
+    },
+    sessions: () => {
+      let sum = 0;
+      for (const slot of counts.backendsOf(name).values()) sum += counts.live(slot);
+      return sum;
     },
     placed: () => elsewhere.placed(index),
     hear: (heard, unseen) => {
-      const slots = Array.from(
-        counts.backendsOf(name),
-        ([backend, slot]) => [slot, heard.get(backend) ?? 0] as const,
-      );
-      elsewhere.hear(index, slots, unseen);
+      elsewhere.hear(index, counts.backendsOf(name), heard, unseen);
     },
   };
 }

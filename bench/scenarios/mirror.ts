@@ -111,8 +111,8 @@ async function measure({ redis, alone, sharing }: MirrorBench, ms: number): Prom
   const scriptsBefore = await redis.scripts();
   const startedAt = performance.now();
   const meters = {
-    sharing: startCpuMeter(sharing.flatMap(({ pids }) => pids())),
-    alone: startCpuMeter(alone.flatMap(({ pids }) => pids())),
+    sharing: startCpuMeter(sharing.flatMap(peer => peer.pids())),
+    alone: startCpuMeter(alone.flatMap(peer => peer.pids())),
     redis: startCpuMeter([redis.pid]),
   };
   await sleep(ms);

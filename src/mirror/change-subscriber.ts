@@ -9,7 +9,7 @@
 import type { Redis } from 'ioredis';
 import type { Change } from './exchange.ts';
 import { parseChange } from './exchange-codec.ts';
-import { changesChannel } from './exchange-script.ts';
+import { changesChannel } from './exchange-keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RedisLink } from './redis-link.ts';
 import { createSubscriberClient } from './redis-options.ts';

@@ -9,49 +9,109 @@ import type { Change, NameTaken, Totals } from './exchange.ts';
 import { MOST_CHANGES_TOLD, UNSEEN_UNITS } from './exchange-script.ts';
 
 export interface EncodedCounts {
+  /** In order, so that instances with the same backends say the same. */
+  readonly names: readonly string[];
   /** Each name with a NUL after it. */
   readonly backends: string;
   /** Unsigned 32-bit numbers, big-endian, in the order of the names. */
   readonly counts: Buffer;
 }
 
-/** In the order of the names, so that instances with the same backends say the same. */
-export function encodeCounts(counts: ReadonlyMap<string, number>): EncodedCounts {
+/** Takes names and their order from what was encoded before, where they are the same. */
+export function encodeCounts(counts: ReadonlyMap<string, number>, before?: EncodedCounts): EncodedCounts {
+  if (before?.names.length === counts.size) {
+    const bytes = inOrder(counts, before.names);
+    if (bytes !== undefined) return { ...before, counts: bytes };
+  }
   const names = [...counts.keys()].sort();
+  const backends = names.map(name => `${name}\0`).join('');
+  return { names, backends, counts: inOrder(counts, names) ?? Buffer.alloc(0) };
+}
+
+/** Undefined if a name is missing. */
+function inOrder(counts: ReadonlyMap<string, number>, names: readonly string[]): Buffer | undefined {
   const bytes = Buffer.alloc(4 * names.length);
-  names.forEach((name, i) => bytes.writeUInt32BE(whole(counts.get(name)), 4 * i));
-  return { backends: names.map(name => `${name}\0`).join(''), counts: bytes };
+  for (let i = 0; i < names.length; i += 1) {
+    const count = counts.get(names[i] ?? '');
+    if (count === undefined) return undefined;
+    // Most are 0, as the bytes are already.
+    if (count !== 0) bytes.writeUInt32BE(whole(count), 4 * i);
+  }
+  return bytes;
+}
+
+/** What has changed between two of the same names: pairs of place, from 1, and difference, as 32-bit numbers. */
+export function encodeChanges(before: EncodedCounts, after: EncodedCounts): Buffer {
+  if (before.counts.equals(after.counts)) return Buffer.alloc(0);
+  const pairs: number[] = [];
+  for (let at = 0; at < after.counts.length; at += 4) {
+    const delta = after.counts.readUInt32BE(at) - before.counts.readUInt32BE(at);
+    if (delta !== 0) pairs.push(1 + at / 4, delta);
+  }
+  const bytes = Buffer.alloc(4 * pairs.length);
+  pairs.forEach((value, i) => bytes.writeInt32BE(value, 4 * i));
+  return bytes;
 }
 
 /** A longer message is none of ours. */
 const LONGEST_MESSAGE_BYTES = 8192;
-const MOST = 0xff_ff_ff_ff;
+/** So that each difference is one too. */
+const MOST = 0x7f_ff_ff_ff;
 
 /** As the script keeps it. */
 export function encodeUnseen(unseen: number): number {
   return whole(unseen * UNSEEN_UNITS);
 }
 
-/** The script's reply as bytes, or undefined if it has another shape. */
-export function parseReply(reply: unknown): Totals | NameTaken | undefined {
+/** What a reply leaves out when it is as the caller knows it. */
+export interface Roster {
+  readonly epoch: string;
+  /** As one says one's own: each name with a NUL after it. */
+  readonly list: string;
+  /** The same, in the order of the totals. */
+  readonly backends: readonly string[];
+  readonly others: readonly string[];
+}
+
+/** An exchange that worked, and what to remember of it. */
+export interface Answered {
+  readonly kind: 'answered';
+  readonly answer: Totals;
+  readonly roster: Roster;
+}
+
+/** Whoever said only what has changed has to say all. */
+export interface Incomplete {
+  readonly kind: 'again';
+}
+
+/** The script's reply as bytes, to a caller who knows a roster; undefined if it has another shape. */
+export function parseReply(
+  reply: unknown,
+  known: Roster | undefined,
+): Answered | NameTaken | Incomplete | undefined {
   if (!Array.isArray(reply)) return undefined;
   const parts: readonly unknown[] = reply;
-  const [kind, version, unknown, unseen, others, backends, totals] = parts;
+  const [kind, version, unknown, unseen, ageMs, telling, epoch, totals, ...names] = parts;
   if (!Buffer.isBuffer(kind)) return undefined;
-  if (kind.toString() === 'nameTaken') return { kind: 'nameTaken' };
-  if (kind.toString() !== 'totals' || (unknown !== 0 && unknown !== 1)) return undefined;
-  if (!isCount(version) || !isCount(unseen)) return undefined;
-  const ages = decodeOthers(others);
-  const sums = decodeCounts(backends, totals);
-  if (ages === undefined || sums === undefined) return undefined;
-  return {
+  const word = kind.toString();
+  if (word === 'nameTaken' || word === 'again') return { kind: word };
+  if (word !== 'totals' || !isFlag(unknown) || !isFlag(telling)) return undefined;
+  if (!isCount(version) || !isCount(unseen) || !isCount(ageMs) || !Buffer.isBuffer(epoch)) return undefined;
+  const roster = decodeRoster(epoch.toString(), names, known);
+  const sums = decodeTotals(totals, roster);
+  if (roster === undefined || sums === undefined) return undefined;
+  const answer: Totals = {
     kind: 'totals',
     version,
     wasUnknown: unknown === 1,
     unseen: unseen / UNSEEN_UNITS,
-    others: ages,
+    others: roster.others,
+    ageMs,
+    isTelling: telling === 1,
     totals: sums,
   };
+  return { kind: 'answered', answer, roster };
 }
 
 /** A change as told on an upstream's channel, or undefined if it is none. */
@@ -72,29 +132,38 @@ export function parseChange(upstream: string, message: string): Change | undefin
 }
 
 /** As an unsigned 32-bit number, whatever it is: what one instance got wrong would be wrong in everybody's totals. */
-function whole(value = 0): number {
+function whole(value: number): number {
   return Number.isFinite(value) ? Math.min(Math.max(Math.round(value), 0), MOST) : 0;
 }
 
-function decodeCounts(backends: unknown, totals: unknown): Map<string, number> | undefined {
-  if (!Buffer.isBuffer(backends) || !Buffer.isBuffer(totals)) return undefined;
-  const names = backends.toString().split('\0');
+function decodeRoster(
+  epoch: string,
+  names: readonly unknown[],
+  known: Roster | undefined,
+): Roster | undefined {
+  if (names.length === 0) return known?.epoch === epoch ? known : undefined;
+  const [bytes, others] = names;
+  if (!Buffer.isBuffer(bytes) || !Array.isArray(others)) return undefined;
+  const list = bytes.toString();
+  const backends = list.split('\0');
   // Each name ends in a NUL, so nothing follows the last one.
-  if (names.pop() !== '' || totals.length !== 4 * names.length) return undefined;
-  return new Map(names.map((name, i) => [name, totals.readUInt32BE(4 * i)]));
+  if (backends.pop() !== '' || !others.every(name => Buffer.isBuffer(name))) return undefined;
+  return { epoch, list, backends, others: others.map(name => name.toString()) };
 }
 
-/** Name and age in turn. */
-function decodeOthers(list: unknown): { instance: string; ageMs: number }[] | undefined {
-  if (!Array.isArray(list) || list.length % 2 !== 0) return undefined;
-  const others: { instance: string; ageMs: number }[] = [];
-  for (let i = 0; i < list.length; i += 2) {
-    const name: unknown = list[i];
-    const ageMs: unknown = list[i + 1];
-    if (!Buffer.isBuffer(name) || !isCount(ageMs)) return undefined;
-    others.push({ instance: name.toString(), ageMs });
+function decodeTotals(totals: unknown, roster: Roster | undefined): Map<string, number> | undefined {
+  if (!Buffer.isBuffer(totals) || totals.length !== 4 * (roster?.backends.length ?? NaN)) return undefined;
+  const sums = new Map<string, number>();
+  let at = 0;
+  for (const name of roster?.backends ?? []) {
+    sums.set(name, totals.readUInt32BE(at));
+    at += 4;
   }
-  return others;
+  return sums;
+}
+
+function isFlag(value: unknown): value is 0 | 1 {
+  return value === 0 || value === 1;
 }
 
 function isCount(value: unknown): value is number {

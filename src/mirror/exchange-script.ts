@@ -1,16 +1,14 @@
 /**
  * The one Lua script of the exchange: publish, sum up and read one upstream in a step that nothing can come between.
  *
- * Place: `redis-exchange.ts` runs it; `exchange-codec.ts` writes its arguments and reads its reply. docs/adr/0009 has
- * the idea.
- * Keys, all under one hash tag, so that a Cluster keeps them on one node; all expire once nobody renews them:
- * - `lb4:{NAME}:i:<instance>` hash, what one instance says: `owner`, `number`, `unseen`, `lease` in ms, `backends`,
- *   `counts`. It expires with the lease. After a withdrawal a tombstone stays for a while: `owner`, `number`, `gone`.
- * - `lb4:{NAME}:instances` hash: instance → Redis's time in ms of its last publication.
- * - `lb4:{NAME}:state` hash: `version`, `unseen`, `backends` and `totals` of all instances together, the
- *   `shortest` and the `longest` lease, when `load` was `viewed`, and when all three `ends`.
- * - `lb4:{NAME}:load` sorted set, for people: backend → live sessions of all instances. A few changes are in it at
- *   once, many after a second at most: writing a hundred scores takes longer than everything else.
+ * Place: `redis-exchange.ts` runs it; `exchange-keys.ts` says what stands in Redis, `exchange-codec.ts` writes the
+ * arguments and reads the reply. docs/adr/0009 has the idea.
+ * Small changes are told at once, on the channel and in `load`, while there are few of them; else instances hear of
+ * them at their next exchange, and people after a second at most: both take longer than everything else together, and
+ * with many changes nobody gains by them.
+ * Who knows the epoch knows the names of backends and instances, so a reply does not repeat them; and if his own
+ * backends are the same, he need not name them either. Nothing is read or written that has not changed: at a few
+ * calls a second nothing of this is in any cache, so each step takes several times as long as in a loop.
  * Lists are compact: names end in NUL, numbers are unsigned 32-bit, big-endian, in the order of the names. Formatting
  * and parsing a hundred of them as text, or keeping each in a field of its own, costs several times the exchange.
  * Invariants: everything is read before anything is written, so a key of a wrong type fails the whole call; the first
@@ -19,31 +17,17 @@
  * together, they are summed up anew. Whole numbers only, so nothing drifts. Runs on Redis 6.2 and later, and Valkey.
  */
 
-/** The hash tag: what Redis Cluster takes for the name of a key, braces not included. */
-const tagged = (upstream: string): string => `lb4:{${upstream}}`;
-
-/** What all instances' hashes of an upstream begin with. */
-export const instancePrefix = (upstream: string): string => `${tagged(upstream)}:i:`;
-
-/** The script's KEYS. */
-export const exchangeKeys = (
-  upstream: string,
-  instance: string,
-): readonly [string, string, string, string] => [
-  instancePrefix(upstream) + instance,
-  `${tagged(upstream)}:instances`,
-  `${tagged(upstream)}:state`,
-  `${tagged(upstream)}:load`,
-];
-
-/** Where changes of an upstream's totals are told. */
-export const changesChannel = (upstream: string): string => `${tagged(upstream)}:changes`;
-
 /** `unseen` is kept in thousandths. */
 export const UNSEEN_UNITS = 1000;
 
 /** Of how many totals at most a change is told; more are left to the next exchange. */
 export const MOST_CHANGES_TOLD = 8;
+
+/**
+ * Changes are told while there are at most `changes` of them per second, and together with their hearers at most
+ * `messages`; `averagedMs` is the time constant. So what they cost is bounded, for each instance and for Redis.
+ */
+export const TELLING = { changes: 20, messages: 200, averagedMs: 2_000 } as const;
 
 /** The lease of a withdrawal: for how long an instance's late publications are known as such, in milliseconds. */
 export const TOMBSTONE_MS = 10_000;
@@ -51,23 +35,34 @@ export const TOMBSTONE_MS = 10_000;
 /** How old `load` may be at an exchange, in milliseconds. */
 const VIEW_MS = 1_000;
 
+/** For backends that are those of the epoch, and those that this instance has published before. */
+export const SAME_BACKENDS = '=';
+
 /**
  * ARGV: `publish` or `withdraw`, prefix of the instances' hashes, channel, instance, owner, number, lease in ms,
- * unseen, backends, counts.
+ * unseen, backends, counts, the epoch the caller knows; and for the same backends the number of the publication since
+ * which there are these changes: pairs of place, from 1, and difference.
+ * Replies `nameTaken`; `again`, if it needs to hear all; or `totals`, version, whether it did not know the
+ * instance, the others' unseen, age of the oldest of them in ms, whether changes are told, epoch, totals, and, where
+ * the caller's epoch is another one, the backends and the other instances.
  */
 export const EXCHANGE_SCRIPT = `
 local own, instances, state, load = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local leaving, prefix, channel, me = ARGV[1] == 'withdraw', ARGV[2], ARGV[3], ARGV[4]
 local owner, number, lease, unseen = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local backends, counts = ARGV[9], ARGV[10]
+local backends, counts, knownEpoch, since, changes = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]
+
+local MOST_TOLD, VIEW_MS = ${MOST_CHANGES_TOLD}, ${VIEW_MS}
+local MOST_CHANGES, MOST_MESSAGES, AVERAGED_MS = ${TELLING.changes}, ${TELLING.messages}, ${TELLING.averagedMs}
+-- Version, number of members, shortest and longest lease, changes per second and when that was taken, when 'load' was
+-- written (below zero: not all since then), when all keys but the instances' expire; times in ms.
+local FIGURES = '>dddddddd'
 
 local function split(names)
   local list = {}
   for name in string.gmatch(names, '[^%z]+') do list[#list + 1] = name end
   return list
 end
-
-local MOST_TOLD, VIEW_MS = ${MOST_CHANGES_TOLD}, ${VIEW_MS}
 -- At most so many at once: Lua's stack is bounded.
 local MOST = 2000
 local function decode(bytes)
@@ -96,116 +91,138 @@ local function call(command, key, list)
 end
 
 -- Who holds the name, and what has he said?
-local said = redis.call('HMGET', own, 'owner', 'number', 'unseen', 'backends', 'counts', 'gone', 'lease')
-local known = said[1] and not said[6] and said[4] and said[5]
-if said[1] and said[1] ~= owner and not said[6] then return {'nameTaken'} end
-local late = said[1] == owner and number <= (tonumber(said[2]) or 0)
-local unseenBefore = known and tonumber(said[3]) or 0
+local said = redis.call('HMGET', own, 'owner', 'number', 'lease', 'unseen')
+-- Who has withdrawn leaves only a number.
+local known = said[1] and said[3]
+if known and said[1] ~= owner then return {'nameTaken'} end
+local late = said[1] == owner and number <= tonumber(said[2])
+local unseenBefore = known and tonumber(said[4]) or 0
+
+-- The totals so far.
+local kept = redis.call('HMGET', state, 'figures', 'epoch', 'unseen', 'totals')
+local isWhole = kept[1] and kept[2] and kept[3] and kept[4]
+local epoch, unseenSum, totals = kept[2], tonumber(kept[3]), kept[4]
+local version, members, shortest, longest, pace, paced, viewed, ends
+if isWhole then
+  version, members, shortest, longest, pace, paced, viewed, ends = struct.unpack(FIGURES, kept[1])
+end
+
+-- Who says only what has changed has to know what that is compared with.
+local isSame, saidBackends, saidCounts, names = backends == '${SAME_BACKENDS}', nil, nil, nil
+if isSame then
+  if not (known and isWhole and epoch == knownEpoch and said[2] == since) then return {'again'} end
+else
+  if known then saidBackends, saidCounts = unpack(redis.call('HMGET', own, 'backends', 'counts')) end
+  names = isWhole and redis.call('HGET', state, 'backends')
+  isWhole = isWhole and names
+end
 if late then
-  unseen, backends, counts = unseenBefore, known and said[4] or '', known and said[5] or ''
+  unseen, backends, counts = unseenBefore, saidBackends or '', saidCounts or ''
 elseif leaving then
   unseen, backends, counts = 0, '', ''
 end
 
--- The totals so far.
-local kept = redis.call('HMGET', state, 'version', 'unseen', 'backends', 'totals', 'shortest', 'longest', 'viewed', 'ends')
-local version, unseenSum, names, totals = tonumber(kept[1]), tonumber(kept[2]), kept[3], kept[4]
-local shortest, longest, viewed, ends = tonumber(kept[5]), tonumber(kept[6]), tonumber(kept[7]), tonumber(kept[8])
-local shownAt = viewed
-
--- The others with a lease, and whoever has none any more: nobody is before the shortest lease is over.
+-- Nobody is gone before the shortest lease is over, so the two who have been silent for longest tell whether to look:
+-- one of them may be the caller. Nobody has spoken in the future unless the clock went back.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local beats = redis.call('HGETALL', instances)
-local others, gone, ahead, amListed = {}, {}, {}, false
-for i = 1, #beats, 2 do
-  local name, beat = beats[i], tonumber(beats[i + 1]) or 0
-  if name == me then
-    amListed = true
-  elseif now - beat >= (shortest or 0) and redis.call('EXISTS', prefix .. name) == 0 then
-    gone[#gone + 1] = name
-  else
-    -- In the future: the clock went back, and no lease would end before it is there again.
-    if beat > now then
-      ahead[#ahead + 1] = name
-      beat = now
+local nowText = string.format('%.0f', now)
+local silent = redis.call('ZRANGE', instances, 0, 1, 'WITHSCORES')
+local amListed = silent[1] == me or silent[3] == me or redis.call('ZSCORE', instances, me)
+local oldest = silent[1] == me and silent[4] or silent[1] ~= me and silent[2] or now
+local others, gone, ahead, ageMs = nil, {}, {}, now - oldest
+local function look()
+  local beats = redis.call('ZRANGE', instances, 0, -1, 'WITHSCORES')
+  others, ageMs = {}, 0
+  for i = 1, #beats, 2 do
+    local name, beat = beats[i], tonumber(beats[i + 1])
+    if name ~= me then
+      if now - beat >= (shortest or 0) and redis.call('EXISTS', prefix .. name) == 0 then
+        gone[#gone + 1] = name
+      else
+        -- No lease would end before that time is there again.
+        if beat > now then ahead[#ahead + 1] = name end
+        ageMs = math.max(ageMs, now - beat)
+        others[#others + 1] = name
+      end
     end
-    others[#others + 1] = name
-    others[#others + 1] = now - beat
   end
 end
+if not isWhole or epoch ~= knownEpoch or ageMs >= shortest or ageMs < 0 then look() end
 
-local shown = redis.call('ZCARD', load)
-local anew = #gone > 0 or not (version and unseenSum and names and totals and shortest and longest and viewed and ends)
-  or not late and not (known and amListed and backends == said[4])
+local anew = #gone > 0 or not isWhole
+  or not late and not (known and amListed and (isSame or backends == saidBackends))
 version = version or now
+pace = isWhole and pace * math.exp(-math.max(now - paced, 0) / AVERAGED_MS) or 0
 
 -- By difference: which totals change, and by how much.
-local changed, deltas, list, sums = {}, {}, nil, nil
+local places, deltas, sums = {}, {}, {}
+local function change(place, delta)
+  local sum = place and 4 * place <= #totals and struct.unpack('>I4', totals, 4 * place - 3) + delta or -1
+  if sum < 0 then anew = true end
+  places[#places + 1], deltas[#deltas + 1], sums[#sums + 1] = place, delta, sum
+end
 if not anew then
   unseenSum = unseenSum + unseen - unseenBefore
   anew = unseenSum < unseen
-  if not anew and not late and counts ~= said[5] then
-    local before, after, at = decode(said[5]), decode(counts), nil
-    sums = decode(totals)
-    if backends ~= names then
-      local places = {}
-      for i, name in ipairs(split(names)) do places[name] = i end
-      at = {}
-      for i, name in ipairs(split(backends)) do at[i] = places[name] end
-    end
-    for i = 1, #after do
-      local delta = after[i] - (before[i] or 0)
-      if delta ~= 0 then
-        local place = i
-        if at then place = at[i] end
-        local sum = place and sums[place] and sums[place] + delta or -1
-        if sum < 0 then
-          anew = true
-          break
-        end
-        sums[place] = sum
-        changed[#changed + 1] = place
-        deltas[#deltas + 1] = delta
+  if not late then
+    if isSame then
+      for at = 1, #changes, 8 do change(struct.unpack('>I4i4', changes, at)) end
+    elseif counts ~= saidCounts then
+      local before, after, placeOf = decode(saidCounts), decode(counts), {}
+      for i, name in ipairs(split(names)) do placeOf[name] = i end
+      for i, name in ipairs(split(backends)) do
+        if after[i] ~= before[i] then change(placeOf[name], after[i] - (before[i] or 0)) end
       end
     end
-    if not anew then totals = encode(sums) end
+    if anew then
+      -- Something does not fit together.
+    elseif #places <= MOST_TOLD then
+      for i, place in ipairs(places) do
+        totals = string.sub(totals, 1, 4 * place - 4) .. struct.pack('>I4', sums[i]) .. string.sub(totals, 4 * place + 1)
+      end
+    else
+      local list = decode(totals)
+      for i, place in ipairs(places) do list[place] = sums[i] end
+      totals = encode(list)
+    end
   end
 end
 
 if anew then
   -- Over everybody who has a lease. All have the same backends, as a rule.
-  unseenSum, names, sums = unseen, backends, decode(counts)
+  if isSame then backends = redis.call('HGET', own, 'backends') or '' end
+  unseenSum, names = unseen, backends
   shortest, longest, ends = math.huge, 0, 0
-  local listed, places = others, nil
+  if not others then look() end
+  local listed, all, list, placeOf = others, decode(counts), nil, nil
   others = {}
-  for other = 1, #listed, 2 do
-    local theirs = redis.call('HMGET', prefix .. listed[other], 'unseen', 'backends', 'counts', 'lease')
+  for _, name in ipairs(listed) do
+    local theirs = redis.call('HMGET', prefix .. name, 'unseen', 'backends', 'counts', 'lease')
     local theirNames, theirCounts = theirs[2], decode(theirs[3] or '')
     if not theirNames then
-      gone[#gone + 1] = listed[other]
+      gone[#gone + 1] = name
     else
-      others[#others + 1] = listed[other]
-      others[#others + 1] = listed[other + 1]
+      others[#others + 1] = name
       unseenSum = unseenSum + (tonumber(theirs[1]) or 0)
       shortest = math.min(shortest, tonumber(theirs[4]) or 0)
       longest = math.max(longest, tonumber(theirs[4]) or 0)
-      if names == '' then names, sums = theirNames, {} end
+      if names == '' then names, all = theirNames, {} end
     end
     if theirNames == names then
-      for i, count in ipairs(theirCounts) do sums[i] = (sums[i] or 0) + count end
+      for i, count in ipairs(theirCounts) do all[i] = (all[i] or 0) + count end
     elseif theirNames then
       if not list then
-        list, places = split(names), {}
-        for i, name in ipairs(list) do places[name] = i end
+        list, placeOf = split(names), {}
+        for i, name in ipairs(list) do placeOf[name] = i end
       end
       for i, name in ipairs(split(theirNames)) do
-        local place = places[name]
+        local place = placeOf[name]
         if not place then
           place = #list + 1
-          list[place], places[name] = name, place
+          list[place], placeOf[name] = name, place
         end
-        sums[place] = (sums[place] or 0) + (theirCounts[i] or 0)
+        all[place] = (all[place] or 0) + (theirCounts[i] or 0)
       end
     end
   end
@@ -213,31 +230,40 @@ if anew then
     names = table.concat(list, '\\0')
     if #list > 0 then names = names .. '\\0' end
   end
-  totals = encode(sums)
+  totals = encode(all)
+  members = #others
+  if late and known or not (late or leaving) then members = members + 1 end
 end
+local isTelling = pace <= math.min(MOST_CHANGES, MOST_MESSAGES / members)
+
+-- What people look at: right after a second at most, whatever became of it.
+local isChanged, many, last = anew or #places > 0, viewed and viewed < 0, math.abs(viewed or 0)
+local isDue = anew or now - last >= VIEW_MS or now < last
+
+local isToldNow = not anew and isChanged and isTelling and #places <= MOST_TOLD
+local shown = (isDue or isToldNow) and redis.call('ZCARD', load)
 
 if anew or not late then
   -- From here on only writes. Who leaves frees memory, so that he may even when there is none.
   if amListed and leaving and not late then gone[#gone + 1] = me end
-  if leaving then call('HDEL', instances, gone) end
+  if leaving then call('ZREM', instances, gone) end
   local heard = {}
-  if not late and not leaving then heard = {me, now} end
+  if not late and not leaving then heard = {nowText, me} end
   for _, name in ipairs(ahead) do
+    heard[#heard + 1] = nowText
     heard[#heard + 1] = name
-    heard[#heard + 1] = now
   end
-  call('HSET', instances, heard)
-  if not leaving then call('HDEL', instances, gone) end
-  for _, name in ipairs(ahead) do redis.call('PEXPIRE', prefix .. name, lease) end
+  call('ZADD', instances, heard)
+  if not leaving then call('ZREM', instances, gone) end
+  for _, name in ipairs(ahead) do redis.call('PEXPIRE', prefix .. name, ARGV[7]) end
   if not late then
     if leaving then
       redis.call('DEL', own)
-      redis.call('HSET', own, 'owner', owner, 'number', ARGV[6], 'gone', 1)
-    elseif not known or backends ~= said[4] then
-      redis.call('DEL', own)
-      redis.call('HSET', own, 'owner', owner, 'number', ARGV[6], 'unseen', ARGV[8], 'lease', ARGV[7])
-      redis.call('HSET', own, 'backends', backends, 'counts', counts)
-    elseif counts ~= said[5] or unseen ~= unseenBefore or ARGV[7] ~= said[7] then
+      redis.call('HSET', own, 'owner', owner, 'number', ARGV[6])
+    elseif not known or not isSame and backends ~= saidBackends then
+      redis.call('HSET', own, 'owner', owner, 'number', ARGV[6], 'unseen', ARGV[8], 'lease', ARGV[7],
+        'backends', backends, 'counts', counts)
+    elseif isChanged or unseen ~= unseenBefore or ARGV[7] ~= said[3] then
       redis.call('HSET', own, 'number', ARGV[6], 'unseen', ARGV[8], 'lease', ARGV[7], 'counts', counts)
     else
       redis.call('HSET', own, 'number', ARGV[6])
@@ -245,52 +271,61 @@ if anew or not late then
     redis.call('PEXPIRE', own, ARGV[7])
   end
 
-  -- What people look at.
-  local many, last = #changed > MOST_TOLD or viewed and viewed < 0, math.abs(viewed or 0)
-  local isWrong = anew or shown ~= #totals / 4
-  if isWrong or now < last or many and now - last >= VIEW_MS then
-    if isWrong then redis.call('DEL', load) end
-    local scores = {}
-    sums = sums or decode(totals)
-    for i, name in ipairs(list or split(names)) do
-      scores[#scores + 1] = string.format('%d', sums[i])
+  if isChanged then version = version + 1 end
+  if not anew and isChanged then
+    pace, paced = pace + 1000 / AVERAGED_MS, now
+    if isToldNow then
+      local list, told, scores = split(names or redis.call('HGET', state, 'backends')), {}, {}
+      for i, place in ipairs(places) do
+        told[list[place]] = deltas[i]
+        scores[#scores + 1] = string.format('%.0f', sums[i])
+        scores[#scores + 1] = list[place]
+      end
+      call('ZADD', load, scores)
+      -- Whoever may not use the channel shares counts all the same.
+      local change = {instance = me, version = string.format('%.0f', version), deltas = told}
+      redis.pcall('PUBLISH', channel, cjson.encode(change))
+    else
+      many = true
+    end
+  end
+
+  if isDue and (anew or many or shown ~= #totals / 4) then
+    redis.call('DEL', load)
+    local scores, all = {}, decode(totals)
+    for i, name in ipairs(split(names or redis.call('HGET', state, 'backends'))) do
+      scores[#scores + 1] = string.format('%.0f', all[i])
       scores[#scores + 1] = name
     end
     call('ZADD', load, scores)
-    viewed = now
-  elseif many then
-    -- Below zero: not all has been shown since then.
-    viewed = -last
   end
+  if isDue then viewed = now elseif many then viewed = -last end
 
-  if anew or #changed > 0 then version = version + 1 end
-  local versionText = string.format('%.0f', version)
-  if not anew and #changed > 0 and #changed <= MOST_TOLD then
-    local byName, told, scores = split(names), {}, {}
-    for i, place in ipairs(changed) do
-      told[byName[place]] = deltas[i]
-      scores[#scores + 1] = string.format('%d', sums[place])
-      scores[#scores + 1] = byName[place]
-    end
-    call('ZADD', load, scores)
-    -- Whoever may not use the channel shares counts all the same.
-    redis.pcall('PUBLISH', channel, cjson.encode({instance = me, version = versionText, deltas = told}))
-  end
-  if anew then redis.call('HSET', state, 'backends', names) end
-  if anew or #changed > 0 or unseen ~= unseenBefore or viewed ~= shownAt then
-    redis.call('HSET', state, 'version', versionText, 'unseen', unseenSum, 'totals', totals, 'viewed', viewed)
-  end
   -- Twice the longest lease, so that these are not renewed each time.
   local shorter, longer = shortest, longest
   if not leaving then shorter, longer = math.min(lease, shortest), math.max(lease, longest) end
-  if anew or shorter < shortest or longer > longest or ends - now < longer or ends - now > 2 * longer then
-    ends = now + 2 * longer
-    redis.call('HSET', state, 'shortest', math.min(shorter, longer), 'longest', longer, 'ends', ends)
-    redis.call('PEXPIRE', instances, 2 * longer)
-    redis.call('PEXPIRE', state, 2 * longer)
-    redis.call('PEXPIRE', load, 2 * longer)
+  local isEnding = anew or shorter < shortest or longer > longest or ends - now < longer or ends - now > 2 * longer
+  if isEnding then shortest, longest, ends = math.min(shorter, longer), longer, now + 2 * longer end
+  if isChanged or isDue or isEnding or many then
+    if anew then paced = now end
+    local figures = struct.pack(FIGURES, version, members, shortest, longest, pace, paced, viewed, ends)
+    if anew then
+      epoch = owner .. '/' .. ARGV[6] .. '/' .. string.format('%.0f', version)
+      redis.call('HSET', state, 'epoch', epoch, 'backends', names)
+    end
+    redis.call('HSET', state, 'figures', figures, 'unseen', unseenSum, 'totals', totals)
+  elseif unseen ~= unseenBefore then
+    redis.call('HSET', state, 'unseen', unseenSum)
+  end
+  if isEnding then
+    for _, key in ipairs({instances, state, load}) do redis.call('PEXPIRE', key, string.format('%.0f', 2 * longest)) end
   end
 end
 
-return {'totals', version, known and 0 or 1, unseenSum - unseen, others, names, totals}
+local reply = {'totals', version, known and 0 or 1, unseenSum - unseen, ageMs, isTelling and 1 or 0, epoch, totals}
+if others then
+  reply[9] = names or redis.call('HGET', state, 'backends')
+  reply[10] = others
+end
+return reply
 `;

@@ -36,8 +36,12 @@ export interface Totals {
   readonly totals: ReadonlyMap<string, number>;
   /** Sum of the other instances' `unseen`. */
   readonly unseen: number;
-  /** The other instances with a lease, and how long ago each has published, in milliseconds. */
-  readonly others: readonly { readonly instance: string; readonly ageMs: number }[];
+  /** The other instances with a lease. */
+  readonly others: readonly string[];
+  /** How long ago the most silent of the others has published, in milliseconds; 0 without others. */
+  readonly ageMs: number;
+  /** Small changes are told at once at present; else there are too many of them. */
+  readonly isTelling: boolean;
 }
 
 /** Another process holds the name: nothing was published, and nothing can be learned. */

@@ -14,7 +14,7 @@ import { UpstreamExchanges, type MirrorMode, type MirrorTrouble } from './upstre
 import type { MirroredUpstream } from './upstream-mirror.ts';
 
 /** Looks per period, within bounds: often enough to tell a single session at once, seldom enough to cost nothing. */
-const LOOKS_PER_PERIOD = 10;
+const LOOKS_PER_PERIOD = 5;
 const LOOK_MS = { min: 10, max: 50 };
 /** A change of mode is told after this many periods, so that upstreams that change together are told together. */
 const TELL_AFTER_PERIODS = 2;

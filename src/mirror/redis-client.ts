@@ -68,16 +68,16 @@ export class RedisClient {
    * run all the same.
    */
   async run(keys: readonly string[], values: readonly ScriptValue[]): Promise<unknown> {
-    const deadline = new AbortController();
+    const call = { isLate: false };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        deadline.abort();
+        call.isLate = true;
         reject(this.#trouble ?? new ExchangeError('timeout', 'Redis did not answer in time'));
       }, this.#timeoutMs).unref();
     });
     try {
-      return await Promise.race([this.#run(keys, values, deadline.signal), late]);
+      return await Promise.race([this.#run(keys, values, call), late]);
     } finally {
       clearTimeout(timer);
     }
@@ -91,11 +91,11 @@ export class RedisClient {
   async #run(
     keys: readonly string[],
     values: readonly ScriptValue[],
-    deadline: AbortSignal,
+    call: { readonly isLate: boolean },
   ): Promise<unknown> {
     const client = await this.#link.whenReady();
     // What nobody waits for any more is not sent: the next one says more.
-    if (client === undefined || deadline.aborted) {
+    if (client === undefined || call.isLate) {
       throw this.#trouble ?? new ExchangeError('unreachable', 'there is no connection to Redis');
     }
     try {

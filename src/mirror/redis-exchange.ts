@@ -14,15 +14,27 @@ import {
   type Publication,
   type Totals,
 } from './exchange.ts';
-import { encodeCounts, encodeUnseen, parseReply } from './exchange-codec.ts';
-import { changesChannel, exchangeKeys, instancePrefix, TOMBSTONE_MS } from './exchange-script.ts';
-import { RedisClient } from './redis-client.ts';
+import {
+  encodeChanges,
+  encodeCounts,
+  encodeUnseen,
+  parseReply,
+  type Answered,
+  type EncodedCounts,
+  type Incomplete,
+  type Roster,
+} from './exchange-codec.ts';
+import { changesChannel, exchangeKeys, instancePrefix } from './exchange-keys.ts';
+import { SAME_BACKENDS, TOMBSTONE_MS } from './exchange-script.ts';
+import { RedisClient, type ScriptValue } from './redis-client.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 export interface RedisExchangeOptions {
   /** For how long an exchange may take, in milliseconds. */
   readonly timeoutMs: number;
 }
+
+const STRANGE = "what Redis holds of this upstream is not lb4's";
 
 /** Starts to connect at once, and goes on trying until it is closed. */
 export function createRedisExchange(
@@ -33,9 +45,24 @@ export function createRedisExchange(
   return new RedisExchange(connection, options, deps);
 }
 
+/** Of an upstream's last exchange. */
+interface Known {
+  readonly roster: Roster;
+  readonly said: EncodedCounts;
+  readonly number: number;
+  /** It is sure to have arrived. */
+  hasArrived: boolean;
+}
+
+function isAsBefore({ roster, said }: Known, { backends }: EncodedCounts): boolean {
+  return backends === said.backends && backends === roster.list;
+}
+
 class RedisExchange implements Exchange {
   readonly #client: RedisClient;
   readonly #subscriber: ChangeSubscriber;
+  /** By the key of who says it. */
+  readonly #known = new Map<string, Known>();
   #onChange: (change: Change) => void = () => undefined;
   #onReady: () => void = () => undefined;
 
@@ -67,27 +94,60 @@ class RedisExchange implements Exchange {
   }
 
   async exchange(publication: Publication): Promise<Totals | NameTaken> {
-    const { upstream, instance, owner, number, leaseMs, unseen } = publication;
+    const { upstream, number } = publication;
     this.#subscriber.follow(upstream);
-    const { backends, counts } = encodeCounts(publication.counts);
+    const [own] = exchangeKeys(upstream, publication.instance);
+    const known = this.#known.get(own);
+    const encoded = encodeCounts(publication.counts, known?.said);
+    const since = known?.hasArrived === true && isAsBefore(known, encoded) ? known : undefined;
+    // Until it has worked nobody knows what became of it.
+    if (known !== undefined) known.hasArrived = false;
+    let reply = await this.#publish(publication, encoded, known?.roster, since);
+    if (reply.kind === 'again') reply = await this.#publish(publication, encoded, known?.roster, undefined);
+    switch (reply.kind) {
+      case 'nameTaken':
+        return reply;
+      case 'again':
+        throw new ExchangeError('error', STRANGE);
+      case 'answered':
+        // One that comes late is answered, but not taken.
+        this.#known.set(own, {
+          ...{ roster: reply.roster, said: encoded, number },
+          hasArrived: number > (known?.number ?? -Infinity),
+        });
+        return reply.answer;
+    }
+  }
+
+  async #publish(
+    { upstream, instance, owner, number, leaseMs, unseen }: Publication,
+    encoded: EncodedCounts,
+    roster: Roster | undefined,
+    since: Known | undefined,
+  ): Promise<Answered | NameTaken | Incomplete> {
+    const { backends, counts } = encoded;
+    const difference: ScriptValue[] =
+      since === undefined ? ['', ''] : [since.number, encodeChanges(since.said, encoded)];
     const reply = parseReply(
       await this.#client.run(exchangeKeys(upstream, instance), [
         ...['publish', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
-        ...[Math.ceil(leaseMs), encodeUnseen(unseen), backends, counts],
+        ...[Math.ceil(leaseMs), encodeUnseen(unseen)],
+        ...[since === undefined ? backends : SAME_BACKENDS, counts, roster?.epoch ?? '', ...difference],
       ]),
+      roster,
     );
-    if (reply === undefined) {
-      throw new ExchangeError('error', "what Redis holds of this upstream is not lb4's");
-    }
+    if (reply === undefined) throw new ExchangeError('error', STRANGE);
     return reply;
   }
 
   async withdraw(who: Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>): Promise<void> {
     const { upstream, instance, owner, number } = who;
     this.#subscriber.leave(upstream);
-    await this.#client.run(exchangeKeys(upstream, instance), [
+    const keys = exchangeKeys(upstream, instance);
+    this.#known.delete(keys[0]);
+    await this.#client.run(keys, [
       ...['withdraw', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
-      ...[TOMBSTONE_MS, 0, '', ''],
+      ...[TOMBSTONE_MS, 0, '', '', '', '', ''],
     ]);
   }
 

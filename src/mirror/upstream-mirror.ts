@@ -20,8 +20,10 @@ const EXTRA_EXCHANGES = 4;
 /** What the mirror needs of an upstream in this instance. */
 export interface MirroredUpstream {
   readonly name: string;
-  /** Live sessions of this instance by backend address, idle backends included. */
-  counts(): ReadonlyMap<string, number>;
+  /** Tells the live sessions of this instance by backend address, idle backends included. */
+  visit(each: (backend: string, sessions: number) => void): void;
+  /** Their sum. */
+  sessions(): number;
   /** Sessions this instance has placed: a 32-bit counter that wraps around. */
   placed(): number;
   /**
@@ -43,7 +45,9 @@ interface Heard {
   readonly elsewhere: Map<string, number>;
   /** As the others say. */
   readonly unseen: number;
-  readonly others: Totals['others'];
+  readonly others: readonly string[];
+  readonly ageMs: number;
+  readonly isTelling: boolean;
   readonly atMs: number;
 }
 
@@ -52,8 +56,9 @@ export class UpstreamMirror {
   readonly #settings: UpstreamMirrorSettings;
   #number = 0;
   /** As of the last publication. */
-  #published: ReadonlyMap<string, number> = new Map();
+  #backends = 0;
   #placedThen: number;
+  #sessionsThen = 0;
   #heard: Heard | undefined;
   /** The `unseen` that the pickers go by. */
   #unseenInForce = 0;
@@ -74,15 +79,17 @@ export class UpstreamMirror {
   /** The other instances, and how old what is known of them is; undefined: nothing is. */
   heard(nowMs: number): { readonly others: readonly string[]; readonly ageMs: number } | undefined {
     if (this.#heard === undefined) return undefined;
-    const { others, atMs } = this.#heard;
-    const oldest = others.reduce((age, { ageMs }) => Math.max(age, ageMs), 0);
-    return { others: others.map(({ instance }) => instance), ageMs: oldest + nowMs - atMs };
+    const { others, ageMs, atMs } = this.#heard;
+    return { others, ageMs: ageMs + nowMs - atMs };
   }
 
   /** What is to be published now. */
   publication(instance: string): Publication {
-    this.#published = this.upstream.counts();
+    const counts = new Map<string, number>();
+    this.upstream.visit((backend, sessions) => counts.set(backend, sessions));
+    this.#backends = counts.size;
     this.#placedThen = this.upstream.placed();
+    this.#sessionsThen = this.upstream.sessions();
     this.#number += 1;
     return {
       upstream: this.upstream.name,
@@ -90,7 +97,7 @@ export class UpstreamMirror {
       owner: this.#settings.owner,
       number: this.#number,
       leaseMs: inPeriods(LEASE, this.#settings.periodMs),
-      counts: this.#published,
+      counts,
       // Just before an exchange it is twice the average, and whoever reads is as late once more on average.
       unseen: 2 * this.#backlog,
     };
@@ -114,8 +121,8 @@ export class UpstreamMirror {
       const count = total - (counts.get(backend) ?? 0);
       if (count > 0) elsewhere.set(backend, count);
     }
-    const { version, unseen, others } = answer;
-    this.#heard = { version, elsewhere, unseen, others, atMs: nowMs };
+    const { version, unseen, others, ageMs, isTelling } = answer;
+    this.#heard = { version, elsewhere, unseen, others, ageMs, isTelling, atMs: nowMs };
     this.#tell(elsewhere, unseen);
     return true;
   }
@@ -162,7 +169,7 @@ export class UpstreamMirror {
       return false;
     }
     this.#expectLikewise(backlog, heard);
-    return this.#extra >= 1 && this.#helpsToTell();
+    return this.#extra >= 1 && heard.isTelling && this.#helpsToTell();
   }
 
   /** An exchange before its time was made. */
@@ -179,11 +186,8 @@ export class UpstreamMirror {
 
   /** With more sessions under way than there are backends, nobody goes by single ones. */
   #helpsToTell(): boolean {
-    if (this.#unseenInForce > this.#published.size) return false;
-    for (const [backend, count] of this.upstream.counts()) {
-      if (this.#published.get(backend) !== count) return true;
-    }
-    return false;
+    if (this.#unseenInForce > this.#backends) return false;
+    return this.upstream.placed() !== this.#placedThen || this.upstream.sessions() !== this.#sessionsThen;
   }
 
   #tell(elsewhere: ReadonlyMap<string, number>, unseen: number): void {

@@ -59,9 +59,14 @@ export class ElsewhereCounts {
     return Atomics.load(this.#unseen, upstream) / PER_SESSION;
   }
 
-  /** Sets what is known of an upstream's backends. Control only. */
-  hear(upstream: number, counts: Iterable<readonly [slot: number, count: number]>, unseen: number): void {
-    for (const [slot, count] of counts) Atomics.store(this.#counts, slot, count);
+  /** Sets what is known of an upstream's backends: those of `slots`, 0 where `counts` has none. Control only. */
+  hear(
+    upstream: number,
+    slots: ReadonlyMap<string, number>,
+    counts: ReadonlyMap<string, number>,
+    unseen: number,
+  ): void {
+    for (const [backend, slot] of slots) Atomics.store(this.#counts, slot, counts.get(backend) ?? 0);
     Atomics.store(this.#unseen, upstream, Math.round(Math.min(unseen, MOST_UNSEEN) * PER_SESSION));
     Atomics.add(this.#versions, upstream, 1);
   }

@@ -4,83 +4,16 @@
  * Place: test/src/mirror/*-exchange.test.ts calls it once per implementation, with a world to break.
  */
 import type { Test } from 'tap';
-import {
-  ExchangeError,
-  type Change,
-  type Exchange,
-  type NameTaken,
-  type Publication,
-  type Totals,
-} from '../../src/mirror/exchange.ts';
+import { ExchangeError } from '../../src/mirror/exchange.ts';
 import { pause } from '../harness/until.ts';
+import { Instance, mapOf, type Counts, type ExchangeWorld } from './exchange-instance.ts';
 
-/** What the exchanges of one test share. */
-export interface ExchangeWorld {
-  /** Another process's exchange. */
-  connect(): Exchange;
-  /** Lets time pass, as leases see it. */
-  pass(ms: number): Promise<void>;
-  /** Loses all data. */
-  flush(): Promise<void>;
-}
-
-type Counts = Readonly<Record<string, number>>;
-
-/** Long enough for a slow machine, and for all that is not about leases. */
-const LONG_MS = 60_000;
 const SHORT_MS = 300;
 
 /** Twenty backends that nobody uses. */
 const IDLE: Counts = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x:${i}`, 0]));
 
 let worlds = 0;
-
-/** One instance: publishes with a number of its own each time. */
-class Instance {
-  readonly upstream: string;
-  readonly instance: string;
-  readonly owner: string;
-  readonly exchange: Exchange;
-  readonly changes: Change[] = [];
-  number = 0;
-
-  constructor(world: ExchangeWorld, upstream: string, instance: string, owner = `${instance}'s owner`) {
-    this.upstream = upstream;
-    this.instance = instance;
-    this.owner = owner;
-    this.exchange = world.connect();
-    this.exchange.onChange(change => void this.changes.push(change));
-  }
-
-  say(counts: Counts, further: Partial<Publication> = {}): Promise<Totals | NameTaken> {
-    this.number = further.number ?? this.number + 1;
-    return this.exchange.exchange({
-      upstream: this.upstream,
-      instance: this.instance,
-      owner: this.owner,
-      number: this.number,
-      leaseMs: LONG_MS,
-      counts: mapOf(counts),
-      unseen: 0,
-      ...further,
-    });
-  }
-
-  async read(counts: Counts, further: Partial<Publication> = {}): Promise<Totals> {
-    const answer = await this.say(counts, further);
-    if (answer.kind !== 'totals') throw new Error(`${this.instance} does not hold its name`);
-    return answer;
-  }
-
-  async totals(counts: Counts, further: Partial<Publication> = {}): Promise<Counts> {
-    return Object.fromEntries((await this.read(counts, further)).totals);
-  }
-
-  withdraw(number = this.number + 1): Promise<void> {
-    this.number = number;
-    return this.exchange.withdraw(this);
-  }
-}
 
 /** Runs the suite; `setUp` makes a world for each test. */
 export async function exchangeContract(
@@ -151,11 +84,9 @@ export async function exchangeContract(
       await a.say({ 'x:1': 1 }, { unseen: 0.25 });
       await world.pass(60);
       await b.say({ 'x:1': 1 }, { unseen: 3 });
-      const { others, unseen } = await c.read({ 'x:1': 1 }, { unseen: 1000 });
-      const ages = new Map(others.map(({ instance, ageMs }) => [instance, ageMs]));
-      t.strictSame([...ages.keys()].sort(), ['a', 'b']);
-      t.ok((ages.get('a') ?? 0) - (ages.get('b') ?? 0) >= 50, `ages ${JSON.stringify([...ages])}`);
-      t.ok([...ages.values()].every(age => age >= 0 && age < 10_000));
+      const { others, ageMs, unseen } = await c.read({ 'x:1': 1 }, { unseen: 1000 });
+      t.strictSame(others.toSorted(), ['a', 'b']);
+      t.ok(ageMs >= 60 && ageMs < 10_000, `the older one's age: ${ageMs}`);
       t.equal(unseen, 3.25);
       t.equal(
         (await a.read({ 'x:1': 1 }, { unseen: 7 })).unseen,
@@ -349,6 +280,28 @@ export async function exchangeContract(
     t.strictSame(await b.totals({ ...yours, 'x:3': 1 }), { 'a:1': 0, 'x:3': 4, 'y:1': 5, 'z:1': 1 });
   });
 
+  await claim('too many changes are not told, until there are fewer again', async (t, named, world) => {
+    const [a, b] = [named('a'), named('b')];
+    await a.say(IDLE);
+    await untilHeard(a, b);
+    b.changes.length = 0;
+    const first = await a.read({ ...IDLE, 'x:0': 1 });
+    t.ok(first.isTelling);
+    for (let i = 2; i <= 80; i++) await a.say({ ...IDLE, 'x:0': i });
+    const last = await a.read({ ...IDLE, 'x:0': 81 });
+    t.notOk(last.isTelling);
+    t.equal(last.version, first.version + 80, 'each is a change all the same');
+    t.ok(b.changes.length < 60, `${b.changes.length} were told`);
+    t.equal((await b.read(IDLE)).totals.get('x:0'), 81);
+
+    await world.pass(3_000);
+    t.ok((await a.read({ ...IDLE, 'x:0': 81 })).isTelling);
+    const told = b.changes.length;
+    await a.say({ ...IDLE, 'x:0': 82 });
+    await someoneHears(b, told + 1);
+    t.match(b.changes[told], { version: last.version + 1, deltas: mapOf({ 'x:0': 1 }) });
+  });
+
   await claim('who has withdrawn hears no more changes', async (t, named) => {
     const [a, b, c] = [named('a'), named('b'), named('c')];
     await untilHeard(a, b);
@@ -376,7 +329,8 @@ async function untilHeard(speaker: Instance, listener: Instance): Promise<void> 
   await listener.say(IDLE);
   for (let i = 1; listener.changes.length === heard; i++) {
     await speaker.say({ ...IDLE, 'x:0': 1 + (i % 2) });
-    await pause(5);
+    // More often, and it would be too often to be told.
+    await pause(60);
   }
   await speaker.say(IDLE);
   // All that is under way has arrived when what comes after it has.
@@ -389,8 +343,6 @@ async function untilHeard(speaker: Instance, listener: Instance): Promise<void> 
 async function someoneHears(listener: Instance, count: number): Promise<void> {
   while (listener.changes.length < count) await pause(2);
 }
-
-const mapOf = (counts: Counts): Map<string, number> => new Map(Object.entries(counts));
 
 function mapValues(counts: Counts, map: (count: number) => number): Counts {
   return Object.fromEntries(Object.entries(counts).map(([key, count]) => [key, map(count)]));

@@ -110,7 +110,7 @@ void t.test('an instance that drains is counted until its end, and not after', {
   await untilTotalsAreTrue(redis.admin, traffic);
   await traffic.release();
   const { code } = await ended(leaving.child);
-  const listed = await redis.admin.hkeys('lb4:{default}:instances');
+  const listed = await redis.admin.zrange('lb4:{default}:instances', '0', '-1');
   t.equal(code, 0);
   t.strictSame(listed, ['staying'], 'at its end it has taken itself out, before its lease would have');
   t.strictSame(leaving.mirrorLines(), ['mirrorShared']);

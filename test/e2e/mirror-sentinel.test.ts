@@ -36,7 +36,7 @@ async function untilBothShareOver({ admin }: RedisServer, instances: readonly In
   await whileNot(async () => (await admin.role())[0] === 'master');
   // Who is in it so far, it was told by the old master.
   await admin.del('lb4:{default}:instances');
-  await whileNot(async () => (await admin.hlen('lb4:{default}:instances')) === instances.length);
+  await whileNot(async () => (await admin.zcard('lb4:{default}:instances')) === instances.length);
   await whileNot(() => instances.every(({ mirrorLines }) => mirrorLines().at(-1) === 'mirrorShared'));
 }
 

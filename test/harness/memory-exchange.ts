@@ -15,6 +15,8 @@ import {
   type Publication,
   type Totals,
 } from '../../src/mirror/exchange.ts';
+import { MOST_CHANGES_TOLD } from '../../src/mirror/exchange-script.ts';
+import { TellingPace } from './telling-pace.ts';
 
 type Who = Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>;
 
@@ -31,10 +33,10 @@ interface UpstreamState {
   version: number;
   /** The instances that the totals as they were last told include. */
   readonly entries: Map<string, Entry>;
+  readonly pace: TellingPace;
   totals: ReadonlyMap<string, number>;
 }
 
-const MOST_CHANGES_TOLD = 8;
 const TOMBSTONE_MS = 10_000;
 
 export class MemoryHub {
@@ -80,7 +82,9 @@ export class MemoryHub {
     const { upstream, instance, owner, number } = who;
     const now = this.#now();
     const known = this.#upstreams.get(upstream);
-    const state: UpstreamState = known ?? { version: Math.floor(now), entries: new Map(), totals: new Map() };
+    const state: UpstreamState = known ?? {
+      ...{ version: Math.floor(now), entries: new Map(), totals: new Map(), pace: new TellingPace() },
+    };
     const before = alive(state.entries.get(instance), now);
     if (before?.said !== undefined && before.owner !== owner) return { kind: 'nameTaken' };
     this.#upstreams.set(upstream, state);
@@ -101,10 +105,15 @@ export class MemoryHub {
     const deltas = differences(state.totals, totals);
     state.totals = totals;
     if (isAnew || deltas.size > 0) state.version += 1;
-    if (!isAnew && deltas.size > 0 && deltas.size <= MOST_CHANGES_TOLD) {
-      this.#tell({ upstream, instance, version: state.version, deltas });
+    const members = [...state.entries.values()].filter(({ said }) => said !== undefined).length;
+    const isTelling = state.pace.isTelling(members, now);
+    if (!isAnew && deltas.size > 0) {
+      state.pace.noteChange(now);
+      if (isTelling && deltas.size <= MOST_CHANGES_TOLD) {
+        this.#tell({ upstream, instance, version: state.version, deltas });
+      }
     }
-    return read(state, instance, before?.said === undefined, now);
+    return { ...read(state, instance, now), wasUnknown: before?.said === undefined, isTelling };
   }
 
   #tell(change: Change): void {
@@ -208,14 +217,14 @@ function differences(
   return deltas;
 }
 
-function read(state: UpstreamState, me: string, wasUnknown: boolean, now: number): Totals {
+function read(state: UpstreamState, me: string, now: number): Omit<Totals, 'wasUnknown' | 'isTelling'> {
   const others = [...state.entries].filter(([name, { said }]) => name !== me && said !== undefined);
   return {
     kind: 'totals',
     version: state.version,
-    wasUnknown,
     totals: new Map(state.totals),
     unseen: others.reduce((sum, [, { said }]) => sum + (said?.unseen ?? 0), 0),
-    others: others.map(([instance, { publishedAt }]) => ({ instance, ageMs: now - publishedAt })),
+    others: others.map(([instance]) => instance),
+    ageMs: others.reduce((age, [, { publishedAt }]) => Math.max(age, now - publishedAt), 0),
   };
 }

@@ -75,7 +75,8 @@ function mirroring(periodMs: number, startMirror: StartMirror): CreateKnowledge 
       start(strategy) {
         const upstream: MirroredUpstream = {
           name: 'app',
-          counts: countsOf(own),
+          visit: visitorOf(own),
+          sessions: () => own.reduce((sum, sessions) => sum + sessions, 0),
           placed,
           hear(heard, unseen) {
             elsewhere = heard;
@@ -98,16 +99,7 @@ function mirroring(periodMs: number, startMirror: StartMirror): CreateKnowledge 
   };
 }
 
-/** Counts by address; the same map as before where nothing has changed, because most looks find nothing new. */
-function countsOf(own: readonly number[]): () => ReadonlyMap<string, number> {
+function visitorOf(own: readonly number[]): MirroredUpstream['visit'] {
   const ids = own.map((_, backend) => idOf(backend));
-  let last: readonly number[] = [];
-  let counts: ReadonlyMap<string, number> = new Map();
-  return () => {
-    if (own.some((count, backend) => count !== last[backend])) {
-      last = [...own];
-      counts = new Map(last.map((count, backend) => [ids[backend] ?? '', count]));
-    }
-    return counts;
-  };
+  return each => own.forEach((sessions, backend) => each(ids[backend] ?? '', sessions));
 }

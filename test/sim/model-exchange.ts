@@ -2,14 +2,15 @@
  * What instances share, as a plain model behind the contract of `src/mirror/exchange.ts`, with a delay on the way
  * there, back, and on each change.
  *
- * Place: stands in for Redis in the simulation. Invariants: a publication, its sums and its answer are one step; a
- * lease that has ended counts nothing from that moment on; messages to one instance arrive in the order of sending.
+ * Place: stands in for Redis in the simulation; test/harness/memory-exchange.ts, which its contract suite holds to what
+ * Redis does, gives the same figures to the third digit, but sums everything up each time, and takes twice as long.
+ * Invariants: a publication, its sums and its answer are one step; a lease that has ended counts nothing from then on;
+ * messages to one instance arrive in the order of sending.
  */
 import type { Change, Exchange, NameTaken, Publication, Totals } from '../../src/mirror/exchange.ts';
+import { MOST_CHANGES_TOLD } from '../../src/mirror/exchange-script.ts';
+import { TellingPace } from '../harness/telling-pace.ts';
 import type { EventClock } from './event-clock.ts';
-
-/** More than that many backends change at once: nobody is told, as over Redis. */
-const MOST_CHANGES = 8;
 
 interface Published {
   readonly publication: Publication;
@@ -22,6 +23,7 @@ export class ModelRedis {
   readonly #delayMs: number;
   readonly #published = new Map<string, Published>();
   readonly #connections = new Set<(change: Change) => void>();
+  readonly #pace = new TellingPace();
   #totals = new Map<string, number>();
   #version = 0;
 
@@ -74,8 +76,12 @@ export class ModelRedis {
     if (before !== undefined) count(deltas, before, -1);
     count(deltas, publication, 1);
     this.#add(deltas);
-    if (deltas.size > 0 && deltas.size <= MOST_CHANGES && !isRebuilt) {
-      this.#tell({ upstream, instance, version: this.#version, deltas });
+    const isTelling = this.#pace.isTelling(this.#published.size, now);
+    if (deltas.size > 0 && !isRebuilt) {
+      this.#pace.noteChange(now);
+      if (isTelling && deltas.size <= MOST_CHANGES_TOLD) {
+        this.#tell({ upstream, instance, version: this.#version, deltas });
+      }
     }
     const others = [...this.#published.values()].filter(other => other.publication !== publication);
     return {
@@ -84,7 +90,9 @@ export class ModelRedis {
       wasUnknown: before === undefined,
       totals: this.#totals,
       unseen: others.reduce((sum, other) => sum + other.publication.unseen, 0),
-      others: others.map(({ publication: { instance }, atMs }) => ({ instance, ageMs: now - atMs })),
+      others: others.map(({ publication: { instance } }) => instance),
+      ageMs: others.reduce((age, { atMs }) => Math.max(age, now - atMs), 0),
+      isTelling,
     };
   }
 

@@ -32,7 +32,7 @@ export interface Claims {
 
 /** Runs the row, then tests what came out. */
 export async function testRow(row: Row, { peers, looseHerd = TOLERANCE, leaves }: Claims): Promise<void> {
-  const { local, shared } = await figuresOf(row, SEEDS);
+  const { local, shared } = await figuresOf(row, SEEDS, FULL ? 10 : 1);
   // Only now: its async hooks would make every promise of the simulation twice as expensive.
   const { default: t } = await import('tap');
   const at = (period: number): string => `at ${row.periodsMs[period] ?? NaN} ms`;

@@ -10,8 +10,6 @@ import { Cluster, type CreateKnowledge, type Scenario } from './cluster.ts';
 import { nothing, snapshotAndOwn, snapshotOnly } from './knowledge.ts';
 import { mirrored, polled } from './mirror-knowledge.ts';
 
-const FULL = process.env['LB4_TEST_LOAD'] === 'full';
-
 /** Everything that ran in the beginning has ended by then, but for a seventh. */
 const LIVES_OF_WARM_UP = 2;
 
@@ -72,10 +70,10 @@ export const SHARED_WAYS = {
   lb4: { strategy: 'leastconn', know: mirrored },
 } as const satisfies Record<string, Way>;
 
-/** A row as a scenario: as short as its averages allow, or ten times as long with LB4_TEST_LOAD=full. */
-export function scenarioOf({ instances, backends, ratePerS, meanLifeMs, lives }: Row): Scenario {
+/** A row as a scenario; as short as averages over 20 seeds allow, or so many `times` as long. */
+export function scenarioOf({ instances, backends, ratePerS, meanLifeMs, lives }: Row, times = 1): Scenario {
   const warmUpMs = LIVES_OF_WARM_UP * meanLifeMs;
-  const untilMs = warmUpMs + (FULL ? 10 : 1) * lives * meanLifeMs;
+  const untilMs = warmUpMs + times * lives * meanLifeMs;
   const weights = Array.from({ length: backends }, () => 1);
   return { instances, backends: weights, ratePerS, meanLifeMs, warmUpMs, untilMs };
 }
@@ -102,8 +100,9 @@ export interface Figures {
   readonly shared: Readonly<Record<keyof typeof SHARED_WAYS, readonly number[]>>;
 }
 
-export async function figuresOf(row: Row, seeds: number): Promise<Figures> {
-  const scenario = scenarioOf(row);
+/** Runs a row, all columns of it. */
+export async function figuresOf(row: Row, seeds: number, times = 1): Promise<Figures> {
+  const scenario = scenarioOf(row, times);
   const local = async (way: Way): Promise<number> => imbalance(scenario, way, 0, seeds);
   const shared = async (way: Way): Promise<number[]> => {
     const figures: number[] = [];

@@ -159,10 +159,10 @@ void t.test(
       { strategy: 'leastconn', mirrored: true },
     );
     const pick = (): string => leaseOf(upstream.picker.pick('')).backend.id;
-    shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 3]], 0);
+    shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 3]]), 0);
     t.same([pick(), pick(), pick()], [B, B, B]);
     apply({ [A]: {}, [B]: { weight: 2 } });
-    shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 0]], 0);
+    shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 0]]), 0);
     t.equal(pick(), A);
     t.equal(shared.elsewhere?.placed(0), 4, 'and what is placed here is counted for the others');
   },
@@ -173,7 +173,7 @@ void t.test('a new picker hears what was heard before it was there', async t => 
     { [A]: {}, [B]: {} },
     { strategy: 'leastconn', mirrored: true },
   );
-  shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 5]], 0);
+  shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 5]]), 0);
   apply({ [A]: {}, [B]: {} });
   const picks = Array.from({ length: 5 }, () => leaseOf(upstream.picker.pick('')).backend.id);
   t.same(picks, [B, B, B, B, B]);
@@ -184,7 +184,7 @@ void t.test('other instances do not fill a backend: its maxSessions is for this 
     { [A]: { maxSessions: 1 } },
     { strategy: 'leastconn', mirrored: true },
   );
-  shared.elsewhere?.hear(0, [[counts.slotOf('app', A), 5]], 0);
+  shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 5]]), 0);
   t.equal(leaseOf(upstream.picker.pick('')).backend.id, A);
   t.equal(upstream.picker.pick(''), 'full');
 });
@@ -201,13 +201,13 @@ void t.test(
       },
     });
     const { upstream, shared, failures } = createFakeUpstream({ [A]: {} }, { strategy, mirrored: true });
-    shared.elsewhere?.hear(0, [], 1.5);
+    shared.elsewhere?.hear(0, new Map(), new Map(), 1.5);
     leaseOf(upstream.picker.pick(''));
     leaseOf(upstream.picker.pick(''));
     t.same(heard, [1.5]);
     t.match(failures, [{ message: 'deaf' }]);
     heard = [];
-    shared.elsewhere?.hear(0, [], 2);
+    shared.elsewhere?.hear(0, new Map(), new Map(), 2);
     leaseOf(upstream.picker.pick(''));
     t.same(heard, [2]);
   },

@@ -2,22 +2,34 @@
  * What comes from Redis is believed only in the shape that lb4 writes.
  */
 import t from 'tap';
-import { encodeCounts, encodeUnseen, parseChange, parseReply } from '../../../src/mirror/exchange-codec.ts';
+import {
+  encodeChanges,
+  encodeCounts,
+  encodeUnseen,
+  parseChange,
+  parseReply,
+  type Roster,
+} from '../../../src/mirror/exchange-codec.ts';
 
 const { backends, counts } = encodeCounts(
   new Map([
     ['b:1', 7],
-    ['a:1', 4_000_000_000],
+    ['a:1', 2_000_000_000],
   ]),
 );
+const ROSTER: Roster = { epoch: 'e1', list: backends, backends: ['a:1', 'b:1'], others: ['web2'] };
+/** To whom the epoch is new. */
 const REPLY: readonly unknown[] = [
   Buffer.from('totals'),
   17,
   0,
   1500,
-  [Buffer.from('web2'), 120],
-  Buffer.from(backends),
+  120,
+  1,
+  Buffer.from('e1'),
   counts,
+  Buffer.from(backends),
+  [Buffer.from('web2')],
 ];
 
 const change = (further: object, deltas: object = { 'a:1': 1 }): string =>
@@ -25,8 +37,8 @@ const change = (further: object, deltas: object = { 'a:1': 1 }): string =>
 
 void t.test('counts are written in the order of the names', async t => {
   t.equal(backends, 'a:1\0b:1\0');
-  t.strictSame([...counts], [0xee, 0x6b, 0x28, 0x00, 0, 0, 0, 7]);
-  t.strictSame(encodeCounts(new Map()), { backends: '', counts: Buffer.alloc(0) });
+  t.strictSame([...counts], [0x77, 0x35, 0x94, 0x00, 0, 0, 0, 7]);
+  t.strictSame(encodeCounts(new Map()), { names: [], backends: '', counts: Buffer.alloc(0) });
 });
 
 void t.test('what is no number of sessions is none in Redis', async t => {
@@ -34,26 +46,65 @@ void t.test('what is no number of sessions is none in Redis', async t => {
   const encoded = encodeCounts(new Map(odd.map((count, i) => [String(i), count])));
   t.strictSame(
     odd.map((_, i) => encoded.counts.readUInt32BE(4 * i)),
-    [0, 0, 0, 2, 2 ** 32 - 1],
+    [0, 0, 0, 2, 2 ** 31 - 1],
   );
   t.strictSame([1.2345, -1, NaN, Infinity].map(encodeUnseen), [1235, 0, 0, 0]);
 });
 
+void t.test('what has changed is written by place and difference', async t => {
+  const after = encodeCounts(
+    new Map([
+      ['b:1', 5],
+      ['a:1', 2_000_000_000],
+    ]),
+  );
+  const numbers = (bytes: Buffer): number[] =>
+    Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readInt32BE(4 * i));
+  const before = encodeCounts(
+    new Map([
+      ['a:1', 2_000_000_000],
+      ['b:1', 7],
+    ]),
+    after,
+  );
+  t.strictSame(numbers(encodeChanges(before, after)), [2, -2]);
+  t.strictSame(numbers(encodeChanges(before, before)), []);
+  t.strictSame(encodeCounts(new Map([['c:1', 0]]), before).names, ['c:1'], 'other names are not taken over');
+  t.strictSame(encodeCounts(new Map([['a:1', 0]]), before).names, ['a:1']);
+});
+
 void t.test('a reply is read as it was written', async t => {
-  t.strictSame(parseReply(REPLY), {
+  const answer = {
     kind: 'totals',
     version: 17,
     wasUnknown: false,
     unseen: 1.5,
-    others: [{ instance: 'web2', ageMs: 120 }],
+    others: ['web2'],
+    ageMs: 120,
+    isTelling: true,
     totals: new Map([
-      ['a:1', 4_000_000_000],
+      ['a:1', 2_000_000_000],
       ['b:1', 7],
     ]),
+  };
+  t.strictSame(parseReply(REPLY, undefined), { kind: 'answered', answer, roster: ROSTER });
+  t.match(parseReply(REPLY.with(2, 1), undefined), { answer: { wasUnknown: true } });
+  t.match(parseReply(REPLY.with(5, 0), undefined), { answer: { isTelling: false } });
+  t.match(parseReply(REPLY.with(7, Buffer.alloc(0)).with(8, Buffer.alloc(0)), undefined), {
+    answer: { totals: new Map() },
+    roster: { list: '', backends: [] },
   });
-  t.match(parseReply(REPLY.with(2, 1)), { wasUnknown: true });
-  t.match(parseReply(REPLY.with(5, Buffer.alloc(0)).with(6, Buffer.alloc(0))), { totals: new Map() });
-  t.strictSame(parseReply([Buffer.from('nameTaken')]), { kind: 'nameTaken' });
+  t.strictSame(parseReply([Buffer.from('nameTaken')], undefined), { kind: 'nameTaken' });
+  t.strictSame(parseReply([Buffer.from('again')], undefined), { kind: 'again' });
+});
+
+void t.test('a reply without names is read by those known, of the same epoch only', async t => {
+  const short = REPLY.slice(0, 8);
+  t.strictSame(parseReply(short, ROSTER), parseReply(REPLY, undefined));
+  t.strictSame(parseReply(REPLY, { ...ROSTER, epoch: 'e0', backends: [] }), parseReply(REPLY, undefined));
+  t.equal(parseReply(short, undefined), undefined);
+  t.equal(parseReply(short, { ...ROSTER, epoch: 'e0' }), undefined);
+  t.equal(parseReply(short, { ...ROSTER, backends: ['a:1'] }), undefined);
 });
 
 void t.test('a reply of any other shape is none', async t => {
@@ -61,22 +112,25 @@ void t.test('a reply of any other shape is none', async t => {
     [],
     ['totals'],
     [Buffer.from('something')],
-    REPLY.slice(0, 6),
+    REPLY.slice(0, 7),
+    REPLY.slice(0, 9),
     REPLY.with(1, '17'),
     REPLY.with(1, -1),
     REPLY.with(2, 2),
     REPLY.with(3, null),
-    REPLY.with(4, [Buffer.from('web2')]),
-    REPLY.with(4, ['web2', 1]),
-    REPLY.with(4, [Buffer.from('web2'), -1]),
-    REPLY.with(5, Buffer.from('a:1\0')),
-    REPLY.with(5, Buffer.from('a:1\0b:1')),
-    REPLY.with(5, backends),
-    REPLY.with(6, counts.subarray(1)),
-    REPLY.with(6, 'ab'),
+    REPLY.with(4, -1),
+    REPLY.with(5, 2),
+    REPLY.with(6, 'e1'),
+    REPLY.with(7, counts.subarray(1)),
+    REPLY.with(7, 'ab'),
+    REPLY.with(8, Buffer.from('a:1\0')),
+    REPLY.with(8, Buffer.from('a:1\0b:1')),
+    REPLY.with(8, backends),
+    REPLY.with(9, 'web2'),
+    REPLY.with(9, ['web2']),
   ];
-  for (const reply of others) t.equal(parseReply(reply), undefined, JSON.stringify(reply));
-  for (const reply of [null, undefined, 'OK', 1, {}]) t.equal(parseReply(reply), undefined);
+  for (const reply of others) t.equal(parseReply(reply, undefined), undefined, JSON.stringify(reply));
+  for (const reply of [null, undefined, 'OK', 1, {}]) t.equal(parseReply(reply, undefined), undefined);
 });
 
 void t.test('a change is read as it was told', async t => {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import type { NameTaken, Publication, Totals } from '../../../src/mirror/exchange.ts';
-import { exchangeKeys } from '../../../src/mirror/exchange-script.ts';
+import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { createRedisExchange } from '../../../src/mirror/redis-exchange.ts';
 import { MemoryHub } from '../../harness/memory-exchange.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
@@ -105,9 +105,7 @@ void t.test(
             case 'expire':
               // As after a lease of silence.
               await redis.admin.del(own);
-              if ((await redis.admin.hexists(instances, who.instance)) === 1) {
-                await redis.admin.hincrby(instances, who.instance, -LEASE_MS);
-              }
+              await redis.admin.zadd(instances, 'XX', 'INCR', -LEASE_MS, who.instance);
               hub.expire(upstream, who.instance);
               break;
             case 'flush':
@@ -135,7 +133,7 @@ function comparable(answer: Totals | NameTaken): unknown {
   const { totals, others, unseen, wasUnknown } = answer;
   return {
     totals: [...totals].sort(([a], [b]) => (a < b ? -1 : 1)),
-    others: others.map(({ instance }) => instance).sort(),
+    others: others.toSorted(),
     unseen: Math.round(unseen * 1000),
     wasUnknown,
   };

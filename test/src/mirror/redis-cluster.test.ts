@@ -3,7 +3,7 @@
  */
 import t from 'tap';
 import type { Change } from '../../../src/mirror/exchange.ts';
-import { exchangeKeys } from '../../../src/mirror/exchange-script.ts';
+import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
 import { shareOver } from '../../harness/sharing-instance.ts';

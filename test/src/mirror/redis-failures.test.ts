@@ -3,7 +3,7 @@
  */
 import { createServer } from 'node:net';
 import t from 'tap';
-import { exchangeKeys } from '../../../src/mirror/exchange-script.ts';
+import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { freePort } from '../../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
 import { shareOver } from '../../harness/sharing-instance.ts';
@@ -152,8 +152,10 @@ void t.test(
       await b.say({ 'x:1': 2 });
       await redis.admin.del(key);
       await redis.admin.lpush(key, 'mine');
-      const before = await everything();
+      // What people look at is looked after once a second.
+      await a.untilTrouble('wrongType');
       t.match(await a.failure(), { reason: 'wrongType', message: /holds something else/ }, key);
+      const before = await everything();
       if (i > 0) t.equal(await b.trouble(), 'wrongType');
       if (i > 0) t.strictSame(await everything(), before, 'nothing was written');
       t.equal(await a.trouble('other'), 'fine');

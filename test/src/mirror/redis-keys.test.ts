@@ -3,7 +3,7 @@
  */
 import t from 'tap';
 import type { Change } from '../../../src/mirror/exchange.ts';
-import { changesChannel, exchangeKeys } from '../../../src/mirror/exchange-script.ts';
+import { changesChannel, exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { skipWithoutRedis, startRedisServer, type RedisServer } from '../../harness/redis-server.ts';
 import { shareOver } from '../../harness/sharing-instance.ts';
 import { pause, until } from '../../harness/until.ts';
@@ -40,7 +40,11 @@ void t.test(
     }
     t.strictSame(await load(redis), wanted);
     await redis.admin.zadd(LOAD, 1, 'nobody:1');
-    await a.say(all(9));
+    const spoiltAt = performance.now();
+    while ('nobody:1' in (await load(redis)) && performance.now() - spoiltAt < 3_000) {
+      await a.say(all(9));
+      await pause(20);
+    }
     t.strictSame(await load(redis), wanted, 'what does not fit is put right');
   },
 );
@@ -84,12 +88,12 @@ void t.test('a clock that goes back keeps nobody alive', { skip }, async t => {
   await b.say({ 'x:1': 1 });
   for (const instance of ['a', 'b']) {
     const [own] = exchangeKeys('app', instance);
-    await redis.admin.hincrby(INSTANCES, instance, anHour);
+    await redis.admin.zincrby(INSTANCES, anHour, instance);
     await redis.admin.pexpire(own, anHour);
   }
   for (const key of [INSTANCES, LOAD]) await redis.admin.pexpire(key, anHour);
 
-  t.match(await b.say({ 'x:1': 1 }), { totals: new Map([['x:1', 6]]), others: [{ ageMs: 0 }] });
+  t.match(await b.say({ 'x:1': 1 }), { totals: new Map([['x:1', 6]]), others: ['a'], ageMs: 0 });
   for (const instance of ['a', 'b']) {
     const [own] = exchangeKeys('app', instance);
     t.ok((await redis.admin.pttl(own)) <= leaseMs, instance);

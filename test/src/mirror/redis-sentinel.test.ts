@@ -2,7 +2,7 @@
  * Counts are shared over whichever Redis the Sentinels call the master.
  */
 import t from 'tap';
-import { exchangeKeys } from '../../../src/mirror/exchange-script.ts';
+import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { freePort } from '../../harness/programs.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
 import { skipWithoutRedis, type RedisServer } from '../../harness/redis-server.ts';
@@ -17,7 +17,7 @@ const skipFull =
 async function untilSharedOver(redis: RedisServer, ...instances: readonly SharingInstance[]): Promise<void> {
   const [, names] = exchangeKeys('app', '');
   await redis.admin.del(names);
-  while ((await redis.admin.hlen(names)) < instances.length) {
+  while ((await redis.admin.zcard(names)) < instances.length) {
     for (const instance of instances) await instance.trouble();
     await pause(20);
   }

@@ -19,8 +19,12 @@ class FakeMirrored implements MirroredUpstream {
   unseen = 0;
   timesHeard = 0;
 
-  counts(): ReadonlyMap<string, number> {
-    return new Map(this.live);
+  visit(each: (backend: string, sessions: number) => void): void {
+    for (const [backend, sessions] of this.live) each(backend, sessions);
+  }
+
+  sessions(): number {
+    return [...this.live.values()].reduce((sum, sessions) => sum + sessions, 0);
   }
 
   placed(): number {
@@ -51,7 +55,9 @@ function totalsOf(totals: Record<string, number>, given: Partial<Totals> = {}): 
     wasUnknown: false,
     totals: new Map(Object.entries(totals)),
     unseen: 0,
-    others: [{ instance: 'sister', ageMs: 40 }],
+    others: ['sister'],
+    ageMs: 40,
+    isTelling: true,
     ...given,
   };
 }
@@ -177,6 +183,16 @@ void t.test(
   },
 );
 
+void t.test('where changes are not told at once, nothing is said before its time', async t => {
+  const { upstream, mirror } = create();
+  mirror.accept(mirror.publication('self'), totalsOf({}, { isTelling: false }), 0);
+  upstream.place(A);
+  t.equal(mirror.look(10), false);
+  mirror.accept(mirror.publication('self'), totalsOf({}), 20);
+  upstream.place(A);
+  t.equal(mirror.look(30), true);
+});
+
 void t.test('where single sessions do not matter, nothing is told before its time', async t => {
   const { upstream, mirror } = create();
   mirror.accept(mirror.publication('self'), totalsOf({}, { unseen: 3 }), 0);
@@ -188,7 +204,7 @@ void t.test(
   'a burst here makes the same be expected of the others, without waiting for their word',
   async t => {
     const { upstream, mirror } = create();
-    const others = ['x', 'y', 'z'].map(instance => ({ instance, ageMs: 0 }));
+    const others = ['x', 'y', 'z'];
     mirror.accept(mirror.publication('self'), totalsOf({ [A]: 1 }, { unseen: 0.1, others }), 0);
     upstream.place(A, 100);
     mirror.look(25);
