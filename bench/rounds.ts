@@ -109,7 +109,10 @@ function fieldOf(scenario: Scenario, peers: readonly Peer[], deps: RoundsDeps): 
 
 async function takeSample({ scenario, peer }: Bench, round: number, deps: RoundsDeps): Promise<Sample> {
   try {
-    return { round, ...(await withRunning(scenario, peer, deps, (running, another) => scenario.run(running, another))) };
+    return {
+      round,
+      ...(await withRunning(scenario, peer, deps, (running, another) => scenario.run(running, another))),
+    };
   } catch (error) {
     return { round, figures: {}, errors: 0, failure: reasonOf(error) };
   }

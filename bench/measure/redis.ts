@@ -4,15 +4,20 @@
  * Place: scenarios/mirror.ts. It keeps nothing on disk and ends with the run. Reading the statistics costs it a
  * millisecond per window, at the window's end.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Children } from '../processes/children.ts';
 import { freePort, waitUntilAccepting } from '../processes/ports.ts';
 
 const PROGRAM = 'redis-server';
+const SHARED_WITHIN_MS = 10_000;
 
 export interface MeasuredRedis {
   readonly url: string;
+  readonly port: number;
   readonly pid: number;
+  /** What the first instance shares, as soon as it does. */
+  upstream(): Promise<{ readonly upstream: string; readonly backends: readonly string[] }>;
   /** Scripts run so far, and the time that they took. */
   scripts(): Promise<ScriptRuns>;
   /** How many instances of lb4 share an upstream at the moment. */
@@ -47,7 +52,9 @@ export async function startRedis(children: Children): Promise<MeasuredRedis> {
   client.on('error', () => undefined);
   return {
     url: `redis://127.0.0.1:${String(port)}`,
+    port,
     pid: child.pid,
+    upstream: () => firstUpstream(client),
     scripts: async () => scriptRuns(await client.info('commandstats')),
     sharing: async () => (await client.keys('lb4:*:i:*')).length,
     async stop() {
@@ -55,6 +62,20 @@ export async function startRedis(children: Children): Promise<MeasuredRedis> {
       await child.stop();
     },
   };
+}
+
+/** The name is in braces: `lb4:{NAME}:state`. */
+async function firstUpstream(client: Redis): Promise<{ upstream: string; backends: string[] }> {
+  const deadline = performance.now() + SHARED_WITHIN_MS;
+  while (performance.now() < deadline) {
+    const [key] = await client.keys('lb4:{*}:state');
+    const names = key === undefined ? null : await client.hget(key, 'backends');
+    if (key !== undefined && names) {
+      return { upstream: /\{(.*)\}/.exec(key)?.[1] ?? '', backends: names.split('\0').filter(Boolean) };
+    }
+    await sleep(50);
+  }
+  throw new Error('no instance shares anything');
 }
 
 /** What `INFO commandstats` says of scripts, whichever way they were called. */

@@ -1,12 +1,13 @@
 /**
- * What sharing counts costs: twenty instances of lb4 that share through one redis-server, beside three of the same
- * build that share nothing, all under the same load at the same time. The difference is the mirror's.
+ * What sharing counts costs: three instances of lb4 that share with seventeen others through one redis-server, beside
+ * three of the same build that share nothing, all under the same load at the same time. The difference is the mirror's.
  *
- * Every instance is a process of its own, as a user starts it. They take turns on one core, so their caches are
- * colder than those of an instance that has a machine for itself: the figures are on the high side.
- * Redis stands on the load core. Its CPU is the kernel's account of the whole process: sockets, not only scripts.
+ * The measured instances are processes of their own, as a user starts them; the others are mirrors in this process,
+ * as if they stood on other machines (load/sharers.ts): Redis cannot tell them apart. Redis stands on the load core.
+ * Its CPU is the kernel's account of the whole process: sockets, not only scripts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startSharers, type Sharers } from '../load/sharers.ts';
 import { startSessionStream, type SessionStream } from '../load/session-stream.ts';
 import { startCpuMeter } from '../measure/cpu.ts';
 import { redisObstacle, startRedis, type MeasuredRedis } from '../measure/redis.ts';
@@ -15,8 +16,9 @@ import type { RunningPeer } from '../peers/peer.ts';
 import type { Children } from '../processes/children.ts';
 import type { Figure, Measured, Scenario } from './scenario.ts';
 
-const SHARING = 20;
-const ALONE = 3;
+const INSTANCES = 20;
+/** Of each kind, sharing and not. */
+const MEASURED = 3;
 const BACKENDS = 100;
 /** What lb4 has as its default. */
 const PERIOD_MS = 250;
@@ -44,7 +46,7 @@ const SHARED_WITHIN_MS = 10_000;
 export function createMirrorCost({ children, warmUpMs, measureMs }: MirrorCostSettings): Scenario {
   return {
     name: 'mirror',
-    title: `mirror: CPU for sharing counts of ${String(BACKENDS)} backends every ${String(PERIOD_MS)} ms, in % of a core, ${String(SHARING)} instances`,
+    title: `mirror: CPU for sharing counts of ${String(BACKENDS)} backends every ${String(PERIOD_MS)} ms, in % of a core, ${String(INSTANCES)} instances`,
     service: 'echo',
     setup: { workers: 1, backends: BACKENDS, strategy: 'leastconn' },
     measuresControl: false,
@@ -61,10 +63,20 @@ export function createMirrorCost({ children, warmUpMs, measureMs }: MirrorCostSe
       const redis = await startRedis(children);
       try {
         const alone = [first];
-        while (alone.length < ALONE) alone.push(await another({}));
+        while (alone.length < MEASURED) alone.push(await another({}));
         const sharing: RunningPeer[] = [];
-        while (sharing.length < SHARING) sharing.push(await another({ redis: redis.url }));
-        return await measureAll({ redis, alone, sharing }, warmUpMs, measureMs);
+        while (sharing.length < MEASURED) sharing.push(await another({ redis: redis.url }));
+        const sharers = startSharers({
+          count: INSTANCES - MEASURED,
+          port: redis.port,
+          ...(await redis.upstream()),
+          periodMs: PERIOD_MS,
+        });
+        try {
+          return await measureAll({ redis, alone, sharing, sharers }, warmUpMs, measureMs);
+        } finally {
+          await sharers.stop();
+        }
       } finally {
         await redis.stop();
       }
@@ -76,6 +88,7 @@ interface MirrorBench {
   readonly redis: MeasuredRedis;
   readonly alone: readonly RunningPeer[];
   readonly sharing: readonly RunningPeer[];
+  readonly sharers: Sharers;
 }
 
 /** From the busiest situation to the idle one, so that in each of them all code has run before. */
@@ -85,6 +98,7 @@ async function measureAll(bench: MirrorBench, warmUpMs: number, measureMs: numbe
   let errors = 0;
   let isWarm = false;
   for (const situation of SITUATIONS.toReversed()) {
+    bench.sharers.load(situation);
     const stream = startLoad(bench, situation);
     await sleep(SETTLE_PERIODS * PERIOD_MS + situation.sessionMs + (isWarm ? 0 : warmUpMs));
     isWarm = true;
@@ -146,9 +160,9 @@ async function untilAllShare(redis: MeasuredRedis): Promise<void> {
   const deadline = performance.now() + SHARED_WITHIN_MS;
   for (;;) {
     const sharers = await redis.sharing();
-    if (sharers === SHARING) return;
+    if (sharers === INSTANCES) return;
     if (performance.now() > deadline) {
-      throw new Error(`${String(sharers)} of ${String(SHARING)} instances share`);
+      throw new Error(`${String(sharers)} of ${String(INSTANCES)} instances share`);
     }
     await sleep(PERIOD_MS);
   }

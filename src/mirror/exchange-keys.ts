@@ -14,15 +14,12 @@
 /** The hash tag: what Redis Cluster takes for the name of a key, braces not included. */
 const tagged = (upstream: string): string => `lb4:{${upstream}}`;
 
-/** What all instances' hashes of an upstream begin with. */
-export const instancePrefix = (upstream: string): string => `${tagged(upstream)}:i:`;
-
-/** The script's KEYS. */
+/** The script's KEYS; it makes the others' keys, and the channel, of these. */
 export const exchangeKeys = (
   upstream: string,
   instance: string,
 ): readonly [string, string, string, string] => [
-  instancePrefix(upstream) + instance,
+  `${tagged(upstream)}:i:${instance}`,
   `${tagged(upstream)}:instances`,
   `${tagged(upstream)}:state`,
   `${tagged(upstream)}:load`,

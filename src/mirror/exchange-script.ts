@@ -39,18 +39,19 @@ const VIEW_MS = 1_000;
 export const SAME_BACKENDS = '=';
 
 /**
- * ARGV: `publish` or `withdraw`, prefix of the instances' hashes, channel, instance, owner, number, lease in ms,
- * unseen, backends, counts, the epoch the caller knows; and for the same backends the number of the publication since
- * which there are these changes: pairs of place, from 1, and difference.
+ * ARGV: `publish` or `withdraw`, instance, owner, number, lease in ms, unseen, backends, counts, the epoch the caller
+ * knows; and for the same backends the number of the publication since which there are these changes: pairs of place,
+ * from 1, and difference.
  * Replies `nameTaken`; `again`, if it needs to hear all; or `totals`, version, whether it did not know the
  * instance, the others' unseen, age of the oldest of them in ms, whether changes are told, epoch, totals, and, where
  * the caller's epoch is another one, the backends and the other instances.
  */
 export const EXCHANGE_SCRIPT = `
 local own, instances, state, load = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local leaving, prefix, channel, me = ARGV[1] == 'withdraw', ARGV[2], ARGV[3], ARGV[4]
-local owner, number, lease, unseen = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local backends, counts, knownEpoch, since, changes = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]
+local leaving, me, owner, number = ARGV[1] == 'withdraw', ARGV[2], ARGV[3], tonumber(ARGV[4])
+local lease, unseen, backends, counts = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local knownEpoch, since, changes = ARGV[9], ARGV[10], ARGV[11]
+local prefix = string.sub(own, 1, -1 - #me)
 
 local MOST_TOLD, VIEW_MS = ${MOST_CHANGES_TOLD}, ${VIEW_MS}
 local MOST_CHANGES, MOST_MESSAGES, AVERAGED_MS = ${TELLING.changes}, ${TELLING.messages}, ${TELLING.averagedMs}
@@ -255,20 +256,22 @@ if anew or not late then
   end
   call('ZADD', instances, heard)
   if not leaving then call('ZREM', instances, gone) end
-  for _, name in ipairs(ahead) do redis.call('PEXPIRE', prefix .. name, ARGV[7]) end
+  for _, name in ipairs(ahead) do redis.call('PEXPIRE', prefix .. name, ARGV[5]) end
   if not late then
     if leaving then
       redis.call('DEL', own)
-      redis.call('HSET', own, 'owner', owner, 'number', ARGV[6])
+      redis.call('HSET', own, 'owner', owner, 'number', ARGV[4])
     elseif not known or not isSame and backends ~= saidBackends then
-      redis.call('HSET', own, 'owner', owner, 'number', ARGV[6], 'unseen', ARGV[8], 'lease', ARGV[7],
+      redis.call('HSET', own, 'owner', owner, 'number', ARGV[4], 'unseen', ARGV[6], 'lease', ARGV[5],
         'backends', backends, 'counts', counts)
-    elseif isChanged or unseen ~= unseenBefore or ARGV[7] ~= said[3] then
-      redis.call('HSET', own, 'number', ARGV[6], 'unseen', ARGV[8], 'lease', ARGV[7], 'counts', counts)
+    elseif ARGV[5] ~= said[3] then
+      redis.call('HSET', own, 'number', ARGV[4], 'unseen', ARGV[6], 'lease', ARGV[5], 'counts', counts)
+    elseif #places > 0 or unseen ~= unseenBefore then
+      redis.call('HSET', own, 'number', ARGV[4], 'unseen', ARGV[6], 'counts', counts)
     else
-      redis.call('HSET', own, 'number', ARGV[6])
+      redis.call('HSET', own, 'number', ARGV[4])
     end
-    redis.call('PEXPIRE', own, ARGV[7])
+    redis.call('PEXPIRE', own, ARGV[5])
   end
 
   if isChanged then version = version + 1 end
@@ -284,7 +287,7 @@ if anew or not late then
       call('ZADD', load, scores)
       -- Whoever may not use the channel shares counts all the same.
       local change = {instance = me, version = string.format('%.0f', version), deltas = told}
-      redis.pcall('PUBLISH', channel, cjson.encode(change))
+      redis.pcall('PUBLISH', string.sub(load, 1, -5) .. 'changes', cjson.encode(change))
     else
       many = true
     end
@@ -310,7 +313,7 @@ if anew or not late then
     if anew then paced = now end
     local figures = struct.pack(FIGURES, version, members, shortest, longest, pace, paced, viewed, ends)
     if anew then
-      epoch = owner .. '/' .. ARGV[6] .. '/' .. string.format('%.0f', version)
+      epoch = owner .. '/' .. ARGV[4] .. '/' .. string.format('%.0f', version)
       redis.call('HSET', state, 'epoch', epoch, 'backends', names)
     end
     redis.call('HSET', state, 'figures', figures, 'unseen', unseenSum, 'totals', totals)

@@ -13,8 +13,11 @@ import type { Exchange } from './exchange.ts';
 import { UpstreamExchanges, type MirrorMode, type MirrorTrouble } from './upstream-exchanges.ts';
 import type { MirroredUpstream } from './upstream-mirror.ts';
 
-/** Looks per period, within bounds: often enough to tell a single session at once, seldom enough to cost nothing. */
-const LOOKS_PER_PERIOD = 5;
+/**
+ * Looks per period, within bounds: often enough to tell a single session at once, seldom enough to cost nothing.
+ * Where single sessions are not told, only bursts are looked for.
+ */
+const LOOKS_PER_PERIOD = { telling: 5, notTelling: 2 };
 const LOOK_MS = { min: 10, max: 50 };
 /** A change of mode is told after this many periods, so that upstreams that change together are told together. */
 const TELL_AFTER_PERIODS = 2;
@@ -129,8 +132,15 @@ export class Mirror {
 
   #look(): void {
     this.#cancelLook();
-    for (const upstream of this.#upstreams.values()) upstream.wake();
-    const delayMs = between(LOOK_MS, this.#settings.periodMs / LOOKS_PER_PERIOD);
+    let isTelling = false;
+    for (const upstream of this.#upstreams.values()) {
+      upstream.wake();
+      isTelling ||= upstream.isTelling;
+    }
+    const { periodMs } = this.#settings;
+    const delayMs = isTelling
+      ? between(LOOK_MS, periodMs / LOOKS_PER_PERIOD.telling)
+      : periodMs / LOOKS_PER_PERIOD.notTelling;
     this.#cancelLook = this.#deps.setTimer(() => this.#look(), delayMs);
   }
 

@@ -24,7 +24,7 @@ import {
   type Incomplete,
   type Roster,
 } from './exchange-codec.ts';
-import { changesChannel, exchangeKeys, instancePrefix } from './exchange-keys.ts';
+import { exchangeKeys } from './exchange-keys.ts';
 import { SAME_BACKENDS, TOMBSTONE_MS } from './exchange-script.ts';
 import { RedisClient, type ScriptValue } from './redis-client.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -130,8 +130,7 @@ class RedisExchange implements Exchange {
       since === undefined ? ['', ''] : [since.number, encodeChanges(since.said, encoded)];
     const reply = parseReply(
       await this.#client.run(exchangeKeys(upstream, instance), [
-        ...['publish', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
-        ...[Math.ceil(leaseMs), encodeUnseen(unseen)],
+        ...['publish', instance, owner, number, Math.ceil(leaseMs), encodeUnseen(unseen)],
         ...[since === undefined ? backends : SAME_BACKENDS, counts, roster?.epoch ?? '', ...difference],
       ]),
       roster,
@@ -146,8 +145,7 @@ class RedisExchange implements Exchange {
     const keys = exchangeKeys(upstream, instance);
     this.#known.delete(keys[0]);
     await this.#client.run(keys, [
-      ...['withdraw', instancePrefix(upstream), changesChannel(upstream), instance, owner, number],
-      ...[TOMBSTONE_MS, 0, '', '', '', '', ''],
+      ...['withdraw', instance, owner, number, TOMBSTONE_MS, 0, '', '', '', '', ''],
     ]);
   }
 

@@ -67,6 +67,11 @@ export class UpstreamExchanges {
     return this.#mode;
   }
 
+  /** Small changes are told at once. */
+  get isTelling(): boolean {
+    return this.#mirror.isTelling;
+  }
+
   /** How the last exchange failed; undefined when it did not, or there was none. */
   get trouble(): MirrorTrouble | undefined {
     return this.#trouble;

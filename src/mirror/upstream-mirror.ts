@@ -83,6 +83,11 @@ export class UpstreamMirror {
     return { others, ageMs: ageMs + nowMs - atMs };
   }
 
+  /** Small changes are told at once, as far as is known. */
+  get isTelling(): boolean {
+    return this.#heard?.isTelling ?? true;
+  }
+
   /** What is to be published now. */
   publication(instance: string): Publication {
     const counts = new Map<string, number>();
