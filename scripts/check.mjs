@@ -20,7 +20,8 @@ const steps = [
     ['--pack', '.', '--profile', 'esm-only', '--quiet', '--exclude-entrypoints', './schema'],
   ],
   ['generated files', process.execPath, ['dist/scripts/generate.js', '--check']],
-  ['charts', process.execPath, ['dist/scripts/plot-slow-start.js', '--check']],
+  ['chart of slow start', process.execPath, ['dist/scripts/plot-slow-start.js', '--check']],
+  ['chart of many instances', process.execPath, ['dist/scripts/plot-many-instances.js', '--check']],
 ];
 if (!process.argv.includes('--static')) steps.push(['tests', process.execPath, ['scripts/test.mjs']]);
 
