@@ -57,6 +57,7 @@ void t.test(
       let loaded: Promise<unknown> = Promise.resolve();
       await survive(t, around, {
         reason: 'loading',
+        orReason: 'timeout',
         begin: async () => {
           loaded = admin.debug('RELOAD');
         },

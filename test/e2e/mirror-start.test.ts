@@ -9,6 +9,7 @@ import {
   PERIOD_MS,
   proveSharing,
   startInstance,
+  wantLines,
   type Instance,
 } from '../harness/mirrored-instances.ts';
 import { skipWithoutRedis, startRedisServer, type RedisServer } from '../harness/redis-server.ts';
@@ -17,7 +18,7 @@ import { pause } from '../harness/until.ts';
 
 const timeout = 120_000;
 t.setTimeout(timeout);
-const skip = skipWithoutRedis();
+const skip = skipUnlessFull() || skipWithoutRedis();
 const SECRET = 'hunter2';
 
 async function startTwo(t: Test, traffic: Traffic, url: string): Promise<[Instance, Instance]> {
@@ -46,7 +47,7 @@ async function startsLocal(
   await heal();
   await untilShared(instances);
   const tookMs = now() - healedAt;
-  t.ok(tookMs < 3_000, `shared after ${tookMs.toFixed(0)} ms`);
+  t.ok(tookMs < 6_000, `shared after ${tookMs.toFixed(0)} ms`);
   await pause(10 * PERIOD_MS);
   const sharedAt = now();
   await pause(10 * PERIOD_MS);
@@ -57,23 +58,19 @@ async function startsLocal(
   await traffic.idle();
   undisturbed(t, shared, without);
   for (const instance of instances) {
-    t.strictSame(
-      instance.mirrorLines(),
-      [`mirrorLocal ${reason}`, 'mirrorShared'],
-      `what ${instance.name} says`,
-    );
+    await wantLines(t, traffic, instance, [`mirrorLocal ${reason}`, 'mirrorShared']);
     t.notMatch(JSON.stringify(instance.lines), SECRET, 'and never a password');
   }
   await proveSharing(t, { redis: redis.admin, traffic }, a, b);
 }
 
-void t.test('not there at the start: shared within three seconds after it is', { skip, timeout }, async t => {
+void t.test('not there at the start: shared within six seconds after it is', { skip, timeout }, async t => {
   const redis = await startRedisServer(t);
   await redis.kill();
   await startsLocal(t, redis, `redis://127.0.0.1:${redis.port}`, 'unreachable', () => redis.restart());
 });
 
-void t.test('a wrong password: shared within three seconds after it is right', { skip, timeout }, async t => {
+void t.test('a wrong password: shared within six seconds after it is right', { skip, timeout }, async t => {
   const redis = await startRedisServer(t, {
     args: ['--requirepass', 'another'],
     admin: { password: 'another' },
@@ -83,7 +80,7 @@ void t.test('a wrong password: shared within three seconds after it is right', {
   );
 });
 
-void t.test('rights that are taken away', { skip: skip || skipUnlessFull(), timeout }, async t => {
+void t.test('rights that are taken away', { skip, timeout }, async t => {
   const redis = await startRedisServer(t);
   const { admin } = redis;
   const user = (...rules: string[]): Promise<unknown> => admin.call('ACL', 'SETUSER', 'lb4', ...rules);

@@ -6,7 +6,14 @@
  * counts, and why, and once that it shares again; after that the totals in Redis are the truth and decide.
  */
 import type { Test } from 'tap';
-import { lineAfter, PERIOD_MS, proveSharing, type Instance, type RedisReader } from './mirrored-instances.ts';
+import {
+  lineAfter,
+  PERIOD_MS,
+  proveSharing,
+  type Instance,
+  type RedisReader,
+  wantLines,
+} from './mirrored-instances.ts';
 import { now, type Load, type Quickness, type Traffic } from './traffic.ts';
 import { pause } from './until.ts';
 
@@ -19,6 +26,8 @@ export interface Surroundings {
 export interface Fault {
   /** Why the instances go by their own counts; undefined: nobody is to say anything. */
   readonly reason: string | undefined;
+  /** Another reason that is as good: on a slow machine this is what is noticed first. */
+  readonly orReason?: string;
   begin(): Promise<unknown>;
   end(): Promise<unknown>;
   /** Whom it befalls; default everybody. The others are to say nothing. */
@@ -36,11 +45,14 @@ export const FULL = process.env['LB4_TEST_LOAD'] === 'full';
 export const skipUnlessFull = (): string | false =>
   FULL ? false : 'takes half a minute: LB4_TEST_LOAD=full runs it';
 
-const PERIODS = FULL ? 30 : 10;
+const PERIODS = FULL ? 15 : 6;
 const WARM_UP_MS = 300;
-const BEFORE_MS = FULL ? 2_000 : 1_200;
-/** What a machine that does other things besides may add to the slowest in twenty. */
-const SLACK_MS = 50;
+const BEFORE_MS = 1_200;
+/**
+ * What a machine that does other things besides may add. An exchange on the way of a session would show: of those
+ * that wait for a Redis that does not answer, each takes a period at least.
+ */
+const SLACK_MS = { median: 50, p95: 400 };
 /** Longer than a change of mode waits to be told. */
 const SETTLES_MS = 4 * PERIOD_MS;
 
@@ -91,8 +103,11 @@ export async function survive(t: Test, around: Surroundings, fault: Fault): Prom
   await traffic.idle();
   undisturbed(t, before, during);
   for (const instance of instances) {
-    const expected = befallen.includes(instance) ? [`mirrorLocal ${fault.reason}`, 'mirrorShared'] : [];
-    t.strictSame(instance.mirrorLines(marks.get(instance)), expected, `what ${instance.name} says`);
+    const first = instance.mirrorLines(marks.get(instance)).find(line => line.startsWith('mirrorLocal'));
+    const reason = first === `mirrorLocal ${fault.orReason}` ? fault.orReason : fault.reason;
+    const expected = befallen.includes(instance) ? [`mirrorLocal ${reason}`, 'mirrorShared'] : [];
+    const from = marks.get(instance) ?? 0;
+    await wantLines(t, traffic, instance, expected, { from, since: beganAt - BEFORE_MS });
   }
   const [a, b] = instances;
   await proveSharing(t, around, a, b);
@@ -106,6 +121,9 @@ export function undisturbed(t: Test, before: Quickness, during: Quickness): void
   t.comment(`before: ${words(before)}; meanwhile: ${words(during)}`);
   t.strictSame([...before.failures, ...during.failures], [], 'no session fails');
   t.ok(before.sessions > 20 && during.sessions > 20, 'clients came');
-  t.ok(during.p95Ms <= Math.max(3 * before.p95Ms, before.p95Ms + SLACK_MS), 'p95 as before');
-  t.ok(during.medianMs <= Math.max(3 * before.medianMs, before.medianMs + SLACK_MS / 5), 'median as before');
+  t.ok(during.p95Ms <= Math.max(3 * before.p95Ms, before.p95Ms + SLACK_MS.p95), 'p95 as before');
+  t.ok(
+    during.medianMs <= Math.max(3 * before.medianMs, before.medianMs + SLACK_MS.median),
+    'median as before',
+  );
 }

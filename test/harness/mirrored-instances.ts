@@ -15,8 +15,8 @@ import { startLb4, type Lb4Process, type LogLine } from './lb4-process.ts';
 import { now, type Traffic } from './traffic.ts';
 import { pause } from './until.ts';
 
-/** How often instances exchange here. */
-export const PERIOD_MS = 100;
+/** How often instances exchange here: as often as a busy machine can stand still for three of these, or less. */
+export const PERIOD_MS = 200;
 /** What the command line calls its upstream. */
 const UPSTREAM = 'default';
 
@@ -84,6 +84,34 @@ function watched(lb4: Lb4Process, name: string): Instance {
     target: { kind: 'tcp', host: lb4.host, port: lb4.port } as const,
     mirrorLines: (from = 0) => lb4.lines.slice(from).flatMap(line => inWords(line) ?? []),
   });
+}
+
+/** Said also by an instance that had no time to exchange, or to renew its lease. */
+const STALLED = ['mirrorLocal timeout', 'mirrorLocal nameTaken'];
+
+/**
+ * Wants these lines of the mirror and no others, from the line of this number on. Where the machine stood still for
+ * half of what is believed, an instance may truly have been local for a while, and may say so besides.
+ */
+export async function wantLines(
+  t: Test,
+  traffic: Traffic,
+  instance: Instance,
+  expected: readonly string[],
+  { from = 0, since = 0 } = {},
+): Promise<void> {
+  let said = instance.mirrorLines(from);
+  const stalledMs = await traffic.stall(since, now());
+  if (stalledMs > PERIOD_MS) {
+    t.comment(`the machine stood still for ${stalledMs.toFixed(0)} ms`);
+    if (said[0] === 'mirrorShared' && expected[0] !== 'mirrorShared') said = said.slice(1);
+    while (said.length > expected.length) {
+      const at = said.findIndex((line, i) => STALLED.includes(line) && said[i + 1] === 'mirrorShared');
+      if (at < 0) break;
+      said = said.toSpliced(at, 2);
+    }
+  }
+  t.strictSame(said, expected, `what ${instance.name} says`);
 }
 
 function inWords({ event, reason }: LogLine): string | undefined {

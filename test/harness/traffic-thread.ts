@@ -40,12 +40,15 @@ export type Order =
   | { readonly kind: 'release'; readonly backend: number | undefined }
   | { readonly kind: 'outcomes'; readonly from: number; readonly to: number }
   | { readonly kind: 'live' }
+  | { readonly kind: 'stall'; readonly from: number; readonly to: number }
   | { readonly kind: 'imbalance'; readonly from: number; readonly to: number };
 
 export type Answer = readonly TcpAddress[] | readonly number[] | readonly Outcome[] | number | undefined;
 
 export const ROLE = 'traffic';
 const ANSWER_WITHIN_MS = 5_000;
+/** How often it is looked whether this thread is late, and from when on that is remembered. */
+const STALL_MS = { every: 20, from: 50 };
 
 export const now = (): number => performance.timeOrigin + performance.now();
 
@@ -61,6 +64,17 @@ class TrafficThread {
   readonly #outcomes: Outcome[] = [];
   readonly #held = new Set<Held>();
   #loadNumber = 0;
+  /** When this thread was late, and by how much: the machine had no time for it. */
+  readonly #stalls: { readonly at: number; readonly lateMs: number }[] = [];
+
+  constructor() {
+    let last = now();
+    setInterval(() => {
+      const lateMs = now() - last - STALL_MS.every;
+      last = now();
+      if (lateMs >= STALL_MS.from) this.#stalls.push({ at: last, lateMs });
+    }, STALL_MS.every).unref();
+  }
 
   async obey(order: Order): Promise<Answer> {
     switch (order.kind) {
@@ -88,6 +102,10 @@ class TrafficThread {
         return this.#outcomes.filter(({ startedAt }) => startedAt >= order.from && startedAt < order.to);
       case 'live':
         return this.#live;
+      case 'stall':
+        return this.#stalls
+          .filter(({ at }) => at >= order.from && at <= order.to)
+          .reduce((longest, { lateMs }) => Math.max(longest, lateMs), 0);
       case 'imbalance':
         return this.#imbalance(order.from, order.to);
     }

@@ -109,6 +109,11 @@ export class Traffic {
     return { sessions: times.length, medianMs: at(0.5), p95Ms: at(0.95), failures };
   }
 
+  /** For how long at most the machine had no time for the traffic, between then and then; 0 if always. */
+  stall(from: number, to: number): Promise<number> {
+    return this.#ask({ kind: 'stall', from, to });
+  }
+
   /** How far the most loaded backend stood above the mean, as an average over time; 1 is perfect. */
   imbalance(from: number, to: number): Promise<number> {
     return this.#ask({ kind: 'imbalance', from, to });
