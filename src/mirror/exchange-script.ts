@@ -111,7 +111,7 @@ end
 -- Who says only what has changed has to know what that is compared with.
 local isSame, saidBackends, saidCounts, names = backends == '${SAME_BACKENDS}', nil, nil, nil
 if isSame then
-  if not (known and isWhole and epoch == knownEpoch and said[2] == since) then return {'again'} end
+  if late or not (known and isWhole and epoch == knownEpoch and said[2] == since) then return {'again'} end
 else
   if known then saidBackends, saidCounts = unpack(redis.call('HMGET', own, 'backends', 'counts')) end
   names = isWhole and redis.call('HGET', state, 'backends')

@@ -5,11 +5,12 @@ import t from 'tap';
 import type { Change } from '../../../src/mirror/exchange.ts';
 import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
+import { skipUnlessFull } from '../../harness/mirror-fault.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
 import { shareOver } from '../../harness/sharing-instance.ts';
 import { pause } from '../../harness/until.ts';
 
-const skip = skipWithoutRedis();
+const skip = skipUnlessFull() || skipWithoutRedis();
 
 void t.test('instances share over a Cluster, and a dead node costs its upstreams only', { skip }, async t => {
   const cluster = await startRedisCluster(t);

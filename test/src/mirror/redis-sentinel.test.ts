@@ -5,13 +5,12 @@ import t from 'tap';
 import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { freePort } from '../../harness/programs.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
+import { skipUnlessFull } from '../../harness/mirror-fault.ts';
 import { skipWithoutRedis, type RedisServer } from '../../harness/redis-server.ts';
 import { shareOver, type SharingInstance } from '../../harness/sharing-instance.ts';
 import { pause } from '../../harness/until.ts';
 
-const skip = skipWithoutRedis();
-const skipFull =
-  process.env['LB4_TEST_LOAD'] === 'full' ? false : 'takes ten seconds: LB4_TEST_LOAD=full runs it';
+const skip = skipUnlessFull() || skipWithoutRedis();
 
 /** Has `instance` publish until it is in this Redis that it does. */
 async function untilSharedOver(redis: RedisServer, ...instances: readonly SharingInstance[]): Promise<void> {
@@ -23,23 +22,19 @@ async function untilSharedOver(redis: RedisServer, ...instances: readonly Sharin
   }
 }
 
-void t.test(
-  'everybody follows a failover while the old master lives on',
-  { skip: skip || skipFull },
-  async t => {
-    const sentinel = await startRedisSentinel(t);
-    const { master, replica, connection } = sentinel;
-    const [a, b] = [shareOver(t, connection), shareOver(t, connection, { instance: 'b' })];
-    t.match(await a.say({ 'x:1': 1 }), { kind: 'totals' });
-    t.match(await b.say({ 'x:1': 2 }), { totals: new Map([['x:1', 3]]) });
-    t.equal(await sentinel.masterPort(), master.port);
+void t.test('everybody follows a failover while the old master lives on', { skip }, async t => {
+  const sentinel = await startRedisSentinel(t);
+  const { master, replica, connection } = sentinel;
+  const [a, b] = [shareOver(t, connection), shareOver(t, connection, { instance: 'b' })];
+  t.match(await a.say({ 'x:1': 1 }), { kind: 'totals' });
+  t.match(await b.say({ 'x:1': 2 }), { totals: new Map([['x:1', 3]]) });
+  t.equal(await sentinel.masterPort(), master.port);
 
-    await sentinel.failOver();
-    while ((await replica.admin.role())[0] !== 'master') await pause(20);
-    await untilSharedOver(replica, a, b);
-    t.match(await b.say({ 'x:1': 2 }), { totals: new Map([['x:1', 3]]) });
-  },
-);
+  await sentinel.failOver();
+  while ((await replica.admin.role())[0] !== 'master') await pause(20);
+  await untilSharedOver(replica, a, b);
+  t.match(await b.say({ 'x:1': 2 }), { totals: new Map([['x:1', 3]]) });
+});
 
 void t.test("everybody follows a failover after the master's death", { skip }, async t => {
   const { master, replica, connection } = await startRedisSentinel(t);
