@@ -39,7 +39,7 @@ const FULL_BUDGET_MS = 600_000;
 const QUICK_BUDGET_MS = 60_000;
 /** Who asks for more rounds, or for more than the table, gets time for them. */
 const BUDGET_PER_SAMPLE_MS = 8_000;
-/** Dozens of processes are started for one sample, and run warm. */
+/** For one sample half a dozen processes are started, and run warm. */
 const BUDGET_PER_MIRROR_SAMPLE_MS = 90_000;
 
 /** Parses the arguments; undefined when help was asked for. Throws an Error whose message names what is wrong. */

@@ -3,15 +3,12 @@
  * docs/configuration.md for people. `node dist/scripts/generate.js` writes them; `--check` writes nothing and
  * exits 1, naming what is stale.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { fieldFacts } from '../src/config/fields.ts';
 import { elementOf, layers, shapeOf } from '../src/config/schema-tree.ts';
 import { configSchema } from '../src/config/schema.ts';
+import { keepUpToDate, readText } from './generated-files.ts';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const SAMPLE = 'deploy/examples/full.yaml';
 
 /** What a value with a variable contains, as the pattern of a JSON Schema. */
@@ -92,7 +89,7 @@ ${table(rows)}
 
 /** The sample without the line that is for editors. */
 function sample(): string {
-  const lines = readFileSync(join(root, SAMPLE), 'utf8').trim().split('\n');
+  const lines = readText(SAMPLE).trim().split('\n');
   return lines.filter(line => !line.startsWith('# yaml-language-server')).join('\n');
 }
 
@@ -156,21 +153,4 @@ function descriptionOf(schema: z.core.$ZodType): string {
   return '';
 }
 
-const files: Readonly<Record<string, string>> = {
-  'schema/lb4.schema.json': jsonSchema(),
-  'docs/configuration.md': reference(),
-};
-const isCheck = process.argv.includes('--check');
-const stale = Object.entries(files).filter(([file, content]) => {
-  const path = join(root, file);
-  return !existsSync(path) || readFileSync(path, 'utf8') !== content;
-});
-for (const [file, content] of stale) {
-  if (isCheck) process.stderr.write(`stale: ${file}; run node dist/scripts/generate.js\n`);
-  else {
-    mkdirSync(dirname(join(root, file)), { recursive: true });
-    writeFileSync(join(root, file), content);
-    process.stderr.write(`wrote ${file}\n`);
-  }
-}
-if (isCheck && stale.length > 0) process.exitCode = 1;
+keepUpToDate({ 'schema/lb4.schema.json': jsonSchema(), 'docs/configuration.md': reference() }, 'generate');

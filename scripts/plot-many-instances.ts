@@ -6,10 +6,6 @@
  * docs/many-instances.json, and writes both from it. `--check` writes nothing and exits 1 if chart or table are not
  * what the kept figures say, or if the cheapest of these, run again, come out differently.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import * as echarts from 'echarts';
 import {
   figuresOf,
   imbalance,
@@ -20,13 +16,14 @@ import {
   type Figures,
   type Row,
 } from '../test/sim/table.ts';
+import { isCheck, keepUpToDate, noteStale, readText } from './generated-files.ts';
+import { renderChart, TEXT } from './svg-chart.ts';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const inDocs = (name: string): string => join(root, 'docs', name);
+const PROGRAM = 'plot-many-instances';
 const FILES = {
-  figures: inDocs('many-instances.json'),
-  chart: inDocs('many-instances.svg'),
-  document: inDocs('many-instances.md'),
+  figures: 'docs/many-instances.json',
+  chart: 'docs/many-instances.svg',
+  document: 'docs/many-instances.md',
 };
 const MARKS = { begin: '<!-- the simulation: begin -->\n', end: '<!-- the simulation: end -->' };
 
@@ -114,7 +111,6 @@ function table(kept: Kept): string {
   return `${lines.join('\n')}\n`;
 }
 
-const TEXT = '#24292f';
 const LINES = [
   { name: 'leastconn, not shared', color: '#5f6670', width: 2 },
   { name: 'shared, the least loaded', color: '#cf4a17', width: 2 },
@@ -167,25 +163,14 @@ function draw(kept: Kept): string {
       })),
     };
   });
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 860, height: 630 });
-  chart.setOption({
-    animation: false,
-    backgroundColor: '#ffffff',
-    textStyle: { fontFamily: 'Helvetica, Arial, sans-serif' },
-    legend: {
-      ...{ top: 8, left: 'center', itemGap: 30, itemWidth: 26, icon: 'rect', itemHeight: 4 },
-      textStyle: { color: TEXT, fontSize: 13 },
-      data: LINES.map(({ name }) => name),
-    },
+  const content = {
     title: panels.map(({ title }) => title),
     grid: panels.map(({ grid }) => grid),
     xAxis: panels.map(({ xAxis }) => xAxis),
     yAxis: panels.map(({ yAxis }) => yAxis),
     series: panels.flatMap(({ series }) => series),
-  });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return `${svg}\n`;
+  };
+  return renderChart({ height: 630, names: LINES.map(({ name }) => name), content });
 }
 
 /** The document with the table between its marks. */
@@ -196,26 +181,10 @@ function withTable(document: string, text: string): string {
   return `${document.slice(0, from)}\n${text}\n${document.slice(to)}`;
 }
 
-const isCheck = process.argv.includes('--check');
-const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
-if (!isCheck) writeFileSync(FILES.figures, `${JSON.stringify(await run())}\n`);
+if (!isCheck) keepUpToDate({ [FILES.figures]: `${JSON.stringify(await run())}\n` }, PROGRAM);
 
 // Written by this very script.
-const kept = JSON.parse(read(FILES.figures)) as Kept;
-const document = read(FILES.document);
-const stale: string[] = [];
-for (const [path, text] of [
-  [FILES.chart, draw(kept)],
-  [FILES.document, withTable(document, table(kept))],
-] as const) {
-  if (read(path) === text) continue;
-  if (isCheck) stale.push(path);
-  else writeFileSync(path, text);
-}
-if (isCheck) stale.push(...(await differences(kept)));
-if (stale.length > 0) {
-  process.stderr.write(
-    `stale: ${stale.join('; ')}; run node dist/scripts/plot-many-instances.js (some minutes)\n`,
-  );
-  process.exitCode = 1;
-}
+const kept = JSON.parse(readText(FILES.figures)) as Kept;
+const document = withTable(readText(FILES.document), table(kept));
+keepUpToDate({ [FILES.chart]: draw(kept), [FILES.document]: document }, PROGRAM);
+if (isCheck) for (const difference of await differences(kept)) noteStale(difference, PROGRAM);

@@ -3,14 +3,11 @@
  * start, by the strategies and the ramp that ship. `node dist/scripts/plot-slow-start.js` writes it; `--check` writes
  * nothing and exits 1 if it is stale. The same bytes in every run.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import * as echarts from 'echarts';
 import { simulateRecovery, type Recovery, type RecoveryRun } from '../test/harness/slow-start-simulation.ts';
+import { keepUpToDate } from './generated-files.ts';
+import { renderChart, TEXT } from './svg-chart.ts';
 
 const FILE = 'docs/slow-start.svg';
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 const RAMP_MS = 10_000;
 const SAMPLE_MS = 100;
@@ -28,7 +25,6 @@ const RECOVERY: Omit<Recovery, 'slowStartMs'> = {
 type Point = [seconds: number, value: number];
 
 const COLOURS = { ramp: '#0b63c4', allowance: '#9cc4f0', others: '#5f6670', herd: '#cf4a17' };
-const TEXT = '#24292f';
 
 /** What `value` makes of the last placement before each sample. */
 function sampled(
@@ -104,16 +100,7 @@ function draw(): string {
     ...{ type: 'value' as const, min: 0, max, interval, name },
     ...{ nameLocation: 'middle' as const, nameGap: 38, splitLine: { lineStyle: { color: '#e4e7eb' } } },
   });
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 860, height: 560 });
-  chart.setOption({
-    animation: false,
-    backgroundColor: '#ffffff',
-    textStyle: { fontFamily: 'Helvetica, Arial, sans-serif' },
-    legend: {
-      ...{ top: 8, left: 'center', itemGap: 30, itemWidth: 26, icon: 'rect', itemHeight: 4 },
-      textStyle: { color: TEXT, fontSize: 13 },
-      data: Object.values(names),
-    },
+  const content = {
     grid: [
       { left: 64, right: 24, top: 44, height: 290 },
       { left: 64, right: 24, top: 374, height: 130 },
@@ -134,20 +121,8 @@ function draw(): string {
         ...{ xAxisIndex: 1, yAxisIndex: 1, step: 'end' },
       },
     ],
-  });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return `${svg}\n`;
+  };
+  return renderChart({ height: 560, names: Object.values(names), content });
 }
 
-const path = join(root, FILE);
-const svg = draw();
-if (!existsSync(path) || readFileSync(path, 'utf8') !== svg) {
-  if (process.argv.includes('--check')) {
-    process.stderr.write(`stale: ${FILE}; run node dist/scripts/plot-slow-start.js\n`);
-    process.exitCode = 1;
-  } else {
-    writeFileSync(path, svg);
-    process.stderr.write(`wrote ${FILE}\n`);
-  }
-}
+keepUpToDate({ [FILE]: draw() }, 'plot-slow-start');

@@ -2,7 +2,7 @@
  * Instances that share counts with the measured ones, for Redis's sake: the mirror and the connections that lb4 has,
  * over sessions that are only counted, all in this process.
  *
- * Place: scenarios/mirror.ts, on the load core. To Redis they are twenty processes; to the measured instances they
+ * Place: scenarios/mirror.ts, on the load core. To Redis they are a process each; to the measured instances they
  * are on other machines, where they do not share a core and its caches with them.
  */
 import { randomUUID } from 'node:crypto';

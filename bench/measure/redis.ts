@@ -7,10 +7,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Children } from '../processes/children.ts';
+import { exchangeKeys } from '../../src/mirror/exchange-keys.ts';
 import { freePort, waitUntilAccepting } from '../processes/ports.ts';
 
 const PROGRAM = 'redis-server';
 const SHARED_WITHIN_MS = 10_000;
+/** Of whatever upstream; braces stand for themselves in Redis's patterns. */
+const [ANY_INSTANCE, , ANY_STATE] = exchangeKeys('*', '*');
 
 export interface MeasuredRedis {
   readonly url: string;
@@ -56,7 +59,7 @@ export async function startRedis(children: Children): Promise<MeasuredRedis> {
     pid: child.pid,
     upstream: () => firstUpstream(client),
     scripts: async () => scriptRuns(await client.info('commandstats')),
-    sharing: async () => (await client.keys('lb4:*:i:*')).length,
+    sharing: async () => (await client.keys(ANY_INSTANCE)).length,
     async stop() {
       client.disconnect();
       await child.stop();
@@ -68,7 +71,7 @@ export async function startRedis(children: Children): Promise<MeasuredRedis> {
 async function firstUpstream(client: Redis): Promise<{ upstream: string; backends: string[] }> {
   const deadline = performance.now() + SHARED_WITHIN_MS;
   while (performance.now() < deadline) {
-    const [key] = await client.keys('lb4:{*}:state');
+    const [key] = await client.keys(ANY_STATE);
     const names = key === undefined ? null : await client.hget(key, 'backends');
     if (key !== undefined && names) {
       return { upstream: /\{(.*)\}/.exec(key)?.[1] ?? '', backends: names.split('\0').filter(Boolean) };

@@ -5,7 +5,8 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { skipUnlessFull, survive, untilShared, type Surroundings } from '../harness/mirror-fault.ts';
+import type { TcpAddress } from '../../src/support/address.ts';
+import { skipUnlessFull, startPair, survive, untilShared } from '../harness/mirror-fault.ts';
 import {
   startInstance,
   totals,
@@ -14,7 +15,7 @@ import {
   PERIOD_MS,
 } from '../harness/mirrored-instances.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
-import { now, Traffic } from '../harness/traffic.ts';
+import { now } from '../harness/traffic.ts';
 import { pause } from '../harness/until.ts';
 
 const timeout = 120_000;
@@ -48,12 +49,13 @@ void t.test("jumps of Redis's clock", { skip, timeout }, async t => {
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     },
   });
-  const traffic = await Traffic.start(t, 3);
-  const start = (name: string) =>
-    startInstance(t, { name, redis: { url: `redis://127.0.0.1:${redis.port}` }, backends: traffic.backends });
-  const [a, b, c] = await Promise.all([start('a'), start('b'), start('c')]);
-  await untilShared([a, b, c]);
-  const around: Surroundings = { redis: redis.admin, traffic, instances: [a, b] };
+  const url = `redis://127.0.0.1:${redis.port}`;
+  const start = (name: string, backends: readonly TcpAddress[]) =>
+    startInstance(t, { name, redis: { url }, backends });
+  const around = await startPair(t, redis.admin, start);
+  const { traffic } = around;
+  const c = await start('c', traffic.backends);
+  await untilShared([c]);
   /** Of Redis's clock before ours. */
   const aheadS = async (): Promise<number> => Number((await redis.admin.time())[0]) - Date.now() / 1000;
 

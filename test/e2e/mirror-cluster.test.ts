@@ -3,11 +3,10 @@
  * the counts is away, and notice nothing. Real processes throughout.
  */
 import t from 'tap';
-import { skipUnlessFull, survive, untilShared, type Surroundings } from '../harness/mirror-fault.ts';
-import { proveSharing, startByFlags, type Instance } from '../harness/mirrored-instances.ts';
+import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
+import { proveSharing, startByFlags } from '../harness/mirrored-instances.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { skipWithoutRedis } from '../harness/redis-server.ts';
-import { Traffic } from '../harness/traffic.ts';
 
 const timeout = 120_000;
 t.setTimeout(timeout);
@@ -17,15 +16,12 @@ void t.test('through a Redis Cluster', { skip, timeout }, async t => {
   const cluster = await startRedisCluster(t);
   const { topology } = cluster.connection;
   if (topology.kind !== 'cluster') throw new Error('no Cluster');
-  const traffic = await Traffic.start(t, 3);
   const nodes = topology.nodes.map(({ host, port }) => `${host}:${port}`).join(',');
-  const start = (name: string): Promise<Instance> =>
-    startByFlags(t, { name, redis: `redis+cluster://${nodes}`, backends: traffic.backends });
-  const [a, b] = await Promise.all([start('a'), start('b')]);
-  const instances = [a, b] as const;
-  await untilShared(instances);
   const owner = await cluster.ownerOf('lb4:{default}:load');
-  const around: Surroundings = { redis: owner.admin, traffic, instances };
+  const around = await startPair(t, owner.admin, (name, backends) =>
+    startByFlags(t, { name, redis: `redis+cluster://${nodes}`, backends }),
+  );
+  const [a, b] = around.instances;
   await proveSharing(t, around, a, b);
 
   await t.test('the master that has the counts is killed, and started again', t =>

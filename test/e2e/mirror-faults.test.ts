@@ -3,7 +3,7 @@
  * says it once, and when it is over they share again by themselves. Real processes throughout.
  */
 import t from 'tap';
-import { skipUnlessFull, survive, untilShared, type Surroundings } from '../harness/mirror-fault.ts';
+import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
 import {
   lineAfter,
   PERIOD_MS,
@@ -12,10 +12,8 @@ import {
   unbalance,
   untilCalm,
   untilTotalsAreTrue,
-  type Instance,
 } from '../harness/mirrored-instances.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
-import { Traffic } from '../harness/traffic.ts';
 
 const timeout = 120_000;
 t.setTimeout(timeout);
@@ -25,17 +23,12 @@ const full = { skip: skipUnlessFull() };
 
 void t.test('faults of a single Redis', { skip: skipWithoutRedis(), timeout }, async t => {
   const redis = await startRedisServer(t);
-  const traffic = await Traffic.start(t, 3);
-  const start = (name: string): Promise<Instance> =>
-    startInstance(t, {
-      name,
-      redis: { url: `redis://127.0.0.1:${redis.port}` },
-      backends: traffic.backends,
-      further: ['other'],
-    });
-  const [a, b] = await Promise.all([start('a'), start('b')]);
-  await untilShared([a, b]);
-  const around: Surroundings = { redis: redis.admin, traffic, instances: [a, b] };
+  const url = `redis://127.0.0.1:${redis.port}`;
+  const around = await startPair(t, redis.admin, (name, backends) =>
+    startInstance(t, { name, redis: { url }, backends, further: ['other'] }),
+  );
+  const { traffic, instances } = around;
+  const [a, b] = instances;
   const { admin } = redis;
 
   await t.test('killed, and started again: shared again within six seconds', t =>

@@ -3,11 +3,10 @@
  * clients notice nothing.
  */
 import t from 'tap';
-import { skipUnlessFull, survive, untilShared, type Surroundings } from '../harness/mirror-fault.ts';
-import { startInstance, type Instance } from '../harness/mirrored-instances.ts';
+import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
+import { startInstance } from '../harness/mirrored-instances.ts';
 import { freePort } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
-import { Traffic } from '../harness/traffic.ts';
 
 const timeout = 120_000;
 t.setTimeout(timeout);
@@ -18,16 +17,10 @@ void t.test(
   async t => {
     const redis = await startRedisServer(t, { args: ['--enable-debug-command', 'yes'] });
     const { admin } = redis;
-    const traffic = await Traffic.start(t, 3);
-    const start = (name: string): Promise<Instance> =>
-      startInstance(t, {
-        name,
-        redis: { url: `redis://127.0.0.1:${redis.port}` },
-        backends: traffic.backends,
-      });
-    const [a, b] = await Promise.all([start('a'), start('b')]);
-    await untilShared([a, b]);
-    const around: Surroundings = { redis: admin, traffic, instances: [a, b] };
+    const url = `redis://127.0.0.1:${redis.port}`;
+    const around = await startPair(t, admin, (name, backends) =>
+      startInstance(t, { name, redis: { url }, backends }),
+    );
 
     await t.test('frozen for sixty periods', t =>
       survive(t, around, {

@@ -4,10 +4,9 @@
  */
 import t from 'tap';
 import { FaultyPath } from '../harness/faulty-path.ts';
-import { skipUnlessFull, survive, untilShared, type Surroundings } from '../harness/mirror-fault.ts';
+import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
 import { startInstance, totals } from '../harness/mirrored-instances.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
-import { Traffic } from '../harness/traffic.ts';
 
 const timeout = 120_000;
 t.setTimeout(timeout);
@@ -15,13 +14,13 @@ const skip = skipUnlessFull() || skipWithoutRedis();
 
 void t.test('a bad way to Redis', { skip, timeout }, async t => {
   const redis = await startRedisServer(t);
-  const traffic = await Traffic.start(t, 3);
   const [pathOfA, pathOfB] = [await FaultyPath.open(t, redis.port), await FaultyPath.open(t, redis.port)];
-  const start = (name: string, { port }: FaultyPath) =>
-    startInstance(t, { name, redis: { url: `redis://127.0.0.1:${port}` }, backends: traffic.backends });
-  const [a, b] = await Promise.all([start('a', pathOfA), start('b', pathOfB)]);
-  await untilShared([a, b]);
-  const around: Surroundings = { redis: redis.admin, traffic, instances: [a, b] };
+  const around = await startPair(t, redis.admin, (name, backends) => {
+    const { port } = name === 'a' ? pathOfA : pathOfB;
+    return startInstance(t, { name, redis: { url: `redis://127.0.0.1:${port}` }, backends });
+  });
+  const { traffic } = around;
+  const [a] = around.instances;
 
   await t.test('500 ms slow, which is longer than an exchange may take: local as long as it lasts', t =>
     survive(t, around, {

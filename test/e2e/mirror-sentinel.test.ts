@@ -5,15 +5,15 @@
 import t, { type Test } from 'tap';
 import {
   skipUnlessFull,
+  startPair,
   underLoad,
   undisturbed,
-  untilShared,
   type Surroundings,
 } from '../harness/mirror-fault.ts';
 import { proveSharing, startByFlags, type Instance } from '../harness/mirrored-instances.ts';
 import { startRedisSentinel, type RedisSentinel } from '../harness/redis-sentinel.ts';
 import { skipWithoutRedis, type RedisServer } from '../harness/redis-server.ts';
-import { now, Traffic } from '../harness/traffic.ts';
+import { now } from '../harness/traffic.ts';
 import { pause } from '../harness/until.ts';
 
 const timeout = 120_000;
@@ -67,21 +67,16 @@ void t.test('through a Redis with Sentinels', { skip, timeout }, async t => {
   const sentinel = await startRedisSentinel(t);
   const { topology } = sentinel.connection;
   if (topology.kind !== 'sentinel') throw new Error('no Sentinels');
-  const traffic = await Traffic.start(t, 3);
   const nodes = topology.nodes.map(({ host, port }) => `${host}:${port}`).join(',');
-  const start = (name: string): Promise<Instance> =>
-    startByFlags(t, {
-      name,
-      redis: `redis+sentinel://${nodes}/${topology.master}`,
-      backends: traffic.backends,
-    });
-  const [a, b] = await Promise.all([start('a'), start('b')]);
-  const instances = [a, b] as const;
-  await untilShared(instances);
-  await proveSharing(t, { redis: sentinel.master.admin, traffic }, a, b);
+  const redis = `redis+sentinel://${nodes}/${topology.master}`;
+  const around = await startPair(t, sentinel.master.admin, (name, backends) =>
+    startByFlags(t, { name, redis, backends }),
+  );
+  const [a, b] = around.instances;
+  await proveSharing(t, around, a, b);
 
   await t.test('the replica is made the master, and the old one lives on', async t => {
-    await survivesFailover(t, sentinel, { traffic, instances }, () => sentinel.failOver());
+    await survivesFailover(t, sentinel, around, () => sentinel.failOver());
   });
 
   await t.test('the new master dies, and the old one takes over again', async t => {
@@ -90,6 +85,6 @@ void t.test('through a Redis with Sentinels', { skip, timeout }, async t => {
     while ((await master.admin.role())[0] !== 'slave') await pause(20);
     while (!(await master.admin.info('replication')).includes('master_link_status:up')) await pause(20);
     const exchanged = { ...sentinel, master: replica, replica: master };
-    await survivesFailover(t, exchanged, { traffic, instances }, () => replica.kill());
+    await survivesFailover(t, exchanged, around, () => replica.kill());
   });
 });

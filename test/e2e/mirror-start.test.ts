@@ -3,7 +3,7 @@
  * once why they share nothing, and share as soon as it can be had. Real processes throughout.
  */
 import t, { type Test } from 'tap';
-import { skipUnlessFull, survive, undisturbed, untilShared } from '../harness/mirror-fault.ts';
+import { skipUnlessFull, startPair, survive, undisturbed, untilShared } from '../harness/mirror-fault.ts';
 import {
   lineAfter,
   PERIOD_MS,
@@ -85,10 +85,11 @@ void t.test('rights that are taken away', { skip, timeout }, async t => {
   const { admin } = redis;
   const user = (...rules: string[]): Promise<unknown> => admin.call('ACL', 'SETUSER', 'lb4', ...rules);
   await user('on', `>${SECRET}`, '~lb4:*', '&lb4:*', '+@all');
-  const traffic = await Traffic.start(t, 3);
-  const instances = await startTwo(t, traffic, `redis://lb4:${SECRET}@127.0.0.1:${redis.port}`);
-  await untilShared(instances);
-  const around = { redis: admin, traffic, instances };
+  const url = `redis://lb4:${SECRET}@127.0.0.1:${redis.port}`;
+  const around = await startPair(t, admin, (name, backends) =>
+    startInstance(t, { name, redis: { url }, backends }),
+  );
+  const { instances } = around;
   const disconnect = (): Promise<unknown> => admin.call('CLIENT', 'KILL', 'USER', 'lb4');
 
   await t.test('a new password: nothing happens until they connect anew', async t => {

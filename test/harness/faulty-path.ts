@@ -6,6 +6,7 @@
  * is sent is not answered. Ends with the test.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { pause } from './until.ts';
 
 export class FaultyPath {
   readonly #server: Server;
@@ -58,7 +59,7 @@ export class FaultyPath {
     if (this.#isCut) from.pause();
     let last = Promise.resolve();
     from.on('data', bytes => {
-      const arrived = this.#delayMs === 0 ? undefined : sleep(this.#delayMs);
+      const arrived = this.#delayMs === 0 ? undefined : pause(this.#delayMs);
       last = last.then(() => arrived).then(() => void to.write(bytes));
     });
     from.on('error', () => undefined);
@@ -67,8 +68,4 @@ export class FaultyPath {
       void last.then(() => to.destroy());
     });
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms));
 }

@@ -14,7 +14,8 @@ import {
   type RedisReader,
   wantLines,
 } from './mirrored-instances.ts';
-import { now, type Load, type Quickness, type Traffic } from './traffic.ts';
+import type { TcpAddress } from '../../src/support/address.ts';
+import { now, Traffic, type Load, type Quickness } from './traffic.ts';
 import { pause } from './until.ts';
 
 export interface Surroundings {
@@ -62,6 +63,19 @@ const loadOn = (instances: readonly Instance[]): Load => ({
   lifeMs: 200,
   seed: 1,
 });
+
+/** Three backends without clients, and two instances before them, which share; `start` makes each of these. */
+export async function startPair(
+  t: Test,
+  redis: RedisReader,
+  start: (name: string, backends: readonly TcpAddress[]) => Promise<Instance>,
+): Promise<Surroundings> {
+  const traffic = await Traffic.start(t, 3);
+  const { backends } = traffic;
+  const instances = await Promise.all([start('a', backends), start('b', backends)]);
+  await untilShared(instances);
+  return { redis, traffic, instances };
+}
 
 /** Resolves when all have said that they share. */
 export async function untilShared(instances: readonly Instance[]): Promise<void> {

@@ -91,7 +91,7 @@ const STALLED = ['mirrorLocal timeout', 'mirrorLocal nameTaken'];
 
 /**
  * Wants these lines of the mirror and no others, from the line of this number on. Where the machine stood still for
- * half of what is believed, an instance may truly have been local for a while, and may say so besides.
+ * a period, an instance may truly have been local for a while, and may say so besides.
  */
 export async function wantLines(
   t: Test,

@@ -12,6 +12,7 @@ import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TcpAddress } from '../../src/support/address.ts';
 import { seeded } from '../strategies/fakes.ts';
+import { pause } from './until.ts';
 
 export interface Load {
   readonly targets: readonly TcpAddress[];
@@ -141,7 +142,7 @@ class TrafficThread {
     const exponential = (mean: number): number => -Math.log(1 - random()) * mean;
     for (let at = now(); ; at += exponential(1000 / ratePerSecond)) {
       const waitMs = at - now();
-      if (waitMs > 0) await new Promise(resolve => setTimeout(resolve, waitMs));
+      if (waitMs > 0) await pause(waitMs);
       if (number !== this.#loadNumber) return;
       const target = targets[Math.floor(random() * targets.length)];
       const staysMs = exponential(lifeMs);
