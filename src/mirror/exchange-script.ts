@@ -98,6 +98,9 @@ local known = said[1] and said[3]
 if known and said[1] ~= owner then return {'nameTaken'} end
 local late = said[1] == owner and number <= tonumber(said[2])
 local unseenBefore = known and tonumber(said[4]) or 0
+-- Is the caller a member afterwards, and for how long?
+local stays = late and known or not (late or leaving)
+if late and known then lease = tonumber(said[3]) end
 
 -- The totals so far.
 local kept = redis.call('HMGET', state, 'figures', 'epoch', 'unseen', 'totals')
@@ -152,7 +155,7 @@ end
 if not isWhole or epoch ~= knownEpoch or ageMs >= shortest or ageMs < 0 then look() end
 
 local anew = #gone > 0 or not isWhole
-  or not late and not (known and amListed and (isSame or backends == saidBackends))
+  or not late and (leaving or not (known and amListed and (isSame or backends == saidBackends)))
 version = version or now
 pace = isWhole and pace * math.exp(-math.max(now - paced, 0) / AVERAGED_MS) or 0
 
@@ -233,7 +236,7 @@ if anew then
   end
   totals = encode(all)
   members = #others
-  if late and known or not (late or leaving) then members = members + 1 end
+  if stays then members = members + 1 end
 end
 local isTelling = pace <= math.min(MOST_CHANGES, MOST_MESSAGES / members)
 
@@ -266,7 +269,8 @@ if anew or not late then
         'backends', backends, 'counts', counts)
     elseif ARGV[5] ~= said[3] then
       redis.call('HSET', own, 'number', ARGV[4], 'unseen', ARGV[6], 'lease', ARGV[5], 'counts', counts)
-    elseif #places > 0 or unseen ~= unseenBefore then
+    elseif anew or #places > 0 or unseen ~= unseenBefore then
+      -- Summed up anew, nobody has looked for what changed.
       redis.call('HSET', own, 'number', ARGV[4], 'unseen', ARGV[6], 'counts', counts)
     else
       redis.call('HSET', own, 'number', ARGV[4])
@@ -306,7 +310,7 @@ if anew or not late then
 
   -- Twice the longest lease, so that these are not renewed each time.
   local shorter, longer = shortest, longest
-  if not leaving then shorter, longer = math.min(lease, shortest), math.max(lease, longest) end
+  if stays then shorter, longer = math.min(lease, shortest), math.max(lease, longest) end
   local isEnding = anew or shorter < shortest or longer > longest or ends - now < longer or ends - now > 2 * longer
   if isEnding then shortest, longest, ends = math.min(shorter, longer), longer, now + 2 * longer end
   if isChanged or isDue or isEnding or many then

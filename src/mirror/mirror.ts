@@ -138,9 +138,8 @@ export class Mirror {
       isTelling ||= upstream.isTelling;
     }
     const { periodMs } = this.#settings;
-    const delayMs = isTelling
-      ? between(LOOK_MS, periodMs / LOOKS_PER_PERIOD.telling)
-      : periodMs / LOOKS_PER_PERIOD.notTelling;
+    const seldom = Math.max(LOOK_MS.min, periodMs / LOOKS_PER_PERIOD.notTelling);
+    const delayMs = isTelling ? between(LOOK_MS, periodMs / LOOKS_PER_PERIOD.telling) : seldom;
     this.#cancelLook = this.#deps.setTimer(() => this.#look(), delayMs);
   }
 

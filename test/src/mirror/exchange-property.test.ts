@@ -76,9 +76,14 @@ void t.test(
         const hub = new MemoryHub({ now: () => 1_000 });
         let number = 0;
         const last = new Map<string, ReadonlyMap<string, number>>();
-        for (const [instance, owner, isLate, step] of history) {
-          number += isLate ? 0 : 1;
-          const who = { upstream, instance, owner, number: isLate ? number - 1 : number };
+        for (const [at, [instance, owner, isLate, step]] of history.entries()) {
+          // Who is late comes before the last one who was not; no number is there twice.
+          if (!isLate) number += 1_000;
+          const who = {
+            ...{ upstream, instance, number: isLate ? number - 1_000 + at + 1 : number },
+            // No two processes have the same one.
+            owner: `${instance}-${owner}`,
+          };
           if (step.kind === 'publish' || step.kind === 'nudge') {
             const counts = new Map(step.kind === 'publish' ? step.counts : last.get(instance));
             if (step.kind === 'nudge') counts.set(step.backend, (counts.get(step.backend) ?? 0) + 1);
