@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { startBackend } from '../harness/backend.ts';
+import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 import { formatAddress } from '../../src/support/address.ts';
@@ -17,8 +18,10 @@ function file(name: string, content: string | Buffer): string {
   return path;
 }
 
-const lb4 = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-  runProgram(process.execPath, [LB4, ...args], { env: { ...process.env, ...env }, timeoutMs: 20_000 });
+/** In a process of its own. */
+const started = (args: readonly string[]) =>
+  runProgram(process.execPath, [LB4, ...args], { timeoutMs: 20_000 });
+const lb4 = startCommandLine(t);
 
 const VALID = `
 listeners: [{ name: web, bind: "127.0.0.1:0", upstream: app }]
@@ -63,6 +66,8 @@ void t.test(
       t.equal(stderr.trimEnd().split('\n').length, 1, 'one line');
       t.equal(stdout, '');
     }
+    const [[args] = [[]]] = cases;
+    t.match(await started(args), { ...(await lb4(args)), code: 2 }, 'and as a process it exits so');
   },
 );
 
@@ -111,7 +116,7 @@ void t.test('check prints every problem with its place, and exits 78', async t =
       '      - { address: 10.0.0.1:80, weight: -1 }',
     ].join('\n'),
   );
-  const { code, stdout, stderr } = await lb4(['check', '-c', path]);
+  const { code, stdout, stderr } = await started(['check', '-c', path]);
   t.equal(code, 78);
   t.equal(stdout, '');
   const lines = stderr.trimEnd().split('\n');
@@ -133,10 +138,10 @@ void t.test('check says that a valid file is valid, and exits 0', async t => {
 
 void t.test('an address in use: exit 69 naming it', async t => {
   const taken = formatAddress((await startBackend(t)).address);
-  const { code, stderr } = await lb4(['-b', '127.0.0.1:81', '-l', taken, '--log-format', 'text']);
+  const { code, stderr } = await started(['-b', '127.0.0.1:81', '-l', taken, '--log-format', 'text']);
   t.equal(code, 69);
   t.match(stderr, new RegExp(`cannot listen on ${taken}`));
-  const demo = await lb4(['demo', '-l', taken]);
+  const demo = await started(['demo', '-l', taken]);
   t.equal(demo.code, 69);
   t.match(demo.stderr, new RegExp(`cannot listen on ${taken}`));
 });
@@ -165,13 +170,13 @@ void t.test('help and version go to stdout, exit 0, and help fits 80 columns', a
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
-  t.equal((await lb4(['--version'])).stdout, `${version}\n`);
+  t.equal((await started(['--version'])).stdout, `${version}\n`);
 });
 
 void t.test('the pid file holds the pid while lb4 runs', async t => {
   const path = join(folder, 'lb4.pid');
   const process = await startLb4(t, ['-b', '127.0.0.1:81', '--health', 'off', '--pid-file', path]);
-  const second = await lb4(['-b', '127.0.0.1:81', '-l', process.address, '--pid-file', path]);
+  const second = await started(['-b', '127.0.0.1:81', '-l', process.address, '--pid-file', path]);
   t.equal(second.code, 69, 'a second start on the same address fails');
   t.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
   t.equal(await process.stop(), 0);

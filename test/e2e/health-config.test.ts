@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { connectClient } from '../harness/client.ts';
-import { LB4, startLb4 } from '../harness/lb4-process.ts';
-import { runProgram } from '../harness/programs.ts';
+import { startCommandLine } from '../harness/command-line.ts';
+import { startLb4 } from '../harness/lb4-process.ts';
 
 /** An HTTP backend whose answer to checks the test sets. */
 async function startHttpBackend(t: Test, name: string) {
@@ -92,12 +92,9 @@ ${bad.map(([name, ca]) => `  - { name: ${name}, backends: ["127.0.0.1:81"], heal
       `got ${join(folder, ca)} (${found})`,
   );
   // From elsewhere: the file's own folder counts.
-  const options = { env: process.env, timeoutMs: 20_000 };
-  const lb4 = (args: readonly string[]) => runProgram(process.execPath, [LB4, ...args], options);
-  const [run, check] = await Promise.all([
-    lb4(['run', '-c', path, '--log-format', 'text']),
-    lb4(['check', '-c', path]),
-  ]);
+  const lb4 = startCommandLine(t);
+  const run = await lb4(['run', '-c', path, '--log-format', 'text']);
+  const check = await lb4(['check', '-c', path]);
   t.equal(run.code, 78);
   t.equal(run.stderr.replace(/^\S+Z /, ''), `error ${problems[0]}\n`, 'the first one ends it');
   t.equal(run.stdout, '');

@@ -1,11 +1,9 @@
 /** The mirror's configuration as the command line takes it: exit codes, places, and never a password. */
 import { join } from 'node:path';
 import t from 'tap';
-import { LB4 } from '../harness/lb4-process.ts';
-import { runProgram } from '../harness/programs.ts';
+import { startCommandLine } from '../harness/command-line.ts';
 
-const lb4 = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-  runProgram(process.execPath, [LB4, ...args], { env: { ...process.env, ...env }, timeoutMs: 20_000 });
+const lb4 = startCommandLine(t);
 
 const config = (redis: string): string => `
 listeners: [{ name: web, bind: "127.0.0.1:0", upstream: app }]

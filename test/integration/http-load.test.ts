@@ -70,42 +70,22 @@ async function start(t: Test, strategy: string) {
 
 for (const [strategy, promise] of Object.entries(PROMISES)) {
   void t.test(
-    `ab through ${strategy}: ${REQUESTS} connections, none fails`,
-    { skip: skipWithout('ab') },
+    `ab and hey through ${strategy}: ${REQUESTS} connections, ${REQUESTS} requests, none fails`,
+    { skip: skipWithout('ab', 'hey') },
     async t => {
       const { backends, lb4 } = await start(t, strategy);
-      const ab = await runProgram('ab', [
-        '-q',
-        '-n',
-        `${REQUESTS}`,
-        '-c',
-        `${CLIENTS}`,
-        `http://${lb4.address}/`,
-      ]);
+      const load = ['-n', `${REQUESTS}`, '-c', `${CLIENTS}`, `http://${lb4.address}/`];
+      const ab = await runProgram('ab', ['-q', ...load]);
       t.match(ab.stdout, new RegExp(`Complete requests:\\s+${REQUESTS}\n`));
       t.match(ab.stdout, /Failed requests:\s+0\n/);
       t.notMatch(ab.stdout, /Non-2xx|Write errors:\s+[1-9]/);
       promise(t, await backends.served());
-      t.equal(await lb4.stop(), 0);
-    },
-  );
 
-  void t.test(
-    `hey through ${strategy}: ${REQUESTS} requests, none fails`,
-    { skip: skipWithout('hey') },
-    async t => {
-      const { backends, lb4 } = await start(t, strategy);
-      const hey = await runProgram('hey', [
-        '-n',
-        `${REQUESTS}`,
-        '-c',
-        `${CLIENTS}`,
-        `http://${lb4.address}/`,
-      ]);
+      const hey = await runProgram('hey', load);
       t.match(hey.stdout, new RegExp(`\\[200\\]\\s+${REQUESTS} responses`));
       t.notMatch(hey.stdout, /Error distribution/);
       const total = (await backends.served()).reduce((sum, count) => sum + count, 0);
-      t.equal(total, REQUESTS);
+      t.equal(total, 2 * REQUESTS);
       t.equal(await lb4.stop(), 0);
     },
   );
