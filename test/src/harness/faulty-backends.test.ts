@@ -133,13 +133,14 @@ void t.test('one that drips answers byte by byte', async t => {
 void t.test('one that flaps refuses and serves in turn on the same port', async t => {
   const backend = await startFaultyBackend(t, { flap: 60 });
   const seen: string[] = [];
-  const from = performance.now();
-  while (performance.now() - from < 400) {
+  const deadline = performance.now() + 10_000;
+  while (seen.length < 4 && performance.now() < deadline) {
     const how = await tryConnect(t, backend.address);
-    if (how !== seen.at(-1)) seen.push(how);
+    // What stood in the backlog when the listener went is reset: neither served nor refused.
+    if (how !== 'ECONNRESET' && how !== seen.at(-1)) seen.push(how);
     await pause(5);
   }
-  t.same(seen.slice(0, 4), ['connected', 'ECONNREFUSED', 'connected', 'ECONNREFUSED']);
+  t.same(seen, ['connected', 'ECONNREFUSED', 'connected', 'ECONNREFUSED']);
 });
 
 void t.test('one with a limit serves that many at a time, the others afterwards', async t => {
