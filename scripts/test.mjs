@@ -5,9 +5,9 @@
  * `LB4_TEST_TRIES=3 npm test` tries a file that fails up to three times: .ci/run does, on a machine it shares.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 const TAP = 'node_modules/tap/dist/esm/run.mjs';
 /** In all, for a file that fails. More than one is for machines whose neighbours take them the time that tests rely on. */
@@ -37,27 +37,18 @@ if (chosen.length > 0) {
 
 /** Runs test files without coverage; what failed is tried again while there are tries, and that is said. */
 function runFiles(files, triesLeft = TRIES - 1) {
-  process.env.LB4_TEST_FILES = files.join(' ');
-  const results = join(mkdtempSync(join(tmpdir(), 'lb4-test-')), 'all.tap');
-  const status = spawn(TAP, [
-    '--disable-coverage',
-    '--timeout=0',
-    `--output-file=${results}`,
-    'scripts/test-files.mjs',
-  ]);
-  const failed = status === 0 ? [] : failedIn(results);
-  rmSync(dirname(results), { recursive: true });
+  const folder = mkdtempSync(join(tmpdir(), 'lb4-test-'));
+  const failures = join(folder, 'failures');
+  writeFileSync(failures, '');
+  Object.assign(process.env, { LB4_TEST_FILES: files.join(' '), LB4_TEST_FAILURES: failures });
+  const status = spawn(TAP, ['--disable-coverage', '--timeout=0', 'scripts/test-files.mjs']);
+  const failed = readFileSync(failures, 'utf8').split('\n').filter(Boolean);
+  rmSync(folder, { recursive: true });
   if (status === 0) return;
   // A run that ended without naming a file is no matter of bad luck.
   if (triesLeft < 1 || failed.length === 0) fail('tap', status);
   process.stderr.write(`npm test: failed, and tried again: ${failed.join(' ')}\n`);
   runFiles(failed, triesLeft - 1);
-}
-
-/** The files that a run calls not ok, one level below test-files.mjs: `    not ok 12 - dist/test/….test.js # time=…`. */
-function failedIn(results) {
-  const lines = readFileSync(results, 'utf8').matchAll(/^ {4}not ok \d+ - (dist\/test\/\S+\.test\.js)/gm);
-  return [...new Set([...lines].map(([, file]) => file))];
 }
 
 function run(what, script, args) {
