@@ -4,6 +4,8 @@
  *
  * What is promised is the average of the simulation over `SEEDS` seeds, with the same parameters and for the same
  * time. A real run is a single one of them, so it may be worse by three standard deviations of what these seeds gave.
+ * Where the machine stood still for a period meanwhile, instances were local for a while, which the simulation does not
+ * know of: then they are held to what is promised without sharing.
  */
 import { skipUnlessFull, untilShared } from '../harness/mirror-fault.ts';
 import { lineAfter, startInstance, wantLines } from '../harness/mirrored-instances.ts';
@@ -75,32 +77,41 @@ void t.test('four instances before ten backends', { skip, timeout }, async t => 
   const targets = instances.map(({ target }) => target);
   await traffic.load({ targets, ratePerSecond: scenario.ratePerS, lifeMs: LIFE_MS, seed: 1 });
   const beganAt = now();
-  const measure = async (): Promise<number> => {
+  const measure = async (): Promise<{ figure: number; stalledMs: number }> => {
     await pause(WARM_UP_MS);
-    const from = now();
+    const [from, to] = [now(), now() + MEASURED_MS];
     await pause(MEASURED_MS);
-    return traffic.imbalance(from, now());
+    const stalledMs = await traffic.stall(from - WARM_UP_MS, to);
+    return { figure: await traffic.imbalance(from, to), stalledMs };
   };
   const inWords = (figure: number, { mean, most }: Promised): string =>
     `${figure.toFixed(3)}; promised ${mean.toFixed(3)} on average, at most ${most.toFixed(3)}`;
 
   await t.test('they hold what sharing promises', async t => {
-    const figure = await measure();
-    t.ok(figure <= shared.most, inWords(figure, shared));
-    t.ok(
-      figure - 1 <= LEAVES * (local.mean - 1),
-      `clearly better than without sharing, which promises ${local.mean.toFixed(3)}`,
-    );
-    for (const instance of instances) await wantLines(t, traffic, instance, ['mirrorShared']);
+    const { figure, stalledMs } = await measure();
+    if (stalledMs > PERIOD_MS) {
+      t.comment(`${inWords(figure, shared)}; but the machine stood still for ${stalledMs.toFixed(0)} ms`);
+      t.ok(figure <= local.most, inWords(figure, local));
+    } else {
+      t.ok(figure <= shared.most, inWords(figure, shared));
+      t.ok(
+        figure - 1 <= LEAVES * (local.mean - 1),
+        `clearly better than without sharing, which promises ${local.mean.toFixed(3)}`,
+      );
+    }
+    for (const instance of instances) {
+      await wantLines(t, traffic, instance, ['mirrorShared'], { periodMs: PERIOD_MS });
+    }
   });
 
   await t.test('Redis is killed: they hold what is promised without sharing', async t => {
     await redis.kill();
     await Promise.all(instances.map(instance => lineAfter(instance, 0, 'mirrorLocal')));
-    const figure = await measure();
+    const { figure } = await measure();
     t.ok(figure <= local.most, inWords(figure, local));
     for (const instance of instances) {
-      await wantLines(t, traffic, instance, ['mirrorShared', 'mirrorLocal unreachable']);
+      const expected = ['mirrorShared', 'mirrorLocal unreachable'];
+      await wantLines(t, traffic, instance, expected, { periodMs: PERIOD_MS });
     }
   });
 
