@@ -12,7 +12,7 @@ import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
-import { createMirror } from './create-mirror.ts';
+import type { MirrorMaking } from './create-mirror.ts';
 import type { ListenerView, WorkerView } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
@@ -270,7 +270,7 @@ export class LoadBalancer {
         setTimer: setUnrefTimer,
         publish: snapshot => data.apply(snapshot),
       });
-      const mirror = createMirror(this.#config, {
+      const mirror = await mirrorFor(this.#config, {
         ...{ shared, events, random, now: clocks.now, baseDir },
         hasBackend: (upstream, backend) => control.hasBackend(upstream, backend),
       });
@@ -291,6 +291,13 @@ export class LoadBalancer {
   #expectNotStopped(): void {
     if (this.#state === 'stopped') throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
   }
+}
+
+/** Loads the client of Redis only where there is one: it takes a tenth of a second, and 8 MB. */
+async function mirrorFor(config: Config, making: MirrorMaking): Promise<Mirror | undefined> {
+  if (config.redis === undefined) return undefined;
+  const { createMirror } = await import('./create-mirror.ts');
+  return createMirror(config, making);
 }
 
 /** What the data plane tells: events, and news for control. */
