@@ -25,8 +25,9 @@ const steps = [
   ['chart of slow start', process.execPath, ['dist/scripts/plot-slow-start.js', '--check']],
   ['chart of many instances', process.execPath, ['dist/scripts/plot-many-instances.js', '--check']],
 ];
-/** As many at a time as there are cores; each says what it has to say when it is over. */
+
 const failed = [];
+// As many at a time as there are cores; each says what it has to say when it is over.
 await Promise.all(Array.from({ length: availableParallelism() }, work));
 // By themselves: they go by the time that things take.
 if (!process.argv.includes('--static')) {
