@@ -99,7 +99,7 @@ export function parseReply(
   if (word !== 'totals' || !isFlag(unknown) || !isFlag(telling)) return undefined;
   if (!isCount(version) || !isCount(unseen) || !isCount(ageMs) || !Buffer.isBuffer(epoch)) return undefined;
   const roster = decodeRoster(epoch.toString(), names, known);
-  const sums = decodeTotals(totals, roster);
+  const sums = roster && decodeTotals(totals, roster.backends);
   if (roster === undefined || sums === undefined) return undefined;
   const answer: Totals = {
     kind: 'totals',
@@ -151,15 +151,9 @@ function decodeRoster(
   return { epoch, list, backends, others: others.map(name => name.toString()) };
 }
 
-function decodeTotals(totals: unknown, roster: Roster | undefined): Map<string, number> | undefined {
-  if (!Buffer.isBuffer(totals) || totals.length !== 4 * (roster?.backends.length ?? NaN)) return undefined;
-  const sums = new Map<string, number>();
-  let at = 0;
-  for (const name of roster?.backends ?? []) {
-    sums.set(name, totals.readUInt32BE(at));
-    at += 4;
-  }
-  return sums;
+function decodeTotals(totals: unknown, backends: readonly string[]): Map<string, number> | undefined {
+  if (!Buffer.isBuffer(totals) || totals.length !== 4 * backends.length) return undefined;
+  return new Map(backends.map((name, i) => [name, totals.readUInt32BE(4 * i)]));
 }
 
 function isFlag(value: unknown): value is 0 | 1 {
