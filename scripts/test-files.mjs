@@ -8,8 +8,8 @@ import { appendFileSync } from 'node:fs';
 import t from 'tap';
 
 const TIMEOUT_S = 120;
-/** One for each core of the smallest machine we test on; every file binds ports of its own. */
-t.jobs = 2;
+// As .taprc has it.
+t.jobs = Number(process.env.TAP_JOBS);
 
 for (const file of process.env.LB4_TEST_FILES.split(' ')) {
   // The hooks come by NODE_OPTIONS, whatever `env` says here.

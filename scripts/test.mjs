@@ -17,10 +17,13 @@ const OTHERS = ['bench', 'docs', 'e2e', 'integration', 'sim', 'src'];
 
 const chosen = process.argv.slice(2);
 if (chosen.length > 0) {
-  runFiles(chosen.flatMap(path => (path.endsWith('.js') ? [path] : testsIn(path))));
+  runUntilPassed(
+    chosen.flatMap(path => (path.endsWith('.js') ? [path] : testsIn(path))),
+    bare,
+  );
 } else {
-  runCovered(COVERED.flatMap(testsOf));
-  run('coverage of strategies/ and pool/', 'node_modules/c8/bin/c8.js', [
+  runUntilPassed(COVERED.flatMap(testsOf), covered);
+  const report = spawn('node_modules/c8/bin/c8.js', [
     'report',
     '--temp-directory=.tap/coverage',
     '--include=strategies/**',
@@ -32,21 +35,29 @@ if (chosen.length > 0) {
     '--100',
     '--reporter=text',
   ]);
-  runFiles(OTHERS.flatMap(testsOf));
+  if (report !== 0) fail('coverage of strategies/ and pool/', report);
+  runUntilPassed(OTHERS.flatMap(testsOf), bare);
 }
 
-/** Runs test files with coverage. All of them again if one fails: coverage is that of one run. */
-function runCovered(files, triesLeft = TRIES - 1) {
-  const status = spawn(TAP, files);
-  if (status === 0) return;
-  if (triesLeft < 1) fail('tap over strategies/ and pool/', status);
-  process.stderr.write('npm test: failed, and tried again: strategies/ and pool/\n');
-  runCovered(files, triesLeft - 1);
-}
-
-/** Runs test files without coverage; what failed is tried again while there are tries, and that is said. */
-function runFiles(files, triesLeft = TRIES - 1) {
+/** Runs test files until all have passed, or for the last time; what failed is tried again, and that is said. */
+function runUntilPassed(files, run, triesLeft = TRIES - 1) {
   if (files.length === 0) fail(`no test file in ${chosen.join(' ')}:`, 1);
+  const { status, failed } = run(files);
+  if (status === 0) return;
+  // A run that ended without naming a file is no matter of bad luck.
+  if (triesLeft < 1 || failed.length === 0) fail('tap', status);
+  process.stderr.write(`npm test: failed, and tried again: ${failed.join(' ')}\n`);
+  runUntilPassed(failed, run, triesLeft - 1);
+}
+
+/** With coverage, which is that of one run: so all count as failed if one has. */
+function covered(files) {
+  const status = spawn(TAP, files);
+  return { status, failed: files };
+}
+
+/** Without coverage. */
+function bare(files) {
   const folder = mkdtempSync(join(tmpdir(), 'lb4-test-'));
   const failures = join(folder, 'failures');
   writeFileSync(failures, '');
@@ -54,16 +65,7 @@ function runFiles(files, triesLeft = TRIES - 1) {
   const status = spawn(TAP, ['--disable-coverage', '--timeout=0', 'scripts/test-files.mjs']);
   const failed = readFileSync(failures, 'utf8').split('\n').filter(Boolean);
   rmSync(folder, { recursive: true });
-  if (status === 0) return;
-  // A run that ended without naming a file is no matter of bad luck.
-  if (triesLeft < 1 || failed.length === 0) fail('tap', status);
-  process.stderr.write(`npm test: failed, and tried again: ${failed.join(' ')}\n`);
-  runFiles(failed, triesLeft - 1);
-}
-
-function run(what, script, args) {
-  const status = spawn(script, args);
-  if (status !== 0) fail(what, status);
+  return { status, failed };
 }
 
 function spawn(script, args) {

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import { get } from 'node:http';
 import t from 'tap';
-import { bare } from '../harness/bare-threads.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import { until } from '../harness/until.ts';
@@ -21,7 +20,8 @@ void t.test(
   'the demo prints what to try, balances over three named backends and shows where sessions went',
   async t => {
     const child = spawn(
-      ...bare(process.execPath, [LB4, 'demo', '--listen', '127.0.0.1:0', '--strategy', 'roundrobin']),
+      process.execPath,
+      [LB4, 'demo', '--listen', '127.0.0.1:0', '--strategy', 'roundrobin'],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
 
-import { bare } from '../harness/bare-threads.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
@@ -51,16 +50,8 @@ for (const { what, args, workers, reason } of CASES) {
 
   void t.test(`${what}, asking for epoll is an error that says why`, { skip }, async t => {
     const child = spawn(
-      ...bare(process.execPath, [
-        ...(args ?? []),
-        LB4,
-        '-b',
-        '127.0.0.1:1',
-        '-l',
-        '127.0.0.1:0',
-        '--engine',
-        'epoll',
-      ]),
+      process.execPath,
+      [...(args ?? []), LB4, '-b', '127.0.0.1:1', '-l', '127.0.0.1:0', '--engine', 'epoll'],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     let said = '';

@@ -6,7 +6,8 @@ import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { TcpAddress } from '../../src/support/address.ts';
-import { skipUnlessFull, startPair, survive, untilShared } from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { startPair, survive, untilShared } from '../harness/mirror-fault.ts';
 import {
   startInstance,
   totals,

@@ -3,7 +3,8 @@
  * the counts is away, and notice nothing. Real processes throughout.
  */
 import t from 'tap';
-import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { startPair, survive } from '../harness/mirror-fault.ts';
 import { proveSharing, startByFlags } from '../harness/mirrored-instances.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { skipWithoutRedis } from '../harness/redis-server.ts';

@@ -3,7 +3,8 @@
  * says it once, and when it is over they share again by themselves. Real processes throughout.
  */
 import t from 'tap';
-import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { startPair, survive } from '../harness/mirror-fault.ts';
 import {
   lineAfter,
   PERIOD_MS,

@@ -3,7 +3,8 @@
  * processes and a real Redis.
  */
 import t, { type Test } from 'tap';
-import { FULL, skipUnlessFull, untilShared } from '../harness/mirror-fault.ts';
+import { FULL, skipUnlessFull } from '../harness/full-load.ts';
+import { untilShared } from '../harness/mirror-fault.ts';
 import {
   lineAfter,
   PERIOD_MS,

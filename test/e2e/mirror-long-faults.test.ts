@@ -3,7 +3,8 @@
  * clients notice nothing.
  */
 import t from 'tap';
-import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { startPair, survive } from '../harness/mirror-fault.ts';
 import { startInstance } from '../harness/mirrored-instances.ts';
 import { freePort } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';

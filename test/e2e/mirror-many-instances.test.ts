@@ -7,7 +7,8 @@
  * Where the machine stood still for a period meanwhile, instances were local for a while, which the simulation does not
  * know of: then they are held to what is promised without sharing.
  */
-import { skipUnlessFull, untilShared } from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { untilShared } from '../harness/mirror-fault.ts';
 import { lineAfter, startInstance, wantLines } from '../harness/mirrored-instances.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
 import { now, Traffic } from '../harness/traffic.ts';

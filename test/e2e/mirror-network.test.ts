@@ -4,7 +4,8 @@
  */
 import t from 'tap';
 import { FaultyPath } from '../harness/faulty-path.ts';
-import { skipUnlessFull, startPair, survive } from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { startPair, survive } from '../harness/mirror-fault.ts';
 import { startInstance, totals } from '../harness/mirrored-instances.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
 

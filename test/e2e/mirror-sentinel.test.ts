@@ -3,13 +3,8 @@
  * fails over, and notice nothing. Real processes throughout.
  */
 import t, { type Test } from 'tap';
-import {
-  skipUnlessFull,
-  startPair,
-  underLoad,
-  undisturbed,
-  type Surroundings,
-} from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { startPair, underLoad, undisturbed, type Surroundings } from '../harness/mirror-fault.ts';
 import { proveSharing, startByFlags, type Instance } from '../harness/mirrored-instances.ts';
 import { startRedisSentinel, type RedisSentinel } from '../harness/redis-sentinel.ts';
 import { skipWithoutRedis, type RedisServer } from '../harness/redis-server.ts';

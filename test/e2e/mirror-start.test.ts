@@ -3,7 +3,8 @@
  * once why they share nothing, and share as soon as it can be had. Real processes throughout.
  */
 import t, { type Test } from 'tap';
-import { skipUnlessFull, startPair, survive, undisturbed, untilShared } from '../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../harness/full-load.ts';
+import { startPair, survive, undisturbed, untilShared } from '../harness/mirror-fault.ts';
 import {
   lineAfter,
   PERIOD_MS,

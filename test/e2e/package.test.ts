@@ -6,12 +6,11 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
+import { FULL } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-/** Checking Node's own types along with lb4's takes three times as long: .ci/run does it. */
-const FULL = process.env['LB4_TEST_LOAD'] === 'full';
 const npm = (args: string[], cwd: string) =>
   runProgram('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, timeoutMs: 120_000 });
 
@@ -58,6 +57,7 @@ void t.test(
       process.execPath,
       [
         join(root, 'node_modules/typescript/bin/tsc'),
+        // Checking Node's own types along with lb4's takes three times as long.
         ...['--strict', '--skipLibCheck', `${!FULL}`, '--module', 'nodenext', '--target', 'es2022'],
         ...['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node', 'use.ts'],
       ],

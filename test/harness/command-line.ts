@@ -6,6 +6,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { main } from '../../src/cli/program.ts';
 import type { Ran } from './programs.ts';
+import type { Teardown } from './teardown.ts';
 
 const ROLE = 'command-line';
 
@@ -15,18 +16,11 @@ interface Call {
 }
 type Answer = Omit<Ran, 'signal'>;
 
-interface Teardown {
-  teardown(callback: () => unknown): void;
-}
-
 /** Starts the process; the function it returns runs lb4 with these arguments and these variables besides the test's own. */
 export function startCommandLine(
   t: Teardown,
 ): (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Answer> {
-  const child = fork(fileURLToPath(import.meta.url), [ROLE], {
-    execArgv: [],
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
+  const child = fork(fileURLToPath(import.meta.url), [ROLE], { execArgv: [] });
   t.teardown(() => child.kill('SIGKILL'));
   let last: Promise<unknown> = Promise.resolve();
   return (args, env = {}) => {

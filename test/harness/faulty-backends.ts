@@ -10,10 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { TcpAddress } from '../../src/support/address.ts';
 import { FaultyBackend, ownHost, type Behaviour, type Counters } from './faulty-backend.ts';
 import { ended } from './programs.ts';
-
-interface Teardown {
-  teardown(callback: () => unknown): void;
-}
+import type { Teardown } from './teardown.ts';
 
 /** What a test holds of a backend in another process. */
 export interface RemoteBackend {

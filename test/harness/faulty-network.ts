@@ -12,14 +12,12 @@ import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { startDeafBackend } from './backend.ts';
+import { FULL, skipUnlessFull } from './full-load.ts';
 import { command, NetworkNamespace } from './network-namespace.ts';
 import { ended, find } from './programs.ts';
+import type { Teardown } from './teardown.ts';
 import { pause } from './until.ts';
 import type { TcpAddress } from '../../src/support/address.ts';
-
-interface Teardown {
-  teardown(callback: () => unknown): void;
-}
 
 export interface FaultyNetwork {
   readonly front: NetworkNamespace;
@@ -123,7 +121,7 @@ export function networkFaults(): Promise<Available> {
 
 /** For a test's `skip`: false, or why not. Tests of whole balancers take their time, so `.ci/run` asks for them. */
 export async function skipWithoutNetworkFaults(): Promise<string | false> {
-  if (process.env['LB4_TEST_LOAD'] !== 'full') return 'takes half a minute: LB4_TEST_LOAD=full runs it';
+  if (!FULL) return skipUnlessFull();
   const faults = await networkFaults();
   return faults.available ? false : faults.why;
 }

@@ -4,9 +4,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { bare } from './bare-threads.ts';
 import { DATA_PLANE_ENV } from './data-plane.ts';
 import { ended } from './programs.ts';
+import type { Teardown } from './teardown.ts';
 
 export const LB4 = fileURLToPath(new URL('../../bin/lb4.js', import.meta.url));
 
@@ -27,10 +27,6 @@ export interface Lb4Process {
   stop(): Promise<number | null>;
 }
 
-interface Teardown {
-  teardown(callback: () => unknown): void;
-}
-
 /** Starts lb4 with a JSON log, on a port of its own unless `args` say otherwise; resolves when it accepts. */
 export async function startLb4(
   t: Teardown,
@@ -41,7 +37,7 @@ export async function startLb4(
     ? []
     : ['-l', '127.0.0.1:0'];
   const [program = process.execPath, ...before] = options.command ?? [process.execPath, LB4];
-  const child = spawn(...bare(program, [...before, ...args, ...listen, '--log-format', 'json']), {
+  const child = spawn(program, [...before, ...args, ...listen, '--log-format', 'json'], {
     stdio: ['ignore', 'inherit', 'pipe'],
     env: { ...process.env, ...DATA_PLANE_ENV, ...options.env },
   });

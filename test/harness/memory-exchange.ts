@@ -15,7 +15,7 @@ import {
   type Publication,
   type Totals,
 } from '../../src/mirror/exchange.ts';
-import { MOST_CHANGES_TOLD } from '../../src/mirror/exchange-script.ts';
+import { MOST_CHANGES_TOLD, TOMBSTONE_MS } from '../../src/mirror/exchange-script.ts';
 import { TellingPace } from './telling-pace.ts';
 
 type Who = Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>;
@@ -36,8 +36,6 @@ interface UpstreamState {
   readonly pace: TellingPace;
   totals: ReadonlyMap<string, number>;
 }
-
-const TOMBSTONE_MS = 10_000;
 
 export class MemoryHub {
   readonly #now: () => number;

@@ -6,6 +6,7 @@
  * counts, and why, and once that it shares again; after that the totals in Redis are the truth and decide.
  */
 import type { Test } from 'tap';
+import { FULL } from './full-load.ts';
 import {
   lineAfter,
   PERIOD_MS,
@@ -38,13 +39,6 @@ export interface Fault {
   /** How long after its end everybody shares again. */
   readonly healsWithinMs: number;
 }
-
-/** `npm test` is to be quick; .ci/run takes its time. */
-export const FULL = process.env['LB4_TEST_LOAD'] === 'full';
-
-/** For a test's `skip`: false, or why not. */
-export const skipUnlessFull = (): string | false =>
-  FULL ? false : 'takes half a minute: LB4_TEST_LOAD=full runs it';
 
 const PERIODS = FULL ? 15 : 6;
 const WARM_UP_MS = 300;

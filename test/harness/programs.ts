@@ -3,7 +3,6 @@
  *
  * A program that is missing is a visible skip on a laptop and a failure in CI, where `.ci/run` installs it.
  */
-import { bare } from './bare-threads.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:net';
@@ -50,7 +49,7 @@ export function runProgram(
 ): Promise<Ran> {
   const { input = '', env = process.env, timeoutMs = 60_000, cwd } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(...bare(find(program) ?? program, args), {
+    const child = spawn(find(program) ?? program, args, {
       env,
       cwd,
       timeout: timeoutMs,

@@ -6,14 +6,11 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { TcpAddress } from '../../src/support/address.ts';
+import type { Teardown } from './teardown.ts';
 import { now, ROLE, type Answer, type Load, type Order, type Outcome } from './traffic-thread.ts';
 import { pause } from './until.ts';
 
 export { now, type Load, type Outcome } from './traffic-thread.ts';
-
-interface Teardown {
-  teardown(callback: () => unknown): void;
-}
 
 /** How quickly sessions of some time were answered. */
 export interface Quickness {

@@ -7,10 +7,10 @@ import { createLoadBalancer } from '../../src/index.ts';
 import { formatAddress, parseAddress } from '../../src/support/address.ts';
 import { refusingAddress, startBackend } from '../harness/backend.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
+import { FULL } from '../harness/full-load.ts';
 import { until } from '../harness/until.ts';
 
-/** `npm test` is to be quick; .ci/run takes them all. */
-const SESSIONS = process.env['LB4_TEST_LOAD'] === 'full' ? 10_000 : 3_000;
+const SESSIONS = FULL ? 10_000 : 3_000;
 const AT_ONCE = 50;
 
 /** What a client does, by turns; the backend echoes, or does what the first byte says. */

@@ -5,12 +5,11 @@
 import { availableParallelism } from 'node:os';
 import t, { type Test } from 'tap';
 import { DATA_PLANE } from '../harness/data-plane.ts';
+import { FULL } from '../harness/full-load.ts';
 import { startHttpBackends } from '../harness/http-backend.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram, skipWithout } from '../harness/programs.ts';
 
-/** `npm test` is to be quick; .ci/run takes the whole load. */
-const FULL = process.env['LB4_TEST_LOAD'] === 'full';
 const REQUESTS = FULL ? 20_000 : 1_000;
 const CLIENTS = 100;
 

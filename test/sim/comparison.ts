@@ -6,13 +6,10 @@
 import type { StrategyName } from '../../strategies/index.ts';
 import type { Scenario } from './cluster.ts';
 import { mirrored } from './mirror-knowledge.ts';
-import { imbalance, LOCAL_WAYS, LOOSE, ROWS, SEEDS, type Row } from './table.ts';
+import { imbalance, LOCAL_WAYS, ROWS, SEEDS, type Row } from './table.ts';
 
 /** Old news, for lb4: its period is 250 ms unless configured. */
 const PERIOD_MS = 1_000;
-
-/** What sharing may be worse by, as issue 5 has it. */
-export const SLACK = 0.03 + LOOSE;
 
 export interface Compared {
   readonly row: Row;

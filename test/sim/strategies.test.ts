@@ -1,6 +1,6 @@
 /** What `leastconn` gains by sharing, `p2c` and `ewma` gain too; and they lose nothing where nothing is to be had. */
-import { compare, SLACK } from './comparison.ts';
-import { LOOSE, scenarioOf } from './table.ts';
+import { compare } from './comparison.ts';
+import { LOOSE, scenarioOf, SLACK } from './table.ts';
 
 const compared = {
   p2c: await compare('p2c', scenarioOf),

@@ -6,15 +6,17 @@
  * same seed stands for the same clients.
  */
 import { STRATEGIES, type StrategyName } from '../../strategies/index.ts';
+import { FULL } from '../harness/full-load.ts';
 import { Cluster, type CreateKnowledge, type Scenario } from './cluster.ts';
 import { nothing, snapshotAndOwn, snapshotOnly } from './knowledge.ts';
 import { mirrored, polled } from './mirror-knowledge.ts';
 
-/** What LB4_TEST_LOAD=full holds to a table of averages; without it the same claims are made of fewer runs. */
-export const FULL = process.env['LB4_TEST_LOAD'] === 'full';
+/** The claims are about averages: with less than the full load the same ones are made of fewer runs. */
 export const SEEDS = FULL ? 20 : 5;
 /** By how much an average over so few runs may be off. */
 export const LOOSE = FULL ? 0 : 0.1;
+/** What sharing may be worse by, as issue 5 has it. */
+export const SLACK = 0.03 + LOOSE;
 
 /** Everything that ran in the beginning has ended by then, but for a seventh. */
 const LIVES_OF_WARM_UP = 2;

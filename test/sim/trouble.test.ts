@@ -1,6 +1,6 @@
 /** Whatever befalls a cluster, sharing is no worse than local least connections. */
-import { compare, SLACK, type Compared } from './comparison.ts';
-import { LOOSE, ROWS } from './table.ts';
+import { compare, type Compared } from './comparison.ts';
+import { LOOSE, ROWS, SLACK } from './table.ts';
 import { TROUBLES } from './trouble.ts';
 
 /** Where there is much to be gained, what at most may be left of the distance to perfection. */

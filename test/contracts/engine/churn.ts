@@ -4,11 +4,12 @@
 import { readdirSync } from 'node:fs';
 import type { Test } from 'tap';
 
+import { FULL } from '../../harness/full-load.ts';
 import { pause, until } from '../../harness/until.ts';
 import { startBalancer, STOPPED_CLOCK, type CreateEngine, type Joined } from './fixture.ts';
 
 /** The full load takes the epoll engine 16 s on two slow cores. */
-const SESSIONS = process.env['LB4_TEST_LOAD'] === 'full' ? 50_000 : 2000;
+const SESSIONS = FULL ? 50_000 : 2000;
 const AT_ONCE = 100;
 const TIMEOUT_MS = 80_000;
 

@@ -5,7 +5,7 @@ import t from 'tap';
 import type { Change } from '../../../src/mirror/exchange.ts';
 import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
-import { skipUnlessFull } from '../../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../../harness/full-load.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
 import { shareOver } from '../../harness/sharing-instance.ts';
 import { pause } from '../../harness/until.ts';

@@ -5,7 +5,7 @@ import t from 'tap';
 import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { freePort } from '../../harness/programs.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
-import { skipUnlessFull } from '../../harness/mirror-fault.ts';
+import { skipUnlessFull } from '../../harness/full-load.ts';
 import { skipWithoutRedis, type RedisServer } from '../../harness/redis-server.ts';
 import { shareOver, type SharingInstance } from '../../harness/sharing-instance.ts';
 import { pause } from '../../harness/until.ts';

@@ -13,10 +13,10 @@ import { connectTo, join, listen } from '../../../contracts/engine/fixture.ts';
 import { scripts, startBackend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';
 import { newEpollEngine } from '../../../harness/epoll-engine.ts';
+import { FULL } from '../../../harness/full-load.ts';
 import { startEpollProgram, type EpollProgram } from '../../../harness/epoll-program.ts';
 import { pause, until, untilSteady } from '../../../harness/until.ts';
 
-const FULL = process.env['LB4_TEST_LOAD'] === 'full';
 const IDLE_SESSIONS = FULL ? 8000 : 2000;
 const BACKLOG_CLIENTS = 10_000;
 

@@ -1,0 +1,6 @@
+/** `npm test` is to be quick; LB4_TEST_LOAD=full, as .ci/run has it, takes its time: more of everything, and more tests. */
+export const FULL = process.env['LB4_TEST_LOAD'] === 'full';
+
+/** For a test's `skip`: false, or why not. */
+export const skipUnlessFull = (): string | false =>
+  FULL ? false : 'takes half a minute: LB4_TEST_LOAD=full runs it';
