@@ -20,7 +20,7 @@ const CONTROL_AND_ABOVE = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.tap/', 'deploy/', 'coverage/', 'test/fixtures/'] },
+  { ignores: ['dist/', 'node_modules/', '.tap/'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],

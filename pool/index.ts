@@ -1,7 +1,8 @@
 /**
  * What `pool/` offers: the contract and its two implementations.
  *
- * Place: the data plane builds one pool per backend from here; nothing else in `pool/` is imported from outside.
+ * Place: the data plane builds one pool per backend from here; the package exports it as `lb4-balancer/pool`. Nothing
+ * else in `pool/` is imported from outside.
  */
 export type {
   Acquired,

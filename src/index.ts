@@ -1,5 +1,5 @@
 /**
- * lb4 as a library: `import { createLoadBalancer } from 'lb4'`.
+ * lb4 as a library: `import { createLoadBalancer } from 'lb4-balancer'`.
  *
  * The public API, and the only barrel. What is not exported here may change at any time.
  */

@@ -2,7 +2,7 @@
  * The composition root and the library's one object: builds control and data plane from a configuration,
  * starts, drains, stops and describes them, and takes what operators want changed.
  *
- * Place: used by programs (`import { createLoadBalancer } from 'lb4'`) and by the command line alike. The only
+ * Place: used by programs (`import … from 'lb4-balancer'`) and by the command line alike. The only
  * file of the library in which the real clock and the real randomness are named.
  * States: new → starting → running → draining → stopped; to start again, create another one.
  */

@@ -1,7 +1,7 @@
 /**
  * The strategies by the names that the command line and the configuration use: one explicit table.
  *
- * Place: what the picker imports, and the package's export `lb4/strategies`. `load-strategy.ts` adds modules.
+ * Place: what the picker imports, and the package's export `lb4-balancer/strategies`. `load-strategy.ts` adds modules.
  * Invariant: strategies built through `createStrategy` see only candidates of weight 1 and more.
  */
 import { createFirstAvailable } from './first-available.ts';

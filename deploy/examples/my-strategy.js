@@ -8,7 +8,7 @@
  * Given:     candidate.id (its configured address), .weight, .live() (sessions now); context.clientAddress,
  *            context.skip (may be absent); and, as `createStrategy`'s second argument, now() and random().
  *
- * @type {import('lb4/strategies').StrategyFactory}
+ * @type {import('lb4-balancer/strategies').StrategyFactory}
  */
 export function createStrategy(candidates) {
   const nearFirst = candidates.toSorted((a, b) => Number(isNear(b)) - Number(isNear(a)));

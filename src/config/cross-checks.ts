@@ -1,7 +1,6 @@
 /**
  * What the schema cannot see, because it concerns two places at once: names, addresses and backends given
- * twice, listeners whose upstream does not exist, connections to be reused that cannot be, and an engine where it
- * cannot run.
+ * twice, listeners whose upstream does not exist, and an engine where it cannot run.
  *
  * Place: parse.ts runs it beside the schema, on the raw input, so that these problems are reported together
  * with all others. Invariants: never throws, whatever the input; says nothing about what is not well-formed
@@ -39,7 +38,6 @@ export function crossCheck(
     ...unknownUpstreams(listeners, upstreamNames, written),
     ...repeated(listeners.flatMap(boundAddresses), 'an address that no other bind uses'),
     ...upstreams.flatMap(at => repeated(backendIds(at), 'each backend only once')),
-    ...upstreams.flatMap(reuseOfMarkedConnections),
     ...upstreams.flatMap(({ value, path }) => upstreamCrossChecks(value, path)),
     ...engineWithoutWorkers(input),
     ...redisCrossChecks(field(input, 'redis')),
@@ -52,18 +50,6 @@ function engineWithoutWorkers(input: unknown): Finding[] {
   return [
     { path: ['workers'], expected: 'auto or at least 1, because the epoll engine runs in workers only' },
   ];
-}
-
-/** What begins a connection to a backend for one client, and so makes it that client's own. */
-const MARKS = ['sendProxy', 'tls'] as const;
-
-/** Such a connection would show a second client as the first one, whatever the protocol. */
-function reuseOfMarkedConnections({ value, path }: At<unknown>): Finding[] {
-  if (field(field(value, 'pool'), 'reuse') !== true) return [];
-  const marks = MARKS.filter(key => isGiven(field(value, key)));
-  if (marks.length === 0) return [];
-  const expected = `false on an upstream with ${marks.join(' and ')}`;
-  return [{ path: [...path, 'pool', 'reuse'], expected }];
 }
 
 interface At<Value> {
@@ -145,10 +131,6 @@ export function alsoAtText({ alsoAt }: Finding): string {
 
 function one({ value, path }: At<string>): Claim {
   return { keys: [value], path };
-}
-
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== false;
 }
 
 function isPresent<Value>(value: Value | undefined): value is Value {

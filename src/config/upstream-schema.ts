@@ -224,7 +224,7 @@ export const upstream = section({
     reuse: yesOrNo()
       .default(false)
       .describe(
-        'When a client has closed cleanly and nothing is under way, give the connection to another client. Only for protocols without connection state, in which the client speaks first: otherwise one client gets what belongs to another (a login, a transaction, a late answer). See [what can leak](../pool/README.md#reuse-what-can-leak-and-where-it-is-safe). Refused together with `sendProxy` or `tls` of the same upstream.',
+        'When a client has closed cleanly and nothing is under way, give the connection to another client. Only for protocols without connection state, in which the client speaks first: otherwise one client gets what belongs to another (a login, a transaction, a late answer). See [what can leak](../pool/README.md#reuse-what-can-leak-and-where-it-is-safe).',
       ),
   })
     .prefault({})

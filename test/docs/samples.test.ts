@@ -7,13 +7,15 @@ import { loadConfigFile } from '../../src/config/load.ts';
 import { runProgram } from '../harness/programs.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-// Within the package, so that a sample's `from 'lb4'` means this very build.
+// Within the package, so that a sample's `from 'lb4-balancer'` means this very build.
 mkdirSync(join(root, 'dist/samples'), { recursive: true });
 const folder = mkdtempSync(join(root, 'dist/samples/run-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 const documents = [
   'README.md',
+  'pool/README.md',
+  'strategies/README.md',
   ...readdirSync(join(root, 'docs'))
     .filter(name => name.endsWith('.md'))
     .map(name => `docs/${name}`),
@@ -42,7 +44,7 @@ void t.test('configurations in the documents are valid', async t => {
 });
 
 void t.test('programs in the documents run', async t => {
-  const found = samples('js').filter(({ text }) => text.includes("from 'lb4'"));
+  const found = samples('js').filter(({ text }) => /from 'lb4-balancer['/]/.test(text));
   t.ok(found.length > 0);
   for (const [i, { document, text }] of found.entries()) {
     const path = join(folder, `${i}.mjs`);

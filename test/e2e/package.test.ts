@@ -1,5 +1,8 @@
-/** The package as npm delivers it: packed, installed in an empty folder, used as command and as library. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+/**
+ * The package as npm delivers it: packed as README.md says, installed as a command and as a library in folders of
+ * their own, and used. Nothing comes from this clone but the tarball.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,41 +17,67 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const npm = (args: string[], cwd: string) =>
   runProgram('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, timeoutMs: 120_000 });
 
+const folder = mkdtempSync(join(tmpdir(), 'lb4-package-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+let tarball = '';
+let backend = '';
+
+t.before(async () => {
+  backend = formatAddress((await startBackend(t, scripts.echo)).address);
+  const packed = await npm(['pack', '--ignore-scripts', '--pack-destination', folder], root);
+  t.equal(packed.code, 0, packed.stderr);
+  tarball = readdirSync(folder).find(name => name.endsWith('.tgz')) ?? '';
+});
+
+void t.test('README.md names the tarball that npm pack writes', async t => {
+  t.match(readFileSync(join(root, 'README.md'), 'utf8'), `npm install -g ./${tarball}\n`);
+});
+
+void t.test('installed globally, the package gives the command lb4', { timeout: 150_000 }, async t => {
+  const prefix = join(folder, 'global');
+  const installed = await npm(
+    ['install', '--prefer-offline', '--global', '--prefix', prefix, `./${tarball}`],
+    folder,
+  );
+  t.equal(installed.code, 0, installed.stderr);
+  const home = join(prefix, 'lib', 'node_modules', 'lb4-balancer');
+  for (const left of ['dist/test', 'dist/bench', 'test', 'src'])
+    t.notOk(existsSync(join(home, left)), `no ${left}`);
+
+  const command = join(prefix, 'bin', 'lb4');
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  t.equal((await runProgram(command, ['--version'])).stdout, `${version}\n`);
+  const lb4 = await startLb4(t, ['-b', backend], { command: [command] });
+  t.equal(await lb4.stop(), 0);
+});
+
 void t.test(
-  'the packed package gives a working lb4 and an importable library with types',
+  'installed in a program, the package is a library with types, strategies and pools',
   { timeout: 150_000 },
   async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-package-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const packed = await npm(['pack', '--ignore-scripts', '--pack-destination', folder], root);
-    t.equal(packed.code, 0, packed.stderr);
-    const tarball = readdirSync(folder).find(name => name.endsWith('.tgz')) ?? '';
-    writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-    const installed = await npm(['install', '--prefer-offline', `./${tarball}`], folder);
+    const program = mkdtempSync(join(folder, 'program-'));
+    writeFileSync(join(program, 'package.json'), '{ "private": true, "type": "module" }');
+    const installed = await npm(['install', '--prefer-offline', `../${tarball}`], program);
     t.equal(installed.code, 0, installed.stderr);
-    const home = join(folder, 'node_modules', 'lb4');
-    for (const left of ['dist/test', 'dist/bench', 'test', 'src'])
-      t.notOk(existsSync(join(home, left)), `no ${left}`);
-
-    const command = join(folder, 'node_modules', '.bin', 'lb4');
-    t.equal((await runProgram(command, ['--version'])).code, 0);
-    const backend = await startBackend(t, scripts.echo);
-    const lb4 = await startLb4(t, ['-b', formatAddress(backend.address)], { command: [command] });
-    t.equal(await lb4.stop(), 0);
+    const home = join(program, 'node_modules', 'lb4-balancer');
 
     writeFileSync(
-      join(folder, 'use.ts'),
-      `import { createLoadBalancer, type SessionRecord } from 'lb4';
-     import { STRATEGY_NAMES, type StrategyFactory } from 'lb4/strategies';
+      join(program, 'use.ts'),
+      `import { createLoadBalancer, type SessionRecord } from 'lb4-balancer';
+     import { createDirectPool, type ConnectionPool, type Poolable } from 'lb4-balancer/pool';
+     import { STRATEGY_NAMES, type StrategyFactory } from 'lb4-balancer/strategies';
      const balancer = createLoadBalancer({
        listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
-       upstreams: [{ name: 'app', backends: ['${formatAddress(backend.address)}'] }],
+       upstreams: [{ name: 'app', backends: ['${backend}'] }],
      });
      balancer.on('session:closed', (record: SessionRecord) => console.log(record.reason));
      await balancer.start();
      console.log(balancer.snapshot().state, STRATEGY_NAMES.length);
      await balancer.drain();
      export const mine: StrategyFactory = candidates => ({ pick: () => candidates[0] });
+     export const pool: ConnectionPool<Poolable, string> = createDirectPool({
+       connect: done => { done({ ok: false, failure: 'closed' }); return () => {}; },
+     });
      // @ts-expect-error a listener needs a name
      createLoadBalancer({ listeners: [{ bind: ['127.0.0.1:0'], upstream: 'app' }], upstreams: [] });
     `,
@@ -61,21 +90,33 @@ void t.test(
         ...['--strict', '--skipLibCheck', `${!FULL}`, '--module', 'nodenext', '--target', 'es2022'],
         ...['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node', 'use.ts'],
       ],
-      { cwd: folder },
+      { cwd: program },
     );
     t.equal(compiled.code, 0, compiled.stdout);
-    writeFileSync(
-      join(folder, 'use.js'),
-      `import { createLoadBalancer } from 'lb4';
+
+    const run = async (code: string) => {
+      writeFileSync(join(program, 'use.js'), code);
+      const { stdout, stderr } = await runProgram(process.execPath, ['use.js'], { cwd: program });
+      return { stdout, stderr };
+    };
+    const library = await run(`import { createLoadBalancer } from 'lb4-balancer';
      const balancer = createLoadBalancer({
        listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
-       upstreams: [{ name: 'app', backends: ['${formatAddress(backend.address)}'] }],
+       upstreams: [{ name: 'app', backends: ['${backend}'] }],
      });
      await balancer.start();
      console.log(balancer.snapshot().state);
-     await balancer.drain();`,
-    );
-    const used = await runProgram(process.execPath, ['use.js'], { cwd: folder });
-    t.equal(used.stdout, 'running\n', used.stderr);
+     await balancer.drain();`);
+    t.equal(library.stdout, 'running\n', library.stderr);
+
+    const pool = await run(sampleIn(join(home, 'pool/README.md')));
+    t.equal(pool.stdout, 'hello\n', pool.stderr);
+    const strategies = await run(sampleIn(join(home, 'strategies/README.md')));
+    t.equal(strategies.stdout, '10.0.0.2:80\n', strategies.stderr);
   },
 );
+
+/** The first program in a document. */
+function sampleIn(document: string): string {
+  return /^```js\n(.*?)^```$/ms.exec(readFileSync(document, 'utf8'))?.[1] ?? '';
+}

@@ -333,18 +333,6 @@ for (const [name, input, lines] of BAD) {
   });
 }
 
-await t.test('reuse is refused where a connection begins with what belongs to one client', t => {
-  const reuse = (keys: object) => problems(withUpstream({ pool: { reuse: true }, ...keys }));
-  const at = 'upstreams[0].pool.reuse: expected false on an upstream with';
-  t.match(reuse({ sendProxy: 'v2' }), `${at} sendProxy, got true`);
-  t.match(reuse({ tls: {} }), `${at} tls, got true`);
-  t.match(reuse({ tls: {}, sendProxy: 'v1' }), `${at} sendProxy and tls, got true`);
-  t.notMatch(reuse({ tls: false, sendProxy: null }), at);
-  t.notMatch(problems(withUpstream({ pool: { reuse: false }, tls: {} })), at);
-  t.equal(reuse({}), '');
-  t.end();
-});
-
 await t.test('the epoll engine without workers is refused, and what to do is said', async t => {
   const result = parseConfig(withTop({ engine: 'epoll', workers: 0 }));
   t.equal(result.ok, false);
