@@ -75,7 +75,7 @@ More samples: [deploy/examples](../deploy/examples).
 - **Durations** have a unit: \`250ms\`, \`5s\`, \`10m\`, \`1h\`; only \`0\` may stand alone. (The library also takes numbers of milliseconds.)
 - **Addresses** are \`host:port\`, \`[v6]:port\` or \`unix:/path\`; where lb4 listens, \`:port\` means every local address, IPv6 and IPv4.
 - **Backends** may be given in one word: \`10.0.0.1:80\`, or \`10.0.0.1:80@2\` for weight 2.
-- **Environment variables** are filled into text values: \`\${NAME}\`, or \`\${NAME:-default}\` where it may be unset or empty; write \`$\${\` for a literal \`\${\`. An unquoted value in YAML may so become a number, \`true\` or \`false\`; a quoted one stays text. Keys are left alone. Messages show the reference, never the content.
+- **Environment variables** are filled into text values: \`\${NAME}\`, or \`\${NAME:-default}\` where it may be unset or empty; a variable that is not set and has no default is an error, an empty one is an empty text. Write \`$\${\` for a literal \`\${\`. An unquoted value in YAML may so become a number, \`true\` or \`false\`; a quoted one stays text. Keys are left alone. Messages show the reference, never the content.
 - YAML anchors and aliases work (at most 256 aliases); merge keys (\`<<\`) and tags (\`!name\`) do not.
 - Command-line flags and \`LB4_…\` variables stand over the file. Those for one upstream or listener need a file with only one of it.
 

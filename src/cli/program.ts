@@ -5,7 +5,9 @@
  * A command's own code is imported when it is called: a usage error or --help need not wait for it.
  * The options of `run` are a thin layer over the configuration file (src/config/flags.ts validates both alike).
  */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { optionsFromEnvironment, unknownVariables } from '../config/environment.ts';
+import type { FlagName } from '../config/flags.ts';
 import { nearest } from '../config/nearest.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { RunOptions } from './run.ts';
@@ -22,8 +24,10 @@ Examples:
   lb4 demo
 
 Every option of run is also read from the environment, --health-interval as
-LB4_HEALTH_INTERVAL. A flag beats the environment, which beats the file, which
-beats the default. Durations: 250ms, 5s, 10m, 1h.
+LB4_HEALTH_INTERVAL; an empty variable counts as unset. A flag beats the
+environment, which beats the file, which beats the default. -b and -l add up;
+of any other option given twice the last one counts. Durations: 250ms, 5s, 10m,
+1h.
 
 Signals: SIGTERM, SIGINT drain, a second one ends at once; SIGQUIT ends at once.
 Exit codes: 0 done, 1 failure, 2 usage, 69 could not bind, 78 bad configuration.`;
@@ -67,9 +71,26 @@ function createProgram(done: (code: ExitCode) => void): Command {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(onOneLine(text)) });
-  addRunOptions(program).action(async (options: RunOptions, command: Command) => {
+  const runOptions = createRunOptions();
+  for (const each of runOptions) program.addOption(each);
+  program.action(async (typed: RunOptions) => {
     const { run } = await import('./run.ts');
-    done(await run(options, flag => (command.getOptionValueSource(flag) === 'env' ? 'environment' : 'flag')));
+    const names = runOptions.map(each => each.name());
+    const found = optionsFromEnvironment(process.env, names);
+    const inEnvironment: RunOptions = Object.fromEntries(
+      runOptions.flatMap(each =>
+        found.has(each.name()) ? [[each.attributeName(), found.get(each.name())]] : [],
+      ),
+    );
+    const isTyped = (flag: FlagName): boolean =>
+      Object.hasOwn(typed, flag) || !Object.hasOwn(inEnvironment, flag);
+    const options = { ...inEnvironment, ...typed };
+    done(
+      await run(options, {
+        sourceOf: flag => (isTyped(flag) ? 'flag' : 'environment'),
+        unknownVariables: used => unknownVariables(process.env, names, used),
+      }),
+    );
   });
 
   program
@@ -85,7 +106,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
   program
     .command('check')
     .description('validate a configuration file: exit 0, or 78 with every problem')
-    .requiredOption('-c, --config <file>', 'the file to check')
+    .requiredOption('-c, --config <file>', 'the file to check', onlyOne)
     .action(async (options: { config: string }) => {
       const { check } = await import('./check.ts');
       done(check(options.config));
@@ -93,17 +114,14 @@ function createProgram(done: (code: ExitCode) => void): Command {
   return program;
 }
 
-function addRunOptions(program: Command): Command {
-  const option = (flags: string, description: string): Option => {
-    const made = new Option(flags, description);
-    return made.env(`LB4_${made.name().replaceAll('-', '_').toUpperCase()}`);
-  };
-  const options = [
-    option('-c, --config <file>', 'configuration file, YAML or JSON'),
+function createRunOptions(): readonly Option[] {
+  const option = (flags: string, description: string): Option => new Option(flags, description);
+  return [
+    option('-c, --config <file>', 'configuration file, YAML or JSON').argParser(onlyOne),
     option(
       '-b, --backends <list>',
-      'host:port, [v6]:port or unix:/path, comma-separated, each with optional @weight',
-    ),
+      'host:port, [v6]:port or unix:/path, comma-separated, each with optional @weight; repeatable',
+    ).argParser(collect),
     option(
       '-s, --strategy <name>',
       'roundrobin, leastconn (default), iphash, random, p2c, ewma, first, or ./my-strategy.js',
@@ -112,7 +130,7 @@ function addRunOptions(program: Command): Command {
       '-l, --listen <address>',
       'address to accept on, repeatable; :8080 means all (default: 127.0.0.1:8080)',
     ).argParser(collect),
-    option('--health <type>', 'tcp (default), http:/path, tls or off'),
+    option('--health <type>', 'tcp (default), http:/path, tls, redis, postgres, mysql, smtp, ssh or off'),
     option('--health-interval <duration>', 'time between health checks (default: 2s)'),
     option('--connect-timeout <duration>', 'for one attempt to reach a backend (default: 5s)'),
     option('--idle-timeout <duration>', 'ends a session without traffic (default: 10m)'),
@@ -130,13 +148,17 @@ function addRunOptions(program: Command): Command {
     option('--access-log', 'log one line per session'),
     option('--pid-file <file>', 'write the process id here while running'),
   ];
-  for (const each of options) program.addOption(each);
-  return program;
 }
 
-/** `-l a -l b`, `-l a,b` and LB4_LISTEN=a,b are the same. */
-function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
-  return [...(previous ?? []), ...value.split(',').map(part => part.trim())];
+/** `-b a -b b`, `-b a,b` and LB4_BACKENDS=a,b are the same. */
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+/** Of most options the last one counts. A file that is silently passed over would be worse than an error. */
+function onlyOne(value: string, previous: string | undefined): string {
+  if (previous !== undefined) throw new InvalidArgumentError('Only one file can be given.');
+  return value;
 }
 
 /** What is no command may be a URL that lost its option, and hold a password. */

@@ -8,6 +8,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
+import type { UnknownVariable } from '../config/environment.ts';
 import type { FlagName, FlagSource, RunFlags } from '../config/flags.ts';
 import { loadConfig, type ConfigLoadResult } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -25,15 +26,27 @@ export interface RunOptions extends RunFlags {
   readonly pidFile?: string;
 }
 
-/** @param sourceOf whether an option was typed or came from its environment variable */
-export async function run(options: RunOptions, sourceOf: (flag: FlagName) => FlagSource): Promise<ExitCode> {
+/** Where the options come from. */
+export interface OptionSources {
+  /** Whether an option was typed or came from its environment variable. */
+  sourceOf(flag: FlagName): FlagSource;
+  /** Variables that look like options and are none, besides those that the configuration file uses. */
+  unknownVariables(used: ReadonlySet<string>): readonly UnknownVariable[];
+}
+
+export async function run(options: RunOptions, sources: OptionSources): Promise<ExitCode> {
   // Some seconds after a burst V8 collects its whole heap, three times in a row, to give memory back: a pause of
   // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on.
   setFlagsFromString('--no-memory-reducer');
   const flags = { ...options, strategy: fromHere(options.strategy) };
+  const sourceOf = (flag: FlagName): FlagSource => sources.sourceOf(flag);
   const loaded = loadConfig({ file: options.config, flags, sourceOf, env: process.env });
+  const { variables } = loaded;
+  const unknown = variables === undefined ? [] : sources.unknownVariables(variables);
   if (!loaded.ok) {
-    process.stderr.write(`${loaded.message.replace(/^/gm, 'lb4: ')}\n`);
+    // What is missing may stand in a variable with another name.
+    const lines = [loaded.message, ...unknown.map(unknownVariableText)].join('\n');
+    process.stderr.write(`${lines.replace(/^/gm, 'lb4: ')}\n`);
     return exitCodeOf(loaded);
   }
   const { config } = loaded;
@@ -42,6 +55,7 @@ export async function run(options: RunOptions, sourceOf: (flag: FlagName) => Fla
   const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
   const balancer = new LoadBalancer(config, { baseDir: resolve(baseDir) });
   const stopCrashing = crashOnlyWithALine(log);
+  for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   logEvents(balancer, log, () => performance.now());
   const accessLog = openAccessLog(balancer, config, format);
   let wrotePidFile = false;
@@ -65,6 +79,11 @@ export async function run(options: RunOptions, sourceOf: (flag: FlagName) => Fla
     if (options.pidFile !== undefined && wrotePidFile) rmSync(options.pidFile, { force: true });
     await Promise.all([log.end(), accessLog?.end()]);
   }
+}
+
+function unknownVariableText({ name, meant }: UnknownVariable): string {
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+  return `the environment variable ${name} belongs to no option and changes nothing${hint}`;
 }
 
 /** False when a signal has stopped it before it had started. */

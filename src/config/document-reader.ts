@@ -39,6 +39,8 @@ export class DocumentReader {
   readonly unfilled = new Set<string>();
   /** What the file says where a variable was filled in, by node. */
   readonly written = new Map<unknown, string>();
+  /** The environment variables that it refers to. */
+  readonly variables = new Set<string>();
   /** What each alias stands for. */
   readonly targets = new Map<unknown, unknown>();
   /** The entries of each mapping; of duplicates the last, as in the data. */
@@ -98,8 +100,9 @@ export class DocumentReader {
     const text = node.value;
     if (typeof text !== 'string' || !text.includes('${')) return;
     const result = interpolate(text, this.#env);
+    for (const name of result.variables) this.variables.add(name);
     if (result.ok) {
-      if (result.usedVariable) this.written.set(node, text);
+      if (result.variables.length > 0) this.written.set(node, text);
       node.value = node.type === Scalar.PLAIN ? typed(result.text) : result.text;
       return;
     }

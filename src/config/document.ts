@@ -29,6 +29,8 @@ export interface ConfigDocument {
   readonly locate: (issue: Pick<ConfigIssue, 'path' | 'kind'>) => Position;
   /** The text as written, for a value that a variable was filled into; else undefined. */
   readonly written: (path: Path) => string | undefined;
+  /** The environment variables that it refers to; undefined when the text is no YAML. */
+  readonly variables: ReadonlySet<string> | undefined;
 }
 
 const SYNTAX_ISSUES_SHOWN = 10;
@@ -62,8 +64,8 @@ export function readDocument(text: string, env: Environment): ConfigDocument {
   const { document } = composed;
   const reader = new DocumentReader(env, position);
   reader.read(document.contents, []);
-  const { issues, unfilled, written } = reader;
-  if (!reader.wellFormed) return notWellFormed(issues);
+  const { issues, unfilled, written, variables } = reader;
+  if (!reader.wellFormed) return notWellFormed(issues, variables);
   let value: unknown;
   try {
     // yaml counts the anchor too.
@@ -71,7 +73,7 @@ export function readDocument(text: string, env: Environment): ConfigDocument {
   } catch {
     // With everything else checked above, only yaml's own bound on nested aliases is left to throw.
     const issue = sentence([], 'fewer aliases', 'too many', ALIAS_LIMITS.words);
-    return notWellFormed([...issues, { ...issue, position: position(0) }]);
+    return notWellFormed([...issues, { ...issue, position: position(0) }], variables);
   }
   return {
     value,
@@ -86,16 +88,18 @@ export function readDocument(text: string, env: Environment): ConfigDocument {
       const { node, found } = nodeAt(document.contents, path, reader);
       return found ? written.get(reader.targets.get(node) ?? node) : undefined;
     },
+    variables,
   };
 }
 
-function notWellFormed(issues: readonly PositionedIssue[]): ConfigDocument {
+function notWellFormed(issues: readonly PositionedIssue[], variables?: ReadonlySet<string>): ConfigDocument {
   return {
     value: undefined,
     issues,
     isUnfilled: () => false,
     locate: () => ({ line: 1, column: 1 }),
     written: () => undefined,
+    variables,
   };
 }
 

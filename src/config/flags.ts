@@ -6,13 +6,16 @@
  * target is not the only one of its kind is an issue, never a guess.
  */
 import { field } from './field.ts';
-import { formatPath, type LocatedIssue, type Path } from './issue.ts';
+import { variableOf } from './environment.ts';
+import { readHealthFlag, withoutFormerType, type WrongHealthFlag } from './health-flag.ts';
+import { describeValue, formatPath, type LocatedIssue, type Path } from './issue.ts';
 
 /** The flags of `run` that say something about the configuration, as given: unchecked text. */
 export interface RunFlags {
-  readonly backends?: string | undefined;
+  /** Given several times they add up; each may be several, with commas between them. */
+  readonly backends?: string | readonly string[] | undefined;
   readonly strategy?: string | undefined;
-  readonly listen?: readonly string[] | undefined;
+  readonly listen?: string | readonly string[] | undefined;
   readonly health?: string | undefined;
   readonly healthInterval?: string | undefined;
   readonly connectTimeout?: string | undefined;
@@ -46,7 +49,7 @@ export const DEFAULT_LISTEN = '127.0.0.1:8080';
 const TARGETS: Readonly<Record<FlagName, Path>> = {
   backends: ['upstreams', 0, 'backends'],
   strategy: ['upstreams', 0, 'strategy'],
-  health: ['upstreams', 0, 'health', 'type'],
+  health: ['upstreams', 0, 'health'],
   healthInterval: ['upstreams', 0, 'health', 'interval'],
   connectTimeout: ['upstreams', 0, 'connect', 'timeout'],
   poolWarm: ['upstreams', 0, 'pool', 'warm'],
@@ -86,9 +89,21 @@ export function configFromFlags(
       issues.push(severalIssue(option, path, targets.length));
       continue;
     }
-    for (const [place, value] of flag === 'health' ? healthPlaces(given) : [[path, given] as const]) {
-      origins.push({ path: place, option });
-      if (value !== undefined) input = placed(input, place, valueOf(flag, value));
+    if (flag === 'health') {
+      const health = readHealthFlag(String(given));
+      if (!health.ok) {
+        issues.push(healthIssue(option, String(given), health));
+        continue;
+      }
+      const before = path.reduce<unknown>((inner, part) => field(inner, String(part)), input);
+      if (isMapping(before)) input = placed(input, path, withoutFormerType(before, health.keys));
+      for (const [key, value] of Object.entries(health.keys)) {
+        origins.push({ path: [...path, key], option });
+        input = placed(input, [...path, key], value);
+      }
+    } else {
+      origins.push({ path, option });
+      if (given !== undefined) input = placed(input, path, valueOf(flag, given));
     }
   }
   return { input, origins, issues };
@@ -97,34 +112,28 @@ export function configFromFlags(
 /** `healthInterval` as people type it: `--health-interval`, or `LB4_HEALTH_INTERVAL`. */
 export function optionName(flag: FlagName, source: FlagSource): string {
   const words = flag.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
-  return source === 'flag' ? `--${words}` : `LB4_${words.replaceAll('-', '_').toUpperCase()}`;
+  return source === 'flag' ? `--${words}` : variableOf(words);
 }
 
 function valueOf(flag: FlagName, given: string | boolean | readonly string[]): unknown {
+  if (flag === 'backends' || flag === 'listen') {
+    return [given].flat().flatMap(each =>
+      String(each)
+        .split(',')
+        .map(entry => entry.trim()),
+    );
+  }
   if (typeof given !== 'string') return given;
-  if (flag === 'backends') return given.split(',').map(entry => entry.trim());
   // A command line knows text only; what is no number or no yes or no is left for the checks to refuse.
   const isNumber = flag === 'poolWarm' || flag === 'maxSessions' || flag === 'workers';
   if (isNumber) return /^-?\d{1,15}$/.test(given) ? Number(given) : given;
-  if (flag === 'accessLog') return YES_OR_NO.get(given) ?? given;
+  if (flag === 'accessLog') return YES_OR_NO.get(given.toLowerCase()) ?? given;
   return given;
 }
 
-/** `http:/path` says two things; every other text is the type. */
-function healthPlaces(given: RunFlags[FlagName]): [Path, RunFlags[FlagName]][] {
-  const path = typeof given === 'string' ? /^http:(.*)$/s.exec(given)?.[1] : undefined;
-  if (path === undefined) return [[TARGETS.health, given]];
-  return [
-    [TARGETS.health, 'http'],
-    [['upstreams', 0, 'health', 'path'], path],
-  ];
-}
-
 const YES_OR_NO: ReadonlyMap<string, boolean> = new Map([
-  ['true', true],
-  ['1', true],
-  ['false', false],
-  ['0', false],
+  ...['1', 'true', 'yes', 'on'].map(word => [word, true] as const),
+  ...['0', 'false', 'no', 'off'].map(word => [word, false] as const),
 ]);
 
 /** `base` with the listener and the upstream that the flags are about. */
@@ -162,6 +171,20 @@ function severalIssue(option: string, path: Path, count: number): LocatedIssue {
     expected,
     got,
     message: `expected ${expected}, got ${got}; set ${formatPath(path.slice(2))} in the file instead`,
+    place: { option },
+  };
+}
+
+function healthIssue(option: string, given: string, { expected, suggestion }: WrongHealthFlag): LocatedIssue {
+  const got = describeValue(given);
+  const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
+  return {
+    path: TARGETS.health,
+    kind: 'value',
+    expected,
+    got,
+    ...(suggestion === undefined ? {} : { suggestion }),
+    message: `expected ${expected}, got ${got}${hint}`,
     place: { option },
   };
 }

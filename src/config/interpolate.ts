@@ -11,9 +11,15 @@
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Interpolated =
-  | { readonly ok: true; readonly text: string; readonly usedVariable: boolean }
+  | {
+      readonly ok: true;
+      readonly text: string;
+      /** Every variable that is referred to. */
+      readonly variables: readonly string[];
+    }
   | {
       readonly ok: false;
+      readonly variables: readonly string[];
       /** Variables that are not set and have no default. */
       readonly missing: readonly string[];
       /** References that are not written as they should be. */
@@ -27,7 +33,7 @@ const INSIDE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 export function interpolate(text: string, env: Environment): Interpolated {
   const missing: string[] = [];
   const malformed: string[] = [];
-  let usedVariable = false;
+  const variables: string[] = [];
   const filled = text.replace(REFERENCE, (whole, inside: string | undefined, closing: string | undefined) => {
     if (inside === undefined) return '${';
     const [, name, fallback] = (closing === '}' ? INSIDE.exec(inside) : null) ?? [];
@@ -35,12 +41,12 @@ export function interpolate(text: string, env: Environment): Interpolated {
       malformed.push(whole);
       return whole;
     }
-    usedVariable = true;
+    variables.push(name);
     const value = Object.hasOwn(env, name) ? env[name] : undefined;
     if (fallback !== undefined && (value === undefined || value === '')) return fallback;
     if (value === undefined) missing.push(name);
     return value ?? whole;
   });
-  if (missing.length > 0 || malformed.length > 0) return { ok: false, missing, malformed };
-  return { ok: true, text: filled, usedVariable };
+  if (missing.length > 0 || malformed.length > 0) return { ok: false, variables, missing, malformed };
+  return { ok: true, text: filled, variables };
 }

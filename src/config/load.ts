@@ -13,7 +13,10 @@ import { parseConfig } from './parse.ts';
 import { emptyFile, readText, type UnreadableReason } from './read-text.ts';
 import type { Config } from './schema.ts';
 
-export type ConfigLoadResult =
+export type ConfigLoadResult = {
+  /** The environment variables that the file refers to; undefined when it could not be read. */
+  readonly variables?: ReadonlySet<string> | undefined;
+} & (
   | { readonly ok: true; readonly config: Config }
   | {
       readonly ok: false;
@@ -27,7 +30,8 @@ export type ConfigLoadResult =
       readonly issues: readonly LocatedIssue[];
       /** The issues as lines for people. */
       readonly message: string;
-    };
+    }
+);
 
 export interface LoadRequest {
   /** The file, as the user wrote its path; messages repeat it. */
@@ -48,7 +52,7 @@ export function loadConfigFile(path: string, env: Environment): ConfigLoadResult
 export function loadConfig({ file, flags, sourceOf, env }: LoadRequest): ConfigLoadResult {
   if (file === undefined) {
     const overlay = configFromFlags(flags ?? {}, undefined, sourceOf);
-    return check(overlay, { fileIssues: [], place: () => undefined });
+    return { ...check(overlay, { fileIssues: [], place: () => undefined }), variables: new Set() };
   }
   const read = readText(file);
   if (!read.ok) return { kind: 'unreadable', ...read };
@@ -57,14 +61,16 @@ export function loadConfig({ file, flags, sourceOf, env }: LoadRequest): ConfigL
     ...issue,
     place: { file, ...position },
   });
-  if (document.value === undefined) return invalid(document.issues.map(placed));
+  const { variables } = document;
+  if (document.value === undefined) return { ...invalid(document.issues.map(placed)), variables };
   if (document.value === null) return { kind: 'unreadable', ...emptyFile(file) };
-  return check(configFromFlags(flags ?? {}, document.value, sourceOf), {
+  const checked = check(configFromFlags(flags ?? {}, document.value, sourceOf), {
     fileIssues: document.issues.map(placed),
     isUnfilled: document.isUnfilled,
     written: document.written,
     place: issue => ({ file, ...document.locate(issue) }),
   });
+  return { ...checked, variables };
 }
 
 /** How to speak about the file that a value came from. */

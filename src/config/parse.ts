@@ -152,7 +152,8 @@ function toIssue(problem: Problem, input: unknown, { written }: ParseOptions): C
   }
   const writtenText = written?.(path);
   const expected = writtenText === undefined ? problem.expected : (problem.withoutValue ?? problem.expected);
-  const got = describeAt(path, writtenText ?? value);
+  const isEmptied = writtenText !== undefined && value === '';
+  const got = `${describeAt(path, writtenText ?? value)}${isEmptied ? ', which is empty' : ''}`;
   const suggestion = typeof value === 'string' ? nearest(value, known) : undefined;
   const message = `expected ${expected}, got ${got}${alsoAtText(problem)}${
     suggestion === undefined ? '' : `; did you mean "${suggestion}"?`

@@ -10,7 +10,7 @@ import type { Finding } from './finding.ts';
 import type { Path } from './issue.ts';
 
 /** The keys of `health` that mean something for one type of check only. */
-const KEYS_OF_TYPES: Readonly<Record<string, readonly string[]>> = {
+export const KEYS_OF_TYPES: Readonly<Record<string, readonly string[]>> = {
   method: ['http'],
   path: ['http'],
   host: ['http'],

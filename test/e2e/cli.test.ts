@@ -52,7 +52,11 @@ void t.test(
       ],
       [['-b', '127.0.0.1:81', '--pool-warm', 'many'], /--pool-warm: expected an integer/],
       [['-b', '127.0.0.1:81', '--max-sessions', '0'], /--max-sessions: expected an integer from 1/],
-      [['-b', '127.0.0.1:81', '--health', 'htttp'], /--health: expected/],
+      [['-b', '127.0.0.1:81', '--health', 'htttp'], /--health: expected.*did you mean "http"/],
+      [['-b', '127.0.0.1:81', '--health', 'postgress'], /--health: .*did you mean "postgres"/],
+      [['-b', '127.0.0.1:81', '-b', '127.0.0.1:81'], /--backends: expected each backend only once/],
+      [['-c', 'one.yaml', '-c', 'two.yaml'], /'two\.yaml' is invalid\. Only one file can be given/],
+      [['check', '-c', 'one.yaml', '-c', 'two.yaml'], /'two\.yaml' is invalid\. Only one file can be given/],
       [
         ['-b', '127.0.0.1:81', '--log-level', 'verbose'],
         /--log-level: expected one of error, warn, info, debug|--log-level: expected error/,
@@ -75,6 +79,28 @@ void t.test('a mistake in the environment names the variable', async t => {
   const { code, stderr } = await lb4([], { LB4_BACKENDS: '127.0.0.1:81', LB4_IDLE_TIMEOUT: 'soon' });
   t.equal(code, 2);
   t.match(stderr, /LB4_IDLE_TIMEOUT: expected a duration/);
+});
+
+void t.test('a misspelt variable is named where lb4 does not start for want of it', async t => {
+  const { code, stderr } = await lb4([], { LB4_BACKEND: '127.0.0.1:81' });
+  t.equal(code, 2);
+  t.match(
+    stderr,
+    /--backends: missing.*\nlb4: the environment variable LB4_BACKEND .* did you mean LB4_BACKENDS\?\n$/,
+  );
+});
+
+void t.test('a variable that the file refers to is not taken for a misspelt one', async t => {
+  const path = file('refers.yaml', VALID.replace('127.0.0.1:81', '${LB4_BACKEND}') + 'workers: ${W:-}\n');
+  const { code, stderr } = await lb4(['-c', path], { LB4_BACKEND: '127.0.0.1:81' });
+  t.equal(code, 78);
+  t.match(stderr, /workers: expected .*, got "\$\{W:-\}", which is empty\n$/);
+  t.notMatch(stderr, /LB4_BACKEND/);
+});
+
+void t.test('of an option given twice the last one counts', async t => {
+  const { stderr } = await lb4(['-b', '127.0.0.1:81', '--idle-timeout', '5x', '--idle-timeout', '6x']);
+  t.match(stderr, /--idle-timeout: .*"6x"/);
 });
 
 void t.test('files that cannot be used: exit 78 with the reason', async t => {

@@ -2,6 +2,7 @@ import t from 'tap';
 import { configFromFlags, optionName } from '../../../src/config/flags.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { FlagName, RunFlags } from '../../../src/config/flags.ts';
+import { HEALTH_PRESETS } from '../../../src/config/health-schema.ts';
 
 const file = {
   listeners: [{ name: 'web', bind: ':80', upstream: 'app' }],
@@ -145,7 +146,7 @@ await t.test('--health http:/path says the type and the path, http alone means /
 
 await t.test('what is wrong in a flag is told by the name of the flag', t => {
   const backends = '127.0.0.1:1';
-  const TYPES = '--health: expected one of tcp, http, sendExpect, tls, off';
+  const TYPES = '--health: expected one of tcp, http:/path, tls, off, redis, postgres, mysql, smtp, ssh';
   const cases: [RunFlags, string][] = [
     [{}, '--backends: missing; expected a list of 1 to 10000 backends'],
     [{ backends: '127.0.0.1' }, '--backends: expected a port, as in 127.0.0.1:5432, got "127.0.0.1"'],
@@ -170,10 +171,10 @@ await t.test('what is wrong in a flag is told by the name of the flag', t => {
       { backends, health: 'http:' },
       '--health: expected a path that begins with / and has no space in it, got ""',
     ],
-    [
-      { backends, health: 'sendExpect' },
-      'upstreams[0].health: expected with type sendExpect one of expect, expectPattern and preset, got a mapping',
-    ],
+    [{ backends, health: 'sendExpect' }, `${TYPES}, got "sendExpect"`],
+    [{ backends, health: 'http://a/up' }, `${TYPES}, got "http://a/up"`],
+    [{ backends, health: 'Postgresql' }, `${TYPES}, got "Postgresql"; did you mean "postgres"?`],
+    [{ backends, health: 'htp' }, `${TYPES}, got "htp"; did you mean "http"?`],
     [
       { backends, healthInterval: '5x' },
       '--health-interval: expected a duration such as 250ms, 5s, 10m or 1h, got "5x"',
@@ -202,14 +203,56 @@ await t.test('a value that came from the environment is told by its variable', t
   t.end();
 });
 
-await t.test('LB4_ACCESS_LOG=false means false', t => {
-  const cases: [string, boolean][] = [
-    ['false', false],
-    ['0', false],
-    ['true', true],
-    ['1', true],
+await t.test('the access log is on or off, in any of the words for it', t => {
+  for (const word of ['1', 'true', 'yes', 'on', 'TRUE', 'Yes', 'oN']) {
+    t.match(inputOf({ accessLog: word }), { log: { access: true } }, word);
+  }
+  for (const word of ['0', 'false', 'no', 'off', 'FALSE', 'No', 'oFF']) {
+    t.match(inputOf({ accessLog: word }), { log: { access: false } }, word);
+  }
+  t.end();
+});
+
+await t.test('backends and addresses to listen on add up, with commas and without', t => {
+  t.match(inputOf({ backends: ['a:1', 'b:2, c:3'], listen: [':1', ':2,:3'] }), {
+    listeners: [{ bind: [':1', ':2', ':3'] }],
+    upstreams: [{ backends: ['a:1', 'b:2', 'c:3'] }],
+  });
+  t.match(inputOf({ backends: 'a:1', listen: ':1,:2' }), { listeners: [{ bind: [':1', ':2'] }] });
+  t.end();
+});
+
+await t.test('--health takes every preset by its name', t => {
+  for (const preset of HEALTH_PRESETS) {
+    const loaded = loadConfig({ flags: { backends: 'a:1', health: preset }, env: {} });
+    t.match(loaded, { ok: true, config: { upstreams: [{ health: { type: 'sendExpect', preset } }] } });
+  }
+  t.end();
+});
+
+await t.test('--health replaces the check of the file, and what belongs to no other check stays', t => {
+  const checks: [before: Record<string, unknown>, flag: string, after: Record<string, unknown>][] = [
+    [{ type: 'http', path: '/up', status: '204', fall: 5 }, 'tcp', { type: 'tcp', fall: 5 }],
+    [{ type: 'http', path: '/up', tls: true }, 'tls', { type: 'tls', tls: true }],
+    [{ type: 'http', tls: true, port: 1 }, 'redis', { type: 'sendExpect', preset: 'redis', port: 1 }],
+    [{ type: 'sendExpect', send: 'a', expect: 'b' }, 'ssh', { type: 'sendExpect', preset: 'ssh' }],
+    [{ type: 'sendExpect', preset: 'ssh' }, 'http:/up', { type: 'http', path: '/up' }],
+    [{ type: 'http', path: '/up', status: '204' }, 'http', { type: 'http', path: '/up', status: '204' }],
   ];
-  for (const [accessLog, access] of cases) t.match(inputOf({ accessLog }), { log: { access } });
+  for (const [before, flag, after] of checks) {
+    const base = { ...file, upstreams: [{ ...file.upstreams[0], health: before }] };
+    t.strictSame(
+      inputOf({ health: flag }, base),
+      { ...base, upstreams: [{ ...file.upstreams[0], health: after }] },
+      flag,
+    );
+  }
+  const wrong = { ...file, upstreams: [{ ...file.upstreams[0], health: { type: 'tcp', path: '/up' } }] };
+  t.match(
+    inputOf({ health: 'redis' }, wrong),
+    { upstreams: [{ health: { path: '/up' } }] },
+    'what was wrong before is left for the checks',
+  );
   t.end();
 });
 
