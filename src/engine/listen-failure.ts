@@ -9,13 +9,14 @@ import { connect } from 'node:net';
 
 import { Lb4Error, systemCode } from '../errors.ts';
 import { formatAddress, type Address } from '../support/address.ts';
+import { splitZone } from '../support/zone.ts';
 
 /** The kernel's accept queue; net.core.somaxconn caps it. */
 export const LISTEN_BACKLOG = 4096;
 
 /** An `Lb4Error` LB4_LISTEN_FAILED naming the address, with its cause. */
 export function listenFailure(address: Address, cause: unknown): Lb4Error {
-  const message = `cannot listen on ${formatAddress(address)}: ${inPlainWords(cause)}`;
+  const message = `cannot listen on ${formatAddress(address)}: ${inPlainWords(cause, address)}`;
   return new Lb4Error('LB4_LISTEN_FAILED', message, { cause });
 }
 
@@ -39,8 +40,18 @@ const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'the directory does not exist'],
 ]);
 
-function inPlainWords(error: unknown): string {
+function inPlainWords(error: unknown, address: Address): string {
   const code = systemCode(error);
-  const words = PLAIN_WORDS.get(code) ?? (error instanceof Error ? error.message : '');
+  const words =
+    (code === 'EINVAL' ? aboutZone(address) : PLAIN_WORDS.get(code)) ??
+    (error instanceof Error ? error.message : '');
   return words === '' || words === code ? code : `${code}, ${words}`;
+}
+
+/** What is wrong with a link-local address that the kernel finds invalid. */
+function aboutZone(address: Address): string | undefined {
+  if (address.kind === 'unix') return undefined;
+  const [host, zone] = splitZone(address.host);
+  if (zone !== undefined) return `there is no interface ${zone} with an address of this kind`;
+  return /^fe[89ab]/.test(host) ? `it belongs to an interface, as in [${host}%eth0]` : undefined;
 }

@@ -11,6 +11,7 @@ import { request as httpRequest, type ClientRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https';
 import type { StatusRange } from '../config/status-ranges.ts';
 import type { SetTimer } from '../support/timer.ts';
+import { withNamedZone } from '../support/zone.ts';
 import { startAttempt } from './attempt.ts';
 import { noAnswer } from './no-answer.ts';
 import { failed, PASSED, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
@@ -67,13 +68,16 @@ function ask({ method, path, host, tls }: HttpProbeSettings, target: ProbeTarget
   const { address, backend } = target;
   const headers = { host: host ?? hostHeader(backend), 'user-agent': 'lb4', accept: '*/*' };
   const where =
-    address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
+    address.kind === 'unix'
+      ? { socketPath: address.path }
+      : { host: withNamedZone(address.host), port: address.port };
   const options = { ...where, method, path, headers, agent: false };
   return tls === undefined ? httpRequest(options) : httpsRequest({ ...options, ...tls(target) });
 }
 
 function hostHeader(backend: string): string {
-  return backend.startsWith('unix:') ? hostOf(backend) : backend;
+  // A zone means something on this machine only (RFC 6874 4).
+  return backend.startsWith('unix:') ? hostOf(backend) : backend.replace(/%[^\]]*\]/, ']');
 }
 
 function judgeStatus(

@@ -8,6 +8,7 @@
 import { isIP, type Socket, type TcpNetConnectOpts, type IpcNetConnectOpts } from 'node:net';
 import { type Address, parseAddress } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
+import { splitZone, withNamedZone } from '../support/zone.ts';
 
 const LINGER_MS = 1_000;
 const SWALLOWED_BYTES = 64 * 1024;
@@ -17,7 +18,7 @@ const UNIX_HOST = 'localhost';
 export function socketOptions(address: Address): TcpNetConnectOpts | IpcNetConnectOpts {
   return address.kind === 'unix'
     ? { path: address.path }
-    : { host: address.host, port: address.port, noDelay: true };
+    : { host: withNamedZone(address.host), port: address.port, noDelay: true };
 }
 
 /** Ends with `bye`, if any, and a FIN, and swallows what still comes, for a bounded time and amount. */
@@ -38,10 +39,10 @@ export function leave(
   socket.unref();
 }
 
-/** The host of a backend's configured address: a name or an IP address; for unix sockets `localhost`. */
+/** The host of a backend's configured address: a name or an IP address without zone; for unix sockets `localhost`. */
 export function hostOf(backend: string): string {
   const parsed = parseAddress(backend);
-  return parsed.ok && parsed.address.kind === 'tcp' ? parsed.address.host : UNIX_HOST;
+  return parsed.ok && parsed.address.kind === 'tcp' ? splitZone(parsed.address.host)[0] : UNIX_HOST;
 }
 
 /** Whether SNI may carry it: RFC 6066 3 forbids addresses. */

@@ -56,8 +56,9 @@ function ipv4Word(text: string, start: number): number | undefined {
 }
 
 function ipv6Key(text: string, key: Int32Array): boolean {
-  // What follows may take the form for granted.
-  if (!isIPv6(text)) return false;
+  // What follows may take the form for granted. Node knows fewer zones than the kernel.
+  const zoneAt = text.indexOf('%');
+  if (!isIPv6(zoneAt < 0 ? text : text.slice(0, zoneAt))) return false;
   let count = 0;
   let gap = 8;
   let value = 0;

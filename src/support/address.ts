@@ -1,11 +1,14 @@
 /**
  * Network addresses: TCP `host:port` and unix-domain socket paths, parsed from and printed as text.
  *
- * Place: used by configuration, engines, listeners and logs; imports nothing.
+ * Place: used by configuration, engines, listeners and logs.
  * Invariants: `formatAddress(parseAddress(x))` is canonical: equal addresses print alike, so the printed form
- * serves as a backend's identity. A missing host (`:8080`) means every local address, IPv6 and IPv4.
+ * serves as a backend's identity. Names and IPv6 addresses are in lower case, zones as they were written.
+ * A missing host (`:8080`) means every local address, IPv6 and IPv4.
  */
 import { isIP } from 'node:net';
+import { bytesOfIPv6, formatIPv4, formatIPv6, isMappedIPv4 } from './ip-bytes.ts';
+import { splitZone } from './zone.ts';
 
 export interface TcpAddress {
   readonly kind: 'tcp';
@@ -47,8 +50,8 @@ export function parseAddress(
   if (port < lowest || port > 65535) return { ok: false, expected: `a port from ${String(lowest)} to 65535` };
 
   if (v6 !== undefined) {
-    if (isIP(v6) !== 6) return { ok: false, expected: 'an IPv6 address between the brackets' };
-    return { ok: true, address: { kind: 'tcp', host: v6.toLowerCase(), port } };
+    const parsed = parseIPv6(v6);
+    return parsed.ok ? { ok: true, address: { kind: 'tcp', host: parsed.host, port } } : parsed;
   }
   if (host === undefined || host === '') {
     if (allow.anyHost === true) return { ok: true, address: { kind: 'tcp', host: '', port } };
@@ -68,6 +71,20 @@ export function formatAddress(address: Address): string {
   return isIP(address.host) === 6
     ? `[${address.host}]:${String(address.port)}`
     : `${address.host}:${String(address.port)}`;
+}
+
+function parseIPv6(
+  text: string,
+): { readonly ok: true; readonly host: string } | { readonly ok: false; readonly expected: string } {
+  const [address, zone] = splitZone(text);
+  if (isIP(address) !== 6) return { ok: false, expected: 'an IPv6 address between the brackets' };
+  // Node takes no other zones.
+  if (isIP(text) !== 6) {
+    return { ok: false, expected: 'an interface named by letters, digits, ".", ":" and "-" after the %' };
+  }
+  const bytes = Uint8Array.from(bytesOfIPv6(address));
+  const canonical = isMappedIPv4(bytes, 0) ? `::ffff:${formatIPv4(bytes, 12)}` : formatIPv6(bytes, 0);
+  return { ok: true, host: zone === undefined ? canonical : `${canonical}%${zone}` };
 }
 
 function parseUnix(path: string): ParsedAddress {

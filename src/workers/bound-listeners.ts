@@ -15,6 +15,7 @@ import {
 } from '../engine/epoll/listening-sockets.ts';
 import { listenFailure } from '../engine/listen-failure.ts';
 import { formatAddress, type Address } from '../support/address.ts';
+import { splitZone } from '../support/zone.ts';
 
 export class BoundListeners {
   readonly #libc: Libc;
@@ -58,7 +59,7 @@ export class BoundListeners {
 
 /** Names are resolved as Node does it when it listens: the first answer. */
 async function numeric(address: Address): Promise<Address> {
-  if (address.kind === 'unix' || address.host === '' || isIP(address.host.replace(/%.*$/, '')) !== 0) {
+  if (address.kind === 'unix' || address.host === '' || isIP(splitZone(address.host)[0]) !== 0) {
     return address;
   }
   try {

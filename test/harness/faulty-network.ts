@@ -8,13 +8,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { startDeafBackend } from './backend.ts';
 import { FULL, skipUnlessFull } from './full-load.ts';
-import { command, NetworkNamespace } from './network-namespace.ts';
-import { ended, find } from './programs.ts';
+import { command, NetworkNamespace, skipWithoutNamespaces } from './network-namespace.ts';
+import { ended } from './programs.ts';
 import type { Teardown } from './teardown.ts';
 import { pause } from './until.ts';
 import type { TcpAddress } from '../../src/support/address.ts';
@@ -127,8 +126,8 @@ export async function skipWithoutNetworkFaults(): Promise<string | false> {
 }
 
 async function tryOut(): Promise<Available> {
-  const why = missing();
-  if (why !== undefined) return { available: false, why };
+  const why = skipWithoutNamespaces('nft', 'ss', 'python3');
+  if (why !== false) return { available: false, why };
   const undo: (() => unknown)[] = [];
   try {
     const { front, back } = await createFaultyNetwork({ teardown: callback => undo.push(callback) });
@@ -150,19 +149,6 @@ async function tryOut(): Promise<Available> {
   } finally {
     for (const callback of undo.reverse()) await callback();
   }
-}
-
-function missing(): string | undefined {
-  if (process.platform !== 'linux') return 'network namespaces take Linux';
-  if (process.getuid?.() !== 0) return 'network namespaces take root';
-  const programs = ['ip', 'nft', 'ss', 'python3'].filter(program => find(program) === undefined);
-  if (programs.length > 0) return `this machine has no ${programs.join(', ')}`;
-  try {
-    createRequire(import.meta.url)('koffi');
-  } catch {
-    return 'koffi, which moves a thread into a namespace, does not load';
-  }
-  return undefined;
 }
 
 /** Namespaces of tests whose process is gone. */

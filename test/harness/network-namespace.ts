@@ -10,7 +10,7 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
-import { runProgram } from './programs.ts';
+import { find, runProgram } from './programs.ts';
 
 const CLONE_NEWNET = 0x4000_0000;
 
@@ -120,6 +120,20 @@ export class NetworkNamespace {
       setns(home);
       closeSync(home);
     };
+  }
+}
+
+/** For a test's `skip`: false, or why this machine has no namespaces. */
+export function skipWithoutNamespaces(...programs: readonly string[]): string | false {
+  if (process.platform !== 'linux') return 'network namespaces take Linux';
+  if (process.getuid?.() !== 0) return 'network namespaces take root';
+  const missing = ['ip', ...programs].filter(program => find(program) === undefined);
+  if (missing.length > 0) return `this machine has no ${missing.join(', ')}`;
+  try {
+    createRequire(import.meta.url)('koffi');
+    return false;
+  } catch {
+    return 'koffi, which moves a thread into a namespace, does not load';
   }
 }
 

@@ -32,7 +32,7 @@ export function connectEpoll(
 
 /** Owns the connection until it is established. */
 class Connecting implements ConnectionOwner, Expiring {
-  readonly #kind: Address['kind'];
+  readonly #address: Address;
   readonly #deps: ConnectDeps;
   readonly #done: (result: ConnectResult) => void;
   #connection: EpollConnection | undefined;
@@ -43,7 +43,7 @@ class Connecting implements ConnectionOwner, Expiring {
   later: Expiring | undefined;
 
   constructor(address: Address, timeoutMs: number, deps: ConnectDeps, done: (result: ConnectResult) => void) {
-    this.#kind = address.kind;
+    this.#address = address;
     this.#deps = deps;
     this.#done = done;
     this.timeoutMs = timeoutMs;
@@ -102,7 +102,9 @@ class Connecting implements ConnectionOwner, Expiring {
   #fail(code: string): void {
     if (!this.#settle()) return;
     this.#connection?.reset();
-    this.#done({ ok: false, failure: connectFailure(code, this.#kind) });
+    // The interface may have got another number since.
+    if (this.#address.kind === 'tcp' && this.#address.host.includes('%')) ENCODED.delete(this.#address);
+    this.#done({ ok: false, failure: connectFailure(code, this.#address.kind) });
   }
 
   #settle(): boolean {

@@ -6,10 +6,10 @@
  * architectures the engine knows).
  */
 import { isIPv4 } from 'node:net';
-import { networkInterfaces } from 'node:os';
 
 import { bytesOfIPv4, bytesOfIPv6, formatIPv4, formatIPv6, isMappedIPv4 } from '../../support/ip-bytes.ts';
 import type { Address } from '../../support/address.ts';
+import { scopeOf, splitZone, zoneOf } from '../../support/zone.ts';
 import { AF_INET, AF_INET6, AF_UNIX } from './abi.ts';
 
 /** Room for every address this engine meets; sockaddr_un is the largest. */
@@ -53,22 +53,13 @@ function encodeIPv4(host: string, port: number): EncodedAddress {
 }
 
 function encodeIPv6(host: string, port: number): EncodedAddress {
-  const [address = '', zone] = host.split('%');
+  const [address, zone] = splitZone(host);
   const bytes = Buffer.alloc(28);
   bytes.writeUInt16LE(AF_INET6, 0);
   bytes.writeUInt16BE(port, 2);
   bytes.set(bytesOfIPv6(address), 8);
   bytes.writeUInt32LE(zone === undefined ? 0 : scopeOf(zone), 24);
   return { family: AF_INET6, bytes };
-}
-
-/** A link-local address names its interface, by name or by number. */
-function scopeOf(zone: string): number {
-  if (/^\d+$/.test(zone)) return Number(zone);
-  // Its other addresses have no scope.
-  for (const each of networkInterfaces()[zone] ?? [])
-    if (each.family === 'IPv6' && each.scopeid !== 0) return each.scopeid;
-  return 0;
 }
 
 /** The port of a TCP address that the kernel has written. */
@@ -88,11 +79,4 @@ export function hostOf(bytes: Buffer): string {
   const host = formatIPv6(bytes, 8);
   const scope = bytes.readUInt32LE(24);
   return scope === 0 ? host : `${host}%${zoneOf(scope)}`;
-}
-
-/** The interface's name, as Node prints it, or its number. */
-function zoneOf(scope: number): string {
-  for (const [name, addresses = []] of Object.entries(networkInterfaces()))
-    if (addresses.some(each => each.family === 'IPv6' && each.scopeid === scope)) return name;
-  return String(scope);
 }

@@ -11,6 +11,7 @@ import type { Server } from 'node:net';
 import type { Address, UnixAddress } from '../../support/address.ts';
 import type { ListeningSocket } from '../engine.ts';
 import { systemCode } from '../../errors.ts';
+import { withNamedZone } from '../../support/zone.ts';
 import { isStaleSocket, LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 
 /** Makes `server` listen on the address, or on the socket that listens already; resolves to the address it has. */
@@ -35,7 +36,7 @@ export async function bind(server: Server, where: Address | ListeningSocket): Pr
 async function bindTcp(server: Server, host: string, port: number): Promise<void> {
   if (host !== '') {
     // Said in full, `::` is IPv6 alone, so that it can stand beside 0.0.0.0 on the same port.
-    await listen(server, { host, port, ipv6Only: host === '::' });
+    await listen(server, { host: withNamedZone(host), port, ipv6Only: host === '::' });
     return;
   }
   try {

@@ -8,6 +8,7 @@
 import { connect } from 'node:net';
 
 import type { Address } from '../../support/address.ts';
+import { withNamedZone } from '../../support/zone.ts';
 import { systemCode } from '../../errors.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import { connectFailure } from '../connect-failure.ts';
@@ -30,7 +31,7 @@ export function connectNode(
           : // Happy eyeballs give up on an address after 250 ms; there is only one address here.
             {
               ...common,
-              host: address.host,
+              host: withNamedZone(address.host),
               port: address.port,
               noDelay: true,
               autoSelectFamily: false,
