@@ -4,8 +4,10 @@
  * Place: one kind of probe, over node:net; presets.ts has the dialogues of well-known servers. Replies are bytes,
  * held as latin1 text, so that patterns work on binary protocols. Invariants: no more than 4 KiB of a reply is
  * held; it is judged by its bytes alone, however they were cut into pieces.
+ * Where the reply must be the whole of it (`isWhole`), lb4 ends its side and waits for the end of the other.
  */
 import { connect } from 'node:net';
+import type { Cancel } from '../engine/engine.ts';
 import type { SetTimer } from '../support/timer.ts';
 import { startAttempt } from './attempt.ts';
 import { noAnswer } from './no-answer.ts';
@@ -16,6 +18,8 @@ import { leave, socketOptions } from './probe-socket.ts';
 import { quoted } from './reason-text.ts';
 
 const REPLY_LIMIT = 4096;
+/** How long a backend must say nothing more, where its reply has to be whole and it does not close. */
+const SILENCE_MS = 200;
 
 export interface SendExpectSettings {
   readonly timeoutMs: number;
@@ -32,20 +36,38 @@ export function createSendExpectProbe(
     startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
       let reply = '';
       let isJudged = false;
+      let stopListening: Cancel | undefined;
       const socket = connect(socketOptions(target.address));
+      const end = (result: ProbeResult): void => {
+        isJudged = true;
+        leave(socket, { bye: result === PASSED ? bye : undefined, setTimer, timeoutMs });
+        settle(result);
+      };
       if (send !== undefined) socket.once('connect', () => socket.write(send));
       socket.on('data', chunk => {
         if (isJudged) return;
         reply += chunk.toString('latin1').slice(0, REPLY_LIMIT - reply.length);
+        stopListening?.();
+        stopListening = undefined;
         const result = judge(reply, dialogue);
-        if (result === undefined) return;
-        isJudged = true;
-        leave(socket, { bye: result === PASSED ? bye : undefined, setTimer, timeoutMs });
-        settle(result);
+        if (result === PASSED && dialogue.isWhole === true) {
+          // Our FIN makes it close at once, as a rule: then nothing can follow.
+          socket.end();
+          stopListening = setTimer(() => end(PASSED), Math.min(SILENCE_MS, timeoutMs / 2));
+        } else if (result !== undefined) end(result);
       });
-      socket.on('end', () => settle(failed(reply === '' ? CLOSED_AT_ONCE : `closed after ${quoted(reply)}`)));
-      socket.on('error', error => settle(failureOf(error, target.address.kind)));
-      return { abandon: () => void socket.destroy(), late: () => noAnswer(timeoutMs, reply) };
+      socket.on('end', () => {
+        const why = reply === '' ? CLOSED_AT_ONCE : `closed after ${quoted(reply)}`;
+        settle(stopListening === undefined ? failed(why) : PASSED);
+      });
+      socket.on('error', error =>
+        settle(stopListening === undefined ? failureOf(error, target.address.kind) : PASSED),
+      );
+      socket.once('close', () => stopListening?.());
+      return {
+        abandon: () => void socket.destroy(),
+        late: () => (stopListening === undefined ? noAnswer(timeoutMs, reply) : PASSED),
+      };
     });
 }
 

@@ -4,7 +4,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { PRESETS } from '../../../src/health/presets.ts';
+import { PRESETS, type Dialogue } from '../../../src/health/presets.ts';
 import { startBackend, type Script } from '../../harness/backend.ts';
 import { ended, find, freePort, runProgram, skipWithout } from '../../harness/programs.ts';
 import { until } from '../../harness/until.ts';
@@ -15,14 +15,14 @@ import { failedWith, PASSED, probeOnce } from './probing.ts';
 type Preset = keyof typeof PRESETS;
 
 /** What a probe with a preset makes of a backend that says this, whole or a byte at a time. */
-async function verdict(t: Test, preset: Preset, said: string): Promise<ProbeResult> {
+async function verdict(t: Test, preset: Preset, said: string, interval: string): Promise<ProbeResult> {
   const speak: Script = peer => {
     const say = (): void => void peer.send(Buffer.from(said, 'latin1'));
     if ('send' in PRESETS[preset]) peer.socket.once('data', say);
     else say();
   };
   const backend = await startBackend(t, speak);
-  return probeOnce(backend.address, { type: 'sendExpect', preset, interval: '100ms' });
+  return probeOnce(backend.address, { type: 'sendExpect', preset, interval });
 }
 
 const mysqlPacket = (payload: string): string => String.fromCharCode(payload.length, 0, 0, 0) + payload;
@@ -101,19 +101,33 @@ const CASES: [Preset, name: string, said: string, expected: ProbeResult][] = [
   ['ssh', 'that greets', 'SSH-2.0-OpenSSH_9.2\r\n', PASSED],
   ['ssh', 'that speaks both', 'SSH-1.99-x\r\n', PASSED],
   ['ssh', 'with a banner', 'welcome\r\nSSH-2.0-x\r\n', PASSED],
+  ['ssh', 'of the old version', 'SSH-1.5-x\r\n', failedWith('answered "SSH-1.5-x"')],
+  ['ssh', 'without a name', 'SSH-2.0-\r\n', failedWith('answered "SSH-2.0-"')],
+  ['redis', 'that says more than a pong', '+PONGO\r\n', failedWith('answered "PONGO"')],
+  ['redis', 'that stops in the middle', '+PONG', failedWith('no more than "+PONG" within 100ms')],
+  ['postgres', 'that goes on', 'Nx', failedWith('answered "Nx"')],
   [
-    'ssh',
-    'of the old version',
-    'SSH-1.5-x\r\n',
-    failedWith(String.raw`no more than "SSH-1.5-x\r\n" within 100ms`),
+    'mysql',
+    'whose packet is none',
+    mysqlPacket('\x0a8.0.36 and then nothing'),
+    failedWith(String.raw`no more than "\x18\x00\x00\x00\n8.0.36 and then nothing" within 100ms`),
   ],
 ];
 
 for (const [preset, name, said, expected] of CASES) {
   void t.test(`${preset}: a server ${name} ${expected.verdict}`, async t => {
-    t.same(await verdict(t, preset, said), expected);
+    // Only what is waited for in vain need not be waited for long.
+    const isInVain = expected.verdict === 'failed' && expected.reason.includes('within');
+    t.same(await verdict(t, preset, said, isInVain ? '100ms' : '2s'), expected);
   });
 }
+
+void t.test('a PostgreSQL that does not close after one byte passes all the same', async t => {
+  const backend = await startBackend(t, peer => peer.socket.once('data', () => void peer.send('N')));
+  const preset = { type: 'sendExpect', preset: 'postgres' };
+  t.same(await probeOnce(backend.address, { ...preset, interval: '2s' }), PASSED);
+  t.same(await probeOnce(backend.address, { ...preset, interval: '10ms' }), PASSED);
+});
 
 void t.test('every preset is tested with a pass and a failure, and judges alike byte by byte', async t => {
   for (const preset of Object.keys(PRESETS) as Preset[]) {
@@ -121,8 +135,10 @@ void t.test('every preset is tested with a pass and a failure, and judges alike 
     t.ok(verdicts.includes('passed') && verdicts.includes('failed'), preset);
   }
   for (const [preset, name, said, { verdict: expected }] of CASES) {
-    const dialogue: { pass: RegExp; fail?: RegExp } = PRESETS[preset];
-    const first = Array.from(said, (_, i) => said.slice(0, i + 1))
+    const dialogue: Dialogue = PRESETS[preset];
+    const pieces = Array.from(said, (_, i) => said.slice(0, i + 1));
+    // What has to be the whole answer is judged when it is.
+    const first = (dialogue.isWhole === true ? pieces.slice(-1) : pieces)
       .map(part =>
         dialogue.fail?.test(part) === true ? 'failed' : dialogue.pass.test(part) ? 'passed' : undefined,
       )
