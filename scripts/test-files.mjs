@@ -1,21 +1,55 @@
 /**
- * Runs the test files named in LB4_TEST_FILES, each in a process of its own, as `tap FILE…` does, only without tap's
- * module hooks: these cost each process half a second on Node 20, and serve coverage and snapshots, which are not
- * wanted here. tap runs this file as if it were the only test (scripts/test.mjs). A line in the file LB4_TEST_FAILURES
- * for each that fails.
+ * Finds test files: all, those below a folder, and those that use a certain helper.
+ *
+ * Place: `npm test` and `npm run verify` choose by it what to run, so that a new file is never forgotten.
  */
-import { appendFileSync } from 'node:fs';
-import t from 'tap';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
 
-const TIMEOUT_S = 120;
-// As .taprc has it.
-t.jobs = Number(process.env.TAP_JOBS);
+const TESTS = join('dist', 'test');
+/** These come first: they have the longest files, and the others fill up the time beside the last of them. */
+const LONGEST = ['e2e', 'sim', 'integration'].map(folder => join(TESTS, folder));
 
-for (const file of process.env.LB4_TEST_FILES.split(' ')) {
-  // The hooks come by NODE_OPTIONS, whatever `env` says here.
-  const bare = ['-u', 'NODE_OPTIONS', `TAP_TIMEOUT=${TIMEOUT_S}`];
-  const command = [...bare, process.execPath, '--enable-source-maps', file];
-  void t.spawn('/usr/bin/env', command, { timeout: TIMEOUT_S * 1_000 }, file).then(({ ok }) => {
-    if (!ok) appendFileSync(process.env.LB4_TEST_FAILURES, `${file}\n`);
-  });
+/** Every test file there is. */
+export function allTests() {
+  const rank = file => (LONGEST.some(folder => isBelow(file, folder)) ? 0 : 1);
+  return testsIn(TESTS).sort((a, b) => rank(a) - rank(b));
+}
+
+/** The test files below a folder, or the file itself; the others in a folder are helpers. */
+export function testsIn(path) {
+  if (path.endsWith('.js')) return [path];
+  return scriptsIn(path).filter(name => name.endsWith('.test.js'));
+}
+
+/** The test files that import a helper, such as `harness/full-load.js`, by themselves or through others. */
+export function testsThatUse(helper) {
+  const wanted = join(TESTS, helper);
+  if (!existsSync(wanted)) throw new Error(`there is no ${wanted}`);
+  const imports = scriptsIn(TESTS).map(file => [file, importsOf(file)]);
+  const users = new Set([wanted]);
+  for (let size = 0; size < users.size;) {
+    size = users.size;
+    for (const [file, imported] of imports) if (imported.some(other => users.has(other))) users.add(file);
+  }
+  return allTests().filter(file => users.has(file));
+}
+
+export function isBelow(file, folder) {
+  return file.startsWith(folder + sep);
+}
+
+function scriptsIn(folder) {
+  return readdirSync(folder, { recursive: true })
+    .filter(name => name.endsWith('.js'))
+    .map(name => join(folder, name))
+    .sort();
+}
+
+/** The files of the tests that a file imports; the others cannot lead back here. */
+function importsOf(file) {
+  const text = readFileSync(file, 'utf8');
+  return Array.from(text.matchAll(/(?:from|import) ['"](\.[^'"]+)['"]/g), ([, path]) =>
+    join(dirname(file), path),
+  ).filter(path => isBelow(path, TESTS));
 }

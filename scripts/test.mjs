@@ -1,89 +1,108 @@
 /**
- * `npm test`: runs tap over the compiled tests, and holds `strategies/` and `pool/` to full coverage by their own.
- * Coverage is taken of these alone: everywhere else it would cost a tenth of the time and nobody would look at it.
+ * `npm test`: runs the compiled tests, two files at a time, and holds `strategies/` and `pool/` to full coverage by
+ * their own tests. Coverage is taken of these alone: everywhere else it would cost a tenth of the time.
  * `npm test -- dist/test/pool` runs a part, without the coverage gate, which only a full run can answer.
- * `LB4_TEST_TRIES=3 npm test` tries a file that fails up to three times: .ci/run does, on a machine it shares.
+ *
+ * In the environment: `LB4_TEST_TRIES=3` tries a file that fails up to three times, for a machine whose neighbours take
+ * it the time that tests rely on. `LB4_TEST_JOBS` is the number of files that run at a time. `LB4_TEST_RESULT=FILE`
+ * writes the outcome as JSON, for scripts/verify.mjs.
+ * Exit code: 0, or 1 if anything failed.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { runTestFile } from './test-file.mjs';
+import { allTests, isBelow, testsIn } from './test-files.mjs';
+import { countsText, slowestText, sumOf, TestReport, whyText } from './test-report.mjs';
 
-const TAP = 'node_modules/tap/dist/esm/run.mjs';
-/** In all, for a file that fails. More than one is for machines whose neighbours take them the time that tests rely on. */
 const TRIES = Number(process.env.LB4_TEST_TRIES) || 1;
-const COVERED = ['pool', 'strategies'];
-const OTHERS = ['bench', 'docs', 'e2e', 'integration', 'sim', 'src'];
+const JOBS = Number(process.env.LB4_TEST_JOBS) || 2;
+const COVERED = ['dist/test/pool', 'dist/test/strategies'];
+const COVERAGE = '.tap/coverage';
 
 const chosen = process.argv.slice(2);
-if (chosen.length > 0) {
-  runUntilPassed(
-    chosen.flatMap(path => (path.endsWith('.js') ? [path] : testsIn(path))),
-    bare,
+const files = chosen.length > 0 ? chosen.flatMap(testsIn) : allTests();
+if (files.length === 0) {
+  process.stderr.write(`npm test: no test file in ${chosen.join(' ')}\n`);
+  process.exit(1);
+}
+const isWhole = chosen.length === 0;
+if (isWhole) rmSync(COVERAGE, { recursive: true, force: true });
+
+const started = performance.now();
+const report = new TestReport();
+/** The last outcome of each file. */
+const outcomes = new Map();
+/** The first outcome of each file that has failed and was tried again. */
+const firstFailures = new Map();
+await tryAll(files, 1);
+
+const all = [...outcomes.values()];
+const seconds = (performance.now() - started) / 1_000;
+const failed = all.filter(outcome => outcome.failed > 0);
+const lucky = [...firstFailures.values()].filter(({ file }) => outcomes.get(file).failed === 0);
+report.say('');
+const coverage = isWhole && failed.length === 0 ? checkCoverage() : 0;
+report.say(
+  `${all.length} file${all.length === 1 ? '' : 's'} in ${seconds.toFixed(0)} s; slowest: ${slowestText(all)}`,
+);
+for (const outcome of lucky) report.say(`passed when tried again: ${whyText(outcome)}`);
+for (const outcome of failed) report.say(`failed: ${whyText(outcome)}`);
+const sum = sumOf(all);
+// Without it a run whose only fault is its coverage would close with no failure.
+sum.failed += coverage;
+report.say(countsText(sum));
+if (process.env.LB4_TEST_RESULT !== undefined) {
+  const result = { ...sum, lucky: lucky.map(whyText), failures: failed.map(whyText) };
+  writeFileSync(process.env.LB4_TEST_RESULT, JSON.stringify(result));
+}
+process.exitCode = sum.failed === 0 ? 0 : 1;
+
+/** Runs files, some at a time, and those that fail again, one at a time, until there is no try left. */
+async function tryAll(files, turn) {
+  const queue = [...files];
+  report.round(files.length, turn > 1 ? `failed, and tried again (${turn} of ${TRIES}):` : undefined);
+  await Promise.all(Array.from({ length: turn === 1 ? JOBS : 1 }, () => work(queue)));
+  const again = files.filter(file => outcomes.get(file).failed > 0);
+  if (again.length === 0 || turn === TRIES) return;
+  for (const file of again) if (!firstFailures.has(file)) firstFailures.set(file, outcomes.get(file));
+  await tryAll(again, turn + 1);
+}
+
+async function work(queue) {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    report.started(file);
+    const outcome = await runTestFile(file, environmentOf(file));
+    outcomes.set(file, outcome);
+    report.ended(outcome);
+  }
+}
+
+function environmentOf(file) {
+  const isCovered = isWhole && COVERED.some(folder => isBelow(file, folder));
+  return isCovered ? { ...process.env, NODE_V8_COVERAGE: COVERAGE } : process.env;
+}
+
+/** 0, or 1 if a line or a branch of the two folders is not covered; the table is shown then. */
+function checkCoverage() {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      'node_modules/c8/bin/c8.js',
+      'report',
+      `--temp-directory=${COVERAGE}`,
+      '--include=strategies/**',
+      '--include=pool/**',
+      '--exclude=test/**',
+      // The names above are those of the .ts files, which only the source maps know.
+      '--exclude-after-remap',
+      '--check-coverage',
+      '--100',
+      '--reporter=text',
+    ],
+    { encoding: 'utf8' },
   );
-} else {
-  runUntilPassed(COVERED.flatMap(testsOf), covered);
-  const report = spawn('node_modules/c8/bin/c8.js', [
-    'report',
-    '--temp-directory=.tap/coverage',
-    '--include=strategies/**',
-    '--include=pool/**',
-    '--exclude=test/**',
-    // The names above are those of the .ts files, which only the source maps know.
-    '--exclude-after-remap',
-    '--check-coverage',
-    '--100',
-    '--reporter=text',
-  ]);
-  if (report !== 0) fail('coverage of strategies/ and pool/', report);
-  runUntilPassed(OTHERS.flatMap(testsOf), bare);
-}
-
-/** Runs test files until all have passed, or for the last time; what failed is tried again, and that is said. */
-function runUntilPassed(files, run, triesLeft = TRIES - 1) {
-  if (files.length === 0) fail(`no test file in ${chosen.join(' ')}:`, 1);
-  const { status, failed } = run(files);
-  if (status === 0) return;
-  // A run that ended without naming a file is no matter of bad luck.
-  if (triesLeft < 1 || failed.length === 0) fail('tap', status);
-  process.stderr.write(`npm test: failed, and tried again: ${failed.join(' ')}\n`);
-  runUntilPassed(failed, run, triesLeft - 1);
-}
-
-/** With coverage, which is that of one run: so all count as failed if one has. */
-function covered(files) {
-  const status = spawn(TAP, files);
-  return { status, failed: files };
-}
-
-/** Without coverage. */
-function bare(files) {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-test-'));
-  const failures = join(folder, 'failures');
-  writeFileSync(failures, '');
-  Object.assign(process.env, { LB4_TEST_FILES: files.join(' '), LB4_TEST_FAILURES: failures });
-  const status = spawn(TAP, ['--disable-coverage', '--timeout=0', 'scripts/test-files.mjs']);
-  const failed = readFileSync(failures, 'utf8').split('\n').filter(Boolean);
-  rmSync(folder, { recursive: true });
-  return { status, failed };
-}
-
-function spawn(script, args) {
-  return spawnSync(process.execPath, [script, ...args], { stdio: 'inherit' }).status;
-}
-
-function fail(what, status) {
-  process.stderr.write(`npm test: ${what} failed\n`);
-  process.exit(status ?? 1);
-}
-
-function testsOf(folder) {
-  return testsIn(`dist/test/${folder}`);
-}
-
-/** The test files below a folder; the others there are helpers. */
-function testsIn(folder) {
-  return readdirSync(folder, { recursive: true })
-    .filter(name => name.endsWith('.test.js'))
-    .map(name => join(folder, name));
+  report.say(`coverage of strategies/ and pool/: ${status === 0 ? '100 %' : 'not 100 %'}`);
+  if (status === 0) return 0;
+  report.say(`${stdout}${stderr}`);
+  return 1;
 }

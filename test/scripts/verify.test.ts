@@ -1,0 +1,47 @@
+/** `npm run verify` finds its files by the helpers that they import: what has to be so for none to be forgotten. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { runProgram } from '../harness/programs.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+
+void t.test('what makes a test longer or chooses its engine is read in one file each', async t => {
+  const readers = (variable: string) =>
+    ['test', 'bench', 'src', 'pool', 'strategies']
+      .flatMap(folder =>
+        readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' }).map(
+          name => `${folder}/${name}`,
+        ),
+      )
+      .filter(
+        file =>
+          file.endsWith('.ts') &&
+          new RegExp(`env.*\\b${variable}\\b|\\b${variable}\\b.*env`).test(read(file)),
+      );
+  t.same(readers('LB4_TEST_LOAD'), ['test/harness/full-load.ts']);
+  t.same(readers('LB4_TEST_ENGINE'), ['test/harness/data-plane.ts']);
+});
+
+void t.test('every part of npm run verify has files, and they are those that use the helpers', async t => {
+  const { code, stdout } = await runProgram(process.execPath, ['scripts/verify.mjs', '--list'], {
+    cwd: root,
+  });
+  t.equal(code, 0);
+  const parts = new Map(
+    stdout
+      .trim()
+      .split(/\n(?! )/)
+      .map(part => part.split('\n    '))
+      .map(([name = '', ...files]) => [name, files]),
+  );
+  t.match([...parts.keys()], ['node engine', 'long variants', 'long variants, node engine']);
+  for (const [name, files] of parts) t.not(files.length, 0, name);
+  // By itself, through a helper, and through a contract's parts.
+  t.ok(parts.get('long variants')?.includes('dist/test/e2e/package.test.js'));
+  t.ok(parts.get('long variants')?.includes('dist/test/e2e/network-faults.test.js'));
+  t.ok(parts.get('long variants')?.includes('dist/test/src/engine/epoll-engine.test.js'));
+  t.ok(parts.get('node engine')?.includes('dist/test/integration/queue.test.js'));
+  t.notOk(parts.get('node engine')?.includes('dist/test/pool/warm-pool.test.js'));
+});
