@@ -5,8 +5,8 @@
  * live counts.
  * Why in shared memory: a success must undo the failures that other workers have seen, and a message per success
  * would cost more than the session.
- * Invariants: changed with Atomics only; an offered trial is taken by one session of one worker at a time; a dead
- * worker's trial is on offer again.
+ * Invariants: changed with Atomics only; a count of failures stops at `MOST` and never wraps around; an offered trial
+ * is taken by one session of one worker at a time; a dead worker's trial is on offer again.
  */
 
 /** What has failed: to connect, or a session that ended at once without a byte from the backend. */
@@ -17,6 +17,8 @@ export interface FailuresMemory {
   readonly slots: number;
 }
 
+/** Far above any threshold, and so far below 2^31 that threads which pass it together do not wrap around. */
+const MOST = 2 ** 30;
 const NO_TRIAL = 0;
 const ON_OFFER = 1;
 /** `TAKEN + worker`: that worker's session tries the backend. */
@@ -46,7 +48,9 @@ export class BackendFailures {
 
   /** Counts one more; returns how many there have been in a row. */
   failed(slot: number, kind: FailureKind): number {
-    return Atomics.add(this.#row(kind), slot, 1) + 1;
+    const row = this.#row(kind);
+    const before = Atomics.load(row, slot);
+    return before < MOST ? Atomics.add(row, slot, 1) + 1 : before;
   }
 
   succeeded(slot: number, kind: FailureKind): void {
