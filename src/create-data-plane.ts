@@ -65,7 +65,11 @@ export async function createDataPlane(
   // Also where workers load their own: a strategy that cannot be loaded is told at once.
   const settings = await withStrategies(plain, baseDir);
   const wheel = new DeadlineWheel(() => clocks.now());
-  const engine = createNodeEngine({ clock: wheel, ...(budget && { waitingLimit: budget.waiting }) });
+  const engine = createNodeEngine({
+    clock: wheel,
+    libc: libc.ok ? libc.libc : undefined,
+    ...(budget && { waitingLimit: budget.waiting }),
+  });
   const making = { choice, shared, maxSessions: plain.maxSessions, engine };
   if (choice.workers > 0 && libc.ok) {
     const fleet = {

@@ -8,7 +8,7 @@
  * begins.
  */
 import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runtime.ts';
-import type { ConnectFailure, Connection, Engine } from './engine/engine.ts';
+import type { ConnectFailure, Connection, Engine, ListeningSocket } from './engine/engine.ts';
 import { Listener, type HoldReason, type ListenerSettings } from './listener/listener.ts';
 import { SessionLimit } from './listener/session-limit.ts';
 import { GradualResets } from './session/gradual-resets.ts';
@@ -149,6 +149,14 @@ export class DataPlane {
   async stopListening(): Promise<void> {
     clearTimeout(this.#localResourcesTimer);
     await Promise.all(this.#fronts.map(({ listener }) => listener.stop()));
+  }
+
+  /** Per listener: sockets whose worker has died. Takes the clients that wait there, then closes the sockets. */
+  async takeClientsOf(sockets: readonly (readonly ListeningSocket[])[]): Promise<void> {
+    const taking = this.#fronts.flatMap(({ listener }, i) =>
+      (sockets[i] ?? []).map(socket => listener.takeClientsOf(socket)),
+    );
+    await Promise.all(taking);
   }
 
   /** Destroys spare connections; new sessions could still connect. */

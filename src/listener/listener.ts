@@ -75,11 +75,7 @@ export class Listener {
   async start(): Promise<void> {
     try {
       for (const where of this.#bind) {
-        const bound = await this.#engine.listen(where, {
-          onClient: client => this.#offer(client),
-          onTurnedAway: () => this.#handlers.onTurnedAway(),
-          onExhausted: () => this.#handlers.onExhausted(),
-        });
+        const bound = await this.#listen(where);
         this.#bound.push(bound);
         if (this.paused) bound.pause();
         this.#handlers.onListening(bound.address);
@@ -109,6 +105,20 @@ export class Listener {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  /** Takes the clients that wait at a socket whose worker has died, then closes it. */
+  async takeClientsOf(socket: ListeningSocket): Promise<void> {
+    const bound = await this.#listen(socket);
+    await bound.close();
+  }
+
+  #listen(where: Address | ListeningSocket): Promise<EngineListener> {
+    return this.#engine.listen(where, {
+      onClient: client => this.#offer(client),
+      onTurnedAway: () => this.#handlers.onTurnedAway(),
+      onExhausted: () => this.#handlers.onExhausted(),
+    });
   }
 
   #offer(client: Connection): void {

@@ -13,6 +13,7 @@ import {
   closeDescriptor,
   type ListeningSockets,
 } from '../engine/epoll/listening-sockets.ts';
+import { refuseNewClients } from '../engine/epoll/stop-accepting.ts';
 import { listenFailure } from '../engine/listen-failure.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 import { splitZone } from '../support/zone.ts';
@@ -45,6 +46,12 @@ export class BoundListeners {
     return this.#bound.map(addresses =>
       addresses.map(({ address, fds }) => ({ kind: 'listening', fd: fds[worker] ?? -1, address })),
     );
+  }
+
+  /** No new client is let in from now on, on any socket; those in the queues can still be accepted. */
+  refuseNewClients(): void {
+    for (const { address, fds } of this.#bound.flat())
+      for (const fd of fds) refuseNewClients(this.#libc, fd, address.kind);
   }
 
   /** Gives up control's sockets, and removes unix socket files; what workers have duplicated lives on. Idempotent. */

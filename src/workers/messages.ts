@@ -42,11 +42,15 @@ export type ToWorker =
   /** There may be a place again under a limit. */
   | { readonly kind: 'recheckLimits' }
   /** Answered with `done` when it is done. */
-  | { readonly kind: 'ask'; readonly id: number; readonly what: Question }
+  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   /** Nothing follows; the thread is to end by itself. */
   | { readonly kind: 'end' };
 
-export type Question = 'stopListening' | 'whenEmpty';
+export type Question =
+  | { readonly what: 'stopListening' }
+  /** Per listener: control's sockets for a worker that is dead. Whoever waits there is to be served. */
+  | { readonly what: 'takeClientsOf'; readonly sockets: readonly (readonly ListeningSocket[])[] }
+  | { readonly what: 'whenEmpty' };
 
 export type FromWorker =
   /** It accepts on all its sockets. */

@@ -138,7 +138,7 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   async whenEmpty(): Promise<void> {
-    await Promise.all(this.#members.map(({ thread }) => thread.ask('whenEmpty')));
+    await Promise.all(this.#members.map(({ thread }) => thread.ask({ what: 'whenEmpty' })));
   }
 
   close(): Promise<void> {
@@ -302,9 +302,21 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   async #stopListening(): Promise<void> {
+    // All of them at once: none lets clients in while another one is emptied.
+    this.#bound.refuseNewClients();
     await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
+    await Promise.all(this.#members.map(({ thread }) => thread.ask({ what: 'stopListening' })));
+    await this.#serveClientsOfDeadWorkers();
+    // Last of all: closing a socket for good resets whoever is in its queue.
     this.#bound.close();
-    await Promise.all(this.#members.map(({ thread }) => thread.ask('stopListening')));
+  }
+
+  async #serveClientsOfDeadWorkers(): Promise<void> {
+    const heir = this.#members.find(({ thread }) => thread.state === 'running');
+    const dead = this.#members.filter(({ thread }) => thread.state === 'restarting');
+    for (const { index } of dead) {
+      await heir?.thread.ask({ what: 'takeClientsOf', sockets: this.#bound.socketsOf(index) });
+    }
   }
 
   async #close(): Promise<void> {

@@ -10,7 +10,7 @@ import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import { DataPlane, type DataPlaneSettings } from '../data-plane.ts';
 import { withStrategies } from '../data-plane-settings.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, ListeningSocket } from '../engine/engine.ts';
 import { createEpollEngine } from '../engine/epoll/epoll-engine.ts';
 import { loadLibc, type Libc } from '../engine/epoll/libc.ts';
 import { duplicate } from '../engine/epoll/listening-sockets.ts';
@@ -19,7 +19,14 @@ import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
 import { setUnrefTimer } from '../support/timer.ts';
-import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
+import {
+  ownerTag,
+  type FromWorker,
+  type Question,
+  type ToWorker,
+  type WorkerEvent,
+  type WorkerStart,
+} from './messages.ts';
 import { WorkerStats } from './worker-stats.ts';
 
 const BEAT_MS = 100;
@@ -95,7 +102,7 @@ function obey(message: ToWorker): void {
       data.recheckLimits();
       return;
     case 'ask':
-      void (message.what === 'stopListening' ? data.stopListening() : data.whenEmpty()).then(() => {
+      void answerTo(message.question).then(() => {
         beat();
         flush();
         post({ kind: 'done', id: message.id });
@@ -107,6 +114,17 @@ function obey(message: ToWorker): void {
       // What the engine still says good-bye to keeps the thread alive; control does not wait for long.
       port?.close();
       return;
+  }
+}
+
+function answerTo(question: Question): Promise<void> {
+  switch (question.what) {
+    case 'stopListening':
+      return data.stopListening();
+    case 'takeClientsOf':
+      return data.takeClientsOf(question.sockets.map(ownSockets));
+    case 'whenEmpty':
+      return data.whenEmpty();
   }
 }
 
@@ -163,7 +181,7 @@ function ownLibc(): Libc {
 function createEngine(): Engine {
   const { engine, index, wakeFd, owners, waitingLimit } = start;
   const waiting = waitingLimit === undefined ? {} : { waitingLimit };
-  if (engine === 'node') return createNodeEngine({ clock: wheel, ...waiting });
+  if (engine === 'node') return createNodeEngine({ clock: wheel, libc, ...waiting });
   // generic-pool hands its connections over in promises: they must not wait for a turn of Node's loop.
   const usesPromises = start.settings.upstreams.some(({ pool }) => pool.warm > 0 || pool.reuse);
   return createEpollEngine({
@@ -185,7 +203,7 @@ async function ownSettings(): Promise<DataPlaneSettings> {
     ...rest,
     listeners: listeners.map((listener, i) => ({
       ...listener,
-      bind: (start.sockets[i] ?? []).map(socket => ({ ...socket, fd: duplicate(libc, socket.fd) })),
+      bind: ownSockets(start.sockets[i] ?? []),
     })),
     upstreams: upstreams.map(upstream => ({
       ...upstream,
@@ -199,6 +217,10 @@ async function ownSettings(): Promise<DataPlaneSettings> {
       },
     })),
   };
+}
+
+function ownSockets(sockets: readonly ListeningSocket[]): readonly ListeningSocket[] {
+  return sockets.map(socket => ({ ...socket, fd: duplicate(libc, socket.fd) }));
 }
 
 function wordsOf(error: unknown): string {

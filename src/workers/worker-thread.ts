@@ -110,12 +110,12 @@ export class WorkerThread {
   }
 
   /** Resolves when the worker has answered, or is dead. */
-  ask(what: Question): Promise<void> {
+  ask(question: Question): Promise<void> {
     if (this.#worker === undefined) return Promise.resolve();
     const id = this.#nextId++;
     return new Promise(resolve => {
       this.#answers.set(id, resolve);
-      this.post({ kind: 'ask', id, what });
+      this.post({ kind: 'ask', id, question });
     });
   }
 
@@ -211,9 +211,14 @@ export class WorkerThread {
     const delayMs = this.#mayRestart ? this.#delayMs : undefined;
     this.#handlers.onExit(reason, delayMs);
     for (const id of [...this.#answers.keys()]) this.#answer(id);
-    if (delayMs === undefined) return;
+    // Told of the death, control may have begun to stop.
+    if (delayMs === undefined || this.#isFinal()) return;
     this.#delayMs = Math.min(this.#delayMs * 2, times.restartMaxMs);
     this.#cancelRestart = this.#deps.setTimer(() => this.#spawn(undefined), delayMs);
+  }
+
+  #isFinal(): boolean {
+    return !this.#mayRestart;
   }
 
   async #terminate(): Promise<void> {

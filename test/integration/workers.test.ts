@@ -1,4 +1,5 @@
 /** Several data-plane threads with real traffic: exact counts and limits, and what happens when one dies or stalls. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -104,6 +105,13 @@ function connectFrom(t: Test, balancer: LoadBalancer, localAddress: string): voi
   socket.on('error', () => undefined);
   t.teardown(() => socket.destroy());
 }
+
+/** A program: as many clients as said connect to a port of 127.0.0.1, say hello and go, without waiting for an answer. */
+const CONNECT_AND_LEAVE = `((port, count) => {
+  let said = 0;
+  const connect = () => require('node:net').connect(port, '127.0.0.1');
+  for (let i = 0; i < count; i++) connect().end('hello', () => { if (++said === count) process.exit(); });
+})`;
 
 void t.test('leastconn is exact over two workers', { skip }, async t => {
   const backends = await Promise.all([1, 2, 3].map(() => startBackend(t, scripts.echo)));
@@ -287,6 +295,25 @@ void t.test('draining loses nobody who had connected, whichever worker has them'
   const whole = records.filter(record => record.bytesFromClient > 0);
   t.equal(whole.length, 60, 'each had its session');
   t.notOk(records.some(({ reason }) => reason === 'drainTimeout'));
+});
+
+void t.test('draining loses nobody who waits at the socket of a worker that has died', { skip }, async t => {
+  const backend = await startBackend(t, scripts.echo);
+  const balancer = create(t, [backend], { workers: 2, upstream: { strategy: faultyStrategy(t) } });
+  const records = seen(balancer, 'session:closed');
+  await balancer.start();
+  const { port } = addressOf(balancer);
+  let drained: Promise<void> | undefined;
+  balancer.on('worker:exited', () => {
+    // Nothing else happens in this thread meanwhile: the worker is still dead when the drain begins.
+    execFileSync(process.execPath, ['-e', `${CONNECT_AND_LEAVE}(${port}, 30)`]);
+    drained = balancer.drain(20_000);
+  });
+  connectFrom(t, balancer, '127.0.0.2');
+  await until('it is dead', () => drained !== undefined);
+  await drained;
+  const whole = records.filter(({ bytesFromClient }) => bytesFromClient === 5);
+  t.equal(whole.length, 30, 'each had its session');
 });
 
 void t.test('spare connections are shared among the workers, and seen in one place', { skip }, async t => {

@@ -8,8 +8,10 @@
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
@@ -18,6 +20,7 @@ export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+export const SO_ATTACH_FILTER = 26;
 export const SO_ACCEPTCONN = 30;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
@@ -26,7 +29,21 @@ export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 
 export const MSG_NOSIGNAL = 0x4000;
+export const SHUT_RD = 0;
 export const SHUT_WR = 1;
+
+/** Classic BPF (uapi/linux/bpf_common.h): load a byte, and with a constant, jump if equal to one, return one. */
+export const BPF_LD_BYTE = 0x30;
+export const BPF_AND = 0x54;
+export const BPF_JUMP_EQUAL = 0x15;
+export const BPF_RETURN = 0x06;
+
+/** The kernel's list of sockets (uapi/linux/sock_diag.h, inet_diag.h). */
+export const NETLINK_SOCK_DIAG = 4;
+export const NLM_F_REQUEST = 0x1;
+export const NLM_F_DUMP = 0x300;
+export const SOCK_DIAG_BY_FAMILY = 20;
+export const TCP_SYN_RECV = 3;
 
 export const EPOLLIN = 0x001;
 export const EPOLLPRI = 0x002;

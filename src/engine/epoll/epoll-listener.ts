@@ -6,13 +6,14 @@
  * connects wait too. The registration is level-triggered, so a round takes some clients and leaves the rest for
  * the next, after the sessions that run.
  * Invariants: clients come in the order in which the kernel queued them; when descriptors or memory have run out
- * it rests instead of spinning; after `close` has resolved no client comes.
+ * it rests instead of spinning; a client that the kernel has let in is handed over, also by `close`, after which none
+ * comes.
  */
 import { rmSync } from 'node:fs';
 
 import type { Address } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
-import { listenFailure } from '../listen-failure.ts';
+import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 import {
   EPOLLEXCLUSIVE,
   EPOLLIN,
@@ -29,6 +30,7 @@ import type { EpollDeps } from './epoll-deps.ts';
 import type { Libc } from './libc.ts';
 import { bindListeningSockets } from './listening-sockets.ts';
 import type { Watched } from './reactor.ts';
+import { isHandshakeUnderWay, refuseNewClients } from './stop-accepting.ts';
 import { hostOf, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
 import {
   EAGAIN,
@@ -48,8 +50,9 @@ const MAX_BATCH = 64;
 const EXHAUSTED_REST_MS = 100;
 /** No descriptor, no memory, or no room in the epoll set (fs.epoll.max_user_watches). */
 const EXHAUSTED: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC];
-/** `close` takes clients from the kernel's queue for no longer than this, however many keep coming. */
+/** `close` waits for handshakes and descriptors for no longer than this. */
 const CLOSE_LIMIT_MS = 1000;
+const LOOK_AGAIN_MS = 10;
 
 /** Binds an address, or takes over the socket; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
 export async function listenEpoll(
@@ -157,34 +160,51 @@ class EpollListener implements EngineListener, Watched {
   async #close(): Promise<void> {
     this.#paused = true;
     this.#update();
-    // A queue of none from now on: whoever comes late is not let in only to be reset.
-    this.#deps.libc.listen(this.#fd, 0);
-    await this.#drain();
-    this.#deps.descriptors.close(this.#fd);
+    refuseNewClients(this.#deps.libc, this.#fd, this.address.kind);
+    await this.#lastClientsTaken();
     this.#onClosed();
   }
 
-  /** Hands over everybody who is in the kernel's queue. */
-  #drain(): Promise<void> {
+  /** Hands over everybody who is in the kernel's queue or about to be, and closes the socket behind the last. */
+  #lastClientsTaken(): Promise<void> {
     const time = { isUp: false };
     const cancelTimer = this.#deps.setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
     return new Promise(resolve => {
       const round = (): void => {
-        for (let taken = 0; taken < MAX_BATCH; taken++) {
-          const accepted = this.#accept();
-          if (accepted === 'nobody' || accepted === 'exhausted' || time.isUp) {
-            if (typeof accepted === 'object') this.#handlers.onClient(accepted);
-            cancelTimer();
-            resolve();
-            return;
-          }
-          if (accepted !== 'gone') this.#handlers.onClient(accepted);
+        const taken = this.#take(time.isUp ? LISTEN_BACKLOG : MAX_BATCH);
+        if (taken === 'some' && !time.isUp) {
+          this.#deps.reactor.defer(round);
+          return;
         }
-        this.#deps.reactor.defer(round);
+        // Whoever has come in between the two looks is taken by the second one, in the same step as the close.
+        const isOver =
+          taken === 'all' && !this.#isHandshakeUnderWay() && this.#take(LISTEN_BACKLOG) === 'all';
+        if (!isOver && !time.isUp) {
+          this.#deps.setTimer(round, taken === 'exhausted' ? EXHAUSTED_REST_MS : LOOK_AGAIN_MS);
+          return;
+        }
+        this.#deps.descriptors.close(this.#fd);
+        cancelTimer();
+        resolve();
       };
       // Not before `close` has returned.
       this.#deps.reactor.defer(round);
     });
+  }
+
+  /** Hands over clients from the kernel's queue: all of them, or some, because there are more or no descriptors. */
+  #take(limit: number): 'all' | 'some' | 'exhausted' {
+    for (let taken = 0; taken < limit; taken++) {
+      const accepted = this.#accept();
+      if (accepted === 'nobody') return 'all';
+      if (accepted === 'exhausted') return 'exhausted';
+      if (accepted !== 'gone') this.#handlers.onClient(accepted);
+    }
+    return 'some';
+  }
+
+  #isHandshakeUnderWay(): boolean {
+    return this.address.kind === 'tcp' && isHandshakeUnderWay(this.#deps.libc, this.address.port);
   }
 
   #isOpen(): boolean {

@@ -12,6 +12,8 @@ import { epollLayout, type EpollLayout } from './abi.ts';
 export interface Libc {
   readonly epollLayout: EpollLayout;
   errno(): number;
+  /** Where a buffer's bytes are; good for as long as the buffer is kept alive. */
+  address(buffer: Uint8Array): bigint;
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, bytes: number): number;
   listen(fd: number, backlog: number): number;
@@ -84,13 +86,18 @@ export function loadLibc(
 
 function declare(module: unknown, layout: EpollLayout): Libc {
   // The one place where koffi's word is taken for its types: each prototype above is a method of `Libc`.
-  const koffi = module as { load(path: null): { func(prototype: string): unknown }; errno(): number };
+  const koffi = module as {
+    load(path: null): { func(prototype: string): unknown };
+    errno(): number;
+    address(buffer: Uint8Array): bigint;
+  };
   const library = koffi.load(null);
   const calls = PROTOTYPES.map(prototype => [nameOf(prototype), library.func(prototype)] as const);
   return {
     ...(Object.fromEntries(calls) as unknown as Libc),
     epollLayout: layout,
     errno: () => koffi.errno(),
+    address: buffer => koffi.address(buffer),
   };
 }
 

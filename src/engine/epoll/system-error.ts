@@ -5,8 +5,11 @@
  */
 import { constants } from 'node:os';
 
+/** Of two names for one number, such as EAGAIN and EWOULDBLOCK, the first one is Node's own. */
 const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, number]) => [number, name] as const),
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, number]) => [number, name] as const),
 );
 
 /** The name of an errno, or `errno N` for one that Node does not know. */

@@ -6,6 +6,7 @@
  */
 import { Lb4Error } from '../../errors.ts';
 import type { Connection, Engine } from '../engine.ts';
+import type { Libc } from '../epoll/libc.ts';
 import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
@@ -29,6 +30,8 @@ export interface NodeEngineDeps {
   readonly procNet?: string;
   /** Whether clients are taken from Node before it makes streams of them, where it can be done; default true. */
   readonly takesHandles?: boolean;
+  /** The C library, where it can be loaded: for what Node cannot do. */
+  readonly libc?: Libc | undefined;
 }
 
 const WAITING_LIMIT = 1024;
@@ -45,7 +48,8 @@ export function createNodeEngine(deps: NodeEngineDeps): Engine {
 
   return {
     name: 'node',
-    listen: (where, handlers) => listenNode(where, handlers, connectionDeps, takesHandles),
+    listen: (where, handlers) =>
+      listenNode(where, handlers, { ...connectionDeps, libc: deps.libc }, takesHandles),
     connect: (address, options, done) => connectNode(address, options, connectionDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),

@@ -6,26 +6,35 @@
  * handle lives), so clients of a paused listener are accepted and wait in a bounded room, unread, first come
  * first served; a client that finds the room full is reset (docs/adr/0001-engine-contract.md).
  * Invariants: clients are handed over in the order they were accepted, also those that left while waiting;
- * after `close` has resolved no client comes. A client that was reset before it was accepted has no address
- * any more; it is dropped, because admission could not judge it.
+ * after `close` has resolved no client comes, and where there is the C library none has been let in and then reset.
+ * A client that was reset before it was accepted has no address any more; it is dropped, because admission could not judge it.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Address } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
+import type { Libc } from '../epoll/libc.ts';
+import { isHandshakeUnderWay, refuseNewClients } from '../epoll/stop-accepting.ts';
 import { socketOver, takeHandles, type AcceptedHandle } from './accept.ts';
 import { bind } from './bind.ts';
+import { descriptorOf } from './descriptor.ts';
 import { NodeConnection, type ConnectionDeps, type Peer } from './node-connection.ts';
 
-/** `close` takes clients from the kernel's queue for no longer than this, however many keep coming. */
+/** `close` takes clients from the kernel's queue, and waits for handshakes, for no longer than this. */
 const CLOSE_LIMIT_MS = 1000;
+const LOOK_AGAIN_MS = 10;
+
+export interface ListenerDeps extends ConnectionDeps {
+  /** The C library, where there is one: with it `close` loses no client that connects just then. */
+  readonly libc?: Libc | undefined;
+}
 
 /** Binds or takes over the socket; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
 export async function listenNode(
   where: Address | ListeningSocket,
   handlers: ListenHandlers,
-  deps: ConnectionDeps,
+  deps: ListenerDeps,
   takesHandles: boolean,
 ): Promise<EngineListener> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
@@ -38,7 +47,7 @@ class NodeListener implements EngineListener {
   readonly address: Address;
   readonly #server: Server;
   readonly #handlers: ListenHandlers;
-  readonly #deps: ConnectionDeps;
+  readonly #deps: ListenerDeps;
   readonly #waiting: NodeConnection[] = [];
   #paused = false;
   #handingOver = false;
@@ -50,7 +59,7 @@ class NodeListener implements EngineListener {
     server: Server,
     address: Address,
     handlers: ListenHandlers,
-    deps: ConnectionDeps,
+    deps: ListenerDeps,
     takesHandles: boolean,
   ) {
     this.#server = server;
@@ -80,18 +89,34 @@ class NodeListener implements EngineListener {
   async #close(): Promise<void> {
     this.#closing = true;
     this.resume();
-    // Closing resets whoever is still in the kernel's accept queue. libuv takes clients out one or a few per
-    // turn of the loop, so the queue is empty when two turns bring nobody.
+    const { setTimer, libc } = this.#deps;
+    const fd = descriptorOf(this.#server);
+    if (libc !== undefined && fd !== undefined) refuseNewClients(libc, fd, this.address.kind);
     const time = { isUp: false };
-    const cancelTimer = this.#deps.setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
+    const cancelTimer = setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
+    for (;;) {
+      const more = this.#isHandshakeUnderWay();
+      await this.#untilQueueIsEmpty(time);
+      if (!more || time.isUp) break;
+      await new Promise<void>(resolve => setTimer(resolve, LOOK_AGAIN_MS));
+    }
+    cancelTimer();
+    // The descriptor is closed at once; the callback would wait for the clients that live on.
+    this.#server.close();
+  }
+
+  /** libuv takes clients out of the kernel's queue one or a few per turn: it is empty when two turns bring nobody. */
+  async #untilQueueIsEmpty(time: { readonly isUp: boolean }): Promise<void> {
     for (let quietTurns = 0; quietTurns < 2 && !time.isUp;) {
       const before = this.#accepted;
       await nextTurn();
       quietTurns = this.#accepted === before ? quietTurns + 1 : 0;
     }
-    cancelTimer();
-    // The descriptor is closed at once; the callback would wait for the clients that live on.
-    this.#server.close();
+  }
+
+  #isHandshakeUnderWay(): boolean {
+    const { libc } = this.#deps;
+    return libc !== undefined && this.address.kind === 'tcp' && isHandshakeUnderWay(libc, this.address.port);
   }
 
   #acceptHandle(handle: AcceptedHandle): void {

@@ -113,18 +113,18 @@ void t.test('one that dies while it starts for the first time is an error, and n
 void t.test('every question is answered, by the worker or by its death', async t => {
   const { thread, latest, begin, world } = create();
   await begin();
-  const stopped = thread.ask('stopListening');
-  const empty = thread.ask('whenEmpty');
+  const stopped = thread.ask({ what: 'stopListening' });
+  const empty = thread.ask({ what: 'whenEmpty' });
   t.match(latest().posted, [
-    { kind: 'ask', id: 0, what: 'stopListening' },
-    { kind: 'ask', id: 1, what: 'whenEmpty' },
+    { kind: 'ask', id: 0, question: { what: 'stopListening' } },
+    { kind: 'ask', id: 1, question: { what: 'whenEmpty' } },
   ]);
   t.equal(world.wakes, 2, 'each message wakes it');
   latest().says({ kind: 'done', id: 0 });
   await stopped;
   latest().emit('exit', 1);
   await empty;
-  await thread.ask('whenEmpty');
+  await thread.ask({ what: 'whenEmpty' });
   t.pass('nobody waits for a dead worker');
 });
 

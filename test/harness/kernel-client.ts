@@ -1,0 +1,74 @@
+/**
+ * A client of which nothing happens in turns of the loop: its connect is one system call, so that it can come between
+ * any two steps of whatever is tested.
+ *
+ * Place: for tests of what becomes of clients that arrive at the worst moment. Over loopback the handshake is over when
+ * the call returns, if the other side takes part in it at all.
+ */
+import type { Address } from '../../src/support/address.ts';
+import * as abi from '../../src/engine/epoll/abi.ts';
+import type { Libc } from '../../src/engine/epoll/libc.ts';
+import { encodeAddress, portOf, SOCKADDR_BYTES } from '../../src/engine/epoll/sockaddr.ts';
+import { errnoName } from '../../src/engine/epoll/system-error.ts';
+import type { Teardown } from './teardown.ts';
+
+export interface KernelClient {
+  /** Its own port; 0 on a unix socket. */
+  readonly port: number;
+  /** What `connect` came to: '' or EINPROGRESS when it has begun. */
+  readonly begun: string;
+  /** 'connected', 'on its way', or the name of the error that ended it. */
+  state(): string;
+}
+
+const ESTABLISHED = 1;
+const SYN_SENT = 2;
+
+export function kernelClient(t: Teardown, libc: Libc, address: Address): KernelClient {
+  const { family, bytes } = encodeAddress(address);
+  const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
+  t.teardown(() => libc.close(fd));
+  const begun = libc.connect(fd, bytes, bytes.length) < 0 ? errnoName(libc.errno()) : '';
+  const isUnix = address.kind === 'unix';
+  return {
+    port: isUnix ? 0 : ownPort(libc, fd),
+    begun,
+    state: () => (isUnix ? stateOfUnix(libc, fd, begun) : stateOfTcp(libc, fd)),
+  };
+}
+
+function ownPort(libc: Libc, fd: number): number {
+  const bytes = Buffer.alloc(SOCKADDR_BYTES);
+  libc.getsockname(fd, bytes, lengthOf(bytes));
+  return portOf(bytes);
+}
+
+function stateOfTcp(libc: Libc, fd: number): string {
+  const info = Buffer.alloc(abi.TCP_INFO_BYTES);
+  libc.getsockopt(fd, abi.IPPROTO_TCP, abi.TCP_INFO, info, lengthOf(info));
+  const state = info.readUInt8(0);
+  if (state === ESTABLISHED) return 'connected';
+  return state === SYN_SENT ? 'on its way' : pendingError(libc, fd);
+}
+
+/** A unix socket whose listener has thrown it away reads an end or an error; one that waits reads nothing. */
+function stateOfUnix(libc: Libc, fd: number, begun: string): string {
+  if (begun !== '') return begun;
+  const count = libc.recv(fd, Buffer.alloc(1), 1, 0);
+  if (count >= 0) return 'ended';
+  const code = errnoName(libc.errno());
+  return code === 'EAGAIN' ? 'connected' : code;
+}
+
+function pendingError(libc: Libc, fd: number): string {
+  const value = Buffer.alloc(4);
+  libc.getsockopt(fd, abi.SOL_SOCKET, abi.SO_ERROR, value, lengthOf(value));
+  const errno = value.readInt32LE(0);
+  return errno === 0 ? 'ended' : errnoName(errno);
+}
+
+function lengthOf(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes.length);
+  return length;
+}
