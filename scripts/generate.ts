@@ -61,8 +61,8 @@ function reference(): string {
 # Configuration
 
 A configuration is one YAML 1.2 or JSON file of at most 1 MiB. Unknown keys and duplicate keys are errors.
-\`lb4 check -c FILE\` reports every problem with its line and column; editors that know JSON Schema complete and
-check the file as you type with \`schema/lb4.schema.json\`.
+\`lb4 check -c FILE\` reports every problem with its line and column, also of files that the configuration names;
+editors that know JSON Schema complete and check the file as you type with \`schema/lb4.schema.json\`.
 
 \`\`\`yaml
 ${sample()}

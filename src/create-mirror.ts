@@ -40,7 +40,7 @@ export function createMirror({ redis, upstreams }: Config, making: MirrorMaking)
   const { counts, elsewhere } = shared;
   if (redis === undefined || elsewhere === undefined) return undefined;
   const readFile = (path: string): string => readFileSync(path, 'utf8');
-  const connection = redisConnection(redis, { baseDir, where: 'redis', readFile });
+  const connection = redisConnection(redis, { baseDir, at: ['redis'], readFile });
   const deps = { setTimer: setUnrefTimer, now: () => making.now(), random: () => making.random() };
   const timeoutMs = Math.min(Math.max(redis.publish, TIMEOUT_MS.min), TIMEOUT_MS.max);
   const exchange = createRedisExchange(connection, { timeoutMs }, deps);

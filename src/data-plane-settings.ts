@@ -6,10 +6,10 @@
  * another: every thread that balances loads its own.
  */
 import { loadStrategy } from '../strategies/load-strategy.ts';
+import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
 import type { DataPlaneSettings } from './data-plane.ts';
 import type { UpstreamSettings } from './dispatch/upstream-runtime.ts';
-import { Lb4Error } from './errors.ts';
 import type { Address } from './support/address.ts';
 import type { LiveCounts } from './shared-memory/live-counts.ts';
 
@@ -81,7 +81,9 @@ async function load(upstream: string, strategy: string, baseDir: string): Return
   try {
     return await loadStrategy(strategy, baseDir);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Lb4Error('LB4_STRATEGY_INVALID', `upstream ${upstream}: ${why}`, { cause: error });
+    const message = error instanceof Error ? error.message : String(error);
+    const path = ['upstreams', upstream, 'strategy'];
+    const issue = { path, kind: 'value', expected: 'a strategy', got: strategy, message } as const;
+    throw new ConfigError([issue], 'LB4_STRATEGY_INVALID', error);
   }
 }

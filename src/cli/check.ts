@@ -1,21 +1,27 @@
 /**
- * `lb4 check -c FILE`: validates a configuration file and says everything that is wrong with it.
+ * `lb4 check -c FILE`: validates a configuration file and reports everything that is wrong with it.
  *
- * Place: files that health checks and the mirror need are read, because a running balancer would end for want of them;
- * nothing else is opened or resolved, and strategies given as paths are not loaded.
+ * Place: files that health checks and the mirror need are read, and modules with strategies must be there, because a
+ * balancer would end for want of them; nothing else is opened or resolved, and no module is loaded.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { isStrategyName } from '../../strategies/index.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { formatIssues, inOrder } from '../config/format-issues.ts';
+import type { ConfigIssue } from '../config/issue.ts';
 import { loadConfigFile } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { Lb4Error } from '../errors.ts';
+import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../health/tls-settings.ts';
 import { redisConnection } from '../mirror/redis-connection.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 export function check(file: string): ExitCode {
   const loaded = loadConfigFile(file, process.env);
-  const message = loaded.ok ? problemsWithFiles(loaded.config, file).join('\n') : loaded.message;
+  const message = loaded.ok
+    ? formatIssues(inOrder(problemsWithFiles(loaded.config, dirname(resolve(file))).map(loaded.locate)))
+    : loaded.message;
   if (loaded.ok && message === '') {
     const { listeners, upstreams } = loaded.config;
     process.stdout.write(
@@ -27,26 +33,48 @@ export function check(file: string): ExitCode {
   return EXIT.badConfig;
 }
 
-/** What is wrong with the files that the configuration names, one line each. */
-function problemsWithFiles({ upstreams, redis }: Config, file: string): string[] {
-  const deps = { baseDir: dirname(resolve(file)), readFile: (path: string) => readFileSync(path, 'utf8') };
-  const problems = (read: () => unknown): string[] => {
+/** What is wrong with the files that the configuration names. */
+function problemsWithFiles({ upstreams, redis }: Config, baseDir: string): ConfigIssue[] {
+  const deps = { baseDir, readFile: (path: string) => readFileSync(path, 'utf8') };
+  const problems = (read: () => unknown): readonly ConfigIssue[] => {
     try {
       read();
       return [];
     } catch (error) {
-      if (error instanceof Lb4Error) return error.message.split('\n').map(line => `${file}: ${line}`);
+      if (error instanceof ConfigError) return error.issues;
       throw error;
     }
   };
   return [
-    ...upstreams.flatMap(({ name, health: { tls } }) =>
+    ...upstreams.flatMap(({ strategy }, index) =>
+      isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),
+    ),
+    ...upstreams.flatMap(({ health: { tls } }, index) =>
       tls === undefined
         ? []
-        : problems(() => tlsSettings(tls, { ...deps, where: `upstreams.${name}.health` })),
+        : problems(() => tlsSettings(tls, { ...deps, at: ['upstreams', index, 'health'] })),
     ),
-    ...(redis === undefined ? [] : problems(() => redisConnection(redis, { ...deps, where: 'redis' }))),
+    ...(redis === undefined ? [] : problems(() => redisConnection(redis, { ...deps, at: ['redis'] }))),
   ];
+}
+
+/** A module is not loaded, because it would run. */
+function missingModule(strategy: string, baseDir: string, upstream: number): ConfigIssue[] {
+  const path = resolve(baseDir, strategy);
+  const found = whyNoFile(path);
+  if (found === undefined) return [];
+  const expected = 'a JavaScript module';
+  const got = `${path} (${found})`;
+  const message = `expected ${expected}, got ${got}`;
+  return [{ path: ['upstreams', upstream, 'strategy'], kind: 'value', expected, got, message }];
+}
+
+function whyNoFile(path: string): string | undefined {
+  try {
+    return statSync(path).isFile() ? undefined : 'no file';
+  } catch (error) {
+    return systemCode(error);
+  }
 }
 
 function count(number: number, noun: string): string {

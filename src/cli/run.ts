@@ -8,8 +8,11 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
+import { ConfigError } from '../config/config-error.ts';
 import type { UnknownVariable } from '../config/environment.ts';
 import type { FlagName, FlagSource, RunFlags } from '../config/flags.ts';
+import { formatIssue, inOrder } from '../config/format-issues.ts';
+import type { ConfigIssue, LocatedIssue } from '../config/issue.ts';
 import { loadConfig, type ConfigLoadResult } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { Lb4Error } from '../errors.ts';
@@ -70,7 +73,8 @@ export async function run(options: RunOptions, sources: OptionSources): Promise<
     await ended;
     return EXIT.ok;
   } catch (error) {
-    log.write('error', 'failed', messageOf(error));
+    const lines = error instanceof ConfigError ? located(error, loaded.locate) : [messageOf(error)];
+    for (const line of lines) log.write('error', 'failed', line);
     await balancer.stop();
     return exitCodeFor(error, options.strategy !== undefined);
   } finally {
@@ -153,6 +157,11 @@ function writePidFile(path: string): void {
   } catch (error) {
     throw new Error(`cannot write the pid file ${path}: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** What is wrong with files that the configuration names: one line each, with its place. */
+function located({ issues }: ConfigError, locate: (issue: ConfigIssue) => LocatedIssue): string[] {
+  return inOrder(issues.map(locate)).map(formatIssue);
 }
 
 function exitCodeOf(loaded: ConfigLoadResult & { readonly ok: false }): ExitCode {

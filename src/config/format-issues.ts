@@ -19,3 +19,16 @@ export function formatIssue({ place, path, kind, message }: LocatedIssue): strin
 export function formatIssues(issues: readonly LocatedIssue[]): string {
   return issues.map(formatIssue).join('\n');
 }
+
+/** In the order of the file; those of flags come first. */
+export function inOrder(issues: readonly LocatedIssue[]): LocatedIssue[] {
+  return issues.toSorted((a, b) => line(a) - line(b) || column(a) - column(b));
+}
+
+function line({ place }: LocatedIssue): number {
+  return place !== undefined && 'line' in place ? place.line : 0;
+}
+
+function column({ place }: LocatedIssue): number {
+  return place !== undefined && 'column' in place ? place.column : 0;
+}

@@ -6,7 +6,7 @@
  */
 import { readDocument } from './document.ts';
 import { configFromFlags, type FlagName, type FlagSource, type RunFlags } from './flags.ts';
-import { formatIssues } from './format-issues.ts';
+import { formatIssues, inOrder } from './format-issues.ts';
 import type { Environment } from './interpolate.ts';
 import type { ConfigIssue, LocatedIssue, Path, Place } from './issue.ts';
 import { parseConfig } from './parse.ts';
@@ -17,7 +17,12 @@ export type ConfigLoadResult = {
   /** The environment variables that the file refers to; undefined when it could not be read. */
   readonly variables?: ReadonlySet<string> | undefined;
 } & (
-  | { readonly ok: true; readonly config: Config }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      /** Where something stands that turned out to be wrong later, such as a file that cannot be read. */
+      readonly locate: (issue: ConfigIssue) => LocatedIssue;
+    }
   | {
       readonly ok: false;
       readonly kind: 'unreadable';
@@ -92,27 +97,29 @@ function check(
     written: path => (optionFor(path) === undefined ? written?.(path) : undefined),
   });
   const found = parsed.ok ? [] : parsed.issues;
-  const located = found.flatMap((issue): LocatedIssue[] => {
+  const locate = (issue: ConfigIssue): LocatedIssue => {
     const option = optionFor(issue.path);
-    if (option !== undefined) return [{ ...issue, place: { option } }];
-    if (isUnfilled?.(issue.path) === true) return [];
-    const at = place(issue);
-    return [at === undefined ? issue : { ...issue, place: at }];
-  });
+    const at = option === undefined ? place(issue) : { option };
+    return at === undefined ? issue : { ...issue, place: at };
+  };
+  const located = found
+    .filter(({ path }) => optionFor(path) !== undefined || isUnfilled?.(path) !== true)
+    .map(locate);
   const all = [...issues, ...fileIssues, ...located];
-  return parsed.ok && all.length === 0 ? { ok: true, config: parsed.config } : invalid(all);
+  if (!parsed.ok || all.length > 0) return invalid(all);
+  const { config } = parsed;
+  return { ok: true, config, locate: issue => locate({ ...issue, path: byPosition(issue.path, config) }) };
 }
 
-/** In the order of the file; flags come first. */
+/** The path of something within an upstream that was named, with the position of that upstream instead. */
+function byPosition(path: Path, { upstreams }: Config): Path {
+  const [first, name, ...rest] = path;
+  if (first !== 'upstreams' || typeof name !== 'string') return path;
+  const position = upstreams.findIndex(upstream => upstream.name === name);
+  return position < 0 ? path : [first, position, ...rest];
+}
+
 function invalid(issues: readonly LocatedIssue[]): ConfigLoadResult {
-  const sorted = issues.toSorted((a, b) => line(a) - line(b) || column(a) - column(b));
+  const sorted = inOrder(issues);
   return { ok: false, kind: 'invalid', issues: sorted, message: formatIssues(sorted) };
-}
-
-function line({ place }: LocatedIssue): number {
-  return place !== undefined && 'line' in place ? place.line : 0;
-}
-
-function column({ place }: LocatedIssue): number {
-  return place !== undefined && 'column' in place ? place.column : 0;
 }

@@ -4,6 +4,7 @@
  * Place: control makes one per upstream when a configuration is applied, and gives it to the health checker.
  */
 import { readFileSync } from 'node:fs';
+import type { Path } from '../config/issue.ts';
 import type { HealthConfig } from '../config/schema.ts';
 import { parseStatusRanges } from '../config/status-ranges.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -24,8 +25,8 @@ export interface ProbeDeps {
   readonly engine: Engine;
   /** Relative paths in the configuration start here. */
   readonly baseDir: string;
-  /** The place of `health` in the configuration, such as `upstreams.app.health`, for errors. */
-  readonly where: string;
+  /** The place of `health` in the configuration, such as `['upstreams', 'app', 'health']`, for errors. */
+  readonly at: Path;
   /** Default: reads the file as UTF-8. */
   readonly readFile?: (path: string) => string;
   readonly setTimer?: SetTimer;
@@ -59,8 +60,8 @@ export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
   }
 }
 
-function tlsOf(tls: Parameters<typeof tlsSettings>[0], { baseDir, where, readFile }: ProbeDeps): TlsSettings {
-  return tlsSettings(tls, { baseDir, where, readFile: readFile ?? (path => readFileSync(path, 'utf8')) });
+function tlsOf(tls: Parameters<typeof tlsSettings>[0], { baseDir, at, readFile }: ProbeDeps): TlsSettings {
+  return tlsSettings(tls, { baseDir, at, readFile: readFile ?? (path => readFileSync(path, 'utf8')) });
 }
 
 function dialogueOf({ preset, send, sendHex, expect = '', expectPattern }: HealthConfig): Dialogue {

@@ -24,7 +24,7 @@ export interface TlsConfig {
 /** What a handshake with a target is made with. */
 export type TlsSettings = (target: ProbeTarget) => ConnectionOptions;
 
-/** Throws `Lb4Error` (`LB4_CONFIG_INVALID`) when the file of authorities cannot be read or holds none. */
+/** Throws `ConfigError` when the file of authorities cannot be read or holds none. */
 export function tlsSettings({ verify, serverName, ca }: TlsConfig, deps: FileDeps): TlsSettings {
   const secureContext = contextOf(ca, deps);
   return ({ backend }) => {
@@ -40,5 +40,5 @@ export function tlsSettings({ verify, serverName, ca }: TlsConfig, deps: FileDep
 }
 
 function contextOf(ca: string | undefined, deps: FileDeps): SecureContext {
-  return createSecureContext(ca === undefined ? {} : { ca: readCertificates('tls.ca', ca, deps) });
+  return createSecureContext(ca === undefined ? {} : { ca: readCertificates(['tls', 'ca'], ca, deps) });
 }

@@ -5,10 +5,11 @@
  * Place: made once at the start by `redisConnection` (a file that cannot be read ends the start), taken by
  * `redis-client.ts`. Invariant: never logged, and no part of any snapshot.
  */
+import { ConfigError } from '../config/config-error.ts';
+import type { ConfigIssue } from '../config/issue.ts';
 import { type FileDeps, readCertificates, readPassword, readPrivateKey } from '../config/named-files.ts';
 import type { RedisTopology } from '../config/redis-url.ts';
 import type { RedisConfig } from '../config/schema.ts';
-import { Lb4Error } from '../errors.ts';
 
 export type { RedisNode, RedisTopology } from '../config/redis-url.ts';
 
@@ -32,34 +33,31 @@ export interface RedisConnection {
 }
 
 /**
- * Reads the files that `config` names. Throws one `Lb4Error` (`LB4_CONFIG_INVALID`) with everything that is wrong with
+ * Reads the files that `config` names. Throws one `ConfigError` with everything that is wrong with
  * them, one line each; never with what is in them.
  */
 export function redisConnection(config: RedisConfig, deps: FileDeps): RedisConnection {
   const { url, passwordFile, sentinelPasswordFile, sentinelUsername, tls = {} } = config;
-  const problems: Lb4Error[] = [];
+  const problems: ConfigIssue[] = [];
   /** Undefined also for what is refused, which is told at the end. */
   const read = <Name, Value>(name: Name | undefined, how: (name: Name) => Value): Value | undefined => {
     try {
       return name === undefined ? undefined : how(name);
     } catch (error) {
-      if (!(error instanceof Lb4Error)) throw error;
-      problems.push(error);
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.issues);
       return undefined;
     }
   };
   const username = config.username ?? url.username;
-  const password = read(passwordFile, file => readPassword('passwordFile', file, deps)) ?? url.password;
+  const password = read(passwordFile, file => readPassword(['passwordFile'], file, deps)) ?? url.password;
   const sentinelPassword = read(sentinelPasswordFile, file =>
-    readPassword('sentinelPasswordFile', file, deps),
+    readPassword(['sentinelPasswordFile'], file, deps),
   );
-  const ca = read(tls.ca, file => readCertificates('tls.ca', file, deps));
-  const cert = read(tls.cert, file => readCertificates('tls.cert', file, deps));
-  const key = cert && read(tls.key, file => readPrivateKey('tls.key', file, cert[0], deps));
-  if (problems.length > 0) {
-    const message = problems.map(problem => problem.message).join('\n');
-    throw new Lb4Error('LB4_CONFIG_INVALID', message, { cause: problems[0]?.cause });
-  }
+  const ca = read(tls.ca, file => readCertificates(['tls', 'ca'], file, deps));
+  const cert = read(tls.cert, file => readCertificates(['tls', 'cert'], file, deps));
+  const key = cert && read(tls.key, file => readPrivateKey(['tls', 'key'], file, cert[0], deps));
+  if (problems.length > 0) throw new ConfigError(problems);
   return {
     topology: url.topology,
     database: url.database,

@@ -37,7 +37,7 @@ export interface ChecksDeps {
 export function createHealthChecks({ name, health }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
   if (health.type === 'off') return undefined;
   const { engine, baseDir } = deps;
-  const probe = createProbe(health, { engine, baseDir, where: `upstreams.${name}.health` });
+  const probe = createProbe(health, { engine, baseDir, at: ['upstreams', name, 'health'] });
   return new HealthChecker(healthSettings(health), {
     probe,
     random: () => deps.random(),

@@ -1,4 +1,5 @@
 /** Health checks as the command line starts them: what it asks for, and what becomes of a file that is not there. */
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -86,19 +87,22 @@ ${bad.map(([name, ca]) => `  - { name: ${name}, backends: ["127.0.0.1:81"], heal
     },
   });
   const path = join(folder, 'lb4.yaml');
-  const problems = bad.map(
-    ([name, ca, found]) =>
-      `upstreams.${name}.health.tls.ca: expected a PEM file with at least one certificate, ` +
-      `got ${join(folder, ca)} (${found})`,
-  );
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const problems = bad.map(([name, ca, found], i) => {
+    const line = lines.findIndex(text => text.includes(`name: ${name},`));
+    return (
+      `${path}:${line + 1}:${(lines[line] ?? '').indexOf(`${ca} }`) + 1}  upstreams[${i + 1}].health.tls.ca: ` +
+      `expected a PEM file with at least one certificate, got ${join(folder, ca)} (${found})\n`
+    );
+  });
   // From elsewhere: the file's own folder counts.
   const lb4 = startCommandLine(t);
   const run = await lb4(['run', '-c', path, '--log-format', 'text']);
   const check = await lb4(['check', '-c', path]);
   t.equal(run.code, 78);
-  t.equal(run.stderr.replace(/^\S+Z /, ''), `error ${problems[0]}\n`, 'the first one ends it');
+  t.equal(run.stderr.replace(/^\S+Z /, ''), `error ${problems[0]}`, 'the first one ends it');
   t.equal(run.stdout, '');
   t.equal(check.code, 78);
-  t.equal(check.stderr, problems.map(problem => `${path}: ${problem}\n`).join(''), 'check tells all');
+  t.equal(check.stderr, problems.join(''), 'check tells all');
   t.equal(check.stdout, '');
 });

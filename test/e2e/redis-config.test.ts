@@ -96,8 +96,8 @@ void t.test('check reads the files that the mirror needs, from the folder of the
   t.equal(code, 78);
   t.equal(
     stderr,
-    `${bad}: redis.passwordFile: expected a readable file with a password in it, got ${join(folder, 'no-such-file')} (ENOENT)
-${bad}: redis.tls.ca: expected a PEM file with at least one certificate, got ${join(folder, 'notes.txt')} (no certificate in it)
+    `${bad}:4:43  redis.passwordFile: expected a readable file with a password in it, got ${join(folder, 'no-such-file')} (ENOENT)
+${bad}:4:68  redis.tls.ca: expected a PEM file with at least one certificate, got ${join(folder, 'notes.txt')} (no certificate in it)
 `,
   );
   const good = await lb4(['check', '-c', join(folder, 'good.yaml')]);

@@ -355,7 +355,10 @@ void t.test('a strategy module that cannot be loaded stops the start', async t =
     },
     { baseDir: tmpdir() },
   );
-  await t.rejects(balancer.start(), { code: 'LB4_STRATEGY_INVALID', message: /upstream app: .*missing\.js/ });
+  await t.rejects(balancer.start(), {
+    code: 'LB4_STRATEGY_INVALID',
+    message: /^upstreams\.app\.strategy: .*missing\.js/,
+  });
 });
 
 void t.test('stopping resets what runs; draining or starting again is a mistake that is named', async t => {

@@ -42,7 +42,7 @@ void t.test('other errors are told in words', async t => {
 
 void t.test('the tcp probe connects with the engine and leaves with a FIN', async t => {
   const engine = new FakeEngine();
-  const probe = createProbe(health({ type: 'tcp' }), { engine, baseDir: '/', where: 'x' });
+  const probe = createProbe(health({ type: 'tcp' }), { engine, baseDir: '/', at: ['x'] });
   const results: ProbeResult[] = [];
   const start = () => {
     probe(TARGET, result => results.push(result));
@@ -80,7 +80,7 @@ void t.test('with no descriptor left in the process no kind of probe gives a ver
     const { createProbe } = await import(${JSON.stringify(fileURLToPath(new URL('../../../src/health/create-probe.js', import.meta.url)))});
     const { openSync } = await import('node:fs');
     const probes = ${JSON.stringify(kinds)}.map(type =>
-      createProbe({ type, timeout: 1000, preset: 'ssh' }, { engine: undefined, baseDir: '/', where: '' }));
+      createProbe({ type, timeout: 1000, preset: 'ssh' }, { engine: undefined, baseDir: '/', at: '' }));
     const target = { address: { kind: 'tcp', host: '127.0.0.1', port: ${port} }, backend: 'a:1' };
     try { for (;;) openSync('/dev/null'); } catch {}
     const results = [];

@@ -24,7 +24,7 @@ export function health(keys: Keys): HealthConfig {
 
 export function probeOf(keys: Keys, deps: Partial<ProbeDeps> = {}): Probe {
   const engine = createNodeEngine({ clock: { nowMs: 0 } });
-  return createProbe(health(keys), { engine, baseDir: '/', where: 'upstreams.app.health', ...deps });
+  return createProbe(health(keys), { engine, baseDir: '/', at: ['upstreams', 'app', 'health'], ...deps });
 }
 
 /** The result of one probe; `backend`: the configured address, when it is another than the one to connect to. */

@@ -21,12 +21,12 @@ function section(redis: Record<string, unknown>): RedisConfig {
 
 const readFile = (path: string): string => readFileSync(path, 'utf8');
 const connect = (redis: Record<string, unknown>, baseDir = '/nowhere') =>
-  redisConnection(section(redis), { baseDir, where: 'redis', readFile });
+  redisConnection(section(redis), { baseDir, at: ['redis'], readFile });
 /** Connects with a password file of this text. */
 const withPassword = (text: string) =>
   redisConnection(section({ url: 'redis://h', passwordFile: 'pw' }), {
     baseDir: '/etc/lb4',
-    where: 'redis',
+    at: ['redis'],
     readFile: () => text,
   });
 
