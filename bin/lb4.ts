@@ -1,5 +1,29 @@
 #!/usr/bin/env node
-/** The `lb4` command: hands the arguments to the command line and takes its exit code. */
-import { main } from '../src/cli/program.ts';
+/**
+ * The `lb4` command: hands the arguments to the command line and takes its exit code.
+ *
+ * Everything but the two small files imported here is loaded only once the signals are lb4's own. What nobody else has
+ * caught ends lb4 here, with one line.
+ */
+import { failureLine, failureSurroundings } from '../src/cli/failure-line.ts';
+import { Signals } from '../src/cli/signals.ts';
 
-process.exitCode = await main(process.argv.slice(2));
+const surroundings = failureSurroundings();
+const fail = (error: unknown): void => {
+  process.stderr.write(failureLine(error, surroundings));
+  process.exit(1);
+};
+// A command that has a log takes over with a listener of its own.
+process.on('uncaughtException', error => {
+  if (process.listenerCount('uncaughtException') === 1) fail(error);
+});
+try {
+  const signals = new Signals();
+  const { outliveReaders } = await import('../src/cli/standard-streams.ts');
+  outliveReaders();
+  const { main } = await import('../src/cli/program.ts');
+  signals.closeDebugger();
+  process.exitCode = await main(process.argv.slice(2), signals);
+} catch (error) {
+  fail(error);
+}

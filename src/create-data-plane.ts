@@ -12,9 +12,10 @@ import type { Engine } from './engine/engine.ts';
 import { epollSupport } from './engine/epoll/epoll-support.ts';
 import { loadLibc } from './engine/epoll/libc.ts';
 import { createNodeEngine } from './engine/node/node-engine.ts';
-import { descriptorBudget, descriptorLimit } from './listener/descriptor-budget.ts';
+import { descriptorBudget } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { SharedState } from './shared-memory/shared-state.ts';
+import { processLimit } from './support/process-limits.ts';
 import { setUnrefTimer } from './support/timer.ts';
 import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
 
@@ -77,7 +78,7 @@ export async function createDataPlane(
       data: plain,
       baseDir,
       waitingLimit: budget?.waiting,
-      descriptors: descriptorLimit() ?? ALL_DESCRIPTORS,
+      descriptors: processLimit('descriptors') ?? ALL_DESCRIPTORS,
     };
     const deps = { libc: libc.libc, shared, now: () => clocks.now(), setTimer: setKeepingTimer };
     return { ...making, data: new WorkerFleet(fleet, deps, handlers) };

@@ -5,9 +5,10 @@
  */
 import { Lb4Error } from '../errors.ts';
 import { createLoadBalancer, type LoadBalancer } from '../load-balancer.ts';
+import { demoLine, type DemoStatus } from './demo-line.ts';
 import { startDemoBackend, type DemoBackend } from './demo-backends.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { onSignals } from './signals.ts';
+import type { Signals } from './signals.ts';
 
 /** On a terminal the line is rewritten in place; elsewhere a new one is printed when something has changed. */
 const REFRESH_MS = { terminal: 200, elsewhere: 2_000 };
@@ -15,7 +16,10 @@ const DRAIN_MS = 2_000;
 /** Equally long, so that all answers are: ab counts an answer of another length as a failure. */
 const DEMO_BACKENDS = ['alpha', 'bravo', 'delta'];
 
-export async function demo({ listen, strategy }: { listen: string; strategy: string }): Promise<ExitCode> {
+export async function demo(
+  { listen, strategy }: { listen: string; strategy: string },
+  signals: Signals,
+): Promise<ExitCode> {
   const backends = await Promise.all(DEMO_BACKENDS.map(startDemoBackend));
   let balancer: LoadBalancer | undefined;
   try {
@@ -28,7 +32,7 @@ export async function demo({ listen, strategy }: { listen: string; strategy: str
     await balancer.start();
     const [address = ''] = balancer.snapshot().listeners[0]?.addresses ?? [];
     process.stdout.write(introduction(address, strategy, backends));
-    await untilSignalled(balancer, backends);
+    await untilSignalled(balancer, backends, signals);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof Lb4Error)) throw error;
@@ -37,47 +41,70 @@ export async function demo({ listen, strategy }: { listen: string; strategy: str
     process.stderr.write('lb4: try another address: lb4 demo --listen 127.0.0.1:8081\n');
     return EXIT.cannotBind;
   } finally {
+    signals.over();
     await balancer?.stop();
     for (const backend of backends) backend.close();
   }
 }
 
-async function untilSignalled(balancer: LoadBalancer, backends: readonly DemoBackend[]): Promise<void> {
-  const terminal = process.stdout.isTTY;
+async function untilSignalled(
+  balancer: LoadBalancer,
+  backends: readonly DemoBackend[],
+  signals: Signals,
+): Promise<void> {
+  const { stdout } = process;
+  const erase = stdout.isTTY ? '\r\x1b[K' : '';
   let shown = '';
   const show = (): void => {
-    const line = liveLine(balancer, backends);
+    // Some terminals do not know their width and say 0.
+    const line = demoLine(statusOf(balancer, backends), stdout.isTTY ? stdout.columns || 80 : Infinity);
     if (line === shown) return;
     shown = line;
-    process.stdout.write(terminal ? `\r\x1b[K${line}` : `${line}\n`);
+    stdout.write(stdout.isTTY ? `${erase}${line}` : `${line}\n`);
   };
   show();
-  const timer = setInterval(show, terminal ? REFRESH_MS.terminal : REFRESH_MS.elsewhere);
-  let unsubscribe = (): void => undefined;
+  const timer = setInterval(show, stdout.isTTY ? REFRESH_MS.terminal : REFRESH_MS.elsewhere);
   await new Promise<void>(resolve => {
-    unsubscribe = onSignals({
-      drain: () => void balancer.drain(DRAIN_MS).then(resolve),
+    const showAgain = (): void => {
+      shown = '';
+      show();
+    };
+    signals.handle({
+      drain: () => {
+        const { sessions } = balancer.snapshot();
+        if (sessions > 0) {
+          const what = `${sessions} session${sessions === 1 ? '' : 's'}`;
+          stdout.write(
+            `${erase}  draining: ${what}, up to ${DRAIN_MS / 1000} s; Ctrl-C again ends at once\n`,
+          );
+          showAgain();
+        }
+        void balancer.drain(DRAIN_MS).then(resolve);
+      },
       stop: resolve,
       hangUp: resolve,
+      report: showAgain,
+      upgrade: () => undefined,
     });
+    // What it is for is to be looked at.
+    stdout.once('error', () => resolve());
   });
-  unsubscribe();
   clearInterval(timer);
-  process.stdout.write(terminal ? '\n' : '');
+  stdout.write(stdout.isTTY ? '\n' : '');
 }
 
 function introduction(address: string, strategy: string, backends: readonly DemoBackend[]): string {
   const url = `http://${address}/`;
   return [
     '',
-    `  lb4 balances ${url} over three embedded backends, strategy ${strategy}:`,
+    `  lb4 balances ${url}, strategy ${strategy}, over three backends:`,
     `  ${backends.map(({ name, address: backend }) => `${name} (${backend})`).join(', ')}`,
     '',
     '  Try, in another terminal:',
-    `    curl ${url}                    who answers?`,
-    `    curl ${url}slow                answers after 5 s: watch the live count`,
-    `    ab -n 10000 -c 100 ${url}      a connection per request`,
-    `    hey -n 10000 -c 100 ${url}     connections kept alive`,
+    `    curl ${url}                 who answers?`,
+    `    curl ${url}slow             answers after 5 s`,
+    `    ab -n 10000 -c 100 ${url}   a connection per request`,
+    `    hey -n 10000 -c 100 ${url}  connections kept alive`,
     '',
     '  Ctrl-C ends it.',
     '',
@@ -85,11 +112,15 @@ function introduction(address: string, strategy: string, backends: readonly Demo
   ].join('\n');
 }
 
-function liveLine(balancer: LoadBalancer, backends: readonly DemoBackend[]): string {
+function statusOf(balancer: LoadBalancer, backends: readonly DemoBackend[]): DemoStatus {
   const { upstreams, sessionsEver } = balancer.snapshot();
   const live = new Map(upstreams[0]?.backends.map(({ backend, sessions }) => [backend, sessions]));
-  const parts = backends.map(
-    backend => `${backend.name} ${live.get(backend.address) ?? 0} live, ${backend.served()} served`,
-  );
-  return `  ${parts.join(' · ')} · ${sessionsEver} sessions`;
+  return {
+    backends: backends.map(backend => ({
+      name: backend.name,
+      live: live.get(backend.address) ?? 0,
+      served: backend.served(),
+    })),
+    sessionsEver,
+  };
 }

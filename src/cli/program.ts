@@ -11,6 +11,7 @@ import type { FlagName } from '../config/flags.ts';
 import { nearest } from '../config/nearest.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { RunOptions } from './run.ts';
+import type { Signals } from './signals.ts';
 import { version } from './version.ts';
 
 const COMMANDS = ['run', 'demo', 'check', 'help'];
@@ -29,11 +30,12 @@ environment, which beats the file, which beats the default. -b and -l add up;
 of any other option given twice the last one counts. Durations: 250ms, 5s, 10m,
 1h.
 
-Signals: SIGTERM, SIGINT drain, a second one ends at once; SIGQUIT ends at once.
+Signals: SIGTERM, SIGINT drain, a second one ends at once; SIGQUIT ends at once;
+SIGUSR1 logs what runs now.
 Exit codes: 0 done, 1 failure, 2 usage, 69 could not bind, 78 bad configuration.`;
 
-/** Runs a command; resolves with the exit code when it is over. */
-export async function main(args: readonly string[]): Promise<ExitCode> {
+/** Runs a command; resolves with the exit code when it is over. What signals mean is said by the command. */
+export async function main(args: readonly string[], signals: Signals): Promise<ExitCode> {
   const [first] = args;
   if (first !== undefined && !first.startsWith('-') && !COMMANDS.includes(first)) {
     const meant = nearest(first, COMMANDS);
@@ -43,7 +45,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     );
   }
   let code: ExitCode = EXIT.ok;
-  const program = createProgram(exitCode => (code = exitCode));
+  const program = createProgram(signals, exitCode => (code = exitCode));
   try {
     await program.parseAsync(withoutDefaultCommand(args), { from: 'user' });
     return code;
@@ -59,7 +61,7 @@ function withoutDefaultCommand(args: readonly string[]): readonly string[] {
   return args[0] === 'help' ? ['--help'] : args;
 }
 
-function createProgram(done: (code: ExitCode) => void): Command {
+function createProgram(signals: Signals, done: (code: ExitCode) => void): Command {
   const program = new Command('lb4')
     .usage('[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE')
     .description('A raw-TCP layer-4 load balancer: accepts clients, chooses a backend, joins\nthe two.')
@@ -89,6 +91,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
       await run(options, {
         sourceOf: flag => (isTyped(flag) ? 'flag' : 'environment'),
         unknownVariables: used => unknownVariables(process.env, names, used),
+        signals,
       }),
     );
   });
@@ -100,7 +103,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
     .option('-s, --strategy <name>', 'how a backend is chosen (default: leastconn)', 'leastconn')
     .action(async (options: { listen: string; strategy: string }) => {
       const { demo } = await import('./demo.ts');
-      done(await demo(options));
+      done(await demo(options, signals));
     });
 
   program
@@ -108,6 +111,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
     .description('validate a configuration file: exit 0, or 78 with every problem')
     .requiredOption('-c, --config <file>', 'the file to check', onlyOne)
     .action(async (options: { config: string }) => {
+      signals.release();
       const { check } = await import('./check.ts');
       done(check(options.config));
     });

@@ -4,7 +4,7 @@
  * Place: configuration → load balancer → observers → signals. stdout stays empty; everything said goes to
  * stderr, as plain words before the log exists and as log lines afterwards.
  */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
@@ -14,14 +14,15 @@ import type { FlagName, FlagSource, RunFlags } from '../config/flags.ts';
 import { formatIssue, inOrder } from '../config/format-issues.ts';
 import type { ConfigIssue, LocatedIssue } from '../config/issue.ts';
 import { loadConfig, type ConfigLoadResult } from '../config/load.ts';
-import type { Config } from '../config/schema.ts';
 import { Lb4Error } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import { logSessions } from '../observability/access-log.ts';
 import { logEvents } from '../observability/log-events.ts';
-import { createLog, type Log, type LogFormat } from '../observability/log.ts';
+import { logSnapshot } from '../observability/log-snapshot.ts';
+import { createLog, type Log } from '../observability/log.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { onSignals } from './signals.ts';
+import { outOfDescriptors } from './failure-line.ts';
+import type { Signals } from './signals.ts';
 import { version } from './version.ts';
 
 export interface RunOptions extends RunFlags {
@@ -29,23 +30,27 @@ export interface RunOptions extends RunFlags {
   readonly pidFile?: string;
 }
 
-/** Where the options come from. */
-export interface OptionSources {
+/** Where the options come from, and the signals. */
+export interface RunSurroundings {
   /** Whether an option was typed or came from its environment variable. */
   sourceOf(flag: FlagName): FlagSource;
   /** Variables that look like options and are none, besides those that the configuration file uses. */
   unknownVariables(used: ReadonlySet<string>): readonly UnknownVariable[];
+  readonly signals: Signals;
 }
 
-export async function run(options: RunOptions, sources: OptionSources): Promise<ExitCode> {
+export async function run(options: RunOptions, surroundings: RunSurroundings): Promise<ExitCode> {
   // Some seconds after a burst V8 collects its whole heap, three times in a row, to give memory back: a pause of
   // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on.
   setFlagsFromString('--no-memory-reducer');
   const flags = { ...options, strategy: fromHere(options.strategy) };
-  const sourceOf = (flag: FlagName): FlagSource => sources.sourceOf(flag);
-  const loaded = loadConfig({ file: options.config, flags, sourceOf, env: process.env });
+  const { signals } = surroundings;
+  const sourceOf = (flag: FlagName): FlagSource => surroundings.sourceOf(flag);
+  const load = (): ConfigLoadResult =>
+    loadConfig({ file: options.config, flags, sourceOf, env: process.env });
+  const loaded = mayBlock(options.config) ? signals.whileBlocking(load) : load();
   const { variables } = loaded;
-  const unknown = variables === undefined ? [] : sources.unknownVariables(variables);
+  const unknown = variables === undefined ? [] : surroundings.unknownVariables(variables);
   if (!loaded.ok) {
     // What is missing may stand in a variable with another name.
     const lines = [loaded.message, ...unknown.map(unknownVariableText)].join('\n');
@@ -60,9 +65,11 @@ export async function run(options: RunOptions, sources: OptionSources): Promise<
   const stopCrashing = crashOnlyWithALine(log);
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   logEvents(balancer, log, () => performance.now());
-  const accessLog = openAccessLog(balancer, config, format);
+  // What is asked for by itself is written whatever the log's level is.
+  const askedFor = createLog({ level: 'info', format, stream: process.stderr });
+  if (config.log.access) logSessions(balancer, askedFor);
   let wrotePidFile = false;
-  const ended = untilSignalled(balancer, log);
+  const ended = untilSignalled(balancer, { log, askedFor }, signals);
   try {
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     if (options.pidFile !== undefined) {
@@ -73,15 +80,19 @@ export async function run(options: RunOptions, sources: OptionSources): Promise<
     await ended;
     return EXIT.ok;
   } catch (error) {
-    const lines = error instanceof ConfigError ? located(error, loaded.locate) : [messageOf(error)];
+    const lines =
+      error instanceof ConfigError
+        ? located(error, loaded.locate)
+        : [outOfDescriptors(error) ?? messageOf(error)];
     for (const line of lines) log.write('error', 'failed', line);
     await balancer.stop();
     return exitCodeFor(error, options.strategy !== undefined);
   } finally {
     stopCrashing();
+    signals.over();
     // Not before it is ours: a second start that fails must not take the running instance's away.
     if (options.pidFile !== undefined && wrotePidFile) rmSync(options.pidFile, { force: true });
-    await Promise.all([log.end(), accessLog?.end()]);
+    await Promise.all([log.end(), askedFor.end()]);
   }
 }
 
@@ -102,14 +113,17 @@ async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
 }
 
 /** Drains at the first signal, stops at the second, or at once while it still starts; resolves when it has ended. */
-async function untilSignalled(balancer: LoadBalancer, log: Log): Promise<void> {
-  let unsubscribe = (): void => undefined;
+async function untilSignalled(
+  balancer: LoadBalancer,
+  { log, askedFor }: { log: Log; askedFor: Log },
+  signals: Signals,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const stop = (): void => {
       log.write('info', 'stopping', 'stopping now: every session is reset');
       balancer.stop().then(resolve, reject);
     };
-    unsubscribe = onSignals({
+    signals.handle({
       drain: () => {
         if (balancer.state === 'running') balancer.drain().then(resolve, reject);
         else stop();
@@ -117,17 +131,20 @@ async function untilSignalled(balancer: LoadBalancer, log: Log): Promise<void> {
       stop,
       hangUp: () =>
         log.write('warn', 'reloadUnavailable', 'SIGHUP: this version cannot reload; nothing was changed'),
+      report: () => logSnapshot(balancer.snapshot(), askedFor),
+      upgrade: () =>
+        log.write(
+          'warn',
+          'upgradeUnavailable',
+          'SIGUSR2: this version cannot hand its sockets to another lb4; nothing was changed',
+        ),
     });
   });
-  unsubscribe();
 }
 
-function openAccessLog(balancer: LoadBalancer, config: Config, format: LogFormat): Log | undefined {
-  if (!config.log.access) return undefined;
-  // Asked for by itself, so it is written whatever the log's level is.
-  const accessLog = createLog({ level: 'info', format, stream: process.stderr });
-  logSessions(balancer, accessLog);
-  return accessLog;
+/** Pipes, terminals and the like are read until they end. */
+function mayBlock(file: string | undefined): boolean {
+  return file !== undefined && statSync(file, { throwIfNoEntry: false })?.isFile() === false;
 }
 
 function logStarted(balancer: LoadBalancer, log: Log): void {

@@ -4,7 +4,8 @@
  * Place: asked once at start. Why: when `accept` fails with EMFILE, libuv accepts and closes the waiting clients
  * unseen (uv__emfile_trick), so the node engine must pause before descriptors run out, not after.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { processLimit } from '../support/process-limits.ts';
 
 /** Log files, the resolver and whatever else opens a descriptor for a moment. */
 const RESERVE = 32;
@@ -29,23 +30,13 @@ export interface DescriptorBudget {
  */
 export function descriptorBudget(
   aside: number,
-  limit = descriptorLimit(),
+  limit = processLimit('descriptors'),
   alreadyOpen = openDescriptors(),
 ): DescriptorBudget | undefined {
   if (limit === undefined || limit === Infinity) return undefined;
   const free = Math.max(limit - alreadyOpen - RESERVE - aside, 4);
   const waiting = Math.max(Math.min(Math.floor(free * (1 - SHARE_FOR_SESSIONS)), MAX_WAITING), 1);
   return { sessions: Math.max(Math.floor((free - waiting) / PER_SESSION), 1), waiting };
-}
-
-/** How many descriptors this process may have; undefined where the system does not tell. */
-export function descriptorLimit(): number | undefined {
-  try {
-    const line = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-    return line === undefined ? undefined : line === 'unlimited' ? Infinity : Number(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function openDescriptors(): number {

@@ -67,13 +67,44 @@ void t.test('SIGQUIT ends at once', async t => {
   t.equal(await client.untilEnded(), 'reset');
 });
 
-void t.test('SIGHUP changes nothing and says so', async t => {
+void t.test('SIGUSR1 logs what runs, and opens no debugger', async t => {
   const { lb4, client } = await withSession(t);
-  lb4.child.kill('SIGHUP');
-  await lb4.line(({ event }) => event === 'reloadUnavailable');
-  await client.send('!');
-  await client.untilText('hello!');
+  lb4.child.kill('SIGUSR1');
+  t.match(await lb4.line(({ event }) => event === 'snapshot'), { state: 'running', sessions: 1 });
+  t.match(await lb4.line(({ event }) => event === 'snapshotBackend'), {
+    state: 'up',
+    sessions: 1,
+    weight: 1,
+  });
+  t.notOk(
+    lb4.other.some(line => line.includes('Debugger')),
+    lb4.other.join('\n'),
+  );
   client.halfClose();
   await client.untilEnded();
   t.equal(await lb4.stop(), 0);
 });
+
+for (const [signal, event] of [
+  ['SIGUSR2', 'upgradeUnavailable'],
+  ['SIGHUP', 'reloadUnavailable'],
+  ['SIGPIPE', undefined],
+] as const) {
+  void t.test(`${signal} harms no session, also while lb4 drains`, async t => {
+    const { lb4, client } = await withSession(t);
+    const sendIt = async (): Promise<void> => {
+      lb4.child.kill(signal);
+      if (event !== undefined) await lb4.line(line => line.event === event);
+      await client.send('!');
+    };
+    await sendIt();
+    await client.untilText('hello!');
+    lb4.child.kill('SIGTERM');
+    await lb4.line(line => line.event === 'drainStarted');
+    await sendIt();
+    await client.untilText('hello!!');
+    client.halfClose();
+    t.equal(await client.untilEnded(), 'fin');
+    t.same(await ended(lb4.child), { code: 0, signal: null });
+  });
+}

@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { main } from '../../src/cli/program.ts';
+import { Signals } from '../../src/cli/signals.ts';
 import type { Ran } from './programs.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -43,10 +44,14 @@ export function startCommandLine(
 }
 
 if (process.argv[2] === ROLE) {
-  process.on('message', ({ args, env }: Call) => void answer(args, env).then(said => process.send?.(said)));
+  const signals = new Signals();
+  process.on(
+    'message',
+    ({ args, env }: Call) => void answer(args, env, signals).then(said => process.send?.(said)),
+  );
 }
 
-async function answer(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Answer> {
+async function answer(args: readonly string[], env: NodeJS.ProcessEnv, signals: Signals): Promise<Answer> {
   const said = { stdout: '', stderr: '' };
   const restore = (['stdout', 'stderr'] as const).map(name => {
     const stream = process[name];
@@ -62,7 +67,7 @@ async function answer(args: readonly string[], env: NodeJS.ProcessEnv): Promise<
   const own = process.env;
   process.env = { ...own, ...env };
   try {
-    return { code: await main(args), ...said };
+    return { code: await main(args, signals), ...said };
   } finally {
     process.env = own;
     for (const back of restore) back();

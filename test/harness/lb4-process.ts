@@ -20,6 +20,8 @@ export interface Lb4Process {
   readonly port: number;
   /** Log lines so far. */
   readonly lines: readonly LogLine[];
+  /** What it wrote to stderr besides. */
+  readonly other: readonly string[];
   readonly child: ChildProcess;
   /** Resolves with the first line, past or to come, that matches. */
   line(matches: (line: LogLine) => boolean): Promise<LogLine>;
@@ -86,6 +88,7 @@ export async function startLb4(
     host: address.slice(0, colon),
     port: Number(address.slice(colon + 1)),
     lines,
+    other,
     child,
     line,
     stop: async () => {

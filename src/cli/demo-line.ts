@@ -1,0 +1,25 @@
+/**
+ * The demo's status in one line that fits the terminal: a line that wraps cannot be rewritten in place.
+ *
+ * Place: shown by demo.ts again and again. The first of these forms that fits is taken, from words to bare numbers.
+ */
+
+export interface DemoStatus {
+  readonly backends: readonly { readonly name: string; readonly live: number; readonly served: number }[];
+  readonly sessionsEver: number;
+}
+
+/** @param columns the terminal's width; Infinity where there is none */
+export function demoLine({ backends, sessionsEver }: DemoStatus, columns: number): string {
+  const sessions = `${sessionsEver} session${sessionsEver === 1 ? '' : 's'}`;
+  const numbers = backends.map(({ live, served }) => `${live}/${served}`);
+  const forms = [
+    `  ${backends.map(({ name, live, served }) => `${name} ${live} live, ${served} served`).join(' · ')} · ${sessions}`,
+    `  live/served: ${backends.map(({ name }, i) => `${name} ${numbers[i] ?? ''}`).join(' · ')} · ${sessions}`,
+    backends.map(({ name }, i) => `${name} ${numbers[i] ?? ''}`).join(' '),
+    backends.map(({ name }, i) => `${name.charAt(0)} ${numbers[i] ?? ''}`).join(' '),
+  ];
+  // A terminal wraps when its last column is taken.
+  const fits = (form: string): boolean => form.length < columns;
+  return forms.find(fits) ?? forms.at(-1)?.slice(0, Math.max(columns - 1, 0)) ?? '';
+}

@@ -1,0 +1,49 @@
+/**
+ * What has ended lb4 before there was a log, in one line for people; with the stack where the level is debug.
+ *
+ * Place: `bin/lb4.ts` loads it at once, because a process that has run out of descriptors can load nothing later.
+ */
+import { processLimit } from '../support/process-limits.ts';
+
+/** What lb4 needs to load its own files with a few workers, and some sessions. */
+const DESCRIPTORS_NEEDED = 128;
+/** How Node names a file that it could not open while it looked for a module. */
+const NOT_FOUND = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
+
+export interface FailureSurroundings {
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** The limit of descriptors, read before they ran out. */
+  readonly descriptors: number | undefined;
+}
+
+export function failureSurroundings(): FailureSurroundings {
+  return { args: process.argv, env: process.env, descriptors: processLimit('descriptors') };
+}
+
+export function failureLine(error: unknown, { args, env, descriptors }: FailureSurroundings): string {
+  const text = (outOfDescriptors(error, descriptors) ?? messageOf(error)).replaceAll(/\s*\n\s*/g, ' ');
+  const isDebug = env['LB4_LOG_LEVEL'] === 'debug' || /--log-level[= ]debug\b/.test(args.join(' '));
+  const stack = isDebug && error instanceof Error ? `${error.stack ?? ''}\n` : '';
+  return `lb4: ${text}\n${stack}`;
+}
+
+/** For an error that came of too few descriptors: the limit and what is needed. Undefined for others. */
+export function outOfDescriptors(error: unknown, limit = processLimit('descriptors')): string | undefined {
+  const codes = codesOf(error);
+  if (codes.includes('ENFILE')) return 'the system has no file descriptor left (ENFILE): raise fs.file-max';
+  const isLow = limit !== undefined && limit < DESCRIPTORS_NEEDED;
+  if (!codes.includes('EMFILE') && !(isLow && codes.some(code => NOT_FOUND.includes(code)))) return undefined;
+  const found = limit === undefined ? 'ulimit -n' : `ulimit -n is ${limit}`;
+  return `too few file descriptors: ${found}; lb4 needs at least ${DESCRIPTORS_NEEDED} to start, 32 more for each worker beyond two, and 2 for each session`;
+}
+
+/** The codes of an error and of what caused it. */
+function codesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  return [...('code' in error ? [String(error.code)] : []), ...codesOf(error.cause)];
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,146 @@
+/**
+ * `LoadBalancer.snapshot()` → log lines: what runs now, one line for each worker, listener, upstream and backend.
+ *
+ * Place: called by `lb4 run` at SIGUSR1. The lines have levels like any other; the caller sees to it that they are shown.
+ */
+import type { ListenerView, WorkerView } from '../data-plane-host.ts';
+import type { MirrorView } from '../mirror/mirror.ts';
+import type { AgentWord } from '../upstream/backend-record.ts';
+import type { BackendStatus, UpstreamStatus } from '../upstream/upstream-status.ts';
+import type { PoolFigures } from '../workers/worker-stats.ts';
+import type { Log } from './log.ts';
+
+/** What is shown of the snapshot. */
+export interface ShownSnapshot {
+  readonly state: string;
+  readonly engine: string;
+  readonly sessions: number;
+  readonly sessionsEver: number;
+  readonly maxSessions: number | undefined;
+  readonly workers: readonly WorkerView[];
+  readonly listeners: readonly ListenerView[];
+  readonly upstreams: readonly (UpstreamStatus & { readonly backends: readonly ShownBackend[] })[];
+  readonly mirror: MirrorView | undefined;
+}
+
+type ShownBackend = BackendStatus & { readonly pool: PoolFigures };
+
+export function logSnapshot(snapshot: ShownSnapshot, log: Log): void {
+  const { state, engine, sessions, sessionsEver, maxSessions, workers } = snapshot;
+  log.write(
+    'info',
+    'snapshot',
+    [
+      `snapshot: ${state}`,
+      `engine ${engine === '' ? 'not chosen yet' : engine}`,
+      counted(workers.length, 'worker'),
+      `${counted(sessions, 'session')}${maxSessions === undefined ? '' : ` of at most ${maxSessions}`}`,
+      `${sessionsEver} since the start`,
+    ].join(', '),
+    { state, engine, workers: workers.length, sessions, maxSessions, sessionsEver },
+  );
+  for (const worker of workers) {
+    const message = `worker ${worker.worker}: ${worker.state}, ${counted(worker.sessions, 'session')}, ${worker.sessionsEver} since the start`;
+    log.write('info', 'snapshotWorker', message, { ...worker });
+  }
+  for (const listener of snapshot.listeners) logListener(listener, log);
+  for (const upstream of snapshot.upstreams) {
+    logUpstream(upstream, log);
+    for (const backend of upstream.backends) logBackend(upstream.name, backend, log);
+  }
+  if (snapshot.mirror !== undefined) logMirror(snapshot.mirror, log);
+}
+
+function logListener({ name, addresses, paused, sessions }: ListenerView, log: Log): void {
+  const on = addresses.join(', ');
+  log.write(
+    'info',
+    'snapshotListener',
+    `listener ${name}: ${paused ? 'paused, new clients wait' : 'accepting'} on ${on}, ${counted(sessions, 'session')}`,
+    { listener: name, addresses: addresses.join(' '), paused, sessions },
+  );
+}
+
+function logUpstream(
+  { name, strategy, mode, queue, backends }: ShownSnapshot['upstreams'][number],
+  log: Log,
+): void {
+  const taking = backends.filter(({ takesSessions }) => takesSessions).length;
+  log.write(
+    'info',
+    'snapshotUpstream',
+    [
+      `upstream ${name}: mode ${mode}`,
+      `strategy ${strategy}`,
+      `${taking} of ${counted(backends.length, 'backend')} take sessions`,
+      `${queue.waiting} of at most ${queue.max} sessions wait`,
+    ].join(', '),
+    {
+      upstream: name,
+      mode,
+      strategy,
+      taking,
+      backends: backends.length,
+      waiting: queue.waiting,
+      queueMax: queue.max,
+    },
+  );
+}
+
+function logBackend(upstream: string, backend: ShownBackend, log: Log): void {
+  const {
+    state,
+    sessions,
+    weight,
+    share,
+    health,
+    operator,
+    agent,
+    ejection,
+    elsewhere,
+    pool,
+    takesSessions,
+  } = backend;
+  const percent = Math.round(share * 100);
+  const parts = [
+    state,
+    takesSessions ? 'takes sessions' : 'takes no sessions',
+    counted(sessions, 'session'),
+    ...(elsewhere === 0 ? [] : [`${elsewhere} at other instances`]),
+    `weight ${weight}${percent === 100 ? '' : ` (${percent} % of it)`}`,
+    `health ${health}`,
+    ...(operator === 'ready' ? [] : [`set to ${operator} by an operator`]),
+    ...(agent === undefined ? [] : [`agent says ${agentWords(agent)}`]),
+    ...(ejection === undefined ? [] : [`ejected ${ejection.times} times in a row`]),
+    ...(backend.backup ? ['backup'] : []),
+    ...(pool.parked === 0 ? [] : [`${pool.parked} spare connections`]),
+  ];
+  log.write('info', 'snapshotBackend', `backend ${backend.backend} of ${upstream}: ${parts.join(', ')}`, {
+    ...{ upstream, backend: backend.backend, state, takesSessions, sessions, elsewhere, weight, share },
+    ...{ health, operator, backup: backend.backup, parked: pool.parked },
+    ...(agent === undefined ? {} : { agent: agentWords(agent) }),
+    ...(ejection === undefined ? {} : { ejections: ejection.times, ejectedForMs: ejection.forMs }),
+  });
+}
+
+function logMirror({ instance, upstreams }: MirrorView, log: Log): void {
+  for (const { upstream, mode, others, ageMs, trouble } of upstreams) {
+    const age = ageMs === undefined ? '' : `, counts are at most ${Math.round(ageMs)} ms old`;
+    const why = trouble === undefined ? '' : `: ${trouble.reason}`;
+    log.write(
+      'info',
+      'snapshotMirror',
+      `counts of upstream ${upstream}: ${mode}${why}, this is ${instance}, ${counted(others.length, 'other instance')}${age}`,
+      { upstream, mode, instance, others: others.length, ageMs, reason: trouble?.reason },
+    );
+  }
+}
+
+function agentWords({ health, state, percent, maxSessions }: AgentWord): string {
+  const limit = maxSessions === undefined ? '' : `, maxSessions ${maxSessions}`;
+  return `${health} and ${state}, ${percent} % of the weight${limit}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
