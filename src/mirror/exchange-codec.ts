@@ -6,7 +6,7 @@
  * outside: another program, or another version of lb4, may have written it.
  */
 import type { Change, NameTaken, Totals } from './exchange.ts';
-import { MOST_CHANGES_TOLD, UNSEEN_UNITS } from './exchange-script.ts';
+import { MOST_CHANGES_TOLD, MOST_INSTANCES, UNSEEN_UNITS } from './exchange-script.ts';
 
 export interface EncodedCounts {
   /** In order, so that instances with the same backends say the same. */
@@ -55,6 +55,8 @@ export function encodeChanges(before: EncodedCounts, after: EncodedCounts): Buff
 
 /** A longer message is none of ours. */
 const LONGEST_MESSAGE_BYTES = 8192;
+/** What a reply may name; more is none of ours. */
+const MOST_BACKENDS = 100_000;
 /** So that each difference is one too. */
 const MOST = 0x7f_ff_ff_ff;
 
@@ -120,7 +122,8 @@ export function parseChange(upstream: string, message: string): Change | undefin
   const said = parseJson(message);
   if (!isRecord(said) || !isRecord(said['deltas'])) return undefined;
   const instance = said['instance'];
-  const version = Number(said['version']);
+  // As text: Redis' own JSON writes large numbers with an exponent.
+  const version = /^\d{1,16}$/.test(String(said['version'])) ? Number(said['version']) : NaN;
   const deltas = new Map<string, number>();
   for (const [backend, delta] of Object.entries(said['deltas'])) {
     if (typeof delta !== 'number' || !Number.isSafeInteger(delta)) return undefined;
@@ -143,11 +146,16 @@ function decodeRoster(
 ): Roster | undefined {
   if (names.length === 0) return known?.epoch === epoch ? known : undefined;
   const [bytes, others] = names;
-  if (!Buffer.isBuffer(bytes) || !Array.isArray(others)) return undefined;
+  if (!Buffer.isBuffer(bytes) || !Array.isArray(others) || others.length > MOST_INSTANCES) return undefined;
   const list = bytes.toString();
   const backends = list.split('\0');
   // Each name ends in a NUL, so nothing follows the last one.
-  if (backends.pop() !== '' || !others.every(name => Buffer.isBuffer(name))) return undefined;
+  if (
+    backends.pop() !== '' ||
+    backends.length > MOST_BACKENDS ||
+    !others.every(name => Buffer.isBuffer(name))
+  )
+    return undefined;
   return { epoch, list, backends, others: others.map(name => name.toString()) };
 }
 

@@ -14,8 +14,12 @@
  * Invariants: everything is read before anything is written, so a key of a wrong type fails the whole call; the first
  * write of a publication is one that Redis refuses when it is out of memory, so that fails it too. Totals are kept by
  * difference; whenever somebody joins, leaves or has other backends than before, and when something does not fit
- * together, they are summed up anew. Whole numbers only, so nothing drifts. Runs on Redis 6.2 and later, and Valkey.
+ * together, they are summed up anew. Whole numbers only, so nothing drifts. What another program, or an instance with
+ * a defect, has written is bounded where it is read: it may make totals wrong, but never fail the call, overflow 32
+ * bits or outlive its own lease. Runs on Redis 6.2 and later, and Valkey.
  */
+
+import { READING_VALUES } from './exchange-script-values.ts';
 
 /** `unseen` is kept in thousandths. */
 export const UNSEEN_UNITS = 1000;
@@ -31,6 +35,9 @@ export const TELLING = { changes: 20, messages: 200, averagedMs: 2_000 } as cons
 
 /** The lease of a withdrawal: for how long an instance's late publications are known as such, in milliseconds. */
 export const TOMBSTONE_MS = 10_000;
+
+/** Instances of one upstream, whether they live or not; with more of them nothing is shared. */
+export const MOST_INSTANCES = 10_000;
 
 /** How old `load` may be at an exchange, in milliseconds. */
 const VIEW_MS = 1_000;
@@ -53,62 +60,35 @@ local lease, unseen, backends, counts = tonumber(ARGV[5]), tonumber(ARGV[6]), AR
 local knownEpoch, since, changes = ARGV[9], ARGV[10], ARGV[11]
 local prefix = string.sub(own, 1, -1 - #me)
 
-local MOST_TOLD, VIEW_MS = ${MOST_CHANGES_TOLD}, ${VIEW_MS}
+local MOST_TOLD, VIEW_MS, MOST_INSTANCES = ${MOST_CHANGES_TOLD}, ${VIEW_MS}, ${MOST_INSTANCES}
 local MOST_CHANGES, MOST_MESSAGES, AVERAGED_MS = ${TELLING.changes}, ${TELLING.messages}, ${TELLING.averagedMs}
 -- Version, number of members, shortest and longest lease, changes per second and when that was taken, when 'load' was
 -- written (below zero: not all since then), when all keys but the instances' expire; times in ms.
 local FIGURES = '>dddddddd'
 
-local function split(names)
-  local list = {}
-  for name in string.gmatch(names, '[^%z]+') do list[#list + 1] = name end
-  return list
-end
--- At most so many at once: Lua's stack is bounded.
-local MOST = 2000
-local function decode(bytes)
-  local list, length = {}, #bytes / 4
-  for from = 0, length - 1, MOST do
-    local some = math.min(MOST, length - from)
-    local part = {struct.unpack('>' .. string.rep('I4', some), bytes, from * 4 + 1)}
-    if length <= MOST then
-      part[some + 1] = nil
-      return part
-    end
-    for i = 1, some do list[from + i] = part[i] end
-  end
-  return list
-end
-local function encode(list)
-  local parts = {}
-  for from = 0, #list - 1, MOST do
-    local some = math.min(MOST, #list - from)
-    parts[#parts + 1] = struct.pack('>' .. string.rep('I4', some), unpack(list, from + 1, from + some))
-  end
-  return table.concat(parts)
-end
-local function call(command, key, list)
-  for i = 1, #list, MOST do redis.call(command, key, unpack(list, i, math.min(i + MOST - 1, #list))) end
-end
-
+${READING_VALUES}
 -- Who holds the name, and what has he said?
 local said = redis.call('HMGET', own, 'owner', 'number', 'lease', 'unseen')
 -- Who has withdrawn leaves only a number.
 local known = said[1] and said[3]
 if known and said[1] ~= owner then return {'nameTaken'} end
-local late = said[1] == owner and number <= tonumber(said[2])
-local unseenBefore = known and tonumber(said[4]) or 0
+local late = said[1] == owner and number <= (tonumber(said[2]) or 0)
+local unseenBefore = known and whole(said[4], MOST_UNSEEN) or 0
 -- Is the caller a member afterwards, and for how long?
 local stays = late and known or not (late or leaving)
-if late and known then lease = tonumber(said[3]) end
+if late and known then lease = math.max(whole(said[3], LONGEST_MS), 1) end
 
 -- The totals so far.
 local kept = redis.call('HMGET', state, 'figures', 'epoch', 'unseen', 'totals')
-local isWhole = kept[1] and kept[2] and kept[3] and kept[4]
-local epoch, unseenSum, totals = kept[2], tonumber(kept[3]), kept[4]
+local isWhole = kept[1] and #kept[1] == 64 and kept[2] and kept[3] and kept[4]
+local epoch, unseenSum, totals = kept[2], whole(kept[3], MOST), kept[4]
 local version, members, shortest, longest, pace, paced, viewed, ends
 if isWhole then
   version, members, shortest, longest, pace, paced, viewed, ends = struct.unpack(FIGURES, kept[1])
+  isWhole = version >= 0 and version < MOST and members >= 0 and shortest > 0 and longest < MOST
+    and pace >= 0 and pace < MOST and paced >= 0 and paced < MOST and math.abs(viewed) < MOST
+    and ends >= 0 and ends < MOST
+  if not isWhole then version, shortest, viewed = nil, nil, nil end
 end
 
 -- Who says only what has changed has to know what that is compared with.
@@ -119,6 +99,8 @@ else
   if known then saidBackends, saidCounts = unpack(redis.call('HMGET', own, 'backends', 'counts')) end
   names = isWhole and redis.call('HGET', state, 'backends')
   isWhole = isWhole and names
+  -- Whoever knows the epoch has seen that it fits.
+  if isWhole and epoch ~= knownEpoch then isWhole = #totals == 4 * #split(names) end
 end
 if late then
   unseen, backends, counts = unseenBefore, saidBackends or '', saidCounts or ''
@@ -135,6 +117,8 @@ local silent = redis.call('ZRANGE', instances, 0, 1, 'WITHSCORES')
 local amListed = silent[1] == me or silent[3] == me or redis.call('ZSCORE', instances, me)
 local oldest = silent[1] == me and silent[4] or silent[1] ~= me and silent[2] or now
 local others, gone, ahead, ageMs = nil, {}, {}, now - oldest
+local function isCrowded() return redis.call('ZCARD', instances) > MOST_INSTANCES end
+local CROWDED = redis.error_reply('ERR more than ' .. MOST_INSTANCES .. ' instances share this upstream')
 local function look()
   local beats = redis.call('ZRANGE', instances, 0, -1, 'WITHSCORES')
   others, ageMs = {}, 0
@@ -146,13 +130,16 @@ local function look()
       else
         -- No lease would end before that time is there again.
         if beat > now then ahead[#ahead + 1] = name end
-        ageMs = math.max(ageMs, now - beat)
+        ageMs = math.max(ageMs, math.min(now - beat, LONGEST_MS))
         others[#others + 1] = name
       end
     end
   end
 end
-if not isWhole or epoch ~= knownEpoch or ageMs >= shortest or ageMs < 0 then look() end
+if not isWhole or epoch ~= knownEpoch or ageMs >= shortest or ageMs < 0 then
+  if isCrowded() then return CROWDED end
+  look()
+end
 
 local anew = #gone > 0 or not isWhole
   or not late and (leaving or not (known and amListed and (isSame or backends == saidBackends)))
@@ -162,8 +149,10 @@ pace = isWhole and pace * math.exp(-math.max(now - paced, 0) / AVERAGED_MS) or 0
 -- By difference: which totals change, and by how much.
 local places, deltas, sums = {}, {}, {}
 local function change(place, delta)
-  local sum = place and 4 * place <= #totals and struct.unpack('>I4', totals, 4 * place - 3) + delta or -1
-  if sum < 0 then anew = true end
+  local before = place and 4 * place <= #totals and struct.unpack('>I4', totals, 4 * place - 3) or MOST_SUM
+  local sum = before + delta
+  -- A sum that has reached its bound does not tell what it was a sum of.
+  if before == MOST_SUM or sum < 0 or sum > MOST_SUM then anew = true end
   places[#places + 1], deltas[#deltas + 1], sums[#sums + 1] = place, delta, sum
 end
 if not anew then
@@ -173,7 +162,7 @@ if not anew then
     if isSame then
       for at = 1, #changes, 8 do change(struct.unpack('>I4i4', changes, at)) end
     elseif counts ~= saidCounts then
-      local before, after, placeOf = decode(saidCounts), decode(counts), {}
+      local before, after, placeOf = decode(saidCounts or ''), decode(counts), {}
       for i, name in ipairs(split(names)) do placeOf[name] = i end
       for i, name in ipairs(split(backends)) do
         if after[i] ~= before[i] then change(placeOf[name], after[i] - (before[i] or 0)) end
@@ -198,7 +187,10 @@ if anew then
   if isSame then backends = redis.call('HGET', own, 'backends') or '' end
   unseenSum, names = unseen, backends
   shortest, longest, ends = math.huge, 0, 0
-  if not others then look() end
+  if not others then
+    if isCrowded() then return CROWDED end
+    look()
+  end
   local listed, all, list, placeOf = others, decode(counts), nil, nil
   others = {}
   for _, name in ipairs(listed) do
@@ -208,13 +200,12 @@ if anew then
       gone[#gone + 1] = name
     else
       others[#others + 1] = name
-      unseenSum = unseenSum + (tonumber(theirs[1]) or 0)
-      shortest = math.min(shortest, tonumber(theirs[4]) or 0)
-      longest = math.max(longest, tonumber(theirs[4]) or 0)
-      if names == '' then names, all = theirNames, {} end
+      unseenSum = unseenSum + whole(theirs[1], MOST_UNSEEN)
+      local theirLease = math.max(whole(theirs[4], LONGEST_MS), 1)
+      shortest, longest = math.min(shortest, theirLease), math.max(longest, theirLease)
     end
     if theirNames == names then
-      for i, count in ipairs(theirCounts) do all[i] = (all[i] or 0) + count end
+      for i, count in ipairs(theirCounts) do all[i] = all[i] and all[i] + count end
     elseif theirNames then
       if not list then
         list, placeOf = split(names), {}
@@ -230,10 +221,11 @@ if anew then
       end
     end
   end
-  if list then
-    names = table.concat(list, '\\0')
-    if #list > 0 then names = names .. '\\0' end
-  end
+  list = list or split(names)
+  names = ''
+  if #list > 0 then names = table.concat(list, '\\0') .. '\\0' end
+  for place = 1, #list do all[place] = math.min(all[place] or 0, MOST_SUM) end
+  for place = #all, #list + 1, -1 do all[place] = nil end
   totals = encode(all)
   members = #others
   if stays then members = members + 1 end

@@ -135,8 +135,10 @@ class RedisExchange implements Exchange {
       ]),
       roster,
     );
-    if (reply === undefined) throw new ExchangeError('error', STRANGE);
-    return reply;
+    if (reply !== undefined) return reply;
+    // From a caller that knows nothing the script checks what it has, and sums up anew what does not fit.
+    this.#known.delete(exchangeKeys(upstream, instance)[0]);
+    throw new ExchangeError('error', STRANGE);
   }
 
   async withdraw(who: Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>): Promise<void> {

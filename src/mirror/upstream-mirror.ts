@@ -6,6 +6,7 @@
  * runs this same code. Invariants: what was heard is whole or nothing; nothing older than `BELIEVED` counts;
  * an instance's own sessions never count twice.
  */
+import { boundedCount, MOST_SESSIONS_ELSEWHERE } from '../support/bounded-count.ts';
 import type { Change, Publication, Totals } from './exchange.ts';
 
 /** An instance that says nothing for so long has gone: everybody has heard of it within three periods. */
@@ -124,7 +125,7 @@ export class UpstreamMirror {
     const elsewhere = new Map<string, number>();
     for (const [backend, total] of answer.totals) {
       const count = total - (counts.get(backend) ?? 0);
-      if (count > 0) elsewhere.set(backend, count);
+      if (count > 0) elsewhere.set(backend, boundedCount(count, MOST_SESSIONS_ELSEWHERE));
     }
     const { version, unseen, others, ageMs, isTelling } = answer;
     this.#heard = { version, elsewhere, unseen, others, ageMs, isTelling, atMs: nowMs };
@@ -144,7 +145,8 @@ export class UpstreamMirror {
     // One's own are known already.
     if (instance === self) return;
     for (const [backend, delta] of deltas) {
-      heard.elsewhere.set(backend, Math.max((heard.elsewhere.get(backend) ?? 0) + delta, 0));
+      const count = (heard.elsewhere.get(backend) ?? 0) + delta;
+      heard.elsewhere.set(backend, boundedCount(count, MOST_SESSIONS_ELSEWHERE));
     }
     this.#tell(heard.elsewhere, this.#unseenInForce);
   }

@@ -5,7 +5,9 @@
  * mirror reads that. Backends have the slots of the live counts, upstreams the order of the configuration.
  * Invariants: changed with Atomics only; `version` of an upstream changes after its counts do. A reader between the
  * two may see some new and some old counts: they are estimates either way, and it is told right afterwards.
+ * What was heard is bounded before it is stored: no number from outside wraps around in 32 bits.
  */
+import { boundedCount, MOST_SESSIONS_ELSEWHERE } from '../support/bounded-count.ts';
 
 export interface ElsewhereMemory {
   readonly buffer: SharedArrayBuffer;
@@ -66,8 +68,10 @@ export class ElsewhereCounts {
     counts: ReadonlyMap<string, number>,
     unseen: number,
   ): void {
-    for (const [backend, slot] of slots) Atomics.store(this.#counts, slot, counts.get(backend) ?? 0);
-    Atomics.store(this.#unseen, upstream, Math.round(Math.min(unseen, MOST_UNSEEN) * PER_SESSION));
+    for (const [backend, slot] of slots) {
+      Atomics.store(this.#counts, slot, boundedCount(counts.get(backend) ?? 0, MOST_SESSIONS_ELSEWHERE));
+    }
+    Atomics.store(this.#unseen, upstream, boundedCount(unseen * PER_SESSION, MOST_UNSEEN * PER_SESSION));
     Atomics.add(this.#versions, upstream, 1);
   }
 
