@@ -1,5 +1,5 @@
 /** What the documents list and what the code has are the same, both ways. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { EVENT_NAMES } from '../../src/events.ts';
@@ -69,23 +69,4 @@ void t.test('docs/cli.md lists every option of run, and no other', async t => {
     cell => /--[a-z-]+/.exec(cell)?.[0] ?? cell,
   );
   t.same(documented.sort(), options.sort());
-});
-
-void t.test('relative links in the documents lead somewhere', async t => {
-  const documents = [
-    'README.md',
-    'CONTRIBUTING.md',
-    'strategies/README.md',
-    'pool/README.md',
-    'bench/README.md',
-  ];
-  for (const name of readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })) {
-    if (name.endsWith('.md')) documents.push(`docs/${name}`);
-  }
-  const dead = documents.flatMap(file =>
-    Array.from(read(file).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g), match => match[1] ?? '')
-      .filter(target => !/^[a-z]+:/.test(target) && !existsSync(new URL(target, new URL(file, root))))
-      .map(target => `${file} → ${target}`),
-  );
-  t.same(dead, []);
 });
