@@ -4,7 +4,7 @@
  * Place: configuration → load balancer → observers → signals. stdout stays empty; everything said goes to
  * stderr, as plain words before the log exists and as log lines afterwards.
  */
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
@@ -22,6 +22,7 @@ import { logSnapshot } from '../observability/log-snapshot.ts';
 import { createLog, type Log } from '../observability/log.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { outOfDescriptors } from './failure-line.ts';
+import { PidFile } from './pid-file.ts';
 import type { Signals } from './signals.ts';
 import { version } from './version.ts';
 
@@ -68,14 +69,13 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   // What is asked for by itself is written whatever the log's level is.
   const askedFor = createLog({ level: 'info', format, stream: process.stderr });
   if (config.log.access) logSessions(balancer, askedFor);
-  let wrotePidFile = false;
+  let pidFile: PidFile | undefined;
   const ended = untilSignalled(balancer, { log, askedFor }, signals);
   try {
+    // A file that cannot be written is to stop the start before clients are accepted.
+    if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
-    if (options.pidFile !== undefined) {
-      writePidFile(options.pidFile);
-      wrotePidFile = true;
-    }
+    logPredecessor(pidFile?.write(), options.pidFile, log);
     logStarted(balancer, log);
     await ended;
     return EXIT.ok;
@@ -90,10 +90,18 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   } finally {
     stopCrashing();
     signals.over();
-    // Not before it is ours: a second start that fails must not take the running instance's away.
-    if (options.pidFile !== undefined && wrotePidFile) rmSync(options.pidFile, { force: true });
+    pidFile?.remove();
     await Promise.all([log.end(), askedFor.end()]);
   }
+}
+
+/** Two that run with one pid file: either one takes over from the other, or somebody has made a mistake. */
+function logPredecessor(predecessor: number | undefined, path = '', log: Log): void {
+  if (predecessor === undefined) return;
+  log.write('warn', 'pidFileTakenOver', `pid file ${path} named process ${predecessor}, which still runs`, {
+    path,
+    predecessor,
+  });
 }
 
 function unknownVariableText({ name, meant }: UnknownVariable): string {
@@ -164,16 +172,6 @@ function crashOnlyWithALine(log: Log): () => void {
   };
   process.on('uncaughtException', crash).on('unhandledRejection', crash);
   return () => process.off('uncaughtException', crash).off('unhandledRejection', crash);
-}
-
-/** Written under another name and renamed, so that nobody reads half a number. */
-function writePidFile(path: string): void {
-  try {
-    writeFileSync(`${path}.${process.pid}`, `${process.pid}\n`);
-    renameSync(`${path}.${process.pid}`, path);
-  } catch (error) {
-    throw new Error(`cannot write the pid file ${path}: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 /** What is wrong with files that the configuration names: one line each, with its place. */
