@@ -40,10 +40,11 @@ export function plainSettings(config: Config, counts: LiveCounts, maxSessions: n
         lifetimeMs: timeouts.lifetime,
       },
     })),
-    upstreams: upstreams.map(({ name, strategy, connect, pool, ejection, queue }, index) => ({
+    upstreams: upstreams.map(({ name, strategy, connect, pool, ejection, queue, backups }, index) => ({
       name,
       index,
       strategy,
+      backups,
       connect: {
         timeoutMs: connect.timeout,
         attempts: connect.attempts,

@@ -11,6 +11,7 @@ import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runt
 import type { ConnectFailure, Connection, Engine, ListeningSocket } from './engine/engine.ts';
 import { Listener, type HoldReason, type ListenerSettings } from './listener/listener.ts';
 import { SessionLimit } from './listener/session-limit.ts';
+import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
 import type { SessionRecord } from './session/session-record.ts';
@@ -131,7 +132,8 @@ export class DataPlane {
   }
 
   apply(snapshot: UpstreamSnapshot): void {
-    this.#upstreams.get(snapshot.name)?.apply(snapshot);
+    const isBetterElsewhere = this.#upstreams.get(snapshot.name)?.apply(snapshot) === true;
+    if (isBetterElsewhere) moveGradually(snapshot.name, this.#sessions);
     this.#resets.apply(snapshot, this.#sessions);
   }
 

@@ -63,7 +63,7 @@ export interface EventMap {
   'backend:added': { readonly upstream: string; readonly backend: string };
   /** It gets no new sessions any more; `sessions` run on. */
   'backend:removed': { readonly upstream: string; readonly backend: string; readonly sessions: number };
-  /** Too few backends are well: from now on health and ejection are ignored. */
+  /** No backend is well, or fewer than `panicBelow` asks for: from now on health and ejection are ignored. */
   'upstream:panic': { readonly upstream: string; readonly well: number; readonly of: number };
   'upstream:panicEnded': { readonly upstream: string; readonly well: number; readonly of: number };
   /** No other backend can be had: those marked `backup` get the sessions. */

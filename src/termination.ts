@@ -22,13 +22,13 @@ export const REASONS = [
   'halfClosed',
   /** The session reached `timeouts.lifetime`. */
   'lifetime',
-  /** No backend was eligible: all are down or have weight 0. */
+  /** No backend was eligible: all are out or of weight 0, or down while panic is off. */
   'noBackend',
   /** Every eligible backend was at its `maxSessions`, and as many sessions as `queue.max` waited already. */
   'full',
   /** It waited for `queue.timeout`, and no backend had room. */
   'queueTimeout',
-  /** Another attempt would have been one too many for the upstream's `connect.retryBudget`. */
+  /** No backend was well, and another attempt would have been one too many for the upstream's `connect.retryBudget`. */
   'retryBudget',
   /** All attempts together have taken as long as `connect.deadline`. */
   'deadline',

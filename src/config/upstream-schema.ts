@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { formatAddress } from '../support/address.ts';
+import { backups } from './backups-schema.ts';
 import {
   backendAddress,
   backendText,
@@ -128,16 +129,17 @@ export const upstream = section({
     .describe(
       'Taking a backend out for a while after failures of live sessions, whatever the health checks say.',
     ),
-  panicBelow: integer(0, 100)
-    .default(50)
+  panicBelow: z
+    .union([integer(0, 100), z.literal('off'), z.literal(false)], {
+      error: 'an integer from 0 to 100, or "off"',
+    })
+    .transform(value => (value === false ? 'off' : value))
+    .register(fieldFacts, { type: 'integer or `off`', range: '0 to 100' })
+    .default(0)
     .describe(
-      'When fewer percent of the backends than this are well, health and ejection are ignored and all of them get sessions. 0: never.',
+      'When fewer percent of the backends than this are well, health and ejection are ignored and all of them get sessions. 0: only when none is well. `off`: never; clients are refused while none is well.',
     ),
-  backups: oneOf(['all', 'first'])
-    .default('all')
-    .describe(
-      'Which of the backends marked `backup` are used when no other can be: all that are well, or only the first.',
-    ),
+  backups,
   slowStart: duration(SHORTEST, HOUR, 'none')
     .prefault('0s')
     .describe(
@@ -179,7 +181,11 @@ export const upstream = section({
     timeout: duration(SHORTEST, 5 * MINUTE)
       .prefault('5s')
       .describe('How long a connection to a backend may take to open.'),
-    attempts: integer(1, 10).default(3).describe('Different backends tried for one session in one round.'),
+    attempts: integer(1, 10)
+      .optional()
+      .describe(
+        'Different backends tried for one session in one round; as many again of those that are not well, and of backups that stand by. Absent: 3, and beyond them every one whose last connection did not fail.',
+      ),
     retriesPerBackend: integer(0, 10)
       .default(0)
       .describe('How often the same backend is tried again before the next one.'),
@@ -207,7 +213,7 @@ export const upstream = section({
     })
       .prefault({})
       .describe(
-        'Bounds the attempts after the first ones of all sessions of the upstream, so that one that is failing is not finished off by retries.',
+        'Bounds the further attempts of all sessions of the upstream at backends that are not well and have just failed, so that retries do not finish them off. An attempt at a backend that is well is never counted.',
       ),
   })
     .prefault({})

@@ -3,12 +3,15 @@
  *
  * Place: created by `UpstreamRuntime` when a snapshot first names the backend, kept as long as snapshots do.
  */
-import type { ConnectionPool } from '../../pool/index.ts';
+import type { Acquired, ConnectionPool } from '../../pool/index.ts';
 import type { Cancel, ConnectFailure, ConnectResult, Connection, Engine } from '../engine/engine.ts';
 import { type Address, formatAddress } from '../support/address.ts';
 import type { BackendSnapshot } from '../upstream/snapshot.ts';
 
 export type BackendPool = ConnectionPool<Connection, ConnectFailure>;
+export type AcquiredConnection = Acquired<Connection, ConnectFailure>;
+/** Where a connection came from. */
+export type Origin = (AcquiredConnection & { ok: true })['origin'];
 
 /** Opens a connection to wherever the backend is when the attempt begins. */
 export type ConnectBackend = (done: (result: ConnectResult) => void) => Cancel;

@@ -1,27 +1,25 @@
 /**
  * Finds a session its backend connection: pick, acquire from the backend's pool, and on failure again, as
  * `retries.ts` says and the upstream's budget allows; waits where every backend is full. Holds connection and lease
- * until the session gives them back, and tells how the backend did.
+ * until the session gives them back, and reports how the backend did.
  *
  * Place: between admission and relay; nothing the client sent has been delivered yet (its early bytes wait in
  * its socket, or come first in its next relay), so another attempt can never repeat a byte.
- * Invariants: its owner is told exactly once per search, never after a cancel; at most one lease is held, and
- * each is released once; a failure of this machine (no descriptors, no ports) blames no backend; a trial that was
- * taken is decided or given back; `replaceStale` is followed by fresh connections only, which cannot be stale again.
+ * Invariants: its owner is told once per search, never after a cancel; at most one lease is held, and each is
+ * released once; a failure of this machine blames no backend; a trial that was taken is decided or given back;
+ * `replaceStale` is followed by fresh connections only; while a backend that is well has room the search goes on.
  */
-import type { Acquired } from '../../pool/index.ts';
 import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../engine/engine.ts';
-import type { Reason, Termination } from '../termination.ts';
-import type { BackendRuntime } from './backend-runtime.ts';
+import type { Termination } from '../termination.ts';
+import type { AcquiredConnection, BackendRuntime, Origin } from './backend-runtime.ts';
 import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
-import type { Lease } from './lease.ts';
+import { Lease } from './lease.ts';
 import type { DispatcherDeps, DispatchOwner } from './dispatch-owner.ts';
+import { afterFailure, balancers } from './refusals.ts';
 import { Retries, type NextStep } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
 import type { PickResult } from './picker.ts';
-import { Wait, type WaitOwner } from './wait.ts';
-
-type Origin = (Acquired<Connection, ConnectFailure> & { ok: true })['origin'];
+import { Wait, type Turn, type WaitOwner } from './wait.ts';
 
 const FRESH = { fresh: true } as const;
 const ANY = {} as const;
@@ -97,10 +95,9 @@ export class Dispatch implements WaitOwner {
   cancel(): void {
     this.#isCancelled = true;
     if (this.#connection !== undefined) return;
-    this.#cancelStep?.();
     this.#cancelDeadline?.();
     this.#stopWaiting();
-    this.#dropLease();
+    this.#giveUpStep();
   }
 
   /**
@@ -113,6 +110,24 @@ export class Dispatch implements WaitOwner {
     this.#returnConnection(outcome.cleanBackend !== undefined);
     this.#lease = undefined;
     lease?.release();
+  }
+
+  /**
+   * Its upstream has changed: where an attempt is under way at a backend that is not well now, goes to one that is, if
+   * that has room. What was attempted says nothing of the backend.
+   */
+  moveOn(): void {
+    const lease = this.#lease;
+    if (lease === undefined || this.#connection !== undefined) return;
+    const { picker, settings } = this.upstream;
+    // Its trial decides about the backend, as long as it is on trial.
+    if (lease.isTrial ? picker.takesSessions(lease.backend) : picker.isWell(lease.backend)) return;
+    this.#retries ??= new Retries(settings.connect);
+    this.#retries.leave(lease.backend.id);
+    const better = picker.pickWell(this.#clientAddress, this.#retries);
+    if (!(better instanceof Lease)) return;
+    this.#giveUpStep();
+    this.#acquire(better);
   }
 
   /**
@@ -130,11 +145,13 @@ export class Dispatch implements WaitOwner {
 
   /** For its wait only. */
   pick(): PickResult {
-    return this.upstream.picker.pick(this.#clientAddress, this.#retries?.tried);
+    const { picker, budget } = this.upstream;
+    if (this.#retries === undefined) return picker.pick(this.#clientAddress);
+    return picker.pickAgain(this.#clientAddress, this.#retries, budget.allows(this.#deps.now()));
   }
 
   /** For its wait only. */
-  onTurn(turn: Lease | 'noBackend'): void {
+  onTurn(turn: Turn): void {
     this.#stopWaiting();
     this.#take(turn);
   }
@@ -148,21 +165,21 @@ export class Dispatch implements WaitOwner {
   #search(): void {
     const picked = this.pick();
     if (picked !== 'full') this.#take(picked);
-    else if (this.#retries === undefined || this.#retries.tried.size === 0) this.#waitForRoom('inLine');
-    else this.#waitForRoom('aside');
+    // Whatever keeps it from a backend that has room must not hold up others.
+    else this.#waitForRoom(this.#retries === undefined ? 'inLine' : 'aside');
   }
 
-  #take(picked: Lease | 'noBackend'): void {
-    if (picked !== 'noBackend') this.#acquire(picked);
+  #take(picked: Turn): void {
+    if (picked === 'spent') this.#unavailable(balancers('retryBudget'));
+    else if (picked !== 'noBackend') this.#acquire(picked);
     else if (this.#lastFailure === undefined) this.#unavailable(balancers('noBackend'));
     else this.#goOn(this.#retries?.nextRound(() => this.#deps.random()));
   }
 
   #waitForRoom(where: 'inLine' | 'aside'): void {
-    const wait = new Wait(this.upstream, this, this.#deps);
-    this.#wait = wait;
+    this.#wait = new Wait(this.upstream, this, this.#deps);
     this.#owner.onWaiting(true);
-    if (wait[where]()) return;
+    if (this.#wait[where]()) return;
     this.#stopWaiting();
     this.#unavailable(balancers('full'));
   }
@@ -177,9 +194,11 @@ export class Dispatch implements WaitOwner {
   #acquire(lease: Lease): void {
     const pickedMs = this.#deps.now();
     this.#hold(lease);
-    if (!this.#account(pickedMs)) {
+    if (!this.#account(lease.backend, pickedMs)) {
+      // While it paused, others have spent what was left of the budget: what is left are backends that cost nothing.
+      this.#retries?.leave(lease.backend.id);
       this.#dropLease();
-      this.#unavailable(balancers('retryBudget'));
+      this.#search();
       return;
     }
     this.#backend = lease.backend;
@@ -202,12 +221,11 @@ export class Dispatch implements WaitOwner {
   }
 
   /** Enters an attempt in the budget, if that allows it; the first one begins the time that all may take. */
-  #account(nowMs: number): boolean {
-    const { budget, settings } = this.upstream;
+  #account(backend: BackendRuntime, nowMs: number): boolean {
+    const { budget, picker, settings } = this.upstream;
     // What takes the place of a stale connection is no further attempt.
     if (this.#isFresh && this.#lastFailure === undefined) return true;
-    // While this one paused or waited, others may have spent what was left.
-    if (this.#attempts > 0) return budget.further(nowMs);
+    if (this.#attempts > 0) return !picker.isCharged(backend) || budget.further(nowMs);
     budget.first(nowMs);
     if (settings.connect.deadlineMs === 0) return true;
     this.#cancelDeadline = this.#deps.setTimer(() => {
@@ -217,7 +235,7 @@ export class Dispatch implements WaitOwner {
     return true;
   }
 
-  #acquired(lease: Lease, pickedMs: number, acquired: Acquired<Connection, ConnectFailure>): void {
+  #acquired(lease: Lease, pickedMs: number, acquired: AcquiredConnection): void {
     this.#cancelStep = undefined;
     if (!acquired.ok) {
       this.#failed(lease, acquired.failure);
@@ -235,37 +253,38 @@ export class Dispatch implements WaitOwner {
       this.upstream.picker.connected(lease.backend, connectMs);
       connectSucceeded(this.upstream, lease.backend);
     }
-    this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.slot);
+    // A client that had to take a backup belongs to a backend that is there for it.
+    if (!lease.isReserve) this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.slot);
     this.#trial?.connected();
     this.#owner.onConnected(connection);
   }
 
   #failed(lease: Lease, failure: ConnectFailure): void {
     const { backend } = lease;
-    const { name, connect } = this.upstream.settings;
+    const { settings, budget } = this.upstream;
     this.#lastFailure = failure;
-    this.#retries ??= new Retries(connect);
+    this.#retries ??= new Retries(settings.connect);
     // First what has happened, then what follows from it: an ejection names its last failure.
-    this.#deps.onConnectFailed(name, backend.id, failure);
+    this.#deps.onConnectFailed(settings.name, backend.id, failure);
     connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
     // Whoever heard of it may have stopped everything.
     if (this.#isCancelled) return;
-    const mayRetryHere = !lease.isTrial && this.upstream.picker.takesSessions(backend);
-    const step =
-      failure.reason === 'localResources'
-        ? undefined
-        : this.#retries.next(backend.id, mayRetryHere, () => this.#deps.random());
+    const { picker } = this.upstream;
+    const mayRetryHere = !lease.isTrial && picker.mayRetryAt(backend, budget.allows(this.#deps.now()));
+    const isOver = failure.reason === 'localResources';
+    const step = isOver ? undefined : this.#retries.next(backend.id, lease.group, mayRetryHere);
     if (step?.where !== 'sameBackend') this.#dropLease();
     this.#goOn(step);
   }
 
   #goOn(step: NextStep | undefined): void {
     if (step === undefined) {
-      this.#unavailable(this.#termination());
+      this.#unavailable(afterFailure(this.#lastFailure));
       return;
     }
-    if (!this.upstream.budget.allows(this.#deps.now())) {
-      this.#dropLease();
+    const { picker, budget } = this.upstream;
+    // No pause for an attempt that there will not be.
+    if (step.where === 'anyBackend' && !picker.hasWell && !budget.allows(this.#deps.now())) {
       this.#unavailable(balancers('retryBudget'));
       return;
     }
@@ -297,6 +316,12 @@ export class Dispatch implements WaitOwner {
     sessionEnded(this.upstream, backend, { outcome, lastedMs, trial: this.#trial }, this.#deps);
   }
 
+  #giveUpStep(): void {
+    this.#cancelStep?.();
+    this.#cancelStep = undefined;
+    this.#dropLease();
+  }
+
   #dropLease(): void {
     const lease = this.#lease;
     this.#lease = undefined;
@@ -320,16 +345,4 @@ export class Dispatch implements WaitOwner {
     this.#cancelDeadline?.();
     this.#owner.onUnavailable(termination);
   }
-
-  /** What the last failure makes of the session. */
-  #termination(): Termination {
-    const failure = this.#lastFailure;
-    if (failure === undefined) return balancers('noBackend');
-    const by = failure.reason === 'localResources' ? 'balancer' : 'backend';
-    return { by, phase: 'connect', reason: failure.reason };
-  }
-}
-
-function balancers(reason: Reason): Termination {
-  return { by: 'balancer', phase: 'connect', reason };
 }

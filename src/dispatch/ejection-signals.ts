@@ -70,7 +70,7 @@ function countFailure(
   kind: FailureKind,
   deps: EjectionSignalsDeps,
 ): void {
-  if (ejection.failures === Infinity) return;
+  // Also where nothing is ejected: sessions that have failed once go where others have not.
   if (failures.failed(backend.slot, kind) >= ejection.failures) {
     deps.onBackendFailing(name, backend.id, kind);
   }

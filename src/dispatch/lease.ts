@@ -7,18 +7,28 @@
  */
 import { Lb4Error } from '../errors.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
+import type { Group, PickerCandidate } from './candidate.ts';
 
 export class Lease {
   readonly backend: BackendRuntime;
   /** It is the one session that tries an ejected backend. */
   readonly isTrial: boolean;
+  /** The backend is a backup that stood by. */
+  readonly isReserve: boolean;
+  /** What an attempt at it counts towards. */
+  readonly group: Group;
   readonly #onRelease: (backend: BackendRuntime) => void;
   #released = false;
 
   /** @param onRelease takes the session out of the counts */
-  constructor(backend: BackendRuntime, isTrial: boolean, onRelease: (backend: BackendRuntime) => void) {
-    this.backend = backend;
-    this.isTrial = isTrial;
+  constructor(
+    { runtime, trial, reserve, group }: Pick<PickerCandidate, 'runtime' | 'trial' | 'reserve' | 'group'>,
+    onRelease: (backend: BackendRuntime) => void,
+  ) {
+    this.backend = runtime;
+    this.isTrial = trial;
+    this.isReserve = reserve;
+    this.group = group;
     this.#onRelease = onRelease;
   }
 

@@ -1,230 +1,228 @@
 /**
- * The immutable choice over one snapshot's eligible backends: strategy, limits, trials and counting in one `pick`.
+ * The immutable choice over one snapshot's backends: which one a session gets, counted in one `pick`.
  *
  * Place: built whole by `UpstreamRuntime` for each snapshot and swapped in by reference; the dispatcher asks it.
+ * A first pick is the strategy's. A session that has failed somewhere gets the best that is left: backends that are
+ * well before others, those whose last connect did not fail before others, backups that stand by when no backend that
+ * is well is left. Where a backend that is well is only full, the answer is 'full', so that the session waits for it.
  * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend at its `maxSessions`,
  * one already tried and one whose trial another session has are never picked, whatever the strategy says.
  */
-import type {
-  Candidate,
-  PickContext,
-  Strategy,
-  StrategyDeps,
-  StrategyFactory,
-} from '../../strategies/index.ts';
-import { createStrategy, STRATEGIES } from '../../strategies/index.ts';
-import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
+import { PickerCandidate, type Group, type PickableBackend } from './candidate.ts';
 import { Lease } from './lease.ts';
 import type { Stickiness } from './stickiness.ts';
+import { Tier, type Refuse, type TierDeps } from './tier.ts';
 
-/** 'noBackend': none is eligible (or all were tried); 'full': those that are have no session left to give. */
-export type PickResult = Lease | 'noBackend' | 'full';
+/**
+ * 'noBackend': none is there (or all were tried); 'full': those that are have no session left to give; 'spent': those
+ * that are would be charged to a retry budget that has nothing left.
+ */
+export type PickResult = Lease | 'noBackend' | 'full' | 'spent';
 
-export interface EligibleBackend {
-  readonly runtime: BackendRuntime;
-  readonly weight: number;
-  readonly maxSessions: number | undefined;
-  /** Only the one session that takes the trial may have it. */
-  readonly trial: boolean;
+/** When backups get sessions, and which. */
+export interface BackupRules {
+  readonly when: 'down' | 'full';
+  readonly which: 'all' | 'first';
 }
 
-/** An eligible backend as strategies see it. */
-class PickerCandidate implements Candidate {
-  readonly id: string;
-  readonly weight: number;
-  readonly maxSessions: number | undefined;
-  readonly runtime: BackendRuntime;
-  readonly trial: boolean;
-  readonly #shared: SharedState;
-
-  constructor(backend: EligibleBackend, shared: SharedState) {
-    this.id = backend.runtime.id;
-    this.weight = backend.weight;
-    this.maxSessions = backend.maxSessions;
-    this.runtime = backend.runtime;
-    this.trial = backend.trial;
-    this.#shared = shared;
-  }
-
-  live(): number {
-    return this.#shared.counts.live(this.runtime.slot);
-  }
-
-  elsewhere(): number {
-    return this.#shared.elsewhere?.count(this.runtime.slot) ?? 0;
-  }
-
-  isFull(): boolean {
-    return this.maxSessions !== undefined && this.live() >= this.maxSessions;
-  }
-
-  /** Another session tries it already. */
-  isTried(): boolean {
-    return this.trial && !this.#shared.failures.isTrialOnOffer(this.runtime.slot);
-  }
-
-  /** Counts a session in, and takes the trial if that is what it would be. */
-  take(): boolean {
-    const { counts, failures } = this.#shared;
-    const { slot } = this.runtime;
-    if (this.trial && !failures.takeTrial(slot)) return false;
-    if (counts.take(slot, this.maxSessions)) return true;
-    if (this.trial) failures.returnTrial(slot);
-    return false;
-  }
+/** What a session that has failed somewhere may still try. */
+export interface Search {
+  /** Has it tried the backend in this round? */
+  hasTried(backend: string): boolean;
+  /** May it try one more of the group? */
+  mayTry(group: Group, isFailing: boolean): boolean;
 }
 
-export interface PickerDeps extends StrategyDeps {
-  readonly shared: SharedState;
-  /** The number of the upstream in what is shared. */
-  readonly upstream: number;
-  readonly factory: StrategyFactory;
+export interface PickerDeps extends TierDeps {
+  readonly backups: BackupRules;
   /** Undefined: clients are not remembered. */
   readonly stickiness: Stickiness<BackendRuntime> | undefined;
   /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
   readonly release: (backend: BackendRuntime) => void;
-  /** Hears of a strategy (the user's own, most likely) that throws or picks what it must not. */
-  readonly onStrategyFailed: (error: unknown) => void;
 }
+
+/** What is asked for at a time when a session has failed: better ones first. */
+interface Kind {
+  readonly well: boolean;
+  /** Absent: either. */
+  readonly failing?: boolean;
+}
+
+const WELL: readonly Kind[] = [
+  { well: true, failing: false },
+  { well: true, failing: true },
+];
+/** Where the order of the list decides. */
+const WELL_IN_ORDER: readonly Kind[] = [{ well: true }];
+const NOT_WELL: readonly Kind[] = [
+  { well: false, failing: false },
+  { well: false, failing: true },
+];
 
 export class Picker {
   readonly #deps: PickerDeps;
-  readonly #candidates: ReadonlyMap<string, PickerCandidate>;
-  readonly #hasLimits: boolean;
-  readonly #hasTrials: boolean;
-  readonly #strategy: Strategy;
-  #fallback: Strategy | undefined;
-  /** The pick under way was not given a backend because it was full. */
-  #hasSeenFull = false;
-  /** What the strategy knows of other instances. */
-  #heard = 0;
+  readonly #tier: Tier;
+  readonly #reserve: Tier | undefined;
 
-  constructor(backends: readonly EligibleBackend[], deps: PickerDeps, previous?: Picker) {
+  constructor(backends: readonly PickableBackend[], deps: PickerDeps, previous?: Picker) {
     this.#deps = deps;
-    const candidates = backends.map(backend => new PickerCandidate(backend, deps.shared));
-    this.#candidates = new Map(candidates.map(candidate => [candidate.id, candidate]));
-    this.#hasLimits = candidates.some(candidate => candidate.maxSessions !== undefined);
-    this.#hasTrials = candidates.some(({ trial }) => trial);
-    this.#strategy = this.#createStrategy(previous === undefined ? undefined : previous.#strategy);
+    const candidates = (isReserve: boolean): PickerCandidate[] =>
+      backends
+        .filter(({ reserve }) => reserve === isReserve)
+        .map(backend => new PickerCandidate(backend, deps.shared));
+    this.#tier = new Tier(candidates(false), deps, previous === undefined ? undefined : previous.#tier);
+    const reserve = candidates(true);
+    if (reserve.length > 0) this.#reserve = new Tier(reserve, deps);
   }
 
   /** No backend gets sessions. */
   get isEmpty(): boolean {
-    return ![...this.#candidates.values()].some(({ weight }) => weight > 0);
+    return ![...this.#tier.candidates.values()].some(({ weight }) => weight > 0);
   }
 
-  /** Picks and counts; `tried` are the ids of backends that this session has failed to reach already. */
-  pick(clientAddress: string, tried?: ReadonlySet<string>): PickResult {
-    this.#hasSeenFull = false;
-    this.#hear();
-    const context = this.#context(clientAddress, tried);
-    const remembered = this.#remembered(context);
-    if (remembered?.take() === true) return this.#lease(remembered);
-    // Another data plane may take a backend's last session between `skip` and `take`: then look again.
-    for (let round = 0; round <= this.#candidates.size; round++) {
-      const candidate = this.#choose(context);
-      if (candidate === undefined) break;
-      if (candidate.take()) return this.#lease(candidate);
-      if (!candidate.trial) this.#hasSeenFull = true;
+  /** Picks and counts for a session that has not failed anywhere. */
+  pick(clientAddress: string): PickResult {
+    const picked = this.#tier.pick(clientAddress, undefined, this.#remembered(clientAddress));
+    if (picked instanceof PickerCandidate) return this.#lease(picked);
+    if (picked === 'full' && this.#deps.backups.when === 'down' && this.#tier.hasWell) return 'full';
+    return this.#fromReserve(clientAddress, () => false) ?? picked ?? 'noBackend';
+  }
+
+  /**
+   * Picks and counts for a session that has failed somewhere.
+   * @param mayCharge whether the retry budget has an attempt left
+   */
+  pickAgain(clientAddress: string, search: Search, mayCharge: boolean): PickResult {
+    const best = this.pickWell(clientAddress, search);
+    if (best instanceof Lease) return best;
+    let isFull = best === 'full';
+    let isSpent = false;
+    for (const kind of NOT_WELL) {
+      const refuse = refuseAllBut(kind, search);
+      // No attempt at a backend that has not failed lately is charged.
+      if (kind.failing === true && !mayCharge) {
+        isSpent = this.#some(candidate => !refuse(candidate));
+        continue;
+      }
+      const picked = this.#fromTier(clientAddress, refuse) ?? this.#fromReserve(clientAddress, refuse);
+      if (picked instanceof Lease) return picked;
+      isFull ||= picked === 'full';
     }
-    // As it was seen then: another data plane may have freed a place meanwhile, and that makes it no less full.
-    return this.#hasSeenFull ? 'full' : 'noBackend';
+    if (isFull) return 'full';
+    return isSpent ? 'spent' : 'noBackend';
+  }
+
+  /** The same among those that are well. */
+  pickWell(clientAddress: string, search: Search): Lease | 'full' | undefined {
+    let isFull = false;
+    for (const kind of WELL) {
+      const picked = this.#fromTier(clientAddress, refuseAllBut(kind, search));
+      if (picked instanceof Lease) return picked;
+      isFull ||= picked === 'full';
+    }
+    if (isFull && this.#deps.backups.when === 'down') return 'full';
+    for (const kind of this.#deps.backups.which === 'first' ? WELL_IN_ORDER : WELL) {
+      const picked = this.#fromReserve(clientAddress, refuseAllBut(kind, search));
+      if (picked instanceof Lease) return picked;
+      isFull ||= picked === 'full';
+    }
+    return isFull ? 'full' : undefined;
   }
 
   /** Does the backend get new sessions, as far as this snapshot knows? Its limit is not asked. */
   takesSessions(backend: BackendRuntime): boolean {
-    const candidate = this.#candidates.get(backend.id);
-    return candidate?.runtime === backend && candidate.weight > 0;
+    const candidate = this.#find(backend);
+    return candidate !== undefined && candidate.weight > 0;
+  }
+
+  isWell(backend: BackendRuntime): boolean {
+    const candidate = this.#find(backend);
+    return candidate?.well === true && candidate.weight > 0;
+  }
+
+  get hasWell(): boolean {
+    return this.#tier.hasWell || this.#reserve?.hasWell === true;
+  }
+
+  /** Is an attempt after a first one charged to the retry budget? Not while the backend is well or does well. */
+  isCharged(backend: BackendRuntime): boolean {
+    const candidate = this.#find(backend);
+    return candidate !== undefined && !candidate.well && candidate.isFailing();
+  }
+
+  /** May a session try it again that it has just failed? Not while it is not well and another one is. */
+  mayRetryAt(backend: BackendRuntime, mayCharge: boolean): boolean {
+    if (!this.takesSessions(backend)) return false;
+    return this.isWell(backend) || (!this.hasWell && mayCharge);
+  }
+
+  /** Is there a backend that is well, and a reason that there was not before to leave another one for it? */
+  invitesToMove(before: Picker): boolean {
+    if (!this.hasWell) return false;
+    const isGain = this.#some(({ runtime }) => this.isWell(runtime) && !before.isWell(runtime));
+    return isGain || before.#some(({ runtime }) => before.isWell(runtime) && !this.isWell(runtime));
   }
 
   /** Tells the strategy how long a connect took. */
   connected(backend: BackendRuntime, connectMs: number): void {
-    this.#tell(backend, candidate => this.#strategy.connected?.(candidate, connectMs));
+    this.#tier.connected(backend, connectMs);
+    this.#reserve?.connected(backend, connectMs);
   }
 
   /** Tells the strategy that a backend's live count has changed. */
   changed(backend: BackendRuntime): void {
-    this.#tell(backend, candidate => this.#strategy.changed?.(candidate));
+    this.#tier.changed(backend);
+    this.#reserve?.changed(backend);
   }
 
-  #isFull(candidate: PickerCandidate): boolean {
-    if (!candidate.isFull()) return false;
-    if (!candidate.trial && candidate.weight > 0) this.#hasSeenFull = true;
-    return true;
+  #fromTier(clientAddress: string, refuse: Refuse): Lease | 'full' | undefined {
+    const remembered = this.#remembered(clientAddress);
+    const preferred = remembered === undefined || refuse(remembered) ? undefined : remembered;
+    const picked = this.#tier.pick(clientAddress, refuse, preferred);
+    return picked instanceof PickerCandidate ? this.#lease(picked) : picked;
   }
 
-  /** Passes on what was heard of other instances since the last pick. */
-  #hear(): void {
-    const { shared, upstream, onStrategyFailed } = this.#deps;
-    const version = shared.elsewhere?.version(upstream) ?? 0;
-    if (version === this.#heard) return;
-    this.#heard = version;
-    try {
-      this.#strategy.heard?.(shared.elsewhere?.unseen(upstream) ?? 0);
-    } catch (error) {
-      onStrategyFailed(error);
-    }
+  #fromReserve(clientAddress: string, refuse: Refuse): Lease | 'full' | undefined {
+    const reserve = this.#reserve;
+    if (reserve === undefined) return undefined;
+    const only = this.#deps.backups.which === 'first' ? reserve.first(refuse) : undefined;
+    const refuseAll: Refuse = only === undefined ? refuse : candidate => candidate !== only;
+    const picked = reserve.pick(clientAddress, refuseAll, undefined);
+    return picked instanceof PickerCandidate ? this.#lease(picked) : picked;
   }
 
   #lease(candidate: PickerCandidate): Lease {
     this.#deps.shared.elsewhere?.notePlaced(this.#deps.upstream);
     this.changed(candidate.runtime);
-    return new Lease(candidate.runtime, candidate.trial, this.#deps.release);
+    return new Lease(candidate, this.#deps.release);
   }
 
-  /** The backend that the client had before, if it may have it again. */
-  #remembered(context: PickContext): PickerCandidate | undefined {
-    const backend = this.#deps.stickiness?.preferred(context.clientAddress);
-    const candidate = backend && this.#candidates.get(backend.id);
-    if (candidate === undefined || candidate.runtime !== backend || candidate.weight === 0) return undefined;
-    return context.skip?.(candidate) === true ? undefined : candidate;
+  /** The backend that the client had before, if that takes sessions. */
+  #remembered(clientAddress: string): PickerCandidate | undefined {
+    const backend = this.#deps.stickiness?.preferred(clientAddress);
+    const candidate = backend && this.#tier.candidates.get(backend.id);
+    return candidate?.runtime === backend && candidate?.weight !== 0 ? candidate : undefined;
   }
 
-  /** The strategy's choice; at random where it fails, because a defect in it must not turn clients away. */
-  #choose(context: PickContext): PickerCandidate | undefined {
-    try {
-      const picked = this.#strategy.pick(context);
-      if (picked === undefined) return undefined;
-      const candidate = this.#candidates.get(picked.id);
-      if (candidate === picked && context.skip?.(picked) !== true) return candidate;
-      throw new Error(`the strategy picked ${picked.id}, which it was not offered or was told to skip`);
-    } catch (error) {
-      this.#deps.onStrategyFailed(error);
-    }
-    this.#fallback ??= createStrategy(STRATEGIES.random, [...this.#candidates.values()], this.#deps);
-    const drawn = this.#fallback.pick(context);
-    return drawn === undefined ? undefined : this.#candidates.get(drawn.id);
+  #find(backend: BackendRuntime): PickerCandidate | undefined {
+    const candidate = this.#tier.candidates.get(backend.id) ?? this.#reserve?.candidates.get(backend.id);
+    return candidate?.runtime === backend ? candidate : undefined;
   }
 
-  #tell(backend: BackendRuntime, tell: (candidate: PickerCandidate) => void): void {
-    const candidate = this.#candidates.get(backend.id);
-    if (candidate === undefined) return;
-    try {
-      tell(candidate);
-    } catch (error) {
-      this.#deps.onStrategyFailed(error);
-    }
+  #some(matches: (candidate: PickerCandidate) => boolean): boolean {
+    for (const tier of [this.#tier, this.#reserve])
+      for (const candidate of tier?.candidates.values() ?? []) if (matches(candidate)) return true;
+    return false;
   }
+}
 
-  #createStrategy(previous: Strategy | undefined): Strategy {
-    const { factory } = this.#deps;
-    const candidates = [...this.#candidates.values()];
-    try {
-      return createStrategy(factory, candidates, this.#deps, previous);
-    } catch (error) {
-      this.#deps.onStrategyFailed(error);
-      return createStrategy(STRATEGIES.random, candidates, this.#deps);
-    }
-  }
-
-  #context(clientAddress: string, tried: ReadonlySet<string> | undefined): PickContext {
-    if (tried === undefined && !this.#hasLimits && !this.#hasTrials) return { clientAddress };
-    return {
-      clientAddress,
-      skip: candidate =>
-        tried?.has(candidate.id) === true ||
-        (candidate instanceof PickerCandidate && (candidate.isTried() || this.#isFull(candidate))),
-    };
-  }
+function refuseAllBut({ well, failing }: Kind, search: Search): Refuse {
+  return candidate => {
+    // One on trial is as good as one that is well: it is not known to be failing any more.
+    if ((candidate.well || candidate.trial) !== well) return true;
+    if (search.hasTried(candidate.id)) return true;
+    const isFailing = candidate.isFailing();
+    return (failing ?? isFailing) !== isFailing || !search.mayTry(candidate.group, isFailing);
+  };
 }

@@ -1,26 +1,36 @@
 /**
  * What comes after a failed attempt of one session: the same backend again, another one, another round, or nothing.
  *
- * Place: made by the dispatcher at a session's first failure; most sessions never have one.
- * Order: `retriesPerBackend` more attempts at the same backend after `retryDelay` each; then other backends, up to
- * `attempts` in a round; then, after a pause that doubles, all of it again up to `rounds` times.
- * Invariant: at most attempts · (1 + retriesPerBackend) · rounds attempts, whatever happens.
+ * Place: made by the dispatcher at a session's first failure; most sessions never have one. The picker asks it which
+ * backends the session may still try.
+ * Order: `retriesPerBackend` more attempts at the same backend after `retryDelay` each; then other backends; then,
+ * after a pause that doubles, all of it again up to `rounds` times.
+ * Rule: a round has room for `attempts` backends that are well, as many that are not, and as many backups that stood by.
+ * Without a configured limit these are 3, and beyond them come backends whose last connect did not fail: as long as
+ * one may be left that works, no client is refused.
+ * Invariant: at most MOST_TRIED backends in a round, and (1 + retriesPerBackend) attempts at each, whatever happens.
  */
+import type { Group } from './candidate.ts';
+import type { Search } from './picker.ts';
 import type { ConnectSettings } from './upstream-runtime.ts';
 
 const LONGEST_PAUSE_MS = 10_000;
 /** A pause is so much longer at most, at random: sessions that failed together do not come back together. */
 const JITTER = 0.5;
+const DEFAULT_ATTEMPTS = 3;
+/** A thousand backends that fail at once do not all stand between a client and its answer. */
+export const MOST_TRIED = 32;
 
 export interface NextStep {
   readonly where: 'sameBackend' | 'otherBackend' | 'anyBackend';
   readonly afterMs: number;
 }
 
-export class Retries {
+export class Retries implements Search {
   /** Backends that have failed in this round. */
   readonly tried = new Set<string>();
   readonly #settings: ConnectSettings;
+  readonly #failed: Record<Group, number> = { well: 0, reserve: 0, notWell: 0 };
   #here = 0;
   #round = 1;
 
@@ -28,20 +38,19 @@ export class Retries {
     this.#settings = settings;
   }
 
-  /** An attempt at `backend` has failed; `mayRetryHere`: it may be tried again. Undefined: that was the last one. */
-  next(backend: string, mayRetryHere: boolean, random: () => number): NextStep | undefined {
-    const { retriesPerBackend, retryDelayMs, attempts } = this.#settings;
+  /** An attempt at `backend` has failed; `mayRetryHere`: it may be tried again. */
+  next(backend: string, group: Group, mayRetryHere: boolean): NextStep {
+    const { retriesPerBackend, retryDelayMs } = this.#settings;
     if (mayRetryHere && this.#here < retriesPerBackend) {
       this.#here += 1;
       return { where: 'sameBackend', afterMs: retryDelayMs };
     }
-    this.#here = 0;
-    this.tried.add(backend);
-    if (this.tried.size < attempts) return { where: 'otherBackend', afterMs: 0 };
-    return this.nextRound(random);
+    this.leave(backend);
+    this.#failed[group] += 1;
+    return { where: 'otherBackend', afterMs: 0 };
   }
 
-  /** There is no other backend in this round. */
+  /** There is no other backend in this round. Undefined: that was the last one. */
   nextRound(random: () => number): NextStep | undefined {
     const { rounds, backoffMs } = this.#settings;
     if (this.#round >= rounds) return undefined;
@@ -49,6 +58,24 @@ export class Retries {
     this.#round += 1;
     this.#here = 0;
     this.tried.clear();
+    Object.assign(this.#failed, { well: 0, reserve: 0, notWell: 0 });
     return { where: 'anyBackend', afterMs: pauseMs * (1 + JITTER * random()) };
+  }
+
+  /** The backend is not tried again in this round, without having used up any of what may be tried. */
+  leave(backend: string): void {
+    this.#here = 0;
+    this.tried.add(backend);
+  }
+
+  hasTried(backend: string): boolean {
+    return this.tried.has(backend);
+  }
+
+  mayTry(group: Group, isFailing: boolean): boolean {
+    const { attempts } = this.#settings;
+    if (this.tried.size >= MOST_TRIED) return false;
+    if (this.#failed[group] < (attempts ?? DEFAULT_ATTEMPTS)) return true;
+    return attempts === undefined && !isFailing;
   }
 }

@@ -13,7 +13,8 @@ import type { SetTimer } from '../support/timer.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BackendRuntime } from './backend-runtime.ts';
 import { createBackendPool, type PoolSettings } from './create-backend-pool.ts';
-import { Picker } from './picker.ts';
+import type { PickableBackend } from './candidate.ts';
+import { Picker, type BackupRules } from './picker.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Stickiness } from './stickiness.ts';
 import { WaitingLine } from './waiting-line.ts';
@@ -21,8 +22,8 @@ import { WaitingLine } from './waiting-line.ts';
 export interface ConnectSettings {
   /** For one attempt. */
   readonly timeoutMs: number;
-  /** Distinct backends per round. */
-  readonly attempts: number;
+  /** Distinct backends per round and group; undefined: see `Retries`. */
+  readonly attempts: number | undefined;
   readonly retriesPerBackend: number;
   readonly retryDelayMs: number;
   readonly rounds: number;
@@ -65,6 +66,7 @@ export interface UpstreamSettings {
   readonly pool: PoolSettings;
   readonly ejection: EjectionSettings;
   readonly queue: QueueSettings;
+  readonly backups: BackupRules;
 }
 
 export interface UpstreamRuntimeDeps extends StrategyDeps {
@@ -127,19 +129,24 @@ export class UpstreamRuntime {
     return this.#backends.values();
   }
 
-  /** Replaces the picker; sessions that run keep their backend whatever the snapshot says of it. */
-  apply(snapshot: UpstreamSnapshot): void {
+  /**
+   * Replaces the picker; sessions that run keep their backend whatever the snapshot says of it.
+   * @returns whether sessions that connect to a backend which is not well may have a better one now
+   */
+  apply(snapshot: UpstreamSnapshot): boolean {
     this.#forgetOthersThan(snapshot);
-    const eligible = [];
+    const pickable: PickableBackend[] = [];
     for (const backend of snapshot.backends) {
       const runtime = this.#backends.get(backend.id) ?? this.#addBackend(backend);
       runtime.update(backend);
-      const { weight, maxSessions, trial } = backend;
-      if (backend.eligible || trial) eligible.push({ runtime, weight, maxSessions, trial });
+      const { eligible, weight, maxSessions, trial, reserve, well } = backend;
+      if (eligible || trial || reserve) pickable.push({ runtime, weight, maxSessions, trial, reserve, well });
     }
-    this.#picker = this.#createPicker(eligible, this.#picker);
+    const before = this.#picker;
+    this.#picker = this.#createPicker(pickable, before);
     if (this.#picker.isEmpty) this.line.recheckAll();
     else this.line.recheck();
+    return this.#picker.invitesToMove(before);
   }
 
   /** Destroys the spare connections for good. */
@@ -174,10 +181,10 @@ export class UpstreamRuntime {
     }
   }
 
-  #createPicker(eligible: ConstructorParameters<typeof Picker>[0], previous?: Picker): Picker {
+  #createPicker(pickable: readonly PickableBackend[], previous?: Picker): Picker {
     const { shared, now, random, onStrategyFailed } = this.#deps;
     const { counts } = shared;
-    const { name, index, factory } = this.settings;
+    const { name, index, factory, backups } = this.settings;
     const release = (backend: BackendRuntime): void => {
       counts.release(backend.slot);
       // The current picker's strategy must know, whichever picker the lease came from.
@@ -185,9 +192,10 @@ export class UpstreamRuntime {
       this.line.placeFreed();
     };
     return new Picker(
-      eligible,
+      pickable,
       {
         shared,
+        backups,
         upstream: index,
         now,
         random,

@@ -9,16 +9,19 @@
  */
 import type { Cancel } from '../engine/engine.ts';
 import type { SetTimer } from '../support/timer.ts';
-import type { Lease } from './lease.ts';
+import { Lease } from './lease.ts';
 import type { PickResult } from './picker.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
 import type { Waiter, WaitingPlace } from './waiting-line.ts';
+
+/** What a wait ends with: a place, or why there is none to wait for. */
+export type Turn = Exclude<PickResult, 'full'>;
 
 /** Who waits: the session's dispatch. */
 export interface WaitOwner {
   pick(): PickResult;
   /** It has a place, or no backend is left to wait for. */
-  onTurn(turn: Lease | 'noBackend'): void;
+  onTurn(turn: Turn): void;
   onWaitTimeout(): void;
 }
 
@@ -38,7 +41,7 @@ export class Wait implements Waiter {
   #isAside = false;
   #untilMs = 0;
   #cancelTimer: Cancel | undefined;
-  #turn: Lease | 'noBackend' = 'noBackend';
+  #turn: Turn = 'noBackend';
   #isOver = false;
 
   constructor(upstream: UpstreamRuntime, owner: WaitOwner, deps: WaitDeps) {
@@ -83,7 +86,7 @@ export class Wait implements Waiter {
     if (!this.#isOver) {
       this.#leave();
       this.#owner.onTurn(turn);
-    } else if (turn !== 'noBackend') {
+    } else if (turn instanceof Lease) {
       if (turn.isTrial) this.#upstream.failures.returnTrial(turn.backend.slot);
       turn.release();
     }

@@ -94,9 +94,12 @@ export class WaitingLine {
     return this.#waiting;
   }
 
-  /** Somebody waits already, in whichever worker: a new session has to join instead of passing by. */
+  /**
+   * A session stands in line already, in whichever worker: a new one has to join instead of passing by. Sessions that
+   * wait beside the line are counted too, and hold nobody up.
+   */
   mustWait(): boolean {
-    return this.#deps.counts.live(this.#settings.slot) !== 0;
+    return this.#isAnyWaiting() && !this.#deps.order.isEmpty(this.#settings.queue);
   }
 
   /**
@@ -146,7 +149,7 @@ export class WaitingLine {
 
   /** A session of this upstream has given back its place at a backend; costs one load while nobody waits. */
   placeFreed(): void {
-    if (!this.mustWait()) return;
+    if (!this.#isAnyWaiting()) return;
     const { queue } = this.#settings;
     const { order } = this.#deps;
     if (order.isFirst(queue)) this.recheck();
@@ -160,6 +163,11 @@ export class WaitingLine {
     this.#cancelQuiet?.();
     this.#cancelTimeout = undefined;
     this.#cancelQuiet = undefined;
+  }
+
+  /** One load: all it costs while none waits. */
+  #isAnyWaiting(): boolean {
+    return this.#deps.counts.live(this.#settings.slot) !== 0;
   }
 
   #serve(who: 'first' | 'all'): void {

@@ -92,6 +92,15 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     return this.#relay === undefined ? undefined : this.#dispatch.backend;
   }
 
+  get isConnecting(): boolean {
+    return !this.#isEnded && this.#relay === undefined;
+  }
+
+  /** An attempt to connect to a backend that is not well ends, if one that is well has room. */
+  moveOn(): void {
+    if (this.isConnecting) this.#dispatch.moveOn();
+  }
+
   /** Resets both sides now, for the reason given. */
   abort(termination: Termination): void {
     if (this.#isEnded) return;

@@ -34,6 +34,8 @@ export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
     const {
       takesSessions = false,
       trial = false,
+      reserve = false,
+      well = false,
       state = 'down',
     }: Partial<BackendJudgement> = judgement.backends[i] ?? {};
     return {
@@ -44,6 +46,8 @@ export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
       maxSessions: scaleMaxSessions(maxSessionsOf(record), parts.permilleOf(record)),
       eligible: takesSessions,
       trial,
+      reserve,
+      well,
       resetSessions: parts.whenDown === 'reset' && !takesSessions && isDown(record, state),
     };
   });
@@ -65,6 +69,8 @@ function leavingSnapshot({ settings, slot, address }: BackendRecord): BackendSna
     maxSessions: settings.maxSessions,
     eligible: false,
     trial: false,
+    reserve: false,
+    well: false,
     resetSessions: true,
   };
 }

@@ -2,10 +2,11 @@
  * Who gets new sessions? One pure function of everything that has a say, over a whole upstream.
  *
  * Place: `Upstream` calls it for every snapshot, for `snapshot()`, and to see what an ejection would lead to.
- * Rules: candidates are resolved, settled, ready and of weight; the well ones among the primaries get the sessions. With
- * none of them well it is the backups' turn; with too few of them well, health and ejection are ignored (panic).
- * Invariants: whoever is drained, in maint or without an address never gets a session; backups get none beside a
- * primary that is well; with `panicBelow` above 0 somebody does as long as there is a candidate.
+ * Rules: candidates are resolved, settled, ready and of weight. The primaries that are well get the sessions; with none
+ * well, the backups that are. With none of these either, or with fewer primaries well than `panicBelow` asks for, health
+ * and ejection are ignored (panic). Backups that get none stand by for sessions that have failed elsewhere.
+ * Invariants: a backend that is drained, in maint or without an address never gets a session; a backup that is not in
+ * reserve gets none beside a primary that is well; unless panic is `off`, somebody does as long as there is a candidate.
  */
 
 /** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
@@ -32,10 +33,10 @@ export interface BackendConditions {
 }
 
 export interface EligibilityRules {
-  /** Percent of the candidates; 0: never panic. */
-  readonly panicBelow: number;
+  /** Percent of the candidates; 0: when none is well; off: never. */
+  readonly panicBelow: number | 'off';
   /** Which of the backups that are well get sessions: all, or the first as configured. */
-  readonly backups: 'all' | 'first';
+  readonly backups: { readonly which: 'all' | 'first' };
 }
 
 /**
@@ -50,8 +51,12 @@ export type UpstreamMode = 'normal' | 'backups' | 'panic' | 'down';
 
 export interface BackendJudgement {
   readonly takesSessions: boolean;
-  /** One session may try it, besides. */
+  /** Only one session at a time may have it: it is on trial. */
   readonly trial: boolean;
+  /** A backup for sessions that have failed at all that take sessions, or, where so configured, find them full. */
+  readonly reserve: boolean;
+  /** Nothing is known against it: not by checks, not by its agent, and it is not ejected. */
+  readonly well: boolean;
   readonly state: BackendStateWord;
 }
 
@@ -87,16 +92,20 @@ export function judge(
       case 'normal':
         return !each.backup && isWell(each);
       case 'backups':
-        return each.backup && isWell(each) && (backups === 'all' || each === firstBackup);
+        return each.backup && isWell(each) && (backups.which === 'all' || each === firstBackup);
       case 'panic':
         return isCandidate(each) && each.backup === (tier === 'backup');
       case 'down':
         return false;
     }
   };
-  // A backup is tried when backups are needed, not beside primaries that do well.
-  const tries = (each: BackendConditions): boolean =>
-    mode !== 'panic' && isOnTrial(each) && (!each.backup || well.primary === 0);
+  const tries = (each: BackendConditions): boolean => mode !== 'panic' && isOnTrial(each);
+  // A backup is tried like others when backups are needed; beside primaries that do well it is only in reserve.
+  const standsBy = (each: BackendConditions): boolean => {
+    if (!each.backup || takes(each) || mode === 'down') return false;
+    if (isWell(each)) return true;
+    return mode === 'panic' ? well.backup === 0 && isCandidate(each) : well.primary > 0 && tries(each);
+  };
   return {
     mode,
     well: well[tier],
@@ -106,6 +115,8 @@ export function judge(
       return {
         takesSessions,
         trial: tries(each),
+        reserve: standsBy(each),
+        well: isWell(each),
         state: stateOf(each, takesSessions),
       };
     }),
@@ -123,10 +134,13 @@ function modeOf(
   candidates: number,
   well: { readonly primary: number; readonly backup: number },
   tier: 'primary' | 'backup',
-  panicBelow: number,
+  panicBelow: EligibilityRules['panicBelow'],
 ): UpstreamMode {
   if (well.primary === 0 && well.backup > 0) return 'backups';
-  if (100 * well[tier] < panicBelow * candidates) return 'panic';
+  if (panicBelow !== 'off') {
+    if (candidates > 0 && well[tier] === 0) return 'panic';
+    if (100 * well[tier] < panicBelow * candidates) return 'panic';
+  }
   return well.primary > 0 ? 'normal' : 'down';
 }
 

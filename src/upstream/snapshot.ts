@@ -20,10 +20,14 @@ export interface BackendSnapshot {
   /** May new sessions be sent to it? */
   readonly eligible: boolean;
   /**
-   * Its ejection is over, and one session may try it, although it is not eligible: whoever takes the trial that
+   * Its ejection is over, and one session may try it, although it is not eligible: the one that takes the trial which
    * control has put on offer.
    */
   readonly trial: boolean;
+  /** A backup that is not eligible, for sessions that find no eligible one (see `BackendJudgement`). */
+  readonly reserve: boolean;
+  /** Nothing is known against it; in panic backends that are not well are eligible too. */
+  readonly well: boolean;
   /** Its sessions are to be reset: it is down, and `whenDown` says so. */
   readonly resetSessions: boolean;
 }

@@ -43,7 +43,7 @@ export interface BackendStatus {
 export interface UpstreamStatus {
   readonly name: string;
   readonly strategy: string;
-  /** `backups`: they stand in. `panic`: too few are well, so health is ignored. `down`: nobody gets sessions. */
+  /** `backups`: they stand in. `panic`: none or too few are well, so health is ignored. `down`: nobody gets sessions. */
   readonly mode: UpstreamMode;
   /** Sessions that wait for a backend with room, and how many may. */
   readonly queue: { readonly waiting: number; readonly max: number };
@@ -80,4 +80,10 @@ export const REMOVED = { state: 'removed', takesSessions: false } as const satis
 >;
 
 /** For a judgement that has nothing to say of it. */
-export const UNJUDGED: BackendJudgement = { takesSessions: false, trial: false, state: 'down' };
+export const UNJUDGED: BackendJudgement = {
+  takesSessions: false,
+  trial: false,
+  reserve: false,
+  well: false,
+  state: 'down',
+};

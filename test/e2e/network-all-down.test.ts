@@ -3,10 +3,11 @@
  * may.
  *
  * One lb4 in one network namespace, the backends in another one, whose kernel counts every SYN that arrives before a
- * filter refuses or drops it. Two ways to be down times two answers to it (panic, and `panicBelow: 0`) make four
+ * filter refuses or drops it. Two ways to be down times two answers to it (panic, and `panicBelow: off`) make four
  * upstreams, each with a steady load of its own; all go down at the same moment.
  * A connection to a backend is a probe, the first attempt of a session, or a further one. The interval bounds the
- * probes, the clients' rate the first attempts, the retry budget the further ones. No SYN is sent twice: nobody waits
+ * probes, the clients' rate the first attempts, the retry budget the further ones once the checks have found the
+ * backends down; until then a session tries each of them once. No SYN is sent twice: nobody waits
  * for the second that the kernel lets pass before it does.
  */
 import { writeFileSync } from 'node:fs';
@@ -41,11 +42,11 @@ const SAMPLE_MS = 250;
 const LATE_MS = 250;
 
 const CASES = [
-  { name: 'reject-panic', verdict: 'reject with tcp reset', panicBelow: 50 },
-  { name: 'reject-off', verdict: 'reject with tcp reset', panicBelow: 0 },
-  { name: 'drop-panic', verdict: 'drop', panicBelow: 50 },
-  { name: 'drop-off', verdict: 'drop', panicBelow: 0 },
-] as const satisfies readonly { name: string; verdict: Verdict; panicBelow: number }[];
+  { name: 'reject-panic', verdict: 'reject with tcp reset', panicBelow: 0 },
+  { name: 'reject-off', verdict: 'reject with tcp reset', panicBelow: 'off' },
+  { name: 'drop-panic', verdict: 'drop', panicBelow: 0 },
+  { name: 'drop-off', verdict: 'drop', panicBelow: 'off' },
+] as const satisfies readonly { name: string; verdict: Verdict; panicBelow: number | 'off' }[];
 
 type Case = (typeof CASES)[number];
 
@@ -180,7 +181,7 @@ void t.test(
 
 function tellAndJudge(t: Test, { verdict, panicBelow }: Case, story: Story): void {
   const { sessions, lines, counts, goingDown, comingUp } = story;
-  const hasPanic = panicBelow > 0;
+  const hasPanic = panicBelow !== 'off';
   void t.test(`${verdict}, panicBelow: ${panicBelow}`, async t => {
     t.comment(`${sessions.length} sessions: ${tally(sessions.map(({ outcome }) => outcome))}`);
     t.comment(
@@ -215,7 +216,12 @@ function tellAndJudge(t: Test, { verdict, panicBelow }: Case, story: Story): voi
       counts.slice(i + 1).map((_, j) => between(counts, i, i + 1 + j)),
     );
     const long = intervals.filter(interval => lengthOf(interval) >= 1_000);
-    const judged = long.map(interval => ({ ...interval, allowed: mostConnects(sessions, interval) }));
+    const first = lines.find(({ event }) => event === (hasPanic ? 'upstreamPanic' : 'upstreamDown'));
+    const unknown = { fromAt: goingDown.fromAt, untilAt: timeOf(first) + LATE_MS };
+    const judged = long.map(interval => ({
+      ...interval,
+      allowed: mostConnects(sessions, interval, unknown),
+    }));
     const over = judged.filter(({ connects, allowed }) => connects > allowed);
     t.same(over, [], `in none of ${judged.length} intervals there are more connects than allowed`);
     for (const { fromAt, untilAt, connects, allowed } of inTurn(judged))
@@ -225,7 +231,6 @@ function tellAndJudge(t: Test, { verdict, panicBelow }: Case, story: Story): voi
     const worst = judged.reduce((one, other) => (share(other) > share(one) ? other : one));
     t.comment(`nearest to what is allowed: ${worst.connects} of ${worst.allowed} in ${lengthOf(worst)} ms`);
 
-    const first = lines.find(({ event }) => event === (hasPanic ? 'upstreamPanic' : 'upstreamDown'));
     t.ok(first, `the log tells of it: ${String(first?.['message'])}`);
     if (!hasPanic) {
       // When the last thread has heard of it, and the last session that had begun before has given up.
@@ -277,13 +282,18 @@ function between(
   return { fromAt: start.fromAt, untilAt: end.untilAt, connects: end.connects - start.connects };
 }
 
-/** What the configuration allows in an interval. */
-function mostConnects(sessions: readonly SessionOutcome[], interval: Interval): number {
+/** What the configuration allows in an interval; `unknown`: while the backends are down and not known to be. */
+function mostConnects(sessions: readonly SessionOutcome[], interval: Interval, unknown: Interval): number {
   const { percent, minPerSecond } = BUDGET;
   const window = { fromAt: interval.untilAt - BUDGET_WINDOW_MS, untilAt: interval.untilAt };
   const further =
     (percent / 100) * firstAttempts(sessions, window) + (BUDGET_WINDOW_MS / 1_000) * minPerSecond;
-  return mostProbes(interval) + firstAttempts(sessions, interval) + Math.floor(further);
+  const both = {
+    fromAt: Math.max(interval.fromAt, unknown.fromAt),
+    untilAt: Math.min(interval.untilAt, unknown.untilAt),
+  };
+  const free = both.fromAt > both.untilAt ? 0 : (BACKENDS - 1) * firstAttempts(sessions, both);
+  return mostProbes(interval) + firstAttempts(sessions, interval) + free + Math.floor(further);
 }
 
 function mostProbes(interval: Interval): number {

@@ -85,7 +85,7 @@ void t.test('network faults', { skip, timeout }, async t => {
     const lb4 = await start(
       t,
       [backend],
-      { health: { type: 'tcp', interval: '200ms', timeout: '200ms', rise: 1, fall: 1 }, panicBelow: 0 },
+      { health: { type: 'tcp', interval: '200ms', timeout: '200ms', rise: 1, fall: 1 }, panicBelow: 'off' },
       '500ms',
     );
     const client = await talk(t, lb4);

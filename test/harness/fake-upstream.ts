@@ -5,6 +5,7 @@ import {
   type EjectionSettings,
   type QueueSettings,
 } from '../../src/dispatch/upstream-runtime.ts';
+import type { BackupRules } from '../../src/dispatch/picker.ts';
 import { parseAddress } from '../../src/support/address.ts';
 import { SharedState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
@@ -18,6 +19,7 @@ export function createFakeUpstream(
   backends: Record<string, BackendSpec>,
   options: {
     strategy?: StrategyName | StrategyFactory;
+    /** Default: none configured. */
     attempts?: number;
     warm?: number;
     reuse?: boolean;
@@ -26,14 +28,15 @@ export function createFakeUpstream(
     connect?: Partial<ConnectSettings>;
     ejection?: EjectionSettings;
     queue?: Partial<QueueSettings>;
+    backups?: Partial<BackupRules>;
     /** Remembers so many clients. */
     sticky?: number;
     /** Shares its counts with other instances. */
     mirrored?: boolean;
   } = {},
 ) {
-  const { strategy = 'first', attempts = 3, warm = 0, reuse = false } = options;
-  const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky, mirrored } = options;
+  const { strategy = 'first', attempts, warm = 0, reuse = false } = options;
+  const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky, mirrored, backups } = options;
   const { ejection = { failures: Infinity, earlyCloseMs: 0 } } = options;
   const shared = SharedState.create({
     backends: 8,
@@ -62,6 +65,7 @@ export function createFakeUpstream(
       },
       ejection,
       queue: { max: 0, timeoutMs: 5_000, slot: counts.slotOfQueue('app'), ...queue },
+      backups: { when: 'down', which: 'all', ...backups },
       pool: { warm, maxIdleMs: 5_000, reuse },
     },
     {
@@ -75,7 +79,7 @@ export function createFakeUpstream(
       onStrategyFailed: (_upstream, error) => failures.push(error),
     },
   );
-  const apply = (specs: Record<string, BackendSpec>): void =>
+  const apply = (specs: Record<string, BackendSpec>): boolean =>
     upstream.apply({
       name: 'app',
       backends: Object.entries(specs).map(([id, spec]) => snapshotOf(id, spec, counts)),
@@ -103,6 +107,8 @@ function snapshotOf(id: string, spec: BackendSpec, counts: SharedState['counts']
     maxSessions: undefined,
     eligible: true,
     trial: false,
+    reserve: false,
+    well: spec.eligible ?? true,
     resetSessions: false,
     ...spec,
   };

@@ -156,7 +156,7 @@ for (const place of ['workers', 'own thread'] as const) {
     const backends = await Promise.all([1, 2, 3].map(() => startBackend(t, scripts.echo)));
     const [one = '', two = '', three = ''] = backends.map(nameOf);
     const health = { interval: 150, rise: 1, fall: 1 };
-    const { balancer, told, address } = await start(t, place, [one, two, three], { health });
+    const { balancer, told, address } = await start(t, place, [one, two, three], { health, panicBelow: 50 });
     await backends[0]?.close();
     await until('the first is down', () => told.length === 1);
     t.match(balancer.snapshot().upstreams[0], {

@@ -56,10 +56,7 @@ void t.test(
           backends: [...names.keys()],
           health: { type: 'http', path: PROBE_PATH, interval: '500ms', timeout: '500ms', rise: 2, fall: 2 },
           ejection: { failures: 5, earlyClose: '100ms' },
-          // Three can fail to connect, so a fourth attempt finds one that does not.
-          connect: { timeout: '300ms', attempts: 4, retryBudget: { percent: 100 } },
-          // Three of eight are well.
-          panicBelow: 25,
+          connect: { timeout: '300ms' },
         },
       ],
       log: { access: true },

@@ -49,14 +49,13 @@ await t.test('the smallest configuration is completed with every default', t => 
             timeout: 2000,
           },
           ejection: { failures: 5, base: 5000, max: 60_000, maxPercent: 50, earlyClose: 0 },
-          panicBelow: 50,
-          backups: 'all',
+          panicBelow: 0,
+          backups: { when: 'down', which: 'all' },
           slowStart: 0,
           whenDown: 'keep',
           queue: { max: 1024, timeout: 5000 },
           connect: {
             timeout: 5000,
-            attempts: 3,
             retriesPerBackend: 0,
             retryDelay: 10,
             rounds: 1,
@@ -94,6 +93,17 @@ await t.test('every short form means the long one', t => {
 
   const off = [parseConfig(withUpstream({ health: 'off' })), parseConfig(withUpstream({ health: false }))];
   for (const result of off) t.strictSame(result, parseConfig(withUpstream({ health: { type: 'off' } })));
+  for (const [word, rules] of [
+    ['whenDown', {}],
+    ['whenFull', { when: 'full' }],
+    ['all', { which: 'all' }],
+    ['first', { which: 'first' }],
+  ])
+    t.strictSame(parseConfig(withUpstream({ backups: word })), parseConfig(withUpstream({ backups: rules })));
+  t.match(parseConfig(withUpstream({ backups: { when: 'full', which: 'first' } })), { ok: true });
+  const never = parseConfig(withUpstream({ panicBelow: 'off' }));
+  t.match(never, { config: { upstreams: [{ panicBelow: 'off' }] } });
+  t.strictSame(parseConfig(withUpstream({ panicBelow: false })), never);
   t.strictSame(parseConfig(withListener({ bind: [':80'] })), parseConfig(withListener({ bind: ':80' })));
   t.end();
 });

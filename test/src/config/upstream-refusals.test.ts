@@ -48,6 +48,21 @@ const BAD: [name: string, input: unknown, line: string][] = [
     'upstreams[0].panicBelow: expected an integer from 0 to 100, got 101',
   ],
   [
+    'panic in a word that is none',
+    withUpstream({ panicBelow: 'never' }),
+    'upstreams[0].panicBelow: expected an integer from 0 to 100, or "off", got "never"',
+  ],
+  [
+    'backups at another time',
+    withUpstream({ backups: 'whenDwon' }),
+    'upstreams[0].backups: expected one of whenDown, whenFull, all, first, or a mapping such as { when: full, which: first }, got "whenDwon"; did you mean "whenDown"?',
+  ],
+  [
+    'backups by a word of the other key',
+    withUpstream({ backups: { when: 'first' } }),
+    'upstreams[0].backups.when: expected one of down, full, got "first"',
+  ],
+  [
     'a queue without an end',
     withUpstream({ queue: { timeout: 0 } }),
     'upstreams[0].queue.timeout: expected a duration from 10ms to 10m, got 0',

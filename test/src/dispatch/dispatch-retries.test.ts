@@ -98,11 +98,15 @@ void t.test('a connection in time ends the deadline', async t => {
   t.same(ends, ['connected']);
 });
 
-void t.test('without budget there is no second attempt, and the session says so', async t => {
-  const { engine, ends, live, tried } = start(
-    { [A]: {}, [B]: {} },
+/** In panic: it gets sessions although it is not well. */
+const DOWN = { well: false };
+
+void t.test('without budget none that is down and failing is tried, and the session says so', async t => {
+  const { engine, ends, live, tried, shared, counts } = start(
+    { [A]: DOWN, [B]: DOWN },
     { connect: { retryBudget: { percent: 0, minPerSecond: 0 } } },
   );
+  shared.failures.failed(counts.slotOf('app', B), 'connect');
   engine.connects[0]?.fail('refused');
   t.same(tried(), [A]);
   t.same(ends, [{ by: 'balancer', phase: 'connect', reason: 'retryBudget' }]);
@@ -111,7 +115,7 @@ void t.test('without budget there is no second attempt, and the session says so'
 
 void t.test('an upstream that is down gets no more attempts than sessions and budget allow', async t => {
   const fake = createFakeUpstream(
-    { [A]: {}, [B]: {} },
+    { [A]: DOWN, [B]: DOWN },
     { connect: { attempts: 10, rounds: 1, retryBudget: { percent: 20, minPerSecond: 1 } } },
   );
   fake.engine.autoConnect = () => 'refused';
@@ -122,7 +126,7 @@ void t.test('an upstream that is down gets no more attempts than sessions and bu
       onWaiting: () => undefined,
     }).start();
   }
-  t.equal(fake.engine.connects.length, 1000 + 200 + 10);
+  t.equal(fake.engine.connects.length, 1000 + 1 + 200 + 10, 'and the one that finds out about B');
 });
 
 const BUDGET_OF_TEN = { percent: 0, minPerSecond: 1 };
@@ -142,7 +146,7 @@ function startMany(fake: ReturnType<typeof createFakeUpstream>, timers: FakeTime
 
 void t.test('sessions that pause at the same time do not overdraw the budget together', async t => {
   const fake = createFakeUpstream(
-    { [A]: {} },
+    { [A]: DOWN },
     { connect: { rounds: 2, backoffMs: 100, retryBudget: BUDGET_OF_TEN } },
   );
   const timers = new FakeTimers();
@@ -157,14 +161,15 @@ void t.test('sessions that pause at the same time do not overdraw the budget tog
 
 void t.test('nor do those that wait for room at the same time', async t => {
   const fake = createFakeUpstream(
-    { [A]: {}, [B]: { maxSessions: 1 } },
+    { [A]: DOWN, [B]: { ...DOWN, maxSessions: 1 } },
     { connect: { retryBudget: BUDGET_OF_TEN }, queue: { max: 100 } },
   );
+  fake.shared.failures.failed(fake.counts.slotOf('app', B), 'connect');
   const timers = new FakeTimers();
   fake.engine.autoConnect = address => (address === A ? 'refused' : undefined);
   const reasons = startMany(fake, timers, 30);
   t.equal(fake.engine.connects.length, 30 + 1, 'one is at the other backend, and the others wait for it');
-  fake.apply({ [A]: {}, [B]: { maxSessions: 50 } });
+  fake.apply({ [A]: DOWN, [B]: { ...DOWN, maxSessions: 50 } });
   for (let i = 0; i < 29; i++) timers.fireNext();
   t.equal(fake.engine.connects.length, 30 + 10);
   t.same(reasons, Array(20).fill('retryBudget'));

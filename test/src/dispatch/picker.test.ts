@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Lease } from '../../../src/dispatch/lease.ts';
-import type { PickResult } from '../../../src/dispatch/picker.ts';
+import type { PickResult, Search } from '../../../src/dispatch/picker.ts';
 import type { StrategyFactory } from '../../../strategies/index.ts';
 import { createFakeUpstream } from '../../harness/fake-upstream.ts';
 
@@ -11,6 +11,12 @@ function leaseOf(result: PickResult): Lease {
   if (typeof result === 'string') throw new Error(`nothing picked: ${result}`);
   return result;
 }
+
+/** A session that has failed at these, and may try whatever is left. */
+const failedAt = (...backends: string[]): Search => ({
+  hasTried: backend => backends.includes(backend),
+  mayTry: () => true,
+});
 
 void t.test('a pick is counted before it is returned, and until its lease is released', async t => {
   const { upstream, live } = createFakeUpstream({ [A]: {} });
@@ -47,8 +53,8 @@ void t.test('a backend at its maxSessions is passed over; when all are, the answ
 
 void t.test('tried backends are not picked again', async t => {
   const { upstream } = createFakeUpstream({ [A]: {}, [B]: {} });
-  t.equal(leaseOf(upstream.picker.pick('', new Set([A]))).backend.id, B);
-  t.equal(upstream.picker.pick('', new Set([A, B])), 'noBackend');
+  t.equal(leaseOf(upstream.picker.pickAgain('', failedAt(A), true)).backend.id, B);
+  t.equal(upstream.picker.pickAgain('', failedAt(A, B), true), 'noBackend');
 });
 
 void t.test('backends that are not eligible or have weight 0 are never picked', async t => {
@@ -72,7 +78,7 @@ void t.test(
   async t => {
     const stubborn: StrategyFactory = candidates => ({ pick: () => candidates[0] });
     const one = createFakeUpstream({ [A]: {}, [B]: {} }, { strategy: stubborn });
-    t.equal(leaseOf(one.upstream.picker.pick('', new Set([A]))).backend.id, B);
+    t.equal(leaseOf(one.upstream.picker.pickAgain('', failedAt(A), true)).backend.id, B);
     t.match(one.failures, [/picked 10\.0\.0\.1:80, which it was not offered or was told to skip/]);
 
     const stranger = { id: A, weight: 1, live: () => 0 };
@@ -116,7 +122,7 @@ void t.test('a remembered client comes back to its backend, over whatever the st
   const picked = (client: string) => leaseOf(upstream.picker.pick(client)).backend.id;
   t.same([picked('192.0.2.1'), picked('192.0.2.1'), picked('192.0.2.1')], [B, B, B]);
   t.equal(picked('192.0.2.2'), A, 'others go where the strategy sends them');
-  t.equal(leaseOf(upstream.picker.pick('192.0.2.1', new Set([B]))).backend.id, A, 'tried already');
+  t.equal(leaseOf(upstream.picker.pickAgain('192.0.2.1', failedAt(B), true)).backend.id, A, 'tried already');
   apply({ [A]: {}, [B]: { maxSessions: 3 } });
   t.equal(picked('192.0.2.1'), A, 'full');
   apply({ [A]: {}, [B]: { eligible: false } });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { Retries } from '../../../src/dispatch/retries.ts';
+import type { Group } from '../../../src/dispatch/candidate.ts';
+import { MOST_TRIED, Retries } from '../../../src/dispatch/retries.ts';
 import type { ConnectSettings } from '../../../src/dispatch/upstream-runtime.ts';
 
 const SETTINGS: ConnectSettings = {
@@ -17,20 +18,62 @@ const never = () => 0;
 
 void t.test('the same backend comes first, then others, then another round, then nothing', async t => {
   const retries = new Retries({ ...SETTINGS, rounds: 2 });
-  t.same(retries.next('a', true, never), { where: 'sameBackend', afterMs: 10 });
-  t.same(retries.next('a', true, never), { where: 'otherBackend', afterMs: 0 });
-  t.same([...retries.tried], ['a']);
-  t.same(retries.next('b', true, never), { where: 'sameBackend', afterMs: 10 });
-  t.same(retries.next('b', true, never), { where: 'anyBackend', afterMs: 100 });
-  t.same([...retries.tried], [], 'a new round begins with all backends');
-  retries.next('b', true, never);
-  retries.next('b', true, never);
-  retries.next('a', true, never);
-  t.equal(retries.next('a', true, never), undefined);
+  t.same(retries.next('a', 'well', true), { where: 'sameBackend', afterMs: 10 });
+  t.same(retries.next('a', 'well', true), { where: 'otherBackend', afterMs: 0 });
+  t.ok(retries.hasTried('a'));
+  t.same(retries.next('b', 'well', true), { where: 'sameBackend', afterMs: 10 });
+  t.ok(retries.mayTry('well', true));
+  retries.next('b', 'well', true);
+  t.notOk(retries.mayTry('well', false), 'two were tried');
+  t.same(retries.nextRound(never), { where: 'anyBackend', afterMs: 100 });
+  t.notOk(retries.hasTried('a'), 'a new round begins with all backends');
+  t.ok(retries.mayTry('well', true));
+  t.equal(retries.nextRound(never), undefined);
 });
 
 void t.test('a backend that takes no sessions any more is not tried again', async t => {
-  t.match(new Retries(SETTINGS).next('a', false, never), { where: 'otherBackend' });
+  t.match(new Retries(SETTINGS).next('a', 'well', false), { where: 'otherBackend' });
+});
+
+void t.test('those that are well, that are not, and backups have a share of attempts each', async t => {
+  const retries = new Retries(SETTINGS);
+  retries.next('a', 'well', false);
+  retries.next('b', 'well', false);
+  t.same(
+    (['well', 'reserve', 'notWell'] as const).map(group => retries.mayTry(group, true)),
+    [false, true, true],
+  );
+  retries.next('c', 'reserve', false);
+  retries.next('d', 'reserve', false);
+  retries.next('e', 'notWell', false);
+  retries.next('f', 'notWell', false);
+  t.same(
+    (['well', 'reserve', 'notWell'] as const).map(group => retries.mayTry(group, false)),
+    [false, false, false],
+  );
+});
+
+void t.test(
+  'without a limit three that fail are enough, and those that have not failed come after',
+  async t => {
+    const retries = new Retries({ ...SETTINGS, attempts: undefined, retriesPerBackend: 0 });
+    for (const backend of ['a', 'b']) retries.next(backend, 'well', false);
+    t.ok(retries.mayTry('well', true));
+    retries.next('c', 'well', false);
+    t.notOk(retries.mayTry('well', true));
+    for (let tried = 3; tried < MOST_TRIED; tried++) {
+      t.ok(retries.mayTry('well', false));
+      retries.next(`b${tried}`, 'well', false);
+    }
+    t.notOk(retries.mayTry('well', false), 'but not for ever');
+  },
+);
+
+void t.test('a backend that a session leaves is not tried again, and takes no other one’s place', async t => {
+  const retries = new Retries({ ...SETTINGS, attempts: 1 });
+  retries.leave('a');
+  t.ok(retries.hasTried('a'));
+  t.ok(retries.mayTry('well', true));
 });
 
 void t.test('pauses between rounds double, with jitter, up to ten seconds', async t => {
@@ -44,33 +87,30 @@ void t.test('pauses between rounds double, with jitter, up to ten seconds', asyn
 void t.test('there are never more attempts than the settings multiply to', async () => {
   fc.assert(
     fc.property(
-      fc.integer({ min: 1, max: 5 }),
+      fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
       fc.integer({ min: 0, max: 3 }),
       fc.integer({ min: 1, max: 4 }),
-      fc.array(fc.record({ mayRetryHere: fc.boolean(), backends: fc.integer({ min: 1, max: 6 }) }), {
-        maxLength: 200,
-      }),
+      fc.infiniteStream(
+        fc.record({ mayRetryHere: fc.boolean(), isFailing: fc.boolean(), group: fc.constantFrom(...GROUPS) }),
+      ),
       (attempts, retriesPerBackend, rounds, steps) => {
         const retries = new Retries({ ...SETTINGS, attempts, retriesPerBackend, rounds });
-        let made = 1;
-        let backend = 'b0';
-        for (const { mayRetryHere, backends } of steps) {
-          const step = retries.next(backend, mayRetryHere, never);
-          if (step === undefined) return made <= attempts * (1 + retriesPerBackend) * rounds;
-          if (step.where !== 'sameBackend') {
-            const open = Array.from({ length: backends }, (_, i) => `b${i}`).find(
-              id => !retries.tried.has(id),
-            );
-            if (open === undefined) {
-              if (retries.nextRound(never) === undefined) return true;
-              continue;
-            }
-            backend = open;
+        const most = Math.min(attempts === undefined ? MOST_TRIED : 3 * attempts, MOST_TRIED);
+        let [made, backend] = [1, 0];
+        let group: Group = 'well';
+        for (const step of steps) {
+          if (made > most * (1 + retriesPerBackend) * rounds) return false;
+          if (retries.next(`b${backend}`, group, step.mayRetryHere).where !== 'sameBackend') {
+            backend += 1;
+            group = step.group;
+            if (!retries.mayTry(group, step.isFailing) && retries.nextRound(never) === undefined) return true;
           }
           made += 1;
         }
-        return made <= attempts * (1 + retriesPerBackend) * rounds;
+        return false;
       },
     ),
   );
 });
+
+const GROUPS = ['well', 'reserve', 'notWell'] as const;

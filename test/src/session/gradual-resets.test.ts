@@ -31,6 +31,8 @@ function snapshot(reset: readonly string[]): UpstreamSnapshot {
     maxSessions: undefined,
     eligible: !reset.includes(id),
     trial: false,
+    reserve: false,
+    well: !reset.includes(id),
     resetSessions: reset.includes(id),
   }));
   return { name: 'app', backends };

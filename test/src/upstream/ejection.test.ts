@@ -12,7 +12,7 @@ import {
 import type { BackendConditions } from '../../../src/upstream/eligibility.ts';
 
 const TIMES = { baseMs: 5_000, maxMs: 60_000 };
-const RULES = { panicBelow: 50, backups: 'all' } as const;
+const RULES = { panicBelow: 50, backups: { which: 'all' } } as const;
 const WELL: BackendConditions = {
   resolved: true,
   settled: true,
@@ -81,6 +81,7 @@ void t.test('who may be ejected', async t => {
     rules: Parameters<typeof mayEject>[2] = RULES,
   ) => mayEject(all, 0, rules, maxPercent);
   const never = { ...RULES, panicBelow: 0 } as const;
+  t.notOk(may([WELL], 100, { ...RULES, panicBelow: 'off' }), 'not the only one, however panic is set');
   t.ok(may([WELL, WELL]), 'one of two');
   t.notOk(may([WELL], 100, never), 'not the only one');
   t.notOk(may([WELL, WELL, WELL], 33), 'a third of three, rounded down, is none');

@@ -73,13 +73,17 @@ void t.test('no more are out at a time than maxPercent, and never the last one',
   await model.turn();
   t.same(model.takers(), [3, 4]);
   t.equal(model.told().length, 2);
-  const alone = createModel(1, { panicBelow: 0, ejection: { maxPercent: 100 } });
+  const alone = createModel(1, { panicBelow: 'off', ejection: { maxPercent: 100 } });
   alone.fail(one);
   t.same(alone.told(), []);
+  const last = createModel(4, { ejection: { maxPercent: 100 } });
+  for (const backend of [one, two, three, id(4)]) last.fail(backend);
+  await last.turn();
+  t.same(last.takers(), [4], 'also where there is no panic before');
 });
 
 void t.test('in panic nobody is ejected, and what is ejected gets sessions', async t => {
-  const model = createModel(4);
+  const model = createModel(4, { panicBelow: 50 });
   model.fail(one);
   for (const backend of [two, three]) model.upstream.setHealthy(backend, false, 'refused');
   await model.turn();

@@ -19,12 +19,13 @@ const WELL: BackendConditions = {
   backup: false,
   weight: 1,
 };
-const RULES: EligibilityRules = { panicBelow: 50, backups: 'all' };
+const RULES: EligibilityRules = { panicBelow: 50, backups: { which: 'all' } };
 
-/** `mode well/of` and a word per backend: what it is, `+` if it gets sessions, `?` if one may try it. */
+/** `mode well/of` and a word per backend: what it is, `+` if it gets sessions, `?` if one may try it, `*` in reserve. */
 function outcome({ mode, well, of, backends }: Judgement): string {
   const words = backends.map(
-    ({ state, takesSessions, trial }) => `${state}${takesSessions ? '+' : ''}${trial ? '?' : ''}`,
+    ({ state, takesSessions, trial, reserve }) =>
+      `${state}${takesSessions ? '+' : ''}${trial ? '?' : ''}${reserve ? '*' : ''}`,
   );
   return [`${mode} ${well}/${of}`, ...words].join(' ');
 }
@@ -82,17 +83,35 @@ void t.test('several: populations, panic at less than the share, backups, trials
     ['nor one that waits for its first check', [{}, down, { settled: false }], 'normal 1/2 up+ down down'],
     ['one on trial is not well, and is tried', [{}, trial], 'normal 1/2 up+ trial?'],
     ['not while it is down', [{}, { ...trial, ...down }], 'normal 1/2 up+ down'],
-    ['a backup is not needed', [{}, down, backup], 'normal 1/2 up+ down standby'],
-    ['nor in panic', [{}, down, down, backup], 'panic 1/3 up+ down+ down+ standby'],
+    ['a backup is not needed', [{}, down, backup], 'normal 1/2 up+ down standby*'],
+    ['nor in panic', [{}, down, down, backup], 'panic 1/3 up+ down+ down+ standby*'],
     ['with no primary well it is its turn', [down, trial, backup, backup], 'backups 0/2 down trial? up+ up+'],
     [
       'the backup that is not well is not',
       [down, backup, { ...backup, ...down }],
       'backups 0/1 down up+ down',
     ],
-    ['a backup is not tried beside primaries', [{}, { ...backup, ...trial }], 'normal 1/1 up+ trial'],
+    [
+      'beside primaries a backup is tried by a session that has failed at all of them',
+      [{}, { ...backup, ...trial }],
+      'normal 1/1 up+ trial?*',
+    ],
+    [
+      'in panic there is no trial, and a backup is in reserve however it is',
+      [{}, down, down, { ...backup, ...trial }],
+      'panic 1/3 up+ down+ down+ trial*',
+    ],
+    [
+      'unless another one is well',
+      [{}, down, down, { ...backup, ...down }, backup],
+      'panic 1/3 up+ down+ down+ down standby*',
+    ],
     ['but when backups are needed', [down, backup, { ...backup, ...trial }], 'backups 0/1 down up+ trial?'],
-    ['nobody is well: all primaries, no backup', [down, { ...backup, ...down }], 'panic 0/1 down+ down'],
+    [
+      'none is well: all primaries, then the backups',
+      [down, { ...backup, ...down }],
+      'panic 0/1 down+ down*',
+    ],
     [
       'no primary may be used: the backups panic',
       [maint, { ...backup, ...down }, { ...backup, ...drain }],
@@ -104,18 +123,29 @@ void t.test('several: populations, panic at less than the share, backups, trials
     t.equal(got, expected, title);
   for (const { title, got, expected } of table(
     [
-      ['only the first backup', [down, backup, backup], 'backups 0/1 down up+ standby'],
-      ['that is well', [down, { ...backup, ...down }, backup, backup], 'backups 0/1 down down up+ standby'],
+      ['only the first backup', [down, backup, backup], 'backups 0/1 down up+ standby*'],
+      ['that is well', [down, { ...backup, ...down }, backup, backup], 'backups 0/1 down down up+ standby*'],
     ],
-    { backups: 'first' },
+    { backups: { which: 'first' } },
   ))
     t.equal(got, expected, title);
   for (const { title, got, expected } of table(
     [
-      ['without panic one is enough', [{}, down, down, down], 'normal 1/4 up+ down down down'],
-      ['and none is none, but for a trial', [down, trial], 'down 0/2 down trial?'],
+      ['one that is well is enough', [{}, down, down, down], 'normal 1/4 up+ down down down'],
+      ['with none well all are tried', [down, trial], 'panic 0/2 down+ trial+'],
+      ['a backup that is well comes before that', [down, backup], 'backups 0/1 down up+'],
+      ['one that may get none is no reason to panic', [drain], 'down 0/0 drain'],
     ],
     { panicBelow: 0 },
+  ))
+    t.equal(got, expected, title);
+  for (const { title, got, expected } of table(
+    [
+      ['one that is well is enough', [{}, down, down, down], 'normal 1/4 up+ down down down'],
+      ['and none is none, but for a trial', [down, trial], 'down 0/2 down trial?'],
+      ['a backup on trial, too', [down, { ...backup, ...trial }], 'down 0/1 down trial?'],
+    ],
+    { panicBelow: 'off' },
   ))
     t.equal(got, expected, title);
   const [all] = table([['', [{}, {}, {}, down], '']], { panicBelow: 100 });
@@ -140,6 +170,15 @@ const KINDS: readonly BackendConditions[] = [true, false].flatMap(isBackup =>
   ].map(each => ({ ...WELL, backup: isBackup, ...each })),
 );
 
+const isFine = (b: BackendConditions): boolean =>
+  b.resolved &&
+  b.settled &&
+  b.operator === 'ready' &&
+  b.weight > 0 &&
+  b.healthy &&
+  b.agentUp &&
+  b.ejection === 'none';
+
 /** The rules once more, as sets instead of counts. */
 function oracle(all: readonly BackendConditions[], { panicBelow, backups }: EligibilityRules) {
   const usable = all.filter(b => b.resolved && b.settled && b.operator === 'ready' && b.weight > 0);
@@ -151,13 +190,20 @@ function oracle(all: readonly BackendConditions[], { panicBelow, backups }: Elig
     usable.filter(b => b.backup),
     fine.filter(b => b.backup),
   ];
-  const trials = sound.filter(b => b.ejection === 'trial' && (!b.backup || H.length === 0));
-  if (H.length === 0 && HB.length > 0)
-    return { mode: 'backups', takers: backups === 'all' ? HB : HB.slice(0, 1), trials };
+  const trials = sound.filter(b => b.ejection === 'trial');
+  if (H.length === 0 && HB.length > 0) {
+    const takers = backups.which === 'all' ? HB : HB.slice(0, 1);
+    return { mode: 'backups', takers, trials, reserve: HB.filter(b => !takers.includes(b)) };
+  }
   const [population, wellOnes] = P.length > 0 ? [P, H] : [PB, HB];
-  if (population.length > 0 && wellOnes.length / population.length < panicBelow / 100)
-    return { mode: 'panic', takers: population, trials: [] };
-  return { mode: H.length > 0 ? 'normal' : 'down', takers: H, trials };
+  const share = wellOnes.length / population.length;
+  const isTooFew = panicBelow !== 'off' && population.length > 0 && (share === 0 || share < panicBelow / 100);
+  if (isTooFew) {
+    const reserve = (HB.length > 0 ? HB : PB).filter(b => !population.includes(b));
+    return { mode: 'panic', takers: population, trials: [], reserve };
+  }
+  if (H.length === 0) return { mode: 'down', takers: [], trials, reserve: [] };
+  return { mode: 'normal', takers: H, trials, reserve: [...HB, ...trials.filter(b => b.backup)] };
 }
 
 void t.test(
@@ -173,8 +219,8 @@ void t.test(
     }
     const wrong: unknown[] = [];
     let judged = 0;
-    for (const backups of ['all', 'first'] as const) {
-      for (const panicBelow of [0, 34, 50, 51, 100]) {
+    for (const backups of [{ which: 'all' }, { which: 'first' }] as const) {
+      for (const panicBelow of [0, 34, 50, 51, 100, 'off'] as const) {
         for (const kinds of upstreams) {
           // Each its own object: the oracle tells them apart by identity.
           const all = kinds.map(each => ({ ...each }));
@@ -184,16 +230,19 @@ void t.test(
           const isRight =
             got.mode === expected.mode &&
             all.every((each, i) => {
-              const { takesSessions, trial: isTried } = got.backends[i] ?? {};
+              const { takesSessions, trial: isTried, reserve, well } = got.backends[i] ?? {};
               return (
-                takesSessions === expected.takers.includes(each) && isTried === expected.trials.includes(each)
+                takesSessions === expected.takers.includes(each) &&
+                isTried === expected.trials.includes(each) &&
+                reserve === expected.reserve.includes(each) &&
+                well === isFine(each)
               );
             });
           if (!isRight) wrong.push({ all, panicBelow, backups, expected, got });
         }
       }
     }
-    t.equal(judged, 10 * (1 + 24 + 24 ** 2 + 24 ** 3));
+    t.equal(judged, 12 * (1 + 24 + 24 ** 2 + 24 ** 3));
     t.same(wrong.slice(0, 1), []);
   },
 );
@@ -209,8 +258,8 @@ const conditions = fc.record({
   weight: fc.integer({ min: 0, max: 2 }),
 } as const);
 const rules = fc.record({
-  panicBelow: fc.integer({ min: 0, max: 100 }),
-  backups: fc.constantFrom('all', 'first'),
+  panicBelow: fc.oneof(fc.integer({ min: 0, max: 100 }), fc.constant('off' as const)),
+  backups: fc.record({ which: fc.constantFrom('all', 'first') } as const),
 } as const);
 
 void t.test('what always holds, whatever the upstream', async () => {
@@ -222,8 +271,11 @@ void t.test('what always holds, whatever the upstream', async () => {
       backends.forEach((each, i) => {
         const { operator, weight, resolved, settled, ejection, backup: isBackup } = with_(i);
         const isOut = operator !== 'ready' || weight === 0 || !resolved || !settled;
-        if (isOut && (each.takesSessions || each.trial)) throw new Error('one that is out gets sessions');
-        if (each.takesSessions && each.trial) throw new Error('one that gets sessions needs no trial');
+        if (isOut && (each.takesSessions || each.trial || each.reserve))
+          throw new Error('one that is out gets sessions');
+        if (each.takesSessions && (each.trial || each.reserve))
+          throw new Error('one that gets sessions needs no trial and stands by for nobody');
+        if (each.reserve && !isBackup) throw new Error('a primary stands by');
         if (each.trial && ejection !== 'trial') throw new Error('a trial out of turn');
         if (ejection === 'ejected' && mode !== 'panic' && each.takesSessions)
           throw new Error('ejected in vain');
@@ -232,10 +284,15 @@ void t.test('what always holds, whatever the upstream', async () => {
       if (new Set(takers.map(({ backup: isBackup }) => isBackup)).size > 1)
         throw new Error('tiers are mixed');
       if ((takers.length === 0) !== (mode === 'down')) throw new Error('down is when nobody gets sessions');
-      if (panicBelow > 0 && of > 0 && mode === 'down') throw new Error('somebody could be tried');
-      if (panicBelow === 0 && mode === 'panic') throw new Error('panic although it is off');
-      if (well > of || (mode === 'normal' && 100 * well < panicBelow * of)) throw new Error('miscounted');
-      if (mode === 'backups' && backups === 'first' && takers.length !== 1)
+      if (panicBelow !== 'off' && of > 0 && mode === 'down') throw new Error('somebody could be tried');
+      if (panicBelow === 'off' && mode === 'panic') throw new Error('panic although it is off');
+      if (panicBelow === 0 && well > 0 && takers.some(each => !isFine(each)))
+        throw new Error('one that is not well gets sessions beside one that is');
+      if (all.some(isFine) && !backends.some((each, i) => isFine(with_(i)) && each.takesSessions))
+        throw new Error('one is well, and none that is well gets sessions');
+      const least = panicBelow === 'off' ? 0 : panicBelow;
+      if (well > of || (mode === 'normal' && 100 * well < least * of)) throw new Error('miscounted');
+      if (mode === 'backups' && backups.which === 'first' && takers.length !== 1)
         throw new Error('more than the first');
     }),
     { numRuns: 3_000 },

@@ -5,7 +5,7 @@ import { backendOf, createModel, id } from '../../harness/upstream-model.ts';
 const [one, two, three, four] = [id(1), id(2), id(3), id(4)];
 
 void t.test('flips of one turn are told one by one, and published and judged together', async t => {
-  const model = createModel(4);
+  const model = createModel(4, { panicBelow: 50 });
   model.upstream.publish();
   t.same([model.told(), model.takers()], [[], [1, 2, 3, 4]]);
   for (const backend of [one, two, three]) model.upstream.setHealthy(backend, false, 'refused');
@@ -37,9 +37,9 @@ void t.test('a verdict that is told twice is one event', async t => {
 });
 
 void t.test(
-  'without panic an upstream goes down with its last backend, and comes back with the first',
+  'with panic off an upstream goes down with its last backend, and comes back with the first',
   async t => {
-    const model = createModel(2, { panicBelow: 0 });
+    const model = createModel(2, { panicBelow: 'off' });
     model.upstream.setHealthy(one, false, 'refused');
     model.upstream.setHealthy(two, false, 'refused');
     await model.turn();
@@ -71,7 +71,7 @@ void t.test('backups stand in while no other is well', async t => {
 void t.test(
   'one that waits for its first check gets no session, even in panic, and its verdict is told',
   async t => {
-    const model = createModel(3, { health: { initial: 'checked' } });
+    const model = createModel(3, { health: { initial: 'checked' }, panicBelow: 50 });
     model.upstream.publish();
     t.same([model.told(), model.takers()], [[], []], 'that it waits is nothing to be told of');
     t.match(model.status(one), { state: 'down', health: 'unchecked' });
