@@ -94,6 +94,7 @@ export default tseslint.config(
     ],
     'the mirror knows counts, not who makes them',
   ),
+  imports(['src/names/**'], ['../!(support)/**', '../!(errors).ts'], 'names are resolved for whoever asks'),
   imports(
     ['src/observability/**'],
     ['**/cli/**', '**/load-balancer.ts', '**/session/session.ts', '**/listener/**', '**/dispatch/**'],

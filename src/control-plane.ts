@@ -15,7 +15,7 @@ import { UpstreamControl, type UpstreamControlDeps } from './upstream/upstream-c
 import type { Upstream } from './upstream/upstream.ts';
 
 /** Longest that the start waits for names to be resolved; later answers are taken as they come. */
-const FIRST_RESOLUTION_MS = 2_000;
+const FIRST_RESOLUTION_MS = 750;
 
 export type ControlPlaneDeps = UpstreamControlDeps;
 

@@ -12,6 +12,8 @@ import { Mirror } from './mirror/mirror.ts';
 import { redisConnection } from './mirror/redis-connection.ts';
 import { createRedisExchange } from './mirror/redis-exchange.ts';
 import type { MirroredUpstream } from './mirror/upstream-mirror.ts';
+import type { Lookup } from './names/names.ts';
+import { netLookup } from './names/net-lookup.ts';
 import type { ElsewhereCounts } from './shared-memory/elsewhere-counts.ts';
 import type { LiveCounts } from './shared-memory/live-counts.ts';
 import type { SharedState } from './shared-memory/shared-state.ts';
@@ -27,6 +29,7 @@ export interface MirrorMaking {
   readonly events: Events;
   now(): number;
   random(): number;
+  readonly lookup: Lookup;
   /** Is the backend a member of the upstream now? */
   hasBackend(upstream: string, backend: string): boolean;
 }
@@ -43,7 +46,8 @@ export function createMirror({ redis, upstreams }: Config, making: MirrorMaking)
   const connection = redisConnection(redis, { baseDir, at: ['redis'], readFile });
   const deps = { setTimer: setUnrefTimer, now: () => making.now(), random: () => making.random() };
   const timeoutMs = Math.min(Math.max(redis.publish, TIMEOUT_MS.min), TIMEOUT_MS.max);
-  const exchange = createRedisExchange(connection, { timeoutMs }, deps);
+  const lookup = netLookup(making.lookup);
+  const exchange = createRedisExchange(connection, { timeoutMs }, { ...deps, lookup });
   const mirrored = upstreams.map(({ name }, index) =>
     mirroredUpstream(name, index, counts, elsewhere, backend => making.hasBackend(name, backend)),
   );

@@ -15,8 +15,10 @@ import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
 import type { MirrorMaking } from './create-mirror.ts';
 import type { ListenerView, WorkerView } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
+import { bindByAddress } from './listener/bind-by-address.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
 import type { Mirror, MirrorView } from './mirror/mirror.ts';
+import { Names, type Lookup } from './names/names.ts';
 import { setUnrefTimer } from './support/timer.ts';
 import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
 import type { BackendStatus, UpstreamStatus } from './upstream/upstream-status.ts';
@@ -83,6 +85,7 @@ export class LoadBalancer {
   readonly #config: Config;
   readonly #baseDir: string;
   readonly #events = new Events();
+  readonly #names = new Names();
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
   #planes: Planes | undefined;
@@ -116,7 +119,10 @@ export class LoadBalancer {
     try {
       await this.#starting;
     } catch (error) {
+      // A stop ends whatever the start waits for.
+      const isStopped = this.state === 'stopped';
       await this.stop();
+      if (isStopped) throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started', { cause: error });
       throw error;
     }
   }
@@ -151,6 +157,7 @@ export class LoadBalancer {
   /** Closes everything and resets every session now, also during a start or a drain. Idempotent. */
   async stop(): Promise<void> {
     this.#state = 'stopped';
+    this.#names.close();
     // A start that is under way notices, and ends by itself.
     await this.#starting?.catch(() => undefined);
     if (this.#planes === undefined) return;
@@ -252,7 +259,9 @@ export class LoadBalancer {
     const baseDir = this.#baseDir;
     // The data plane tells nothing before it is given something to do, and control is there then.
     const handlers = handlersFor(events, () => this.#planes?.control);
-    const made = await createDataPlane(this.#config, baseDir, clocks, handlers);
+    const lookup: Lookup = host => this.#names.lookup(host);
+    const config = await bindByAddress(this.#config, lookup);
+    const made = await createDataPlane(config, baseDir, clocks, handlers);
     const { data, shared, engine, choice } = made;
     data.wantRecords(events.isWanted('session:closed'));
     events.watchInterest((name, wanted) => {
@@ -263,6 +272,7 @@ export class LoadBalancer {
       const control = new ControlPlane(this.#config.upstreams, {
         engine,
         baseDir,
+        lookup,
         shared,
         events,
         random,
@@ -271,7 +281,7 @@ export class LoadBalancer {
         publish: snapshot => data.apply(snapshot),
       });
       const mirror = await mirrorFor(this.#config, {
-        ...{ shared, events, random, now: clocks.now, baseDir },
+        ...{ shared, events, random, now: clocks.now, baseDir, lookup },
         hasBackend: (upstream, backend) => control.hasBackend(upstream, backend),
       });
       return { ...made, control, mirror };

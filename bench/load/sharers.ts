@@ -9,6 +9,8 @@ import { randomUUID } from 'node:crypto';
 import { Events } from '../../src/events.ts';
 import { Mirror } from '../../src/mirror/mirror.ts';
 import { createRedisExchange } from '../../src/mirror/redis-exchange.ts';
+import { Names } from '../../src/names/names.ts';
+import { netLookup } from '../../src/names/net-lookup.ts';
 import { setUnrefTimer } from '../../src/support/timer.ts';
 
 export interface SharersSettings {
@@ -34,6 +36,8 @@ const TICK_MS = 5;
 export function startSharers({ count, port, upstream, backends, periodMs }: SharersSettings): Sharers {
   const now = (): number => performance.now();
   const deps = { setTimer: setUnrefTimer, now, random: Math.random, events: new Events() };
+  const names = new Names();
+  const redisDeps = { random: Math.random, lookup: netLookup(host => names.lookup(host)) };
   const connection = {
     topology: { kind: 'single', node: { host: '127.0.0.1', port } },
     database: 0,
@@ -68,7 +72,7 @@ export function startSharers({ count, port, upstream, backends, periodMs }: Shar
         },
       ],
       { periodMs, instance: `sharer-${String(index)}`, owner: randomUUID() },
-      { ...deps, exchange: createRedisExchange(connection, { timeoutMs: TIMEOUT_MS }, deps) },
+      { ...deps, exchange: createRedisExchange(connection, { timeoutMs: TIMEOUT_MS }, redisDeps) },
     );
     // Instances were not started in the same moment.
     setTimeout(() => mirror.start(), Math.random() * periodMs);

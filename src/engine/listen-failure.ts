@@ -36,7 +36,6 @@ const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'the address is in use by another program'],
   ['EACCES', 'permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE'],
   ['EADDRNOTAVAIL', 'no interface of this machine has this address'],
-  ['ENOTFOUND', 'the name cannot be resolved'],
   ['ENOENT', 'the directory does not exist'],
 ]);
 

@@ -12,7 +12,7 @@ import { parseChange } from './exchange-codec.ts';
 import { changesChannel } from './exchange-keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RedisLink } from './redis-link.ts';
-import { createSubscriberClient } from './redis-options.ts';
+import { createSubscriberClient, type RedisDeps } from './redis-options.ts';
 
 const PING_EVERY_MS = 10_000;
 
@@ -27,18 +27,15 @@ export class ChangeSubscriber {
   readonly #channels = new Map<string, string>();
   readonly #pings: NodeJS.Timeout;
 
-  constructor(
-    connection: RedisConnection,
-    options: ChangeSubscriberOptions,
-    deps: { readonly random: () => number },
-  ) {
+  constructor(connection: RedisConnection, options: ChangeSubscriberOptions, deps: RedisDeps) {
     const { topology } = connection;
+    const limits = { timeoutMs: options.timeoutMs, lookup: deps.lookup };
     const nodes = topology.kind === 'single' ? [topology.node] : topology.nodes;
     let next = Math.floor(deps.random() * nodes.length);
     this.#link = new RedisLink(
       {
         create: () => {
-          const client = createSubscriberClient(connection, options, nodes[next++ % nodes.length]);
+          const client = createSubscriberClient(connection, limits, nodes[next++ % nodes.length]);
           client.on('message', (channel: string, message: string) => {
             const upstream = this.#channels.get(channel);
             const change = upstream === undefined ? undefined : parseChange(upstream, message);

@@ -12,7 +12,7 @@ import { exchangeFailure } from './exchange-failure.ts';
 import { EXCHANGE_SCRIPT } from './exchange-script.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RedisLink } from './redis-link.ts';
-import { createCommandClient } from './redis-options.ts';
+import { createCommandClient, type RedisDeps } from './redis-options.ts';
 
 export type ScriptValue = string | number | Buffer;
 
@@ -35,16 +35,15 @@ export class RedisClient {
   /** What was last heard of the connection, while there is none. */
   #trouble: ExchangeError | undefined;
 
-  constructor(
-    connection: RedisConnection,
-    options: RedisClientOptions,
-    deps: { readonly random: () => number },
-  ) {
+  constructor(connection: RedisConnection, options: RedisClientOptions, deps: RedisDeps) {
     this.#timeoutMs = options.timeoutMs;
     this.#link = new RedisLink(
       {
         create: () => {
-          const client = createCommandClient(connection, options);
+          const client = createCommandClient(connection, {
+            timeoutMs: options.timeoutMs,
+            lookup: deps.lookup,
+          });
           client.defineCommand('lb4Exchange', { numberOfKeys: 4, lua: EXCHANGE_SCRIPT });
           return client;
         },

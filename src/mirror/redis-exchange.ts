@@ -28,6 +28,7 @@ import { exchangeKeys } from './exchange-keys.ts';
 import { SAME_BACKENDS, TOMBSTONE_MS } from './exchange-script.ts';
 import { RedisClient, type ScriptValue } from './redis-client.ts';
 import type { RedisConnection } from './redis-connection.ts';
+import type { RedisDeps } from './redis-options.ts';
 
 export interface RedisExchangeOptions {
   /** For how long an exchange may take, in milliseconds. */
@@ -40,7 +41,7 @@ const STRANGE = "what Redis holds of this upstream is not lb4's";
 export function createRedisExchange(
   connection: RedisConnection,
   options: RedisExchangeOptions,
-  deps: { readonly random: () => number },
+  deps: RedisDeps,
 ): Exchange {
   return new RedisExchange(connection, options, deps);
 }
@@ -66,11 +67,7 @@ class RedisExchange implements Exchange {
   #onChange: (change: Change) => void = () => undefined;
   #onReady: () => void = () => undefined;
 
-  constructor(
-    connection: RedisConnection,
-    { timeoutMs }: RedisExchangeOptions,
-    deps: { readonly random: () => number },
-  ) {
+  constructor(connection: RedisConnection, { timeoutMs }: RedisExchangeOptions, deps: RedisDeps) {
     this.#client = new RedisClient(
       connection,
       {

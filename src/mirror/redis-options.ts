@@ -9,9 +9,18 @@
  * command that comes too early is answered with an error of its own, which says more.
  */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
+import type { LookupFunction } from 'node:net';
 import type { RedisConnection, RedisNode } from './redis-connection.ts';
+import { plainConnector, sentinelConnector } from './redis-connectors.ts';
 
-export interface ClientLimits {
+/** What clients of Redis need of the outside. */
+export interface RedisDeps {
+  readonly random: () => number;
+  /** Resolves the names of servers. */
+  readonly lookup: LookupFunction;
+}
+
+export interface ClientLimits extends Pick<RedisDeps, 'lookup'> {
   /** For how long to wait for an answer, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -55,6 +64,7 @@ function createPlainClient(connection: RedisConnection, limits: ClientLimits): R
     sentinelCommandTimeout: limits.timeoutMs,
     sentinelRetryStrategy: () => null,
     failoverDetector: false,
+    Connector: sentinelConnector(limits.lookup),
   };
   if (connection.sentinelUsername !== undefined) sentinel.sentinelUsername = connection.sentinelUsername;
   if (connection.sentinelPassword !== undefined) sentinel.sentinelPassword = connection.sentinelPassword;
@@ -87,7 +97,7 @@ function clusterOptions(
   };
 }
 
-function baseOptions(connection: RedisConnection, { timeoutMs }: ClientLimits): BoundedOptions {
+function baseOptions(connection: RedisConnection, { timeoutMs, lookup }: ClientLimits): BoundedOptions {
   const options: BoundedOptions = {
     replyMapping: 'legacy',
     lazyConnect: true,
@@ -104,6 +114,7 @@ function baseOptions(connection: RedisConnection, { timeoutMs }: ClientLimits): 
     socketTimeout: 2 * timeoutMs,
     connectTimeout: Math.max(CONNECT_TIMEOUT_MS, timeoutMs),
     disconnectTimeout: 100,
+    Connector: plainConnector(lookup),
   };
   if (connection.username !== undefined) options.username = connection.username;
   if (connection.password !== undefined) options.password = connection.password;

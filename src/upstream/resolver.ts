@@ -1,23 +1,22 @@
 /**
- * Turns a backend's host name into a numeric address and keeps it fresh.
+ * Keeps the numeric address of a backend that was configured by name fresh.
  *
- * Place: control; one per backend that was configured by name. Why not at each connect: `dns.lookup` takes one
- * of four threads for as long as a name server is slow, and would stand on every session's way.
+ * Place: control; one per such backend. `Names` does the looking up. Why not at each connect: a slow name server
+ * would stand in the way of every session.
  * Invariants: the last good address is kept while a name cannot be resolved; an address in use is kept as long
  * as the name still has it and it works, so that a rotating answer does not move a backend about.
  */
-import { lookup as systemLookup } from 'node:dns/promises';
-import { systemCode } from '../errors.ts';
+import { isIP } from 'node:net';
+import type { Found, Lookup } from '../names/names.ts';
 import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
 
-/** How often a resolved name is looked up again; the system's resolver does not tell how long it may be kept. */
+/** How often a resolved name is looked up again, whatever its record says of its lifetime. */
 const REFRESH_MS = 10_000;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 10_000;
 
 export interface ResolverDeps {
-  /** All addresses of a name; rejects when there are none. */
-  readonly lookup?: (host: string) => Promise<readonly string[]>;
+  readonly lookup: Lookup;
   readonly setTimer?: SetTimer;
   onResolved(host: string): void;
   /** The name cannot be resolved and no address is known; called once until it can. */
@@ -27,7 +26,6 @@ export interface ResolverDeps {
 export class Resolver {
   readonly #name: string;
   readonly #deps: ResolverDeps;
-  readonly #lookup: (host: string) => Promise<readonly string[]>;
   #known: readonly string[] = [];
   #current: string | undefined;
   #failures = 0;
@@ -38,7 +36,6 @@ export class Resolver {
   constructor(name: string, deps: ResolverDeps) {
     this.#name = name;
     this.#deps = deps;
-    this.#lookup = deps.lookup ?? lookupAll;
     this.#setTimer = deps.setTimer ?? setUnrefTimer;
   }
 
@@ -63,15 +60,17 @@ export class Resolver {
 
   async #refresh(): Promise<void> {
     try {
-      this.#resolved(await this.#lookup(this.#name));
+      this.#resolved(await this.#deps.lookup(this.#name));
     } catch (error) {
-      this.#failed(systemCode(error));
+      this.#failed(error instanceof Error ? error.message : String(error));
     }
   }
 
-  #resolved(addresses: readonly string[]): void {
+  #resolved({ addresses: found, unknown }: Found): void {
     if (this.#stopped) return;
     this.#failures = 0;
+    // What the name servers say nothing of is as it was.
+    const addresses = [...found, ...this.#known.filter(address => isIP(address) === unknown)];
     this.#known = addresses;
     const [first] = addresses;
     if (first !== undefined && (this.#current === undefined || !addresses.includes(this.#current))) {
@@ -81,10 +80,10 @@ export class Resolver {
     this.#again(REFRESH_MS);
   }
 
-  #failed(code: string): void {
+  #failed(reason: string): void {
     if (this.#stopped) return;
     if (this.#current === undefined && this.#failures === 0) {
-      this.#deps.onUnresolved(`name ${this.#name} cannot be resolved (${code})`);
+      this.#deps.onUnresolved(reason);
     }
     this.#again(Math.min(RETRY_FIRST_MS * 2 ** this.#failures, RETRY_MAX_MS));
     this.#failures += 1;
@@ -93,10 +92,4 @@ export class Resolver {
   #again(delayMs: number): void {
     this.#cancelTimer = this.#setTimer(() => void this.#refresh(), delayMs);
   }
-}
-
-async function lookupAll(host: string): Promise<readonly string[]> {
-  // IPv4 first: `localhost` is both, and most services on it listen on one, the older.
-  const answers = await systemLookup(host, { all: true, verbatim: false });
-  return answers.map(({ address }) => address);
 }

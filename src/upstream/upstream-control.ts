@@ -8,6 +8,7 @@
  */
 import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Lookup } from '../names/names.ts';
 import { isNumeric, type AgentAnswer } from './backend-record.ts';
 import { createAgentChecks, createHealthChecks, type Checks, type ChecksDeps } from './checks.ts';
 import type { OperatorState } from './eligibility.ts';
@@ -19,11 +20,14 @@ export interface UpstreamControlDeps extends UpstreamDeps {
   readonly engine: Engine;
   /** Relative paths in the configuration start here. */
   readonly baseDir: string;
+  /** Resolves names. */
+  readonly lookup: Lookup;
 }
 
 export class UpstreamControl {
   readonly config: UpstreamConfig;
   readonly upstream: Upstream;
+  readonly #lookup: Lookup;
   readonly #resolvers = new Map<string, Resolver>();
   readonly #checks: Checks | undefined;
   readonly #agents: Checks | undefined;
@@ -33,6 +37,7 @@ export class UpstreamControl {
 
   constructor(config: UpstreamConfig, deps: UpstreamControlDeps) {
     this.config = config;
+    this.#lookup = deps.lookup;
     const upstream = new Upstream(config, deps);
     this.upstream = upstream;
     const checks: ChecksDeps = {
@@ -92,6 +97,7 @@ export class UpstreamControl {
   async #resolve({ id, address }: BackendConfig): Promise<void> {
     if (address.kind !== 'tcp' || isNumeric(address)) return;
     const resolver = new Resolver(address.host, {
+      lookup: this.#lookup,
       onResolved: host => this.upstream.setAddress(id, { ...address, host }),
       onUnresolved: reason => this.upstream.reportUnresolved(id, reason),
     });

@@ -3,9 +3,7 @@
  *
  * Place: `worker-fleet.ts`. While they are open a worker that dies loses no client that waits for it.
  */
-import { lookup } from 'node:dns/promises';
 import { unlinkSync } from 'node:fs';
-import { isIP } from 'node:net';
 import type { ListeningSocket } from '../engine/engine.ts';
 import type { Libc } from '../engine/epoll/libc.ts';
 import {
@@ -14,9 +12,7 @@ import {
   type ListeningSockets,
 } from '../engine/epoll/listening-sockets.ts';
 import { refuseNewClients } from '../engine/epoll/stop-accepting.ts';
-import { listenFailure } from '../engine/listen-failure.ts';
 import { formatAddress, type Address } from '../support/address.ts';
-import { splitZone } from '../support/zone.ts';
 
 export class BoundListeners {
   readonly #libc: Libc;
@@ -27,12 +23,12 @@ export class BoundListeners {
     this.#libc = libc;
   }
 
-  /** Binds the next listener's addresses; rejects with LB4_LISTEN_FAILED, and then `close` is to be called. */
+  /** Binds the next listener's addresses, none a name; rejects with LB4_LISTEN_FAILED, `close` is to be called then. */
   async bind(addresses: readonly Address[], workers: number): Promise<void> {
     const bound: ListeningSockets[] = [];
     this.#bound.push(bound);
     for (const address of addresses) {
-      bound.push(await bindListeningSockets(this.#libc, await numeric(address), workers));
+      bound.push(await bindListeningSockets(this.#libc, address, workers));
     }
   }
 
@@ -61,18 +57,6 @@ export class BoundListeners {
       if (address.kind === 'unix') removeSocketFile(address.path);
     }
     this.#bound = [];
-  }
-}
-
-/** Names are resolved as Node does it when it listens: the first answer. */
-async function numeric(address: Address): Promise<Address> {
-  if (address.kind === 'unix' || address.host === '' || isIP(splitZone(address.host)[0]) !== 0) {
-    return address;
-  }
-  try {
-    return { ...address, host: (await lookup(address.host)).address };
-  } catch (error) {
-    throw listenFailure(address, error);
   }
 }
 

@@ -4,6 +4,7 @@
 import type { Exchange, ExchangeError, NameTaken, Totals } from '../../src/mirror/exchange.ts';
 import type { RedisConnection } from '../../src/mirror/redis-connection.ts';
 import { createRedisExchange } from '../../src/mirror/redis-exchange.ts';
+import { REDIS_DEPS } from './redis-deps.ts';
 import type { Teardown } from './redis-server.ts';
 import { pause } from './until.ts';
 
@@ -23,9 +24,9 @@ export interface SharingInstance {
 export function shareOver(
   t: Teardown,
   connection: RedisConnection,
-  { timeoutMs = 1_000, instance = 'a', leaseMs = 60_000 } = {},
+  { timeoutMs = 1_000, instance = 'a', leaseMs = 60_000, lookup = REDIS_DEPS.lookup } = {},
 ): SharingInstance {
-  const exchange = createRedisExchange(connection, { timeoutMs }, { random: Math.random });
+  const exchange = createRedisExchange(connection, { timeoutMs }, { ...REDIS_DEPS, lookup });
   t.teardown(() => {
     exchange.close();
   });

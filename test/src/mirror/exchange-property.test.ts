@@ -8,6 +8,7 @@ import t from 'tap';
 import type { NameTaken, Publication, Totals } from '../../../src/mirror/exchange.ts';
 import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { createRedisExchange } from '../../../src/mirror/redis-exchange.ts';
+import { REDIS_DEPS } from '../../harness/redis-deps.ts';
 import { MemoryHub } from '../../harness/memory-exchange.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
 
@@ -64,7 +65,7 @@ void t.test(
   { skip: skipWithoutRedis() },
   async t => {
     const redis = await startRedisServer(t);
-    const exchange = createRedisExchange(redis.connection, { timeoutMs: 5_000 }, { random: Math.random });
+    const exchange = createRedisExchange(redis.connection, { timeoutMs: 5_000 }, REDIS_DEPS);
     t.teardown(() => {
       exchange.close();
     });

@@ -3,6 +3,7 @@
  */
 import t from 'tap';
 import { createRedisExchange } from '../../../src/mirror/redis-exchange.ts';
+import { REDIS_DEPS } from '../../harness/redis-deps.ts';
 import { exchangeContract } from '../../contracts/exchange.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
 import { pause } from '../../harness/until.ts';
@@ -10,7 +11,7 @@ import { pause } from '../../harness/until.ts';
 void t.test('the exchange over Redis keeps the contract', { skip: skipWithoutRedis() }, async t => {
   const redis = await startRedisServer(t);
   await exchangeContract(t, () => ({
-    connect: () => createRedisExchange(redis.connection, { timeoutMs: 2000 }, { random: Math.random }),
+    connect: () => createRedisExchange(redis.connection, { timeoutMs: 2000 }, REDIS_DEPS),
     pass: pause,
     flush: async () => {
       await redis.admin.flushall();

@@ -1,0 +1,123 @@
+/**
+ * The name servers of one resolv.conf, asked one after the other until one of them answers.
+ *
+ * Place: `dns-lookup.ts` asks; c-ares, which Node brings along, carries the questions. It has sockets of its own: no
+ * question takes a thread, and all of them can be cancelled at once. `dns.lookup` can do neither.
+ * How: a server that has not answered for a while gets company by the next one, or is asked again; the first
+ * answer counts, however late it comes. One that fails or refuses is passed over at once. The next question goes
+ * first to the server that has answered last.
+ * Invariants: `ask` never rejects, and ends within `DEADLINE_MS`; after `cancel` everything ends at once.
+ */
+import { Resolver } from 'node:dns/promises';
+import { systemCode } from '../errors.ts';
+import type { SetTimer } from '../support/timer.ts';
+
+export type Family = 4 | 6;
+
+export type Answer =
+  | { readonly kind: 'found'; readonly addresses: readonly string[] }
+  /** There is no such name (ENOTFOUND), or it has no address of this family (ENODATA). */
+  | { readonly kind: 'absent'; readonly code: string }
+  /** Nobody knows: ETIMEOUT, ESERVFAIL, EREFUSED, ECONNREFUSED; ECANCELLED. */
+  | { readonly kind: 'failed'; readonly code: string };
+
+/** What is used of Node's `Resolver`. */
+export interface NameServer {
+  resolve4(name: string): Promise<string[]>;
+  resolve6(name: string): Promise<string[]>;
+  cancel(): void;
+}
+
+export interface NameServersDeps {
+  /** Default: Node's own; undefined stands for the servers that c-ares finds by itself. */
+  readonly createServer?: (address: string | undefined) => NameServer;
+  readonly setTimer: SetTimer;
+}
+
+/** As long as the C library waits for its first answer. */
+const DEADLINE_MS = 5_000;
+const NEXT_AFTER_MS = 500;
+const QUESTIONS_PER_SERVER = 3;
+const ABSENT = new Set(['ENOTFOUND', 'ENODATA']);
+const TIMED_OUT = { kind: 'failed', code: 'ETIMEOUT' } as const;
+const CANCELLED = { kind: 'failed', code: 'ECANCELLED' } as const;
+
+export class NameServers {
+  /** The one that has answered last comes first. */
+  #servers: readonly NameServer[];
+  readonly #setTimer: SetTimer;
+  #isCancelled = false;
+
+  constructor(addresses: readonly string[], { createServer = createCares, setTimer }: NameServersDeps) {
+    const servers = addresses.length === 0 ? [undefined] : addresses;
+    this.#servers = servers.map(address => createServer(address));
+    this.#setTimer = setTimer;
+  }
+
+  ask(name: string, family: Family): Promise<Answer> {
+    if (this.#isCancelled) return Promise.resolve(CANCELLED);
+    return new Promise(resolve => {
+      let queue = Array.from({ length: QUESTIONS_PER_SERVER }, () => this.#servers).flat();
+      let open = 0;
+      let isOver = false;
+      let failure: Answer = TIMED_OUT;
+      let cancelNext = (): void => undefined;
+      const end = (answer: Answer): void => {
+        isOver = true;
+        cancelNext();
+        cancelDeadline();
+        resolve(answer);
+      };
+      const askNext = (): void => {
+        cancelNext();
+        const server = queue.shift();
+        if (server === undefined) return;
+        open += 1;
+        void question(server, name, family).then(answer => {
+          open -= 1;
+          if (isOver) return;
+          if (answer.kind !== 'failed') {
+            this.#servers = [server, ...this.#servers.filter(other => other !== server)];
+            end(answer);
+          } else if (answer.code !== TIMED_OUT.code) {
+            failure = answer;
+            queue = this.#isCancelled ? [] : queue.filter(other => other !== server);
+            if (queue.length + open === 0) end(failure);
+            else askNext();
+          }
+        });
+        cancelNext = this.#setTimer(askNext, NEXT_AFTER_MS);
+      };
+      const cancelDeadline = this.#setTimer(() => end(failure), DEADLINE_MS);
+      askNext();
+    });
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    for (const server of this.#servers) server.cancel();
+  }
+}
+
+async function question(server: NameServer, name: string, family: Family): Promise<Answer> {
+  try {
+    const addresses = await (family === 4 ? server.resolve4(name) : server.resolve6(name));
+    return { kind: 'found', addresses };
+  } catch (error) {
+    const code = systemCode(error);
+    return { kind: ABSENT.has(code) ? 'absent' : 'failed', code };
+  }
+}
+
+function createCares(address: string | undefined): NameServer {
+  // One question each: who is asked again, and when, is decided above.
+  const resolver = new Resolver({ timeout: DEADLINE_MS, tries: 1 });
+  // Node would drop the zone; c-ares, which reads resolv.conf by itself at first, keeps it.
+  if (address === undefined || address.includes('%')) return resolver;
+  try {
+    resolver.setServers([address]);
+  } catch {
+    // A line that means nothing to Node: the others count.
+  }
+  return resolver;
+}

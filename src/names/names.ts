@@ -1,0 +1,166 @@
+/**
+ * Turns names into addresses, without ever holding up anything else.
+ *
+ * Place: one per `LoadBalancer`; backends, listeners and Redis ask it. Order, as with nsswitch's usual `files dns`: the
+ * hosts file, `localhost` (RFC 6761), DNS, then the other sources of nsswitch.conf. Each file is read again when it
+ * has changed.
+ * Why not `dns.lookup`: it takes a thread of a pool of four for as long as a name server is slow, two at a time, and
+ * neither the next name nor the end of the process gets past it.
+ * Invariants: a name that hangs delays no other one by more than a moment; a lookup ends within `DEADLINE_MS`;
+ * after `close` all of them end at once, and nothing of them keeps the process alive.
+ */
+import { isIP } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
+import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import { byReach } from './by-reach.ts';
+import { DnsLookup, type DnsAnswer } from './dns-lookup.ts';
+import type { Family, NameServer } from './name-servers.ts';
+import { OtherSources } from './other-sources.ts';
+import { Places } from './places.ts';
+import {
+  canonicalName,
+  parseHosts,
+  parseOtherSources,
+  parseResolvConf,
+  type Hosts,
+  type ResolvConf,
+} from './system-files.ts';
+import { WatchedFile } from './watched-file.ts';
+
+export interface Found {
+  /** At least one; those first that this machine is likeliest to reach. */
+  readonly addresses: readonly string[];
+  /** A family of which it is not known whether the name has addresses: the name servers said nothing of it. */
+  readonly unknown?: Family | undefined;
+}
+
+/** Whoever needs addresses. Rejects with a `NameError`. */
+export type Lookup = (host: string) => Promise<Found>;
+
+export class NameError extends Error {
+  override readonly name = 'NameError';
+  /** As Node's resolver names it: ENOTFOUND, ENODATA, ETIMEOUT, ESERVFAIL, EREFUSED, ECONNREFUSED, ECANCELLED. */
+  readonly code: string;
+
+  constructor(host: string, code: string) {
+    super(`name ${host} cannot be resolved (${code}${WORDS[code] ?? ''})`);
+    this.code = code;
+  }
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOTFOUND: ', there is no such name',
+  ENODATA: ', it has no address',
+  ETIMEOUT: ', no name server answers',
+  ECONNREFUSED: ', there is no name server',
+  ESERVFAIL: ', the name server has failed',
+  EREFUSED: ', the name server refuses to say',
+};
+
+export interface NamesOptions {
+  readonly hosts?: string;
+  readonly resolvConf?: string;
+  readonly nsswitch?: string;
+  readonly getent?: string;
+  readonly createServer?: (address: string | undefined) => NameServer;
+  readonly setTimer?: SetTimer;
+  readonly interfaces?: typeof networkInterfaces;
+}
+
+/** A search list and slow name servers may take longer; the next attempt begins anew. */
+const DEADLINE_MS = 10_000;
+const MOST_ADDRESSES = 64;
+const LOOPBACK = ['127.0.0.1', '::1'];
+
+export class Names {
+  readonly #options: NamesOptions;
+  readonly #setTimer: SetTimer;
+  readonly #hosts: WatchedFile<Hosts>;
+  readonly #resolvConf: WatchedFile<ResolvConf>;
+  readonly #otherSources: WatchedFile<readonly string[]>;
+  readonly #others: OtherSources;
+  readonly #places: Places;
+  /** What is looked up now, by name: several backends may have the same one. */
+  readonly #running = new Map<string, Promise<Found>>();
+  #dns: { readonly conf: ResolvConf; readonly lookup: DnsLookup } | undefined;
+  #isClosed = false;
+
+  constructor(options: NamesOptions = {}) {
+    const { setTimer = setUnrefTimer, nsswitch = '/etc/nsswitch.conf' } = options;
+    this.#options = options;
+    this.#setTimer = setTimer;
+    this.#hosts = new WatchedFile(options.hosts ?? '/etc/hosts', parseHosts);
+    this.#resolvConf = new WatchedFile(options.resolvConf ?? '/etc/resolv.conf', parseResolvConf);
+    this.#otherSources = new WatchedFile(nsswitch, parseOtherSources);
+    this.#others = new OtherSources(options.getent);
+    this.#places = new Places(setTimer);
+  }
+  /** The addresses of a name, or of an address itself. Rejects with a `NameError`. */
+  async lookup(host: string): Promise<Found> {
+    if (this.#isClosed) throw new NameError(host, 'ECANCELLED');
+    if (isIP(host) !== 0) return { addresses: [host] };
+    const local = this.#localAddresses(canonicalName(host));
+    if (local !== undefined) return { addresses: this.#inOrder(local) };
+    const key = host.toLowerCase();
+    const running = this.#running.get(key) ?? this.#bounded(key).finally(() => this.#running.delete(key));
+    this.#running.set(key, running);
+    return running;
+  }
+
+  /** Ends every lookup, those that are under way and those to come. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#dns?.lookup.cancel();
+    this.#others.cancel();
+  }
+
+  #localAddresses(name: string): readonly string[] | undefined {
+    const known = this.#hosts.read().get(name);
+    // Both, also where the hosts file has one: programs listen on either.
+    if (name === 'localhost') return [...(known ?? []), ...LOOPBACK];
+    return known ?? (name.endsWith('.localhost') ? LOOPBACK : undefined);
+  }
+
+  #bounded(host: string): Promise<Found> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#setTimer(() => reject(new NameError(host, 'ETIMEOUT')), DEADLINE_MS);
+      this.#lookup(host).then(resolve, reject).finally(cancel);
+    });
+  }
+
+  async #lookup(host: string): Promise<Found> {
+    const answer = await this.#places.run(() => this.#askDns(host));
+    if (answer.kind === 'found') {
+      return { addresses: this.#inOrder(answer.addresses), unknown: answer.unknown };
+    }
+    const sources = this.#otherSources.read();
+    const addresses = sources.length === 0 ? [] : await this.#others.lookup(canonicalName(host), sources);
+    if (addresses.length === 0) throw new NameError(host, answer.code);
+    return { addresses: this.#inOrder(addresses) };
+  }
+
+  async #askDns(host: string): Promise<DnsAnswer> {
+    for (;;) {
+      const answer = await this.#currentDns().lookup(host);
+      // The name servers have changed meanwhile: the new ones are asked.
+      const isOutdated = answer.kind === 'failed' && answer.code === 'ECANCELLED' && !this.#isClosed;
+      if (!isOutdated) return answer;
+    }
+  }
+
+  #currentDns(): DnsLookup {
+    const conf = this.#resolvConf.read();
+    if (this.#dns?.conf !== conf) {
+      const { createServer } = this.#options;
+      const deps = { setTimer: this.#setTimer, ...(createServer && { createServer }) };
+      this.#dns?.lookup.cancel();
+      this.#dns = { conf, lookup: new DnsLookup(conf, hostname(), deps) };
+    }
+    return this.#dns.lookup;
+  }
+
+  #inOrder(addresses: readonly string[]): readonly string[] {
+    const { interfaces = networkInterfaces } = this.#options;
+    return byReach([...new Set(addresses)], interfaces()).slice(0, MOST_ADDRESSES);
+  }
+}

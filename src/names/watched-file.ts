@@ -1,0 +1,48 @@
+/**
+ * A small file of the system, read again whenever it has changed.
+ *
+ * Place: `/etc/hosts` and its kind, which programs rewrite while lb4 runs (DHCP clients, VPNs, container runtimes).
+ * Invariants: never throws; a file that is not there or cannot be read is an empty one. The value is the same object
+ * as long as the file is the same.
+ */
+import { readFileSync, statSync } from 'node:fs';
+
+export class WatchedFile<Value> {
+  readonly #path: string;
+  readonly #parse: (text: string) => Value;
+  #version: string | undefined;
+  #value: Value;
+
+  constructor(path: string, parse: (text: string) => Value) {
+    this.#path = path;
+    this.#parse = parse;
+    this.#value = parse('');
+  }
+
+  /** What the file says now. */
+  read(): Value {
+    const version = versionOf(this.#path);
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#value = this.#parse(textOf(this.#path));
+    }
+    return this.#value;
+  }
+}
+
+function versionOf(path: string): string {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch {
+    return '';
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

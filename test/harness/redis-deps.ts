@@ -1,0 +1,11 @@
+/** What clients of Redis need of the outside, in tests: the machine's own names. */
+import type { RedisDeps } from '../../src/mirror/redis-options.ts';
+import { Names } from '../../src/names/names.ts';
+import { netLookup } from '../../src/names/net-lookup.ts';
+
+const names = new Names();
+
+export const REDIS_DEPS: RedisDeps = {
+  random: () => Math.random(),
+  lookup: netLookup(host => names.lookup(host)),
+};
