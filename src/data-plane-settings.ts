@@ -10,6 +10,7 @@ import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
 import type { DataPlaneSettings } from './data-plane.ts';
 import type { UpstreamSettings } from './dispatch/upstream-runtime.ts';
+import type { SocketOptions } from './engine/engine.ts';
 import type { Address } from './support/address.ts';
 import type { LiveCounts } from './shared-memory/live-counts.ts';
 
@@ -27,38 +28,58 @@ export function plainSettings(config: Config, counts: LiveCounts, maxSessions: n
   return {
     maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions),
     slot: counts.slotOfInstance(),
-    listeners: listeners.map(({ name, bind, upstream, whenUnavailable, timeouts, limits: own }) => ({
-      name,
-      bind,
-      upstream,
-      whenUnavailable,
-      maxSessions: own.maxSessions ?? Infinity,
-      slot: counts.slotOfListener(name),
-      timeouts: {
-        idleMs: timeouts.idle,
-        halfClosedMs: timeouts.halfClosed,
-        lifetimeMs: timeouts.lifetime,
-      },
-    })),
-    upstreams: upstreams.map(({ name, strategy, connect, pool, ejection, queue, backups }, index) => ({
-      name,
-      index,
-      strategy,
-      backups,
-      connect: {
-        timeoutMs: connect.timeout,
-        attempts: connect.attempts,
-        retriesPerBackend: connect.retriesPerBackend,
-        retryDelayMs: connect.retryDelay,
-        rounds: connect.rounds,
-        backoffMs: connect.backoff,
-        deadlineMs: connect.deadline,
-        retryBudget: connect.retryBudget,
-      },
-      pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
-      ejection: { failures: ejection.failures, earlyCloseMs: ejection.earlyClose },
-      queue: { max: queue.max, timeoutMs: queue.timeout, slot: counts.slotOfQueue(name) },
-    })),
+    listeners: listeners.map(
+      ({ name, bind, upstream, whenUnavailable, timeouts, limits: own, ...sockets }) => ({
+        name,
+        bind,
+        sockets: socketOptions(sockets),
+        upstream,
+        whenUnavailable,
+        maxSessions: own.maxSessions ?? Infinity,
+        slot: counts.slotOfListener(name),
+        timeouts: {
+          idleMs: timeouts.idle,
+          halfClosedMs: timeouts.halfClosed,
+          lifetimeMs: timeouts.lifetime,
+        },
+      }),
+    ),
+    upstreams: upstreams.map(
+      ({ name, strategy, connect, pool, ejection, queue, backups, ...sockets }, index) => ({
+        name,
+        index,
+        strategy,
+        backups,
+        sockets: socketOptions(sockets),
+        connect: {
+          timeoutMs: connect.timeout,
+          attempts: connect.attempts,
+          retriesPerBackend: connect.retriesPerBackend,
+          retryDelayMs: connect.retryDelay,
+          rounds: connect.rounds,
+          backoffMs: connect.backoff,
+          deadlineMs: connect.deadline,
+          retryBudget: connect.retryBudget,
+        },
+        pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
+        ejection: { failures: ejection.failures, earlyCloseMs: ejection.earlyClose },
+        queue: { max: queue.max, timeoutMs: queue.timeout, slot: counts.slotOfQueue(name) },
+      }),
+    ),
+  };
+}
+
+function socketOptions({
+  keepalive,
+  userTimeout,
+}: Pick<Config['listeners'][number], 'keepalive' | 'userTimeout'>): SocketOptions {
+  return {
+    keepalive: keepalive && {
+      idleMs: keepalive.idle,
+      intervalMs: keepalive.interval,
+      count: keepalive.count,
+    },
+    userTimeoutMs: userTimeout === 0 ? undefined : userTimeout,
   };
 }
 

@@ -137,7 +137,7 @@ function createRunOptions(): readonly Option[] {
     option('--health <type>', 'tcp (default), http:/path, tls, redis, postgres, mysql, smtp, ssh or off'),
     option('--health-interval <duration>', 'time between health checks (default: 2s)'),
     option('--connect-timeout <duration>', 'for one attempt to reach a backend (default: 5s)'),
-    option('--idle-timeout <duration>', 'ends a session without traffic (default: 10m)'),
+    option('--idle-timeout <duration>', 'ends a session without traffic (default: 1h)'),
     option('--drain-timeout <duration>', 'how long sessions may last after SIGTERM (default: 30s)'),
     option('--pool-warm <n>', 'spare connections per backend (default: 0)'),
     option('--max-sessions <n>', 'sessions at once in the whole process'),

@@ -21,6 +21,7 @@ import {
 } from './fields.ts';
 import { maxSessions, SHORTEST, WEEK } from './limits-of-values.ts';
 import { redisSection } from './redis-schema.ts';
+import { keepalive, userTimeout } from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
 
 const MOST_WORKERS = 64;
@@ -47,7 +48,7 @@ const listener = section({
     .describe('Limits of this listener.'),
   timeouts: section({
     idle: duration(SHORTEST, WEEK, 'none')
-      .prefault('10m')
+      .prefault('1h')
       .describe('Ends a session when no byte has moved in either direction for this long.'),
     halfClosed: duration(SHORTEST, WEEK, 'none')
       .prefault('60s')
@@ -58,6 +59,8 @@ const listener = section({
   })
     .prefault({})
     .describe('When sessions end by themselves.'),
+  keepalive: keepalive('clients'),
+  userTimeout: userTimeout(),
   whenUnavailable: oneOf(['reset', 'close', 'http503'])
     .default('reset')
     .describe(

@@ -23,6 +23,8 @@ import {
 import { agentCheck, HEALTH_OFF, healthCheck } from './health-schema.ts';
 import { HOUR, maxSessions, MINUTE, MOST_SESSIONS, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 
+import { keepalive, userTimeout } from './socket-schema.ts';
+
 const STRATEGY_PATH = /^(\.{0,2}\/.+|.+\.m?js)$/;
 const STRATEGY_EXPECTED = `one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`;
 
@@ -218,6 +220,8 @@ export const upstream = section({
   })
     .prefault({})
     .describe('Connecting to backends.'),
+  keepalive: keepalive('backends'),
+  userTimeout: userTimeout(),
   pool: section({
     warm: integer(0, 1000)
       .default(0)

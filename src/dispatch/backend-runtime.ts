@@ -4,7 +4,14 @@
  * Place: created by `UpstreamRuntime` when a snapshot first names the backend, kept as long as snapshots do.
  */
 import type { Acquired, ConnectionPool } from '../../pool/index.ts';
-import type { Cancel, ConnectFailure, ConnectResult, Connection, Engine } from '../engine/engine.ts';
+import type {
+  Cancel,
+  ConnectFailure,
+  ConnectOptions,
+  ConnectResult,
+  Connection,
+  Engine,
+} from '../engine/engine.ts';
 import { type Address, formatAddress } from '../support/address.ts';
 import type { BackendSnapshot } from '../upstream/snapshot.ts';
 
@@ -25,7 +32,7 @@ export class BackendRuntime {
 
   constructor(
     snapshot: BackendSnapshot,
-    deps: { engine: Engine; connectTimeoutMs: number; createPool: (connect: ConnectBackend) => BackendPool },
+    deps: { engine: Engine; connect: ConnectOptions; createPool: (connect: ConnectBackend) => BackendPool },
   ) {
     this.id = snapshot.id;
     this.slot = snapshot.slot;
@@ -35,7 +42,7 @@ export class BackendRuntime {
         done({ ok: false, failure: { reason: 'unreachable', code: 'ENOTFOUND' } });
         return () => undefined;
       }
-      return deps.engine.connect(this.#address, { timeoutMs: deps.connectTimeoutMs }, done);
+      return deps.engine.connect(this.#address, deps.connect, done);
     });
   }
 

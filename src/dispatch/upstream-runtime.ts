@@ -5,7 +5,7 @@
  * that the new snapshot names again keep their pool, and their live counts stand in shared memory anyway.
  */
 import type { StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, SocketOptions } from '../engine/engine.ts';
 import type { BackendFailures } from '../shared-memory/backend-failures.ts';
 import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
@@ -63,6 +63,8 @@ export interface UpstreamSettings {
   readonly index: number;
   readonly factory: StrategyFactory;
   readonly connect: ConnectSettings;
+  /** For the backends' sockets. */
+  readonly sockets: SocketOptions;
   readonly pool: PoolSettings;
   readonly ejection: EjectionSettings;
   readonly queue: QueueSettings;
@@ -155,10 +157,10 @@ export class UpstreamRuntime {
   }
 
   #addBackend(backend: UpstreamSnapshot['backends'][number]): BackendRuntime {
-    const { connect, pool } = this.settings;
+    const { connect, sockets, pool } = this.settings;
     const runtime = new BackendRuntime(backend, {
       engine: this.#deps.engine,
-      connectTimeoutMs: connect.timeoutMs,
+      connect: { ...sockets, timeoutMs: connect.timeoutMs },
       createPool: connectBackend =>
         createBackendPool(
           { ...pool, maxSessions: backend.maxSessions, connectTimeoutMs: connect.timeoutMs },

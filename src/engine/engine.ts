@@ -18,9 +18,14 @@ export interface Engine {
   readonly name: EngineName;
   /**
    * Binds an address, or takes over a socket that listens already, and accepts clients. Rejects with an
-   * `Lb4Error` (`LB4_LISTEN_FAILED`) naming the address.
+   * `Lb4Error` (`LB4_LISTEN_FAILED`) naming the address. `options` are for the clients' sockets; whoever has bound a
+   * socket that is taken over has given them already.
    */
-  listen(where: Address | ListeningSocket, handlers: ListenHandlers): Promise<EngineListener>;
+  listen(
+    where: Address | ListeningSocket,
+    handlers: ListenHandlers,
+    options?: SocketOptions,
+  ): Promise<EngineListener>;
   /**
    * Opens a connection to a numeric or unix address, without waiting for a byte from either side. Nothing has
    * been read from it yet. A cancel after `done` has no effect.
@@ -32,6 +37,27 @@ export interface Engine {
    * sockets are closed: without a timeout of the session's own, a peer that stops reading keeps it for ever.
    */
   relay(client: Connection, backend: Connection, handlers: RelayHandlers, options?: RelayOptions): Relay;
+}
+
+/** How the system finds out that a peer has vanished; TCP only. */
+export interface SocketOptions {
+  /** Absent: quiet connections are never asked whether they still have a peer. */
+  readonly keepalive?: Keepalive | undefined;
+  /**
+   * How long bytes may be on their way without an acknowledgement before the connection breaks. Absent: as long as
+   * the system likes, on Linux about 15 minutes.
+   */
+  readonly userTimeoutMs?: number | undefined;
+}
+
+/** The times count in whole seconds, rounded up. */
+export interface Keepalive {
+  /** A connection that has been quiet for so long is asked for a sign of life. */
+  readonly idleMs: number;
+  /** Time between one question and the next, while none is answered. */
+  readonly intervalMs: number;
+  /** Unanswered questions after which the connection breaks, as if its peer had reset it. */
+  readonly count: number;
 }
 
 /** A socket that somebody else has bound and made to listen, such as control for its workers. */
@@ -56,7 +82,7 @@ export interface ListenHandlers {
 
 export type Cancel = () => void;
 
-export interface ConnectOptions {
+export interface ConnectOptions extends SocketOptions {
   readonly timeoutMs: number;
 }
 

@@ -6,13 +6,15 @@
  * engine's contract), it does not turn them away. A client that was accepted just when another worker took the last
  * place waits here, before all others.
  */
-import type { Connection, Engine, EngineListener, ListeningSocket } from '../engine/engine.ts';
+import type { Connection, Engine, EngineListener, ListeningSocket, SocketOptions } from '../engine/engine.ts';
 import type { Address } from '../support/address.ts';
 
 export interface ListenerSettings {
   readonly name: string;
   /** Addresses to bind, or sockets that control has bound. */
   readonly bind: readonly (Address | ListeningSocket)[];
+  /** For the clients' sockets. */
+  readonly sockets: SocketOptions;
 }
 
 /** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */
@@ -33,7 +35,7 @@ export interface ListenerHandlers {
 
 export class Listener {
   readonly name: string;
-  readonly #bind: ListenerSettings['bind'];
+  readonly #settings: ListenerSettings;
   readonly #engine: Engine;
   readonly #handlers: ListenerHandlers;
   readonly #holds = new Set<HoldReason>();
@@ -46,7 +48,7 @@ export class Listener {
 
   constructor(settings: ListenerSettings, engine: Engine, handlers: ListenerHandlers) {
     this.name = settings.name;
-    this.#bind = settings.bind;
+    this.#settings = settings;
     this.#engine = engine;
     this.#handlers = handlers;
   }
@@ -74,7 +76,7 @@ export class Listener {
   /** Binds every address; rejects with the first `LB4_LISTEN_FAILED`, with nothing left bound. */
   async start(): Promise<void> {
     try {
-      for (const where of this.#bind) {
+      for (const where of this.#settings.bind) {
         const bound = await this.#listen(where);
         this.#bound.push(bound);
         if (this.paused) bound.pause();
@@ -114,11 +116,12 @@ export class Listener {
   }
 
   #listen(where: Address | ListeningSocket): Promise<EngineListener> {
-    return this.#engine.listen(where, {
-      onClient: client => this.#offer(client),
+    const handlers = {
+      onClient: (client: Connection) => this.#offer(client),
       onTurnedAway: () => this.#handlers.onTurnedAway(),
       onExhausted: () => this.#handlers.onExhausted(),
-    });
+    };
+    return this.#engine.listen(where, handlers, this.#settings.sockets);
   }
 
   #offer(client: Connection): void {

@@ -4,7 +4,7 @@
  * Place: `worker-fleet.ts`. While they are open a worker that dies loses no client that waits for it.
  */
 import { unlinkSync } from 'node:fs';
-import type { ListeningSocket } from '../engine/engine.ts';
+import type { ListeningSocket, SocketOptions } from '../engine/engine.ts';
 import type { Libc } from '../engine/epoll/libc.ts';
 import {
   bindListeningSockets,
@@ -24,11 +24,11 @@ export class BoundListeners {
   }
 
   /** Binds the next listener's addresses, none a name; rejects with LB4_LISTEN_FAILED, `close` is to be called then. */
-  async bind(addresses: readonly Address[], workers: number): Promise<void> {
+  async bind(addresses: readonly Address[], workers: number, options: SocketOptions): Promise<void> {
     const bound: ListeningSockets[] = [];
     this.#bound.push(bound);
     for (const address of addresses) {
-      bound.push(await bindListeningSockets(this.#libc, address, workers));
+      bound.push(await bindListeningSockets(this.#libc, address, workers, options));
     }
   }
 

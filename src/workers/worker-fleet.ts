@@ -114,7 +114,7 @@ export class WorkerFleet implements DataPlaneHost {
 
   async listen(): Promise<void> {
     const { listeners } = this.#settings.data;
-    for (const { bind } of listeners) await this.#bound.bind(bind, this.#members.length);
+    for (const { bind, sockets } of listeners) await this.#bound.bind(bind, this.#members.length, sockets);
     await Promise.all(this.#members.map(({ thread }) => thread.start()));
     this.#lastWatchMs = this.#deps.now();
     this.#watch = setInterval(() => this.#checkBeats(), WATCH_MS).unref();

@@ -20,6 +20,11 @@ export class FakeTimers {
     return this.#pending.length;
   }
 
+  /** Runs all that are set now; those that they set wait. */
+  fireAll(): void {
+    for (const { callback } of this.#pending.splice(0)) callback();
+  }
+
   /** Runs the timer that was set first. */
   fireNext(): void {
     this.#pending.shift()?.callback();

@@ -52,6 +52,7 @@ export function createFakeUpstream(
       name: 'app',
       index: 0,
       factory: typeof strategy === 'string' ? STRATEGIES[strategy] : strategy,
+      sockets: {},
       connect: {
         timeoutMs: 5_000,
         attempts,

@@ -6,17 +6,20 @@
  * a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
  */
 import { connectFailure } from '../connect-failure.ts';
+import type { Deadlines, Expiring } from '../deadlines.ts';
+import type { LateKeepalives } from '../late-keepalive.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import type { Address } from '../../support/address.ts';
 import * as abi from './abi.ts';
 import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
-import type { ConnectDeadlines, Expiring } from './connect-deadlines.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { encodeAddress, type EncodedAddress } from './sockaddr.ts';
+import { setUserTimeout } from './socket-options.ts';
 import { EINPROGRESS, ENAMETOOLONG, errnoName } from './system-error.ts';
 
 export interface ConnectDeps extends EpollDeps {
-  readonly deadlines: ConnectDeadlines;
+  readonly deadlines: Deadlines;
+  readonly keepalives: LateKeepalives;
 }
 
 /** Connects to a numeric or unix address. */
@@ -26,7 +29,7 @@ export function connectEpoll(
   deps: ConnectDeps,
   done: (result: ConnectResult) => void,
 ): Cancel {
-  const connecting = new Connecting(address, options.timeoutMs, deps, done);
+  const connecting = new Connecting(address, options, deps, done);
   return () => connecting.cancel();
 }
 
@@ -37,19 +40,28 @@ class Connecting implements ConnectionOwner, Expiring {
   readonly #done: (result: ConnectResult) => void;
   #connection: EpollConnection | undefined;
   #settled = false;
-  readonly timeoutMs: number;
+  readonly #options: ConnectOptions;
   dueMs = 0;
   earlier: Expiring | undefined;
   later: Expiring | undefined;
 
-  constructor(address: Address, timeoutMs: number, deps: ConnectDeps, done: (result: ConnectResult) => void) {
+  constructor(
+    address: Address,
+    options: ConnectOptions,
+    deps: ConnectDeps,
+    done: (result: ConnectResult) => void,
+  ) {
     this.#address = address;
     this.#deps = deps;
     this.#done = done;
-    this.timeoutMs = timeoutMs;
+    this.#options = options;
     const errno = this.#begin(address);
     if (errno === 0) deps.deadlines.add(this);
     else deps.reactor.defer(() => this.#fail(errnoName(errno)));
+  }
+
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
   }
 
   cancel(): void {
@@ -86,6 +98,8 @@ class Connecting implements ConnectionOwner, Expiring {
       : { isTcp, address: '', port: 0 };
     const connection = new EpollConnection(fd, peer, this.#deps, false);
     this.#connection = connection;
+    const { userTimeoutMs } = this.#options;
+    if (isTcp && userTimeoutMs !== undefined) setUserTimeout(libc, fd, userTimeoutMs);
     const errno = libc.connect(fd, bytes, bytes.length) < 0 ? libc.errno() : 0;
     // Registered after connect: a socket that was never connected reports a hang-up.
     connection.owner = this;
@@ -96,6 +110,8 @@ class Connecting implements ConnectionOwner, Expiring {
   #succeed(connection: EpollConnection): void {
     if (!this.#settle()) return;
     connection.owner = undefined;
+    const { keepalive } = this.#options;
+    if (keepalive !== undefined && connection.isTcp) connection.keepAlive(keepalive, this.#deps.keepalives);
     this.#done({ ok: true, connection });
   }
 

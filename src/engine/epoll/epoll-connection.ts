@@ -6,12 +6,14 @@
  * Invariants: nothing is read while nobody owns the socket; readiness seen meanwhile is remembered, because an
  * edge is told only once; a closed connection tells nothing more; exactly one owner.
  */
-import type { Connection } from '../engine.ts';
+import type { Connection, Keepalive } from '../engine.ts';
+import type { Keepable, LateKeepalive, LateKeepalives } from '../late-keepalive.ts';
 import * as abi from './abi.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { Finishing } from './finishing.ts';
 import { ON } from './listening-sockets.ts';
 import type { Watched } from './reactor.ts';
+import { setKeepalive } from './socket-options.ts';
 import { Watching } from './watching.ts';
 
 /** Whoever owns a connection. `events` are the EPOLL flags of this edge; the connection remembers them. */
@@ -24,7 +26,7 @@ const SOMETHING_TO_READ = abi.EPOLLIN | HANG_UP;
 const int32 = Buffer.alloc(4);
 const errorLength = Buffer.alloc(4);
 
-export class EpollConnection implements Connection, Watched {
+export class EpollConnection implements Connection, Watched, Keepable {
   readonly peerAddress: string;
   readonly peerPort: number;
   readonly isTcp: boolean;
@@ -47,6 +49,7 @@ export class EpollConnection implements Connection, Watched {
   readonly #deps: EpollDeps;
   #sends: number;
   #error = 0;
+  #lateKeepalive: LateKeepalive | undefined;
 
   /** `noDelay`: TCP_NODELAY is set already. */
   constructor(
@@ -149,6 +152,7 @@ export class EpollConnection implements Connection, Watched {
   reset(): void {
     if (this.closed) return;
     const { owner } = this;
+    this.#lateKeepalive?.cancel();
     this.closed = true;
     this.owner = undefined;
     if (this.isTcp) this.#deps.descriptors.reset(this.fd);
@@ -159,9 +163,21 @@ export class EpollConnection implements Connection, Watched {
   /** Closes it; what the kernel has been given is still delivered, if nothing is left unread. */
   close(): void {
     if (this.closed) return;
+    this.#lateKeepalive?.cancel();
     this.closed = true;
     this.owner = undefined;
     this.#deps.descriptors.close(this.fd);
+  }
+
+  /** From some time on the kernel is to find out when the peer has vanished. */
+  keepAlive(keepalive: Keepalive, keepalives: LateKeepalives): void {
+    this.#lateKeepalive = keepalives.add(this, keepalive);
+  }
+
+  /** For the late keepalives only. */
+  setKeepalive(keepalive: Keepalive): void {
+    this.#lateKeepalive = undefined;
+    setKeepalive(this.#deps.libc, this.fd, keepalive);
   }
 
   #countSend(): void {

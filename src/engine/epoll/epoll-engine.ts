@@ -8,8 +8,9 @@
 import { Lb4Error } from '../../errors.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 import type { Connection, Engine } from '../engine.ts';
+import { Deadlines } from '../deadlines.ts';
+import { LateKeepalives } from '../late-keepalive.ts';
 import { Room } from '../room.ts';
-import { ConnectDeadlines } from './connect-deadlines.ts';
 import { Descriptors, type OwnerTable } from './descriptors.ts';
 import { connectEpoll } from './epoll-connect.ts';
 import { EpollConnection } from './epoll-connection.ts';
@@ -73,13 +74,14 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     room: new Room(deps.waitingLimit ?? WAITING_LIMIT),
     setTimer,
     clock,
-    deadlines: new ConnectDeadlines(now, setTimer),
+    deadlines: new Deadlines(now, setTimer),
+    keepalives: new LateKeepalives(clock, setTimer),
     poller: new Poller(setTimer),
   };
 
   return {
     name: 'epoll',
-    listen: (where, handlers) => listenEpoll(where, handlers, shared),
+    listen: (where, handlers, options) => listenEpoll(where, handlers, shared, options),
     connect: (address, options, done) => connectEpoll(address, options, shared, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), shared, handlers, options),

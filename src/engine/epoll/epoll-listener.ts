@@ -12,7 +12,7 @@
 import { rmSync } from 'node:fs';
 
 import type { Address } from '../../support/address.ts';
-import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
+import type { EngineListener, ListenHandlers, ListeningSocket, SocketOptions } from '../engine.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 import {
   EPOLLEXCLUSIVE,
@@ -59,12 +59,13 @@ export async function listenEpoll(
   where: Address | ListeningSocket,
   handlers: ListenHandlers,
   deps: EpollDeps,
+  options?: SocketOptions,
 ): Promise<EngineListener> {
   if (where.kind === 'listening') {
     takeOver(deps.libc, where);
     return new EpollListener(where.fd, where.address, handlers, deps);
   }
-  const { address, fds } = await bindListeningSockets(deps.libc, where, 1);
+  const { address, fds } = await bindListeningSockets(deps.libc, where, 1, options);
   const [fd = -1] = fds;
   return new EpollListener(fd, address, handlers, deps, () => {
     if (address.kind === 'unix') rmSync(address.path, { force: true });

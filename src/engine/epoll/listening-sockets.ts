@@ -11,10 +11,12 @@ import { unlink } from 'node:fs/promises';
 
 import { systemCode } from '../../errors.ts';
 import type { Address, TcpAddress, UnixAddress } from '../../support/address.ts';
+import type { SocketOptions } from '../engine.ts';
 import { isStaleSocket, LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 import { encodeAddress, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
+import { setSocketOptions } from './socket-options.ts';
 import { systemError } from './system-error.ts';
 
 export interface ListeningSockets {
@@ -23,16 +25,19 @@ export interface ListeningSockets {
   readonly fds: readonly number[];
 }
 
-/** Binds `count` listening sockets, non-blocking, to one address. */
+/** Binds `count` listening sockets, non-blocking, to one address. `options` are for the clients' sockets. */
 export async function bindListeningSockets(
   libc: Libc,
   address: Address,
   count: number,
+  options: SocketOptions = {},
 ): Promise<ListeningSockets> {
   try {
-    return address.kind === 'unix'
-      ? await bindUnix(libc, address, count)
-      : bindAnyFamily(libc, address, count);
+    if (address.kind === 'unix') return await bindUnix(libc, address, count);
+    const bound = bindAnyFamily(libc, address, count);
+    // Accepted sockets inherit them: no call per session.
+    for (const fd of bound.fds) setSocketOptions(libc, fd, options);
+    return bound;
   } catch (error) {
     throw listenFailure(address, error);
   }

@@ -5,21 +5,31 @@
  * Invariants: `done` is called exactly once, never before `connectNode` has returned and never after a
  * cancel; a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
  */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 import type { Address } from '../../support/address.ts';
 import { withNamedZone } from '../../support/zone.ts';
 import { systemCode } from '../../errors.ts';
-import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
+import type { Cancel, ConnectOptions, ConnectResult, Keepalive } from '../engine.ts';
+import type { Libc } from '../epoll/libc.ts';
+import { setUserTimeout } from '../epoll/socket-options.ts';
+import type { LateKeepalives } from '../late-keepalive.ts';
 import { connectFailure } from '../connect-failure.ts';
+import { descriptorOf } from './descriptor.ts';
+import { setKeepalive } from './keepalive.ts';
 import { NodeConnection, type Peer } from './node-connection.ts';
 import type { ConnectionDeps } from './node-connection.ts';
+
+export interface ConnectDeps extends ConnectionDeps {
+  readonly libc: Libc | undefined;
+  readonly keepalives: LateKeepalives;
+}
 
 /** Connects to a numeric or unix address. */
 export function connectNode(
   address: Address,
   options: ConnectOptions,
-  deps: ConnectionDeps,
+  deps: ConnectDeps,
   done: (result: ConnectResult) => void,
 ): Cancel {
   const connection = new NodeConnection(
@@ -58,13 +68,26 @@ export function connectNode(
   };
   const cancelTimer = deps.setTimer(() => fail('ETIMEDOUT'), options.timeoutMs);
   socket.once('connect', () => {
-    if (settle()) done({ ok: true, connection });
+    if (!settle()) return;
+    if (address.kind === 'tcp') keepAlive(socket, options, deps);
+    done({ ok: true, connection });
   });
   socket.once('error', error => fail(systemCode(error)));
 
   return () => {
     if (settle()) socket.destroy();
   };
+}
+
+function keepAlive(socket: Socket, { keepalive, userTimeoutMs }: ConnectOptions, deps: ConnectDeps): void {
+  const { libc, keepalives } = deps;
+  const fd = descriptorOf(socket);
+  if (userTimeoutMs !== undefined && libc !== undefined && fd !== undefined)
+    setUserTimeout(libc, fd, userTimeoutMs);
+  if (keepalive === undefined) return;
+  const keepable = { setKeepalive: (value: Keepalive) => setKeepalive(socket, value, libc) };
+  const late = keepalives.add(keepable, keepalive);
+  socket.once('close', () => late.cancel());
 }
 
 function backendPeer(address: Address): Peer {

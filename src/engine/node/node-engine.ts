@@ -11,6 +11,7 @@ import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
 import { startRelay, type CoarseClock } from './node-relay.ts';
+import { LateKeepalives } from '../late-keepalive.ts';
 import { ReadBuffers } from './read-buffers.ts';
 import { Room } from '../room.ts';
 import { createSendQueueWatch } from './send-queue.ts';
@@ -44,13 +45,14 @@ export function createNodeEngine(deps: NodeEngineDeps): Engine {
     ...(deps.procNet === undefined ? {} : { procNet: deps.procNet }),
   });
   const connectionDeps = { setTimer, room: new Room(waitingLimit), buffers: new ReadBuffers() };
+  const keepalives = new LateKeepalives(clock, setTimer);
+  const socketDeps = { ...connectionDeps, libc: deps.libc, keepalives };
   const relayDeps = { clock, sendQueues };
 
   return {
     name: 'node',
-    listen: (where, handlers) =>
-      listenNode(where, handlers, { ...connectionDeps, libc: deps.libc }, takesHandles),
-    connect: (address, options, done) => connectNode(address, options, connectionDeps, done),
+    listen: (where, handlers, options) => listenNode(where, handlers, socketDeps, takesHandles, options),
+    connect: (address, options, done) => connectNode(address, options, socketDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),
   };

@@ -13,12 +13,13 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Address } from '../../support/address.ts';
-import type { EngineListener, ListenHandlers, ListeningSocket } from '../engine.ts';
+import type { EngineListener, Keepalive, ListenHandlers, ListeningSocket, SocketOptions } from '../engine.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { isHandshakeUnderWay, refuseNewClients } from '../epoll/stop-accepting.ts';
 import { socketOver, takeHandles, type AcceptedHandle } from './accept.ts';
 import { bind } from './bind.ts';
 import { descriptorOf } from './descriptor.ts';
+import { letInherit, setKeepalive } from './keepalive.ts';
 import { NodeConnection, type ConnectionDeps, type Peer } from './node-connection.ts';
 
 /** `close` takes clients from the kernel's queue, and waits for handshakes, for no longer than this. */
@@ -36,11 +37,15 @@ export async function listenNode(
   handlers: ListenHandlers,
   deps: ListenerDeps,
   takesHandles: boolean,
+  options: SocketOptions = {},
 ): Promise<EngineListener> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
   const bound = await bind(server, where);
   // Still in the turn that bound the socket: nobody can have been accepted yet.
-  return new NodeListener(server, bound, handlers, deps, takesHandles);
+  // Those of a socket that was taken over are set already.
+  const isOwn = bound.kind === 'tcp' && where.kind !== 'listening';
+  const keepalive = isOwn && !letInherit(server, options, deps.libc) ? options.keepalive : undefined;
+  return new NodeListener(server, bound, handlers, deps, { takesHandles, keepalive });
 }
 
 class NodeListener implements EngineListener {
@@ -48,6 +53,8 @@ class NodeListener implements EngineListener {
   readonly #server: Server;
   readonly #handlers: ListenHandlers;
   readonly #deps: ListenerDeps;
+  /** What each client has to be given, because it does not inherit it. */
+  readonly #keepalive: Keepalive | undefined;
   readonly #waiting: NodeConnection[] = [];
   #paused = false;
   #handingOver = false;
@@ -60,12 +67,13 @@ class NodeListener implements EngineListener {
     address: Address,
     handlers: ListenHandlers,
     deps: ListenerDeps,
-    takesHandles: boolean,
+    { takesHandles, keepalive }: { takesHandles: boolean; keepalive: Keepalive | undefined },
   ) {
     this.#server = server;
     this.address = address;
     this.#handlers = handlers;
     this.#deps = deps;
+    this.#keepalive = keepalive;
     // A failed accept (out of descriptors) is the kernel's to report again; unheard it would end the process.
     server.on('error', () => undefined);
     if (takesHandles && takeHandles(server, handle => this.#acceptHandle(handle))) return;
@@ -140,6 +148,7 @@ class NodeListener implements EngineListener {
   }
 
   #accept(client: NodeConnection): void {
+    if (this.#keepalive !== undefined) setKeepalive(client.socket, this.#keepalive, this.#deps.libc);
     if (!this.#paused && this.#waiting.length === 0) {
       this.#handlers.onClient(client);
     } else if (this.#deps.room.take()) {

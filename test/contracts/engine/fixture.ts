@@ -16,6 +16,7 @@ import type {
   RelayHandlers,
   RelayOptions,
   RelayOutcome,
+  SocketOptions,
 } from '../../../src/engine/engine.ts';
 import type { Address } from '../../../src/support/address.ts';
 import { startBackend, type Script } from '../../harness/backend.ts';
@@ -83,8 +84,13 @@ export async function listen(
 }
 
 /** Connects as a promise. */
-export async function connectTo(engine: Engine, address: Address, timeoutMs = 5000): Promise<ConnectResult> {
-  return await new Promise(resolve => engine.connect(address, { timeoutMs }, resolve));
+export async function connectTo(
+  engine: Engine,
+  address: Address,
+  timeoutMs = 5000,
+  options: SocketOptions = {},
+): Promise<ConnectResult> {
+  return await new Promise(resolve => engine.connect(address, { ...options, timeoutMs }, resolve));
 }
 
 /** Connects where nothing can go wrong. */

@@ -151,6 +151,26 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
     'listeners[0].timeouts: expected a mapping with keys such as idle, halfClosed, lifetime, got nothing',
   ],
   [
+    'keepalive that is neither off nor a mapping',
+    withListener({ keepalive: true }),
+    'listeners[0].keepalive: expected "off", or a mapping such as { idle: 60s, interval: 10s, count: 6 }, got true',
+  ],
+  [
+    'keepalive in less than seconds',
+    withUpstream({ keepalive: { idle: '500ms' } }),
+    'upstreams[0].keepalive.idle: expected a duration from 1s to 9h, got "500ms"',
+  ],
+  [
+    'keepalive that never asks',
+    withListener({ keepalive: { count: 0 } }),
+    'listeners[0].keepalive.count: expected an integer from 1 to 127, got 0',
+  ],
+  [
+    'a user timeout of a day',
+    withListener({ userTimeout: '24h' }),
+    'listeners[0].userTimeout: expected a duration from 10ms to 1h, or 0 for the system\'s own, got "24h"',
+  ],
+  [
     'an unknown answer',
     withListener({ whenUnavailable: 'http502' }),
     'listeners[0].whenUnavailable: expected one of reset, close, http503, got "http502"; did you mean "http503"?',

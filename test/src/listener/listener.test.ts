@@ -17,7 +17,7 @@ function create(...bind: string[]) {
   const seen: string[] = [];
   /** How many more clients there is a place for. */
   const places = { free: Infinity };
-  const listener = new Listener({ name: 'web', bind: addresses(...bind) }, engine, {
+  const listener = new Listener({ name: 'web', bind: addresses(...bind), sockets: {} }, engine, {
     onClient: client => {
       if (places.free === 0) return false;
       places.free -= 1;

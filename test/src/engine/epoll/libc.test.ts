@@ -1,4 +1,5 @@
 /** The C library: what it takes to have it, and the layouts of its structures. */
+import { constants } from 'node:os';
 import t from 'tap';
 
 import * as abi from '../../../../src/engine/epoll/abi.ts';
@@ -58,6 +59,7 @@ void t.test('a failing call returns -1 and tells why', { skip: loaded.ok ? false
   const [result, errno] = [loaded.libc.close(-1), loaded.libc.errno()];
   t.equal(result, -1);
   t.equal(errnoName(errno), 'EBADF');
+  t.equal(errnoName(constants.errno.EWOULDBLOCK), 'EAGAIN', 'of two names, the one that is looked for');
   t.equal(loaded.libc.recv(-1, Buffer.alloc(1), 1, 0), -1, 'also where the result has 64 bits');
   t.end();
 });

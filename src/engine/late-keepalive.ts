@@ -1,0 +1,61 @@
+/**
+ * Keepalive for connections to backends, set when it could first do something.
+ *
+ * Place: one per engine. Why: it takes four system calls for each connection, where the clients' is inherited from the
+ * listening socket. The kernel sends no probe before a connection has been quiet for `idleMs`, so nothing is lost by
+ * asking for it only when the connection is that old; sessions that end before cost no call.
+ * Invariants: a connection gets it once, `idleMs` after it was made and a second later at most; one that is closed
+ * before never does.
+ */
+import type { SetTimer } from '../support/timer.ts';
+import { Deadlines, type Expiring } from './deadlines.ts';
+import type { Keepalive } from './engine.ts';
+
+const SLACK_MS = 1000;
+
+export class LateKeepalives {
+  readonly #deadlines: Deadlines;
+
+  constructor(clock: { readonly nowMs: number }, setTimer: SetTimer) {
+    this.#deadlines = new Deadlines(() => clock.nowMs, setTimer, SLACK_MS);
+  }
+
+  /** The result is to be cancelled when the connection is closed. */
+  add(connection: Keepable, keepalive: Keepalive): LateKeepalive {
+    const late = new LateKeepalive(connection, keepalive, this.#deadlines);
+    this.#deadlines.add(late);
+    return late;
+  }
+}
+
+/** A connection whose socket can be given keepalive. */
+export interface Keepable {
+  setKeepalive(keepalive: Keepalive): void;
+}
+
+export class LateKeepalive implements Expiring {
+  dueMs = 0;
+  earlier: Expiring | undefined;
+  later: Expiring | undefined;
+  readonly #connection: Keepable;
+  readonly #keepalive: Keepalive;
+  readonly #deadlines: Deadlines;
+
+  constructor(connection: Keepable, keepalive: Keepalive, deadlines: Deadlines) {
+    this.#connection = connection;
+    this.#keepalive = keepalive;
+    this.#deadlines = deadlines;
+  }
+
+  get timeoutMs(): number {
+    return this.#keepalive.idleMs;
+  }
+
+  expire(): void {
+    this.#connection.setKeepalive(this.#keepalive);
+  }
+
+  cancel(): void {
+    this.#deadlines.remove(this);
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * How Node is told to find out that a peer has vanished.
+ *
+ * Place: beside the listener and connect. With the C library everything that is asked for is set, and on Linux clients
+ * inherit it from the listening socket. Without it only `idleMs` is the configuration's: the interval and the count
+ * are the system's or libuv's, and there is no user timeout.
+ */
+import type { Server, Socket } from 'node:net';
+
+import type { Keepalive, SocketOptions } from '../engine.ts';
+import type { Libc } from '../epoll/libc.ts';
+import { setKeepalive as setWith, setSocketOptions } from '../epoll/socket-options.ts';
+import { descriptorOf } from './descriptor.ts';
+
+/** Gives a listening socket what its clients are to inherit; false where each of them needs a call of its own. */
+export function letInherit(server: Server, options: SocketOptions, libc: Libc | undefined): boolean {
+  if (options.keepalive === undefined && options.userTimeoutMs === undefined) return true;
+  const fd = descriptorOf(server);
+  if (libc === undefined || fd === undefined) return false;
+  setSocketOptions(libc, fd, options);
+  return true;
+}
+
+export function setKeepalive(socket: Socket, keepalive: Keepalive, libc: Libc | undefined): void {
+  const fd = descriptorOf(socket);
+  if (libc === undefined || fd === undefined) socket.setKeepAlive(true, keepalive.idleMs);
+  else setWith(libc, fd, keepalive);
+}
