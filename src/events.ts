@@ -26,6 +26,15 @@ export interface EventMap {
   'backend:up': { readonly upstream: string; readonly backend: string; readonly reason: string };
   /** Health checks or its agent find a backend not well, or its name cannot be resolved. */
   'backend:down': { readonly upstream: string; readonly backend: string; readonly reason: string };
+  /** A health check of a backend that is up has failed; it takes more of them in a row until it is down. */
+  'backend:checkFailed': {
+    readonly upstream: string;
+    readonly backend: string;
+    readonly reason: string;
+    readonly inARow: number;
+    /** As many in a row take it out. */
+    readonly fall: number;
+  };
   /** Live sessions have failed so often in a row that the backend gets none for a while. */
   'backend:ejected': {
     readonly upstream: string;
@@ -131,6 +140,7 @@ export const EVENT_NAMES = [
   'session:closed',
   'backend:up',
   'backend:down',
+  'backend:checkFailed',
   'backend:connectFailed',
   'backend:ejected',
   'backend:trial',

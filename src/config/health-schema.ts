@@ -84,12 +84,12 @@ export const healthCheck = section({
   intervalChanging: duration(SHORTEST, HOUR)
     .optional()
     .describe(
-      'The same while results contradict the verdict: between the first and the last of `rise` or `fall`. Absent: `interval`.',
+      'The same while results contradict the verdict, between the first and the last of `rise` or `fall`; counted from the beginning of a check, and not waiting for its end. Absent: 500ms, or `interval` if it is shorter.',
     ),
   timeout: duration(SHORTEST, 10 * MINUTE)
     .optional()
     .describe(
-      'A check that takes longer has failed. At most the shortest interval. Absent: 2s, or that interval if it is shorter.',
+      'A check that takes longer has failed. At most the shorter of `interval` and `intervalDown`. Absent: 2s, or that interval if it is shorter.',
     ),
   rise: integer(1, 100).default(2).describe('Checks passed in a row that bring a backend back.'),
   fall: integer(1, 100).default(3).describe('Checks failed in a row that take a backend out.'),
@@ -148,16 +148,15 @@ export const healthCheck = section({
   timeout: health.timeout ?? Math.min(DEFAULT_TIMEOUT, ...intervalsOf(health)),
 }));
 
+/** Those that begin at the end of a check. */
 function intervalsOf({
   interval,
   intervalDown,
-  intervalChanging,
 }: {
   interval: number;
   intervalDown?: number | undefined;
-  intervalChanging?: number | undefined;
 }): number[] {
-  return [interval, intervalDown ?? interval, intervalChanging ?? interval];
+  return [interval, intervalDown ?? interval];
 }
 
 export const HEALTH_OFF = healthCheck.parse({ type: 'off' });

@@ -94,7 +94,7 @@ function notBoth(section: unknown, path: Path, first: string, second: string): F
 function timeoutOverInterval(section: unknown, path: Path): Finding[] {
   const timeout = milliseconds(section, 'timeout');
   if (timeout === undefined) return [];
-  const intervals = ['interval', 'intervalDown', 'intervalChanging'].map(key => milliseconds(section, key));
+  const intervals = ['interval', 'intervalDown'].map(key => milliseconds(section, key));
   const shortest = Math.min(
     intervals[0] ?? DEFAULTS.interval,
     ...intervals.filter(each => each !== undefined),

@@ -1,8 +1,9 @@
 /**
  * Checks every backend of one upstream and reports when a verdict flips.
  *
- * Place: control. The schedule (check-schedule.ts), the probe (create-probe.ts) and the hysteresis (rise-fall.ts)
- * are three things; here they meet. Invariant: a probe that could not be made changes nothing.
+ * Place: control. The schedule (check-schedule.ts), the probe (create-probe.ts), the hysteresis (rise-fall.ts) and
+ * the hurry after a first sign (confirmation.ts) are four things; here they meet.
+ * Invariant: a probe that could not be made changes nothing.
  */
 import type { HealthConfig } from '../config/schema.ts';
 import type { Cancel } from '../engine/engine.ts';
@@ -10,6 +11,7 @@ import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
 import { checkAddress, type CheckPlace } from './check-address.ts';
 import { CheckSchedule } from './check-schedule.ts';
+import { confirm } from './confirmation.ts';
 import type { Probe, ProbeResult } from './probe.ts';
 import { afterProbe, type Thresholds, type Verdict } from './rise-fall.ts';
 
@@ -17,7 +19,7 @@ export interface HealthSettings extends Thresholds, CheckPlace {
   readonly intervalMs: number;
   /** While the verdict is down. */
   readonly intervalDownMs: number;
-  /** While results contradict the verdict. */
+  /** While results contradict the verdict: from the beginning of one check to that of the next. */
   readonly intervalChangingMs: number;
   /** Percent by which each interval varies, either way. */
   readonly jitter: number;
@@ -27,13 +29,23 @@ export interface HealthSettings extends Thresholds, CheckPlace {
 
 export interface HealthCheckerDeps {
   readonly probe: Probe;
+  now(): number;
   random(): number;
-  readonly setTimer?: SetTimer;
+  readonly setTimer: SetTimer;
   /** Where a backend is now; undefined while it has no address: then it is looked at again an interval later. */
   addressOf(backend: string): Address | undefined;
   /** A result has come: told before the flip it may lead to. */
   onProbe?(backend: string, passed: boolean): void;
+  /** A check of a backend that counts as healthy has failed, and does not change that yet. */
+  onFailed?(backend: string, failure: CheckFailure): void;
   onFlip(backend: string, healthy: boolean, reason: string): void;
+}
+
+export interface CheckFailure {
+  readonly reason: string;
+  /** How many have failed in a row, and how many of them take the backend out. */
+  readonly inARow: number;
+  readonly fall: number;
 }
 
 interface State {
@@ -42,13 +54,16 @@ interface State {
   isOpen: boolean;
 }
 
+/** Without `intervalChanging`. */
+const HURRIED_MS = 500;
+
 /** The settings of a checker as the configuration has them. */
 export function healthSettings(health: HealthConfig): HealthSettings {
   const { interval, intervalDown, intervalChanging, jitter, rise, fall, initial, address, port } = health;
   return {
     intervalMs: interval,
     intervalDownMs: intervalDown ?? interval,
-    intervalChangingMs: intervalChanging ?? interval,
+    intervalChangingMs: intervalChanging ?? Math.min(HURRIED_MS, interval),
     ...{ jitter, rise, fall, initial, address, port },
   };
 }
@@ -106,11 +121,23 @@ export class HealthChecker {
       over(this.#settings.intervalMs);
       return () => undefined;
     }
-    return this.#deps.probe({ address, backend }, result => {
-      if (this.#states.get(backend) !== state) return;
-      this.#judge(backend, state, result);
-      over(this.#waitAfter(state));
+    const { setTimer, probe } = this.#deps;
+    const begunMs = this.#deps.now();
+    return confirm(this.#needed(state), this.#settings.intervalChangingMs, {
+      setTimer,
+      probe: done => probe({ address, backend }, done),
+      onResult: result => {
+        this.#judge(backend, state, result);
+        return state.verdict.against === 0;
+      },
+      onOver: () => over(this.#waitAfter(state, this.#deps.now() - begunMs)),
     });
+  }
+
+  /** Checks that may be made at once: all that it takes to change the verdict, once one has contradicted it. */
+  #needed({ verdict: { healthy, against } }: State): number {
+    const { rise, fall } = this.#settings;
+    return against === 0 ? 1 : (healthy ? fall : rise) - against;
   }
 
   #judge(backend: string, state: State, result: ProbeResult): void {
@@ -121,17 +148,23 @@ export class HealthChecker {
     state.isOpen = false;
     state.verdict = afterProbe(before, passed, thresholds);
     this.#deps.onProbe?.(backend, passed);
-    // Whoever was just told may have removed the backend.
-    if (state.verdict.healthy === before.healthy || this.#states.get(backend) !== state) return;
-    const reason = passed
-      ? `${times(thresholds.rise)} passed`
-      : `${times(thresholds.fall)} failed in a row, the last with: ${result.reason}`;
-    this.#deps.onFlip(backend, passed, reason);
+    // That report may have had the backend removed.
+    if (this.#states.get(backend) !== state) return;
+    const { healthy, against } = state.verdict;
+    if (healthy !== before.healthy) {
+      const reason = passed
+        ? `${times(thresholds.rise)} passed`
+        : `${times(thresholds.fall)} failed in a row, the last with: ${result.reason}`;
+      this.#deps.onFlip(backend, passed, reason);
+    } else if (healthy && !passed) {
+      this.#deps.onFailed?.(backend, { reason: result.reason, inARow: against, fall: thresholds.fall });
+    }
   }
 
-  #waitAfter({ verdict }: State): number {
+  /** @param tookMs since it began, or the first of several */
+  #waitAfter({ verdict }: State, tookMs: number): number {
     const { intervalMs, intervalDownMs, intervalChangingMs } = this.#settings;
-    if (verdict.against > 0) return intervalChangingMs;
+    if (verdict.against > 0) return Math.max(intervalChangingMs - tookMs, 0);
     return verdict.healthy ? intervalMs : intervalDownMs;
   }
 }

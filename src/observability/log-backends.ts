@@ -14,6 +14,14 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom): void
   source.on('backend:down', event =>
     log.write('warn', 'backendDown', `${nameOf(event)} is down: ${event.reason}`, event),
   );
+  source.on('backend:checkFailed', event =>
+    log.write(
+      'debug',
+      'checkFailed',
+      `a health check of ${nameOf(event)} has failed (${event.inARow} of ${event.fall} in a row): ${event.reason}`,
+      event,
+    ),
+  );
   source.on('backend:ejected', event =>
     log.write(
       'warn',

@@ -8,8 +8,9 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AgentChecker, agentSettings } from '../health/agent-checker.ts';
 import { createProbe } from '../health/create-probe.ts';
-import { HealthChecker, healthSettings } from '../health/health-checker.ts';
+import { HealthChecker, healthSettings, type CheckFailure } from '../health/health-checker.ts';
 import type { Address } from '../support/address.ts';
+import type { SetTimer } from '../support/timer.ts';
 import type { AgentAnswer } from './backend-record.ts';
 
 export interface Checks {
@@ -25,11 +26,14 @@ export interface ChecksDeps {
   readonly engine: Engine;
   /** Relative paths in the configuration start here. */
   readonly baseDir: string;
+  now(): number;
   random(): number;
+  readonly setTimer: SetTimer;
   /** Where a backend is now; undefined while it has no address. */
   addressOf(backend: string): Address | undefined;
   onFlip(backend: string, healthy: boolean, reason: string): void;
   onProbe(backend: string, passed: boolean): void;
+  onCheckFailed(backend: string, failure: CheckFailure): void;
   onAnswer(backend: string, answer: AgentAnswer): void;
 }
 
@@ -40,10 +44,13 @@ export function createHealthChecks({ name, health }: UpstreamConfig, deps: Check
   const probe = createProbe(health, { engine, baseDir, at: ['upstreams', name, 'health'] });
   return new HealthChecker(healthSettings(health), {
     probe,
+    now: () => deps.now(),
     random: () => deps.random(),
+    setTimer: deps.setTimer,
     addressOf: backend => deps.addressOf(backend),
     onFlip: (...flip) => deps.onFlip(...flip),
     onProbe: (...result) => deps.onProbe(...result),
+    onFailed: (...failure) => deps.onCheckFailed(...failure),
   });
 }
 

@@ -43,13 +43,17 @@ export class UpstreamControl {
     const checks: ChecksDeps = {
       engine: deps.engine,
       baseDir: deps.baseDir,
+      now: () => deps.now(),
       random: () => deps.random(),
+      setTimer: deps.setTimer,
       addressOf: backend => upstream.addressOf(backend),
       onFlip: (backend, healthy, reason) => {
         upstream.setHealthy(backend, healthy, reason);
         if (!healthy) this.#resolvers.get(backend)?.tryNext();
       },
       onProbe: (backend, passed) => upstream.noteProbe(backend, passed),
+      onCheckFailed: (backend, failure) =>
+        deps.events.emit('backend:checkFailed', { upstream: config.name, backend, ...failure }),
       onAnswer: (backend, answer) => this.#hearAgent(backend, answer),
     };
     this.#checks = createHealthChecks(config, checks);

@@ -29,9 +29,9 @@ const BAD: [name: string, keys: Keys, line: string][] = [
     '.timeout: expected a duration from 10ms to 2s, the shortest interval, got "3s"',
   ],
   [
-    'a timeout longer than the interval between verdicts',
-    { interval: '10s', intervalDown: '5s', intervalChanging: '500ms', timeout: '1s' },
-    '.timeout: expected a duration from 10ms to 500ms, the shortest interval, got "1s"',
+    'a timeout longer than the interval while down',
+    { interval: '10s', intervalDown: '5s', intervalChanging: '500ms', timeout: '6s' },
+    '.timeout: expected a duration from 10ms to 5s, the shortest interval, got "6s"',
   ],
   [
     'a name as the address of checks',

@@ -28,6 +28,7 @@ const SETTINGS: HealthSettings = {
 interface Running {
   readonly target: ProbeTarget;
   readonly done: (result: ProbeResult) => void;
+  readonly begunMs: number;
   cancelled: boolean;
 }
 
@@ -44,18 +45,21 @@ function create(
   const probes: Running[] = [];
   const flips: string[] = [];
   const told: string[] = [];
+  const doubts: string[] = [];
   const checker = new HealthChecker(
     { ...SETTINGS, ...options.settings },
     {
       setTimer: time.set,
+      now: () => time.now,
       probe: (target, done) => {
-        const probe = { target, done, cancelled: false };
+        const probe = { target, done, begunMs: time.now, cancelled: false };
         probes.push(probe);
         return () => void (probe.cancelled = true);
       },
       random: options.random ?? (() => 0.5),
       addressOf: options.addressOf ?? (() => ADDRESS),
       onProbe: (backend, passed) => told.push(`${backend} ${passed ? '+' : '-'}`),
+      onFailed: (backend, { inARow, fall }) => doubts.push(`${backend} ${inARow} of ${fall}`),
       onFlip: (backend, healthy, reason) => {
         flips.push(`${backend} ${healthy ? 'up' : 'down'}: ${reason}`);
         told.push(`${backend} ${healthy ? 'up' : 'down'}`);
@@ -70,7 +74,7 @@ function create(
     time.pass(wait);
     return Math.round(wait);
   };
-  return { checker, probes, flips, told, time, answer };
+  return { checker, probes, flips, told, doubts, time, answer };
 }
 
 void t.test('the first round starts at once and for all backends together', async t => {
@@ -139,6 +143,54 @@ void t.test('there is an interval for up, for down and for between', async t => 
   t.same([answer(PASSED), answer(NONE), answer(FAILED)], [500, 500, 5_000]);
   t.same([answer(PASSED), answer(PASSED)], [500, 3_000]);
 });
+
+void t.test('after a first failure the others are made without waiting for each other’s end', async t => {
+  const { checker, probes, time, flips, answer } = create({
+    settings: { intervalMs: 2_000, intervalChangingMs: 500, fall: 3 },
+  });
+  checker.add('a');
+  answer(PASSED);
+  const begun = (): number[] => probes.slice(1).map(({ begunMs }) => begunMs - 2_000);
+  // Each takes two seconds to fail.
+  time.pass(2_000);
+  probes[1]?.done(FAILED);
+  time.pass(500);
+  t.same(begun(), [0, 2_000, 2_500], 'the first one has taken longer than the gap');
+  time.pass(1_500);
+  probes[2]?.done(FAILED);
+  time.pass(500);
+  t.same(flips, []);
+  probes[3]?.done(FAILED);
+  t.equal(time.now, 2_000 + 4_500);
+  t.equal(flips.length, 1);
+  time.pass(1_999);
+  t.equal(probes.length, 4, 'then the usual interval begins');
+});
+
+void t.test('one that passes meanwhile ends the hurry, and those under way', async t => {
+  const { checker, probes, time, flips, answer } = create({ settings: { intervalChangingMs: 500, fall: 4 } });
+  checker.add('a');
+  answer(FAILED);
+  time.pass(500);
+  t.equal(probes.length, 3);
+  probes[1]?.done(PASSED);
+  t.ok(probes[2]?.cancelled);
+  time.pass(1_999);
+  t.same([probes.length, flips], [3, []]);
+  time.pass(1);
+  t.equal(probes.length, 4);
+});
+
+void t.test(
+  'a failure that changes nothing yet is told with its number, and only while a backend is up',
+  async t => {
+    const { checker, doubts, answer } = create({ settings: { rise: 3, fall: 3 } });
+    checker.add('a');
+    for (const result of [FAILED, FAILED, PASSED, FAILED, FAILED, FAILED, FAILED, PASSED, FAILED])
+      answer(result);
+    t.same(doubts, ['a 1 of 3', 'a 2 of 3', 'a 1 of 3', 'a 2 of 3']);
+  },
+);
 
 void t.test('initial: up needs `fall` failures, down needs `rise` passes', async t => {
   const down = create({ settings: { initial: 'down' } });
@@ -242,7 +294,7 @@ void t.test('a check may have a port or an address of its own', async t => {
   t.same(fixed.probes[0]?.target, { address: unix, backend: 'a:80' }, 'also while a name is not resolved');
 });
 
-void t.test('the settings come from the configuration; absent intervals are the usual one', async t => {
+void t.test('the settings come from the configuration; while changing checks hurry', async t => {
   const settingsOf = (health: object) => {
     const parsed = parseConfig(withUpstream({ health }));
     return parsed.ok ? healthSettings(parsed.config.upstreams[0]!.health) : undefined;
@@ -250,7 +302,7 @@ void t.test('the settings come from the configuration; absent intervals are the 
   t.match(settingsOf({ interval: '3s' }), {
     intervalMs: 3_000,
     intervalDownMs: 3_000,
-    intervalChangingMs: 3_000,
+    intervalChangingMs: 500,
     jitter: 5,
     rise: 2,
     fall: 3,
