@@ -102,7 +102,7 @@ export class DataPlane {
   #abortedAs: Termination | undefined;
   /** Which listener is unheld first when the instance has room again; they take turns. */
   #firstUnheld = 0;
-  #localResourcesTimer: NodeJS.Timeout | undefined;
+  #cancelRest: (() => void) | undefined;
   #whenEmpty: (() => void)[] = [];
 
   constructor(settings: DataPlaneSettings, deps: DataPlaneDeps, handlers: DataPlaneHandlers) {
@@ -149,7 +149,7 @@ export class DataPlane {
 
   /** Takes the clients that had connected already, then no more. Idempotent. */
   async stopListening(): Promise<void> {
-    clearTimeout(this.#localResourcesTimer);
+    this.#cancelRest?.();
     await Promise.all(this.#fronts.map(({ listener }) => listener.stop()));
   }
 
@@ -289,11 +289,8 @@ export class DataPlane {
   /** Descriptors or memory ran out: let sessions end before taking more. */
   #rest(): void {
     this.#holdAll('localResources');
-    clearTimeout(this.#localResourcesTimer);
-    this.#localResourcesTimer = setTimeout(
-      () => this.#unholdAll('localResources'),
-      LOCAL_RESOURCES_PAUSE_MS,
-    ).unref();
+    this.#cancelRest?.();
+    this.#cancelRest = this.#deps.setTimer(() => this.#unholdAll('localResources'), LOCAL_RESOURCES_PAUSE_MS);
   }
 
   #holdAll(reason: HoldReason): void {

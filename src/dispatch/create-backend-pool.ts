@@ -4,6 +4,7 @@
  * Place: the one file that knows both `pool/`'s options and the data plane's settings.
  */
 import { createDirectPool, createWarmPool } from '../../pool/index.ts';
+import type { SetTimer } from '../support/timer.ts';
 import type { BackendPool, ConnectBackend } from './backend-runtime.ts';
 
 export interface PoolSettings {
@@ -29,7 +30,7 @@ const ACQUIRE_GRACE_MS = 1_000;
 export function createBackendPool(
   settings: BackendPoolSettings,
   connect: ConnectBackend,
-  deps: { now(): number; random(): number },
+  deps: { now(): number; random(): number; readonly setTimer: SetTimer },
 ): BackendPool {
   if (settings.warm === 0 && !settings.reuse) return createDirectPool({ connect });
   return createWarmPool(
@@ -45,6 +46,7 @@ export function createBackendPool(
       connect,
       now: () => deps.now(),
       random: () => deps.random(),
+      setTimer: deps.setTimer,
       failures: {
         timeout: { reason: 'timeout', code: 'ETIMEDOUT' },
         // Out of reach as long as leases keep a backend's sessions within its limit.

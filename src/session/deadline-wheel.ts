@@ -10,6 +10,7 @@
  * what a scavenge looked at).
  * Source: Varghese & Lauck 1987, "Hashed and Hierarchical Timing Wheels", scheme 6.
  */
+import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
 
 export interface Timed {
   /** The slot the wheel keeps the entry in, -1 for none, and its place there; written by the wheel only. */
@@ -28,9 +29,11 @@ export class DeadlineWheel {
   readonly #slots: readonly Timed[][];
   #tick: number;
   #size = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #setTimer: SetTimer;
+  #cancelTick: (() => void) | undefined;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, setTimer: SetTimer = setUnrefTimer) {
+    this.#setTimer = setTimer;
     this.#now = now;
     this.#nowMs = now();
     this.#tick = Math.floor(this.#nowMs / TICK_MS);
@@ -42,7 +45,7 @@ export class DeadlineWheel {
    * the wheel is empty nothing ticks, so then the real clock is asked.
    */
   get nowMs(): number {
-    return this.#timer === undefined ? this.#now() : this.#nowMs;
+    return this.#cancelTick === undefined ? this.#now() : this.#nowMs;
   }
 
   get size(): number {
@@ -100,11 +103,19 @@ export class DeadlineWheel {
   #start(): void {
     this.#nowMs = this.#now();
     this.#tick = Math.floor(this.#nowMs / TICK_MS);
-    this.#timer = setInterval(() => this.advance(), TICK_MS).unref();
+    this.#plan();
+  }
+
+  #plan(): void {
+    this.#cancelTick = this.#setTimer(() => {
+      // First of all: what is checked may be the last entry to leave.
+      this.#plan();
+      this.advance();
+    }, TICK_MS);
   }
 
   #stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#cancelTick?.();
+    this.#cancelTick = undefined;
   }
 }

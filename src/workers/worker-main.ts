@@ -18,6 +18,7 @@ import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
+import { DueTimers } from '../support/due-timers.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import {
   ownerTag,
@@ -41,7 +42,10 @@ let isPlaceFreedTold = false;
 let isPlaceFreedAgain = false;
 const stats = new WorkerStats(start.stats);
 const libc = ownLibc();
-const wheel = new DeadlineWheel(() => performance.now());
+// The epoll engine must know of every timer, because Node runs none while it waits for sockets.
+const timers = start.engine === 'epoll' ? new DueTimers(() => performance.now(), setUnrefTimer) : undefined;
+const setTimer = timers?.set ?? setUnrefTimer;
+const wheel = new DeadlineWheel(() => performance.now(), setTimer);
 const shared = SharedState.forWorker(start.memory, start.index);
 const data = new DataPlane(
   await ownSettings(),
@@ -51,7 +55,7 @@ const data = new DataPlane(
     shared,
     ledger: stats,
     idPrefix: `${start.index + 1}-`,
-    setTimer: setUnrefTimer,
+    setTimer,
     now: () => performance.now(),
     wallClock: () => Date.now(),
     random: () => Math.random(),
@@ -190,6 +194,7 @@ function createEngine(): Engine {
     clock: wheel,
     now: () => performance.now(),
     ...waiting,
+    ...(timers && { timers }),
     ...(wakeFd === undefined ? {} : { wakeFd }),
     ...(owners === undefined ? {} : { ownerTable: { owners: new Uint8Array(owners), tag: ownerTag(index) } }),
   });

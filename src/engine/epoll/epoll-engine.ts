@@ -6,6 +6,7 @@
  * Invariants: nothing here logs or throws on the data path; no state is shared between two engines.
  */
 import { Lb4Error } from '../../errors.ts';
+import { DueTimers } from '../../support/due-timers.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 import type { Connection, Engine } from '../engine.ts';
 import { Deadlines } from '../deadlines.ts';
@@ -40,6 +41,8 @@ export interface EpollEngineDeps {
   readonly ownerTable?: OwnerTable;
   /** How many connections `finish` may keep open at once; default 1024. Beyond that they are reset. */
   readonly waitingLimit?: number;
+  /** All timers of the thread that must not be late by a wait. Default: the engine's own alone, made by `setTimer`. */
+  readonly timers?: DueTimers;
   /** Default: global timers that do not keep the process alive. */
   readonly setTimer?: SetTimer;
 }
@@ -56,11 +59,14 @@ export interface EpollEngine extends Engine {
 
 /** Creates the engine. Throws when descriptors have run out. */
 export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
-  const { libc, clock, now, ceilingMs = CEILING_MS, lingerMs = LINGER_MS, setTimer = setUnrefTimer } = deps;
+  const { libc, clock, now, ceilingMs = CEILING_MS, lingerMs = LINGER_MS } = deps;
+  const timers = deps.timers ?? new DueTimers(now, deps.setTimer ?? setUnrefTimer);
+  const setTimer = timers.set;
   const reactor = new Reactor(libc, {
     now,
     ceilingMs,
     lingerMs,
+    nextTimerMs: () => timers.nextDueMs,
     ...(deps.wakeFd === undefined ? {} : { wakeFd: deps.wakeFd }),
   });
   const descriptors = new Descriptors(libc, reactor, deps.ownerTable);

@@ -2,7 +2,8 @@
  * The readiness loop: waits for the kernel's events and hands them to whoever registered the descriptor.
  *
  * Place: one per engine; everything else of this engine runs inside its turns, or between them.
- * How: edge-triggered epoll. A wait blocks for `ceilingMs` at most, then the next turn is asked of Node with
+ * How: edge-triggered epoll. A wait blocks until the next timer is due, and for `ceilingMs` at most because of timers
+ * that nobody has told of; then the next turn is asked of Node with
  * setImmediate, so that promises, timers and messages run in between. That detour costs as much as a request, so
  * while events come without a pause, rounds follow each other for some milliseconds without it. What must not
  * happen inside its caller is deferred to the end of the round.
@@ -32,6 +33,8 @@ export interface ReactorOptions {
   now(): number;
   /** The longest that one wait blocks the thread, in milliseconds. */
   readonly ceilingMs: number;
+  /** When the thread's next timer is due, by the same clock; Infinity for never. */
+  nextTimerMs?(): number;
   /** How long a turn that had events waits for more of them before Node's loop runs, in milliseconds. */
   readonly lingerMs: number;
   /** An eventfd that ends the wait. */
@@ -48,6 +51,7 @@ export class Reactor {
   readonly #now: () => number;
   readonly #ceilingMs: number;
   readonly #lingerMs: number;
+  readonly #nextTimerMs: () => number;
   readonly #words: number;
   readonly #dataWord: number;
   readonly #events: Int32Array;
@@ -70,6 +74,7 @@ export class Reactor {
     this.#now = () => options.now();
     this.#ceilingMs = options.ceilingMs;
     this.#lingerMs = options.lingerMs;
+    this.#nextTimerMs = () => options.nextTimerMs?.() ?? Infinity;
     this.#words = libc.epollLayout.words;
     this.#dataWord = libc.epollLayout.dataWord;
     this.#events = new Int32Array(EVENTS_PER_WAIT * this.#words);
@@ -140,16 +145,23 @@ export class Reactor {
   #runTurn(): void {
     this.#immediate = undefined;
     this.#inTurn = true;
-    let timeoutMs = this.#hasWork() || this.#registered === 0 ? 0 : this.#ceilingMs;
+    let timeoutMs = this.#hasWork() || this.#registered === 0 ? 0 : this.#longestWaitMs();
     let untilMs: number | undefined;
     while (this.#round(timeoutMs) && !this.#closed) {
       const nowMs = this.#now();
       untilMs ??= nowMs + TURN_MS;
-      if (nowMs >= untilMs) break;
+      if (nowMs >= untilMs || nowMs >= this.#nextTimerMs()) break;
       timeoutMs = this.#hasWork() ? 0 : this.#lingerMs;
     }
     this.#inTurn = false;
     if (this.#registered > 0 || this.#hasWork()) this.#ensureTurn();
+  }
+
+  #longestWaitMs(): number {
+    const dueMs = this.#nextTimerMs();
+    if (dueMs === Infinity) return this.#ceilingMs;
+    // Rounded up: Node would run nothing earlier.
+    return Math.min(Math.max(Math.ceil(dueMs - this.#now()), 0), this.#ceilingMs);
   }
 
   /** Waits, delivers, and finishes what was put off; false when there was nothing to do. */

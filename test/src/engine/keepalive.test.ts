@@ -30,7 +30,8 @@ else t.pass(`skipped: ${loaded.reason}`, { skip: true });
 function tests(libc: Libc): void {
   /** An engine whose clock and timers are the test's; `calls` counts what it has set on sockets. */
   const engines = {
-    epoll: (deps: World) => newEpollEngine({ ...deps, libc: counting(libc, deps.calls) }),
+    epoll: ({ clock, setTimer, calls }: World) =>
+      newEpollEngine({ clock, setTimer, libc: counting(libc, calls) }),
     node: (deps: World) => createNodeEngine({ ...deps, libc: counting(libc, deps.calls) }),
   };
 

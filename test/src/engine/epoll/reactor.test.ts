@@ -231,6 +231,55 @@ void t.test('a wait blocks only when nothing is left to do', async t => {
   t.equal(kernel.timeouts.at(-1), 50);
 });
 
+void t.test('a wait ends when the next timer is due', async t => {
+  const kernel = new FakeKernel(layout);
+  const world = { nowMs: 0, dueMs: 10.2 };
+  const reactor = new Reactor(kernel.libc(), {
+    now: () => world.nowMs,
+    nextTimerMs: () => world.dueMs,
+    lingerMs: 1,
+    ceilingMs: 50,
+  });
+  t.teardown(() => reactor.close());
+  reactor.add(
+    3,
+    watched(() => undefined),
+    abi.EPOLLIN,
+  );
+  const waits = async (): Promise<number | undefined> => {
+    kernel.timeouts.length = 0;
+    await turn();
+    return kernel.timeouts[0];
+  };
+  t.equal(await waits(), 11, 'not before');
+  world.nowMs = 10.3;
+  t.equal(await waits(), 0, 'one that is late is not kept waiting');
+  world.dueMs = 1_000;
+  t.equal(await waits(), 50, 'no longer than the ceiling');
+  world.dueMs = Infinity;
+  t.equal(await waits(), 50);
+});
+
+void t.test('events without a pause do not hold up a timer that is due', async t => {
+  const kernel = new FakeKernel(layout);
+  const world = { nowMs: 0, dueMs: 2 };
+  const reactor = new Reactor(kernel.libc(), {
+    now: () => world.nowMs,
+    nextTimerMs: () => world.dueMs,
+    lingerMs: 1,
+    ceilingMs: 50,
+  });
+  t.teardown(() => reactor.close());
+  reactor.add(
+    3,
+    watched(() => (world.nowMs += 1)),
+    abi.EPOLLIN,
+  );
+  for (let i = 0; i < 10; i++) kernel.batches.push([[3, abi.EPOLLIN]]);
+  await new Promise(resolve => setImmediate(resolve));
+  t.equal(world.nowMs, 2, 'Node has its turn then');
+});
+
 void t.test('after events it waits for a moment for more, then Node has its turn', async t => {
   const kernel = new FakeKernel(layout);
   const reactor = new Reactor(kernel.libc(), { now: () => 0, lingerMs: 1, ceilingMs: 50 });
