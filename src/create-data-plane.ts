@@ -16,7 +16,7 @@ import { descriptorBudget } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { SharedState } from './shared-memory/shared-state.ts';
 import { processLimit } from './support/process-limits.ts';
-import { setUnrefTimer } from './support/timer.ts';
+import { setKeepingTimer, setUnrefTimer } from './support/timer.ts';
 import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {
@@ -80,6 +80,7 @@ export async function createDataPlane(
       waitingLimit: budget?.waiting,
       descriptors: processLimit('descriptors') ?? ALL_DESCRIPTORS,
     };
+    // While every worker waits to be started again, nothing else keeps the process alive.
     const deps = { libc: libc.libc, shared, now: () => clocks.now(), setTimer: setKeepingTimer };
     return { ...making, data: new WorkerFleet(fleet, deps, handlers) };
   }
@@ -106,10 +107,4 @@ function descriptorsAside({ upstreams, listeners }: Config, workers: number): nu
     const spares = workers === 0 ? pool.warm : Math.ceil(pool.warm / workers) * workers;
     return sum + backends.length * (1 + spares);
   }, workers * perWorker);
-}
-
-/** Keeps the process alive: while every worker waits to be started again, nothing else does. */
-function setKeepingTimer(callback: () => void, delayMs: number): () => void {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
 }

@@ -49,6 +49,8 @@ export interface DataPlaneHost {
   closePools(): void;
   /** Resets every session, and from now on those of clients that are still handed over. */
   abortSessions(termination: Termination): void;
+  /** The process ends: resets every session within this call, as far as it can. */
+  abandonSessions(): void;
   /** Resolves once no session runs. */
   whenEmpty(): Promise<void>;
   /** Ends the threads, if there are any; nothing may be asked of it afterwards. Idempotent. */
@@ -103,6 +105,10 @@ export class LocalDataPlane implements DataPlaneHost {
 
   abortSessions(termination: Termination): void {
     this.#data.abortSessions(termination);
+  }
+
+  abandonSessions(): void {
+    this.#data.abandonSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
   }
 
   whenEmpty(): Promise<void> {

@@ -181,7 +181,13 @@ export class DataPlane {
   /** For a thread that dies: resets every session and accounts for it within this call. */
   abandonSessions(termination: Termination): void {
     this.#abortedAs = termination;
-    for (const session of [...this.#sessions]) session.abandon(termination);
+    for (const session of [...this.#sessions]) {
+      try {
+        session.abandon(termination);
+      } catch {
+        // It dies of a defect, and that may be just here; the others are reset all the same.
+      }
+    }
   }
 
   /** Resolves once no session runs and no client waits that was accepted before. */

@@ -13,16 +13,17 @@ import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
 import type { MirrorMaking } from './create-mirror.ts';
+import { handlersFor } from './data-plane-handlers.ts';
 import type { ListenerView, WorkerView } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { bindByAddress } from './listener/bind-by-address.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
 import type { Mirror, MirrorView } from './mirror/mirror.ts';
 import { Names, type Lookup } from './names/names.ts';
+import { atExit } from './support/at-exit.ts';
 import { setUnrefTimer } from './support/timer.ts';
 import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
 import type { BackendStatus, UpstreamStatus } from './upstream/upstream-status.ts';
-import type { FleetHandlers } from './workers/worker-fleet.ts';
 import type { PoolFigures } from './workers/worker-stats.ts';
 
 export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
@@ -89,6 +90,8 @@ export class LoadBalancer {
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
   #planes: Planes | undefined;
+  /** Takes back what is to happen at the exit of the process. */
+  #leaveExit: () => void = () => undefined;
 
   /** @internal For the command line, which has parsed its configuration already. */
   constructor(config: Config, options: LoadBalancerOptions = {}) {
@@ -168,6 +171,7 @@ export class LoadBalancer {
     data.closePools();
     await data.whenEmpty();
     await Promise.all([data.close(), mirror?.stop()]);
+    this.#leaveExit();
   }
 
   /**
@@ -245,6 +249,8 @@ export class LoadBalancer {
     this.#planes = planes;
     await planes.control.prepare();
     this.#expectNotStopped();
+    // Whatever ends the process: a clean end in the middle of an answer would be a lie.
+    this.#leaveExit = atExit(() => planes.data.abandonSessions());
     await planes.data.listen();
     this.#expectNotStopped();
     planes.control.start();
@@ -308,38 +314,4 @@ async function mirrorFor(config: Config, making: MirrorMaking): Promise<Mirror |
   if (config.redis === undefined) return undefined;
   const { createMirror } = await import('./create-mirror.ts');
   return createMirror(config, making);
-}
-
-/** What the data plane tells: events, and news for control. */
-function handlersFor(events: Events, control: () => ControlPlane | undefined): FleetHandlers {
-  return {
-    onListening: (listener, address) => events.emit('listener:listening', { listener, address }),
-    onListenerPaused: (listener, reason) => events.emit('listener:paused', { listener, reason }),
-    onListenerResumed: listener => events.emit('listener:resumed', { listener }),
-    onTurnedAway: listener => events.emit('listener:turnedAway', { listener }),
-    onConnectFailed: (upstream, backend, failure) => {
-      control()?.onConnectFailed(upstream, backend, failure);
-      const { reason, code } = failure;
-      events.emit('backend:connectFailed', { upstream, backend, reason, code });
-    },
-    onSessionClosed: record => events.emit('session:closed', record),
-    onBackendFailing: (upstream, backend, kind) => control()?.onBackendFailing(upstream, backend, kind),
-    onTrialEnded: (upstream, backend, failure) => control()?.onTrialEnded(upstream, backend, failure),
-    onQueueing: (upstream, isQueueing) => control()?.onQueueing(upstream, isQueueing),
-    onStrategyFailed: (upstream, error) =>
-      events.emit('strategy:failed', {
-        upstream,
-        reason: error instanceof Error ? error.message : String(error),
-      }),
-    onWorkerExited: (worker, reason, sessions, restartInMs) =>
-      events.emit('worker:exited', {
-        worker,
-        reason,
-        sessions,
-        ...(restartInMs === undefined ? {} : { restartInMs }),
-      }),
-    onWorkerRestarted: worker => events.emit('worker:restarted', { worker }),
-    onWorkerStalled: (worker, forMs) => events.emit('worker:stalled', { worker, forMs }),
-    onWorkerResumed: worker => events.emit('worker:resumed', { worker }),
-  };
 }

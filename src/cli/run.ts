@@ -19,10 +19,13 @@ import { LoadBalancer } from '../load-balancer.ts';
 import { logSessions } from '../observability/access-log.ts';
 import { logEvents } from '../observability/log-events.ts';
 import { logSnapshot } from '../observability/log-snapshot.ts';
-import { createLog, type Log } from '../observability/log.ts';
+import type { Log } from '../observability/log.ts';
+import { outliveClosedTerminals } from './closed-terminals.ts';
+import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
+import { openLogs, type RunLogs } from './run-logs.ts';
 import type { Signals } from './signals.ts';
 import { version } from './version.ts';
 
@@ -58,17 +61,30 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
     process.stderr.write(`${lines.replace(/^/gm, 'lb4: ')}\n`);
     return exitCodeOf(loaded);
   }
+  outliveClosedTerminals();
+  const logs = openLogs(loaded.config.log);
+  const code = await balance({ options, loaded, unknown, signals, logs });
+  await logs.end(code);
+  return code;
+}
+
+interface Run {
+  readonly options: RunOptions;
+  readonly loaded: ConfigLoadResult & { readonly ok: true };
+  readonly unknown: readonly UnknownVariable[];
+  readonly signals: Signals;
+  readonly logs: RunLogs;
+}
+
+async function balance({ options, loaded, unknown, signals, logs }: Run): Promise<ExitCode> {
   const { config } = loaded;
-  const format = config.log.format ?? (process.stderr.isTTY ? 'text' : 'json');
-  const log = createLog({ level: config.log.level, format, stream: process.stderr });
+  const { log, askedFor, accessLog } = logs;
   const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
   const balancer = new LoadBalancer(config, { baseDir: resolve(baseDir) });
-  const stopCrashing = crashOnlyWithALine(log);
+  const stopCrashing = crashInOrder({ log, balancer, endLogs: code => logs.end(code) });
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   logEvents(balancer, log, () => performance.now());
-  // What is asked for by itself is written whatever the log's level is.
-  const askedFor = createLog({ level: 'info', format, stream: process.stderr });
-  if (config.log.access) logSessions(balancer, askedFor);
+  if (accessLog !== undefined) logSessions(balancer, accessLog);
   let pidFile: PidFile | undefined;
   const ended = untilSignalled(balancer, { log, askedFor }, signals);
   try {
@@ -91,7 +107,6 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
     stopCrashing();
     signals.over();
     pidFile?.remove();
-    await Promise.all([log.end(), askedFor.end()]);
   }
 }
 
@@ -162,16 +177,6 @@ function logStarted(balancer: LoadBalancer, log: Log): void {
   const threads = `${fields.workers} worker${fields.workers === 1 ? '' : 's'}`;
   const message = `lb4 ${fields.version} has started: engine ${engine}, ${threads}, pid ${fields.pid}${most}`;
   log.write('info', 'started', message, fields);
-}
-
-/** A defect ends the process with a log line and exit code 1; the supervisor starts it again. */
-function crashOnlyWithALine(log: Log): () => void {
-  const crash = (error: unknown): void => {
-    log.write('error', 'crashed', error instanceof Error ? (error.stack ?? error.message) : String(error));
-    process.exit(EXIT.failure);
-  };
-  process.on('uncaughtException', crash).on('unhandledRejection', crash);
-  return () => process.off('uncaughtException', crash).off('unhandledRejection', crash);
 }
 
 /** What is wrong with files that the configuration names: one line each, with its place. */

@@ -1,11 +1,15 @@
 /**
- * The log: one line per entry on stderr, as text for people or JSON for machines, through winston.
+ * The log: one line per entry, as text for people or JSON for machines, through winston.
  *
- * Place: made by the command line only; the library emits events and forces no logger on anybody.
+ * Place: made by the command line only; the library emits events and forces no logger on anybody. `LineBuffer` takes
+ * the lines, so that writing them neither waits nor fails.
  * Shape of a JSON line: `time` (ISO 8601, UTC), `level`, `event` (stable, for machines), `message` (for people,
- * may change), then the entry's own fields.
+ * may change), then the entry's own fields. Invariant: an entry is one line, whatever text is in it.
  */
+import { Writable } from 'node:stream';
 import winston from 'winston';
+import { printable, printableJson } from '../support/printable.ts';
+import type { LineBuffer, Loss } from './line-buffer.ts';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFormat = 'text' | 'json';
@@ -13,53 +17,90 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 
 export interface Log {
   readonly format: LogFormat;
+  /** Whether entries of this level are written. */
+  isEnabled(level: LogLevel): boolean;
   /** `message` is for people; a JSON line without one (undefined) has its fields only. */
   write(level: LogLevel, event: string, message: string | undefined, fields?: LogFields): void;
-  /** Resolves when everything written has been handed to the stream. */
-  end(): Promise<void>;
 }
 
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  readonly stream: NodeJS.WritableStream;
+  readonly lines: Pick<LineBuffer, 'write' | 'isLosing' | 'lose'>;
+  /** Its lines are lost before those of other logs; default false. */
+  readonly isSpared?: boolean;
 }
 
-export function createLog({ level, format, stream }: LogOptions): Log {
+export function createLog({ level, format, lines, isSpared = false }: LogOptions): Log {
   const logger = winston.createLogger({
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
-    format: format === 'json' ? jsonLine : textLine,
-    transports: [new winston.transports.Stream({ stream })],
+    format: winston.format.printf(FORMATS[format]),
+    transports: [new LineTransport(line => lines.write(`${line}\n`, isSpared))],
   });
   return {
     format,
+    isEnabled: entryLevel => logger.isLevelEnabled(entryLevel),
     write(entryLevel, event, message, fields) {
       // winston formats an entry before it looks at the level (winstonjs/winston#1669).
       if (!logger.isLevelEnabled(entryLevel)) return;
-      logger.log({ ...fields, level: entryLevel, message: message ?? '', event });
+      if (lines.isLosing(isSpared)) lines.lose(isSpared);
+      else logger.log({ ...fields, level: entryLevel, message: message ?? '', event });
     },
-    end: () =>
-      new Promise(resolve => {
-        logger.once('finish', resolve);
-        logger.end();
-      }),
   };
 }
 
-const jsonLine = winston.format.printf(({ level, message, event, ...fields }) =>
-  JSON.stringify({
-    time: timestamp(),
-    level,
-    event,
-    message: message === '' ? undefined : message,
-    ...fields,
-  }),
-);
+const WHY_LOST: Readonly<Record<string, string>> = {
+  EAGAIN: 'whatever reads them did not keep up',
+  EBUSY: 'lb4 had more to do than it could',
+};
 
-const textLine = winston.format.printf(
-  ({ level, message }) => `${timestamp()} ${level.padEnd(5)} ${String(message)}`,
-);
+/** The line that stands where lines are missing. */
+export function lossLine(format: LogFormat, { lines, forMs, code }: Loss): string {
+  const why = WHY_LOST[code] ?? code;
+  const many = lines === 1 ? '1 log line was' : `${lines} log lines were`;
+  const message = `${many} lost in ${Math.round(forMs / 100) / 10} s: ${why}`;
+  const entry = { level: 'warn', message, event: 'linesLost', lines, forMs: Math.round(forMs), code };
+  return `${FORMATS[format](entry)}\n`;
+}
+
+/** The property in which winston keeps what a format has made of an entry. */
+const MESSAGE = Symbol.for('message');
+
+/** Hands lines over at once; winston's own transport over a stream keeps each until the end of the turn. */
+class LineTransport extends winston.transports.Stream {
+  readonly #write: (line: string) => void;
+
+  constructor(write: (line: string) => void) {
+    super({ stream: new Writable() });
+    this.#write = write;
+  }
+
+  override log(info: Readonly<Record<symbol, unknown>>, next: () => void): void {
+    this.#write(String(info[MESSAGE]));
+    next();
+  }
+}
+
+interface Entry {
+  readonly level: string;
+  readonly message: unknown;
+  readonly [field: string]: unknown;
+}
+
+const FORMATS: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
+  json: ({ level, message, event, ...fields }) =>
+    printableJson(
+      JSON.stringify({
+        time: timestamp(),
+        level,
+        event,
+        message: message === '' ? undefined : message,
+        ...fields,
+      }),
+    ),
+  text: ({ level, message }) => `${timestamp()} ${level.padEnd(5)} ${printable(String(message))}`,
+};
 
 function timestamp(): string {
   return new Date().toISOString();

@@ -1,5 +1,5 @@
 /**
- * Starting a timer: injectable, and never what keeps the process alive.
+ * Starting a timer: injectable, and only where it says so what keeps the process alive.
  *
  * Place: engines, health checks and the resolver; tests pass their own `SetTimer`.
  */
@@ -11,5 +11,11 @@ export type SetTimer = (callback: () => void, delayMs: number) => () => void;
 export const setUnrefTimer: SetTimer = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);
   timer.unref();
+  return () => clearTimeout(timer);
+};
+
+/** Keeps the process alive while it runs: for what has to happen although nothing else is left. */
+export const setKeepingTimer: SetTimer = (callback, delayMs) => {
+  const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };

@@ -20,6 +20,7 @@ import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { AnyWorker } from './any-worker.ts';
 import { BoundListeners } from './bound-listeners.ts';
+import { resetOwned, resetSessionsAt } from './reset-at-exit.ts';
 import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
 import { WorkerStats, type PoolFigures } from './worker-stats.ts';
 import { spawnWorker, WorkerThread, WORKER_TIMES, type WorkerTimes } from './worker-thread.ts';
@@ -135,6 +136,12 @@ export class WorkerFleet implements DataPlaneHost {
   abortSessions(termination: Termination): void {
     this.#postAll({ kind: 'abortSessions', termination });
     for (const { thread } of this.#members) thread.endIfStalled();
+  }
+
+  abandonSessions(): void {
+    const { libc } = this.#deps;
+    if (this.#settings.engine === 'epoll') resetOwned(libc, new Uint8Array(this.#owners));
+    else resetSessionsAt(libc, this.#bound.boundTo, this.#snapshots.values());
   }
 
   async whenEmpty(): Promise<void> {

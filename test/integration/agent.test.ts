@@ -1,5 +1,4 @@
 /** An agent that speaks HAProxy's words, and what they do to the sessions of its backend: each told and logged once. */
-import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import { EVENT_NAMES } from '../../src/events.ts';
 import { createLoadBalancer } from '../../src/index.ts';
@@ -9,6 +8,7 @@ import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { addressOf } from '../harness/listening-address.ts';
+import { keepLines } from '../harness/log-lines.ts';
 import { pause, until } from '../harness/until.ts';
 
 const INTERVAL_MS = 20;
@@ -39,15 +39,8 @@ async function start(t: Test) {
       },
     ],
   });
-  const stream = new PassThrough();
-  logEvents(balancer, createLog({ level: 'info', format: 'json', stream }), () => 0);
-  const lines: Record<string, unknown>[] = [];
-  stream.on('data', (chunk: Buffer) => {
-    // A transport writes whole lines.
-    for (const line of chunk.toString().trimEnd().split('\n')) {
-      lines.push(JSON.parse(line) as Record<string, unknown>);
-    }
-  });
+  const { lines: kept, written: lines } = keepLines();
+  logEvents(balancer, createLog({ level: 'info', format: 'json', lines: kept }), () => 0);
   const told: unknown[] = [];
   for (const event of EVENT_NAMES) {
     if (/^(backend|upstream):/.test(event)) balancer.on(event, fields => told.push({ event, ...fields }));
@@ -81,7 +74,7 @@ void t.test(
       await until(`it was asked again after ${word}`, () => agent.peers.length >= before + 4);
       await until('the log is written', () => lines.length > 0);
       t.match(told[0], { upstream: 'app', backend: name, ...event }, `event of ${word}`);
-      t.match(lines[0], { upstream: 'app', backend: name, ...line }, `log line of ${word}`);
+      t.match(JSON.parse(lines[0] ?? ''), { upstream: 'app', backend: name, ...line }, `log line of ${word}`);
       t.same([told.splice(0).length, lines.splice(0).length], [1, 1], `one each of ${word}`);
     };
     /** Opens so many sessions and resolves to how many of them each backend got; they are closed again. */

@@ -20,6 +20,7 @@ export interface Libc {
   accept4(fd: number, address: Uint8Array, bytes: Uint8Array, flags: number): number;
   connect(fd: number, address: Uint8Array, bytes: number): number;
   getsockname(fd: number, address: Uint8Array, bytes: Uint8Array): number;
+  getpeername(fd: number, address: Uint8Array, bytes: Uint8Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, bytes: number): number;
   getsockopt(fd: number, level: number, option: number, value: Uint8Array, bytes: Uint8Array): number;
   recv(fd: number, buffer: Uint8Array, bytes: number, flags: number): number;
@@ -46,6 +47,7 @@ const PROTOTYPES = [
   'int accept4(int, void *, void *, int)',
   'int connect(int, void *, uint32_t)',
   'int getsockname(int, void *, void *)',
+  'int getpeername(int, void *, void *)',
   'int setsockopt(int, int, int, void *, uint32_t)',
   'int getsockopt(int, int, int, void *, void *)',
   'int64_t recv(int, void *, size_t, int)',

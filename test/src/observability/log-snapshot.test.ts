@@ -1,7 +1,7 @@
-import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { createLog, type LogFormat } from '../../../src/observability/log.ts';
 import { logSnapshot, type ShownSnapshot } from '../../../src/observability/log-snapshot.ts';
+import { keepLines } from '../../harness/log-lines.ts';
 
 const BACKEND: ShownSnapshot['upstreams'][number]['backends'][number] = {
   backend: '10.0.0.1:80',
@@ -58,16 +58,14 @@ const SNAPSHOT: ShownSnapshot = {
   },
 };
 
-async function logged(format: LogFormat): Promise<string[]> {
-  const stream = new PassThrough().setEncoding('utf8');
-  const log = createLog({ level: 'info', format, stream });
-  logSnapshot(SNAPSHOT, log);
-  await log.end();
-  return String(stream.read()).trimEnd().split('\n');
+function logged(format: LogFormat): string[] {
+  const { lines, written } = keepLines();
+  logSnapshot(SNAPSHOT, createLog({ level: 'info', format, lines }));
+  return written;
 }
 
 void t.test('as text: one line for each worker, listener, upstream and backend', async t => {
-  const lines = (await logged('text')).map(line => line.replace(/^\S+ info {2}/, ''));
+  const lines = logged('text').map(line => line.replace(/^\S+ info {2}/, ''));
   t.same(lines, [
     'snapshot: running, engine epoll, 1 worker, 4 sessions of at most 100, 17 since the start',
     'worker 1: running, 4 sessions, 17 since the start',
@@ -80,7 +78,7 @@ void t.test('as text: one line for each worker, listener, upstream and backend',
 });
 
 void t.test('as JSON: the same as fields, with a stable event for each kind of line', async t => {
-  const lines = (await logged('json')).map(line => JSON.parse(line) as Record<string, unknown>);
+  const lines = logged('json').map(line => JSON.parse(line) as Record<string, unknown>);
   t.match(lines, [
     {
       event: 'snapshot',

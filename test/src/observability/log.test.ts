@@ -1,19 +1,13 @@
-import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { EVENT_NAMES, Events } from '../../../src/events.ts';
 import { logSessions } from '../../../src/observability/access-log.ts';
 import { logEvents } from '../../../src/observability/log-events.ts';
 import { createLog, type LogFormat, type LogLevel } from '../../../src/observability/log.ts';
+import { keepLines } from '../../harness/log-lines.ts';
 
 function create(format: LogFormat, level: LogLevel = 'info') {
-  const stream = new PassThrough();
-  const log = createLog({ level, format, stream });
-  const lines = async (): Promise<string[]> => {
-    await log.end();
-    const text = stream.read() as Buffer | null;
-    return (text ?? Buffer.alloc(0)).toString().split('\n').slice(0, -1);
-  };
-  return { log, lines };
+  const { lines, written } = keepLines();
+  return { log: createLog({ level, format, lines }), written };
 }
 
 const RECORD = {
@@ -37,9 +31,9 @@ const RECORD = {
 } as const;
 
 void t.test('a JSON line has time, level, a stable event, a message and its own fields', async t => {
-  const { log, lines } = create('json');
+  const { log, written } = create('json');
   log.write('warn', 'backendDown', 'backend x is down', { backend: 'x', upstream: 'app' });
-  const [line = ''] = await lines();
+  const [line = ''] = written;
   t.match(JSON.parse(line), {
     time: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
     level: 'warn',
@@ -51,20 +45,20 @@ void t.test('a JSON line has time, level, a stable event, a message and its own 
 });
 
 void t.test('a text line has time, level and message', async t => {
-  const { log, lines } = create('text');
+  const { log, written } = create('text');
   log.write('info', 'listening', 'listener web accepts on 127.0.0.1:80', { listener: 'web' });
-  t.match(await lines(), [/^\d{4}-\S+Z info {2}listener web accepts on 127\.0\.0\.1:80$/]);
+  t.match(written, [/^\d{4}-\S+Z info {2}listener web accepts on 127\.0\.0\.1:80$/]);
 });
 
 void t.test('what is below the level is not written', async t => {
-  const { log, lines } = create('text', 'warn');
+  const { log, written } = create('text', 'warn');
   log.write('info', 'x', 'not this');
   log.write('error', 'x', 'but this');
-  t.match(await lines(), [/but this$/]);
+  t.match(written, [/but this$/]);
 });
 
 void t.test('every change of state is one line', async t => {
-  const { log, lines } = create('text');
+  const { log, written } = create('text');
   const events = new Events();
   logEvents(events, log, () => 0);
   events.emit('listener:listening', { listener: 'web', address: '127.0.0.1:80' });
@@ -72,7 +66,7 @@ void t.test('every change of state is one line', async t => {
   events.emit('backend:up', { upstream: 'app', backend: 'b:1', reason: '2 health checks passed' });
   events.emit('drain:started', { sessions: 3, timeoutMs: 30_000 });
   events.emit('drain:ended', { aborted: 1 });
-  t.match(await lines(), [
+  t.match(written, [
     /listener web accepts on 127\.0\.0\.1:80$/,
     /warn {2}backend b:1 of app is down: refused$/,
     /backend b:1 of app is up: 2 health checks passed$/,
@@ -82,7 +76,7 @@ void t.test('every change of state is one line', async t => {
 });
 
 void t.test('what happens to a backend is told so that one can act on it', async t => {
-  const { log, lines } = create('text');
+  const { log, written } = create('text');
   const events = new Events();
   logEvents(events, log, () => 0);
   const backend = { upstream: 'app', backend: 'b:1' };
@@ -104,7 +98,7 @@ void t.test('what happens to a backend is told so that one can act on it', async
   events.emit('backend:removed', { ...backend, sessions: 1 });
   events.emit('backend:removed', { ...backend, sessions: 12 });
   const ejected = /warn {2}backend b:1 of app is ejected for /.source;
-  t.match(await lines(), [
+  t.match(written, [
     new RegExp(
       `${ejected}5\\.3 s \\(1st time\\): 5 connects in a row failed, the last: refused \\(ECONNREFUSED\\)$`,
     ),
@@ -128,7 +122,7 @@ void t.test('what happens to a backend is told so that one can act on it', async
 });
 
 void t.test('what happens to an upstream says who gets the sessions now', async t => {
-  const { log, lines } = create('text');
+  const { log, written } = create('text');
   const events = new Events();
   logEvents(events, log, () => 0);
   const upstream = 'app';
@@ -142,7 +136,7 @@ void t.test('what happens to an upstream says who gets the sessions now', async 
   events.emit('upstream:queueingEnded', { upstream });
   events.emit('upstream:down', { upstream });
   events.emit('upstream:up', { upstream });
-  t.match(await lines(), [
+  t.match(written, [
     /error upstream app panics: only 1 of 4 backends is well, so health is ignored and all of them get sessions$/,
     /info {2}upstream app panics no longer: 2 of 4 backends are well, and health counts again$/,
     /error upstream app panics: none of 1 backends is well, so health is ignored/,
@@ -176,7 +170,7 @@ void t.test('every event but those of single sessions has a line', async t => {
 void t.test(
   'failed connects are logged at most once per backend, reason and 10 seconds, and counted meanwhile',
   async t => {
-    const { log, lines } = create('text');
+    const { log, written } = create('text');
     const events = new Events();
     let nowMs = 0;
     logEvents(events, log, () => nowMs);
@@ -193,7 +187,7 @@ void t.test(
     fail('b:1');
     events.emit('listener:paused', { listener: 'web', reason: 'listenerLimit' });
     events.emit('listener:paused', { listener: 'web', reason: 'listenerLimit' });
-    t.match(await lines(), [
+    t.match(written, [
       /cannot connect to b:1 of app: refused \(ECONNREFUSED\)$/,
       /cannot connect to b:2 of app/,
       /cannot connect to b:1 of app: refused \(ECONNREFUSED\) \(and 999 times more before\)$/,
@@ -204,11 +198,10 @@ void t.test(
 
 void t.test('the access log writes one line per session, flat as JSON, key=value as text', async t => {
   for (const format of ['json', 'text'] as const) {
-    const { log, lines } = create(format);
+    const { log, written } = create(format);
     const events = new Events();
     logSessions(events, log);
     events.emit('session:closed', RECORD);
-    const written = await lines();
     t.equal(written.length, 1);
     if (format === 'text') {
       t.match(

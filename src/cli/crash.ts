@@ -1,0 +1,55 @@
+/**
+ * What a defect does: one log line, every session reset, exit code 1; the supervisor starts lb4 again.
+ *
+ * Place: from the start of `lb4 run` to its end. Sessions are reset first, because a process that just ends closes its
+ * sockets in an orderly way, and half an answer would look whole to a client.
+ */
+import type { LoadBalancer } from '../load-balancer.ts';
+import type { Log } from '../observability/log.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+
+/** How long the reset of sessions in other threads may take; what is left then is reset at the exit. */
+const STOP_MS = 1_000;
+
+export interface CrashDeps {
+  readonly log: Log;
+  readonly balancer: LoadBalancer;
+  /** Writes the last lines. */
+  endLogs(exitCode: ExitCode): Promise<void>;
+}
+
+/** Handles what nobody else has caught; returns the way to stop that. */
+export function crashInOrder(deps: CrashDeps): () => void {
+  const { log, balancer } = deps;
+  let isCrashing = false;
+  const crash = (error: unknown): void => {
+    log.write('error', 'crashed', `a defect ends lb4: ${wordsOf(error)}`);
+    // The end itself may go wrong because of the same defect.
+    if (isCrashing) return;
+    isCrashing = true;
+    void end();
+  };
+  const end = async (): Promise<void> => {
+    const late = new Promise(resolve => setTimeout(resolve, STOP_MS));
+    await Promise.race([stopped(balancer), late]);
+    await deps.endLogs(EXIT.failure);
+    process.exit(EXIT.failure);
+  };
+  process.on('uncaughtException', crash).on('unhandledRejection', crash);
+  return () => process.off('uncaughtException', crash).off('unhandledRejection', crash);
+}
+
+/** Resets what it can within the call. */
+async function stopped(balancer: LoadBalancer): Promise<void> {
+  try {
+    await balancer.stop();
+  } catch {
+    // The line is written already.
+  }
+}
+
+/** On one line; the frames of the stack behind each other. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return (error.stack ?? error.message).replace(/\n +at /g, ' at ');
+}

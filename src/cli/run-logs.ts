@@ -1,0 +1,47 @@
+/**
+ * The logs of `lb4 run`: both go to standard error, through one buffer, so that their lines keep their order.
+ *
+ * Place: opened once the configuration is known, closed when all else has ended.
+ */
+import { performance } from 'node:perf_hooks';
+import { isatty } from 'node:tty';
+import type { Config } from '../config/schema.ts';
+import { LineBuffer } from '../observability/line-buffer.ts';
+import { createLog, lossLine, type Log } from '../observability/log.ts';
+import { openOutput } from '../observability/output.ts';
+import { atExit } from '../support/at-exit.ts';
+import { setKeepingTimer } from '../support/timer.ts';
+import type { ExitCode } from './exit-codes.ts';
+
+/** How long the last lines may take when all else has ended. */
+const LAST_LINES_MS = 1_000;
+
+export interface RunLogs {
+  readonly log: Log;
+  /** For what is asked for by itself: written whatever the level of the log is. */
+  readonly askedFor: Log;
+  /** The same, for sessions; undefined unless the configuration wants it. */
+  readonly accessLog: Log | undefined;
+  /** Writes what is left; does not return where a write that is under way would keep the process alive. */
+  end(exitCode: ExitCode): Promise<void>;
+}
+
+export function openLogs({ level, format: asked, access }: Config['log']): RunLogs {
+  const format = asked ?? (isatty(2) ? 'text' : 'json');
+  const lines = new LineBuffer(openOutput(2), {
+    now: () => performance.now(),
+    setTimer: setKeepingTimer,
+    lossLine: loss => lossLine(format, loss),
+  });
+  const stopFlushing = atExit(() => lines.flushNow());
+  return {
+    log: createLog({ level, format, lines }),
+    askedFor: createLog({ level: 'info', format, lines }),
+    accessLog: access ? createLog({ level: 'info', format, lines, isSpared: true }) : undefined,
+    end: async exitCode => {
+      const isWritten = await lines.end(LAST_LINES_MS);
+      stopFlushing();
+      if (!isWritten) lines.endProcess(exitCode);
+    },
+  };
+}

@@ -1,0 +1,247 @@
+/**
+ * Lines on their way to an output that may be slow, stopped or broken: kept up to a bound, then lost and counted.
+ *
+ * Place: between the log and its output. Whoever writes a line neither waits nor fails.
+ * Order: once a line was lost, so are all that follow, until everything kept is written; a moment later one line says
+ * how many are missing, at the place where they are missing. Lines that can be spared (the access log) are lost first:
+ * the last quarter of the room is for the others.
+ * Invariants: what is kept is bounded; lines come out whole and in their order, whatever part of them a write takes;
+ * one write is under way at a time; an output that does not take anything is tried again, for ever.
+ */
+import type { SetTimer } from '../support/timer.ts';
+import type { Output, Written } from './output.ts';
+
+/** What is missing, when it can be told. */
+export interface Loss {
+  readonly lines: number;
+  /** From the first line lost until now. */
+  readonly forMs: number;
+  /** Why: the system's name for what the output said. EAGAIN: its reader did not keep up; EBUSY: lb4 did not. */
+  readonly code: string;
+}
+
+export interface LineBufferDeps {
+  now(): number;
+  /** Keeps the process alive while it runs. */
+  readonly setTimer: SetTimer;
+  /** The line that tells of a loss, with its line end. */
+  lossLine(loss: Loss): string;
+  /** From now on lines that can be spared are lost, so that they need only be counted; or no longer. */
+  onSparing?(isSparing: boolean): void;
+}
+
+const MAX_BYTES = 1024 * 1024;
+const MAX_SPARED_BYTES = (MAX_BYTES * 3) / 4;
+const CHUNK_BYTES = 64 * 1024;
+/** A reader that does not keep up is tried again after this long, twice as long each time. */
+const READER_FIRST_MS = 1;
+const READER_MAX_MS = 100;
+/** What is broken, such as a full disk. */
+const BROKEN_MS = 1_000;
+const EAGAIN = 'EAGAIN';
+/** A loss is told this long after its end: what is counted elsewhere is on its way. */
+const SETTLE_MS = 200;
+
+export class LineBuffer {
+  readonly #output: Output;
+  readonly #deps: LineBufferDeps;
+  /** From `#first` on; what is before has been handed over. */
+  #lines: string[] = [];
+  #first = 0;
+  #keptBytes = 0;
+  /** What the output has not taken yet of what was handed over. */
+  #chunk: Buffer | undefined;
+  #state: 'idle' | 'scheduled' | 'writing' | 'resting' = 'idle';
+  #isPumping = false;
+  #cancelRest: () => void = () => undefined;
+  #readerMs = READER_FIRST_MS;
+  #lost = 0;
+  #losesAll = false;
+  #losesSpared = false;
+  #cancelSettling: (() => void) | undefined;
+  #lostSinceMs = 0;
+  #code: string | undefined;
+  /** Set while it ends. */
+  #ended: ((isWritten: boolean) => void) | undefined;
+
+  constructor(output: Output, deps: LineBufferDeps) {
+    this.#output = output;
+    this.#deps = deps;
+  }
+
+  /** A line with its end; `isSpared`: it is lost before others are. */
+  write(line: string, isSpared = false): void {
+    const bytes = Buffer.byteLength(line);
+    if (this.isLosing(isSpared) || this.#keptBytes + bytes > (isSpared ? MAX_SPARED_BYTES : MAX_BYTES)) {
+      this.lose(isSpared);
+      return;
+    }
+    this.#lines.push(line);
+    this.#keptBytes += bytes;
+    this.#schedule();
+  }
+
+  /** Whether a line would be lost, so that it need not be made; `lose` counts it. */
+  isLosing(isSpared = false): boolean {
+    return this.#losesAll || (isSpared && this.#losesSpared);
+  }
+
+  /** Counts lines that nobody has made. */
+  lose(isSpared = false, lines = 1, code?: string): void {
+    if (lines === 0) return;
+    if (this.#lost === 0) {
+      this.#lostSinceMs = this.#deps.now();
+      // Told when everything that is kept is written, maybe now.
+      this.#schedule();
+    }
+    this.#lost += lines;
+    this.#code ??= code;
+    if (!isSpared) this.#losesAll = true;
+    if (this.#losesSpared) return;
+    this.#losesSpared = true;
+    this.#deps.onSparing?.(true);
+  }
+
+  /** For a process that is about to end: writes what the system takes at once. */
+  flushNow(): void {
+    const rest = this.#state === 'writing' ? undefined : this.#chunk;
+    this.#chunk = undefined;
+    const bytes = Buffer.concat([rest ?? Buffer.alloc(0), Buffer.from(this.#takeLines(Infinity))]);
+    if (bytes.length > 0) this.#output.writeNow(bytes);
+  }
+
+  /**
+   * Resolves once everything is written (true), or cannot be: after this long, or when the output turns out to be
+   * broken (false). Nothing is tried any more then.
+   */
+  end(withinMs: number): Promise<boolean> {
+    return new Promise(resolve => {
+      const cancel = this.#deps.setTimer(() => this.#finish(false), withinMs);
+      this.#ended = isWritten => {
+        cancel();
+        resolve(isWritten);
+      };
+      if (this.#state === 'resting') this.#wake();
+      else this.#schedule();
+    });
+  }
+
+  /** Ends the process, also where a write that is under way would keep it. */
+  endProcess(exitCode: number): void {
+    this.#output.endProcess(exitCode);
+  }
+
+  #schedule(): void {
+    if (this.#state !== 'idle') return;
+    this.#state = 'scheduled';
+    // What is written in one turn goes out together.
+    queueMicrotask(() => {
+      this.#state = 'idle';
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (this.#state === 'idle' && this.#fill()) {
+      this.#state = 'writing';
+      // It may answer within the call, or later.
+      this.#output.write(this.#chunk ?? Buffer.alloc(0), written => this.#take(written));
+    }
+    this.#isPumping = false;
+    if (this.#state === 'idle') this.#finish(true);
+  }
+
+  /** False when there is nothing to write now. */
+  #fill(): boolean {
+    if (this.#chunk !== undefined) return true;
+    if (this.#first === this.#lines.length && !this.#tellLoss()) return false;
+    this.#chunk = Buffer.from(this.#takeLines(CHUNK_BYTES));
+    return true;
+  }
+
+  /** False: nothing is lost, or it is not over yet. */
+  #tellLoss(): boolean {
+    if (this.#lost === 0) return false;
+    if (this.#ended !== undefined) {
+      this.#appendLoss();
+      return true;
+    }
+    if (this.#cancelSettling !== undefined) return false;
+    this.#deps.onSparing?.(false);
+    this.#cancelSettling = this.#deps.setTimer(() => {
+      this.#appendLoss();
+      this.#schedule();
+    }, SETTLE_MS);
+    return false;
+  }
+
+  #appendLoss(): void {
+    const loss = {
+      lines: this.#lost,
+      forMs: this.#deps.now() - this.#lostSinceMs,
+      code: this.#code ?? EAGAIN,
+    };
+    this.#lost = 0;
+    this.#losesAll = false;
+    this.#losesSpared = false;
+    this.#cancelSettling?.();
+    this.#cancelSettling = undefined;
+    this.#code = undefined;
+    const line = this.#deps.lossLine(loss);
+    this.#lines.push(line);
+    this.#keptBytes += Buffer.byteLength(line);
+  }
+
+  /** Takes lines of about so many characters out; at least one if there is any. */
+  #takeLines(characters: number): string {
+    let end = this.#first;
+    for (let taken = 0; end < this.#lines.length && taken < characters; end++) {
+      taken += this.#lines[end]?.length ?? 0;
+    }
+    const text = this.#lines.slice(this.#first, end).join('');
+    this.#first = end;
+    if (end === this.#lines.length || end > this.#lines.length / 2) {
+      this.#lines = this.#lines.slice(end);
+      this.#first = 0;
+    }
+    return text;
+  }
+
+  #take({ taken, code }: Written): void {
+    this.#state = 'idle';
+    const chunk = this.#chunk ?? Buffer.alloc(0);
+    this.#chunk = taken < chunk.length ? chunk.subarray(taken) : undefined;
+    this.#keptBytes -= taken;
+    if (taken > 0) this.#readerMs = READER_FIRST_MS;
+    if (code !== undefined) this.#rest(code);
+    else if (!this.#isPumping) this.#pump();
+  }
+
+  #rest(code: string): void {
+    this.#state = 'resting';
+    const isBroken = code !== EAGAIN;
+    const restMs = isBroken ? BROKEN_MS : this.#readerMs;
+    this.#readerMs = Math.min(this.#readerMs * 2, READER_MAX_MS);
+    this.#cancelRest = this.#deps.setTimer(() => this.#wake(), restMs);
+    if (!isBroken) return;
+    this.#code = code;
+    this.#finish(false);
+  }
+
+  #wake(): void {
+    this.#cancelRest();
+    this.#state = 'idle';
+    this.#pump();
+  }
+
+  /** For `end`. */
+  #finish(isWritten: boolean): void {
+    const ended = this.#ended;
+    if (ended === undefined) return;
+    this.#ended = undefined;
+    if (!isWritten) this.#cancelRest();
+    ended(isWritten);
+  }
+}
