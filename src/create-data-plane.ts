@@ -3,7 +3,8 @@
  *
  * Place: called by `load-balancer.ts` at each start, with the real clock and randomness of its thread.
  */
-import { availableParallelism } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
 import type { Config } from './config/schema.ts';
 import { LocalDataPlane, type DataPlaneHost } from './data-plane-host.ts';
 import { plainSettings, withStrategies } from './data-plane-settings.ts';
@@ -15,8 +16,11 @@ import { createNodeEngine } from './engine/node/node-engine.ts';
 import { descriptorBudget } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { SharedState } from './shared-memory/shared-state.ts';
+import { threadLimit } from './support/cgroup.ts';
+import { usableCores } from './support/cores.ts';
 import { processLimit } from './support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from './support/timer.ts';
+import type { ThreadLimits } from './workers/starting.ts';
 import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {
@@ -51,7 +55,7 @@ export async function createDataPlane(
     libc,
     // Over the library that is loaded already.
     epoll: () => epollSupport(() => libc),
-    cores: availableParallelism(),
+    cores: usableCores(readText, cpus().length, availableParallelism()),
   });
   const shared = SharedState.create({
     backends: config.upstreams.reduce((sum, { backends }) => sum + backends.length, 0),
@@ -79,9 +83,14 @@ export async function createDataPlane(
       baseDir,
       waitingLimit: budget?.waiting,
       descriptors: processLimit('descriptors') ?? ALL_DESCRIPTORS,
+      stallTimeoutMs: config.workerStallTimeout === 0 ? Infinity : config.workerStallTimeout,
     };
-    // While every worker waits to be started again, nothing else keeps the process alive.
-    const deps = { libc: libc.libc, shared, now: () => clocks.now(), setTimer: setKeepingTimer };
+    const deps = {
+      ...{ libc: libc.libc, shared, threadLimits },
+      now: () => clocks.now(),
+      // While every worker waits to be started again, nothing else keeps the process alive.
+      setTimer: setKeepingTimer,
+    };
     return { ...making, data: new WorkerFleet(fleet, deps, handlers) };
   }
   const ledger = { sessionsEver: 0, sessionsAborted: 0 };
@@ -107,4 +116,15 @@ function descriptorsAside({ upstreams, listeners }: Config, workers: number): nu
     const spares = workers === 0 ? pool.warm : Math.ceil(pool.warm / workers) * workers;
     return sum + backends.length * (1 + spares);
   }, workers * perWorker);
+}
+
+function threadLimits(): ThreadLimits {
+  const user = processLimit('processes');
+  // The limit of a user's processes does not hold for root.
+  const counts = user !== undefined && user !== Infinity && process.getuid?.() !== 0;
+  return { cgroup: threadLimit(readText), user: counts ? user : undefined };
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8');
 }

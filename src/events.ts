@@ -95,8 +95,16 @@ export interface EventMap {
   };
   /** A strategy of the user's own threw or picked what it must not; a backend was drawn at random instead. */
   'strategy:failed': { readonly upstream: string; readonly reason: string };
-  /** At start: what moves the bytes, and in how many threads; `reason` says why it is not more, where it could be. */
-  'engine:chosen': { readonly engine: EngineName; readonly workers: number; readonly reason?: string };
+  /**
+   * At start: what moves the bytes, and in how many threads. `reason` says why it is not more, where it could be;
+   * `coreLimit` why `workers: auto` is fewer than the machine's cores.
+   */
+  'engine:chosen': {
+    readonly engine: EngineName;
+    readonly workers: number;
+    readonly reason?: string;
+    readonly coreLimit?: string;
+  };
   /** A worker has died; `sessions` died with it. It is started again, except when lb4 is ending. */
   'worker:exited': {
     readonly worker: number;

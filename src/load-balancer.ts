@@ -111,7 +111,7 @@ export class LoadBalancer {
   /**
    * Loads strategies, resolves names, binds listeners, begins health checks.
    *
-   * Rejects with `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or `LB4_ENGINE_UNAVAILABLE`, with `LB4_CONFIG_INVALID`
+   * Rejects with `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED`, `LB4_ENGINE_UNAVAILABLE` or `LB4_WORKER_FAILED`, with `LB4_CONFIG_INVALID`
    * when a file that checks or `redis` need cannot be read, or with `LB4_WRONG_STATE` when it was started before or is stopped
    * meanwhile; nothing is left open then.
    */

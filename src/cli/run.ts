@@ -85,6 +85,8 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   logEvents(balancer, log, () => performance.now());
   if (accessLog !== undefined) logSessions(balancer, accessLog);
+  let coreLimit: string | undefined;
+  balancer.on('engine:chosen', choice => (coreLimit = choice.coreLimit));
   let pidFile: PidFile | undefined;
   const ended = untilSignalled(balancer, { log, askedFor }, signals);
   try {
@@ -92,7 +94,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     logPredecessor(pidFile?.write(), options.pidFile, log);
-    logStarted(balancer, log);
+    logStarted(balancer, coreLimit, log);
     await ended;
     return EXIT.ok;
   } catch (error) {
@@ -170,11 +172,19 @@ function mayBlock(file: string | undefined): boolean {
   return file !== undefined && statSync(file, { throwIfNoEntry: false })?.isFile() === false;
 }
 
-function logStarted(balancer: LoadBalancer, log: Log): void {
+function logStarted(balancer: LoadBalancer, coreLimit: string | undefined, log: Log): void {
   const { engine, workers, maxSessions } = balancer.snapshot();
-  const fields = { version: version(), engine, workers: workers.length, pid: process.pid, maxSessions };
+  const fields = {
+    version: version(),
+    engine,
+    workers: workers.length,
+    pid: process.pid,
+    maxSessions,
+    coreLimit,
+  };
   const most = maxSessions === undefined ? '' : `, at most ${maxSessions} sessions at once`;
-  const threads = `${fields.workers} worker${fields.workers === 1 ? '' : 's'}`;
+  const why = coreLimit === undefined ? '' : ` (${coreLimit})`;
+  const threads = `${fields.workers} worker${fields.workers === 1 ? '' : 's'}${why}`;
   const message = `lb4 ${fields.version} has started: engine ${engine}, ${threads}, pid ${fields.pid}${most}`;
   log.write('info', 'started', message, fields);
 }

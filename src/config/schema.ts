@@ -19,7 +19,7 @@ import {
   section,
   yesOrNo,
 } from './fields.ts';
-import { maxSessions, SHORTEST, WEEK } from './limits-of-values.ts';
+import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { redisSection } from './redis-schema.ts';
 import { keepalive, userTimeout } from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
@@ -97,7 +97,12 @@ export const configSchema = section({
     .register(fieldFacts, { type: '`auto` or integer', range: `0 to ${MOST_WORKERS}` })
     .default('auto')
     .describe(
-      'Threads that take sessions. `auto`: one per core, none where the system lacks what they need. 0: the main thread does it, with the `node` engine.',
+      'Threads that take sessions. `auto`: one per core that the process may use, which affinity and the CPU quota of a container limit, none where the system lacks what they need. 0: the main thread does it, with the `node` engine.',
+    ),
+  workerStallTimeout: duration(SECOND, WEEK, 'never')
+    .prefault('30s')
+    .describe(
+      'A worker that has not moved for this long, because something blocks its thread, is ended and started again; its sessions are reset.',
     ),
   redis: redisSection
     .optional()

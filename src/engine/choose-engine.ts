@@ -5,6 +5,7 @@
  * sockets with SO_REUSEPORT, which Node 20 cannot.
  */
 import { Lb4Error } from '../errors.ts';
+import type { Cores } from '../support/cores.ts';
 import type { EngineName } from './engine.ts';
 
 export interface EngineWishes {
@@ -20,7 +21,8 @@ export interface Machine {
   readonly libc: Availability;
   /** Everything that the epoll engine needs; asked only where it matters, because it tries every call. */
   epoll(): Availability;
-  readonly cores: number;
+  /** Processors that may be kept busy. */
+  readonly cores: Cores;
 }
 
 export interface EngineChoice {
@@ -29,6 +31,8 @@ export interface EngineChoice {
   readonly workers: number;
   /** Why it is less than what was asked for, or than the best; undefined when it is not. */
   readonly reason?: string;
+  /** Why `workers: auto` is fewer than one per core of the machine; undefined when it is not. */
+  readonly coreLimit?: string;
 }
 
 export const MAX_WORKERS = 64;
@@ -45,8 +49,9 @@ export function chooseEngine({ engine, workers }: EngineWishes, machine: Machine
     throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', `the epoll engine cannot run here: ${epoll.reason}`);
   }
   if (!libc.ok) return { engine: 'node', workers: 0, reason: `no workers, no epoll engine: ${libc.reason}` };
-  const count = Math.min(workers === 'auto' ? Math.max(cores, 1) : workers, MAX_WORKERS);
-  if (engine !== 'auto') return { engine, workers: count };
-  if (epoll.ok) return { engine: 'epoll', workers: count };
-  return { engine: 'node', workers: count, reason: `not the epoll engine: ${epoll.reason}` };
+  const count = Math.min(workers === 'auto' ? cores.count : workers, MAX_WORKERS);
+  const limited = workers === 'auto' && cores.limit !== undefined ? { coreLimit: cores.limit } : {};
+  if (engine !== 'auto') return { engine, workers: count, ...limited };
+  if (epoll.ok) return { engine: 'epoll', workers: count, ...limited };
+  return { engine: 'node', workers: count, reason: `not the epoll engine: ${epoll.reason}`, ...limited };
 }

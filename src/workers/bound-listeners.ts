@@ -18,15 +18,9 @@ export class BoundListeners {
   readonly #libc: Libc;
   /** Per listener: its addresses, with one socket per worker each. */
   #bound: ListeningSockets[][] = [];
-  readonly #boundTo: Address[] = [];
 
   constructor(libc: Libc) {
     this.#libc = libc;
-  }
-
-  /** Every address that was bound, also when it is given up: sessions may go on there. */
-  get boundTo(): readonly Address[] {
-    return this.#boundTo;
   }
 
   /** Binds the next listener's addresses, none a name; rejects with LB4_LISTEN_FAILED, `close` is to be called then. */
@@ -34,9 +28,7 @@ export class BoundListeners {
     const bound: ListeningSockets[] = [];
     this.#bound.push(bound);
     for (const address of addresses) {
-      const sockets = await bindListeningSockets(this.#libc, address, workers, options);
-      bound.push(sockets);
-      this.#boundTo.push(sockets.address);
+      bound.push(await bindListeningSockets(this.#libc, address, workers, options));
     }
   }
 

@@ -29,9 +29,10 @@ export interface WorkerStart {
   /** Clients that may wait at paused listeners of this worker; absent: the engine's default. */
   readonly waitingLimit?: number;
   readonly wantsRecords: boolean;
-  /** For the epoll engine: what wakes it from its wait, and where it enters the descriptors it owns. */
+  /** For the epoll engine: what wakes it from its wait. */
   readonly wakeFd?: number;
-  readonly owners?: SharedArrayBuffer;
+  /** Where it enters the descriptors it owns. */
+  readonly owners: SharedArrayBuffer;
 }
 
 export type ToWorker =

@@ -12,7 +12,6 @@ import type { DataPlaneHost, ListenerView, WorkerView } from '../data-plane-host
 import type { PlainSettings } from '../data-plane-settings.ts';
 import type { EngineName } from '../engine/engine.ts';
 import type { Libc } from '../engine/epoll/libc.ts';
-import { resetDescriptor } from '../engine/epoll/listening-sockets.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
@@ -20,8 +19,9 @@ import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { AnyWorker } from './any-worker.ts';
 import { BoundListeners } from './bound-listeners.ts';
-import { resetOwned, resetSessionsAt } from './reset-at-exit.ts';
-import { ownerTag, type FromWorker, type ToWorker, type WorkerEvent, type WorkerStart } from './messages.ts';
+import type { FromWorker, ToWorker, WorkerEvent, WorkerStart } from './messages.ts';
+import { startAll, type ThreadLimits } from './starting.ts';
+import { WorkerDescriptors } from './worker-descriptors.ts';
 import { WorkerStats, type PoolFigures } from './worker-stats.ts';
 import { spawnWorker, WorkerThread, WORKER_TIMES, type WorkerTimes } from './worker-thread.ts';
 
@@ -33,6 +33,8 @@ export interface FleetSettings {
   readonly waitingLimit: number | undefined;
   /** One more than the highest descriptor this process can have. */
   readonly descriptors: number;
+  /** A worker that has not moved for so long is ended and started again; Infinity: never. */
+  readonly stallTimeoutMs: number;
 }
 
 export interface FleetHandlers extends DataPlaneHandlers {
@@ -49,6 +51,8 @@ export interface FleetDeps {
   /** For restarts: what keeps the process alive while no worker lives. */
   readonly setTimer: SetTimer;
   readonly times?: WorkerTimes;
+  /** For the message when the system gives no thread. */
+  threadLimits(): ThreadLimits;
 }
 
 interface Member {
@@ -61,8 +65,6 @@ interface Member {
 
 /** How often heartbeats are looked at. */
 const WATCH_MS = 500;
-/** More than any system gives a process in practice; what lies beyond is not reset when its worker dies. */
-const MOST_DESCRIPTORS = 1 << 20;
 
 export class WorkerFleet implements DataPlaneHost {
   readonly #settings: FleetSettings;
@@ -70,12 +72,13 @@ export class WorkerFleet implements DataPlaneHost {
   readonly #handlers: FleetHandlers;
   readonly #members: readonly Member[];
   readonly #snapshots = new Map<string, UpstreamSnapshot>();
-  readonly #owners: SharedArrayBuffer;
+  readonly #descriptors: WorkerDescriptors;
   readonly #bound: BoundListeners;
   /** Listeners at which clients wait, and upstreams at which sessions do. */
   readonly #paused: AnyWorker;
   readonly #queueing: AnyWorker;
   #wantsRecords = false;
+  #hasStarted = false;
   #watch: NodeJS.Timeout | undefined;
   #lastWatchMs = 0;
   #stopped: Promise<void> | undefined;
@@ -89,8 +92,7 @@ export class WorkerFleet implements DataPlaneHost {
     this.#bound = new BoundListeners(deps.libc);
     this.#paused = new AnyWorker(listener => handlers.onListenerResumed(listener));
     this.#queueing = new AnyWorker(upstream => handlers.onQueueing(upstream, false));
-    const isEpoll = settings.engine === 'epoll';
-    this.#owners = new SharedArrayBuffer(isEpoll ? Math.min(settings.descriptors, MOST_DESCRIPTORS) : 0);
+    this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
       this.#createMember(index),
     );
@@ -116,7 +118,11 @@ export class WorkerFleet implements DataPlaneHost {
   async listen(): Promise<void> {
     const { listeners } = this.#settings.data;
     for (const { bind, sockets } of listeners) await this.#bound.bind(bind, this.#members.length, sockets);
-    await Promise.all(this.#members.map(({ thread }) => thread.start()));
+    await startAll(
+      this.#members.map(({ thread }) => thread),
+      () => this.#deps.threadLimits(),
+    );
+    this.#hasStarted = true;
     this.#lastWatchMs = this.#deps.now();
     this.#watch = setInterval(() => this.#checkBeats(), WATCH_MS).unref();
     listeners.forEach(({ name }, i) => {
@@ -139,9 +145,7 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   abandonSessions(): void {
-    const { libc } = this.#deps;
-    if (this.#settings.engine === 'epoll') resetOwned(libc, new Uint8Array(this.#owners));
-    else resetSessionsAt(libc, this.#bound.boundTo, this.#snapshots.values());
+    this.#descriptors.beforeExit();
   }
 
   async whenEmpty(): Promise<void> {
@@ -188,7 +192,8 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #createMember(index: number): Member {
-    const { libc, shared, times = WORKER_TIMES, setTimer } = this.#deps;
+    const { libc, shared, setTimer } = this.#deps;
+    const times = { ...(this.#deps.times ?? WORKER_TIMES), endedAfterMs: this.#settings.stallTimeoutMs };
     const statsMemory = WorkerStats.allocate(shared.counts.memory.slots);
     const stats = new WorkerStats(statsMemory);
     // Only the epoll engine waits in a way that a message does not end.
@@ -206,6 +211,8 @@ export class WorkerFleet implements DataPlaneHost {
         startWith: () => this.#startOf(index, statsMemory, wakeup),
         onMessage: message => this.#hear(index, message),
         onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
+        onEnding: () => this.#descriptors.beforeEnd(index),
+        onLeftBehind: () => this.#descriptors.leaveBehind(index),
         onRestarted: () => this.#handlers.onWorkerRestarted(index + 1),
         onStalled: forMs => this.#hearStalled(index, forMs),
         onResumed: () => this.#handlers.onWorkerResumed(index + 1),
@@ -230,7 +237,8 @@ export class WorkerFleet implements DataPlaneHost {
       ...(waitingLimit === undefined
         ? {}
         : { waitingLimit: Math.max(Math.floor(waitingLimit / memory.counts.workers), 1) }),
-      ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd, owners: this.#owners }),
+      ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd }),
+      owners: this.#descriptors.memory,
     };
   }
 
@@ -291,21 +299,13 @@ export class WorkerFleet implements DataPlaneHost {
     const sessions = Math.max(stats.sessionsLost, shared.counts.liveOf(index, this.#settings.data.slot));
     stats.sessionsLost = 0;
     shared.forget(index);
-    this.#resetDescriptorsOf(index);
+    this.#descriptors.bury(index);
     this.#paused.forget(index);
     this.#queueing.forget(index);
-    // A worker that ends when it is told to has died of nothing.
-    if (this.#closed === undefined) this.#handlers.onWorkerExited(index + 1, reason, sessions, restartInMs);
+    // One that ends when it is told to has died of nothing; one that does not start is the start's failure.
+    if (this.#closed === undefined && this.#hasStarted)
+      this.#handlers.onWorkerExited(index + 1, reason, sessions, restartInMs);
     this.#postAll({ kind: 'recheckLimits' });
-  }
-
-  #resetDescriptorsOf(index: number): void {
-    const owners = new Uint8Array(this.#owners);
-    const tag = ownerTag(index);
-    for (let fd = owners.indexOf(tag); fd !== -1; fd = owners.indexOf(tag, fd + 1)) {
-      resetDescriptor(this.#deps.libc, fd);
-      owners[fd] = 0;
-    }
   }
 
   async #stopListening(): Promise<void> {

@@ -185,7 +185,8 @@ function ownLibc(): Libc {
 function createEngine(): Engine {
   const { engine, index, wakeFd, owners, waitingLimit } = start;
   const waiting = waitingLimit === undefined ? {} : { waitingLimit };
-  if (engine === 'node') return createNodeEngine({ clock: wheel, libc, ...waiting });
+  const ownerTable = { owners: new Uint8Array(owners), tag: ownerTag(index) };
+  if (engine === 'node') return createNodeEngine({ clock: wheel, libc, ownerTable, ...waiting });
   // generic-pool hands its connections over in promises: they must not wait for a turn of Node's loop.
   const usesPromises = start.settings.upstreams.some(({ pool }) => pool.warm > 0 || pool.reuse);
   return createEpollEngine({
@@ -196,7 +197,7 @@ function createEngine(): Engine {
     ...waiting,
     ...(timers && { timers }),
     ...(wakeFd === undefined ? {} : { wakeFd }),
-    ...(owners === undefined ? {} : { ownerTable: { owners: new Uint8Array(owners), tag: ownerTag(index) } }),
+    ownerTable,
   });
 }
 

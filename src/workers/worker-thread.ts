@@ -4,13 +4,14 @@
  * Place: made by `worker-fleet.ts`, which knows what a worker is to do; here is only what a thread is.
  * States: starting → running ⇄ stalled, → restarting → starting …, and ended from anywhere.
  * Invariants: every question is answered, by the worker or by its death; a dead worker is started again after
- * 100 ms, twice as long each time up to 10 s, and from the beginning once it has lived for 30 s; after `end`
- * there is no thread.
+ * 100 ms, twice as long each time up to 10 s, and from the beginning once it has lived for 30 s; a worker that
+ * has not moved for too long is ended and started again. A thread that blocks in a system call cannot be ended:
+ * it counts as dead, and runs no more code once the call returns. After `end` there is no other thread.
  */
 import { Worker } from 'node:worker_threads';
-import { ERROR_CODES, Lb4Error, systemCode } from '../errors.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
+import { workerFailure } from './starting.ts';
 
 export interface WorkerTimes {
   readonly restartFirstMs: number;
@@ -19,7 +20,9 @@ export interface WorkerTimes {
   readonly longLifeMs: number;
   /** Without a heartbeat for so long it is called stalled. */
   readonly stalledAfterMs: number;
-  /** Without a heartbeat for so long it is ended, once it was told to give up its sessions. */
+  /** Without a heartbeat for so long it is ended and started again; Infinity: never. */
+  readonly endedAfterMs: number;
+  /** Without a heartbeat for so long it is ended, once it was told to give up its sessions. Also the time to end in. */
   readonly graceMs: number;
 }
 
@@ -28,6 +31,7 @@ export const WORKER_TIMES: WorkerTimes = {
   restartMaxMs: 10_000,
   longLifeMs: 30_000,
   stalledAfterMs: 2_000,
+  endedAfterMs: 30_000,
   graceMs: 1_000,
 };
 
@@ -44,6 +48,10 @@ export interface WorkerThreadHandlers {
   /** What to start it with, the first time and each time after. */
   startWith(): WorkerStart;
   onMessage(message: FromWorker): void;
+  /** Its thread does not move and is about to be ended; it will run no more code. */
+  onEnding(): void;
+  /** Its thread could not be ended, and counts as gone from now on. */
+  onLeftBehind(): void;
   /** It is gone, and `restart` says when it comes back; undefined: never. */
   onExit(reason: string, restartInMs: number | undefined): void;
   onRestarted(): void;
@@ -79,6 +87,10 @@ export class WorkerThread {
   #lastBeats = 0;
   #silentMs = 0;
   #cancelGrace: (() => void) | undefined;
+  /** Why it is being ended, if it is. */
+  #endReason: string | undefined;
+  /** Takes the thread for dead, although it may not be. */
+  #giveUp: () => void = () => undefined;
 
   constructor(deps: WorkerThreadDeps, handlers: WorkerThreadHandlers) {
     this.#deps = deps;
@@ -132,7 +144,7 @@ export class WorkerThread {
     const beats = this.#deps.beats();
     this.#cancelGrace = this.#deps.setTimer(() => {
       this.#cancelGrace = undefined;
-      if (this.#deps.beats() === beats) void this.#terminate();
+      if (this.#deps.beats() === beats) void this.#terminateStalled();
       else this.endIfStalled();
     }, this.#deps.times.graceMs);
   }
@@ -150,47 +162,73 @@ export class WorkerThread {
 
   /** Looks at the heartbeat; to be called every `sinceMs` or so. */
   checkBeat(sinceMs: number): void {
-    if (this.#state !== 'running' && this.#state !== 'stalled') return;
+    if (this.#worker === undefined || this.#state === 'ended' || this.#endReason !== undefined) return;
     const beats = this.#deps.beats();
     if (beats !== this.#lastBeats) {
       this.#lastBeats = beats;
       this.#silentMs = 0;
-      if (this.#state === 'running') return;
+      if (this.#state !== 'stalled') return;
       this.#state = 'running';
       this.#handlers.onResumed();
       return;
     }
     this.#silentMs += sinceMs;
-    if (this.#silentMs < this.#deps.times.stalledAfterMs || this.#state === 'stalled') return;
-    this.#state = 'stalled';
-    this.#handlers.onStalled(this.#silentMs);
+    const { stalledAfterMs, endedAfterMs } = this.#deps.times;
+    if (this.#state === 'running' && this.#silentMs >= stalledAfterMs) {
+      this.#state = 'stalled';
+      this.#handlers.onStalled(this.#silentMs);
+    }
+    if (this.#silentMs < endedAfterMs) return;
+    const what = this.#state === 'starting' ? 'it had not started after' : 'it had not moved for';
+    void this.#terminateStalled(`${what} ${endedAfterMs / 1000} s and was ended`);
   }
 
   #spawn(first: { ready: () => void; failed: (error: Error) => void } | undefined): void {
     this.#state = 'starting';
     this.#silentMs = 0;
-    const worker = this.#deps.spawn(this.#handlers.startWith());
-    this.#worker = worker;
     let cause: unknown;
-    worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'done') {
-        this.#answer(message.id);
-      } else if (message.kind === 'ready') {
-        this.#becomeReady();
-        if (first === undefined) this.#handlers.onRestarted();
-        else first.ready();
-      } else {
-        this.#handlers.onMessage(message);
+    let isGone = false;
+    this.#exited = new Promise(resolve => {
+      const gone = (code: number | undefined): void => {
+        if (isGone) return;
+        isGone = true;
+        const failure = workerFailure(cause, code);
+        if (this.#state === 'starting') first?.failed(failure);
+        this.#exit(this.#endReason ?? failure.message);
+        resolve();
+      };
+      this.#giveUp = () => {
+        if (isGone) return;
+        this.#handlers.onLeftBehind();
+        this.#endReason = `${this.#endReason ?? 'it was ended'}; its thread blocks in a system call and is left behind`;
+        gone(undefined);
+      };
+      try {
+        const worker = this.#deps.spawn(this.#handlers.startWith());
+        this.#worker = worker;
+        worker.on('message', (message: FromWorker) => {
+          if (!isGone) this.#hear(message, first?.ready);
+        });
+        worker.on('error', error => (cause = error));
+        worker.once('exit', gone);
+      } catch (error) {
+        // The system has no thread or descriptor for it.
+        cause = error;
+        gone(undefined);
       }
     });
-    worker.on('error', error => (cause = error));
-    this.#exited = new Promise(resolve => {
-      worker.once('exit', code => {
-        if (this.#state === 'starting') first?.failed(startFailure(cause, code));
-        this.#exit(cause === undefined ? `exit code ${code}` : wordsOf(cause));
-        resolve();
-      });
-    });
+  }
+
+  #hear(message: FromWorker, ready: (() => void) | undefined): void {
+    if (message.kind === 'done') {
+      this.#answer(message.id);
+    } else if (message.kind === 'ready') {
+      this.#becomeReady();
+      if (ready === undefined) this.#handlers.onRestarted();
+      else ready();
+    } else {
+      this.#handlers.onMessage(message);
+    }
   }
 
   #becomeReady(): void {
@@ -202,6 +240,7 @@ export class WorkerThread {
     const wasReady = this.#state === 'running' || this.#state === 'stalled';
     const isEnded = this.#state === 'ended';
     this.#worker = undefined;
+    this.#endReason = undefined;
     this.#cancelGrace?.();
     this.#cancelGrace = undefined;
     this.#state = isEnded ? 'ended' : 'restarting';
@@ -221,8 +260,22 @@ export class WorkerThread {
     return !this.#mayRestart;
   }
 
-  async #terminate(): Promise<void> {
-    await this.#worker?.terminate();
+  /** It holds sessions that have not ended. */
+  async #terminateStalled(reason?: string): Promise<void> {
+    this.#handlers.onEnding();
+    await this.#terminate(reason);
+  }
+
+  /** Ends the thread; one that cannot be ended is given up after the grace. */
+  async #terminate(reason?: string): Promise<void> {
+    if (this.#worker !== undefined) {
+      this.#endReason ??= reason;
+      const giveUp = this.#giveUp;
+      const cancel = this.#deps.setTimer(giveUp, this.#deps.times.graceMs);
+      void this.#worker.terminate();
+      await this.#exited;
+      cancel();
+    }
     await this.#exited;
   }
 
@@ -239,17 +292,4 @@ export function spawnWorker(start: WorkerStart): Worker {
     workerData: start,
     name: `lb4 worker ${start.index + 1}`,
   });
-}
-
-/** An error from another thread is a copy without its class. */
-function startFailure(cause: unknown, exitCode: number): Error {
-  if (!(cause instanceof Error))
-    return new Error(`a worker ended with exit code ${exitCode} while it started`);
-  const code = systemCode(cause);
-  const known = ERROR_CODES.find(each => each === code);
-  return known === undefined ? cause : new Lb4Error(known, wordsOf(cause), { cause });
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -23,6 +23,8 @@ import type { ConnectionDeps } from './node-connection.ts';
 export interface ConnectDeps extends ConnectionDeps {
   readonly libc: Libc | undefined;
   readonly keepalives: LateKeepalives;
+  /** Takes note of a connection's descriptor. */
+  note(socket: Socket): void;
 }
 
 /** Connects to a numeric or unix address. */
@@ -69,6 +71,7 @@ export function connectNode(
   const cancelTimer = deps.setTimer(() => fail('ETIMEDOUT'), options.timeoutMs);
   socket.once('connect', () => {
     if (!settle()) return;
+    deps.note(socket);
     if (address.kind === 'tcp') keepAlive(socket, options, deps);
     done({ ok: true, connection });
   });

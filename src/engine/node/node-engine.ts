@@ -4,9 +4,12 @@
  * Place: the composition of this folder behind the contract in ../engine.ts; one per data plane thread.
  * Invariants: nothing here logs or throws on the data path; no state is shared between two engines.
  */
+import type { Socket } from 'node:net';
 import { Lb4Error } from '../../errors.ts';
 import type { Connection, Engine } from '../engine.ts';
+import type { OwnerTable } from '../epoll/descriptors.ts';
 import type { Libc } from '../epoll/libc.ts';
+import { descriptorOf } from './descriptor.ts';
 import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
@@ -33,6 +36,8 @@ export interface NodeEngineDeps {
   readonly takesHandles?: boolean;
   /** The C library, where it can be loaded: for what Node cannot do. */
   readonly libc?: Libc | undefined;
+  /** Where connections are noted, for a thread that may be ended from outside. Entries outlive their connections. */
+  readonly ownerTable?: OwnerTable;
 }
 
 const WAITING_LIMIT = 1024;
@@ -46,7 +51,13 @@ export function createNodeEngine(deps: NodeEngineDeps): Engine {
   });
   const connectionDeps = { setTimer, room: new Room(waitingLimit), buffers: new ReadBuffers() };
   const keepalives = new LateKeepalives(clock, setTimer);
-  const socketDeps = { ...connectionDeps, libc: deps.libc, keepalives };
+  const { ownerTable } = deps;
+  const note = (socket: Socket): void => {
+    if (ownerTable === undefined) return;
+    const fd = descriptorOf(socket);
+    if (fd !== undefined) ownerTable.owners[fd] = ownerTable.tag;
+  };
+  const socketDeps = { ...connectionDeps, libc: deps.libc, keepalives, note };
   const relayDeps = { clock, sendQueues };
 
   return {

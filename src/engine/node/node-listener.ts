@@ -29,6 +29,8 @@ const LOOK_AGAIN_MS = 10;
 export interface ListenerDeps extends ConnectionDeps {
   /** The C library, where there is one: with it `close` loses no client that connects just then. */
   readonly libc?: Libc | undefined;
+  /** Takes note of a client's descriptor. */
+  note(socket: Socket): void;
 }
 
 /** Binds or takes over the socket; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
@@ -148,6 +150,7 @@ class NodeListener implements EngineListener {
   }
 
   #accept(client: NodeConnection): void {
+    this.#deps.note(client.socket);
     if (this.#keepalive !== undefined) setKeepalive(client.socket, this.#keepalive, this.#deps.libc);
     if (!this.#paused && this.#waiting.length === 0) {
       this.#handlers.onClient(client);

@@ -74,6 +74,7 @@ await t.test('the smallest configuration is completed with every default', t => 
       drainTimeout: 30_000,
       engine: 'auto',
       workers: 'auto',
+      workerStallTimeout: 30_000,
       log: { level: 'info', access: false },
     },
   });

@@ -3,12 +3,12 @@ import { chooseEngine, type Availability } from '../../../src/engine/choose-engi
 
 const YES: Availability = { ok: true };
 const NO = (reason: string): Availability => ({ ok: false, reason });
-const full = { libc: YES, epoll: () => YES, cores: 4 };
+const full = { libc: YES, epoll: () => YES, cores: { count: 4 } };
 const noEpoll = { ...full, epoll: () => NO('seccomp forbids epoll_wait') };
 const nothing = {
   libc: NO('koffi is not installed'),
   epoll: () => NO('never asked'),
-  cores: 4,
+  cores: { count: 4 },
 };
 
 void t.test('by default there is a worker per core on the epoll engine', async t => {
@@ -59,6 +59,16 @@ void t.test('nobody tries the system’s calls when nobody wants the engine', as
 });
 
 void t.test('there are at most 64 workers, and at least one', async t => {
-  t.equal(chooseEngine({ engine: 'auto', workers: 'auto' }, { ...full, cores: 128 }).workers, 64);
-  t.equal(chooseEngine({ engine: 'auto', workers: 'auto' }, { ...full, cores: 0 }).workers, 1);
+  t.equal(chooseEngine({ engine: 'auto', workers: 'auto' }, { ...full, cores: { count: 128 } }).workers, 64);
+});
+
+void t.test('why there are fewer workers than cores is said, unless their number was asked for', async t => {
+  const limited = { ...full, cores: { count: 1, limit: 'a CPU quota of 0.5 on 4 cores' } };
+  for (const engine of ['auto', 'epoll', 'node'] as const) {
+    t.match(chooseEngine({ engine, workers: 'auto' }, limited), {
+      workers: 1,
+      coreLimit: 'a CPU quota of 0.5 on 4 cores',
+    });
+    t.notHas(chooseEngine({ engine, workers: 2 }, limited), { coreLimit: String });
+  }
 });

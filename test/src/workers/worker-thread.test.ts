@@ -22,20 +22,27 @@ class FakeThread extends EventEmitter implements Thread {
   }
 }
 
-function create() {
+/** One that blocks in a system call: it cannot be ended. */
+class StuckThread extends FakeThread {
+  override terminate(): Promise<number> {
+    return new Promise(() => undefined);
+  }
+}
+
+function create(make: () => FakeThread = () => new FakeThread(), times = WORKER_TIMES) {
   const timers = new FakeTimers();
   const threads: FakeThread[] = [];
   const seen: string[] = [];
-  const world = { nowMs: 0, beats: 0, wakes: 0 };
+  const world = { nowMs: 0, beats: 0, wakes: 0, endings: 0, leftBehind: 0 };
   const thread = new WorkerThread(
     {
-      times: WORKER_TIMES,
+      times,
       now: () => world.nowMs,
       setTimer: timers.set,
       beats: () => world.beats,
       wake: () => (world.wakes += 1),
       spawn: () => {
-        const made = new FakeThread();
+        const made = make();
         threads.push(made);
         return made;
       },
@@ -45,6 +52,8 @@ function create() {
       startWith: () => ({}) as WorkerStart,
       onMessage: ({ kind }) => seen.push(kind),
       onExit: (reason, restartInMs) => seen.push(`exit ${reason} ${restartInMs ?? 'for good'}`),
+      onEnding: () => (world.endings += 1),
+      onLeftBehind: () => (world.leftBehind += 1),
       onRestarted: () => seen.push('restarted'),
       onStalled: forMs => seen.push(`stalled ${forMs}`),
       onResumed: () => seen.push('resumed'),
@@ -62,6 +71,9 @@ function create() {
   };
   return { thread, timers, threads, seen, world, latest, begin };
 }
+
+/** Promises that are resolved have had their say. */
+const settled = () => new Promise(resolve => setImmediate(resolve));
 
 void t.test('a worker that keeps dying is started again ever later, up to ten seconds', async t => {
   const { timers, threads, latest, begin } = create();
@@ -107,7 +119,7 @@ void t.test('one that dies while it starts for the first time is an error, and n
   const silent = create();
   const failed = silent.thread.start();
   silent.latest().emit('exit', 9);
-  await t.rejects(failed, /exit code 9 while it started/);
+  await t.rejects(failed, /exit code 9/);
 });
 
 void t.test('every question is answered, by the worker or by its death', async t => {
@@ -158,7 +170,7 @@ void t.test('ending waits for the thread, but not for long', async t => {
   await begin();
   let ended = false;
   const end = thread.end().then(() => (ended = true));
-  await new Promise(resolve => setImmediate(resolve));
+  await settled();
   t.match(latest().posted, [{ kind: 'end' }]);
   t.notOk(ended);
   timers.fireNext();
@@ -174,4 +186,104 @@ void t.test('a worker that waits to be started again is not, once it must not be
   t.equal(timers.pending, 0);
   await thread.end();
   t.equal(threads.length, 1);
+});
+
+void t.test('a worker that has not moved for 30 seconds is ended and started again', async t => {
+  const { thread, threads, timers, begin, seen } = create();
+  await begin();
+  for (let i = 0; i < 59; i++) thread.checkBeat(500);
+  t.same(seen, ['stalled 2000'], 'not before');
+  t.equal(threads.length, 1);
+  thread.checkBeat(500);
+  t.same(seen, ['stalled 2000', 'exit it had not moved for 30 s and was ended 100']);
+  await settled();
+  timers.fireNext();
+  threads[1]?.says({ kind: 'ready' });
+  for (let i = 0; i < 3; i++) thread.checkBeat(500);
+  t.equal(thread.state, 'running', 'the new one has its own time');
+});
+
+void t.test('one beat is enough, and without a limit nothing is ended', async t => {
+  const { thread, begin, world, seen } = create();
+  await begin();
+  for (let i = 0; i < 59; i++) thread.checkBeat(500);
+  world.beats += 1;
+  for (let i = 0; i < 60; i++) thread.checkBeat(500);
+  t.same(seen, ['stalled 2000', 'resumed', 'stalled 2000']);
+  const unlimited = create(undefined, { ...WORKER_TIMES, endedAfterMs: Infinity });
+  await unlimited.begin();
+  for (let i = 0; i < 10_000; i++) unlimited.thread.checkBeat(500);
+  t.same(unlimited.seen, ['stalled 2000']);
+});
+
+void t.test('one that does not come back from a restart is ended and started again, too', async t => {
+  const { thread, threads, timers, latest, begin, seen } = create();
+  await begin();
+  latest().emit('exit', 1);
+  timers.fireNext();
+  for (let i = 0; i < 60; i++) thread.checkBeat(500);
+  t.same(seen, ['exit exit code 1 100', 'exit it had not started after 30 s and was ended 200']);
+  await settled();
+  timers.fireNext();
+  t.equal(threads.length, 3);
+});
+
+void t.test(
+  'a thread that cannot be ended is left behind after a second; what it says then is not heard',
+  async t => {
+    const { thread, threads, timers, latest, begin, seen } = create(() => new StuckThread());
+    await begin();
+    const answered = thread.ask({ what: 'whenEmpty' });
+    for (let i = 0; i < 60; i++) thread.checkBeat(500);
+    t.same(seen, ['stalled 2000'], 'it has a second to end');
+    timers.fireNext();
+    await answered;
+    t.match(
+      seen[1],
+      /^exit it had not moved for 30 s and was ended; its thread blocks in a system call.* 100$/,
+    );
+    const stuck = latest();
+    timers.fireNext();
+    t.equal(threads.length, 2, 'another one takes its place');
+    stuck.says({ kind: 'ready' });
+    stuck.emit('exit', 1);
+    t.equal(seen.length, 2);
+    t.equal(thread.state, 'starting');
+    latest().says({ kind: 'ready' });
+    t.same(seen.slice(2), ['restarted']);
+    t.equal(thread.state, 'running');
+  },
+);
+
+void t.test('ending does not wait for a thread that cannot be ended', async t => {
+  const { thread, timers, begin, seen } = create(() => new StuckThread());
+  await begin();
+  const end = thread.end();
+  await settled();
+  timers.fireNext();
+  timers.fireNext();
+  await end;
+  t.match(seen, [/for good$/]);
+});
+
+void t.test('a restart for which the system has no thread is tried again', async t => {
+  let threadsLeft = 1;
+  const { thread, timers, latest, begin, seen } = create(() => {
+    if (threadsLeft-- > 0) return new FakeThread();
+    throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+  });
+  await begin();
+  latest().emit('exit', 1);
+  timers.fireNext();
+  timers.fireNext();
+  threadsLeft = 1;
+  timers.fireNext();
+  latest().says({ kind: 'ready' });
+  t.same(seen, [
+    'exit exit code 1 100',
+    'exit the system gives it no thread: EAGAIN 200',
+    'exit the system gives it no thread: EAGAIN 400',
+    'restarted',
+  ]);
+  await thread.stopRestarting();
 });

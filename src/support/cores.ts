@@ -1,0 +1,47 @@
+/**
+ * How many processors this process may keep busy, and why that is fewer than the machine has.
+ *
+ * Place: asked once at start, for `workers: auto`. Node's own `availableParallelism` knows the affinity everywhere, but
+ * depending on its version no quota, or one that is rounded down.
+ */
+import { cpuQuota, type ReadFile } from './cgroup.ts';
+
+export interface Cores {
+  readonly count: number;
+  /** Why it is fewer than the machine has; undefined when it is not. */
+  readonly limit?: string;
+}
+
+/**
+ * @param online the processors of the machine
+ * @param available what Node takes for usable
+ */
+export function usableCores(read: ReadFile, online: number, available: number): Cores {
+  const machine = Math.max(online, 1);
+  const allowed = Math.max(Math.min(affinity(read) ?? available, machine), 1);
+  const quota = cpuQuota(read);
+  if (quota !== undefined && Math.ceil(quota) < allowed) {
+    const cpus = Math.round(quota * 100) / 100;
+    return { count: Math.ceil(quota), limit: `a CPU quota of ${cpus} on ${coresOf(machine)}` };
+  }
+  if (allowed === machine) return { count: machine };
+  return { count: allowed, limit: `an affinity to ${allowed} of ${coresOf(machine)}` };
+}
+
+/** The processors that this process may run on, such as `0-3,8`; undefined where the system does not say. */
+function affinity(read: ReadFile): number | undefined {
+  let list: string | undefined;
+  try {
+    list = /^Cpus_allowed_list:\s*(\S+)/m.exec(read('/proc/self/status'))?.[1];
+  } catch {
+    return undefined;
+  }
+  return list?.split(',').reduce((sum, range) => {
+    const [from = 0, to = from] = range.split('-').map(Number);
+    return sum + to - from + 1;
+  }, 0);
+}
+
+function coresOf(count: number): string {
+  return `${count} core${count === 1 ? '' : 's'}`;
+}

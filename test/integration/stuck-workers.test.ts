@@ -1,0 +1,104 @@
+/** Workers that never move again: their clients are freed, others take their place, and nothing waits for them. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
+import { formatAddress } from '../../src/support/address.ts';
+import { scripts, startBackend } from '../harness/backend.ts';
+import { connectClient } from '../harness/client.ts';
+import { DATA_PLANE } from '../harness/data-plane.ts';
+import { addressOf } from '../harness/listening-address.ts';
+import type { Peer } from '../harness/peer.ts';
+import { until } from '../harness/until.ts';
+
+const skip = loadLibc().ok ? false : 'workers need koffi on Linux';
+
+/** Blocks its thread for ever when a client comes from 127.0.0.2. */
+function blockingStrategy(t: Test, how: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lb4-stuck-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'blocking.mjs');
+  writeFileSync(
+    path,
+    `import { execSync } from 'node:child_process';
+     export function createStrategy(candidates) {
+       return { pick({ clientAddress, skip }) {
+         if (clientAddress === '127.0.0.2') ${how};
+         return candidates.find(candidate => !skip?.(candidate));
+       } };
+     }`,
+  );
+  return path;
+}
+
+function connectFrom(t: Test, balancer: LoadBalancer, localAddress: string): void {
+  const { host, port } = addressOf(balancer);
+  const socket = connect({ host, port, localAddress });
+  socket.on('error', () => undefined);
+  t.teardown(() => socket.destroy());
+}
+
+async function served(t: Test, balancer: LoadBalancer): Promise<Peer> {
+  const client = await connectClient(t, addressOf(balancer));
+  await client.send('x');
+  await client.untilText('x');
+  return client;
+}
+
+async function withStuckWorker(t: Test, how: string) {
+  const backend = await startBackend(t, scripts.echo);
+  const balancer = createLoadBalancer({
+    ...DATA_PLANE,
+    workers: 1,
+    workerStallTimeout: '2s',
+    listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app' }],
+    upstreams: [
+      {
+        name: 'app',
+        health: 'off',
+        strategy: blockingStrategy(t, how),
+        backends: [formatAddress(backend.address)],
+      },
+    ],
+  });
+  t.teardown(() => balancer.stop());
+  const reasons: string[] = [];
+  balancer.on('worker:exited', ({ reason }) => reasons.push(reason));
+  const restarted: number[] = [];
+  balancer.on('worker:restarted', ({ worker }) => restarted.push(worker));
+  await balancer.start();
+  const client = await served(t, balancer);
+  connectFrom(t, balancer, '127.0.0.2');
+  return { balancer, client, reasons, restarted };
+}
+
+void t.test(
+  'a worker whose strategy loops for ever is ended; its clients are reset, and new ones served',
+  { skip },
+  async t => {
+    const { balancer, client, reasons, restarted } = await withStuckWorker(t, 'for (;;) {}');
+    t.equal(await client.untilEnded(), 'reset');
+    await until('another has taken its place', () => restarted.length === 1);
+    t.same(reasons, ['it had not moved for 2 s and was ended']);
+    await served(t, balancer);
+    t.match(balancer.snapshot(), { sessions: 1, workers: [{ state: 'running', sessions: 1 }] });
+  },
+);
+
+void t.test(
+  'so is one that blocks in a system call, although its thread cannot be ended',
+  { skip },
+  async t => {
+    const { balancer, client, reasons, restarted } = await withStuckWorker(t, `execSync('sleep 5')`);
+    t.equal(await client.untilEnded(), 'reset');
+    await until('another has taken its place', () => restarted.length === 1);
+    t.match(reasons, [/^it had not moved for 2 s and was ended; its thread blocks in a system call/]);
+    await served(t, balancer);
+    t.match(balancer.snapshot(), { sessions: 1, workers: [{ state: 'running', sessions: 1 }] });
+    await balancer.stop();
+    t.equal(balancer.snapshot().sessions, 0);
+  },
+);
