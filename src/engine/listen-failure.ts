@@ -1,12 +1,8 @@
 /**
- * What every engine needs when it binds: how long the queue is, which socket file may be replaced, and why a
- * bind failed, in plain words.
+ * What every engine needs when it binds: how long the queue is, and why a bind failed, in plain words.
  *
  * Place: shared by the engines, so that a listener fails in the same words on each of them.
  */
-import { lstat } from 'node:fs/promises';
-import { connect } from 'node:net';
-
 import { Lb4Error, systemCode } from '../errors.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 import { splitZone } from '../support/zone.ts';
@@ -18,18 +14,6 @@ export const LISTEN_BACKLOG = 4096;
 export function listenFailure(address: Address, cause: unknown): Lb4Error {
   const message = `cannot listen on ${formatAddress(address)}: ${inPlainWords(cause, address)}`;
   return new Lb4Error('LB4_LISTEN_FAILED', message, { cause });
-}
-
-/** A socket file is stale when nobody accepts on it: its program has gone without removing it. */
-export async function isStaleSocket(path: string): Promise<boolean> {
-  if (!(await lstat(path)).isSocket()) return false;
-  const socket = connect({ path });
-  const stale = await new Promise<boolean>(resolve => {
-    socket.once('connect', () => resolve(false));
-    socket.once('error', error => resolve(systemCode(error) === 'ECONNREFUSED'));
-  });
-  socket.destroy();
-  return stale;
 }
 
 const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([

@@ -3,7 +3,6 @@
  *
  * Place: `worker-fleet.ts`. While they are open a worker that dies loses no client that waits for it.
  */
-import { unlinkSync } from 'node:fs';
 import type { ListeningSocket, SocketOptions } from '../engine/engine.ts';
 import type { Libc } from '../engine/epoll/libc.ts';
 import {
@@ -11,6 +10,7 @@ import {
   closeDescriptor,
   type ListeningSockets,
 } from '../engine/epoll/listening-sockets.ts';
+import { removeIfSame } from '../engine/socket-file.ts';
 import { refuseNewClients } from '../engine/epoll/stop-accepting.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 
@@ -50,20 +50,12 @@ export class BoundListeners {
       for (const fd of fds) refuseNewClients(this.#libc, fd, address.kind);
   }
 
-  /** Gives up control's sockets, and removes unix socket files; what workers have duplicated lives on. Idempotent. */
+  /** Gives up control's sockets, and removes the files of unix sockets that are still its own; what workers have duplicated lives on. Idempotent. */
   close(): void {
-    for (const { address, fds } of this.#bound.flat()) {
+    for (const { fds, file } of this.#bound.flat()) {
+      if (file !== undefined) removeIfSame(file);
       for (const fd of fds) closeDescriptor(this.#libc, fd);
-      if (address.kind === 'unix') removeSocketFile(address.path);
     }
     this.#bound = [];
-  }
-}
-
-function removeSocketFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Somebody else has removed it.
   }
 }

@@ -21,10 +21,20 @@ import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 import { formatAddress } from '../../src/support/address.ts';
 
-const BACKEND = ['-b', '127.0.0.1:81', '--health', 'off', '--workers', '0'];
+const BACKEND = ['-b', '127.0.0.1:81', '--health', 'off'];
 
-/** What lb4 makes at a path, if it is told to. */
-const THINGS = [{ thing: 'pid file', args: (path: string) => ['--pid-file', path] }];
+interface Thing {
+  readonly thing: string;
+  /** Tells lb4 to make it at a path. */
+  readonly args: (path: string) => readonly string[];
+}
+
+const THINGS: readonly Thing[] = [
+  { thing: 'pid file', args: path => ['--workers', '0', '--pid-file', path] },
+  { thing: 'unix socket', args: path => ['--workers', '0', '-l', `unix:${path}`] },
+];
+
+t.setTimeout(120_000);
 
 function folderFor(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'lb4-ours-'));
@@ -76,7 +86,7 @@ for (const { thing, args } of THINGS) {
       mkdirSync(join(folder, 'folder'));
       const before = readdirSync(folder);
       for (const name of ['link', 'dangling', 'target', 'folder', 'missing/it', 'target/it']) {
-        const { code, stderr } = await failing(['-l', '127.0.0.1:0', ...args(join(folder, name))]);
+        const { code, stderr } = await failing([...args(join(folder, name)), '-l', '127.0.0.1:0']);
         t.not(code, 0, name);
         t.match(stderr, new RegExp(`^\\S+ error .*${name}.*\n$`), 'it never accepted a client');
         t.same(readdirSync(folder), before);

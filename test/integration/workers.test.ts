@@ -1,6 +1,6 @@
 /** Several data-plane threads with real traffic: exact counts and limits, and what happens when one dies or stalls. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import type { ConfigInput } from '../../src/config/schema.ts';
 import { loadLibc } from '../../src/engine/epoll/libc.ts';
 import { createLoadBalancer, type EventMap, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
+import { socketPath } from '../contracts/engine/fixture.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient, untilRefused } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
@@ -19,15 +20,21 @@ import { until } from '../harness/until.ts';
 const skip = loadLibc().ok ? false : 'workers need koffi on Linux';
 
 interface Options {
+  readonly engine?: 'epoll' | 'node';
   readonly workers: number;
   readonly listener?: Partial<ConfigInput['listeners'][number]>;
   readonly upstream?: Partial<ConfigInput['upstreams'][number]>;
   readonly limits?: ConfigInput['limits'];
 }
 
-function create(t: Test, backends: readonly Backend[], { workers, listener, upstream, limits }: Options) {
+function create(
+  t: Test,
+  backends: readonly Backend[],
+  { engine, workers, listener, upstream, limits }: Options,
+) {
   const balancer = createLoadBalancer({
     ...DATA_PLANE,
+    ...(engine && { engine }),
     workers,
     listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app', ...listener }],
     upstreams: [
@@ -314,6 +321,27 @@ void t.test('draining loses nobody who waits at the socket of a worker that has 
   await drained;
   const whole = records.filter(({ bytesFromClient }) => bytesFromClient === 5);
   t.equal(whole.length, 30, 'each had its session');
+});
+
+void t.test('a unix socket of a successor stays when its predecessor ends', { skip }, async t => {
+  const path = socketPath(t);
+  const backend = await startBackend(t, scripts.echo);
+  const bind = `unix:${path}`;
+  for (const engine of ['epoll', 'node'] as const) {
+    const [old, successor] = [1, 2].map(() =>
+      create(t, [backend], { engine, workers: 1, listener: { bind } }),
+    );
+    await old?.start();
+    rmSync(path);
+    await successor?.start();
+    await old?.drain();
+    const client = await connectClient(t, { kind: 'unix', path });
+    await client.send('hello');
+    await client.untilText('hello');
+    client.halfClose();
+    await successor?.drain();
+    t.notOk(existsSync(path), 'its own is gone then');
+  }
 });
 
 void t.test('spare connections are shared among the workers, and seen in one place', { skip }, async t => {

@@ -9,8 +9,6 @@
  * it rests instead of spinning; a client that the kernel has let in is handed over, also by `close`, after which none
  * comes.
  */
-import { rmSync } from 'node:fs';
-
 import type { Address } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers, ListeningSocket, SocketOptions } from '../engine.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
@@ -25,6 +23,7 @@ import {
   SOCK_NONBLOCK,
   SOL_SOCKET,
 } from './abi.ts';
+import { removeIfSame, type SocketFile } from '../socket-file.ts';
 import { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import type { Libc } from './libc.ts';
@@ -65,11 +64,9 @@ export async function listenEpoll(
     takeOver(deps.libc, where);
     return new EpollListener(where.fd, where.address, handlers, deps);
   }
-  const { address, fds } = await bindListeningSockets(deps.libc, where, 1, options);
+  const { address, fds, file } = await bindListeningSockets(deps.libc, where, 1, options);
   const [fd = -1] = fds;
-  return new EpollListener(fd, address, handlers, deps, () => {
-    if (address.kind === 'unix') rmSync(address.path, { force: true });
-  });
+  return new EpollListener(fd, address, handlers, deps, file);
 }
 
 /** Makes sure that it listens, and that accepting from it never blocks the thread; else closes it and throws. */
@@ -103,7 +100,7 @@ class EpollListener implements EngineListener, Watched {
   readonly #fd: number;
   readonly #handlers: ListenHandlers;
   readonly #deps: EpollDeps;
-  readonly #onClosed: () => void;
+  readonly #file: SocketFile | undefined;
   #paused = false;
   #resting = false;
   #watched = false;
@@ -111,19 +108,13 @@ class EpollListener implements EngineListener, Watched {
   /** Grows while clients wait in numbers, so that a single client does not cost a second, empty accept. */
   #batch = 1;
 
-  /** Takes over a non-blocking socket that listens. `onClosed` follows its close. */
-  constructor(
-    fd: number,
-    address: Address,
-    handlers: ListenHandlers,
-    deps: EpollDeps,
-    onClosed: () => void = () => undefined,
-  ) {
+  /** Takes over a non-blocking socket that listens. `file`: to be removed with it. */
+  constructor(fd: number, address: Address, handlers: ListenHandlers, deps: EpollDeps, file?: SocketFile) {
     this.#fd = fd;
     this.address = address;
     this.#handlers = handlers;
     this.#deps = deps;
-    this.#onClosed = onClosed;
+    this.#file = file;
     deps.descriptors.own(fd);
     this.#update();
   }
@@ -163,7 +154,6 @@ class EpollListener implements EngineListener, Watched {
     this.#update();
     refuseNewClients(this.#deps.libc, this.#fd, this.address.kind);
     await this.#lastClientsTaken();
-    this.#onClosed();
   }
 
   /** Hands over everybody who is in the kernel's queue or about to be, and closes the socket behind the last. */
@@ -184,6 +174,7 @@ class EpollListener implements EngineListener, Watched {
           this.#deps.setTimer(round, taken === 'exhausted' ? EXHAUSTED_REST_MS : LOOK_AGAIN_MS);
           return;
         }
+        if (this.#file !== undefined) removeIfSame(this.#file);
         this.#deps.descriptors.close(this.#fd);
         cancelTimer();
         resolve();

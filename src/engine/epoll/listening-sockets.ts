@@ -7,12 +7,11 @@
  * Invariants: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, with nothing left open; an address
  * that another program listens on is refused, although SO_REUSEPORT would let the same user share it.
  */
-import { unlink } from 'node:fs/promises';
-
 import { systemCode } from '../../errors.ts';
 import type { Address, TcpAddress, UnixAddress } from '../../support/address.ts';
 import type { SocketOptions } from '../engine.ts';
-import { isStaleSocket, LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
+import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
+import { removeIfSame, removeStale, socketFileAt, type SocketFile } from '../socket-file.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 import { encodeAddress, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
@@ -23,6 +22,8 @@ export interface ListeningSockets {
   /** The bound address, with the port the kernel chose when port 0 was asked for. */
   readonly address: Address;
   readonly fds: readonly number[];
+  /** Of a unix socket: to be removed when the sockets are closed, if it is still the same. */
+  readonly file?: SocketFile | undefined;
 }
 
 /** Binds `count` listening sockets, non-blocking, to one address. `options` are for the clients' sockets. */
@@ -131,17 +132,19 @@ async function bindUnix(libc: Libc, address: UnixAddress, count: number): Promis
   const { family, bytes } = encodeAddress(address);
   const fds = [openSocket(libc, family)];
   const [first = -1] = fds;
+  let file: SocketFile | undefined;
   try {
     if (libc.bind(first, bytes, bytes.length) < 0) {
       const error = systemError('bind', libc.errno());
-      if (systemCode(error) !== 'EADDRINUSE' || !(await isStaleSocket(address.path))) throw error;
-      await unlink(address.path);
+      if (systemCode(error) !== 'EADDRINUSE' || !(await removeStale(address.path))) throw error;
       check(libc, 'bind', libc.bind(first, bytes, bytes.length));
     }
+    file = socketFileAt(address.path);
     check(libc, 'listen', libc.listen(first, LISTEN_BACKLOG));
     while (fds.length < count) fds.push(duplicate(libc, first));
-    return { address, fds };
+    return { address, fds, file };
   } catch (error) {
+    if (file !== undefined) removeIfSame(file);
     for (const fd of fds) libc.close(fd);
     throw error;
   }

@@ -2,33 +2,44 @@
  * Binds a listening socket, and says in plain words why it cannot.
  *
  * Place: the first half of `listen`; node-listener.ts is the second.
- * Invariants: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, cause kept. A unix socket file is
- * replaced only if it is a socket and nobody answers on it; a running program or any other file is left alone.
+ * Invariant: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, cause kept.
  */
-import { unlink } from 'node:fs/promises';
 import type { Server } from 'node:net';
 
-import type { Address, UnixAddress } from '../../support/address.ts';
+import type { Address } from '../../support/address.ts';
 import type { ListeningSocket } from '../engine.ts';
-import { systemCode } from '../../errors.ts';
+import { Lb4Error, systemCode } from '../../errors.ts';
 import { withNamedZone } from '../../support/zone.ts';
-import { isStaleSocket, LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
+import type { Libc } from '../epoll/libc.ts';
+import { listenFailure } from '../listen-failure.ts';
+import type { SocketFile } from '../socket-file.ts';
+import { bindUnix } from './bind-unix.ts';
+import { listen } from './listen.ts';
 
-/** Makes `server` listen on the address, or on the socket that listens already; resolves to the address it has. */
-export async function bind(server: Server, where: Address | ListeningSocket): Promise<Address> {
+export interface Bound {
+  /** The one it has. */
+  readonly address: Address;
+  /** Of a unix socket that is bound here: to be removed with it, if it is still the same. */
+  readonly file?: SocketFile | undefined;
+}
+
+/** Makes `server` listen on the address, or on the socket that listens already. */
+export async function bind(
+  server: Server,
+  where: Address | ListeningSocket,
+  libc: Libc | undefined,
+): Promise<Bound> {
   const address = where.kind === 'listening' ? where.address : where;
   try {
     if (where.kind === 'listening') {
       await listen(server, { fd: where.fd });
-      return address;
+      return { address };
     }
-    if (address.kind === 'unix') {
-      await bindUnix(server, address);
-      return address;
-    }
+    if (address.kind === 'unix') return { address, file: await bindUnix(server, address, libc) };
     await bindTcp(server, address.host, address.port);
-    return boundAddress(server, address);
+    return { address: boundAddress(server, address) };
   } catch (error) {
+    if (error instanceof Lb4Error) throw error;
     throw listenFailure(address, error);
   }
 }
@@ -46,38 +57,6 @@ async function bindTcp(server: Server, host: string, port: number): Promise<void
     if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(systemCode(error))) throw error;
     await listen(server, { host: '0.0.0.0', port });
   }
-}
-
-async function bindUnix(server: Server, { path }: UnixAddress): Promise<void> {
-  try {
-    await listen(server, { path });
-  } catch (error) {
-    if (systemCode(error) !== 'EADDRINUSE' || !(await isStaleSocket(path))) throw error;
-    await unlink(path);
-    await listen(server, { path });
-  }
-}
-
-async function listen(
-  server: Server,
-  where:
-    | { readonly host: string; readonly port: number; readonly ipv6Only?: boolean }
-    | { readonly path: string }
-    | { readonly fd: number },
-): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const onError = (error: Error): void => {
-      server.off('listening', onListening);
-      reject(error);
-    };
-    const onListening = (): void => {
-      server.off('error', onError);
-      resolve();
-    };
-    server.once('error', onError);
-    server.once('listening', onListening);
-    server.listen({ ...where, backlog: LISTEN_BACKLOG });
-  });
 }
 
 function boundAddress(server: Server, asked: Address): Address {

@@ -17,7 +17,8 @@ import type { EngineListener, Keepalive, ListenHandlers, ListeningSocket, Socket
 import type { Libc } from '../epoll/libc.ts';
 import { isHandshakeUnderWay, refuseNewClients } from '../epoll/stop-accepting.ts';
 import { socketOver, takeHandles, type AcceptedHandle } from './accept.ts';
-import { bind } from './bind.ts';
+import { removeIfSame, type SocketFile } from '../socket-file.ts';
+import { bind, type Bound } from './bind.ts';
 import { descriptorOf } from './descriptor.ts';
 import { letInherit, setKeepalive } from './keepalive.ts';
 import { NodeConnection, type ConnectionDeps, type Peer } from './node-connection.ts';
@@ -42,10 +43,10 @@ export async function listenNode(
   options: SocketOptions = {},
 ): Promise<EngineListener> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-  const bound = await bind(server, where);
+  const bound = await bind(server, where, deps.libc);
   // Still in the turn that bound the socket: nobody can have been accepted yet.
   // Those of a socket that was taken over are set already.
-  const isOwn = bound.kind === 'tcp' && where.kind !== 'listening';
+  const isOwn = bound.address.kind === 'tcp' && where.kind !== 'listening';
   const keepalive = isOwn && !letInherit(server, options, deps.libc) ? options.keepalive : undefined;
   return new NodeListener(server, bound, handlers, deps, { takesHandles, keepalive });
 }
@@ -53,6 +54,7 @@ export async function listenNode(
 class NodeListener implements EngineListener {
   readonly address: Address;
   readonly #server: Server;
+  readonly #file: SocketFile | undefined;
   readonly #handlers: ListenHandlers;
   readonly #deps: ListenerDeps;
   /** What each client has to be given, because it does not inherit it. */
@@ -66,13 +68,14 @@ class NodeListener implements EngineListener {
 
   constructor(
     server: Server,
-    address: Address,
+    bound: Bound,
     handlers: ListenHandlers,
     deps: ListenerDeps,
     { takesHandles, keepalive }: { takesHandles: boolean; keepalive: Keepalive | undefined },
   ) {
     this.#server = server;
-    this.address = address;
+    this.address = bound.address;
+    this.#file = bound.file;
     this.#handlers = handlers;
     this.#deps = deps;
     this.#keepalive = keepalive;
@@ -111,6 +114,7 @@ class NodeListener implements EngineListener {
       await new Promise<void>(resolve => setTimer(resolve, LOOK_AGAIN_MS));
     }
     cancelTimer();
+    if (this.#file !== undefined) removeIfSame(this.#file);
     // The descriptor is closed at once; the callback would wait for the clients that live on.
     this.#server.close();
   }

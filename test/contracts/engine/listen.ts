@@ -2,7 +2,8 @@
  * The part of the engine suite about listeners: binding, pausing, closing.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Test } from 'tap';
 
 import { Lb4Error, systemCode } from '../../../src/errors.ts';
@@ -94,6 +95,27 @@ export function listenContract(t: Test, createEngine: CreateEngine, waitsIn: 'ro
     writeFileSync(file, 'precious');
     await t.rejects(engine.listen({ kind: 'unix', path: file }, NOBODY), { code: 'LB4_LISTEN_FAILED' });
     t.equal(readFileSync(file, 'utf8'), 'precious');
+  });
+
+  void t.test('the file of a unix socket goes with it, unless it is another’s by then', async t => {
+    const path = socketPath(t);
+    const address: Address = { kind: 'unix', path };
+    const { listener: alone } = await listen(t, engine, address);
+    t.same(readdirSync(dirname(path)), ['socket'], 'nothing else is made');
+    await alone.close();
+    t.same(readdirSync(dirname(path)), []);
+
+    const { listener: old } = await listen(t, engine, address);
+    rmSync(path);
+    const { listener: successor, clients } = await listen(t, engine, address);
+    await old.close();
+    await connectClient(t, address);
+    await until('the successor has its client', () => clients.length === 1);
+    await successor.close();
+    t.notOk(existsSync(path));
+    writeFileSync(path, 'precious');
+    await t.rejects(engine.listen(address, NOBODY), { code: 'LB4_LISTEN_FAILED' });
+    t.equal(readFileSync(path, 'utf8'), 'precious');
   });
 
   void t.test('clients of a paused listener wait unread and come in order', async t => {

@@ -1,0 +1,67 @@
+/**
+ * Makes a server listen on a unix socket, and says which file is its own.
+ *
+ * Place: the part of bind.ts that is about files. Why not `server.listen({ path })` alone: libuv removes the path when
+ * it closes, whoever's file is there by then. With the C library the socket is bound without libuv's knowledge. Without
+ * it the socket is made in a folder of its own and then moved to its path: what libuv removes is nothing.
+ * Invariants: a file is replaced only if it is a socket and nobody answers on it.
+ */
+import { lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { dirname, join } from 'node:path';
+
+import type { UnixAddress } from '../../support/address.ts';
+import type { Libc } from '../epoll/libc.ts';
+import { bindListeningSockets, closeDescriptor } from '../epoll/listening-sockets.ts';
+import { removeStale, socketFileAt, type SocketFile } from '../socket-file.ts';
+import { listen } from './listen.ts';
+
+/** What every system has room for, macOS being the smallest. */
+const MAX_PATH_BYTES = 103;
+
+export async function bindUnix(
+  server: Server,
+  address: UnixAddress,
+  libc: Libc | undefined,
+): Promise<SocketFile | undefined> {
+  return libc === undefined ? await bindByMoving(server, address) : await bindByLibc(server, address, libc);
+}
+
+async function bindByLibc(server: Server, address: UnixAddress, libc: Libc): Promise<SocketFile | undefined> {
+  const { fds, file } = await bindListeningSockets(libc, address, 1);
+  const [fd = -1] = fds;
+  try {
+    await listen(server, { fd });
+  } catch (error) {
+    closeDescriptor(libc, fd);
+    throw error;
+  }
+  return file;
+}
+
+async function bindByMoving(server: Server, { path }: UnixAddress): Promise<SocketFile | undefined> {
+  if (isTaken(path) && !(await removeStale(path))) {
+    throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' });
+  }
+  // On Windows it is no file.
+  const folder = process.platform === 'win32' ? undefined : mkdtempSync(join(dirname(path), '.lb4-'));
+  const elsewhere = folder === undefined ? path : join(folder, 's');
+  try {
+    if (folder === undefined || Buffer.byteLength(elsewhere) > MAX_PATH_BYTES) {
+      await listen(server, { path });
+    } else {
+      await listen(server, { path: elsewhere });
+      renameSync(elsewhere, path);
+    }
+    return socketFileAt(path);
+  } catch (error) {
+    server.close();
+    throw error;
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isTaken(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}

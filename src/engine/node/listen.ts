@@ -1,0 +1,28 @@
+/**
+ * `server.listen` as a promise that rejects with why it failed.
+ */
+import type { Server } from 'node:net';
+
+import { LISTEN_BACKLOG } from '../listen-failure.ts';
+
+export async function listen(
+  server: Server,
+  where:
+    | { readonly host: string; readonly port: number; readonly ipv6Only?: boolean }
+    | { readonly path: string }
+    | { readonly fd: number },
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: Error): void => {
+      server.off('listening', onListening);
+      reject(error);
+    };
+    const onListening = (): void => {
+      server.off('error', onError);
+      resolve();
+    };
+    server.once('error', onError);
+    server.once('listening', onListening);
+    server.listen({ ...where, backlog: LISTEN_BACKLOG });
+  });
+}
