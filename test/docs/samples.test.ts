@@ -1,10 +1,14 @@
 /** The samples in the documents work: configurations are valid, programs run. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { loadConfigFile } from '../../src/config/load.ts';
-import { runProgram } from '../harness/programs.ts';
+import { connectClient } from '../harness/client.ts';
+import { freePort, runProgram, skipWithout } from '../harness/programs.ts';
+import { pause } from '../harness/until.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 // Within the package, so that a sample's `from 'lb4-balancer'` means this very build.
@@ -53,3 +57,25 @@ void t.test('programs in the documents run', async t => {
     t.equal(code, 0, `${document}: ${stderr}`);
   }
 });
+
+void t.test(
+  'the agent of docs/health-checks.md answers as agents do',
+  { skip: skipWithout('socat', 'vmstat') },
+  async t => {
+    const [sample] = samples('sh').filter(({ text }) => text.includes('socat'));
+    const port = await freePort();
+    const script = (sample?.text ?? '')
+      .replace('9999', `${port},bind=127.0.0.1`)
+      .replace(/^socat/m, 'exec socat');
+    const agent = spawn('sh', ['-c', script], { cwd: folder, stdio: 'inherit' });
+    t.teardown(() => agent.kill());
+    let answer = '';
+    while (answer === '') {
+      const client = await connectClient(t, { kind: 'tcp', host: '127.0.0.1', port }).catch(() => pause(20));
+      if (client === undefined) continue;
+      await once(client.socket, 'end');
+      answer = client.text;
+    }
+    t.match(answer, /^\d+%\n$/);
+  },
+);
