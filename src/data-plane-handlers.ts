@@ -4,6 +4,7 @@
  * Place: handed to the data plane by `load-balancer.ts`.
  */
 import type { ControlPlane } from './control-plane.ts';
+import { wordsOf } from './errors.ts';
 import type { Events } from './events.ts';
 import type { FleetHandlers } from './workers/worker-fleet.ts';
 
@@ -26,7 +27,7 @@ export function handlersFor(events: Events, control: () => ControlPlane | undefi
     onStrategyFailed: (upstream, error) =>
       events.emit('strategy:failed', {
         upstream,
-        reason: error instanceof Error ? error.message : String(error),
+        reason: wordsOf(error),
       }),
     onWorkerExited: (worker, reason, sessions, restartInMs) =>
       events.emit('worker:exited', {

@@ -11,6 +11,7 @@ import type { Config } from './config/schema.ts';
 import type { DataPlaneSettings } from './data-plane.ts';
 import type { UpstreamSettings } from './dispatch/upstream-runtime.ts';
 import type { SocketOptions } from './engine/engine.ts';
+import { wordsOf } from './errors.ts';
 import type { Address } from './support/address.ts';
 import type { LiveCounts } from './shared-memory/live-counts.ts';
 
@@ -103,7 +104,7 @@ async function load(upstream: string, strategy: string, baseDir: string): Return
   try {
     return await loadStrategy(strategy, baseDir);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = wordsOf(error);
     const path = ['upstreams', upstream, 'strategy'];
     const issue = { path, kind: 'value', expected: 'a strategy', got: strategy, message } as const;
     throw new ConfigError([issue], 'LB4_STRATEGY_INVALID', error);

@@ -29,10 +29,24 @@ export class Lb4Error extends Error {
   }
 }
 
+const LONGEST_WORDS = 1_000;
+
+/** What an error says, whoever threw it and whatever it is; cut where it is very long. */
+export function wordsOf(error: unknown): string {
+  let words: unknown;
+  try {
+    words = error instanceof Error ? error.message : String(error);
+  } catch {
+    // It cannot even be made a text.
+  }
+  if (typeof words !== 'string') return 'something that is no error and no text';
+  return words.length <= LONGEST_WORDS ? words : `${words.slice(0, LONGEST_WORDS)}…`;
+}
+
 /** The system's name for a failure, such as ECONNREFUSED, or the error's text where it has none. */
 export function systemCode(error: unknown): string {
   if (error instanceof Error) {
     return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
   }
-  return String(error);
+  return wordsOf(error);
 }

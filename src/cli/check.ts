@@ -15,6 +15,7 @@ import type { Config } from '../config/schema.ts';
 import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../health/tls-settings.ts';
 import { redisConnection } from '../mirror/redis-connection.ts';
+import { printable } from '../support/printable.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 export function check(file: string): ExitCode {
@@ -25,7 +26,7 @@ export function check(file: string): ExitCode {
   if (loaded.ok && message === '') {
     const { listeners, upstreams } = loaded.config;
     process.stdout.write(
-      `${file}: valid, ${count(listeners.length, 'listener')}, ${count(upstreams.length, 'upstream')}\n`,
+      `${printable(file)}: valid, ${count(listeners.length, 'listener')}, ${count(upstreams.length, 'upstream')}\n`,
     );
     return EXIT.ok;
   }

@@ -4,6 +4,7 @@
  * Place: from the start of `lb4 run` to its end. Sessions are reset first, because a process that just ends closes its
  * sockets in an orderly way, and half an answer would look whole to a client.
  */
+import { wordsOf } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import type { Log } from '../observability/log.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -23,7 +24,7 @@ export function crashInOrder(deps: CrashDeps): () => void {
   const { log, balancer } = deps;
   let isCrashing = false;
   const crash = (error: unknown): void => {
-    log.write('error', 'crashed', `a defect ends lb4: ${wordsOf(error)}`);
+    log.write('error', 'crashed', `a defect ends lb4: ${withFrames(error)}`);
     // The end itself may go wrong because of the same defect.
     if (isCrashing) return;
     isCrashing = true;
@@ -49,7 +50,8 @@ async function stopped(balancer: LoadBalancer): Promise<void> {
 }
 
 /** On one line; the frames of the stack behind each other. */
-function wordsOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return (error.stack ?? error.message).replace(/\n +at /g, ' at ');
+function withFrames(error: unknown): string {
+  if (!(error instanceof Error)) return wordsOf(error);
+  const frames = /\n {4}at .*/s.exec(error.stack ?? '')?.[0] ?? '';
+  return `${error.name}: ${wordsOf(error)}${frames.replace(/\n +at /g, ' at ')}`;
 }

@@ -5,6 +5,7 @@
  */
 import { Lb4Error } from '../errors.ts';
 import { createLoadBalancer, type LoadBalancer } from '../load-balancer.ts';
+import { printable } from '../support/printable.ts';
 import { demoLine, type DemoStatus } from './demo-line.ts';
 import { startDemoBackend, type DemoBackend } from './demo-backends.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -36,7 +37,7 @@ export async function demo(
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof Lb4Error)) throw error;
-    process.stderr.write(`lb4: ${error.message}\n`);
+    for (const line of error.message.split('\n')) process.stderr.write(`lb4: ${printable(line)}\n`);
     if (error.code !== 'LB4_LISTEN_FAILED') return EXIT.usage;
     process.stderr.write('lb4: try another address: lb4 demo --listen 127.0.0.1:8081\n');
     return EXIT.cannotBind;
@@ -97,7 +98,7 @@ function introduction(address: string, strategy: string, backends: readonly Demo
   const url = `http://${address}/`;
   return [
     '',
-    `  lb4 balances ${url}, strategy ${strategy}, over three backends:`,
+    `  lb4 balances ${url}, strategy ${printable(strategy)}, over three backends:`,
     `  ${backends.map(({ name, address: backend }) => `${name} (${backend})`).join(', ')}`,
     '',
     '  Try, in another terminal:',

@@ -3,6 +3,8 @@
  *
  * Place: `bin/lb4.ts` loads it at once, because a process that has run out of descriptors can load nothing later.
  */
+import { wordsOf } from '../errors.ts';
+import { printable } from '../support/printable.ts';
 import { processLimit } from '../support/process-limits.ts';
 
 /** What lb4 needs to load its own files with a few workers, and some sessions. */
@@ -22,10 +24,10 @@ export function failureSurroundings(): FailureSurroundings {
 }
 
 export function failureLine(error: unknown, { args, env, descriptors }: FailureSurroundings): string {
-  const text = (outOfDescriptors(error, descriptors) ?? messageOf(error)).replaceAll(/\s*\n\s*/g, ' ');
+  const text = (outOfDescriptors(error, descriptors) ?? wordsOf(error)).replaceAll(/\s*\n\s*/g, ' ');
   const isDebug = env['LB4_LOG_LEVEL'] === 'debug' || /--log-level[= ]debug\b/.test(args.join(' '));
   const stack = isDebug && error instanceof Error ? `${error.stack ?? ''}\n` : '';
-  return `lb4: ${text}\n${stack}`;
+  return `lb4: ${printable(text)}\n${stack.split('\n').map(printable).join('\n')}`;
 }
 
 /** For an error that came of too few descriptors: the limit and what is needed. Undefined for others. */
@@ -42,8 +44,4 @@ export function outOfDescriptors(error: unknown, limit = processLimit('descripto
 function codesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [];
   return [...('code' in error ? [String(error.code)] : []), ...codesOf(error.cause)];
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,6 +9,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { optionsFromEnvironment, unknownVariables } from '../config/environment.ts';
 import type { FlagName } from '../config/flags.ts';
 import { nearest } from '../config/nearest.ts';
+import { printable } from '../support/printable.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { RunOptions } from './run.ts';
 import type { Signals } from './signals.ts';
@@ -171,15 +172,16 @@ function withoutUrl(text: string): string {
 }
 
 function onOneLine(text: string): string {
-  return `lb4: ${text
+  const words = text
     .replace(/^error: /, '')
     // As above: the value of an option that does not exist.
     .replace(/^(unknown option '[^=']*)=.*'/s, "$1'")
     .trim()
-    .replaceAll('\n', ' ')}\n`;
+    .replaceAll('\n', ' ');
+  return `lb4: ${printable(words)}\n`;
 }
 
 function usage(text: string): ExitCode {
-  process.stderr.write(`lb4: ${text}\n`);
+  process.stderr.write(`lb4: ${printable(text)}\n`);
   return EXIT.usage;
 }

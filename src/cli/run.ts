@@ -14,12 +14,13 @@ import type { FlagName, FlagSource, RunFlags } from '../config/flags.ts';
 import { formatIssue, inOrder } from '../config/format-issues.ts';
 import type { ConfigIssue, LocatedIssue } from '../config/issue.ts';
 import { loadConfig, type ConfigLoadResult } from '../config/load.ts';
-import { Lb4Error } from '../errors.ts';
+import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import { logSessions } from '../observability/access-log.ts';
 import { logEvents } from '../observability/log-events.ts';
 import { logSnapshot } from '../observability/log-snapshot.ts';
 import type { Log } from '../observability/log.ts';
+import { printable } from '../support/printable.ts';
 import { outliveClosedTerminals } from './closed-terminals.ts';
 import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -57,8 +58,8 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   const unknown = variables === undefined ? [] : surroundings.unknownVariables(variables);
   if (!loaded.ok) {
     // What is missing may stand in a variable with another name.
-    const lines = [loaded.message, ...unknown.map(unknownVariableText)].join('\n');
-    process.stderr.write(`${lines.replace(/^/gm, 'lb4: ')}\n`);
+    const lines = [...loaded.message.split('\n'), ...unknown.map(unknownVariableText)];
+    for (const line of lines) process.stderr.write(`lb4: ${printable(line)}\n`);
     return exitCodeOf(loaded);
   }
   outliveClosedTerminals();
@@ -101,7 +102,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     const lines =
       error instanceof ConfigError
         ? located(error, loaded.locate)
-        : [outOfDescriptors(error) ?? messageOf(error)];
+        : [outOfDescriptors(error) ?? wordsOf(error)];
     for (const line of lines) log.write('error', 'failed', line);
     await balancer.stop();
     return exitCodeFor(error, options.strategy !== undefined);
@@ -213,8 +214,4 @@ function exitCodeFor(error: unknown, strategyFromFlag: boolean): ExitCode {
   if (error.code === 'LB4_CONFIG_INVALID') return EXIT.badConfig;
   if (error.code === 'LB4_STRATEGY_INVALID') return strategyFromFlag ? EXIT.usage : EXIT.badConfig;
   return EXIT.failure;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

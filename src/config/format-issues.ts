@@ -3,10 +3,15 @@
  *
  * Place: what `lb4 check` and `lb4 run` print, and the message of the library's LB4_CONFIG_INVALID.
  */
+import { printable } from '../support/printable.ts';
 import { formatPath, type LocatedIssue } from './issue.ts';
 
 /** One line: the place if there is one, the path, what is wrong. A flag stands for its path. */
-export function formatIssue({ place, path, kind, message }: LocatedIssue): string {
+export function formatIssue(issue: LocatedIssue): string {
+  return printable(textOf(issue));
+}
+
+function textOf({ place, path, kind, message }: LocatedIssue): string {
   if (place !== undefined && 'option' in place) return `${place.option}: ${message}`;
   // The message names an unknown key itself; the path to say is that of its mapping.
   const pathText = formatPath(kind === 'unknownKey' ? path.slice(0, -1) : path);

@@ -5,6 +5,7 @@
  * type is health-cross-checks.ts's.
  */
 import { z } from 'zod';
+import { wordsOf } from '../errors.ts';
 import { duration, fieldFacts, integer, numericAddress, oneOf, section, text, yesOrNo } from './fields.ts';
 import { HOUR, MINUTE, SECOND, SHORTEST } from './limits-of-values.ts';
 import { parseStatusRanges, STATUS_FORM } from './status-ranges.ts';
@@ -59,7 +60,7 @@ const pattern = z
     try {
       new RegExp(source, 'm');
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = wordsOf(error);
       context.addIssue({
         code: 'custom',
         message: `${PATTERN_FORM} (${why})`,

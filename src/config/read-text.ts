@@ -5,6 +5,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
+import { printable } from '../support/printable.ts';
 
 export type UnreadableReason =
   'missing' | 'directory' | 'empty' | 'binary' | 'tooLarge' | 'permission' | 'failed';
@@ -71,5 +72,5 @@ function readBytes(file: string): Buffer {
 }
 
 function unreadable(file: string, reason: UnreadableReason, words: string): ReadText & { ok: false } {
-  return { ok: false, reason, message: `cannot read ${file}: ${words}` };
+  return { ok: false, reason, message: printable(`cannot read ${file}: ${words}`) };
 }

@@ -4,7 +4,7 @@
  * Place: at the start, before anything binds. A name stands for its first address here: where lb4 listens is to be
  * known, and not to depend on what else a name server says.
  */
-import { Lb4Error } from '../errors.ts';
+import { Lb4Error, wordsOf } from '../errors.ts';
 import type { Lookup } from '../names/names.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 
@@ -27,7 +27,7 @@ async function numeric(address: Address, lookup: Lookup): Promise<Address> {
     const [host = address.host] = (await lookup(address.host)).addresses;
     return { ...address, host };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = wordsOf(error);
     throw new Lb4Error('LB4_LISTEN_FAILED', `cannot listen on ${formatAddress(address)}: ${why}`, {
       cause: error,
     });

@@ -6,6 +6,7 @@
  * Invariants: one exchange is under way at a time; an answer that comes after `stop` changes nothing; a failure
  * costs nothing but the next attempt, and what was heard is believed until it is too old.
  */
+import { wordsOf } from '../errors.ts';
 import type { Change, Exchange, MirrorFailure, NameTaken, Publication, Totals } from './exchange.ts';
 import { ExchangeError } from './exchange.ts';
 import { UpstreamMirror, type MirroredUpstream, type UpstreamMirrorSettings } from './upstream-mirror.ts';
@@ -158,7 +159,7 @@ export class UpstreamExchanges {
       return await this.#deps.exchange.exchange(publication);
     } catch (error) {
       if (error instanceof ExchangeError) return error;
-      return new ExchangeError('error', error instanceof Error ? error.message : String(error), {
+      return new ExchangeError('error', wordsOf(error), {
         cause: error,
       });
     }

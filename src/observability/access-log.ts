@@ -38,8 +38,13 @@ export function accessFields(record: SessionRecord): LogFields {
 
 function textOf(fields: LogFields): string {
   return Object.entries(fields)
-    .map(([key, value]) => `${key}=${value === undefined ? '-' : String(value)}`)
+    .map(([key, value]) => `${key}=${value === undefined ? '-' : quoted(String(value))}`)
     .join(' ');
+}
+
+/** What could be mistaken for the end of a value, or for none, stands in quotes, as in JSON. */
+function quoted(value: string): string {
+  return /^-?$|[\s"=]/.test(value) ? JSON.stringify(value) : value;
 }
 
 function clientOf({ clientAddress, clientPort }: SessionRecord): string {

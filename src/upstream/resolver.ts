@@ -7,6 +7,7 @@
  * as the name still has it and it works, so that a rotating answer does not move a backend about.
  */
 import { isIP } from 'node:net';
+import { wordsOf } from '../errors.ts';
 import type { Found, Lookup } from '../names/names.ts';
 import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
 
@@ -62,7 +63,7 @@ export class Resolver {
     try {
       this.#resolved(await this.#deps.lookup(this.#name));
     } catch (error) {
-      this.#failed(error instanceof Error ? error.message : String(error));
+      this.#failed(wordsOf(error));
     }
   }
 

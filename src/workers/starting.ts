@@ -3,7 +3,7 @@
  *
  * Place: `worker-thread.ts` reports how its thread failed, `worker-fleet.ts` starts them all.
  */
-import { ERROR_CODES, Lb4Error, systemCode } from '../errors.ts';
+import { ERROR_CODES, Lb4Error, systemCode, wordsOf } from '../errors.ts';
 
 /** What limits the threads of this process, as far as the system says. */
 export interface ThreadLimits {
@@ -18,7 +18,8 @@ const NO_THREAD = 'ERR_WORKER_INIT_FAILED';
 
 /** What a worker died of, which is a copy without its class when it comes from the other thread. */
 export function workerFailure(cause: unknown, exitCode: number | undefined): Error {
-  if (!(cause instanceof Error)) return new Error(`exit code ${exitCode ?? 0}`);
+  if (cause === undefined) return new Error(`exit code ${exitCode ?? 0}`);
+  if (!(cause instanceof Error)) return new Error(wordsOf(cause));
   const code = systemCode(cause);
   if (code === NO_THREAD) return new Error(`the system gives it no thread: ${cause.message}`, { cause });
   const known = ERROR_CODES.find(each => each === code);

@@ -15,7 +15,7 @@ import { createEpollEngine } from '../engine/epoll/epoll-engine.ts';
 import { loadLibc, type Libc } from '../engine/epoll/libc.ts';
 import { duplicate } from '../engine/epoll/listening-sockets.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
-import { Lb4Error } from '../errors.ts';
+import { Lb4Error, wordsOf } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
 import { DueTimers } from '../support/due-timers.ts';
@@ -227,8 +227,4 @@ async function ownSettings(): Promise<DataPlaneSettings> {
 
 function ownSockets(sockets: readonly ListeningSocket[]): readonly ListeningSocket[] {
   return sockets.map(socket => ({ ...socket, fd: duplicate(libc, socket.fd) }));
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -75,6 +75,40 @@ void t.test(
   },
 );
 
+void t.test('what lb4 prints before there is a log is printable, whatever it quotes', async t => {
+  const evil = 'x\x1b[2J\x9b31m\u202e\rforged';
+  const invalid = file(`${evil}.yaml`, VALID.replace('name: app', 'strategy: "a\\e[2J\\u202e", name: app'));
+  const cases: [string[], NodeJS.ProcessEnv?][] = [
+    [[evil]],
+    [[`--${evil}`]],
+    [['-b', '127.0.0.1:81', evil]],
+    [['-b', evil]],
+    [['-b', `unix:/tmp/${evil}`, '-s', evil]],
+    [['-b', '127.0.0.1:81', '-s', `./${evil}\n.js`]],
+    [['-c', `/no/${evil}\nfile`]],
+    [['-c', invalid]],
+    [['check', '-c', invalid]],
+    [['check', '-c', `/no/${evil}\nfile`]],
+    [['demo', '-l', evil]],
+    [['demo', '-l', '127.0.0.1:0', '-s', `./${evil}\n.js`]],
+    [[], { [`LB4_${evil}`]: 'x' }],
+    [[], { LB4_BACKENDS: evil }],
+  ];
+  for (const [args, env] of cases) {
+    const { code, stderr } = await lb4(args, env);
+    t.not(code, 0);
+    t.match(stderr, /^(lb4: |.*\.yaml|cannot read )/, JSON.stringify(args));
+    for (const line of stderr.split('\n')) {
+      t.notMatch(line, /[\p{Cc}\p{Cf}]/u);
+      t.notMatch(line, /^(forged|\.js|file)/, 'one line stays one line');
+    }
+  }
+  const valid = file(`${evil}-good.yaml`, VALID);
+  const { code, stdout } = await lb4(['check', '-c', valid]);
+  t.equal(code, 0);
+  t.match(stdout, /^[^\p{Cc}\p{Cf}]+\n$/u);
+});
+
 void t.test('a mistake in the environment names the variable', async t => {
   const { code, stderr } = await lb4([], { LB4_BACKENDS: '127.0.0.1:81', LB4_IDLE_TIMEOUT: 'soon' });
   t.equal(code, 2);

@@ -21,7 +21,10 @@ type Answer = Omit<Ran, 'signal'>;
 export function startCommandLine(
   t: Teardown,
 ): (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Answer> {
-  const child = fork(fileURLToPath(import.meta.url), [ROLE], { execArgv: [] });
+  // Into a socket the log, too, is written through `process.stderr`, where `answer` finds it.
+  const stdio = ['inherit', 'inherit', 'pipe', 'ipc'] as const;
+  const child = fork(fileURLToPath(import.meta.url), [ROLE], { execArgv: [], stdio: [...stdio] });
+  child.stderr?.pipe(process.stderr);
   t.teardown(() => child.kill('SIGKILL'));
   let last: Promise<unknown> = Promise.resolve();
   return (args, env = {}) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { EVENT_NAMES, Events } from '../../../src/events.ts';
 import { logSessions } from '../../../src/observability/access-log.ts';
+import type { EventSource } from '../../../src/observability/event-source.ts';
 import { logEvents } from '../../../src/observability/log-events.ts';
 import { createLog, type LogFormat, type LogLevel } from '../../../src/observability/log.ts';
 import { keepLines } from '../../harness/log-lines.ts';
@@ -195,6 +196,40 @@ void t.test(
     ]);
   },
 );
+
+void t.test('whatever text is in an event, its line is one line, and moves no cursor', async t => {
+  const evil = 'x\nforged line\r\x1b[2J\x9b31m\u202e\u2028\ud800';
+  for (const format of ['text', 'json'] as const) {
+    const { log, written } = create(format, 'debug');
+    const handlers = new Map<string, (event: never) => void>();
+    const source: EventSource = {
+      on(name, handler) {
+        handlers.set(name, handler);
+        return () => undefined;
+      },
+    };
+    logEvents(source, log, () => 0);
+    logSessions(source, log);
+    // Every field is hostile, as far as a text can stand there.
+    const known: Record<string, unknown> = { startedAtMs: 0, upstreams: [evil], backends: [evil] };
+    const fields = new Proxy(known, { get: (_target, key) => known[String(key)] ?? evil });
+    for (const handler of handlers.values()) handler(fields as never);
+    log.write('error', 'crashed', evil, { path: evil });
+    t.ok(written.length > 30);
+    for (const line of written) {
+      t.notMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      if (format === 'json') t.type((JSON.parse(line) as { event: unknown }).event, 'string');
+    }
+  }
+});
+
+void t.test('as text, a value of the access log ends where it ends', async t => {
+  const { log, written } = create('text');
+  const events = new Events();
+  logSessions(events, log);
+  events.emit('session:closed', { ...RECORD, backend: 'unix:/run/a b=c "d".sock', upstream: '-' });
+  t.match(written[0], 'upstream="-" backend="unix:/run/a b=c \\"d\\".sock" attempts=0');
+});
 
 void t.test('the access log writes one line per session, flat as JSON, key=value as text', async t => {
   for (const format of ['json', 'text'] as const) {
