@@ -1,4 +1,5 @@
 /** The benchmark's two command lines, and which lb4 a build can be. */
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { USAGE, parseOptions } from '../../bench/options.ts';
 import { variantArguments } from '../../bench/peers/lb4.ts';
@@ -81,4 +82,17 @@ void t.test('the latency rate is half of the lowest peak; peers that moved nothi
   t.equal(halfOfSlowest([0, 30_000]), 15_000);
   t.equal(halfOfSlowest([]), undefined);
   t.equal(halfOfSlowest([0]), undefined);
+});
+
+void t.test('every command line in the documents is understood', async t => {
+  const lines = ['bench/README.md', 'docs/performance.md'].flatMap(document => {
+    const text = readFileSync(new URL(`../../../${document}`, import.meta.url), 'utf8');
+    return Array.from(text.matchAll(/npm run bench(?: -- ([^#`\n]+))?/g), ([, args = '']) => args.trim());
+  });
+  t.ok(lines.length > 10);
+  for (const line of lines) {
+    const [first = '', ...rest] = line.split(/ +/);
+    if (first === 'soak') t.ok(parseSoakOptions(rest), line);
+    else t.ok(parseOptions(line === '' ? [] : [first, ...rest]), line);
+  }
 });
