@@ -8,6 +8,9 @@
 import { failureLine, failureSurroundings } from '../src/cli/failure-line.ts';
 import { Signals } from '../src/cli/signals.ts';
 
+/** How long the process may take to end when nothing is left to do. */
+const LAST_MS = 500;
+
 const surroundings = failureSurroundings();
 const fail = (error: unknown): void => {
   process.stderr.write(failureLine(error, surroundings));
@@ -23,7 +26,12 @@ try {
   outliveReaders();
   const { main } = await import('../src/cli/program.ts');
   signals.closeDebugger();
-  process.exitCode = await main(process.argv.slice(2), signals);
+  const code = await main(process.argv.slice(2), signals);
+  process.exitCode = code;
+  // Nothing is left to do; a thread that blocks in a system call would keep the process alive all the same.
+  setTimeout(() => {
+    void import('../src/cli/exit-at-once.ts').then(({ exitAtOnce }) => exitAtOnce(code));
+  }, LAST_MS).unref();
 } catch (error) {
   fail(error);
 }

@@ -24,6 +24,7 @@ import { printable } from '../support/printable.ts';
 import { outliveClosedTerminals } from './closed-terminals.ts';
 import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { exitAtOnce } from './exit-at-once.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
 import { openLogs, type RunLogs } from './run-logs.ts';
@@ -68,6 +69,9 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   await logs.end(code);
   return code;
 }
+
+/** How long a stop may take: a start that is under way, such as a strategy that never finishes loading, may hang. */
+const STOP_MS = 5_000;
 
 interface Run {
   readonly options: RunOptions;
@@ -148,6 +152,10 @@ async function untilSignalled(
     const stop = (): void => {
       log.write('info', 'stopping', 'stopping now: every session is reset');
       balancer.stop().then(resolve, reject);
+      setTimeout(() => {
+        log.write('error', 'stopTooLate', `it has not stopped within ${STOP_MS / 1000} s and is ended`);
+        exitAtOnce(EXIT.failure);
+      }, STOP_MS).unref();
     };
     signals.handle({
       drain: () => {

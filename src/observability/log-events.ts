@@ -85,7 +85,7 @@ export function logEvents(source: EventSource, log: Log, now: () => number): voi
     log.write(
       'error',
       'workerStalled',
-      `worker ${event.worker} has not moved for ${event.forMs / 1000} s: something blocks its thread`,
+      `worker ${event.worker} has not moved for ${Math.round(event.forMs / 100) / 10} s: something blocks its thread`,
       event,
     ),
   );

@@ -37,6 +37,8 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   read(fd: number, buffer: Uint8Array, bytes: number): number;
   write(fd: number, buffer: Uint8Array, bytes: number): number;
+  /** Ends the process at once, whatever its threads do. */
+  _exit(code: number): void;
 }
 
 /** ssize_t is spelled int64_t for koffi; fcntl and ioctl are variadic in C, with the same registers on Linux. */
@@ -64,6 +66,7 @@ const PROTOTYPES = [
   'int ioctl(int, unsigned long, void *)',
   'int64_t read(int, void *, size_t)',
   'int64_t write(int, void *, size_t)',
+  'void _exit(int)',
 ] as const;
 
 export type LibcResult =
