@@ -161,6 +161,7 @@ export class UpstreamRuntime {
     const runtime = new BackendRuntime(backend, {
       engine: this.#deps.engine,
       connect: { ...sockets, timeoutMs: connect.timeoutMs },
+      now: () => this.#deps.now(),
       createPool: connectBackend =>
         createBackendPool(
           { ...pool, maxSessions: backend.maxSessions, connectTimeoutMs: connect.timeoutMs },

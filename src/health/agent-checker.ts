@@ -5,16 +5,17 @@
  * nothing in time, is not an error (HAProxy): the backend keeps what its agent said last.
  * Invariants: an answer is one whole line, ended by a line end or by the end of the connection, of at most 1 KiB.
  */
-import { connect } from 'node:net';
 import type { AgentConfig } from '../config/schema.ts';
+import { AddressWalk } from '../engine/address-walk.ts';
 import type { Cancel } from '../engine/engine.ts';
 import type { Address } from '../support/address.ts';
 import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
 import { parseAgentAnswer, type AgentAnswer } from './agent-answer.ts';
 import { startAttempt } from './attempt.ts';
-import { checkAddress, type CheckPlace } from './check-address.ts';
+import { checkAddresses, type CheckPlace } from './check-address.ts';
 import { CheckSchedule } from './check-schedule.ts';
-import { leave, socketOptions } from './probe-socket.ts';
+import { dial } from './dial.ts';
+import { leave } from './probe-socket.ts';
 
 const LINE_LIMIT = 1024;
 const JITTER = 5;
@@ -27,10 +28,11 @@ export interface AgentSettings extends CheckPlace {
 }
 
 export interface AgentCheckerDeps {
+  now(): number;
   random(): number;
   readonly setTimer?: SetTimer;
-  /** Where a backend is now; undefined while it has no address. */
-  addressOf(backend: string): Address | undefined;
+  /** Where a backend is now; nowhere while it has no address. */
+  addressesOf(backend: string): readonly Address[];
   /** An agent has answered, maybe nothing that means anything (`{}`). */
   onAnswer(backend: string, answer: AgentAnswer): void;
 }
@@ -45,6 +47,7 @@ export class AgentChecker {
   readonly #deps: AgentCheckerDeps;
   readonly #setTimer: SetTimer;
   readonly #schedule: CheckSchedule;
+  readonly #places = new Map<string, AddressWalk>();
 
   constructor(settings: AgentSettings, deps: AgentCheckerDeps) {
     this.#settings = settings;
@@ -62,53 +65,63 @@ export class AgentChecker {
 
   /** Begins to ask the agent of a backend, at once. Without effect while it is asked already. */
   add(backend: string): void {
+    if (!this.#schedule.has(backend)) this.#places.set(backend, new AddressWalk(() => this.#deps.now()));
     this.#schedule.add(backend);
   }
 
   /** Stops asking; no answer follows. Idempotent. */
   remove(backend: string): void {
     this.#schedule.remove(backend);
+    this.#places.delete(backend);
   }
 
   /** Removes all backends. */
   stop(): void {
     this.#schedule.stop();
+    this.#places.clear();
   }
 
   #begin(backend: string, over: (waitMs: number) => void): Cancel {
     const { intervalMs } = this.#settings;
-    const address = checkAddress(this.#settings, this.#deps.addressOf(backend));
-    if (address === undefined) {
+    const addresses = this.#places.get(backend);
+    addresses?.update(checkAddresses(this.#settings, this.#deps.addressesOf(backend)));
+    if (addresses === undefined || addresses.isEmpty) {
       over(intervalMs);
       return () => undefined;
     }
-    return this.#ask(address, line => {
+    return this.#ask(addresses, line => {
       if (line !== undefined) this.#deps.onAnswer(backend, parseAgentAnswer(line));
       over(intervalMs);
     });
   }
 
   /** `done` gets a line, or undefined when none came. */
-  #ask(address: Address, done: (line: string | undefined) => void): Cancel {
+  #ask(addresses: AddressWalk, done: (line: string | undefined) => void): Cancel {
     const { timeoutMs, send } = this.#settings;
     const setTimer = this.#setTimer;
     return startAttempt<string | undefined>({ timeoutMs, setTimer, done }, settle => {
       let text = '';
       let isAnswered = false;
-      const socket = connect(socketOptions(address));
-      if (send !== undefined) socket.once('connect', () => socket.write(send));
-      socket.on('data', chunk => {
-        if (isAnswered) return;
-        text += chunk.toString('utf8').slice(0, LINE_LIMIT + 1 - text.length);
-        const isWhole = /[\r\n]/.test(text);
-        if (!isWhole && text.length <= LINE_LIMIT) return;
-        isAnswered = true;
-        leave(socket, { setTimer, timeoutMs });
-        settle(isWhole ? text : undefined);
+      const abandon = dial({ addresses }, { timeoutMs, setTimer }, dialled => {
+        if (!dialled.ok) {
+          settle(undefined);
+          return;
+        }
+        const { socket } = dialled;
+        if (send !== undefined) socket.write(send);
+        socket.on('data', chunk => {
+          if (isAnswered) return;
+          text += chunk.toString('utf8').slice(0, LINE_LIMIT + 1 - text.length);
+          const isWhole = /[\r\n]/.test(text);
+          if (!isWhole && text.length <= LINE_LIMIT) return;
+          isAnswered = true;
+          leave(socket, { setTimer, timeoutMs });
+          settle(isWhole ? text : undefined);
+        });
+        socket.on('end', () => settle(text === '' ? undefined : text));
+        socket.on('error', () => settle(undefined));
       });
-      socket.on('end', () => settle(text === '' ? undefined : text));
-      socket.on('error', () => settle(undefined));
-      return { abandon: () => void socket.destroy(), late: () => undefined };
+      return { abandon, late: () => undefined };
     });
   }
 }

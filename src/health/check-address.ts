@@ -10,10 +10,10 @@ export interface CheckPlace {
   readonly port?: number | undefined;
 }
 
-/** Undefined while the backend has no address and the check has none of its own. */
-export function checkAddress(place: CheckPlace, backend: Address | undefined): Address | undefined {
-  if (place.address !== undefined) return place.address;
+/** None while the backend has no address and the check has none of its own. */
+export function checkAddresses(place: CheckPlace, backend: readonly Address[]): readonly Address[] {
+  const { address, port } = place;
+  if (address !== undefined) return [address];
   // A port goes with TCP only; the configuration refuses it for backends that are unix sockets.
-  if (place.port === undefined || backend?.kind !== 'tcp') return backend;
-  return { ...backend, port: place.port };
+  return port === undefined ? backend : backend.map(each => (each.kind === 'tcp' ? { ...each, port } : each));
 }

@@ -6,10 +6,11 @@
  * Invariant: a probe that could not be made changes nothing.
  */
 import type { HealthConfig } from '../config/schema.ts';
+import { AddressWalk } from '../engine/address-walk.ts';
 import type { Cancel } from '../engine/engine.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
-import { checkAddress, type CheckPlace } from './check-address.ts';
+import { checkAddresses, type CheckPlace } from './check-address.ts';
 import { CheckSchedule } from './check-schedule.ts';
 import { confirm } from './confirmation.ts';
 import type { Probe, ProbeResult } from './probe.ts';
@@ -32,8 +33,8 @@ export interface HealthCheckerDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
-  /** Where a backend is now; undefined while it has no address: then it is looked at again an interval later. */
-  addressOf(backend: string): Address | undefined;
+  /** Where a backend is now; nowhere while it has no address: then it is looked at again an interval later. */
+  addressesOf(backend: string): readonly Address[];
   /** A result has come: told before the flip it may lead to. */
   onProbe?(backend: string, passed: boolean): void;
   /** A check of a backend that counts as healthy has failed, and does not change that yet. */
@@ -49,6 +50,7 @@ export interface CheckFailure {
 }
 
 interface State {
+  readonly addresses: AddressWalk;
   verdict: Verdict;
   /** The first result decides alone, and has not come yet. */
   isOpen: boolean;
@@ -96,6 +98,7 @@ export class HealthChecker {
   add(backend: string, { healthy }: { healthy?: boolean } = {}): void {
     if (this.#schedule.has(backend)) return;
     this.#states.set(backend, {
+      addresses: new AddressWalk(() => this.#deps.now()),
       verdict: { healthy: healthy ?? isInitiallyHealthy(this.#settings), against: 0 },
       isOpen: healthy === undefined && this.#settings.initial === 'checked',
     });
@@ -115,17 +118,18 @@ export class HealthChecker {
   }
 
   #begin(backend: string, over: (waitMs: number) => void): Cancel {
-    const address = checkAddress(this.#settings, this.#deps.addressOf(backend));
     const state = this.#states.get(backend);
-    if (address === undefined || state === undefined) {
+    state?.addresses.update(checkAddresses(this.#settings, this.#deps.addressesOf(backend)));
+    if (state === undefined || state.addresses.isEmpty) {
       over(this.#settings.intervalMs);
       return () => undefined;
     }
+    const { addresses } = state;
     const { setTimer, probe } = this.#deps;
     const begunMs = this.#deps.now();
     return confirm(this.#needed(state), this.#settings.intervalChangingMs, {
       setTimer,
-      probe: done => probe({ address, backend }, done),
+      probe: done => probe({ addresses, backend }, done),
       onResult: result => {
         this.#judge(backend, state, result);
         return state.verdict.against === 0;

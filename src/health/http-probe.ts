@@ -2,17 +2,18 @@
  * The `http` probe: one request on a connection of its own, judged by its status and, if asked for, by a text in
  * the first 64 KiB of the body. Over HTTPS with `tls`.
  *
- * Place: one kind of probe, over node:http and node:https without an agent. Redirects are answers like others and
+ * Place: one kind of probe, over node:http with a socket of its own. Redirects are answers like others and
  * not followed. Invariants: headers are bounded by Node (16 KiB), the body by the limit; once the verdict is
  * known, what is left of the answer is swallowed for a bounded time, so that the backend can finish its sentence
  * and logs no broken pipe, and then the connection is destroyed.
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { StatusRange } from '../config/status-ranges.ts';
 import type { SetTimer } from '../support/timer.ts';
-import { withNamedZone } from '../support/zone.ts';
 import { startAttempt } from './attempt.ts';
+import { dial } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import { failed, PASSED, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 import { failureOf } from './probe-failure.ts';
@@ -39,40 +40,46 @@ export function createHttpProbe(settings: HttpProbeSettings, setTimer: SetTimer)
   const { timeoutMs, body } = settings;
   return (target, done) =>
     startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
-      const request = ask(settings, target);
-      const decide = (result: ProbeResult): void => {
-        swallow(request, setTimer, timeoutMs);
-        settle(result);
-      };
-      request.on('response', response => {
-        const failure = judgeStatus(response, settings.statuses);
-        if (failure !== undefined) decide(failure);
-        else if (body === undefined) decide(PASSED);
-        else readBody(response, body, decide);
-        // Without a reader the answer would wait for one, and keep its socket.
-        response.resume();
-        response.on('error', () => settle(failed('broke off in the middle of the body')));
+      const abandon = dial(target, { timeoutMs, setTimer }, dialled => {
+        if (!dialled.ok) {
+          settle(dialled.result);
+          return;
+        }
+        const request = ask(settings, target, dialled.socket);
+        const decide = (result: ProbeResult): void => {
+          swallow(request, setTimer, timeoutMs);
+          settle(result);
+        };
+        request.on('response', response => {
+          const failure = judgeStatus(response, settings.statuses);
+          if (failure !== undefined) decide(failure);
+          else if (body === undefined) decide(PASSED);
+          else readBody(response, body, decide);
+          // Without a reader the answer would wait for one, and keep its socket.
+          response.resume();
+          response.on('error', () => settle(failed('broke off in the middle of the body')));
+        });
+        // 101: the connection is no longer HTTP.
+        request.on('upgrade', (response, socket) => {
+          settle(judgeStatus(response, settings.statuses) ?? PASSED);
+          socket.destroy();
+        });
+        request.on('error', error => settle(failureOf(error, dialled.kind)));
+        request.end();
       });
-      // 101: the connection is no longer HTTP.
-      request.on('upgrade', (response, socket) => {
-        settle(judgeStatus(response, settings.statuses) ?? PASSED);
-        socket.destroy();
-      });
-      request.on('error', error => settle(failureOf(error, target.address.kind)));
-      request.end();
-      return { abandon: () => void request.destroy(), late: () => noAnswer(timeoutMs) };
+      return { abandon, late: () => noAnswer(timeoutMs) };
     });
 }
 
-function ask({ method, path, host, tls }: HttpProbeSettings, target: ProbeTarget): ClientRequest {
-  const { address, backend } = target;
-  const headers = { host: host ?? hostHeader(backend), 'user-agent': 'lb4', accept: '*/*' };
-  const where =
-    address.kind === 'unix'
-      ? { socketPath: address.path }
-      : { host: withNamedZone(address.host), port: address.port };
-  const options = { ...where, method, path, headers, agent: false };
-  return tls === undefined ? httpRequest(options) : httpsRequest({ ...options, ...tls(target) });
+function ask(
+  { method, path, host, tls }: HttpProbeSettings,
+  target: ProbeTarget,
+  socket: Socket,
+): ClientRequest {
+  const headers = { host: host ?? hostHeader(target.backend), 'user-agent': 'lb4', accept: '*/*' };
+  const createConnection = (): Socket =>
+    tls === undefined ? socket : connectTls({ socket, ...tls(target) });
+  return httpRequest({ method, path, headers, createConnection });
 }
 
 function hostHeader(backend: string): string {

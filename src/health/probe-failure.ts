@@ -30,7 +30,7 @@ export function failureOf(error: unknown, kind: Address['kind']): ProbeResult {
 }
 
 /** Whether this machine lacked something, so that nothing was learned about the backend. */
-export function isLocal(code: string, kind: Address['kind']): boolean {
+function isLocal(code: string, kind: Address['kind']): boolean {
   // Ports used up, or no local address to reach it from: a session may have another way, a check has none.
   return code === 'EADDRNOTAVAIL' || connectFailure(code, kind).reason === 'localResources';
 }

@@ -1,25 +1,18 @@
 /**
- * How probes of their own sockets connect, and how they leave.
+ * How probes of their own sockets call a backend, and how they leave it.
  *
  * Place: http, tls and sendExpect probes and the agent's question. Why they leave with a FIN and then listen for
  * a while: closing with unread bytes would reset the connection (RFC 1122 4.2.2.13), which servers log, and
  * some hold against the client. Invariant: a socket that was left is gone within a second.
  */
-import { isIP, type Socket, type TcpNetConnectOpts, type IpcNetConnectOpts } from 'node:net';
-import { type Address, parseAddress } from '../support/address.ts';
+import { isIP, type Socket } from 'node:net';
+import { parseAddress } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
-import { splitZone, withNamedZone } from '../support/zone.ts';
+import { splitZone } from '../support/zone.ts';
 
 const LINGER_MS = 1_000;
 const SWALLOWED_BYTES = 64 * 1024;
 const UNIX_HOST = 'localhost';
-
-/** Where to connect, as node:net and node:tls take it. */
-export function socketOptions(address: Address): TcpNetConnectOpts | IpcNetConnectOpts {
-  return address.kind === 'unix'
-    ? { path: address.path }
-    : { host: withNamedZone(address.host), port: address.port, noDelay: true };
-}
 
 /** Ends with `bye`, if any, and a FIN, and swallows what still comes, for a bounded time and amount. */
 export function leave(

@@ -6,7 +6,7 @@
  * Invariant: a reason is one short line without control characters, whatever a backend has sent.
  */
 import type { Cancel } from '../engine/engine.ts';
-import type { Address } from '../support/address.ts';
+import type { AddressWalk } from '../engine/address-walk.ts';
 import { oneLine } from './reason-text.ts';
 
 export type ProbeResult =
@@ -15,8 +15,8 @@ export type ProbeResult =
   | { readonly verdict: 'none' };
 
 export interface ProbeTarget {
-  /** Where the probe connects: a numeric address or a unix socket. */
-  readonly address: Address;
+  /** Where the probe connects: at least one numeric address or a unix socket. Probes of one backend share it. */
+  readonly addresses: AddressWalk;
   /** The backend's configured address; its host is what a probe calls it by (Host header, SNI). */
   readonly backend: string;
 }

@@ -6,15 +6,15 @@
  * held; it is judged by its bytes alone, however they were cut into pieces.
  * Where the reply must be the whole of it (`isWhole`), lb4 ends its side and waits for the end of the other.
  */
-import { connect } from 'node:net';
 import type { Cancel } from '../engine/engine.ts';
 import type { SetTimer } from '../support/timer.ts';
 import { startAttempt } from './attempt.ts';
+import { dial } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import type { Dialogue } from './presets.ts';
 import { failed, PASSED, type Probe, type ProbeResult } from './probe.ts';
 import { CLOSED_AT_ONCE, failureOf } from './probe-failure.ts';
-import { leave, socketOptions } from './probe-socket.ts';
+import { leave } from './probe-socket.ts';
 import { quoted } from './reason-text.ts';
 
 const REPLY_LIMIT = 4096;
@@ -37,35 +37,39 @@ export function createSendExpectProbe(
       let reply = '';
       let isJudged = false;
       let stopListening: Cancel | undefined;
-      const socket = connect(socketOptions(target.address));
-      const end = (result: ProbeResult): void => {
-        isJudged = true;
-        leave(socket, { bye: result === PASSED ? bye : undefined, setTimer, timeoutMs });
-        settle(result);
-      };
-      if (send !== undefined) socket.once('connect', () => socket.write(send));
-      socket.on('data', chunk => {
-        if (isJudged) return;
-        reply += chunk.toString('latin1').slice(0, REPLY_LIMIT - reply.length);
-        stopListening?.();
-        stopListening = undefined;
-        const result = judge(reply, dialogue);
-        if (result === PASSED && dialogue.isWhole === true) {
-          // Our FIN makes it close at once, as a rule: then nothing can follow.
-          socket.end();
-          stopListening = setTimer(() => end(PASSED), Math.min(SILENCE_MS, timeoutMs / 2));
-        } else if (result !== undefined) end(result);
+      const abandon = dial(target, { timeoutMs, setTimer }, dialled => {
+        if (!dialled.ok) {
+          settle(dialled.result);
+          return;
+        }
+        const { socket, kind } = dialled;
+        const end = (result: ProbeResult): void => {
+          isJudged = true;
+          leave(socket, { bye: result === PASSED ? bye : undefined, setTimer, timeoutMs });
+          settle(result);
+        };
+        if (send !== undefined) socket.write(send);
+        socket.on('data', chunk => {
+          if (isJudged) return;
+          reply += chunk.toString('latin1').slice(0, REPLY_LIMIT - reply.length);
+          stopListening?.();
+          stopListening = undefined;
+          const result = judge(reply, dialogue);
+          if (result === PASSED && dialogue.isWhole === true) {
+            // Our FIN makes it close at once, as a rule: then nothing can follow.
+            socket.end();
+            stopListening = setTimer(() => end(PASSED), Math.min(SILENCE_MS, timeoutMs / 2));
+          } else if (result !== undefined) end(result);
+        });
+        socket.on('end', () => {
+          const why = reply === '' ? CLOSED_AT_ONCE : `closed after ${quoted(reply)}`;
+          settle(stopListening === undefined ? failed(why) : PASSED);
+        });
+        socket.on('error', error => settle(stopListening === undefined ? failureOf(error, kind) : PASSED));
+        socket.once('close', () => stopListening?.());
       });
-      socket.on('end', () => {
-        const why = reply === '' ? CLOSED_AT_ONCE : `closed after ${quoted(reply)}`;
-        settle(stopListening === undefined ? failed(why) : PASSED);
-      });
-      socket.on('error', error =>
-        settle(stopListening === undefined ? failureOf(error, target.address.kind) : PASSED),
-      );
-      socket.once('close', () => stopListening?.());
       return {
-        abandon: () => void socket.destroy(),
+        abandon,
         late: () => (stopListening === undefined ? noAnswer(timeoutMs, reply) : PASSED),
       };
     });

@@ -6,21 +6,25 @@
  * the client (MySQL's max_connect_errors), and a few TIME_WAITs on our side cost nothing.
  */
 import { formatDuration } from '../config/duration.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { TryAddress } from '../engine/address-walk.ts';
+import { isOfThisMachine } from '../engine/connect-failure.ts';
+import type { ConnectResult, Engine } from '../engine/engine.ts';
 import { failed, NOT_MADE, PASSED, type Probe } from './probe.ts';
-import { isLocal } from './probe-failure.ts';
 
 export function createTcpProbe(engine: Engine, { timeoutMs }: { timeoutMs: number }): Probe {
-  return ({ address }, done) =>
-    engine.connect(address, { timeoutMs }, result => {
+  return ({ addresses }, done) => {
+    const open: TryAddress<ConnectResult> = (address, shareMs, tried) =>
+      engine.connect(address, { timeoutMs: shareMs }, tried);
+    return addresses.start(timeoutMs, open, result => {
       if (result.ok) {
         result.connection.finish();
         done(PASSED);
         return;
       }
       const { reason, code } = result.failure;
-      if (reason === 'localResources' || isLocal(code, address.kind)) done(NOT_MADE);
+      if (isOfThisMachine(result.failure)) done(NOT_MADE);
       else if (reason === 'timeout') done(failed(`no answer within ${formatDuration(timeoutMs)}`));
       else done(failed(`${reason} (${code})`));
     });
+  };
 }

@@ -9,7 +9,8 @@ import type { SetTimer } from '../support/timer.ts';
 import { startAttempt } from './attempt.ts';
 import { PASSED, type Probe, type ProbeResult } from './probe.ts';
 import { failureOf } from './probe-failure.ts';
-import { leave, socketOptions } from './probe-socket.ts';
+import { leave } from './probe-socket.ts';
+import { dial } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import type { TlsSettings } from './tls-settings.ts';
 
@@ -21,12 +22,18 @@ export interface TlsProbeSettings {
 export function createTlsProbe({ timeoutMs, tls }: TlsProbeSettings, setTimer: SetTimer): Probe {
   return (target, done) =>
     startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
-      const socket = connect({ ...socketOptions(target.address), ...tls(target) });
-      socket.once('secureConnect', () => {
-        leave(socket, { setTimer, timeoutMs });
-        settle(PASSED);
+      const abandon = dial(target, { timeoutMs, setTimer }, dialled => {
+        if (!dialled.ok) {
+          settle(dialled.result);
+          return;
+        }
+        const socket = connect({ socket: dialled.socket, ...tls(target) });
+        socket.once('secureConnect', () => {
+          leave(socket, { setTimer, timeoutMs });
+          settle(PASSED);
+        });
+        socket.on('error', error => settle(failureOf(error, dialled.kind)));
       });
-      socket.on('error', error => settle(failureOf(error, target.address.kind)));
-      return { abandon: () => void socket.destroy(), late: () => noAnswer(timeoutMs) };
+      return { abandon, late: () => noAnswer(timeoutMs) };
     });
 }

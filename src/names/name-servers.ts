@@ -71,7 +71,8 @@ export class NameServers {
       const askNext = (): void => {
         cancelNext();
         const server = queue.shift();
-        if (server === undefined) return;
+        // Node passes on a cancel a moment later: nothing may be asked in between, which nobody would cancel.
+        if (server === undefined || this.#isCancelled) return;
         open += 1;
         void question(server, name, family).then(answer => {
           open -= 1;

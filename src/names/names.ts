@@ -141,10 +141,10 @@ export class Names {
 
   async #askDns(host: string): Promise<DnsAnswer> {
     for (;;) {
+      if (this.#isClosed) return { kind: 'failed', code: 'ECANCELLED' };
       const answer = await this.#currentDns().lookup(host);
       // The name servers have changed meanwhile: the new ones are asked.
-      const isOutdated = answer.kind === 'failed' && answer.code === 'ECANCELLED' && !this.#isClosed;
-      if (!isOutdated) return answer;
+      if (answer.kind !== 'failed' || answer.code !== 'ECANCELLED') return answer;
     }
   }
 

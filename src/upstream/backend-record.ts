@@ -38,8 +38,8 @@ export interface BackendRecord {
   readonly slot: number;
   /** As configured, or as an operator has set it since. */
   weight: number;
-  /** Where to connect now: the configured address, or what its name was last resolved to. */
-  address: Address | undefined;
+  /** Where to connect now: the configured address, or what its name was last resolved to; none before that. */
+  addresses: readonly Address[];
   operator: OperatorState;
   /** Undefined as long as no agent has answered. */
   agent: AgentWord | undefined;
@@ -70,7 +70,7 @@ export function createRecord(
     settings,
     slot,
     weight: settings.weight,
-    address: isNumeric(settings.address) ? settings.address : undefined,
+    addresses: isNumeric(settings.address) ? [settings.address] : [],
     operator: 'ready',
     agent: undefined,
     ...uncheckedHealth(health),
@@ -92,9 +92,9 @@ export function uncheckedHealth({
 }
 
 export function conditionsOf(record: BackendRecord): BackendConditions {
-  const { settings, weight, address, healthy, settled, agent, ejection } = record;
+  const { settings, weight, addresses, healthy, settled, agent, ejection } = record;
   return {
-    resolved: address !== undefined,
+    resolved: addresses.length > 0,
     settled,
     healthy,
     agentUp: agent?.health !== 'down',

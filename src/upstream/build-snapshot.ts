@@ -41,7 +41,7 @@ export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
     return {
       id: record.settings.id,
       slot: record.slot,
-      address: record.address,
+      addresses: record.addresses,
       weight: weights[i] ?? 0,
       maxSessions: scaleMaxSessions(maxSessionsOf(record), parts.permilleOf(record)),
       eligible: takesSessions,
@@ -60,11 +60,11 @@ function isDown(record: BackendRecord, state: BackendJudgement['state']): boolea
   return state !== 'unresolved' && record.settled && (!record.healthy || record.agent?.health === 'down');
 }
 
-function leavingSnapshot({ settings, slot, address }: BackendRecord): BackendSnapshot {
+function leavingSnapshot({ settings, slot, addresses }: BackendRecord): BackendSnapshot {
   return {
     id: settings.id,
     slot,
-    address,
+    addresses,
     weight: 0,
     maxSessions: settings.maxSessions,
     eligible: false,

@@ -29,8 +29,8 @@ export interface ChecksDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
-  /** Where a backend is now; undefined while it has no address. */
-  addressOf(backend: string): Address | undefined;
+  /** Where a backend is now; nowhere while it has no address. */
+  addressesOf(backend: string): readonly Address[];
   onFlip(backend: string, healthy: boolean, reason: string): void;
   onProbe(backend: string, passed: boolean): void;
   onCheckFailed(backend: string, failure: CheckFailure): void;
@@ -47,7 +47,7 @@ export function createHealthChecks({ name, health }: UpstreamConfig, deps: Check
     now: () => deps.now(),
     random: () => deps.random(),
     setTimer: deps.setTimer,
-    addressOf: backend => deps.addressOf(backend),
+    addressesOf: backend => deps.addressesOf(backend),
     onFlip: (...flip) => deps.onFlip(...flip),
     onProbe: (...result) => deps.onProbe(...result),
     onFailed: (...failure) => deps.onCheckFailed(...failure),
@@ -58,8 +58,9 @@ export function createHealthChecks({ name, health }: UpstreamConfig, deps: Check
 export function createAgentChecks({ agent }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
   if (agent === undefined) return undefined;
   return new AgentChecker(agentSettings(agent), {
+    now: () => deps.now(),
     random: () => deps.random(),
-    addressOf: backend => deps.addressOf(backend),
+    addressesOf: backend => deps.addressesOf(backend),
     onAnswer: (...answer) => deps.onAnswer(...answer),
   });
 }

@@ -1,10 +1,10 @@
 /**
- * Keeps the numeric address of a backend that was configured by name fresh.
+ * Keeps the numeric addresses of a backend that was configured by name fresh.
  *
  * Place: control; one per such backend. `Names` does the looking up. Why not at each connect: a slow name server
  * would stand in the way of every session.
- * Invariants: the last good address is kept while a name cannot be resolved; an address in use is kept as long
- * as the name still has it and it works, so that a rotating answer does not move a backend about.
+ * Invariants: the last good addresses are kept while a name cannot be resolved; an address keeps its place as long as
+ * the name still has it and it works, so that a rotating answer does not move a backend about.
  */
 import { isIP } from 'node:net';
 import { wordsOf } from '../errors.ts';
@@ -19,7 +19,8 @@ const RETRY_MAX_MS = 10_000;
 export interface ResolverDeps {
   readonly lookup: Lookup;
   readonly setTimer?: SetTimer;
-  onResolved(host: string): void;
+  /** The name's addresses, in the order in which they are to be tried; told when that changes. */
+  onResolved(hosts: readonly string[]): void;
   /** The name cannot be resolved and no address is known; called once until it can. */
   onUnresolved(reason: string): void;
 }
@@ -28,7 +29,6 @@ export class Resolver {
   readonly #name: string;
   readonly #deps: ResolverDeps;
   #known: readonly string[] = [];
-  #current: string | undefined;
   #failures = 0;
   readonly #setTimer: SetTimer;
   #cancelTimer: () => void = () => undefined;
@@ -45,13 +45,12 @@ export class Resolver {
     await this.#refresh();
   }
 
-  /** The address in use does not work: takes the name's next one, if it has several. */
+  /** The first address does not do, although it can be connected to: it becomes the last one. */
   tryNext(): void {
-    const index = this.#current === undefined ? -1 : this.#known.indexOf(this.#current);
-    const next = this.#known[(index + 1) % this.#known.length];
-    if (this.#stopped || next === undefined || next === this.#current) return;
-    this.#current = next;
-    this.#deps.onResolved(next);
+    const [first, ...others] = this.#known;
+    if (this.#stopped || first === undefined || others.length === 0) return;
+    this.#known = [...others, first];
+    this.#deps.onResolved(this.#known);
   }
 
   stop(): void {
@@ -71,19 +70,17 @@ export class Resolver {
     if (this.#stopped) return;
     this.#failures = 0;
     // What the name servers say nothing of is as it was.
-    const addresses = [...found, ...this.#known.filter(address => isIP(address) === unknown)];
+    const staying = this.#known.filter(address => found.includes(address) || isIP(address) === unknown);
+    const addresses = [...staying, ...found.filter(address => !staying.includes(address))];
+    const isNew = addresses.length !== this.#known.length || staying.length !== addresses.length;
     this.#known = addresses;
-    const [first] = addresses;
-    if (first !== undefined && (this.#current === undefined || !addresses.includes(this.#current))) {
-      this.#current = first;
-      this.#deps.onResolved(first);
-    }
+    if (isNew) this.#deps.onResolved(addresses);
     this.#again(REFRESH_MS);
   }
 
   #failed(reason: string): void {
     if (this.#stopped) return;
-    if (this.#current === undefined && this.#failures === 0) {
+    if (this.#known.length === 0 && this.#failures === 0) {
       this.#deps.onUnresolved(reason);
     }
     this.#again(Math.min(RETRY_FIRST_MS * 2 ** this.#failures, RETRY_MAX_MS));

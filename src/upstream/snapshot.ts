@@ -11,8 +11,8 @@ export interface BackendSnapshot {
   readonly id: string;
   /** Where its live count stands in the shared counts. */
   readonly slot: number;
-  /** Where to connect: numeric, or a unix path. Undefined while its name has never been resolved. */
-  readonly address: Address | undefined;
+  /** Where to connect, in this order: numeric, or a unix path. None while its name has never been resolved. */
+  readonly addresses: readonly Address[];
   /** As it counts now: also scaled by a slow start or an agent, and then by the same factor in all backends. */
   readonly weight: number;
   /** As it counts now; undefined: no limit. */

@@ -46,7 +46,7 @@ export class UpstreamControl {
       now: () => deps.now(),
       random: () => deps.random(),
       setTimer: deps.setTimer,
-      addressOf: backend => upstream.addressOf(backend),
+      addressesOf: backend => upstream.addressesOf(backend),
       onFlip: (backend, healthy, reason) => {
         upstream.setHealthy(backend, healthy, reason);
         if (!healthy) this.#resolvers.get(backend)?.tryNext();
@@ -102,7 +102,11 @@ export class UpstreamControl {
     if (address.kind !== 'tcp' || isNumeric(address)) return;
     const resolver = new Resolver(address.host, {
       lookup: this.#lookup,
-      onResolved: host => this.upstream.setAddress(id, { ...address, host }),
+      onResolved: hosts =>
+        this.upstream.setAddresses(
+          id,
+          hosts.map(host => ({ ...address, host })),
+        ),
       onUnresolved: reason => this.upstream.reportUnresolved(id, reason),
     });
     this.#resolvers.set(id, resolver);

@@ -132,9 +132,9 @@ export class Upstream {
     this.#ramps.stop();
   }
 
-  /** Where a backend is now; undefined while its name has not been resolved. */
-  addressOf(id: string): Address | undefined {
-    return this.#backends.get(id)?.address;
+  /** Where a backend is now; nowhere while its name has not been resolved. */
+  addressesOf(id: string): readonly Address[] {
+    return this.#backends.get(id)?.addresses ?? [];
   }
 
   /** What an operator wants of it, and what operator and agent want together; undefined for one that has gone. */
@@ -218,11 +218,11 @@ export class Upstream {
     if (decides) this.setHealthy(id, false, 'its first health check failed');
   }
 
-  /** The backend's name was resolved, to another address than before or for the first time. */
-  setAddress(id: string, address: Address): void {
+  /** The backend's name was resolved, to other addresses than before or for the first time. */
+  setAddresses(id: string, addresses: readonly Address[]): void {
     this.#change(id, record => {
       this.#changeHealth(record, 'name resolved', () => {
-        record.address = address;
+        record.addresses = addresses;
       });
     });
   }

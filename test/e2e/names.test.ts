@@ -7,16 +7,24 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { ConfigInput } from '../../src/config/schema.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
-import { startNameServer } from '../harness/name-server.ts';
+import { startNameServer, type DnsReply } from '../harness/name-server.ts';
 import { NetworkNamespace, skipWithoutNamespaces } from '../harness/network-namespace.ts';
 import { ended, find } from '../harness/programs.ts';
 import { until } from '../harness/until.ts';
 
 const SILENT = '127.0.0.53';
 const REAL = '127.0.0.54';
+/** Behind an interface that swallows everything. */
+const BLACK_HOLE = '198.18.0.2';
+/** What the silent one answers all the same. */
+const KNOWN: Readonly<Record<string, DnsReply>> = {
+  'good.test': { addresses: ['127.0.0.1'] },
+  'half.test': { addresses: [BLACK_HOLE, '127.0.0.1'] },
+};
 
 /** Files that lb4 finds in /etc, and how to start it so that it does. */
 function etc(t: Test, files: { hosts: string; 'resolv.conf': string }) {
@@ -34,32 +42,37 @@ function etc(t: Test, files: { hosts: string; 'resolv.conf': string }) {
   ];
   // Not replaced: the file itself is mounted.
   const write = (name: keyof typeof files, text: string): void => writeFileSync(join(folder, name), text);
-  return { command, write };
+  return { command, write, folder };
 }
 
 void t.test('names', { skip: skipWithoutNamespaces('unshare', 'mount'), timeout: 60_000 }, async t => {
   const namespace = await NetworkNamespace.create(`lb4-names-${process.pid}`);
   t.teardown(() => namespace.delete());
+  await namespace.ip('link', 'add', 'hole', 'type', 'veth', 'peer', 'name', 'void');
+  for (const end of ['hole', 'void']) await namespace.ip('link', 'set', end, 'up');
+  await namespace.ip('addr', 'add', '198.18.0.1/24', 'dev', 'hole');
+  // Nobody has this one: without it the kernel itself would say so after three seconds.
+  await namespace.ip('neigh', 'add', BLACK_HOLE, 'lladdr', '02:00:00:00:00:02', 'dev', 'hole');
   const silent = await namespace.run(() =>
-    startNameServer(t, name => (name === 'good.test' ? { addresses: ['127.0.0.1'] } : undefined), {
-      host: SILENT,
-      port: 53,
-    }),
+    startNameServer(t, name => KNOWN[name], { host: SILENT, port: 53 }),
   );
   const backend = await namespace.run(() => startBackend(t, scripts.echo));
   const port = backend.address.kind === 'tcp' ? backend.address.port : 0;
 
+  /** What a client gets that says hello; nothing when it is refused. */
+  const ask = async (t: Test, { host, port }: Lb4Process): Promise<string> => {
+    const client = await namespace
+      .run(() => connectClient(t, { kind: 'tcp', host, port }))
+      .catch(() => undefined);
+    if (client === undefined) return '';
+    await client.send('hello').catch(() => undefined);
+    client.halfClose();
+    await client.untilEnded().catch(() => undefined);
+    return client.text;
+  };
   /** Resolves once a client is served. */
   const served = async (t: Test, lb4: Lb4Process): Promise<void> => {
-    for (;;) {
-      const client = await namespace.run(() =>
-        connectClient(t, { kind: 'tcp', host: lb4.host, port: lb4.port }),
-      );
-      await client.send('hello').catch(() => undefined);
-      client.halfClose();
-      await client.untilEnded().catch(() => undefined);
-      if (client.text === 'hello') return;
-    }
+    while ((await ask(t, lb4)) !== 'hello');
   };
 
   for (const engine of [
@@ -88,6 +101,33 @@ void t.test('names', { skip: skipWithoutNamespaces('unshare', 'mount'), timeout:
       const stoppedMs = performance.now() - stop;
       t.ok(stoppedMs < 1_000, `ended after ${Math.round(stoppedMs)} ms`);
     });
+  }
+
+  for (const [engine, check] of [
+    ['node', { type: 'tcp' }],
+    ['epoll', { type: 'sendExpect', send: 'a', expect: 'a' }],
+  ] as const) {
+    void t.test(
+      `a name with an address that swallows everything (${engine}, check ${check.type})`,
+      async t => {
+        const { command, folder } = etc(t, { hosts: '', 'resolv.conf': `nameserver ${SILENT}\n` });
+        const backends = [`half.test:${port}`];
+        const connect = { timeout: '1s', attempts: 1 } as const;
+        const config: ConfigInput = {
+          listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app' }],
+          upstreams: [{ name: 'app', backends, connect, health: { ...check, initial: 'down', rise: 1 } }],
+          ...{ engine, workers: 1 },
+        };
+        const file = join(folder, 'lb4.json');
+        writeFileSync(file, JSON.stringify(config));
+        const lb4 = await namespace.run(() => startLb4(t, ['-c', file], { command }));
+        await lb4.line(({ event }) => event === 'backendUp');
+        await served(t, lb4);
+        t.equal(await ask(t, lb4), 'hello');
+        t.notOk(lb4.lines.some(({ event }) => event === 'connectFailed'));
+        t.equal(await lb4.stop(), 0);
+      },
+    );
   }
 
   void t.test('a listener whose name hangs: SIGTERM ends the start at once', async t => {
@@ -134,10 +174,10 @@ void t.test('names', { skip: skipWithoutNamespaces('unshare', 'mount'), timeout:
     await once(dnsmasq.stderr, 'data');
     t.match(await changed('backendUp', `alias:${port}`), { reason: 'name resolved' });
     await served(t, lb4);
-    write('hosts', '127.0.0.1 hosts.test\n');
-    await changed('backendUp', `hosts.test:${port}`);
+    // The hosts file counts at once, although the new name server knows nothing.
     write('resolv.conf', `nameserver ${SILENT}\n`);
-    write('hosts', '127.0.0.1 none.test\n');
+    write('hosts', '127.0.0.1 hosts.test none.test\n');
+    await changed('backendUp', `hosts.test:${port}`);
     await changed('backendUp', 'none.test:80');
     await served(t, lb4);
     t.equal(await lb4.stop(), 0);

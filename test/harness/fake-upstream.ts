@@ -103,7 +103,7 @@ function snapshotOf(id: string, spec: BackendSpec, counts: SharedState['counts']
   return {
     id,
     slot: counts.slotOf('app', id),
-    address: parsed.ok ? parsed.address : undefined,
+    addresses: parsed.ok ? [parsed.address] : [],
     weight: 1,
     maxSessions: undefined,
     eligible: true,

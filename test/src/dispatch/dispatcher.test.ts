@@ -150,7 +150,7 @@ void t.test('an engine that answers within the call is served as well', async t 
 });
 
 void t.test('a backend whose name has never been resolved fails like one that cannot be reached', async t => {
-  const { results } = start({ [A]: { address: undefined } });
+  const { results } = start({ [A]: { addresses: [] } });
   t.match(results, [{ ok: false, termination: { by: 'backend', reason: 'unreachable' } }]);
 });
 
@@ -281,7 +281,7 @@ void t.test('a replacement can be cancelled', async t => {
 });
 
 void t.test('after a backend has moved, no connection to its old address serves another session', async t => {
-  const moved = { address: { kind: 'tcp', host: '10.9.9.9', port: 80 } } as const;
+  const moved = { addresses: [{ kind: 'tcp', host: '10.9.9.9', port: 80 }] } as const;
   for (const isLent of [true, false]) {
     const { upstream, dispatch, results, engine, apply } = await startReused({ [A]: {} });
     const old = results[0]?.ok === true ? results[0].connection : undefined;

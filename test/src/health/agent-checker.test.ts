@@ -19,8 +19,9 @@ function ask(t: Test, addresses: Record<string, Address | undefined>, settings: 
   const checker = new AgentChecker(
     { intervalMs: 30, timeoutMs: 30, ...settings },
     {
+      now: () => performance.now(),
       random: () => 0.5,
-      addressOf: backend => addresses[backend],
+      addressesOf: backend => [addresses[backend]].filter(address => address !== undefined),
       onAnswer: (backend, answer) => answers.push([backend, answer]),
     },
   );

@@ -37,7 +37,7 @@ function create(
   options: {
     settings?: Partial<HealthSettings>;
     random?: () => number;
-    addressOf?: () => Address | undefined;
+    addressesOf?: () => readonly Address[];
     onFlip?: (backend: string) => void;
   } = {},
 ) {
@@ -57,7 +57,7 @@ function create(
         return () => void (probe.cancelled = true);
       },
       random: options.random ?? (() => 0.5),
-      addressOf: options.addressOf ?? (() => ADDRESS),
+      addressesOf: options.addressesOf ?? (() => [ADDRESS]),
       onProbe: (backend, passed) => told.push(`${backend} ${passed ? '+' : '-'}`),
       onFailed: (backend, { inARow, fall }) => doubts.push(`${backend} ${inARow} of ${fall}`),
       onFlip: (backend, healthy, reason) => {
@@ -81,8 +81,8 @@ void t.test('the first round starts at once and for all backends together', asyn
   const { checker, probes } = create();
   for (const backend of ['a:1', 'b:1', 'c:1']) checker.add(backend);
   t.same(
-    probes.map(({ target }) => target),
-    ['a:1', 'b:1', 'c:1'].map(backend => ({ address: ADDRESS, backend })),
+    probes.map(({ target: { addresses, backend } }) => [addresses.only, backend]),
+    ['a:1', 'b:1', 'c:1'].map(backend => [ADDRESS, backend]),
   );
 });
 
@@ -275,23 +275,24 @@ void t.test('stopping cancels what runs and what is scheduled, and nothing follo
 });
 
 void t.test('a backend without an address is looked at again later', async t => {
-  let address = undefined as Address | undefined;
-  const { checker, probes, time } = create({ addressOf: () => address });
+  let addresses: readonly Address[] = [];
+  const { checker, probes, time } = create({ addressesOf: () => addresses });
   checker.add('a');
   t.equal(probes.length, 0);
-  address = ADDRESS;
+  addresses = [ADDRESS];
   time.pass(2_000);
-  t.same(probes[0]?.target.address, ADDRESS);
+  t.same(probes[0]?.target.addresses.only, ADDRESS);
 });
 
 void t.test('a check may have a port or an address of its own', async t => {
   const port = create({ settings: { port: 81 } });
   port.checker.add('a:80');
-  t.same(port.probes[0]?.target, { address: { ...ADDRESS, port: 81 }, backend: 'a:80' });
+  t.same(port.probes[0]?.target.addresses.only, { ...ADDRESS, port: 81 });
+  t.equal(port.probes[0]?.target.backend, 'a:80');
   const unix: Address = { kind: 'unix', path: '/run/health' };
-  const fixed = create({ settings: { address: unix }, addressOf: () => undefined });
+  const fixed = create({ settings: { address: unix }, addressesOf: () => [] });
   fixed.checker.add('a:80');
-  t.same(fixed.probes[0]?.target, { address: unix, backend: 'a:80' }, 'also while a name is not resolved');
+  t.same(fixed.probes[0]?.target.addresses.only, unix, 'also while a name is not resolved');
 });
 
 void t.test('the settings come from the configuration; while changing checks hurry', async t => {

@@ -9,7 +9,7 @@ import type { Address } from '../../../src/support/address.ts';
 import { refusingAddress, startBackend, startDeafBackend, type Script } from '../../harness/backend.ts';
 import { until } from '../../harness/until.ts';
 import { certificateFor, withoutOpenssl } from './certificate.ts';
-import { failedWith, openSockets, PASSED, probeOf, probeOnce } from './probing.ts';
+import { failedWith, openSockets, PASSED, probeOf, probeOnce, targetOf } from './probing.ts';
 
 const HTTP = { type: 'http' };
 const QUICK = { type: 'http', interval: '60ms' };
@@ -208,7 +208,7 @@ void t.test('a cancelled probe says nothing and keeps no socket, whenever it is 
   const backend = await startBackend(t, raw('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf'));
   const probe = probeOf({ ...HTTP, body: 'ok' });
   const results: unknown[] = [];
-  const start = () => probe({ address: backend.address, backend: 'a:1' }, result => results.push(result));
+  const start = () => probe(targetOf(backend.address, 'a:1'), result => results.push(result));
   start()();
   const second = start();
   await until('the request has come', () => backend.peers.some(({ receivedBytes }) => receivedBytes > 0));

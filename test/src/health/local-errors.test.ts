@@ -7,10 +7,11 @@ import type { ProbeResult } from '../../../src/health/probe.ts';
 import { startBackend } from '../../harness/backend.ts';
 import { FakeEngine } from '../../harness/fake-engine.ts';
 import { runProgram } from '../../harness/programs.ts';
-import { failedWith, health, PASSED, probeOnce } from './probing.ts';
+import { failedWith, health, PASSED, probeOnce, targetOf } from './probing.ts';
 
 const NONE: ProbeResult = { verdict: 'none' };
-const TARGET = { address: { kind: 'tcp', host: '10.0.0.1', port: 80 }, backend: '10.0.0.1:80' } as const;
+const ADDRESS = { kind: 'tcp', host: '10.0.0.1', port: 80 } as const;
+const TARGET = targetOf(ADDRESS, '10.0.0.1:80');
 const coded = (code: string, more: object = {}): Error => Object.assign(new Error('text'), { code, ...more });
 
 void t.test('running out of descriptors, ports or memory is no verdict', async t => {
@@ -69,7 +70,7 @@ void t.test('the tcp probe connects with the engine and leaves with a FIN', asyn
 });
 
 void t.test('type off has nothing to check: everything passes', async t => {
-  t.same(await probeOnce(TARGET.address, { type: 'off' }), PASSED);
+  t.same(await probeOnce(ADDRESS, { type: 'off' }), PASSED);
 });
 
 void t.test('with no descriptor left in the process no kind of probe gives a verdict', async t => {
@@ -78,10 +79,13 @@ void t.test('with no descriptor left in the process no kind of probe gives a ver
   const kinds = ['http', 'tls', 'sendExpect'];
   const program = `
     const { createProbe } = await import(${JSON.stringify(fileURLToPath(new URL('../../../src/health/create-probe.js', import.meta.url)))});
+    const { AddressWalk } = await import(${JSON.stringify(fileURLToPath(new URL('../../../src/engine/address-walk.js', import.meta.url)))});
     const { openSync } = await import('node:fs');
     const probes = ${JSON.stringify(kinds)}.map(type =>
       createProbe({ type, timeout: 1000, preset: 'ssh' }, { engine: undefined, baseDir: '/', at: '' }));
-    const target = { address: { kind: 'tcp', host: '127.0.0.1', port: ${port} }, backend: 'a:1' };
+    const addresses = new AddressWalk(() => performance.now());
+    addresses.update([{ kind: 'tcp', host: '127.0.0.1', port: ${port} }]);
+    const target = { addresses, backend: 'a:1' };
     try { for (;;) openSync('/dev/null'); } catch {}
     const results = [];
     for (const probe of probes) probe(target, ({ verdict }) => {

@@ -5,9 +5,10 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { parseConfig } from '../../../src/config/parse.ts';
 import type { HealthConfig } from '../../../src/config/schema.ts';
+import { AddressWalk } from '../../../src/engine/address-walk.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import { createProbe, type ProbeDeps } from '../../../src/health/create-probe.ts';
-import type { Probe, ProbeResult } from '../../../src/health/probe.ts';
+import type { Probe, ProbeResult, ProbeTarget } from '../../../src/health/probe.ts';
 import { formatAddress, type Address } from '../../../src/support/address.ts';
 import { problems, withUpstream, type Keys } from '../config/small-inputs.ts';
 
@@ -27,6 +28,13 @@ export function probeOf(keys: Keys, deps: Partial<ProbeDeps> = {}): Probe {
   return createProbe(health(keys), { engine, baseDir: '/', at: ['upstreams', 'app', 'health'], ...deps });
 }
 
+/** A backend with one address or several. */
+export function targetOf(address: Address | readonly Address[], backend: string): ProbeTarget {
+  const addresses = new AddressWalk(() => performance.now());
+  addresses.update([address].flat());
+  return { addresses, backend };
+}
+
 /** The result of one probe; `backend`: the configured address, when it is another than the one to connect to. */
 export function probeOnce(
   address: Address,
@@ -34,7 +42,7 @@ export function probeOnce(
   { backend = formatAddress(address), ...deps }: Partial<ProbeDeps> & { backend?: string } = {},
 ): Promise<ProbeResult> {
   const probe = probeOf(keys, deps);
-  return new Promise(resolve => void probe({ address, backend }, resolve));
+  return new Promise(resolve => void probe(targetOf(address, backend), resolve));
 }
 
 const connected: Socket[] = [];

@@ -10,7 +10,7 @@ import {
   type Script,
 } from '../../harness/backend.ts';
 import { pause, until } from '../../harness/until.ts';
-import { failedWith, openSockets, PASSED, probeOf, probeOnce } from './probing.ts';
+import { failedWith, openSockets, PASSED, probeOf, probeOnce, targetOf } from './probing.ts';
 
 const PING = { type: 'sendExpect', send: 'PING\r\n', expect: '+PONG' };
 const WAIT = { type: 'sendExpect', expect: 'ready', interval: '300ms' };
@@ -134,7 +134,7 @@ void t.test('a cancelled probe says nothing and keeps no socket', async t => {
   const backend = await startBackend(t);
   const probe = probeOf(WAIT);
   const results: unknown[] = [];
-  const target = { address: backend.address, backend: 'a:1' };
+  const target = targetOf(backend.address, 'a:1');
   const cancels = [probe, probe].map(each => each(target, result => results.push(result)));
   cancels[0]?.();
   await backend.next();

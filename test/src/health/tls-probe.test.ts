@@ -7,7 +7,7 @@ import type { Address } from '../../../src/support/address.ts';
 import { refusingAddress, startBackend } from '../../harness/backend.ts';
 import { until } from '../../harness/until.ts';
 import { certificateFor, withoutOpenssl } from './certificate.ts';
-import { failedWith, PASSED, probeOf, probeOnce } from './probing.ts';
+import { failedWith, PASSED, probeOf, probeOnce, targetOf } from './probing.ts';
 
 async function serve(t: Test, tls: { cert: string; key: string }) {
   const sockets: { socket: TLSSocket; ending: string | undefined }[] = [];
@@ -68,9 +68,7 @@ void t.test('what is no TLS, closes, resets or says nothing fails with the reaso
 void t.test('a cancelled handshake says nothing and keeps no socket', async t => {
   const mute = await startBackend(t);
   const results: unknown[] = [];
-  const cancel = probeOf({ type: 'tls' })({ address: mute.address, backend: 'a:1' }, each =>
-    results.push(each),
-  );
+  const cancel = probeOf({ type: 'tls' })(targetOf(mute.address, 'a:1'), each => results.push(each));
   await until('the handshake has begun', () => mute.peers.some(({ receivedBytes }) => receivedBytes > 0));
   cancel();
   await until('it is gone', () => mute.peers.every(({ ending }) => ending !== undefined));

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Names, type NamesOptions } from '../../../src/names/names.ts';
 import { serversByName, startNameServer, type Answering } from '../../harness/name-server.ts';
+import { NameServers } from '../../../src/names/name-servers.ts';
+import { FakeTimers } from '../../harness/fake-timers.ts';
 import { until } from '../../harness/until.ts';
 
 /** For what is never answered: what takes seconds takes as many twentieths. */
@@ -244,3 +246,23 @@ void t.test('closing ends every lookup at once, and those to come', async t => {
   t.ok(performance.now() - begin < 500);
   t.equal(await lookup('another.test'), 'ECANCELLED');
 });
+
+void t.test(
+  'nothing is asked after a cancel, although what was asked before does not know of it yet',
+  async t => {
+    const timers = new FakeTimers();
+    let asked = 0;
+    const question = (): Promise<string[]> => {
+      asked += 1;
+      return new Promise(() => undefined);
+    };
+    const servers = new NameServers(['10.0.0.53'], {
+      createServer: () => ({ resolve4: question, resolve6: question, cancel: () => undefined }),
+      setTimer: timers.set,
+    });
+    void servers.ask('app.test', 4);
+    servers.cancel();
+    while (timers.pending > 0) timers.fireNext();
+    t.equal(asked, 1);
+  },
+);

@@ -26,7 +26,7 @@ function snapshot(reset: readonly string[]): UpstreamSnapshot {
   const backends = [A, B].map((id, slot) => ({
     id,
     slot,
-    address: undefined,
+    addresses: [],
     weight: 1,
     maxSessions: undefined,
     eligible: !reset.includes(id),

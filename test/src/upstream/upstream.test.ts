@@ -94,11 +94,11 @@ void t.test('a name that is resolved is up, one that cannot be is not', async t 
   const model = createModel(['a.test:80', one]);
   t.match(model.status('a.test:80'), { state: 'unresolved' });
   model.upstream.reportUnresolved('a.test:80', 'no such name');
-  model.upstream.setAddress('a.test:80', { kind: 'tcp', host: '10.1.1.1', port: 80 });
-  model.upstream.setAddress('a.test:80', { kind: 'tcp', host: '10.1.1.2', port: 80 });
+  model.upstream.setAddresses('a.test:80', [{ kind: 'tcp', host: '10.1.1.1', port: 80 }]);
+  model.upstream.setAddresses('a.test:80', [{ kind: 'tcp', host: '10.1.1.2', port: 80 }]);
   await model.turn();
   t.same(model.told(), ['backend:down a.test:80 no such name', 'backend:up a.test:80 name resolved']);
-  t.match(model.find('a.test:80'), { eligible: true, address: { host: '10.1.1.2' } });
+  t.match(model.find('a.test:80'), { eligible: true, addresses: [{ host: '10.1.1.2' }] });
 });
 
 void t.test('drain and maint are told once each, and the stricter of operator and agent counts', async t => {
@@ -292,5 +292,5 @@ void t.test('reports that come late are heard by nobody', async t => {
   await model.turn();
   t.same(model.told(), []);
   t.equal(model.published.length, length);
-  t.equal(model.upstream.addressOf(one), undefined);
+  t.same(model.upstream.addressesOf(one), []);
 });

@@ -1,0 +1,78 @@
+/**
+ * Opens the socket of a probe, to the first of a backend's addresses that accepts.
+ *
+ * Place: http, tls and sendExpect probes and the agent's question: the one place where they connect.
+ * Invariants: `done` is called once, unless abandoned before; each address has its share of the time, as in a session.
+ */
+import { connect, type IpcNetConnectOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connectFailure } from '../engine/connect-failure.ts';
+import type { Cancel, ConnectFailure } from '../engine/engine.ts';
+import { systemCode } from '../errors.ts';
+import type { Address } from '../support/address.ts';
+import type { SetTimer } from '../support/timer.ts';
+import { withNamedZone } from '../support/zone.ts';
+import { noAnswer } from './no-answer.ts';
+import { failureOf } from './probe-failure.ts';
+import type { ProbeResult, ProbeTarget } from './probe.ts';
+
+export interface DialTime {
+  readonly timeoutMs: number;
+  readonly setTimer: SetTimer;
+}
+
+export type Dialled =
+  /** What happens to the socket from now on is for its owner to hear. */
+  | { readonly ok: true; readonly socket: Socket; readonly kind: Address['kind'] }
+  | { readonly ok: false; readonly failure: ConnectFailure; readonly result: ProbeResult };
+
+/** The cancel ends the attempt, and the socket if there is one by then. */
+export function dial(
+  { addresses }: Pick<ProbeTarget, 'addresses'>,
+  { timeoutMs, setTimer }: DialTime,
+  done: (result: Dialled) => void,
+): Cancel {
+  let socket: Socket | undefined;
+  const late = noAnswer(timeoutMs);
+  const cancel = addresses.start<Dialled>(
+    timeoutMs,
+    (address, shareMs, tried) => dialOne(address, { timeoutMs: shareMs, setTimer }, late, tried),
+    result => {
+      if (result.ok) ({ socket } = result);
+      done(result);
+    },
+  );
+  return () => {
+    cancel();
+    socket?.destroy();
+  };
+}
+
+function dialOne(
+  address: Address,
+  { timeoutMs, setTimer }: DialTime,
+  late: ProbeResult,
+  done: (result: Dialled) => void,
+): Cancel {
+  const { kind } = address;
+  const socket = connect(socketOptions(address));
+  let isOver = false;
+  const end = (result?: Dialled): void => {
+    if (isOver) return;
+    isOver = true;
+    cancelTimer();
+    if (result?.ok !== true) socket.destroy();
+    if (result !== undefined) done(result);
+  };
+  const fail = (code: string, result: ProbeResult): void =>
+    end({ ok: false, failure: connectFailure(code, kind), result });
+  const cancelTimer = setTimer(() => fail('ETIMEDOUT', late), timeoutMs);
+  socket.once('connect', () => end({ ok: true, socket, kind }));
+  socket.on('error', error => fail(systemCode(error), failureOf(error, kind)));
+  return () => end();
+}
+
+function socketOptions(address: Address): TcpNetConnectOpts | IpcNetConnectOpts {
+  return address.kind === 'unix'
+    ? { path: address.path }
+    : { host: withNamedZone(address.host), port: address.port, noDelay: true };
+}
