@@ -9,6 +9,8 @@ import { processLimit } from '../support/process-limits.ts';
 
 /** What lb4 needs to load its own files with a few workers, and some sessions. */
 const DESCRIPTORS_NEEDED = 128;
+/** What it needs with as many workers as there can be: each of them loads its files, too. */
+const MOST_NEEDED = DESCRIPTORS_NEEDED + 32 * 64;
 /** How Node names a file that it could not open while it looked for a module. */
 const NOT_FOUND = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
 
@@ -34,7 +36,8 @@ export function failureLine(error: unknown, { args, env, descriptors }: FailureS
 export function outOfDescriptors(error: unknown, limit = processLimit('descriptors')): string | undefined {
   const codes = codesOf(error);
   if (codes.includes('ENFILE')) return 'the system has no file descriptor left (ENFILE): raise fs.file-max';
-  const isLow = limit !== undefined && limit < DESCRIPTORS_NEEDED;
+  const needed = codes.includes('LB4_WORKER_FAILED') ? MOST_NEEDED : DESCRIPTORS_NEEDED;
+  const isLow = limit !== undefined && limit < needed;
   if (!codes.includes('EMFILE') && !(isLow && codes.some(code => NOT_FOUND.includes(code)))) return undefined;
   const found = limit === undefined ? 'ulimit -n' : `ulimit -n is ${limit}`;
   return `too few file descriptors: ${found}; lb4 needs at least ${DESCRIPTORS_NEEDED} to start, 32 more for each worker beyond two, and 2 for each session`;

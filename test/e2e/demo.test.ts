@@ -53,3 +53,29 @@ void t.test(
     t.same(await ended(child), { code: 0, signal: null });
   },
 );
+
+void t.test(
+  'Ctrl-C with a live session says at once what it waits for, and a second one ends at once',
+  async t => {
+    const child = spawn(process.execPath, [LB4, 'demo', '--listen', '127.0.0.1:0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.teardown(() => child.kill('SIGKILL'));
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    await until('the demo shows its live line', () => output.includes(' live, '));
+    const url = /curl (http:\S+\/)\s/.exec(output)?.[1] ?? '';
+    const slow = fetchText(`${url}slow`).catch(() => 'reset');
+    await until('the session is live', () => output.includes('1 live'));
+    child.kill('SIGINT');
+    await until('it says so', () =>
+      output.includes('  draining: 1 session, up to 2 s; Ctrl-C again ends at once\n'),
+    );
+    t.equal(child.exitCode, null);
+    const asked = performance.now();
+    child.kill('SIGINT');
+    t.same(await ended(child), { code: 0, signal: null });
+    t.ok(performance.now() - asked < 1_500, 'it did not wait for the two seconds');
+    t.equal(await slow, 'reset');
+  },
+);

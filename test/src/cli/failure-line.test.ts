@@ -29,6 +29,8 @@ void t.test('an error that came of too few descriptors names the limit and what 
     expected,
     'Node finds no module whose package.json it cannot open',
   );
+  const inWorker = Object.assign(coded('LB4_WORKER_FAILED'), { cause: coded('ERR_MODULE_NOT_FOUND') });
+  t.match(outOfDescriptors(inWorker, 600), /ulimit -n is 600/, 'nor does a worker, of many');
   t.equal(outOfDescriptors(coded('ERR_MODULE_NOT_FOUND'), 1024), undefined);
   t.match(outOfDescriptors(coded('ENFILE'), 1024), /fs\.file-max/);
   t.equal(outOfDescriptors(coded('ENOENT'), 64), undefined);
