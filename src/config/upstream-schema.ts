@@ -186,7 +186,7 @@ export const upstream = section({
     attempts: integer(1, 10)
       .optional()
       .describe(
-        'Different backends tried for one session in one round; as many again of those that are not well, and of backups that stand by. Absent: 3, and beyond them every one whose last connection did not fail.',
+        'Different backends tried for one session in one round; as many again of those that are not well, and of backups that stand by. Absent: every backend that is well, and 3 of those that are not.',
       ),
     retriesPerBackend: integer(0, 10)
       .default(0)

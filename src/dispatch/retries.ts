@@ -6,8 +6,8 @@
  * Order: `retriesPerBackend` more attempts at the same backend after `retryDelay` each; then other backends; then,
  * after a pause that doubles, all of it again up to `rounds` times.
  * Rule: a round has room for `attempts` backends that are well, as many that are not, and as many backups that stood by.
- * Without a configured limit these are 3, and beyond them come backends whose last connect did not fail: as long as
- * one may be left that works, no client is refused.
+ * Without a configured limit it has room for all that are well, and for 3 that are not; beyond these, for those whose
+ * last connect did not fail. As long as one may be left that works, no client is refused.
  * Invariant: at most MOST_TRIED backends in a round, and (1 + retriesPerBackend) attempts at each, whatever happens.
  */
 import type { Group } from './candidate.ts';
@@ -17,7 +17,7 @@ import type { ConnectSettings } from './upstream-runtime.ts';
 const LONGEST_PAUSE_MS = 10_000;
 /** A pause is so much longer at most, at random: sessions that failed together do not come back together. */
 const JITTER = 0.5;
-const DEFAULT_ATTEMPTS = 3;
+const MOST_NOT_WELL = 3;
 /** A thousand backends that fail at once do not all stand between a client and its answer. */
 export const MOST_TRIED = 32;
 
@@ -75,7 +75,7 @@ export class Retries implements Search {
   mayTry(group: Group, isFailing: boolean): boolean {
     const { attempts } = this.#settings;
     if (this.tried.size >= MOST_TRIED) return false;
-    if (this.#failed[group] < (attempts ?? DEFAULT_ATTEMPTS)) return true;
-    return attempts === undefined && !isFailing;
+    if (attempts !== undefined) return this.#failed[group] < attempts;
+    return group !== 'notWell' || !isFailing || this.#failed[group] < MOST_NOT_WELL;
   }
 }

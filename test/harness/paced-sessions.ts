@@ -11,7 +11,8 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import type { TcpAddress } from '../../src/support/address.ts';
 
 export interface PacedSessions {
-  readonly address: TcpAddress;
+  /** Several take turns, session by session. */
+  readonly address: TcpAddress | readonly TcpAddress[];
   readonly ratePerSecond: number;
   readonly durationMs: number;
   /** A session without its whole answer after this long is a `timeout`. */
@@ -94,7 +95,7 @@ async function runLoad(load: PacedSessions): Promise<readonly SessionOutcome[]> 
 }
 
 function runSession(
-  { address, answerWithinMs }: PacedSessions,
+  { address: one, answerWithinMs }: PacedSessions,
   index: number,
   plannedMs: number,
   sinceStart: () => number,
@@ -102,6 +103,8 @@ function runSession(
   return new Promise(resolve => {
     let answer = '';
     let outcome: Outcome | undefined;
+    const all = 'kind' in one ? [one] : one;
+    const address = all[index % all.length]!;
     const own = ownAddress(address, index);
     const client = own.localAddress ?? '';
     const socket = connect({ ...address, ...own, noDelay: true });

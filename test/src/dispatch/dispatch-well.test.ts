@@ -109,8 +109,8 @@ void t.test('a configured `attempts` is kept, and spent on those that have not f
   t.same(open().log, [`connected ${id(5)}`]);
 });
 
-void t.test('when all are down as far as sessions can tell, each tries three and no more', async t => {
-  const all = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [id(i + 1), {}]));
+void t.test('in panic, when all fail, the first session finds out and the others try three', async t => {
+  const all = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [id(i + 1), DOWN]));
   const { open, fails, tried } = setUp(all);
   fails(...Object.keys(all));
   t.same(open().log, ['refused']);
@@ -249,6 +249,20 @@ void t.test('it is not given up for one that is full, was tried, or is not well 
   t.equal(engine.connects.length, 2, 'A has failed it already');
 });
 
+void t.test('one that hangs behind a pool of spare connections is given up as well', async t => {
+  const settled = () => new Promise(resolve => setImmediate(resolve));
+  const { open, engine, apply, live } = setUp({ [A]: {}, [B]: {} }, { reuse: true });
+  const { dispatch, log } = open();
+  await settled();
+  apply({ [A]: DOWN, [B]: {} });
+  dispatch.moveOn();
+  await settled();
+  t.ok(engine.connects[0]?.cancelled);
+  engine.connects[1]?.succeed();
+  await settled();
+  t.same([log, live(A), live(B)], [[`connected ${B}`], 0, 1]);
+});
+
 void t.test('a pause before the same backend is tried again ends as well', async t => {
   const { open, engine, apply, timers } = setUp({ [A]: {}, [B]: {} }, { connect: { retriesPerBackend: 1 } });
   const { dispatch } = open();
@@ -339,11 +353,7 @@ void t.test('whatever the others do, one that is well, answers and has room serv
           ({ snapshot: { well, maxSessions }, held }) => well && held >= (maxSessions ?? 3),
         );
         const reserve = named.filter(({ snapshot }) => snapshot.reserve);
-        // Of those that fail over and over only a few are tried.
-        const mayBeLeftOut = (each: Spec): boolean => each.failing;
-        const expected = [...primaries, ...(isFull ? [] : reserve)].some(
-          each => isServing(each) && !mayBeLeftOut(each),
-        );
+        const expected = [...primaries, ...(isFull ? [] : reserve)].some(isServing);
         const { log } = open();
         return !expected || log.at(-1)?.startsWith('connected') === true;
       },
