@@ -62,7 +62,7 @@ export default tseslint.config(
   imports(['src/support/**'], ['../*'], 'src/support is a leaf'),
   imports(
     ['src/shared-memory/**'],
-    ['../!(support)/**', '../*.ts'],
+    ['../!(support)/**', '../!(errors).ts'],
     'shared memory knows numbers, not who reads them',
   ),
   imports(

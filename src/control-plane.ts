@@ -81,9 +81,9 @@ export class ControlPlane {
     control.remove(memberOf(control, backend), options);
   }
 
-  /** Is it a member now? */
-  hasBackend(upstream: string, backend: string): boolean {
-    return this.#upstream(upstream)?.has(backend) === true;
+  /** See `Upstream.counted`. */
+  countedBy(upstream: string): Iterable<readonly [backend: string, slot: number]> {
+    return this.#upstream(upstream)?.counted() ?? [];
   }
 
   /** What data planes tell; they may be late, so what they name may have gone. */

@@ -15,18 +15,20 @@ import { loadLibc } from './engine/epoll/libc.ts';
 import { createNodeEngine } from './engine/node/node-engine.ts';
 import { descriptorBudget } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
-import { SharedState } from './shared-memory/shared-state.ts';
+import { ControlledState } from './shared-memory/shared-state.ts';
+import { MAX_SLOTS } from './shared-memory/slot-table.ts';
 import { threadLimit } from './support/cgroup.ts';
 import { usableCores } from './support/cores.ts';
 import { processLimit } from './support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from './support/timer.ts';
 import type { ThreadLimits } from './workers/starting.ts';
-import { WorkerFleet, type FleetHandlers } from './workers/worker-fleet.ts';
+import type { FleetHandlers } from './workers/fleet-handlers.ts';
+import { WorkerFleet } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {
   readonly data: DataPlaneHost;
   readonly choice: EngineChoice;
-  readonly shared: SharedState;
+  readonly shared: ControlledState;
   /** Sessions that can run at once; Infinity for no limit. */
   readonly maxSessions: number;
   /** The engine of the caller's thread: for probes, whatever moves the sessions. */
@@ -49,6 +51,7 @@ export async function createDataPlane(
   baseDir: string,
   clocks: Clocks,
   handlers: FleetHandlers,
+  slots: number = MAX_SLOTS,
 ): Promise<DataPlaneMaking> {
   const libc = loadLibc();
   const choice = chooseEngine(config, {
@@ -57,16 +60,15 @@ export async function createDataPlane(
     epoll: () => epollSupport(() => libc),
     cores: usableCores(readText, cpus().length, availableParallelism()),
   });
-  const shared = SharedState.create({
-    backends: config.upstreams.reduce((sum, { backends }) => sum + backends.length, 0),
-    listeners: config.listeners.length,
-    upstreams: config.upstreams.length,
-    workers: Math.max(choice.workers, 1),
-    sticky: config.upstreams.map(({ sticky }) => sticky && { max: sticky.max, ttlMs: sticky.ttl }),
-    mirrored: config.redis !== undefined,
-  });
+  const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
+  for (const { name, sticky } of config.upstreams) {
+    shared.addUpstream(name, {
+      sticky: sticky && { max: sticky.max, ttlMs: sticky.ttl },
+      mirrored: config.redis !== undefined,
+    });
+  }
   const budget = descriptorBudget(descriptorsAside(config, choice.workers));
-  const plain = plainSettings(config, shared.counts, budget?.sessions ?? Infinity);
+  const plain = plainSettings(config, shared, budget?.sessions ?? Infinity);
   // Also where workers load their own: a strategy that cannot be loaded is told at once.
   const settings = await withStrategies(plain, baseDir);
   const wheel = new DeadlineWheel(() => clocks.now());

@@ -14,9 +14,7 @@ import { createRedisExchange } from './mirror/redis-exchange.ts';
 import type { MirroredUpstream } from './mirror/upstream-mirror.ts';
 import type { Lookup } from './names/names.ts';
 import { netLookup } from './names/net-lookup.ts';
-import type { ElsewhereCounts } from './shared-memory/elsewhere-counts.ts';
-import type { LiveCounts } from './shared-memory/live-counts.ts';
-import type { SharedState } from './shared-memory/shared-state.ts';
+import type { ControlledState } from './shared-memory/shared-state.ts';
 import { setUnrefTimer } from './support/timer.ts';
 
 /** How long Redis may take for an exchange: a period, within bounds. */
@@ -24,14 +22,14 @@ const TIMEOUT_MS = { min: 100, max: 1_000 };
 const NAME_LENGTH = 64;
 
 export interface MirrorMaking {
-  readonly shared: SharedState;
+  readonly shared: ControlledState;
   readonly baseDir: string;
   readonly events: Events;
   now(): number;
   random(): number;
   readonly lookup: Lookup;
-  /** Is the backend a member of the upstream now? */
-  hasBackend(upstream: string, backend: string): boolean;
+  /** What an upstream counts: its backends and those that were removed and have sessions, with their slots. */
+  readonly countedBy: (upstream: string) => Iterable<readonly [backend: string, slot: number]>;
 }
 
 /**
@@ -39,47 +37,37 @@ export interface MirrorMaking {
  * be used.
  */
 export function createMirror({ redis, upstreams }: Config, making: MirrorMaking): Mirror | undefined {
-  const { shared, baseDir, events } = making;
-  const { counts, elsewhere } = shared;
-  if (redis === undefined || elsewhere === undefined) return undefined;
+  const { baseDir, events } = making;
+  if (redis === undefined) return undefined;
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   const connection = redisConnection(redis, { baseDir, at: ['redis'], readFile });
   const deps = { setTimer: setUnrefTimer, now: () => making.now(), random: () => making.random() };
   const timeoutMs = Math.min(Math.max(redis.publish, TIMEOUT_MS.min), TIMEOUT_MS.max);
   const lookup = netLookup(making.lookup);
   const exchange = createRedisExchange(connection, { timeoutMs }, { ...deps, lookup });
-  const mirrored = upstreams.map(({ name }, index) =>
-    mirroredUpstream(name, index, counts, elsewhere, backend => making.hasBackend(name, backend)),
-  );
+  const mirrored = upstreams.map(({ name }) => mirroredUpstream(name, making));
   const owner = randomUUID();
   const instance = redis.instance ?? nameOf(hostname(), owner);
   return new Mirror(mirrored, { periodMs: redis.publish, instance, owner }, { ...deps, exchange, events });
 }
 
-function mirroredUpstream(
-  name: string,
-  index: number,
-  counts: LiveCounts,
-  elsewhere: ElsewhereCounts,
-  isMember: (backend: string) => boolean,
-): MirroredUpstream {
+function mirroredUpstream(name: string, { shared, countedBy }: MirrorMaking): MirroredUpstream {
+  const { counts, elsewhere } = shared;
+  const { news } = shared.upstream(name);
   return {
     name,
     visit: each => {
-      for (const [backend, slot] of counts.backendsOf(name)) {
-        const sessions = counts.live(slot);
-        // One that was removed counts as long as it has sessions: others may still balance over it.
-        if (sessions > 0 || isMember(backend)) each(backend, sessions);
-      }
+      for (const [backend, slot] of countedBy(name)) each(backend, counts.live(slot));
     },
     sessions: () => {
       let sum = 0;
-      for (const slot of counts.backendsOf(name).values()) sum += counts.live(slot);
+      for (const [, slot] of countedBy(name)) sum += counts.live(slot);
       return sum;
     },
-    placed: () => elsewhere.placed(index),
+    placed: () => news?.placed ?? 0,
     hear: (heard, unseen) => {
-      elsewhere.hear(index, counts.backendsOf(name), heard, unseen);
+      for (const [backend, slot] of countedBy(name)) elsewhere.set(slot, heard.get(backend) ?? 0);
+      news?.hear(unseen);
     },
   };
 }

@@ -6,7 +6,7 @@
 import type { ControlPlane } from './control-plane.ts';
 import { wordsOf } from './errors.ts';
 import type { Events } from './events.ts';
-import type { FleetHandlers } from './workers/worker-fleet.ts';
+import type { FleetHandlers } from './workers/fleet-handlers.ts';
 
 /** @param control undefined while there is none yet: it comes after the data plane */
 export function handlersFor(events: Events, control: () => ControlPlane | undefined): FleetHandlers {

@@ -41,6 +41,8 @@ export interface DataPlaneHost {
   /** Sessions that `abortSessions` has ended. */
   readonly sessionsAborted: number;
   apply(snapshot: UpstreamSnapshot): void;
+  /** Resolves when every thread has applied what it was given before, or is dead. */
+  settled(): Promise<void>;
   /** Binds all listeners and accepts; rejects with an `Lb4Error`, to be followed by `close`. */
   listen(): Promise<void>;
   /** Takes the clients that had connected already, then no more. Idempotent. */
@@ -89,6 +91,10 @@ export class LocalDataPlane implements DataPlaneHost {
 
   apply(snapshot: UpstreamSnapshot): void {
     this.#data.apply(snapshot);
+  }
+
+  settled(): Promise<void> {
+    return Promise.resolve();
   }
 
   listen(): Promise<void> {

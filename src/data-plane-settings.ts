@@ -13,7 +13,7 @@ import type { UpstreamSettings } from './dispatch/upstream-runtime.ts';
 import type { SocketOptions } from './engine/engine.ts';
 import { wordsOf } from './errors.ts';
 import type { Address } from './support/address.ts';
-import type { LiveCounts } from './shared-memory/live-counts.ts';
+import type { ControlledState } from './shared-memory/shared-state.ts';
 
 export interface PlainSettings extends Omit<DataPlaneSettings, 'listeners' | 'upstreams'> {
   readonly listeners: readonly (Omit<DataPlaneSettings['listeners'][number], 'bind'> & {
@@ -24,11 +24,11 @@ export interface PlainSettings extends Omit<DataPlaneSettings, 'listeners' | 'up
 }
 
 /** @param maxSessions what this machine allows; Infinity for no limit */
-export function plainSettings(config: Config, counts: LiveCounts, maxSessions: number): PlainSettings {
+export function plainSettings(config: Config, shared: ControlledState, maxSessions: number): PlainSettings {
   const { listeners, upstreams, limits } = config;
   return {
     maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions),
-    slot: counts.slotOfInstance(),
+    slot: shared.slotOfInstance(),
     listeners: listeners.map(
       ({ name, bind, upstream, whenUnavailable, timeouts, limits: own, ...sockets }) => ({
         name,
@@ -37,7 +37,7 @@ export function plainSettings(config: Config, counts: LiveCounts, maxSessions: n
         upstream,
         whenUnavailable,
         maxSessions: own.maxSessions ?? Infinity,
-        slot: counts.slotOfListener(name),
+        slot: shared.slotOfListener(name),
         timeouts: {
           idleMs: timeouts.idle,
           halfClosedMs: timeouts.halfClosed,
@@ -45,28 +45,26 @@ export function plainSettings(config: Config, counts: LiveCounts, maxSessions: n
         },
       }),
     ),
-    upstreams: upstreams.map(
-      ({ name, strategy, connect, pool, ejection, queue, backups, ...sockets }, index) => ({
-        name,
-        index,
-        strategy,
-        backups,
-        sockets: socketOptions(sockets),
-        connect: {
-          timeoutMs: connect.timeout,
-          attempts: connect.attempts,
-          retriesPerBackend: connect.retriesPerBackend,
-          retryDelayMs: connect.retryDelay,
-          rounds: connect.rounds,
-          backoffMs: connect.backoff,
-          deadlineMs: connect.deadline,
-          retryBudget: connect.retryBudget,
-        },
-        pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
-        ejection: { failures: ejection.failures, earlyCloseMs: ejection.earlyClose },
-        queue: { max: queue.max, timeoutMs: queue.timeout, slot: counts.slotOfQueue(name) },
-      }),
-    ),
+    upstreams: upstreams.map(({ name, strategy, connect, pool, ejection, queue, backups, ...sockets }) => ({
+      name,
+      memory: shared.upstream(name).memory,
+      strategy,
+      backups,
+      sockets: socketOptions(sockets),
+      connect: {
+        timeoutMs: connect.timeout,
+        attempts: connect.attempts,
+        retriesPerBackend: connect.retriesPerBackend,
+        retryDelayMs: connect.retryDelay,
+        rounds: connect.rounds,
+        backoffMs: connect.backoff,
+        deadlineMs: connect.deadline,
+        retryBudget: connect.retryBudget,
+      },
+      pool: { warm: pool.warm, maxIdleMs: pool.maxIdle, reuse: pool.reuse },
+      ejection: { failures: ejection.failures, earlyCloseMs: ejection.earlyClose },
+      queue: { max: queue.max, timeoutMs: queue.timeout, slot: shared.slotOfQueue(name) },
+    })),
   };
 }
 

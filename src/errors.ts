@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   'LB4_WORKER_FAILED',
   'LB4_UNKNOWN_UPSTREAM',
   'LB4_UNKNOWN_BACKEND',
+  'LB4_TOO_MANY_SLOTS',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -59,6 +59,8 @@ export interface BackendView extends BackendStatus {
 export interface LoadBalancerOptions {
   /** Where a strategy's relative path starts from; the working directory unless given. */
   readonly baseDir?: string;
+  /** @internal For tests: things that can have a slot in shared memory at a time. */
+  readonly slots?: number;
 }
 
 /**
@@ -85,6 +87,7 @@ interface Planes extends DataPlaneMaking {
 export class LoadBalancer {
   readonly #config: Config;
   readonly #baseDir: string;
+  readonly #slots: number | undefined;
   readonly #events = new Events();
   readonly #names = new Names();
   #state: LoadBalancerState = 'new';
@@ -97,6 +100,7 @@ export class LoadBalancer {
   constructor(config: Config, options: LoadBalancerOptions = {}) {
     this.#config = config;
     this.#baseDir = options.baseDir ?? process.cwd();
+    this.#slots = options.slots;
   }
 
   get state(): LoadBalancerState {
@@ -267,7 +271,7 @@ export class LoadBalancer {
     const handlers = handlersFor(events, () => this.#planes?.control);
     const lookup: Lookup = host => this.#names.lookup(host);
     const config = await bindByAddress(this.#config, lookup);
-    const made = await createDataPlane(config, baseDir, clocks, handlers);
+    const made = await createDataPlane(config, baseDir, clocks, handlers, this.#slots);
     const { data, shared, engine, choice } = made;
     data.wantRecords(events.isWanted('session:closed'));
     events.watchInterest((name, wanted) => {
@@ -285,10 +289,11 @@ export class LoadBalancer {
         now: clocks.now,
         setTimer: setUnrefTimer,
         publish: snapshot => data.apply(snapshot),
+        settled: () => data.settled(),
       });
       const mirror = await mirrorFor(this.#config, {
         ...{ shared, events, random, now: clocks.now, baseDir, lookup },
-        hasBackend: (upstream, backend) => control.hasBackend(upstream, backend),
+        countedBy: upstream => control.countedBy(upstream),
       });
       return { ...made, control, mirror };
     } catch (error) {

@@ -33,6 +33,8 @@ export interface BackendRuntimeDeps {
 export class BackendRuntime {
   readonly id: string;
   readonly slot: number;
+  /** The slot's, by which stickiness remembers it. */
+  readonly tag: number;
   readonly pool: BackendPool;
   readonly #addresses: AddressWalk;
   #moves = 0;
@@ -41,6 +43,7 @@ export class BackendRuntime {
     const { engine, connect } = deps;
     this.id = snapshot.id;
     this.slot = snapshot.slot;
+    this.tag = snapshot.tag;
     this.#addresses = new AddressWalk(() => deps.now());
     this.#addresses.update(snapshot.addresses);
     this.pool = deps.createPool(done => {

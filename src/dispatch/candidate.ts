@@ -52,7 +52,7 @@ export class PickerCandidate implements Candidate {
   }
 
   elsewhere(): number {
-    return this.#shared.elsewhere?.count(this.runtime.slot) ?? 0;
+    return this.#shared.elsewhere.count(this.runtime.slot);
   }
 
   isFull(): boolean {

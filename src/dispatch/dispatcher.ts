@@ -254,7 +254,7 @@ export class Dispatch implements WaitOwner {
       connectSucceeded(this.upstream, lease.backend);
     }
     // A client that had to take a backup belongs to a backend that is there for it.
-    if (!lease.isReserve) this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.slot);
+    if (!lease.isReserve) this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.tag);
     this.#trial?.connected();
     this.#owner.onConnected(connection);
   }

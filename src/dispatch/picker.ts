@@ -193,7 +193,7 @@ export class Picker {
   }
 
   #lease(candidate: PickerCandidate): Lease {
-    this.#deps.shared.elsewhere?.notePlaced(this.#deps.upstream);
+    this.#deps.news?.notePlaced();
     this.changed(candidate.runtime);
     return new Lease(candidate, this.#deps.release);
   }

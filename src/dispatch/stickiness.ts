@@ -16,20 +16,20 @@ export class Stickiness<Backend> {
   readonly #table: StickyLookUp;
   readonly #backendAt: (slot: number) => Backend | undefined;
 
-  /** @param backendAt the upstream's backend that has the slot, eligible or not; undefined: it has none */
-  constructor(table: StickyLookUp, backendAt: (slot: number) => Backend | undefined) {
+  /** @param backendAt the upstream's backend that has the slot's tag, eligible or not; undefined: it has none */
+  constructor(table: StickyLookUp, backendAt: (tag: number) => Backend | undefined) {
     this.#table = table;
     this.#backendAt = backendAt;
   }
 
   /** The backend that the client had before, if it still belongs to the upstream. */
   preferred(clientAddress: string): Backend | undefined {
-    const slot = this.#table.find(clientAddress);
-    return slot === undefined ? undefined : this.#backendAt(slot);
+    const tag = this.#table.find(clientAddress);
+    return tag === undefined ? undefined : this.#backendAt(tag);
   }
 
-  /** The client is connected to the backend with this slot: its own from now on, unless it has one already. */
-  remember(clientAddress: string, slot: number): void {
-    if (this.preferred(clientAddress) === undefined) this.#table.bind(clientAddress, slot);
+  /** The client is connected to the backend with this tag: its own from now on, unless it has one already. */
+  remember(clientAddress: string, tag: number): void {
+    if (this.preferred(clientAddress) === undefined) this.#table.bind(clientAddress, tag);
   }
 }

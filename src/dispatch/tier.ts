@@ -7,14 +7,15 @@
  */
 import type { PickContext, Strategy, StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
 import { createStrategy, STRATEGIES } from '../../strategies/index.ts';
+import type { ElsewhereNews } from '../shared-memory/elsewhere-counts.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { PickerCandidate } from './candidate.ts';
 
 export interface TierDeps extends StrategyDeps {
   readonly shared: SharedState;
-  /** The number of the upstream in what is shared. */
-  readonly upstream: number;
+  /** Undefined: nothing is shared with other instances. */
+  readonly news: ElsewhereNews | undefined;
   readonly factory: StrategyFactory;
   /** Called with what a strategy (the user's own, most likely) throws, or when it picks what it must not. */
   readonly onStrategyFailed: (error: unknown) => void;
@@ -91,12 +92,12 @@ export class Tier {
 
   /** Passes on what has come of other instances since the last pick. */
   #hear(): void {
-    const { shared, upstream, onStrategyFailed } = this.#deps;
-    const version = shared.elsewhere?.version(upstream) ?? 0;
+    const { news, onStrategyFailed } = this.#deps;
+    const version = news?.version ?? 0;
     if (version === this.#heard) return;
     this.#heard = version;
     try {
-      this.#strategy.heard?.(shared.elsewhere?.unseen(upstream) ?? 0);
+      this.#strategy.heard?.(news?.unseen ?? 0);
     } catch (error) {
       onStrategyFailed(error);
     }

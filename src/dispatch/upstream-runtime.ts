@@ -7,8 +7,10 @@
 import type { StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
 import type { Engine, SocketOptions } from '../engine/engine.ts';
 import type { BackendFailures } from '../shared-memory/backend-failures.ts';
+import type { ElsewhereNews } from '../shared-memory/elsewhere-counts.ts';
 import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
+import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BackendRuntime } from './backend-runtime.ts';
@@ -59,8 +61,8 @@ export interface QueueSettings {
 
 export interface UpstreamSettings {
   readonly name: string;
-  /** Its place in the configuration, and in what is shared. */
-  readonly index: number;
+  /** What all data planes share of it. */
+  readonly memory: UpstreamMemory;
   readonly factory: StrategyFactory;
   readonly connect: ConnectSettings;
   /** For the backends' sockets. */
@@ -94,31 +96,30 @@ export class UpstreamRuntime {
   readonly stickiness: Stickiness<BackendRuntime> | undefined;
   readonly #deps: UpstreamRuntimeDeps;
   readonly #backends = new Map<string, BackendRuntime>();
-  readonly #bySlot = new Map<number, BackendRuntime>();
+  readonly #byTag = new Map<number, BackendRuntime>();
+  readonly #news: ElsewhereNews | undefined;
   #picker: Picker;
 
   constructor(settings: UpstreamSettings, deps: UpstreamRuntimeDeps) {
     const { shared } = deps;
-    const { name, index, queue, connect } = settings;
+    const { name, queue, connect } = settings;
+    const state = shared.viewOf(settings.memory);
     this.settings = settings;
     this.counts = shared.counts;
     this.failures = shared.failures;
     this.budget = new RetryBudget(connect.retryBudget);
-    this.line = new WaitingLine(
-      { ...queue, queue: index },
-      {
-        counts: shared.counts,
-        order: shared.queues,
-        now: () => deps.now(),
-        setTimer: deps.setTimer,
-        onOthersTurn: () => deps.onOthersTurn(),
-        onQueueing: isQueueing => deps.onQueueing(name, isQueueing),
-      },
-    );
-    const remembered = shared.sticky(index);
-    if (remembered !== undefined) {
-      this.stickiness = new Stickiness(remembered, slot => this.#bySlot.get(slot));
+    this.line = new WaitingLine(queue, {
+      counts: shared.counts,
+      order: state.queue,
+      now: () => deps.now(),
+      setTimer: deps.setTimer,
+      onOthersTurn: () => deps.onOthersTurn(),
+      onQueueing: isQueueing => deps.onQueueing(name, isQueueing),
+    });
+    if (state.sticky !== undefined) {
+      this.stickiness = new Stickiness(state.sticky, tag => this.#byTag.get(tag));
     }
+    this.#news = state.news;
     this.#deps = deps;
     this.#picker = this.#createPicker([]);
   }
@@ -170,7 +171,7 @@ export class UpstreamRuntime {
         ),
     });
     this.#backends.set(backend.id, runtime);
-    this.#bySlot.set(backend.slot, runtime);
+    this.#byTag.set(backend.tag, runtime);
     return runtime;
   }
 
@@ -180,14 +181,14 @@ export class UpstreamRuntime {
       if (named.has(id)) continue;
       runtime.pool.close();
       this.#backends.delete(id);
-      this.#bySlot.delete(runtime.slot);
+      this.#byTag.delete(runtime.tag);
     }
   }
 
   #createPicker(pickable: readonly PickableBackend[], previous?: Picker): Picker {
     const { shared, now, random, onStrategyFailed } = this.#deps;
     const { counts } = shared;
-    const { name, index, factory, backups } = this.settings;
+    const { name, factory, backups } = this.settings;
     const release = (backend: BackendRuntime): void => {
       counts.release(backend.slot);
       // The current picker's strategy must know, whichever picker the lease came from.
@@ -199,7 +200,7 @@ export class UpstreamRuntime {
       {
         shared,
         backups,
-        upstream: index,
+        news: this.#news,
         now,
         random,
         factory,

@@ -47,9 +47,7 @@ export class WaitingPlace {
 }
 
 export interface WaitingLineSettings {
-  /** The upstream's number in `QueueOrder`. */
-  readonly queue: number;
-  /** Where waiting sessions are counted (`LiveCounts.slotOfQueue`). */
+  /** Where waiting sessions are counted. */
   readonly slot: number;
   /** Sessions that wait at a time, over all workers; 0: nobody waits. */
   readonly max: number;
@@ -99,7 +97,7 @@ export class WaitingLine {
    * wait beside the line are counted too, and hold nobody up.
    */
   mustWait(): boolean {
-    return this.#isAnyWaiting() && !this.#deps.order.isEmpty(this.#settings.queue);
+    return this.#isAnyWaiting() && !this.#deps.order.isEmpty();
   }
 
   /**
@@ -107,12 +105,12 @@ export class WaitingLine {
    * out again, before this returns.
    */
   join(waiter: Waiter): boolean {
-    const { queue, slot, max } = this.#settings;
+    const { slot, max } = this.#settings;
     const { counts, order } = this.#deps;
     if (this.#isClosed || waiter.place !== undefined || !counts.take(slot, max)) return false;
     const isHead = this.#head === undefined;
-    if (isHead) order.announce(queue);
-    this.#append(new WaitingPlace(waiter, order.draw(queue), this.#deps.now()));
+    if (isHead) order.announce();
+    this.#append(new WaitingPlace(waiter, order.draw(), this.#deps.now()));
     this.#keepTime();
     this.#setQueueing();
     if (isHead) {
@@ -136,9 +134,8 @@ export class WaitingLine {
   recheck(): void {
     if (this.#head === undefined) return;
     const { order } = this.#deps;
-    const { queue } = this.#settings;
     // Control has set this worker aside, because it stood still.
-    if (!this.#isServing && order.head(queue) === 0) this.#showHead();
+    if (!this.#isServing && order.head() === 0) this.#showHead();
     this.#serve('first');
   }
 
@@ -150,10 +147,9 @@ export class WaitingLine {
   /** A session of this upstream has given back its place at a backend; costs one load while nobody waits. */
   placeFreed(): void {
     if (!this.#isAnyWaiting()) return;
-    const { queue } = this.#settings;
     const { order } = this.#deps;
-    if (order.isFirst(queue)) this.recheck();
-    else if (!order.isEmpty(queue)) this.#deps.onOthersTurn();
+    if (order.isFirst()) this.recheck();
+    else if (!order.isEmpty()) this.#deps.onOthersTurn();
   }
 
   /** Nobody joins or has a turn here any more, and no timer runs; whoever still waits has to be ended by its owner. */
@@ -188,7 +184,7 @@ export class WaitingLine {
   }
 
   #mayServe(who: 'first' | 'all'): boolean {
-    return !this.#isClosed && (who === 'all' || this.#deps.order.isFirst(this.#settings.queue));
+    return !this.#isClosed && (who === 'all' || this.#deps.order.isFirst());
   }
 
   /** False: it goes on waiting. */
@@ -225,7 +221,7 @@ export class WaitingLine {
 
   /** Lets the other workers see who is first here. */
   #showHead(): void {
-    const isOthersTurn = this.#deps.order.setHead(this.#settings.queue, this.#head?.ticket ?? 0);
+    const isOthersTurn = this.#deps.order.setHead(this.#head?.ticket ?? 0);
     if (isOthersTurn) this.#deps.onOthersTurn();
   }
 

@@ -32,18 +32,18 @@ export class BackendFailures {
   readonly #worker: number;
 
   /** @param worker whose view it is, numbered from 0 */
-  constructor(slots: number, memory?: FailuresMemory, worker = 0) {
-    const buffer = memory?.buffer ?? new SharedArrayBuffer(4 * slots * 3);
-    this.memory = memory ?? { buffer, slots };
-    const size = this.memory.slots;
-    this.#connects = new Int32Array(buffer, 0, size);
-    this.#earlyCloses = new Int32Array(buffer, 4 * size, size);
-    this.#trials = new Int32Array(buffer, 8 * size, size);
+  constructor(memory: FailuresMemory, worker = 0) {
+    const { buffer, slots } = memory;
+    this.memory = memory;
+    this.#connects = new Int32Array(buffer, 0, slots);
+    this.#earlyCloses = new Int32Array(buffer, 4 * slots, slots);
+    this.#trials = new Int32Array(buffer, 8 * slots, slots);
     this.#worker = worker;
   }
 
-  static forWorker(memory: FailuresMemory, worker: number): BackendFailures {
-    return new BackendFailures(memory.slots, memory, worker);
+  /** Pages that no slot touches take no memory. */
+  static allocate(slots: number): FailuresMemory {
+    return { buffer: new SharedArrayBuffer(4 * slots * 3), slots };
   }
 
   /** Counts one more; returns how many there have been in a row. */
@@ -93,9 +93,9 @@ export class BackendFailures {
     Atomics.compareExchange(this.#trials, slot, TAKEN + this.#worker, ON_OFFER);
   }
 
-  /** Puts a dead worker's trials on offer again. Control only. */
-  forget(worker: number): void {
-    for (let slot = 0; slot < this.#trials.length; slot++) {
+  /** Puts a dead worker's trials on the first `used` slots on offer again. Control only. */
+  forget(worker: number, used: number): void {
+    for (let slot = 0; slot < used; slot++) {
       Atomics.compareExchange(this.#trials, slot, TAKEN + worker, ON_OFFER);
     }
   }

@@ -2,86 +2,79 @@
  * What other instances hold, for the pickers of all threads; and what this one places, for the others.
  *
  * Place: the mirror writes what it hears, pickers read it at their next pick; pickers count what they place, the
- * mirror reads that. Backends have the slots of the live counts, upstreams the order of the configuration.
- * Invariants: changed with Atomics only; `version` of an upstream changes after its counts do. A reader between the
- * two may see some new and some old counts: they are estimates either way, and it is told right afterwards.
- * What was heard is bounded before it is stored: no number from outside wraps around in 32 bits.
+ * mirror reads that. `ElsewhereCounts` has a cell per slot of the live counts, `ElsewhereNews` belongs to an upstream.
+ * Invariants: changed with Atomics only; an upstream's `version` changes after its counts do. A reader between the
+ * two may see some new and some old counts: they are estimates either way, and it sees the version right afterwards.
  */
 import { boundedCount, MOST_SESSIONS_ELSEWHERE } from '../support/bounded-count.ts';
-
-export interface ElsewhereMemory {
-  readonly buffer: SharedArrayBuffer;
-  readonly slots: number;
-  readonly upstreams: number;
-}
 
 /** Fractions of a session, as whole numbers. */
 const PER_SESSION = 1000;
 const MOST_UNSEEN = 2_000_000;
 
+/** Sessions of other instances per backend, as last heard. */
 export class ElsewhereCounts {
-  readonly memory: ElsewhereMemory;
+  readonly memory: SharedArrayBuffer;
   readonly #counts: Int32Array;
-  readonly #versions: Int32Array;
-  readonly #unseen: Int32Array;
-  readonly #placed: Int32Array;
 
-  constructor(slots: number, upstreams: number, memory?: ElsewhereMemory) {
-    this.memory = memory ?? {
-      buffer: new SharedArrayBuffer(4 * (slots + 3 * upstreams)),
-      slots,
-      upstreams,
-    };
-    const { buffer, slots: backends, upstreams: groups } = this.memory;
-    const part = (index: number): Int32Array =>
-      new Int32Array(buffer, 4 * (backends + index * groups), groups);
-    this.#counts = new Int32Array(buffer, 0, backends);
-    this.#versions = part(0);
-    this.#unseen = part(1);
-    this.#placed = part(2);
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.#counts = new Int32Array(memory);
   }
 
-  /** Another view of the same memory. */
-  static over(memory: ElsewhereMemory): ElsewhereCounts {
-    return new ElsewhereCounts(0, 0, memory);
+  /** Pages that no slot touches take no memory. */
+  static allocate(slots: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(4 * slots);
   }
 
-  /** Sessions of other instances on a backend, as last heard. */
   count(slot: number): number {
     return Atomics.load(this.#counts, slot);
   }
 
-  /** Changes whenever something was heard of the upstream; 0 before. */
-  version(upstream: number): number {
-    return Atomics.load(this.#versions, upstream);
+  /** Control only. */
+  set(slot: number, sessions: number): void {
+    Atomics.store(this.#counts, slot, boundedCount(sessions, MOST_SESSIONS_ELSEWHERE));
+  }
+}
+
+const VERSION = 0;
+const UNSEEN = 1;
+const PLACED = 2;
+const CELLS = 3;
+
+/** What one upstream hears of other instances, and how much it has placed itself. */
+export class ElsewhereNews {
+  readonly memory: SharedArrayBuffer;
+  readonly #cells: Int32Array;
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(4 * CELLS)) {
+    this.memory = memory;
+    this.#cells = new Int32Array(memory);
   }
 
-  /** How many sessions the others have placed, or will have, that `count` does not know of. */
-  unseen(upstream: number): number {
-    return Atomics.load(this.#unseen, upstream) / PER_SESSION;
+  /** Changes whenever something was heard; 0 before. */
+  get version(): number {
+    return Atomics.load(this.#cells, VERSION);
   }
 
-  /** Sets what is known of an upstream's backends: those of `slots`, 0 where `counts` has none. Control only. */
-  hear(
-    upstream: number,
-    slots: ReadonlyMap<string, number>,
-    counts: ReadonlyMap<string, number>,
-    unseen: number,
-  ): void {
-    for (const [backend, slot] of slots) {
-      Atomics.store(this.#counts, slot, boundedCount(counts.get(backend) ?? 0, MOST_SESSIONS_ELSEWHERE));
-    }
-    Atomics.store(this.#unseen, upstream, boundedCount(unseen * PER_SESSION, MOST_UNSEEN * PER_SESSION));
-    Atomics.add(this.#versions, upstream, 1);
-  }
-
-  /** A session was placed in this instance. */
-  notePlaced(upstream: number): void {
-    Atomics.add(this.#placed, upstream, 1);
+  /** How many sessions the others have placed, or will have, that the counts do not include. */
+  get unseen(): number {
+    return Atomics.load(this.#cells, UNSEEN) / PER_SESSION;
   }
 
   /** Sessions this instance has placed: a 32-bit counter that wraps around; only differences mean something. */
-  placed(upstream: number): number {
-    return Atomics.load(this.#placed, upstream);
+  get placed(): number {
+    return Atomics.load(this.#cells, PLACED);
+  }
+
+  /** A session was placed in this instance. */
+  notePlaced(): void {
+    Atomics.add(this.#cells, PLACED, 1);
+  }
+
+  /** The counts are new. Control only, after it has set them. */
+  hear(unseen: number): void {
+    Atomics.store(this.#cells, UNSEEN, boundedCount(unseen * PER_SESSION, MOST_UNSEEN * PER_SESSION));
+    Atomics.add(this.#cells, VERSION, 1);
   }
 }

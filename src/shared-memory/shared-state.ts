@@ -1,99 +1,144 @@
 /**
- * Everything that control and all data planes see at once, as one thing that can be handed to a worker.
+ * Everything that control and all data planes see at once and that is counted by slot, as one thing that can be
+ * handed to a worker; and, for control, who has which slot and what each upstream shares.
  *
- * Place: made by `create-data-plane.ts`; each worker makes its own view of the same memory.
+ * Place: made once by control; each worker makes its own view of the same memory. What belongs to one upstream as a
+ * whole is in upstream-state.ts.
  */
 import { BackendFailures, type FailuresMemory } from './backend-failures.ts';
-import { ElsewhereCounts, type ElsewhereMemory } from './elsewhere-counts.ts';
-import { LiveCounts, type CountsMemory, type CountsSize } from './live-counts.ts';
-import { QueueOrder, type QueueMemory } from './queue-order.ts';
-import { StickyTable, type StickyMemory, type StickySize } from './sticky-table.ts';
+import { ElsewhereCounts } from './elsewhere-counts.ts';
+import { LiveCounts, type CountsMemory } from './live-counts.ts';
+import { MAX_SLOTS, SlotTable, type Slot } from './slot-table.ts';
+import { UpstreamState, type UpstreamMemory, type UpstreamStateSize } from './upstream-state.ts';
 
-export interface SharedSize extends CountsSize {
-  /** Per upstream, in their order; undefined: it remembers no clients. Default: none does. */
-  readonly sticky?: readonly (StickySize | undefined)[];
-  /** Whether counts are shared with other instances; default false. */
-  readonly mirrored?: boolean;
+export interface SharedSize {
+  /** Threads that balance; default 1. */
+  readonly workers?: number;
+  /** Things that can have a slot at the same time; default `MAX_SLOTS`. */
+  readonly slots?: number;
 }
 
 /** Can be posted. */
 export interface SharedMemory {
   readonly counts: CountsMemory;
   readonly failures: FailuresMemory;
-  readonly queues: QueueMemory;
-  readonly sticky: readonly (StickyMemory | undefined)[];
-  readonly elsewhere: ElsewhereMemory | undefined;
+  readonly elsewhere: SharedArrayBuffer;
 }
 
 export class SharedState {
+  readonly memory: SharedMemory;
   readonly counts: LiveCounts;
   readonly failures: BackendFailures;
-  readonly queues: QueueOrder;
-  /** Undefined: nothing is shared with other instances. */
-  readonly elsewhere: ElsewhereCounts | undefined;
-  readonly #sticky: readonly (StickyTable | undefined)[];
+  /** All 0 unless counts are shared with other instances. */
+  readonly elsewhere: ElsewhereCounts;
+  readonly #worker: number;
 
-  private constructor(
-    counts: LiveCounts,
-    failures: BackendFailures,
-    queues: QueueOrder,
-    sticky: readonly (StickyTable | undefined)[],
-    elsewhere: ElsewhereCounts | undefined,
-  ) {
-    this.counts = counts;
-    this.failures = failures;
-    this.queues = queues;
-    this.#sticky = sticky;
-    this.elsewhere = elsewhere;
+  /** @param worker whose view it is, numbered from 0 */
+  constructor(memory: SharedMemory, worker = 0) {
+    this.memory = memory;
+    this.#worker = worker;
+    this.counts = new LiveCounts(memory.counts, worker);
+    this.failures = new BackendFailures(memory.failures, worker);
+    this.elsewhere = new ElsewhereCounts(memory.elsewhere);
   }
 
-  /** Control's own. */
-  static create(size: SharedSize): SharedState {
-    const { upstreams = 0, workers = 1, sticky = [], mirrored = false } = size;
-    const counts = new LiveCounts(size);
-    return new SharedState(
-      counts,
-      new BackendFailures(counts.memory.slots),
-      new QueueOrder(upstreams, workers),
-      sticky.map(each => each && new StickyTable(each)),
-      mirrored ? new ElsewhereCounts(counts.memory.slots, upstreams) : undefined,
-    );
+  /** This thread's view of what an upstream shares. */
+  viewOf(upstream: UpstreamMemory): UpstreamState {
+    return new UpstreamState(upstream, this.#worker);
+  }
+}
+
+/** Control's own: it also knows what each slot belongs to. */
+export class ControlledState extends SharedState {
+  readonly #slots: SlotTable;
+  readonly #upstreams = new Map<string, UpstreamState>();
+
+  constructor({ workers = 1, slots = MAX_SLOTS }: SharedSize = {}) {
+    super({
+      counts: LiveCounts.allocate(slots, workers),
+      failures: BackendFailures.allocate(slots),
+      elsewhere: ElsewhereCounts.allocate(slots),
+    });
+    this.#slots = new SlotTable(slots);
   }
 
-  /** The view of one worker, numbered from 0. */
-  static forWorker(memory: SharedMemory, worker: number): SharedState {
-    return new SharedState(
-      LiveCounts.forWorker(memory.counts, worker),
-      BackendFailures.forWorker(memory.failures, worker),
-      QueueOrder.forWorker(memory.queues, worker),
-      memory.sticky.map(each => each && StickyTable.forWorker(each, worker)),
-      memory.elsewhere && ElsewhereCounts.over(memory.elsewhere),
-    );
+  /** One more than the highest slot that was ever in use. */
+  get slotsUsed(): number {
+    return this.#slots.used;
   }
 
-  get memory(): SharedMemory {
-    return {
-      counts: this.counts.memory,
-      failures: this.failures.memory,
-      queues: this.queues.memory,
-      sticky: this.#sticky.map(each => each?.memory),
-      elsewhere: this.elsewhere?.memory,
-    };
+  /** Things that have a slot now. */
+  get slotsHeld(): number {
+    return this.#slots.size;
   }
 
-  /**
-   * The clients that an upstream remembers; undefined: none.
-   * @param upstream its number, in the order of the configuration: the same as in `queues`
-   */
-  sticky(upstream: number): StickyTable | undefined {
-    return this.#sticky[upstream];
+  /** Throws LB4_TOO_MANY_SLOTS, as the others do. */
+  slotOfBackend(upstream: string, backend: string): Slot {
+    return this.#slots.take(backendKey(upstream, backend));
+  }
+
+  /** Nobody counts in the backend's slot any more, and nobody will: another backend may have it, as new. */
+  freeBackend(upstream: string, backend: string): void {
+    const key = backendKey(upstream, backend);
+    const { index } = this.#slots.take(key);
+    this.failures.clear(index);
+    this.failures.withdrawTrial(index);
+    this.elsewhere.set(index, 0);
+    this.#slots.free(key);
+  }
+
+  slotOfListener(listener: string): number {
+    return this.#slots.take(`listener\n${listener}`).index;
+  }
+
+  freeListener(listener: string): void {
+    this.#slots.free(`listener\n${listener}`);
+  }
+
+  /** Where the sessions that wait for an upstream are counted. */
+  slotOfQueue(upstream: string): number {
+    return this.#slots.take(`queue\n${upstream}`).index;
+  }
+
+  slotOfInstance(): number {
+    return this.#slots.take('instance').index;
+  }
+
+  /** What a new upstream shares; it takes the place of what one of the same name shared before. */
+  addUpstream(name: string, size: Omit<UpstreamStateSize, 'workers'>): UpstreamState {
+    const { workers } = this.counts.memory;
+    const state = new UpstreamState(UpstreamState.allocate({ ...size, workers }));
+    this.#upstreams.set(name, state);
+    return state;
+  }
+
+  /** Throws where it was not added. */
+  upstream(name: string): UpstreamState {
+    const state = this.#upstreams.get(name);
+    if (state === undefined) throw new RangeError(`no upstream ${name} was added`);
+    return state;
+  }
+
+  removeUpstream(name: string): void {
+    this.#upstreams.delete(name);
+    this.#slots.free(`queue\n${name}`);
   }
 
   /** Takes out of the books what a dead worker held. */
   forget(worker: number): void {
-    this.counts.forget(worker);
-    this.failures.forget(worker);
-    this.queues.forget(worker);
-    for (const table of this.#sticky) table?.forget(worker);
+    const { used } = this.#slots;
+    this.counts.forget(worker, used);
+    this.failures.forget(worker, used);
+    for (const upstream of this.#upstreams.values()) upstream.forget(worker);
   }
+
+  /** A worker stands still: sessions that wait elsewhere are not to wait for its own. */
+  passBy(worker: number): void {
+    for (const { queue } of this.#upstreams.values()) queue.forget(worker);
+  }
+}
+
+/** Names of upstreams have no line breaks, so no two backends share a key. */
+function backendKey(upstream: string, backend: string): string {
+  return `backend\n${upstream}\n${backend}`;
 }

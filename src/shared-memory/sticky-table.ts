@@ -1,7 +1,8 @@
 /**
  * Which backend a client had before: one bounded table per sticky upstream, the same for all threads that balance.
  *
- * Place: asked through `dispatch/stickiness.ts`. From a client's IP address to the slot of a backend (live counts).
+ * Place: asked through `dispatch/stickiness.ts`. From a client's IP address to the tag of a
+ * backend's slot (slot-table.ts).
  * Form: one Int32Array: a header, the heads of the chains (a power of two, not less than `max`), and `max` entries of
  * 9 words, chained by hash and doubly linked by use. A link is the place of an entry's first word, which is never 0,
  * so that zeros are an empty table. An entry costs 40 to 44 bytes, chains included: 100,000 of them 4.1 MB, which the
@@ -46,13 +47,13 @@ export const STICKY_LAYOUT = {
   oldest: 5,
   hashKey: 6,
   chains: 8,
-  /** Words of an entry: address (4), slot, last use, next in chain, newer, older. */
+  /** Words of an entry: address (4), tag, last use, next in chain, newer, older. */
   entry: 9,
 } as const;
 
 const { lock: LOCK, size: SIZE, touched: TOUCHED, free: FREE } = STICKY_LAYOUT;
 const { newest: NEWEST, oldest: OLDEST, hashKey: KEY, chains: CHAINS, entry: ENTRY } = STICKY_LAYOUT;
-const SLOT = 4;
+const TAG = 4;
 const USED_AT = 5;
 const CHAIN = 6;
 const NEWER = 7;
@@ -87,41 +88,34 @@ export class StickyTable {
     return Atomics.load(this.#words, SIZE);
   }
 
-  /** The slot of the backend that the client had last; undefined: not known. Counts as a use. */
+  /** The tag of the backend that the client had last; undefined: not known. Counts as a use. */
   find(clientAddress: string): number | undefined {
     if (!ipKey(clientAddress, this.#key)) return undefined;
     const chain = this.#chainOf(this.#key, 0);
     const now = this.#now();
     if (!this.#lock.acquire()) return undefined;
     const entry = this.#lookUp(chain);
-    let slot: number | undefined;
+    let tag: number | undefined;
     if (entry !== NONE && this.#isExpired(entry, now)) {
       this.#remove(entry);
     } else if (entry !== NONE) {
       this.#use(entry, now);
-      slot = this.#get(entry + SLOT);
+      tag = this.#get(entry + TAG);
     }
     this.#lock.release();
-    return slot;
+    return tag;
   }
 
   /** Remembers the client's backend from now on, instead of any other. */
-  bind(clientAddress: string, slot: number): void {
+  bind(clientAddress: string, tag: number): void {
     if (!ipKey(clientAddress, this.#key)) return;
     const chain = this.#chainOf(this.#key, 0);
     const now = this.#now();
     if (!this.#lock.acquire()) return;
     let entry = this.#lookUp(chain);
     if (entry === NONE) entry = this.#insert(chain, now);
-    this.#set(entry + SLOT, slot);
+    this.#set(entry + TAG, tag);
     this.#use(entry, now);
-    this.#lock.release();
-  }
-
-  /** Forgets everybody, unless somebody else holds the table for too long. */
-  clear(): void {
-    if (!this.#lock.acquire()) return;
-    this.#empty();
     this.#lock.release();
   }
 

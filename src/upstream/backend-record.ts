@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net';
 import type { BackendConfig, HealthConfig } from '../config/schema.ts';
+import type { Slot } from '../shared-memory/slot-table.ts';
 import type { Address } from '../support/address.ts';
 import { NEVER_EJECTED, type Ejection } from './ejection.ts';
 import { stricter, type BackendConditions, type OperatorState } from './eligibility.ts';
@@ -36,6 +37,8 @@ export interface BackendRecord {
   readonly settings: BackendConfig;
   /** Where it is counted. */
   readonly slot: number;
+  /** The slot's (slot-table.ts). */
+  readonly tag: number;
   /** As configured, or as an operator has set it since. */
   weight: number;
   /** Where to connect now: the configured address, or what its name was last resolved to; none before that. */
@@ -62,13 +65,14 @@ export interface BackendRecord {
 
 export function createRecord(
   settings: BackendConfig,
-  slot: number,
+  { index, tag }: Slot,
   health: HealthConfig,
   isOriginal: boolean,
 ): BackendRecord {
   return {
     settings,
-    slot,
+    slot: index,
+    tag,
     weight: settings.weight,
     addresses: isNumeric(settings.address) ? [settings.address] : [],
     operator: 'ready',
@@ -138,6 +142,13 @@ export function maxSessionsOf({ settings, agent }: BackendRecord): number | unde
   // An agent that says 0 sets no limit, as with HAProxy.
   if (agent?.maxSessions === undefined || agent.maxSessions === 0) return settings.maxSessions;
   return Math.min(agent.maxSessions, settings.maxSessions ?? Infinity);
+}
+
+/** Its weight and limit as operator and agent have them, for people. */
+export function shareOf(record: BackendRecord) {
+  const maxSessions = maxSessionsOf(record);
+  const { weight } = record;
+  return { weight, percent: percentOf(record), ...(maxSessions === undefined ? {} : { maxSessions }) };
 }
 
 /** Can it be connected to as it stands, without asking a resolver? */

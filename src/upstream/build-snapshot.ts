@@ -41,6 +41,7 @@ export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
     return {
       id: record.settings.id,
       slot: record.slot,
+      tag: record.tag,
       addresses: record.addresses,
       weight: weights[i] ?? 0,
       maxSessions: scaleMaxSessions(maxSessionsOf(record), parts.permilleOf(record)),
@@ -60,10 +61,11 @@ function isDown(record: BackendRecord, state: BackendJudgement['state']): boolea
   return state !== 'unresolved' && record.settled && (!record.healthy || record.agent?.health === 'down');
 }
 
-function leavingSnapshot({ settings, slot, addresses }: BackendRecord): BackendSnapshot {
+function leavingSnapshot({ settings, slot, tag, addresses }: BackendRecord): BackendSnapshot {
   return {
     id: settings.id,
     slot,
+    tag,
     addresses,
     weight: 0,
     maxSessions: settings.maxSessions,

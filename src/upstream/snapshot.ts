@@ -11,6 +11,8 @@ export interface BackendSnapshot {
   readonly id: string;
   /** Where its live count stands in the shared counts. */
   readonly slot: number;
+  /** Tells the slot from the same slot when it had another owner. */
+  readonly tag: number;
   /** Where to connect, in this order: numeric, or a unix path. None while its name has never been resolved. */
   readonly addresses: readonly Address[];
   /** As it counts now: also scaled by a slow start or an agent, and then by the same factor in all backends. */

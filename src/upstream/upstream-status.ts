@@ -3,9 +3,16 @@
  *
  * Place: `Upstream.status()` makes them, `LoadBalancer.snapshot()` adds the pools.
  */
+import type { UpstreamConfig } from '../config/schema.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import { percentOf, type AgentWord, type BackendRecord } from './backend-record.ts';
-import type { BackendJudgement, BackendStateWord, OperatorState, UpstreamMode } from './eligibility.ts';
+import type {
+  BackendJudgement,
+  BackendStateWord,
+  Judgement,
+  OperatorState,
+  UpstreamMode,
+} from './eligibility.ts';
 import { WHOLE } from './slow-start.ts';
 
 /** One backend, as `snapshot()` shows it, but for its pool. */
@@ -50,7 +57,38 @@ export interface UpstreamStatus {
   readonly backends: readonly BackendStatus[];
 }
 
-export function backendStatus(
+export interface StatusParts {
+  readonly config: UpstreamConfig;
+  readonly shared: SharedState;
+  /** Where its waiting sessions are counted. */
+  readonly queueSlot: number;
+  readonly records: readonly BackendRecord[];
+  /** Of the records, in their order. */
+  readonly judgement: Judgement;
+  /** Backends that were removed and still have sessions. */
+  readonly removed: readonly BackendRecord[];
+  permilleOf(record: BackendRecord): number;
+}
+
+/** With the slot of each backend, for its pool. */
+export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly slots: readonly number[] } {
+  const { config, shared, queueSlot, records, judgement, removed } = parts;
+  return {
+    name: config.name,
+    strategy: config.strategy,
+    mode: judgement.mode,
+    queue: { waiting: shared.counts.live(queueSlot), max: config.queue.max },
+    backends: [
+      ...records.map((record, i) =>
+        backendStatus(record, judgement.backends[i] ?? UNJUDGED, parts.permilleOf(record), shared),
+      ),
+      ...removed.map(record => backendStatus(record, REMOVED, 0, shared)),
+    ],
+    slots: [...records, ...removed].map(({ slot }) => slot),
+  };
+}
+
+function backendStatus(
   record: BackendRecord,
   { state, takesSessions }: Pick<BackendStatus, 'state' | 'takesSessions'>,
   permille: number,
@@ -69,18 +107,18 @@ export function backendStatus(
     share: (permille / WHOLE) * (percentOf(record) / 100),
     weight,
     sessions: counts.live(slot),
-    elsewhere: elsewhere?.count(slot) ?? 0,
+    elsewhere: elsewhere.count(slot),
   };
 }
 
 /** What is left of a backend that was removed: its sessions. */
-export const REMOVED = { state: 'removed', takesSessions: false } as const satisfies Pick<
+const REMOVED = { state: 'removed', takesSessions: false } as const satisfies Pick<
   BackendStatus,
   'state' | 'takesSessions'
 >;
 
 /** For a judgement that has nothing to say of it. */
-export const UNJUDGED: BackendJudgement = {
+const UNJUDGED: BackendJudgement = {
   takesSessions: false,
   trial: false,
   reserve: false,

@@ -10,7 +10,7 @@
 import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
 import type { Events } from '../events.ts';
 import type { FailureKind } from '../shared-memory/backend-failures.ts';
-import type { SharedState } from '../shared-memory/shared-state.ts';
+import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
 import {
@@ -19,8 +19,7 @@ import {
   conditionsOf,
   createRecord,
   effectiveState,
-  maxSessionsOf,
-  percentOf,
+  shareOf,
   soundnessOf,
   uncheckedHealth,
   type AgentAnswer,
@@ -34,16 +33,18 @@ import { judge, type Judgement, type OperatorState } from './eligibility.ts';
 import { ModeEvents } from './mode-events.ts';
 import { Ramps } from './ramps.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
-import { backendStatus, REMOVED, UNJUDGED, type UpstreamStatus } from './upstream-status.ts';
+import { upstreamStatus, type UpstreamStatus } from './upstream-status.ts';
 
 export interface UpstreamDeps {
-  readonly shared: SharedState;
+  readonly shared: ControlledState;
   readonly events: Events;
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
   /** Hands a snapshot to the data plane. */
   publish(snapshot: UpstreamSnapshot): void;
+  /** Resolves when every data plane has applied what was published before. */
+  settled(): Promise<void>;
 }
 
 type Party = 'operator' | 'agent';
@@ -67,10 +68,14 @@ export class Upstream {
     this.name = config.name;
     this.#config = config;
     this.#deps = deps;
-    this.#queueSlot = shared.counts.slotOfQueue(config.name);
+    this.#queueSlot = shared.slotOfQueue(config.name);
     this.#modeEvents = new ModeEvents(config.name, events);
     const publishSoon = (): void => this.#publishSoon();
-    this.#departed = new Departed({ counts: shared.counts, setTimer, onLook: publishSoon });
+    this.#departed = new Departed({
+      ...{ counts: shared.counts, setTimer, onChange: publishSoon },
+      settled: () => deps.settled(),
+      onForgotten: id => shared.freeBackend(config.name, id),
+    });
     this.#ejector = new Ejector(config, {
       events,
       failures: shared.failures,
@@ -116,11 +121,18 @@ export class Upstream {
         permilleOf: record => this.#ramps.permilleOf(record),
       }),
     );
+    this.#departed.published();
     this.#modeEvents.follow(
       judgement,
       records.some(({ settled }) => !settled),
       records.filter((_, i) => judgement.backends[i]?.takesSessions).map(({ settings }) => settings.id),
     );
+  }
+
+  /** What is counted here, with its slot: its members, and those that were removed and still have sessions. */
+  *counted(): Iterable<readonly [backend: string, slot: number]> {
+    for (const [id, { slot }] of this.#backends) yield [id, slot];
+    for (const { settings, slot } of this.#departed.running()) yield [settings.id, slot];
   }
 
   /** Nothing is published any more. Idempotent. */
@@ -143,10 +155,13 @@ export class Upstream {
     return record && { operator: record.operator, together: effectiveState(record) };
   }
 
-  /** Takes a new backend in, or one that was removed back with the sessions it has left. */
+  /**
+   * Takes a new backend in, or one that was removed back with the sessions it has left. Throws LB4_TOO_MANY_SLOTS,
+   * and then nothing has changed.
+   */
   add(settings: BackendConfig): void {
-    this.#departed.delete(settings.id);
     this.#create(settings, false);
+    this.#departed.delete(settings.id);
     this.#deps.events.emit('backend:added', { upstream: this.name, backend: settings.id });
     this.#publishSoon();
   }
@@ -260,28 +275,21 @@ export class Upstream {
 
   /** With the slot of each backend, for its pool. */
   status(): UpstreamStatus & { readonly slots: readonly number[] } {
-    const { shared } = this.#deps;
     const records = [...this.#backends.values()];
-    const { mode, backends } = this.#judge(records);
-    const removed = this.#departed.running();
-    return {
-      name: this.name,
-      strategy: this.#config.strategy,
-      mode,
-      queue: { waiting: shared.counts.live(this.#queueSlot), max: this.#config.queue.max },
-      backends: [
-        ...records.map((record, i) =>
-          backendStatus(record, backends[i] ?? UNJUDGED, this.#ramps.permilleOf(record), shared),
-        ),
-        ...removed.map(record => backendStatus(record, REMOVED, 0, shared)),
-      ],
-      slots: [...records, ...removed].map(({ slot }) => slot),
-    };
+    return upstreamStatus({
+      config: this.#config,
+      shared: this.#deps.shared,
+      queueSlot: this.#queueSlot,
+      records,
+      judgement: this.#judge(records),
+      removed: this.#departed.running(),
+      permilleOf: record => this.#ramps.permilleOf(record),
+    });
   }
 
   #create(settings: BackendConfig, isOriginal: boolean): void {
     const { id } = settings;
-    const slot = this.#deps.shared.counts.slotOf(this.name, id);
+    const slot = this.#deps.shared.slotOfBackend(this.name, id);
     this.#backends.set(id, createRecord(settings, slot, this.#config.health, isOriginal));
   }
 
@@ -330,15 +338,8 @@ export class Upstream {
   }
 
   #tellShare(record: BackendRecord, by: Party): void {
-    const maxSessions = maxSessionsOf(record);
-    this.#deps.events.emit('backend:shareSet', {
-      upstream: this.name,
-      backend: record.settings.id,
-      weight: record.weight,
-      percent: percentOf(record),
-      ...(maxSessions === undefined ? {} : { maxSessions }),
-      by,
-    });
+    const { id: backend } = record.settings;
+    this.#deps.events.emit('backend:shareSet', { upstream: this.name, backend, ...shareOf(record), by });
   }
 
   #mayEject(record: BackendRecord): boolean {

@@ -51,7 +51,9 @@ export type Question =
   | { readonly what: 'stopListening' }
   /** Per listener: control's sockets for a worker that is dead. Whoever waits there is to be served. */
   | { readonly what: 'takeClientsOf'; readonly sockets: readonly (readonly ListeningSocket[])[] }
-  | { readonly what: 'whenEmpty' };
+  | { readonly what: 'whenEmpty' }
+  /** It has applied everything that was posted before. */
+  | { readonly what: 'settled' };
 
 export type FromWorker =
   /** It accepts on all its sockets. */

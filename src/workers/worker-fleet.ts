@@ -7,7 +7,6 @@
  * are served when it is back; it gives them up before the workers drain theirs, so that no client comes in
  * between. A dead worker leaves no count and no descriptor behind. A listener is paused once, for all workers.
  */
-import type { DataPlaneHandlers } from '../data-plane.ts';
 import type { DataPlaneHost, ListenerView, WorkerView } from '../data-plane-host.ts';
 import type { PlainSettings } from '../data-plane-settings.ts';
 import type { EngineName } from '../engine/engine.ts';
@@ -15,11 +14,12 @@ import type { Libc } from '../engine/epoll/libc.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
-import type { SharedState } from '../shared-memory/shared-state.ts';
+import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { AnyWorker } from './any-worker.ts';
 import { BoundListeners } from './bound-listeners.ts';
-import type { FromWorker, ToWorker, WorkerEvent, WorkerStart } from './messages.ts';
+import type { FleetHandlers } from './fleet-handlers.ts';
+import type { FromWorker, Question, ToWorker, WorkerEvent, WorkerStart } from './messages.ts';
 import { startAll, type ThreadLimits } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
 import { WorkerStats, type PoolFigures } from './worker-stats.ts';
@@ -37,16 +37,9 @@ export interface FleetSettings {
   readonly stallTimeoutMs: number;
 }
 
-export interface FleetHandlers extends DataPlaneHandlers {
-  onWorkerExited(worker: number, reason: string, sessions: number, restartInMs: number | undefined): void;
-  onWorkerRestarted(worker: number): void;
-  onWorkerStalled(worker: number, forMs: number): void;
-  onWorkerResumed(worker: number): void;
-}
-
 export interface FleetDeps {
   readonly libc: Libc;
-  readonly shared: SharedState;
+  readonly shared: ControlledState;
   now(): number;
   /** For restarts: what keeps the process alive while no worker lives. */
   readonly setTimer: SetTimer;
@@ -103,16 +96,20 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   get sessionsEver(): number {
-    return this.#members.reduce((sum, { stats }) => sum + stats.sessionsEver, 0);
+    return this.#sum(stats => stats.sessionsEver);
   }
 
   get sessionsAborted(): number {
-    return this.#members.reduce((sum, { stats }) => sum + stats.sessionsAborted, 0);
+    return this.#sum(stats => stats.sessionsAborted);
   }
 
   apply(snapshot: UpstreamSnapshot): void {
     this.#snapshots.set(snapshot.name, snapshot);
     this.#postAll({ kind: 'apply', snapshot });
+  }
+
+  settled(): Promise<void> {
+    return this.#askAll({ what: 'settled' });
   }
 
   async listen(): Promise<void> {
@@ -148,8 +145,8 @@ export class WorkerFleet implements DataPlaneHost {
     this.#descriptors.beforeExit();
   }
 
-  async whenEmpty(): Promise<void> {
-    await Promise.all(this.#members.map(({ thread }) => thread.ask({ what: 'whenEmpty' })));
+  whenEmpty(): Promise<void> {
+    return this.#askAll({ what: 'whenEmpty' });
   }
 
   close(): Promise<void> {
@@ -172,13 +169,10 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   pool(slot: number): PoolFigures {
-    const all = this.#members.map(({ stats }) => stats.pool(slot));
-    const sum = (of: (figures: PoolFigures) => number): number =>
-      all.reduce((total, each) => total + of(each), 0);
     return {
-      parked: sum(each => each.parked),
-      hits: sum(each => each.hits),
-      misses: sum(each => each.misses),
+      parked: this.#sum(stats => stats.pool(slot).parked),
+      hits: this.#sum(stats => stats.pool(slot).hits),
+      misses: this.#sum(stats => stats.pool(slot).misses),
     };
   }
 
@@ -288,7 +282,7 @@ export class WorkerFleet implements DataPlaneHost {
 
   /** Those who wait elsewhere are not to wait for it; it takes its place in line again when it moves. */
   #hearStalled(index: number, forMs: number): void {
-    this.#deps.shared.queues.forget(index);
+    this.#deps.shared.passBy(index);
     this.#postAll({ kind: 'recheckLimits' });
     this.#handlers.onWorkerStalled(index + 1, forMs);
   }
@@ -298,6 +292,7 @@ export class WorkerFleet implements DataPlaneHost {
     const { shared } = this.#deps;
     const sessions = Math.max(stats.sessionsLost, shared.counts.liveOf(index, this.#settings.data.slot));
     stats.sessionsLost = 0;
+    stats.clearPools(shared.slotsUsed);
     shared.forget(index);
     this.#descriptors.bury(index);
     this.#paused.forget(index);
@@ -312,7 +307,7 @@ export class WorkerFleet implements DataPlaneHost {
     // All of them at once: none lets clients in while another one is emptied.
     this.#bound.refuseNewClients();
     await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
-    await Promise.all(this.#members.map(({ thread }) => thread.ask({ what: 'stopListening' })));
+    await this.#askAll({ what: 'stopListening' });
     await this.#serveClientsOfDeadWorkers();
     // Last of all: closing a socket for good resets whoever is in its queue.
     this.#bound.close();
@@ -320,8 +315,8 @@ export class WorkerFleet implements DataPlaneHost {
 
   async #serveClientsOfDeadWorkers(): Promise<void> {
     const heir = this.#members.find(({ thread }) => thread.state === 'running');
-    const dead = this.#members.filter(({ thread }) => thread.state === 'restarting');
-    for (const { index } of dead) {
+    for (const { index, thread } of this.#members) {
+      if (thread.state !== 'restarting') continue;
       await heir?.thread.ask({ what: 'takeClientsOf', sockets: this.#bound.socketsOf(index) });
     }
   }
@@ -338,6 +333,14 @@ export class WorkerFleet implements DataPlaneHost {
     const sinceMs = Math.min(now - this.#lastWatchMs, 2 * WATCH_MS);
     this.#lastWatchMs = now;
     for (const { thread } of this.#members) thread.checkBeat(sinceMs);
+  }
+
+  #sum(figure: (stats: WorkerStats) => number): number {
+    return this.#members.reduce((sum, { stats }) => sum + figure(stats), 0);
+  }
+
+  async #askAll(question: Question): Promise<void> {
+    await Promise.all(this.#members.map(({ thread }) => thread.ask(question)));
   }
 
   #postAll(message: ToWorker): void {

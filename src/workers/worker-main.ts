@@ -46,7 +46,7 @@ const libc = ownLibc();
 const timers = start.engine === 'epoll' ? new DueTimers(() => performance.now(), setUnrefTimer) : undefined;
 const setTimer = timers?.set ?? setUnrefTimer;
 const wheel = new DeadlineWheel(() => performance.now(), setTimer);
-const shared = SharedState.forWorker(start.memory, start.index);
+const shared = new SharedState(start.memory, start.index);
 const data = new DataPlane(
   await ownSettings(),
   {
@@ -129,6 +129,8 @@ function answerTo(question: Question): Promise<void> {
       return data.takeClientsOf(question.sockets.map(ownSockets));
     case 'whenEmpty':
       return data.whenEmpty();
+    case 'settled':
+      return Promise.resolve();
   }
 }
 
@@ -162,7 +164,7 @@ function flush(): void {
 }
 
 function beat(): void {
-  for (const pool of data.pools()) stats.setPool(pool.slot, pool.figures());
+  stats.setPools(data.pools());
   stats.beat();
 }
 

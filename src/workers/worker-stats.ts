@@ -22,15 +22,19 @@ export interface PoolFigures {
   readonly misses: number;
 }
 
+export const NO_POOL: PoolFigures = { parked: 0, hits: 0, misses: 0 };
+
 /** One worker's cells. */
 export class WorkerStats {
   readonly #cells: Float64Array;
+  /** Slots whose pool figures stand here; the worker's own view knows them. */
+  #pooled = new Set<number>();
 
   constructor(buffer: SharedArrayBuffer) {
     this.#cells = new Float64Array(buffer);
   }
 
-  /** Memory for one worker over so many slots of the live counts. */
+  /** Memory for one worker over all slots of the live counts. Pages that no slot touches take no memory. */
   static allocate(slots: number): SharedArrayBuffer {
     return new SharedArrayBuffer(8 * (HEADER + slots * PER_SLOT));
   }
@@ -73,7 +77,23 @@ export class WorkerStats {
     return { parked: this.#load(at), hits: this.#load(at + 1), misses: this.#load(at + 2) };
   }
 
-  setPool(slot: number, { parked, hits, misses }: PoolFigures): void {
+  /** Writes the figures of every pool there is; those of a slot that has none any more become 0. */
+  setPools(pools: Iterable<{ readonly slot: number; readonly figures: () => PoolFigures }>): void {
+    const pooled = new Set<number>();
+    for (const { slot, figures } of pools) {
+      pooled.add(slot);
+      this.#setPool(slot, figures());
+    }
+    for (const slot of this.#pooled) if (!pooled.has(slot)) this.#setPool(slot, NO_POOL);
+    this.#pooled = pooled;
+  }
+
+  /** The worker is dead, and its pools with it; only its own next view may write here. */
+  clearPools(usedSlots: number): void {
+    this.#cells.fill(0, HEADER, HEADER + usedSlots * PER_SLOT);
+  }
+
+  #setPool(slot: number, { parked, hits, misses }: PoolFigures): void {
     const at = HEADER + slot * PER_SLOT;
     this.#store(at, parked);
     this.#store(at + 1, hits);

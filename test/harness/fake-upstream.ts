@@ -7,13 +7,13 @@ import {
 } from '../../src/dispatch/upstream-runtime.ts';
 import type { BackupRules } from '../../src/dispatch/picker.ts';
 import { parseAddress } from '../../src/support/address.ts';
-import { SharedState } from '../../src/shared-memory/shared-state.ts';
+import { ControlledState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
 import { STRATEGIES, type StrategyFactory, type StrategyName } from '../../strategies/index.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { FakeTimers } from './fake-timers.ts';
 
-export type BackendSpec = Partial<Omit<BackendSnapshot, 'id' | 'slot'>>;
+export type BackendSpec = Partial<Omit<BackendSnapshot, 'id' | 'slot' | 'tag'>>;
 
 export function createFakeUpstream(
   backends: Record<string, BackendSpec>,
@@ -38,10 +38,9 @@ export function createFakeUpstream(
   const { strategy = 'first', attempts, warm = 0, reuse = false } = options;
   const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky, mirrored, backups } = options;
   const { ejection = { failures: Infinity, earlyCloseMs: 0 } } = options;
-  const shared = SharedState.create({
-    backends: 8,
-    upstreams: 1,
-    sticky: [sticky === undefined ? undefined : { max: sticky, ttlMs: 60_000 }],
+  const shared = new ControlledState({ slots: 16 });
+  const state = shared.addUpstream('app', {
+    sticky: sticky === undefined ? undefined : { max: sticky, ttlMs: 60_000 },
     mirrored: mirrored === true,
   });
   const { counts } = shared;
@@ -50,7 +49,7 @@ export function createFakeUpstream(
   const upstream = new UpstreamRuntime(
     {
       name: 'app',
-      index: 0,
+      memory: state.memory,
       factory: typeof strategy === 'string' ? STRATEGIES[strategy] : strategy,
       sockets: {},
       connect: {
@@ -65,7 +64,7 @@ export function createFakeUpstream(
         ...connect,
       },
       ejection,
-      queue: { max: 0, timeoutMs: 5_000, slot: counts.slotOfQueue('app'), ...queue },
+      queue: { max: 0, timeoutMs: 5_000, slot: shared.slotOfQueue('app'), ...queue },
       backups: { when: 'down', which: 'all', ...backups },
       pool: { warm, maxIdleMs: 5_000, reuse },
     },
@@ -83,9 +82,10 @@ export function createFakeUpstream(
   const apply = (specs: Record<string, BackendSpec>): boolean =>
     upstream.apply({
       name: 'app',
-      backends: Object.entries(specs).map(([id, spec]) => snapshotOf(id, spec, counts)),
+      backends: Object.entries(specs).map(([id, spec]) => snapshotOf(id, spec, shared)),
     });
   apply(backends);
+  const slotOf = (id: string): number => shared.slotOfBackend('app', id).index;
   return {
     upstream,
     counts,
@@ -94,15 +94,25 @@ export function createFakeUpstream(
     engine,
     apply,
     failures,
-    live: (id: string) => counts.live(counts.slotOf('app', id)),
+    slotOf,
+    live: (id: string) => counts.live(slotOf(id)),
+    /** Sessions that wait. */
+    inLine: () => counts.live(shared.slotOfQueue('app')),
+    /** What other instances hold, 0 where nothing is said, and how many sessions the counts do not include. */
+    hear: (elsewhere: Record<string, number>, unseen = 0) => {
+      for (const id of Object.keys(backends)) shared.elsewhere.set(slotOf(id), elsewhere[id] ?? 0);
+      state.news?.hear(unseen);
+    },
   };
 }
 
-function snapshotOf(id: string, spec: BackendSpec, counts: SharedState['counts']): BackendSnapshot {
+function snapshotOf(id: string, spec: BackendSpec, shared: ControlledState): BackendSnapshot {
   const parsed = parseAddress(id);
+  const { index, tag } = shared.slotOfBackend('app', id);
   return {
     id,
-    slot: counts.slotOf('app', id),
+    slot: index,
+    tag,
     addresses: parsed.ok ? [parsed.address] : [],
     weight: 1,
     maxSessions: undefined,

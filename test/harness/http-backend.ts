@@ -21,8 +21,10 @@ interface Started {
 export async function startHttpBackends(
   t: { teardown(callback: () => unknown): void },
   names: readonly string[],
+  /** Where they listen; `addresses` names them by 127.0.0.1 all the same. */
+  host = '127.0.0.1',
 ): Promise<HttpBackends> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { names }, execArgv: [] });
+  const worker = new Worker(new URL(import.meta.url), { workerData: { names, host }, execArgv: [] });
   t.teardown(() => worker.terminate());
   const answer = <T>(): Promise<T> =>
     new Promise((resolve, reject) => {
@@ -40,7 +42,7 @@ export async function startHttpBackends(
   };
 }
 
-async function serve(names: readonly string[]): Promise<void> {
+async function serve(names: readonly string[], host: string): Promise<void> {
   const served = names.map(() => 0);
   const ports = await Promise.all(
     names.map(
@@ -51,7 +53,7 @@ async function serve(names: readonly string[]): Promise<void> {
             response.end(`${name}\n`);
           });
           server.keepAliveTimeout = 60_000;
-          server.listen(0, '127.0.0.1', 4_096, () => resolve((server.address() as AddressInfo).port));
+          server.listen(0, host, 4_096, () => resolve((server.address() as AddressInfo).port));
         }),
     ),
   );
@@ -61,6 +63,6 @@ async function serve(names: readonly string[]): Promise<void> {
 
 if (!isMainThread) {
   // What startHttpBackends has sent.
-  const { names } = workerData as { names: readonly string[] };
-  await serve(names);
+  const { names, host } = workerData as { names: readonly string[]; host: string };
+  await serve(names, host);
 }

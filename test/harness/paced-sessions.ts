@@ -37,7 +37,7 @@ export interface SessionOutcome {
 
 const ROLE = 'paced-sessions';
 const TICK_MS = 2;
-const REQUEST = 'GET / HTTP/1.1\r\nhost: backend\r\n\r\n';
+const REQUEST = 'GET / HTTP/1.1\r\nhost: backend\r\nconnection: close\r\n\r\n';
 
 /** Resolves when every session has ended, in the order in which they were planned. */
 export async function runPacedSessions(

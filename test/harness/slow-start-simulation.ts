@@ -14,7 +14,7 @@ import { plainSettings } from '../../src/data-plane-settings.ts';
 import type { Lease } from '../../src/dispatch/lease.ts';
 import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
 import { Events } from '../../src/events.ts';
-import { SharedState } from '../../src/shared-memory/shared-state.ts';
+import { ControlledState } from '../../src/shared-memory/shared-state.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
 import { STRATEGIES } from '../../strategies/index.ts';
 import { FakeClock } from '../pool/fake-clock.ts';
@@ -138,9 +138,10 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
   for (const name of ['backend:slowStart', 'backend:slowStartEnded'] as const) {
     events.on(name, () => rampedMs.push(now() - beganMs));
   }
-  const shared = SharedState.create({ backends: backends.length, upstreams: 1 });
+  const shared = new ControlledState({ slots: backends.length + 8 });
+  shared.addUpstream('app', {});
   const [config] = parsed.config.upstreams;
-  const [settings] = plainSettings(parsed.config, shared.counts, Infinity).upstreams;
+  const [settings] = plainSettings(parsed.config, shared, Infinity).upstreams;
   if (config === undefined || settings === undefined) throw new Error('the configuration has no upstream');
   const runtime = new UpstreamRuntime(
     { ...settings, factory: STRATEGIES.leastconn },
@@ -162,8 +163,9 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
         upstream.publish();
       }, delayMs),
     publish: snapshot => runtime.apply(snapshot),
+    settled: () => Promise.resolve(),
   });
-  const slots = backends.map((_, number) => shared.counts.slotOf('app', idOf(number)));
+  const slots = backends.map((_, number) => shared.slotOfBackend('app', idOf(number)).index);
   const live = (): number[] => slots.map(slot => shared.counts.live(slot));
   return { clock, upstream, runtime, live, rampedMs };
 }

@@ -3,7 +3,7 @@ import { FakeClock } from '../pool/fake-clock.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import type { BackendConfig, ConfigInput } from '../../src/config/schema.ts';
 import { EVENT_NAMES, Events } from '../../src/events.ts';
-import { SharedState } from '../../src/shared-memory/shared-state.ts';
+import { ControlledState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot, UpstreamSnapshot } from '../../src/upstream/snapshot.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
 
@@ -35,16 +35,20 @@ export function createModel(
       told.push([name, backend, ...Object.values(rest)].filter(part => part !== '').join(' '));
     });
   }
-  const shared = SharedState.create({ backends: list.length, upstreams: 1 });
+  const shared = new ControlledState({ slots: list.length + 8 });
   const published: UpstreamSnapshot[] = [];
+  /** `settled` resolves when data planes have applied what was published: at once, unless a test says otherwise. */
+  const data = { settled: (): Promise<void> => Promise.resolve() };
   const upstream = new Upstream(config, {
     ...{ shared, events, now: clock.now, random: () => 0, setTimer: clock.setTimer },
     publish: snapshot => published.push(snapshot),
+    settled: () => data.settled(),
   });
-  const slotOf = (backend: string): number => shared.counts.slotOf('app', backend);
+  const slotOf = (backend: string): number => shared.slotOfBackend('app', backend).index;
   const find = (backend: string): BackendSnapshot | undefined =>
     published.at(-1)?.backends.find(each => each.id === backend);
   return {
+    data,
     upstream,
     clock,
     shared,

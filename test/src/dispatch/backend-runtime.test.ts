@@ -13,6 +13,7 @@ function snapshot(...hosts: readonly string[]): BackendSnapshot {
   return {
     id: 'app.test:80',
     slot: 0,
+    tag: 0,
     addresses: hosts.map(host => ({ kind: 'tcp', host, port: 80 })),
     ...{ weight: 1, maxSessions: undefined, eligible: true, well: true },
     ...{ trial: false, reserve: false, resetSessions: false },

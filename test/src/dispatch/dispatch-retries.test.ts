@@ -102,11 +102,11 @@ void t.test('a connection in time ends the deadline', async t => {
 const DOWN = { well: false };
 
 void t.test('without budget none that is down and failing is tried, and the session says so', async t => {
-  const { engine, ends, live, tried, shared, counts } = start(
+  const { engine, ends, live, tried, shared } = start(
     { [A]: DOWN, [B]: DOWN },
     { connect: { retryBudget: { percent: 0, minPerSecond: 0 } } },
   );
-  shared.failures.failed(counts.slotOf('app', B), 'connect');
+  shared.failures.failed(shared.slotOfBackend('app', B).index, 'connect');
   engine.connects[0]?.fail('refused');
   t.same(tried(), [A]);
   t.same(ends, [{ by: 'balancer', phase: 'connect', reason: 'retryBudget' }]);
@@ -164,7 +164,7 @@ void t.test('nor do those that wait for room at the same time', async t => {
     { [A]: DOWN, [B]: { ...DOWN, maxSessions: 1 } },
     { connect: { retryBudget: BUDGET_OF_TEN }, queue: { max: 100 } },
   );
-  fake.shared.failures.failed(fake.counts.slotOf('app', B), 'connect');
+  fake.shared.failures.failed(fake.slotOf(B), 'connect');
   const timers = new FakeTimers();
   fake.engine.autoConnect = address => (address === A ? 'refused' : undefined);
   const reasons = startMany(fake, timers, 30);

@@ -29,7 +29,7 @@ function setUp(backends: Record<string, BackendSpec>, queue: { max?: number; tim
     fake.engine.connects.at(-1)?.succeed();
     return made;
   };
-  const waiting = () => fake.counts.live(fake.counts.slotOfQueue('app'));
+  const waiting = () => fake.inLine();
   return { ...fake, timers, open, served, waiting, pass: (ms: number) => (nowMs += ms) };
 }
 

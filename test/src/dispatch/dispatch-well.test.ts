@@ -191,13 +191,13 @@ void t.test(
 );
 
 void t.test('only one session tries a backup that is on trial', async t => {
-  const { open, fails, shared, counts, tried } = setUp({
+  const { open, fails, shared, tried } = setUp({
     [A]: {},
     [B]: { ...BACKUP, well: false, trial: true },
   });
   fails(A);
   t.same(open().log, ['refused'], 'nothing is on offer');
-  shared.failures.offerTrial(counts.slotOf('app', B));
+  shared.failures.offerTrial(shared.slotOfBackend('app', B).index);
   t.same(open().log, [`connected ${B}`]);
   t.same(tried(), [A, A, B]);
 });
@@ -276,8 +276,8 @@ void t.test(
   'the session that decides about a backend on trial stays, as long as there is a trial',
   async t => {
     const trial = { eligible: false, trial: true, well: false };
-    const { open, engine, apply, shared, counts } = setUp({ [A]: trial });
-    shared.failures.offerTrial(counts.slotOf('app', A));
+    const { open, engine, apply, shared } = setUp({ [A]: trial });
+    shared.failures.offerTrial(shared.slotOfBackend('app', A).index);
     const { dispatch } = open();
     apply({ [A]: trial, [B]: {} });
     dispatch.moveOn();
@@ -285,7 +285,7 @@ void t.test(
     apply({ [A]: { eligible: false, well: false }, [B]: {} });
     dispatch.moveOn();
     t.ok(engine.connects[0]?.cancelled);
-    t.ok(shared.failures.isTrialOnOffer(counts.slotOf('app', A)), 'and gives the trial back');
+    t.ok(shared.failures.isTrialOnOffer(shared.slotOfBackend('app', A).index), 'and gives the trial back');
   },
 );
 
@@ -339,7 +339,7 @@ void t.test('whatever the others do, one that is well, answers and has room serv
           { strategy, connect: isTight ? NO_BUDGET : {} },
         );
         for (const { name, failing, held } of named) {
-          const slot = counts.slotOf('app', name);
+          const slot = shared.slotOfBackend('app', name).index;
           if (failing) shared.failures.failed(slot, 'connect');
           for (let i = 0; i < held; i++) counts.take(slot, undefined);
         }

@@ -111,8 +111,8 @@ void t.test('with nothing to pick the answer comes at once', async t => {
       termination: { by: 'balancer', phase: 'connect', reason: 'noBackend' },
     },
   ]);
-  const { upstream, counts } = createFakeUpstream({ [A]: { maxSessions: 1 } });
-  counts.take(counts.slotOf('app', A), 1);
+  const { upstream, counts, slotOf } = createFakeUpstream({ [A]: { maxSessions: 1 } });
+  counts.take(slotOf(A), 1);
   const { dispatch, results } = owned(upstream, dispatcherDeps());
   dispatch.start();
   t.match(results, [{ ok: false, termination: { by: 'balancer', reason: 'full' } }]);

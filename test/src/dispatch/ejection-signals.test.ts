@@ -16,7 +16,7 @@ function setUp(
   const fake = createFakeUpstream(backends, { ejection: { failures, earlyCloseMs }, attempts: 1 });
   const timers = new FakeTimers();
   const told: string[] = [];
-  const slot = fake.counts.slotOf('app', A);
+  const slot = fake.slotOf(A);
   const deps = dispatcherDeps({
     now: () => nowMs,
     setTimer: timers.set,

@@ -134,8 +134,8 @@ void t.test('a remembered client comes back to its backend, over whatever the st
 });
 
 void t.test('with only a backend on trial, those who may not have it find no backend', async t => {
-  const { upstream, shared, counts } = createFakeUpstream({ [A]: { eligible: false, trial: true } });
-  shared.failures.offerTrial(counts.slotOf('app', A));
+  const { upstream, shared, slotOf } = createFakeUpstream({ [A]: { eligible: false, trial: true } });
+  shared.failures.offerTrial(slotOf(A));
   t.ok(leaseOf(upstream.picker.pick('')).isTrial);
   t.equal(upstream.picker.pick(''), 'noBackend');
 });
@@ -149,8 +149,8 @@ void t.test('full is full, also when another data plane frees a place before the
       return open;
     },
   });
-  const { upstream, counts } = createFakeUpstream({ [A]: { maxSessions: 1 } }, { strategy });
-  const slot = counts.slotOf('app', A);
+  const { upstream, counts, slotOf } = createFakeUpstream({ [A]: { maxSessions: 1 } }, { strategy });
+  const slot = slotOf(A);
   counts.take(slot, undefined);
   free = () => void counts.release(slot);
   t.equal(upstream.picker.pick(''), 'full');
@@ -160,37 +160,37 @@ void t.test('full is full, also when another data plane frees a place before the
 void t.test(
   'what was heard of other instances counts from the next pick on, also in a new picker',
   async t => {
-    const { upstream, shared, counts, apply } = createFakeUpstream(
+    const { upstream, shared, hear, apply } = createFakeUpstream(
       { [A]: {}, [B]: {} },
       { strategy: 'leastconn', mirrored: true },
     );
     const pick = (): string => leaseOf(upstream.picker.pick('')).backend.id;
-    shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 3]]), 0);
+    hear({ [A]: 3 });
     t.same([pick(), pick(), pick()], [B, B, B]);
     apply({ [A]: {}, [B]: { weight: 2 } });
-    shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 0]]), 0);
+    hear({ [A]: 0 });
     t.equal(pick(), A);
-    t.equal(shared.elsewhere?.placed(0), 4, 'and what is placed here is counted for the others');
+    t.equal(shared.upstream('app').news?.placed, 4, 'and what is placed here is counted for the others');
   },
 );
 
 void t.test('a new picker hears what was heard before it was there', async t => {
-  const { upstream, shared, counts, apply } = createFakeUpstream(
+  const { upstream, hear, apply } = createFakeUpstream(
     { [A]: {}, [B]: {} },
     { strategy: 'leastconn', mirrored: true },
   );
-  shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 5]]), 0);
+  hear({ [A]: 5 });
   apply({ [A]: {}, [B]: {} });
   const picks = Array.from({ length: 5 }, () => leaseOf(upstream.picker.pick('')).backend.id);
   t.same(picks, [B, B, B, B, B]);
 });
 
 void t.test('other instances do not fill a backend: its maxSessions is for this one', async t => {
-  const { upstream, shared, counts } = createFakeUpstream(
+  const { upstream, hear } = createFakeUpstream(
     { [A]: { maxSessions: 1 } },
     { strategy: 'leastconn', mirrored: true },
   );
-  shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, 5]]), 0);
+  hear({ [A]: 5 });
   t.equal(leaseOf(upstream.picker.pick('')).backend.id, A);
   t.equal(upstream.picker.pick(''), 'full');
 });
@@ -206,14 +206,14 @@ void t.test(
         throw new Error('deaf');
       },
     });
-    const { upstream, shared, failures } = createFakeUpstream({ [A]: {} }, { strategy, mirrored: true });
-    shared.elsewhere?.hear(0, new Map(), new Map(), 1.5);
+    const { upstream, hear, failures } = createFakeUpstream({ [A]: {} }, { strategy, mirrored: true });
+    hear({}, 1.5);
     leaseOf(upstream.picker.pick(''));
     leaseOf(upstream.picker.pick(''));
     t.same(heard, [1.5]);
     t.match(failures, [{ message: 'deaf' }]);
     heard = [];
-    shared.elsewhere?.hear(0, new Map(), new Map(), 2);
+    hear({}, 2);
     leaseOf(upstream.picker.pick(''));
     t.same(heard, [2]);
   },

@@ -98,12 +98,12 @@ class ModelWorker {
 
   constructor(model: WaitingLineModel, index: number) {
     this.model = model;
-    this.counts = LiveCounts.forWorker(model.counts.memory, index);
-    this.order = QueueOrder.forWorker(model.order.memory, index);
+    this.counts = new LiveCounts(model.counts.memory, index);
+    this.order = new QueueOrder(model.order.memory, index);
     // Each thread's clock begins when the thread does.
     this.clock.nowMs = 1_000 * index;
     this.line = new WaitingLine(
-      { queue: 0, slot: model.queueSlot, max: model.maxWaiting, timeoutMs: TIMEOUT_MS },
+      { slot: model.queueSlot, max: model.maxWaiting, timeoutMs: TIMEOUT_MS },
       {
         counts: this.counts,
         order: this.order,
@@ -126,10 +126,10 @@ class ModelWorker {
 export class WaitingLineModel {
   readonly limit: number;
   readonly maxWaiting: number;
-  readonly counts = new LiveCounts({ backends: 1, upstreams: 1, workers: WORKERS });
-  readonly order = new QueueOrder(1, WORKERS);
-  readonly backend = this.counts.slotOf('app', 'a:1');
-  readonly queueSlot = this.counts.slotOfQueue('app');
+  readonly counts = new LiveCounts(LiveCounts.allocate(2, WORKERS));
+  readonly order = new QueueOrder(QueueOrder.allocate(WORKERS));
+  readonly backend = 1;
+  readonly queueSlot = 0;
   /** Messages that control has not read. */
   inbox = 0;
   served = 0;
@@ -275,7 +275,7 @@ export class WaitingLineModel {
   }
 
   #bury(index: number): void {
-    this.counts.forget(index);
+    this.counts.forget(index, 2);
     this.order.forget(index);
     this.#workers[index] = new ModelWorker(this, index);
     this.#tellAll();
@@ -308,7 +308,7 @@ export class WaitingLineModel {
     assert.ok(waiting.length === 0 || running.length === this.limit, 'nobody waits while there is room');
     for (const worker of this.#workers) {
       assert.equal(worker.line.waiting, worker.in('waiting').length);
-      assert.equal(worker.order.head(0), oldestOf(worker), 'its head is shown');
+      assert.equal(worker.order.head(), oldestOf(worker), 'its head is shown');
       if (worker.line.waiting > 0) assert.ok(worker.isQueueing, 'told that sessions wait');
       worker.clock.advance(TIMEOUT_MS);
       assert.deepEqual(worker.in('waiting'), [], 'nobody waits longer than the timeout');
@@ -320,7 +320,7 @@ export class WaitingLineModel {
       assert.equal(worker.isQueueing, false, 'told that nobody waits any more');
     }
     assert.equal(this.counts.live(this.queueSlot), 0);
-    assert.ok(this.order.isEmpty(0));
+    assert.ok(this.order.isEmpty());
   }
 }
 

@@ -22,13 +22,13 @@ export type FromThread =
 if (parentPort !== null) play(parentPort, workerData as ThreadStart);
 
 function play(port: MessagePort, start: ThreadStart): void {
-  const counts = LiveCounts.forWorker(start.counts, start.index);
+  const counts = new LiveCounts(start.counts, start.index);
   const tally = { served: 0, waited: 0, timedOut: 0 };
   const line = new WaitingLine(
-    { queue: 0, slot: start.slot, max: 10_000, timeoutMs: 20_000 },
+    { slot: start.slot, max: 10_000, timeoutMs: 20_000 },
     {
       counts,
-      order: QueueOrder.forWorker(start.order, start.index),
+      order: new QueueOrder(start.order, start.index),
       now: () => performance.now(),
       setTimer: setUnrefTimer,
       onOthersTurn: () => port.postMessage('others' satisfies FromThread),

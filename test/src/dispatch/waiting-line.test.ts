@@ -31,18 +31,18 @@ class Session implements Waiter {
 }
 
 function setUp({ workers = 1, max = 10 } = {}) {
-  const counts = new LiveCounts({ backends: 1, upstreams: 1, workers });
-  const order = new QueueOrder(1, workers);
-  const slot = counts.slotOfQueue('app');
+  const counts = new LiveCounts(LiveCounts.allocate(1, workers));
+  const order = new QueueOrder(QueueOrder.allocate(workers));
+  const slot = 0;
   const clock = new FakeClock();
   const told: string[] = [];
   const room = { places: 0 };
   const lines = Array.from({ length: workers }, (_, worker) => {
     return new WaitingLine(
-      { queue: 0, slot, max, timeoutMs: 100 },
+      { slot, max, timeoutMs: 100 },
       {
-        counts: LiveCounts.forWorker(counts.memory, worker),
-        order: QueueOrder.forWorker(order.memory, worker),
+        counts: new LiveCounts(counts.memory, worker),
+        order: new QueueOrder(order.memory, worker),
         now: clock.now,
         setTimer: clock.setTimer,
         onOthersTurn: () => void told.push(`${worker}: others`),
@@ -308,7 +308,7 @@ void t.test('when a dead worker is forgotten, the others go on', async t => {
   line.recheck();
   t.same(waits.events, []);
   order.forget(1);
-  counts.forget(1);
+  counts.forget(1, 1);
   line.recheck();
   t.same(waits.events, ['turn']);
   t.notOk(line.mustWait());
@@ -319,9 +319,9 @@ void t.test('a worker that was set aside takes its place again when it looks', a
   const first = join(other);
   const second = join(line);
   order.forget(1);
-  t.equal(order.first(0), 0);
+  t.equal(order.first(), 0);
   other.recheck();
-  t.equal(order.first(0), 1);
+  t.equal(order.first(), 1);
   room.places = 2;
   other.recheck();
   line.recheck();

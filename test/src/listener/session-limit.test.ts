@@ -4,11 +4,11 @@ import { LiveCounts } from '../../../src/shared-memory/live-counts.ts';
 
 /** One limit as `workers` workers see it, and what each of them was told. */
 function create(max: number, workers = 1) {
-  const counts = new LiveCounts({ backends: 1, workers });
-  const slot = counts.slotOfInstance();
+  const counts = new LiveCounts(LiveCounts.allocate(1, workers));
+  const slot = 0;
   const sides = Array.from({ length: workers }, (_, i) => {
     const calls: string[] = [];
-    const limit = new SessionLimit(max, slot, LiveCounts.forWorker(counts.memory, i), {
+    const limit = new SessionLimit(max, slot, new LiveCounts(counts.memory, i), {
       onFull: () => calls.push('full'),
       onFree: () => calls.push('free'),
       onPlaceFreed: () => calls.push('freed'),

@@ -15,7 +15,7 @@ import { parseAgentAnswer } from '../../../src/health/agent-answer.ts';
 import type { Totals } from '../../../src/mirror/exchange.ts';
 import { parseChange } from '../../../src/mirror/exchange-codec.ts';
 import { UpstreamMirror } from '../../../src/mirror/upstream-mirror.ts';
-import { ElsewhereCounts } from '../../../src/shared-memory/elsewhere-counts.ts';
+import { ElsewhereCounts, ElsewhereNews } from '../../../src/shared-memory/elsewhere-counts.ts';
 import { scaleMaxSessions, scaleWeights } from '../../../src/upstream/slow-start.ts';
 import { createFakeUpstream } from '../../harness/fake-upstream.ts';
 
@@ -98,17 +98,20 @@ void t.test('agents: a share and a limit stay within their ranges, alone and tog
 const A = '10.0.0.1:80';
 const B = '10.0.0.2:80';
 
-/** An instance that has heard these totals, and then these changes; `counts` is what its pickers see. */
+/** An instance that has heard these totals, and then these changes, as its pickers see it. */
 function hearing(totals: Record<string, number>, deltas: readonly number[] = [], unseen = 0) {
-  const counts = new ElsewhereCounts(2, 1);
-  const slots = new Map([A, B].map((backend, slot) => [backend, slot]));
+  const counts = new ElsewhereCounts(ElsewhereCounts.allocate(2));
+  const news = new ElsewhereNews();
   const mirror = new UpstreamMirror(
     {
       name: 'app',
       visit: each => [A, B].forEach(backend => each(backend, 0)),
       sessions: () => 0,
       placed: () => 0,
-      hear: (elsewhere, more) => counts.hear(0, slots, elsewhere, more),
+      hear: (elsewhere, more) => {
+        [A, B].forEach((backend, slot) => counts.set(slot, elsewhere.get(backend) ?? 0));
+        news.hear(more);
+      },
     },
     { periodMs: 250, owner: 'me' },
     0,
@@ -124,14 +127,18 @@ function hearing(totals: Record<string, number>, deltas: readonly number[] = [],
       'me',
     ),
   );
-  return counts;
+  return { counts, news };
 }
 
 void t.test('other instances: totals, changes and what is unseen stay within 32 bits', async t => {
   for (const odd of ODD) {
-    for (const counts of [hearing({ [A]: odd }), hearing({ [A]: 1 }, [odd, odd, 1]), hearing({}, [], odd)]) {
+    for (const { counts, news } of [
+      hearing({ [A]: odd }),
+      hearing({ [A]: 1 }, [odd, odd, 1]),
+      hearing({}, [], odd),
+    ]) {
       t.ok(isWithin(counts.count(0), 2 ** 26), `${odd}: ${counts.count(0)}`);
-      t.ok(counts.unseen(0) >= 0 && counts.unseen(0) <= 2_000_000, `${odd}: ${counts.unseen(0)}`);
+      t.ok(news.unseen >= 0 && news.unseen <= 2_000_000, `${odd}: ${news.unseen}`);
     }
   }
 });
@@ -153,11 +160,11 @@ void t.test(
   async t => {
     for (const strategy of ['leastconn', 'p2c', 'ewma'] as const) {
       for (const total of [2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 1e308]) {
-        const { upstream, shared, counts, live } = createFakeUpstream(
+        const { upstream, hear, live } = createFakeUpstream(
           { [A]: {}, [B]: {} },
           { strategy, mirrored: true },
         );
-        shared.elsewhere?.hear(0, counts.backendsOf('app'), new Map([[A, total]]), 0);
+        hear({ [A]: total });
         for (let i = 0; i < 20; i++) upstream.picker.pick('192.0.2.1');
         t.same([live(A), live(B)], [0, 20], `${strategy}, ${total}`);
       }

@@ -26,6 +26,7 @@ function snapshot(reset: readonly string[]): UpstreamSnapshot {
   const backends = [A, B].map((id, slot) => ({
     id,
     slot,
+    tag: slot,
     addresses: [],
     weight: 1,
     maxSessions: undefined,

@@ -5,13 +5,13 @@
  */
 import t from 'tap';
 import { BackendFailures } from '../../../src/shared-memory/backend-failures.ts';
-import { ElsewhereCounts } from '../../../src/shared-memory/elsewhere-counts.ts';
+import { ElsewhereNews } from '../../../src/shared-memory/elsewhere-counts.ts';
 
 const LAST = 2 ** 31 - 1;
 
 void t.test('failures in a row stay above every threshold, and a success still ends them', async t => {
-  const failures = new BackendFailures(1);
-  const other = BackendFailures.forWorker(failures.memory, 1);
+  const failures = new BackendFailures(BackendFailures.allocate(1));
+  const other = new BackendFailures(failures.memory, 1);
   const words = new Int32Array(failures.memory.buffer);
   for (const kind of ['connect', 'earlyClose'] as const) {
     for (const before of [2 ** 30 - 2, LAST]) {
@@ -28,13 +28,12 @@ void t.test('failures in a row stay above every threshold, and a success still e
 });
 
 void t.test('what is heard of other instances reaches the pickers', async t => {
-  const counts = new ElsewhereCounts(1, 1);
-  const words = new Int32Array(counts.memory.buffer);
-  words.fill(LAST, 1, 2);
-  const seen = [counts.version(0)];
+  const news = new ElsewhereNews();
+  new Int32Array(news.memory)[0] = LAST;
+  const seen = [news.version];
   for (let i = 0; i < 3; i++) {
-    counts.hear(0, new Map(), new Map(), 0);
-    seen.push(counts.version(0));
+    news.hear(0);
+    seen.push(news.version);
   }
   t.equal(new Set(seen).size, 4, 'each time is another version');
 });

@@ -1,54 +1,71 @@
 import t from 'tap';
-import { SharedState } from '../../../src/shared-memory/shared-state.ts';
+import { ControlledState, SharedState } from '../../../src/shared-memory/shared-state.ts';
+import { UpstreamState } from '../../../src/shared-memory/upstream-state.ts';
 
 function setUp() {
-  const control = SharedState.create({
-    backends: 2,
-    upstreams: 2,
-    workers: 2,
-    sticky: [undefined, { max: 5, ttlMs: 1_000 }],
+  const control = new ControlledState({ workers: 2, slots: 8 });
+  const slot = control.slotOfBackend('app', 'a:1').index;
+  const upstream = control.addUpstream('app', { sticky: { max: 5, ttlMs: 1_000 } });
+  // As a worker gets them.
+  const viewOf = (worker: number) => ({
+    shared: new SharedState(structuredClone(control.memory), worker),
+    upstream: new UpstreamState(structuredClone(upstream.memory), worker),
   });
-  // As a worker gets it.
-  const workers = [0, 1].map(worker => SharedState.forWorker(structuredClone(control.memory), worker));
-  return { control, one: workers[0]!, two: workers[1]! };
+  return { control, slot, own: { shared: control, upstream }, one: viewOf(0), two: viewOf(1) };
 }
 
 void t.test('every thread sees the same counts, failures, queues and clients', async t => {
-  const { control, one, two } = setUp();
-  one.counts.take(0, undefined);
-  one.failures.failed(0, 'connect');
-  one.queues.setHead(1, one.queues.draw(1));
-  one.sticky(1)?.bind('192.0.2.1', 3);
-  for (const each of [control, two]) {
-    t.equal(each.counts.live(0), 1);
-    t.equal(each.failures.inARow(0, 'connect'), 1);
-    t.equal(each.queues.first(1), 0);
-    t.equal(each.sticky(1)?.find('192.0.2.1'), 3);
-    t.equal(each.sticky(0), undefined);
+  const { slot, own, one, two } = setUp();
+  one.shared.counts.take(slot, undefined);
+  one.shared.failures.failed(slot, 'connect');
+  one.upstream.queue.setHead(one.upstream.queue.draw());
+  one.upstream.sticky?.bind('192.0.2.1', 3);
+  for (const { shared, upstream } of [own, two]) {
+    t.equal(shared.counts.live(slot), 1);
+    t.equal(shared.failures.inARow(slot, 'connect'), 1);
+    t.equal(upstream.queue.first(), 0);
+    t.equal(upstream.sticky?.find('192.0.2.1'), 3);
   }
 });
 
 void t.test('a dead worker leaves nothing behind', async t => {
-  const { control, one, two } = setUp();
-  two.counts.take(0, undefined);
-  two.queues.setHead(0, two.queues.draw(0));
-  control.failures.offerTrial(0);
-  two.failures.takeTrial(0);
-  const table = one.sticky(1)!;
+  const { control, slot, one, two } = setUp();
+  two.shared.counts.take(slot, undefined);
+  two.upstream.queue.setHead(two.upstream.queue.draw());
+  control.failures.offerTrial(slot);
+  two.shared.failures.takeTrial(slot);
+  const table = one.upstream.sticky!;
   table.bind('192.0.2.1', 3);
   // It dies while it holds the lock of the table.
   new Int32Array(table.memory.buffer)[0] = 2;
   control.forget(1);
-  t.equal(one.counts.live(0), 0);
-  t.ok(one.queues.isEmpty(0));
-  t.ok(one.failures.isTrialOnOffer(0));
+  t.equal(one.shared.counts.live(slot), 0);
+  t.ok(one.upstream.queue.isEmpty());
+  t.ok(one.shared.failures.isTrialOnOffer(slot));
   t.equal(table.size, 0);
   table.bind('192.0.2.1', 4);
   t.equal(table.find('192.0.2.1'), 4);
 });
 
-void t.test('by default there are no queues and no clients', async t => {
-  const shared = SharedState.create({ backends: 1 });
-  t.equal(shared.queues.memory.queues, 0);
-  t.equal(shared.sticky(0), undefined);
+void t.test('sessions that wait elsewhere pass by those of a worker that stands still', async t => {
+  const { control, one, two } = setUp();
+  two.upstream.queue.setHead(two.upstream.queue.draw());
+  t.equal(one.upstream.queue.first(), 1);
+  control.passBy(1);
+  t.ok(one.upstream.queue.isEmpty());
 });
+
+void t.test('an upstream that is made again shares nothing with the one before', async t => {
+  const { control, one } = setUp();
+  one.upstream.sticky?.bind('192.0.2.1', 3);
+  const again = control.addUpstream('app', { sticky: { max: 5, ttlMs: 1_000 } });
+  t.equal(again.sticky?.find('192.0.2.1'), undefined);
+});
+
+void t.test(
+  'by default an upstream remembers no clients and shares nothing with other instances',
+  async t => {
+    const { sticky, news } = new ControlledState({ slots: 1 }).addUpstream('app', {});
+    t.same([sticky, news], [undefined, undefined]);
+  },
+);

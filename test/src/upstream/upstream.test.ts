@@ -251,6 +251,64 @@ void t.test('one that is to lose its sessions stays in the snapshot until it has
   t.same(model.clock.delaysMs, [], 'and nobody looks any more');
 });
 
+void t.test(
+  'a backend that was removed keeps its slot until it has no session and every data plane knows',
+  async t => {
+    const model = createModel(2);
+    const held = model.shared.slotsHeld;
+    model.shared.counts.take(model.slotOf(one), undefined);
+    let settle = (): void => undefined;
+    model.data.settled = () => new Promise(resolve => (settle = resolve));
+    model.upstream.remove(one, { resetSessions: false });
+    await model.turn();
+    model.shared.counts.release(model.slotOf(one));
+    model.clock.advance(1_000);
+    t.equal(model.shared.slotsHeld, held, 'a worker that is late may still pick it');
+    settle();
+    await model.turn();
+    t.equal(model.shared.slotsHeld, held - 1);
+  },
+);
+
+void t.test('the next owner of a slot finds it empty', async t => {
+  const model = createModel(2);
+  const slot = model.slotOf(one);
+  model.fail(one, 'connect', 3);
+  model.shared.elsewhere.set(slot, 9);
+  model.shared.failures.offerTrial(slot);
+  model.upstream.remove(one, { resetSessions: false });
+  await model.turn();
+  model.upstream.add(backendOf('10.0.0.9:80'));
+  t.equal(model.slotOf('10.0.0.9:80'), slot);
+  t.equal(model.shared.failures.inARow(slot, 'connect'), 0);
+  t.equal(model.shared.elsewhere.count(slot), 0);
+  t.notOk(model.shared.failures.isTrialOnOffer(slot));
+});
+
+void t.test('a backend that comes back before it was forgotten keeps its slot', async t => {
+  const model = createModel(2);
+  const slot = model.slotOf(one);
+  model.shared.counts.take(slot, undefined);
+  model.upstream.remove(one, { resetSessions: false });
+  await model.turn();
+  model.upstream.add(backendOf(one));
+  model.shared.counts.release(slot);
+  model.clock.advance(1_000);
+  await model.turn();
+  t.match(model.find(one), { slot });
+});
+
+void t.test('backends that come and go for ever need no more slots than live at once', async t => {
+  const model = createModel(1);
+  for (let i = 0; i < 2_000; i++) {
+    const id = `10.1.${i >> 8}.${i & 255}:80`;
+    model.upstream.add(backendOf(id));
+    model.upstream.remove(id, { resetSessions: i % 2 === 0 });
+    await model.turn();
+  }
+  t.ok(model.shared.slotsUsed <= 4, `${model.shared.slotsUsed}`);
+});
+
 void t.test('the last backend may go: the upstream is down then', async t => {
   const model = createModel(1);
   model.upstream.remove(one, { resetSessions: false });
@@ -263,7 +321,7 @@ void t.test('the last backend may go: the upstream is down then', async t => {
 
 void t.test('queueing is told once for all data planes, and its end when nobody waits anywhere', async t => {
   const model = createModel(1, { queue: { max: 7 } });
-  const slot = model.shared.counts.slotOfQueue('app');
+  const slot = model.shared.slotOfQueue('app');
   model.shared.counts.take(slot, undefined);
   model.upstream.onQueueing(true);
   model.upstream.onQueueing(true);

@@ -1,0 +1,90 @@
+/**
+ * Which slot of shared memory belongs to what: a backend, a listener, an upstream's queue, the instance.
+ *
+ * Place: control's own; data planes only see the numbers it gives out. A slot is an index into every array of
+ * `SharedState` that has a cell per slot.
+ * Lifetime: `take` gives a key its slot. `free` gives the slot back, once nobody counts in it: control calls it when
+ * the key is forgotten, its live count is 0, and every data plane has applied a plan without it.
+ * Invariants: a key has one slot from `take` to `free`; two keys never share one; a slot that is free longest is
+ * given out first, so that a reader who is late meets an empty slot rather than a stranger's; each time a slot is
+ * given out it has another tag, so that what was remembered under the old one is not taken for the new one.
+ */
+import { Lb4Error } from '../errors.ts';
+
+/** A slot, and what tells it from the same slot given out earlier or later. */
+export interface Slot {
+  readonly index: number;
+  /** Index and generation in 31 bits: what a table may remember (stickiness does). */
+  readonly tag: number;
+}
+
+/** Bits of a tag that hold the index; the rest hold the generation. */
+const INDEX_BITS = 18;
+const GENERATIONS = 2 ** (31 - INDEX_BITS);
+/** As many things as can have a slot at the same time. */
+export const MAX_SLOTS = 2 ** INDEX_BITS;
+
+export class SlotTable {
+  readonly #capacity: number;
+  readonly #slots = new Map<string, Slot>();
+  /** Freed slots, oldest first, from `#firstFree` on. */
+  #free: Slot[] = [];
+  #firstFree = 0;
+  #used = 0;
+
+  constructor(capacity = MAX_SLOTS) {
+    this.#capacity = capacity;
+  }
+
+  /** One more than the highest index that was ever given out: beyond it every cell is untouched. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Keys that have a slot now. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** The key's slot, a new one where it has none. Throws LB4_TOO_MANY_SLOTS when there is none left. */
+  take(key: string): Slot {
+    const known = this.#slots.get(key);
+    if (known !== undefined) return known;
+    const slot = this.#recycled() ?? this.#untouched();
+    this.#slots.set(key, slot);
+    return slot;
+  }
+
+  /** Gives a key's slot back; without effect for a key that has none. */
+  free(key: string): void {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    this.#slots.delete(key);
+    this.#free.push(slot);
+  }
+
+  /** A slot that had another owner, under a new tag. */
+  #recycled(): Slot | undefined {
+    const slot = this.#free[this.#firstFree];
+    if (slot === undefined) return undefined;
+    this.#firstFree += 1;
+    if (this.#firstFree * 2 > this.#free.length) {
+      this.#free = this.#free.slice(this.#firstFree);
+      this.#firstFree = 0;
+    }
+    const generation = ((slot.tag >>> INDEX_BITS) + 1) % GENERATIONS;
+    return { index: slot.index, tag: generation * MAX_SLOTS + slot.index };
+  }
+
+  #untouched(): Slot {
+    if (this.#used === this.#capacity) {
+      throw new Lb4Error(
+        'LB4_TOO_MANY_SLOTS',
+        `no room for more than ${this.#capacity} backends, listeners and upstreams at the same time`,
+      );
+    }
+    const index = this.#used;
+    this.#used += 1;
+    return { index, tag: index };
+  }
+}

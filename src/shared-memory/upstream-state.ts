@@ -1,0 +1,58 @@
+/**
+ * What all threads see of one upstream at once: the order of its queue, the clients it remembers, and the news of
+ * other instances.
+ *
+ * Place: control makes it with the upstream and hands its memory on in the upstream's plan; each data plane makes a
+ * view of its own. It ends with the upstream: nothing here has an index that another upstream could inherit.
+ */
+import { ElsewhereNews } from './elsewhere-counts.ts';
+import { QueueOrder, type QueueMemory } from './queue-order.ts';
+import { StickyTable, type StickyMemory, type StickySize } from './sticky-table.ts';
+
+/** Can be posted. */
+export interface UpstreamMemory {
+  readonly queue: QueueMemory;
+  /** Undefined: it remembers no clients. */
+  readonly sticky: StickyMemory | undefined;
+  /** Undefined: nothing is shared with other instances. */
+  readonly news: SharedArrayBuffer | undefined;
+}
+
+export interface UpstreamStateSize {
+  /** Threads that balance. */
+  readonly workers: number;
+  /** Default: it remembers no clients. */
+  readonly sticky?: StickySize | undefined;
+  /** Whether counts are shared with other instances; default false. */
+  readonly mirrored?: boolean;
+}
+
+export class UpstreamState {
+  readonly memory: UpstreamMemory;
+  readonly queue: QueueOrder;
+  readonly sticky: StickyTable | undefined;
+  readonly news: ElsewhereNews | undefined;
+
+  /** @param worker whose view it is, numbered from 0 */
+  constructor(memory: UpstreamMemory, worker = 0) {
+    this.memory = memory;
+    this.queue = new QueueOrder(memory.queue, worker);
+    this.sticky = memory.sticky && StickyTable.forWorker(memory.sticky, worker);
+    this.news = memory.news && new ElsewhereNews(memory.news);
+  }
+
+  /** Control only. */
+  static allocate({ workers, sticky, mirrored = false }: UpstreamStateSize): UpstreamMemory {
+    return {
+      queue: QueueOrder.allocate(workers),
+      sticky: sticky && new StickyTable(sticky).memory,
+      news: mirrored ? new ElsewhereNews().memory : undefined,
+    };
+  }
+
+  /** Takes out of the books what a dead worker held. Control only. */
+  forget(worker: number): void {
+    this.queue.forget(worker);
+    this.sticky?.forget(worker);
+  }
+}

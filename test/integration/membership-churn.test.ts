@@ -1,0 +1,73 @@
+/**
+ * Backends that come and go without end, under load: nothing fails, and nothing is left of those that have gone.
+ * The balancer has room for 512 things at a time, so the test ends when a slot in three is not given back.
+ */
+import t from 'tap';
+import { parseConfig } from '../../src/config/parse.ts';
+import { LoadBalancer } from '../../src/load-balancer.ts';
+import { DATA_PLANE } from '../harness/data-plane.ts';
+import { FULL } from '../harness/full-load.ts';
+import { startHttpBackends } from '../harness/http-backend.ts';
+import { addressOf } from '../harness/listening-address.ts';
+import { runPacedSessions, summary, tally, type SessionOutcome } from '../harness/paced-sessions.ts';
+import { until } from '../harness/until.ts';
+
+const SLOTS = 512;
+const ADDRESSES = FULL ? 100_000 : 1_500;
+/** Members at a time, besides the one that stays. */
+const MEMBERS = 4;
+const LOAD_MS = 2_000;
+const OPTIONS = { timeout: FULL ? 900_000 : 90_000 };
+
+const placesUnderTest = {
+  workers: DATA_PLANE,
+  'own thread': { ...DATA_PLANE, engine: 'node', workers: 0 },
+} as const;
+
+for (const [place, dataPlane] of Object.entries(placesUnderTest)) {
+  void t.test(
+    `${ADDRESSES} addresses come and go at 200 sessions a second, in ${place}`,
+    OPTIONS,
+    async t => {
+      // Every address of 127.0.0.0/8 leads to it.
+      const [own = ''] = (await startHttpBackends(t, ['only'], '0.0.0.0')).addresses;
+      const port = Number(own.split(':')[1]);
+      const parsed = parseConfig({
+        ...dataPlane,
+        listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
+        upstreams: [{ name: 'app', strategy: 'random', health: 'off', backends: [own] }],
+      });
+      if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+      const balancer = new LoadBalancer(parsed.config, { slots: SLOTS });
+      t.teardown(() => balancer.stop());
+      await balancer.start();
+      const load = { address: addressOf(balancer), ratePerSecond: 200, answerWithinMs: 10_000 };
+      const sessions: Promise<readonly SessionOutcome[]>[] = [];
+      const startLoad = (): void => void sessions.push(runPacedSessions(t, { ...load, durationMs: LOAD_MS }));
+      startLoad();
+      const loading = setInterval(startLoad, LOAD_MS);
+      t.teardown(() => clearInterval(loading));
+      for (let i = 0; i < ADDRESSES + MEMBERS; i++) {
+        if (i < ADDRESSES) balancer.addBackend('app', addressNumber(i, port));
+        if (i >= MEMBERS) balancer.removeBackend('app', addressNumber(i - MEMBERS, port));
+        // Some hundreds a second: workers have to apply each.
+        await new Promise(resolve => setTimeout(resolve, 1));
+      }
+      clearInterval(loading);
+      const outcomes = (await Promise.all(sessions)).flat();
+      t.equal(
+        tally(outcomes.map(({ outcome }) => outcome)),
+        `${outcomes.length} ok`,
+        summary(outcomes).join('; '),
+      );
+      await until('its sessions have ended', () => balancer.snapshot().sessions === 0);
+      t.match(balancer.snapshot().upstreams, [{ backends: [{ sessions: 0, state: 'up' }] }]);
+      t.equal(balancer.snapshot().upstreams[0]?.backends.length, 1, 'only the one that stays is shown');
+    },
+  );
+}
+
+/** 127.1.0.0, 127.1.0.1 and so on. */
+function addressNumber(number: number, port: number): string {
+  return `127.${1 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}:${port}`;
+}
