@@ -24,6 +24,7 @@ import { printable } from '../support/printable.ts';
 import { outliveClosedTerminals } from './closed-terminals.ts';
 import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { atExit } from '../support/at-exit.ts';
 import { exitAtOnce } from './exit-at-once.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
@@ -99,6 +100,8 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     logPredecessor(pidFile?.write(), options.pidFile, log);
+    // Also where a defect ends the process.
+    atExit(() => pidFile?.remove());
     logStarted(balancer, coreLimit, log);
     await ended;
     return EXIT.ok;

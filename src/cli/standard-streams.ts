@@ -10,8 +10,10 @@ import { EXIT } from './exit-codes.ts';
  * written for another reason is a failure. What was for stderr can be said nowhere else.
  */
 export function outliveReaders(): void {
+  let hasFailed = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
+    if (error.code === 'EPIPE' || hasFailed) return;
+    hasFailed = true;
     process.once('exit', () => (process.exitCode = EXIT.failure));
     process.stderr.write(`lb4: cannot write to standard output: ${error.message}\n`);
   });

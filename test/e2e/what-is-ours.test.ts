@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startBackend } from '../harness/backend.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
-import { runProgram } from '../harness/programs.ts';
+import { ended, runProgram } from '../harness/programs.ts';
 import { formatAddress } from '../../src/support/address.ts';
 
 const BACKEND = ['-b', '127.0.0.1:81', '--health', 'off'];
@@ -53,6 +53,20 @@ for (const { thing, args } of THINGS) {
     const lb4 = await startLb4(t, [...BACKEND, ...args(path)]);
     t.ok(existsSync(path));
     t.equal(await lb4.stop(), 0);
+    t.same(readdirSync(folder), []);
+  });
+
+  void t.test(`its own ${thing} is gone also when a defect has ended lb4`, async t => {
+    const folder = folderFor(t);
+    const path = join(folder, 'it');
+    // At a signal that lb4 does not use.
+    const defect = join(folderFor(t), 'defect.mjs');
+    writeFileSync(defect, `process.on('SIGWINCH', () => { throw new Error('a defect'); });`);
+    const env = { NODE_OPTIONS: `--import=${defect}` };
+    const lb4 = await startLb4(t, [...BACKEND, ...args(path)], { env });
+    t.ok(existsSync(path));
+    lb4.child.kill('SIGWINCH');
+    t.match(await ended(lb4.child), { code: 1 });
     t.same(readdirSync(folder), []);
   });
 
