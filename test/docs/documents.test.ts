@@ -72,6 +72,21 @@ void t.test('docs/events.md lists every event, and no other', async t => {
   t.same(firstCells(read('docs/events.md'), '| event |').sort(), [...EVENT_NAMES].sort());
 });
 
+void t.test('docs/log.md lists every entry of the log, with its level, and no other', async t => {
+  const files = ['observability', 'cli'].flatMap(folder =>
+    readdirSync(new URL(`src/${folder}/`, root)).map(name => `src/${folder}/${name}`),
+  );
+  const entries = new Map<string, string | undefined>([['linesLost', 'warn']]);
+  for (const text of files.map(read)) {
+    for (const [, level, name = ''] of text.matchAll(/\.write\(\s*(?:'(\w+)'|\w+),\s*'(\w+)'/g))
+      entries.set(name, level);
+  }
+  const rows = rowsOf(read('docs/log.md'), '| level |');
+  const documented = new Map(rows.flatMap(([level, names]) => codeIn(names).map(name => [name, level])));
+  t.same([...documented.keys()].sort(), [...entries.keys()].sort());
+  for (const [name, level] of entries) if (level !== undefined) t.equal(documented.get(name), level, name);
+});
+
 void t.test('docs/terminations.md lists every reason, and no other', async t => {
   t.same(firstCells(read('docs/terminations.md'), '| reason |').sort(), [...REASONS].sort());
 });
