@@ -73,7 +73,7 @@ More samples: [deploy/examples](../deploy/examples).
 ## How values are written
 
 - **Durations** have a unit: \`250ms\`, \`5s\`, \`10m\`, \`1h\`; only \`0\` may stand alone. (The library also takes numbers of milliseconds.)
-- **Addresses** are \`host:port\`, \`[v6]:port\` or \`unix:/path\`; where lb4 listens, \`:port\` means every local address, IPv6 and IPv4. A link-local address names its interface: \`[fe80::1%eth0]:80\`, with the name as the system writes it, of letters, digits, \`.\`, \`:\` and \`-\`, or its number. A host may be a [name](names.md).
+- **Addresses** are \`host:port\`, \`[v6]:port\` or \`unix:/path\`, on Linux also \`unix:@name\` (a name in the abstract namespace, without a file; a file called \`@name\` is \`unix:./@name\`); where lb4 listens, \`:port\` means every local address, IPv6 and IPv4. A link-local address names its interface: \`[fe80::1%eth0]:80\`, with the name as the system writes it, of letters, digits, \`.\`, \`:\` and \`-\`, or its number. A host may be a [name](names.md).
 - **Backends** may be given in one word: \`10.0.0.1:80\`, or \`10.0.0.1:80@2\` for weight 2.
 - **Environment variables** are filled into text values: \`\${NAME}\`, or \`\${NAME:-default}\` where it may be unset or empty; a variable that is not set and has no default is an error, an empty one is an empty text. Write \`$\${\` for a literal \`\${\`. An unquoted value in YAML may so become a number, \`true\` or \`false\`; a quoted one stays text. Keys are left alone. Messages show the reference, never the content.
 - YAML anchors and aliases work (at most 256 aliases); merge keys (\`<<\`) and tags (\`!name\`) do not.

@@ -5,18 +5,21 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
+import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
+import { unknownOwners } from './config/socket-owners.ts';
 import { LocalDataPlane, type DataPlaneHost } from './data-plane-host.ts';
 import { plainSettings, withStrategies } from './data-plane-settings.ts';
 import { chooseEngine, type EngineChoice } from './engine/choose-engine.ts';
-import type { Engine } from './engine/engine.ts';
 import { epollSupport } from './engine/epoll/epoll-support.ts';
 import { loadLibc } from './engine/epoll/libc.ts';
-import { createNodeEngine } from './engine/node/node-engine.ts';
+import { createNodeEngine, type NodeEngine } from './engine/node/node-engine.ts';
+import { Lb4Error } from './errors.ts';
 import { descriptorBudget } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { ControlledState } from './shared-memory/shared-state.ts';
 import { MAX_SLOTS } from './shared-memory/slot-table.ts';
+import { formatAddress, isAbstract } from './support/address.ts';
 import { threadLimit } from './support/cgroup.ts';
 import { usableCores } from './support/cores.ts';
 import { processLimit } from './support/process-limits.ts';
@@ -32,7 +35,7 @@ export interface DataPlaneMaking {
   /** Sessions that can run at once; Infinity for no limit. */
   readonly maxSessions: number;
   /** The engine of the caller's thread: for probes, whatever moves the sessions. */
-  readonly engine: Engine;
+  readonly engine: NodeEngine;
 }
 
 export interface Clocks {
@@ -53,7 +56,10 @@ export async function createDataPlane(
   handlers: FleetHandlers,
   slots: number = MAX_SLOTS,
 ): Promise<DataPlaneMaking> {
+  const unknown = unknownOwners(config.listeners);
+  if (unknown.length > 0) throw new ConfigError(unknown);
   const libc = loadLibc();
+  if (!libc.ok) refuseAbstractNames(config, libc.reason);
   const choice = chooseEngine(config, {
     libc,
     // Over the library that is loaded already.
@@ -107,6 +113,16 @@ export async function createDataPlane(
     random: () => clocks.random(),
   };
   return { ...making, data: new LocalDataPlane(settings, deps, handlers) };
+}
+
+/** Node knows abstract names by other names than the rest of the system does. */
+function refuseAbstractNames({ listeners, upstreams }: Config, reason: string): void {
+  const backends = upstreams.flatMap(upstream => upstream.backends.map(({ address }) => address));
+  for (const address of [...listeners.flatMap(({ bind }) => bind), ...backends]) {
+    if (address.kind !== 'unix' || !isAbstract(address)) continue;
+    const message = `${formatAddress(address)} is in the abstract namespace, which cannot be had here: ${reason}`;
+    throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', message);
+  }
 }
 
 /** Descriptors that go to other things than sessions: probes, spare connections, threads and what they listen on. */

@@ -12,12 +12,12 @@ import type { DataPlaneSettings } from './data-plane.ts';
 import type { UpstreamSettings } from './dispatch/upstream-runtime.ts';
 import type { SocketOptions } from './engine/engine.ts';
 import { wordsOf } from './errors.ts';
-import type { Address } from './support/address.ts';
 import type { ControlledState } from './shared-memory/shared-state.ts';
+import type { ListenAddress } from './support/address.ts';
 
 export interface PlainSettings extends Omit<DataPlaneSettings, 'listeners' | 'upstreams'> {
   readonly listeners: readonly (Omit<DataPlaneSettings['listeners'][number], 'bind'> & {
-    readonly bind: readonly Address[];
+    readonly bind: readonly ListenAddress[];
   })[];
   /** `strategy`: a name or a path, as configured. */
   readonly upstreams: readonly (Omit<UpstreamSettings, 'factory'> & { readonly strategy: string })[];

@@ -12,6 +12,7 @@ import { formatIssues, inOrder } from '../config/format-issues.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { loadConfigFile } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { unknownOwners } from '../config/socket-owners.ts';
 import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../health/tls-settings.ts';
 import { redisConnection } from '../mirror/redis-connection.ts';
@@ -35,7 +36,7 @@ export function check(file: string): ExitCode {
 }
 
 /** What is wrong with the files that the configuration names. */
-function problemsWithFiles({ upstreams, redis }: Config, baseDir: string): ConfigIssue[] {
+function problemsWithFiles({ listeners, upstreams, redis }: Config, baseDir: string): ConfigIssue[] {
   const deps = { baseDir, readFile: (path: string) => readFileSync(path, 'utf8') };
   const problems = (read: () => unknown): readonly ConfigIssue[] => {
     try {
@@ -47,6 +48,7 @@ function problemsWithFiles({ upstreams, redis }: Config, baseDir: string): Confi
     }
   };
   return [
+    ...unknownOwners(listeners),
     ...upstreams.flatMap(({ strategy }, index) =>
       isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),
     ),

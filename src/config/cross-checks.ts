@@ -101,7 +101,10 @@ function boundAddresses(listener: At<unknown>): Claim[] {
   const path = [...listener.path, 'bind'];
   const bind = field(listener.value, 'bind');
   const binds = Array.isArray(bind) ? elements(bind, path) : [{ value: bind, path }];
-  return binds.flatMap(({ value, path }) => {
+  return binds.flatMap(({ value: bound, path: at }) => {
+    const isText = typeof bound === 'string';
+    const value = isText ? bound : field(bound, 'address');
+    const path = isText ? at : [...at, 'address'];
     const parsed = typeof value === 'string' ? parseAddress(value, BIND_ALLOWS) : undefined;
     if (parsed?.ok !== true) return [];
     const { address } = parsed;

@@ -180,8 +180,8 @@ export function backendText() {
 export function parseBackendText(
   text: string,
 ): { ok: true; address: Address; weight: number } | { ok: false; expected: string } {
-  // A unix path may contain an @ of its own; only digits behind the last one are a weight.
-  const at = text.startsWith('unix:') ? /@\d+$/.exec(text)?.index : text.lastIndexOf('@');
+  // A unix path may contain an @ of its own: only digits behind a further one are a weight.
+  const at = text.startsWith('unix:') ? /(?<!^unix:)@\d+$/.exec(text)?.index : text.lastIndexOf('@');
   const split = at === undefined || at < 0 ? text.length : at;
   const weightText = split < text.length ? text.slice(split + 1) : '1';
   const weight = /^\d{1,3}$/.test(weightText) ? Number(weightText) : -1;

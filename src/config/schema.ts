@@ -21,7 +21,7 @@ import {
 } from './fields.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { redisSection } from './redis-schema.ts';
-import { keepalive, userTimeout } from './socket-schema.ts';
+import { bindPoint, keepalive, userTimeout } from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
 
 const MOST_WORKERS = 64;
@@ -29,14 +29,14 @@ const MOST_WORKERS = 64;
 const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
   bind: z
-    .union([bindAddress(), list(bindAddress(), 'addresses', 64)], {
+    .union([bindAddress(), list(bindPoint(), 'addresses', 64)], {
       error: 'an address such as 0.0.0.0:443, or a list of them',
     })
     .transform(bind => ('kind' in bind ? [bind] : bind))
     .readonly()
     .register(fieldFacts, { type: 'address or list of addresses', range: '1 to 64 addresses' })
     .describe(
-      'Where clients connect: `host:port`, `[v6]:port`, `:port` (every local address, IPv6 and IPv4) or `unix:/path`. Port 0 lets the system choose.',
+      'Where clients connect: `host:port`, `[v6]:port`, `:port` (every local address, IPv6 and IPv4), `unix:/path`, or on Linux `unix:@name` (abstract, without a file). Port 0 lets the system choose.',
     ),
   upstream: reference('an upstream').describe('The upstream that serves the clients of this listener.'),
   limits: section({

@@ -4,8 +4,62 @@
  * Place: a part of schema.ts and upstream-schema.ts.
  */
 import { z } from 'zod';
-import { duration, fieldFacts, integer, section } from './fields.ts';
+import { isAbstract, type ListenAddress } from '../support/address.ts';
+import { bindAddress, duration, fieldFacts, integer, section } from './fields.ts';
 import { HOUR, SECOND, SHORTEST } from './limits-of-values.ts';
+
+const MODE_EXPECTED = 'a mode in quotes of three octal digits, such as "0660"';
+/** The highest number that is a user's or a group's: the one above stands for none. */
+const MAX_ID = 0xfffffffe;
+
+const owner = (what: 'user' | 'group') => {
+  const error = `the name of a ${what}, or its number`;
+  return z
+    .union([integer(0, MAX_ID), z.string({ error }).regex(/^[^:\s\0]{1,256}$/, { error })], { error })
+    .transform(value => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value))
+    .register(fieldFacts, { type: 'name or number' })
+    .optional();
+};
+
+const unixPoint = section({
+  address: bindAddress().describe('Where clients connect; the other keys are for the path of a unix socket.'),
+  mode: z
+    .string({ error: MODE_EXPECTED })
+    .regex(/^0?[0-7]{3}$/, { error: MODE_EXPECTED })
+    .transform(text => Number.parseInt(text, 8))
+    .register(fieldFacts, { type: 'text', range: 'three octal digits in quotes, such as `"0660"`' })
+    .optional()
+    .describe(
+      'Permissions of the socket file; who may write to it may connect. Default: as the umask of lb4 says.',
+    ),
+  user: owner('user').describe(
+    'Who owns the socket file (/etc/passwd, or a number). Default: the user of lb4.',
+  ),
+  group: owner('group').describe(
+    'Which group the socket file belongs to (/etc/group, or a number). Default: the group of lb4.',
+  ),
+}).transform(({ address, mode, user, group }, context): ListenAddress => {
+  const given = Object.entries({ mode, user, group }).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return address;
+  if (address.kind === 'unix' && !isAbstract(address)) return { ...address, access: { mode, user, group } };
+  for (const [key] of given) {
+    const message = `no ${key}, because only the path of a unix socket has one`;
+    context.addIssue({ code: 'custom', message, path: [key] });
+  }
+  return z.NEVER;
+});
+
+/** Where clients connect: an address, or a mapping where the file of a unix socket is to have certain owners. */
+export const bindPoint = () =>
+  z
+    .union([bindAddress(), unixPoint], {
+      error:
+        'an address such as 0.0.0.0:443, or a mapping such as { address: "unix:/run/lb4.sock", mode: "0660" }',
+    })
+    .register(fieldFacts, { type: 'text or mapping' })
+    .describe(
+      'One address; for a unix socket also a mapping that says who may connect. A socket file that is there already is replaced only if nobody listens on it.',
+    );
 
 /** Linux takes at most 32,767 seconds. */
 const LONGEST_KEEPALIVE = 9 * HOUR;

@@ -54,7 +54,7 @@ export const backend = z
       })),
       section({
         address: backendAddress().describe(
-          'Where the backend listens: `host:port`, `[v6]:port` or `unix:/path`.',
+          'Where the backend listens: `host:port`, `[v6]:port`, `unix:/path`, or on Linux `unix:@name`.',
         ),
         weight: weight(),
         maxSessions: maxSessions().describe('Sessions at a time on this backend. Absent: no limit.'),

@@ -10,7 +10,7 @@
  * took it has returned, and so are the handlers of a relay; an engine never throws on the data path; a connection belongs to its creator until
  * `relay`, `finish` or `reset` takes it, and one engine's connections are relayed by that engine only.
  */
-import type { Address } from '../support/address.ts';
+import type { Address, ListenAddress } from '../support/address.ts';
 
 export type EngineName = 'node' | 'epoll';
 
@@ -22,7 +22,7 @@ export interface Engine {
    * socket that is taken over has given them already.
    */
   listen(
-    where: Address | ListeningSocket,
+    where: ListenAddress | ListeningSocket,
     handlers: ListenHandlers,
     options?: SocketOptions,
   ): Promise<EngineListener>;

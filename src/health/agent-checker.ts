@@ -14,7 +14,7 @@ import { parseAgentAnswer, type AgentAnswer } from './agent-answer.ts';
 import { startAttempt } from './attempt.ts';
 import { checkAddresses, type CheckPlace } from './check-address.ts';
 import { CheckSchedule } from './check-schedule.ts';
-import { dial } from './dial.ts';
+import { dial, type DialDeps } from './dial.ts';
 import { leave } from './probe-socket.ts';
 
 const LINE_LIMIT = 1024;
@@ -30,6 +30,7 @@ export interface AgentSettings extends CheckPlace {
 export interface AgentCheckerDeps {
   now(): number;
   random(): number;
+  readonly openSocket: DialDeps['openSocket'];
   readonly setTimer?: SetTimer;
   /** Where a backend is now; nowhere while it has no address. */
   addressesOf(backend: string): readonly Address[];
@@ -98,11 +99,12 @@ export class AgentChecker {
   /** `done` gets a line, or undefined when none came. */
   #ask(addresses: AddressWalk, done: (line: string | undefined) => void): Cancel {
     const { timeoutMs, send } = this.#settings;
+    const { openSocket } = this.#deps;
     const setTimer = this.#setTimer;
     return startAttempt<string | undefined>({ timeoutMs, setTimer, done }, settle => {
       let text = '';
       let isAnswered = false;
-      const abandon = dial({ addresses }, { timeoutMs, setTimer }, dialled => {
+      const abandon = dial({ addresses }, { timeoutMs, openSocket, setTimer }, dialled => {
         if (!dialled.ok) {
           settle(undefined);
           return;

@@ -9,6 +9,7 @@ import type { HealthConfig } from '../config/schema.ts';
 import { parseStatusRanges } from '../config/status-ranges.ts';
 import type { Engine } from '../engine/engine.ts';
 import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import type { DialDeps } from './dial.ts';
 import { createHttpProbe } from './http-probe.ts';
 import { PRESETS, type Dialogue } from './presets.ts';
 import { PASSED, type Probe } from './probe.ts';
@@ -21,8 +22,10 @@ import { tlsSettings, type TlsSettings } from './tls-settings.ts';
 const DEFAULT_STATUSES = [{ from: 200, to: 399 }];
 
 export interface ProbeDeps {
-  /** `tcp` probes connect with it; the others are made of Node's own clients, in this thread. */
+  /** `tcp` probes connect with it. */
   readonly engine: Engine;
+  /** The others speak their protocols over it, with Node's own clients. */
+  readonly openSocket: DialDeps['openSocket'];
   /** Relative paths in the configuration start here. */
   readonly baseDir: string;
   /** The place of `health` in the configuration, such as `['upstreams', 'app', 'health']`, for errors. */
@@ -37,21 +40,22 @@ export interface ProbeDeps {
  * nothing to check, and every probe passes.
  */
 export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
-  const { setTimer = setUnrefTimer } = deps;
+  const { setTimer = setUnrefTimer, openSocket } = deps;
+  const io = { openSocket, setTimer };
   const { timeout: timeoutMs } = health;
   switch (health.type) {
     case 'tcp':
       return createTcpProbe(deps.engine, { timeoutMs });
     case 'tls':
-      return createTlsProbe({ timeoutMs, tls: tlsOf(health.tls ?? { verify: true }, deps) }, setTimer);
+      return createTlsProbe({ timeoutMs, tls: tlsOf(health.tls ?? { verify: true }, deps) }, io);
     case 'http': {
       const { method = 'GET', path = '/', host, status, body, tls } = health;
       const statuses = (status === undefined ? undefined : parseStatusRanges(status)) ?? DEFAULT_STATUSES;
       const handshake = tls === undefined ? undefined : tlsOf(tls, deps);
-      return createHttpProbe({ timeoutMs, method, path, host, statuses, body, tls: handshake }, setTimer);
+      return createHttpProbe({ timeoutMs, method, path, host, statuses, body, tls: handshake }, io);
     }
     case 'sendExpect':
-      return createSendExpectProbe({ timeoutMs, dialogue: dialogueOf(health) }, setTimer);
+      return createSendExpectProbe({ timeoutMs, dialogue: dialogueOf(health) }, io);
     case 'off':
       return (_, done) => {
         done(PASSED);

@@ -4,20 +4,24 @@
  * Place: http, tls and sendExpect probes and the agent's question: the one place where they connect.
  * Invariants: `done` is called once, unless abandoned before; each address has its share of the time, as in a session.
  */
-import { connect, type IpcNetConnectOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
+import type { Socket } from 'node:net';
 import { connectFailure } from '../engine/connect-failure.ts';
 import type { Cancel, ConnectFailure } from '../engine/engine.ts';
 import { systemCode } from '../errors.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
-import { withNamedZone } from '../support/zone.ts';
 import { noAnswer } from './no-answer.ts';
 import { failureOf } from './probe-failure.ts';
 import type { ProbeResult, ProbeTarget } from './probe.ts';
 
-export interface DialTime {
-  readonly timeoutMs: number;
+export interface DialDeps {
+  /** Begins to connect: 'connect' or 'error' follows. */
+  readonly openSocket: (address: Address) => Socket;
   readonly setTimer: SetTimer;
+}
+
+export interface DialOptions extends DialDeps {
+  readonly timeoutMs: number;
 }
 
 export type Dialled =
@@ -28,14 +32,15 @@ export type Dialled =
 /** The cancel ends the attempt, and the socket if there is one by then. */
 export function dial(
   { addresses }: Pick<ProbeTarget, 'addresses'>,
-  { timeoutMs, setTimer }: DialTime,
+  options: DialOptions,
   done: (result: Dialled) => void,
 ): Cancel {
+  const { timeoutMs } = options;
   let socket: Socket | undefined;
   const late = noAnswer(timeoutMs);
   const cancel = addresses.start<Dialled>(
     timeoutMs,
-    (address, shareMs, tried) => dialOne(address, { timeoutMs: shareMs, setTimer }, late, tried),
+    (address, shareMs, tried) => dialOne(address, { ...options, timeoutMs: shareMs }, late, tried),
     result => {
       if (result.ok) ({ socket } = result);
       done(result);
@@ -49,12 +54,12 @@ export function dial(
 
 function dialOne(
   address: Address,
-  { timeoutMs, setTimer }: DialTime,
+  { timeoutMs, openSocket, setTimer }: DialOptions,
   late: ProbeResult,
   done: (result: Dialled) => void,
 ): Cancel {
   const { kind } = address;
-  const socket = connect(socketOptions(address));
+  const socket = openSocket(address);
   let isOver = false;
   const end = (result?: Dialled): void => {
     if (isOver) return;
@@ -69,10 +74,4 @@ function dialOne(
   socket.once('connect', () => end({ ok: true, socket, kind }));
   socket.on('error', error => fail(systemCode(error), failureOf(error, kind)));
   return () => end();
-}
-
-function socketOptions(address: Address): TcpNetConnectOpts | IpcNetConnectOpts {
-  return address.kind === 'unix'
-    ? { path: address.path }
-    : { host: withNamedZone(address.host), port: address.port, noDelay: true };
 }

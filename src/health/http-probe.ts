@@ -13,7 +13,7 @@ import { connect as connectTls } from 'node:tls';
 import type { StatusRange } from '../config/status-ranges.ts';
 import type { SetTimer } from '../support/timer.ts';
 import { startAttempt } from './attempt.ts';
-import { dial } from './dial.ts';
+import { dial, type DialDeps } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import { failed, PASSED, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 import { failureOf } from './probe-failure.ts';
@@ -36,11 +36,12 @@ export interface HttpProbeSettings {
   readonly tls?: TlsSettings | undefined;
 }
 
-export function createHttpProbe(settings: HttpProbeSettings, setTimer: SetTimer): Probe {
+export function createHttpProbe(settings: HttpProbeSettings, deps: DialDeps): Probe {
+  const { setTimer } = deps;
   const { timeoutMs, body } = settings;
   return (target, done) =>
     startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
-      const abandon = dial(target, { timeoutMs, setTimer }, dialled => {
+      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
         if (!dialled.ok) {
           settle(dialled.result);
           return;

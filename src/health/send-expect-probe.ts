@@ -7,9 +7,8 @@
  * Where the reply must be the whole of it (`isWhole`), lb4 ends its side and waits for the end of the other.
  */
 import type { Cancel } from '../engine/engine.ts';
-import type { SetTimer } from '../support/timer.ts';
 import { startAttempt } from './attempt.ts';
-import { dial } from './dial.ts';
+import { dial, type DialDeps } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import type { Dialogue } from './presets.ts';
 import { failed, PASSED, type Probe, type ProbeResult } from './probe.ts';
@@ -26,10 +25,8 @@ export interface SendExpectSettings {
   readonly dialogue: Dialogue;
 }
 
-export function createSendExpectProbe(
-  { timeoutMs, dialogue }: SendExpectSettings,
-  setTimer: SetTimer,
-): Probe {
+export function createSendExpectProbe({ timeoutMs, dialogue }: SendExpectSettings, deps: DialDeps): Probe {
+  const { setTimer } = deps;
   const send = dialogue.send === undefined ? undefined : Buffer.from(dialogue.send, 'latin1');
   const bye = dialogue.bye === undefined ? undefined : Buffer.from(dialogue.bye, 'latin1');
   return (target, done) =>
@@ -37,7 +34,7 @@ export function createSendExpectProbe(
       let reply = '';
       let isJudged = false;
       let stopListening: Cancel | undefined;
-      const abandon = dial(target, { timeoutMs, setTimer }, dialled => {
+      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
         if (!dialled.ok) {
           settle(dialled.result);
           return;

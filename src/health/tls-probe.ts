@@ -5,12 +5,11 @@
  * mind, which TLS servers do not log as an error.
  */
 import { connect } from 'node:tls';
-import type { SetTimer } from '../support/timer.ts';
 import { startAttempt } from './attempt.ts';
 import { PASSED, type Probe, type ProbeResult } from './probe.ts';
 import { failureOf } from './probe-failure.ts';
 import { leave } from './probe-socket.ts';
-import { dial } from './dial.ts';
+import { dial, type DialDeps } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import type { TlsSettings } from './tls-settings.ts';
 
@@ -19,10 +18,11 @@ export interface TlsProbeSettings {
   readonly tls: TlsSettings;
 }
 
-export function createTlsProbe({ timeoutMs, tls }: TlsProbeSettings, setTimer: SetTimer): Probe {
+export function createTlsProbe({ timeoutMs, tls }: TlsProbeSettings, deps: DialDeps): Probe {
+  const { setTimer } = deps;
   return (target, done) =>
     startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
-      const abandon = dial(target, { timeoutMs, setTimer }, dialled => {
+      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
         if (!dialled.ok) {
           settle(dialled.result);
           return;

@@ -6,10 +6,10 @@
  */
 import { Lb4Error, wordsOf } from '../errors.ts';
 import type { Lookup } from '../names/names.ts';
-import { formatAddress, type Address } from '../support/address.ts';
+import { formatAddress, type ListenAddress } from '../support/address.ts';
 
 interface Listening {
-  readonly listeners: readonly { readonly bind: readonly Address[] }[];
+  readonly listeners: readonly { readonly bind: readonly ListenAddress[] }[];
 }
 
 /** Rejects with LB4_LISTEN_FAILED when a name cannot be resolved. */
@@ -21,7 +21,7 @@ export async function bindByAddress<C extends Listening>(config: C, lookup: Look
   return { ...config, listeners: await Promise.all(listeners) };
 }
 
-async function numeric(address: Address, lookup: Lookup): Promise<Address> {
+async function numeric(address: ListenAddress, lookup: Lookup): Promise<ListenAddress> {
   if (address.kind === 'unix' || address.host === '') return address;
   try {
     const [host = address.host] = (await lookup(address.host)).addresses;

@@ -7,12 +7,12 @@
  * place waits here, before all others.
  */
 import type { Connection, Engine, EngineListener, ListeningSocket, SocketOptions } from '../engine/engine.ts';
-import type { Address } from '../support/address.ts';
+import type { Address, ListenAddress } from '../support/address.ts';
 
 export interface ListenerSettings {
   readonly name: string;
   /** Addresses to bind, or sockets that control has bound. */
-  readonly bind: readonly (Address | ListeningSocket)[];
+  readonly bind: readonly (ListenAddress | ListeningSocket)[];
   /** For the clients' sockets. */
   readonly sockets: SocketOptions;
 }
@@ -115,7 +115,7 @@ export class Listener {
     await bound.close();
   }
 
-  #listen(where: Address | ListeningSocket): Promise<EngineListener> {
+  #listen(where: ListenAddress | ListeningSocket): Promise<EngineListener> {
     const handlers = {
       onClient: (client: Connection) => this.#offer(client),
       onTurnedAway: () => this.#handlers.onTurnedAway(),

@@ -19,16 +19,33 @@ export interface TcpAddress {
 
 export interface UnixAddress {
   readonly kind: 'unix';
+  /** A file, or with `@` before it a name in Linux's abstract namespace (unix(7)), which no file stands for. */
   readonly path: string;
 }
 
 export type Address = TcpAddress | UnixAddress;
 
+/** Who may connect to a unix socket: permissions and owners of its file. Absent: as the system makes it. */
+export interface SocketAccess {
+  readonly mode?: number | undefined;
+  /** A name, or its number. */
+  readonly user?: string | number | undefined;
+  readonly group?: string | number | undefined;
+}
+
+export interface ListenUnixAddress extends UnixAddress {
+  readonly access?: SocketAccess | undefined;
+}
+
+/** Where to listen. */
+export type ListenAddress = TcpAddress | ListenUnixAddress;
+
 export type ParsedAddress =
   { readonly ok: true; readonly address: Address } | { readonly ok: false; readonly expected: string };
 
-/** Linux keeps 108 bytes for a socket path, the last of them a NUL (unix(7)). */
+/** Linux keeps 108 bytes for a socket path, the last of them a NUL; of an abstract name the first one (unix(7)). */
 const UNIX_PATH_MAX_BYTES = 107;
+const ABSTRACT = '@';
 const DNS_NAME = /^(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?$/i;
 const ALL_DIGITS_AND_DOTS = /^[\d.]+$/;
 
@@ -38,9 +55,9 @@ const ALL_DIGITS_AND_DOTS = /^[\d.]+$/;
  */
 export function parseAddress(
   text: string,
-  allow: { anyHost?: boolean; anyPort?: boolean } = {},
+  allow: { anyHost?: boolean; anyPort?: boolean; platform?: NodeJS.Platform } = {},
 ): ParsedAddress {
-  if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length));
+  if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length), allow.platform);
   const match = /^(?:\[(?<v6>[^\]]*)\]|(?<host>[^:[\]]*)):(?<port>[^:]*)$/.exec(text);
   if (match?.groups === undefined) return { ok: false, expected: expectedForm(text, allow) };
   const { v6, host, port: portText = '' } = match.groups;
@@ -87,13 +104,23 @@ function parseIPv6(
   return { ok: true, host: zone === undefined ? canonical : `${canonical}%${zone}` };
 }
 
-function parseUnix(path: string): ParsedAddress {
+/** Whether a unix address is a name in the abstract namespace, and no file. */
+export function isAbstract({ path }: UnixAddress): boolean {
+  return path.startsWith(ABSTRACT);
+}
+
+function parseUnix(path: string, platform: NodeJS.Platform = process.platform): ParsedAddress {
+  const address = { kind: 'unix', path } as const;
   if (path === '') return { ok: false, expected: 'a path after unix:' };
   if (path.includes('\0')) return { ok: false, expected: 'a path without a NUL byte' };
-  if (Buffer.byteLength(path) > UNIX_PATH_MAX_BYTES) {
-    return { ok: false, expected: `a path of at most ${String(UNIX_PATH_MAX_BYTES)} bytes` };
+  if (isAbstract(address) && platform !== 'linux') {
+    return { ok: false, expected: 'a path after unix: (names, as in unix:@name, are for Linux only)' };
   }
-  return { ok: true, address: { kind: 'unix', path } };
+  if (path === ABSTRACT) return { ok: false, expected: 'a name after unix:@' };
+  const bytes = Buffer.byteLength(path) - (isAbstract(address) ? ABSTRACT.length : 0);
+  if (bytes <= UNIX_PATH_MAX_BYTES) return { ok: true, address };
+  const what = isAbstract(address) ? 'name' : 'path';
+  return { ok: false, expected: `a ${what} of at most ${String(UNIX_PATH_MAX_BYTES)} bytes` };
 }
 
 function expectedForm(text: string, allow: { anyHost?: boolean }): string {

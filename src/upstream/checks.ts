@@ -7,11 +7,17 @@
 import type { UpstreamConfig } from '../config/schema.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AgentChecker, agentSettings } from '../health/agent-checker.ts';
+import type { DialDeps } from '../health/dial.ts';
 import { createProbe } from '../health/create-probe.ts';
 import { HealthChecker, healthSettings, type CheckFailure } from '../health/health-checker.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { AgentAnswer } from './backend-record.ts';
+
+/** Opens connections of its own, and sockets for Node's clients. */
+export interface ProbingEngine extends Engine {
+  readonly openSocket: DialDeps['openSocket'];
+}
 
 export interface Checks {
   /** Begins with a backend. */
@@ -23,7 +29,7 @@ export interface Checks {
 
 export interface ChecksDeps {
   /** Probes connect with it. */
-  readonly engine: Engine;
+  readonly engine: ProbingEngine;
   /** Relative paths in the configuration start here. */
   readonly baseDir: string;
   now(): number;
@@ -41,7 +47,12 @@ export interface ChecksDeps {
 export function createHealthChecks({ name, health }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
   if (health.type === 'off') return undefined;
   const { engine, baseDir } = deps;
-  const probe = createProbe(health, { engine, baseDir, at: ['upstreams', name, 'health'] });
+  const probe = createProbe(health, {
+    engine,
+    openSocket: address => engine.openSocket(address),
+    baseDir,
+    at: ['upstreams', name, 'health'],
+  });
   return new HealthChecker(healthSettings(health), {
     probe,
     now: () => deps.now(),
@@ -60,6 +71,7 @@ export function createAgentChecks({ agent }: UpstreamConfig, deps: ChecksDeps): 
   return new AgentChecker(agentSettings(agent), {
     now: () => deps.now(),
     random: () => deps.random(),
+    openSocket: address => deps.engine.openSocket(address),
     addressesOf: backend => deps.addressesOf(backend),
     onAnswer: (...answer) => deps.onAnswer(...answer),
   });

@@ -7,17 +7,22 @@
  * it is a member and was configured by name; nothing runs on after `stop`.
  */
 import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
-import type { Engine } from '../engine/engine.ts';
 import type { Lookup } from '../names/names.ts';
 import { isNumeric, type AgentAnswer } from './backend-record.ts';
-import { createAgentChecks, createHealthChecks, type Checks, type ChecksDeps } from './checks.ts';
+import {
+  createAgentChecks,
+  createHealthChecks,
+  type Checks,
+  type ChecksDeps,
+  type ProbingEngine,
+} from './checks.ts';
 import type { OperatorState } from './eligibility.ts';
 import { Resolver } from './resolver.ts';
 import { Upstream, type UpstreamDeps } from './upstream.ts';
 
 export interface UpstreamControlDeps extends UpstreamDeps {
   /** Probes connect with it. */
-  readonly engine: Engine;
+  readonly engine: ProbingEngine;
   /** Relative paths in the configuration start here. */
   readonly baseDir: string;
   /** Resolves names. */

@@ -12,7 +12,7 @@ import {
 } from '../engine/epoll/listening-sockets.ts';
 import { removeIfSame } from '../engine/socket-file.ts';
 import { refuseNewClients } from '../engine/epoll/stop-accepting.ts';
-import { formatAddress, type Address } from '../support/address.ts';
+import { formatAddress, type ListenAddress } from '../support/address.ts';
 
 export class BoundListeners {
   readonly #libc: Libc;
@@ -24,7 +24,7 @@ export class BoundListeners {
   }
 
   /** Binds the next listener's addresses, none a name; rejects with LB4_LISTEN_FAILED, `close` is to be called then. */
-  async bind(addresses: readonly Address[], workers: number, options: SocketOptions): Promise<void> {
+  async bind(addresses: readonly ListenAddress[], workers: number, options: SocketOptions): Promise<void> {
     const bound: ListeningSockets[] = [];
     this.#bound.push(bound);
     for (const address of addresses) {

@@ -1,5 +1,5 @@
 /**
- * Files that a configuration names and that are not there: check and run say where in the configuration each of them
+ * Files and users that a configuration names and that are not there: check and run say where in the configuration each of them
  * is named, with line and column, as they do for everything else.
  */
 import { join } from 'node:path';
@@ -8,8 +8,8 @@ import { startCommandLine } from '../harness/command-line.ts';
 
 const lb4 = startCommandLine(t);
 
-const config = (keys: { health?: string; strategy?: string; redis?: string }): string => `
-listeners: [{ name: web, bind: "127.0.0.1:0", upstream: app }]
+const config = (keys: { bind?: string; health?: string; strategy?: string; redis?: string }): string => `
+listeners: [{ name: web, upstream: app, bind: ${keys.bind ?? '"127.0.0.1:0"'} }]
 upstreams:
   - name: other
     backends: ["127.0.0.1:81"]
@@ -34,23 +34,21 @@ const CASES: Record<string, [keys: Parameters<typeof config>[0], place: string]>
   ],
   'redis.tls.ca': [{ redis: '{ url: "rediss://h", tls: { ca: no-such } }' }, '10:40  redis.tls.ca'],
   'redis.tls.cert': [{ redis: tls }, '10:42  redis.tls.cert'],
+  'bind.user': [{ bind: '[{ address: "unix:/run/x", user: no-such }]' }, '2:80  listeners[0].bind[0].user'],
 };
 
 for (const [key, [keys, place]] of Object.entries(CASES)) {
-  void t.test(
-    `a file named by ${key} that is not there: both give its place in the configuration`,
-    async t => {
-      const path = join(t.testdir({ 'lb4.yaml': config(keys) }), 'lb4.yaml');
-      const problem = `${path}:${place}: `;
-      for (const [command = '', ...options] of [['check'], ['run', '--log-format', 'text']]) {
-        const { code, stdout, stderr } = await lb4([command, ...options, '-c', path]);
-        t.equal(code, 78, command);
-        t.equal(stdout, '');
-        t.match(stderr, problem, command);
-        t.match(stderr, /no-such.*ENOENT/);
-      }
-    },
-  );
+  void t.test(`what ${key} names is not there: both give its place in the configuration`, async t => {
+    const path = join(t.testdir({ 'lb4.yaml': config(keys) }), 'lb4.yaml');
+    const problem = `${path}:${place}: `;
+    for (const [command = '', ...options] of [['check'], ['run', '--log-format', 'text']]) {
+      const { code, stdout, stderr } = await lb4([command, ...options, '-c', path]);
+      t.equal(code, 78, command);
+      t.equal(stdout, '');
+      t.match(stderr, problem, command);
+      t.match(stderr, /no-such.*(ENOENT|in .etc.passwd)/);
+    }
+  });
 }
 
 void t.test('check names all of them, in the order of the file', async t => {

@@ -9,7 +9,7 @@
  * it rests instead of spinning; a client that the kernel has let in is handed over, also by `close`, after which none
  * comes.
  */
-import type { Address } from '../../support/address.ts';
+import type { Address, ListenAddress } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers, ListeningSocket, SocketOptions } from '../engine.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 import {
@@ -55,7 +55,7 @@ const LOOK_AGAIN_MS = 10;
 
 /** Binds an address, or takes over the socket; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
 export async function listenEpoll(
-  where: Address | ListeningSocket,
+  where: ListenAddress | ListeningSocket,
   handlers: ListenHandlers,
   deps: EpollDeps,
   options?: SocketOptions,

@@ -8,10 +8,16 @@
  * that another program listens on is refused, although SO_REUSEPORT would let the same user share it.
  */
 import { systemCode } from '../../errors.ts';
-import type { Address, TcpAddress, UnixAddress } from '../../support/address.ts';
+import {
+  isAbstract,
+  type Address,
+  type ListenAddress,
+  type ListenUnixAddress,
+  type TcpAddress,
+} from '../../support/address.ts';
 import type { SocketOptions } from '../engine.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
-import { removeIfSame, removeStale, socketFileAt, type SocketFile } from '../socket-file.ts';
+import { ownSocketFile, removeIfSame, removeStale, type SocketFile } from '../socket-file.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 import { encodeAddress, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
@@ -29,7 +35,7 @@ export interface ListeningSockets {
 /** Binds `count` listening sockets, non-blocking, to one address. `options` are for the clients' sockets. */
 export async function bindListeningSockets(
   libc: Libc,
-  address: Address,
+  address: ListenAddress,
   count: number,
   options: SocketOptions = {},
 ): Promise<ListeningSockets> {
@@ -128,7 +134,7 @@ function allowSharing(libc: Libc, fd: number): void {
   setOption(libc, fd, abi.SOL_SOCKET, abi.SO_REUSEPORT, ON);
 }
 
-async function bindUnix(libc: Libc, address: UnixAddress, count: number): Promise<ListeningSockets> {
+async function bindUnix(libc: Libc, address: ListenUnixAddress, count: number): Promise<ListeningSockets> {
   const { family, bytes } = encodeAddress(address);
   const fds = [openSocket(libc, family)];
   const [first = -1] = fds;
@@ -136,10 +142,11 @@ async function bindUnix(libc: Libc, address: UnixAddress, count: number): Promis
   try {
     if (libc.bind(first, bytes, bytes.length) < 0) {
       const error = systemError('bind', libc.errno());
-      if (systemCode(error) !== 'EADDRINUSE' || !(await removeStale(address.path))) throw error;
+      const isTaken = systemCode(error) === 'EADDRINUSE';
+      if (!isTaken || isAbstract(address) || !(await removeStale(address.path))) throw error;
       check(libc, 'bind', libc.bind(first, bytes, bytes.length));
     }
-    file = socketFileAt(address.path);
+    if (!isAbstract(address)) file = ownSocketFile(address);
     check(libc, 'listen', libc.listen(first, LISTEN_BACKLOG));
     while (fds.length < count) fds.push(duplicate(libc, first));
     return { address, fds, file };

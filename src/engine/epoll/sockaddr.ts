@@ -8,14 +8,14 @@
 import { isIPv4 } from 'node:net';
 
 import { bytesOfIPv4, bytesOfIPv6, formatIPv4, formatIPv6, isMappedIPv4 } from '../../support/ip-bytes.ts';
-import type { Address } from '../../support/address.ts';
+import { isAbstract, type Address, type UnixAddress } from '../../support/address.ts';
 import { scopeOf, splitZone, zoneOf } from '../../support/zone.ts';
 import { AF_INET, AF_INET6, AF_UNIX } from './abi.ts';
 
 /** Room for every address this engine meets; sockaddr_un is the largest. */
 export const SOCKADDR_BYTES = 112;
-/** `sun_path` holds 108 bytes with its NUL. */
-const UNIX_PATH_BYTES = 107;
+/** `sun_path`, with its NUL. */
+const UNIX_PATH_BYTES = 108;
 const UNIX_PATH_AT = 2;
 
 export interface EncodedAddress {
@@ -25,20 +25,22 @@ export interface EncodedAddress {
 
 /** Encodes a numeric or unix address. Throws a RangeError for a unix path that is too long for the system. */
 export function encodeAddress(address: Address): EncodedAddress {
-  if (address.kind === 'unix') return encodeUnix(address.path);
+  if (address.kind === 'unix') return encodeUnix(address);
   return isIPv4(address.host)
     ? encodeIPv4(address.host, address.port)
     : encodeIPv6(address.host, address.port);
 }
 
-function encodeUnix(path: string): EncodedAddress {
-  const text = Buffer.from(path);
+function encodeUnix(address: UnixAddress): EncodedAddress {
+  // An abstract name begins with a NUL and ends where the address ends; a path ends with a NUL.
+  const name = isAbstract(address) ? `\0${address.path.slice(1)}` : `${address.path}\0`;
+  const text = Buffer.from(name);
   if (text.length > UNIX_PATH_BYTES) {
     throw new RangeError(
-      `a unix socket's path has at most ${UNIX_PATH_BYTES} bytes, this one has ${text.length}`,
+      `a unix socket's path has at most ${UNIX_PATH_BYTES - 1} bytes, this one has ${text.length - 1}`,
     );
   }
-  const bytes = Buffer.alloc(UNIX_PATH_AT + text.length + 1);
+  const bytes = Buffer.alloc(UNIX_PATH_AT + text.length);
   bytes.writeUInt16LE(AF_UNIX, 0);
   text.copy(bytes, UNIX_PATH_AT);
   return { family: AF_UNIX, bytes };

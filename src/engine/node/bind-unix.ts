@@ -10,24 +10,29 @@ import { lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 
-import type { UnixAddress } from '../../support/address.ts';
+import { isAbstract, type ListenUnixAddress } from '../../support/address.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { bindListeningSockets, closeDescriptor } from '../epoll/listening-sockets.ts';
-import { removeStale, socketFileAt, type SocketFile } from '../socket-file.ts';
+import { ownSocketFile, removeStale, socketFileAt, type SocketFile } from '../socket-file.ts';
 import { listen } from './listen.ts';
 
 /** What every system has room for, macOS being the smallest. */
 const MAX_PATH_BYTES = 103;
+const NO_ACCESS = `a mode, user or group of a path beyond ${MAX_PATH_BYTES - '.lb4-XXXXXX/s'.length} bytes needs koffi`;
 
 export async function bindUnix(
   server: Server,
-  address: UnixAddress,
+  address: ListenUnixAddress,
   libc: Libc | undefined,
 ): Promise<SocketFile | undefined> {
   return libc === undefined ? await bindByMoving(server, address) : await bindByLibc(server, address, libc);
 }
 
-async function bindByLibc(server: Server, address: UnixAddress, libc: Libc): Promise<SocketFile | undefined> {
+async function bindByLibc(
+  server: Server,
+  address: ListenUnixAddress,
+  libc: Libc,
+): Promise<SocketFile | undefined> {
   const { fds, file } = await bindListeningSockets(libc, address, 1);
   const [fd = -1] = fds;
   try {
@@ -39,7 +44,10 @@ async function bindByLibc(server: Server, address: UnixAddress, libc: Libc): Pro
   return file;
 }
 
-async function bindByMoving(server: Server, { path }: UnixAddress): Promise<SocketFile | undefined> {
+async function bindByMoving(server: Server, address: ListenUnixAddress): Promise<SocketFile | undefined> {
+  const { path } = address;
+  if (isAbstract(address))
+    throw new Error('names in the abstract namespace need koffi, which cannot be loaded');
   if (isTaken(path) && !(await removeStale(path))) {
     throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' });
   }
@@ -48,12 +56,14 @@ async function bindByMoving(server: Server, { path }: UnixAddress): Promise<Sock
   const elsewhere = folder === undefined ? path : join(folder, 's');
   try {
     if (folder === undefined || Buffer.byteLength(elsewhere) > MAX_PATH_BYTES) {
+      if (address.access !== undefined) throw new Error(NO_ACCESS);
       await listen(server, { path });
-    } else {
-      await listen(server, { path: elsewhere });
-      renameSync(elsewhere, path);
+      return socketFileAt(path);
     }
-    return socketFileAt(path);
+    await listen(server, { path: elsewhere });
+    const file = ownSocketFile({ ...address, path: elsewhere });
+    renameSync(elsewhere, path);
+    return file && { ...file, path };
   } catch (error) {
     server.close();
     throw error;

@@ -6,7 +6,7 @@
  */
 import type { Server } from 'node:net';
 
-import type { Address } from '../../support/address.ts';
+import type { Address, ListenAddress } from '../../support/address.ts';
 import type { ListeningSocket } from '../engine.ts';
 import { Lb4Error, systemCode } from '../../errors.ts';
 import { withNamedZone } from '../../support/zone.ts';
@@ -26,21 +26,20 @@ export interface Bound {
 /** Makes `server` listen on the address, or on the socket that listens already. */
 export async function bind(
   server: Server,
-  where: Address | ListeningSocket,
+  where: ListenAddress | ListeningSocket,
   libc: Libc | undefined,
 ): Promise<Bound> {
-  const address = where.kind === 'listening' ? where.address : where;
   try {
     if (where.kind === 'listening') {
       await listen(server, { fd: where.fd });
-      return { address };
+      return { address: where.address };
     }
-    if (address.kind === 'unix') return { address, file: await bindUnix(server, address, libc) };
-    await bindTcp(server, address.host, address.port);
-    return { address: boundAddress(server, address) };
+    if (where.kind === 'unix') return { address: where, file: await bindUnix(server, where, libc) };
+    await bindTcp(server, where.host, where.port);
+    return { address: boundAddress(server, where) };
   } catch (error) {
     if (error instanceof Lb4Error) throw error;
-    throw listenFailure(address, error);
+    throw listenFailure(where.kind === 'listening' ? where.address : where, error);
   }
 }
 

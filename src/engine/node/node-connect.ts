@@ -5,10 +5,9 @@
  * Invariants: `done` is called exactly once, never before `connectNode` has returned and never after a
  * cancel; a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import type { Address } from '../../support/address.ts';
-import { withNamedZone } from '../../support/zone.ts';
 import { systemCode } from '../../errors.ts';
 import type { Cancel, ConnectOptions, ConnectResult, Keepalive } from '../engine.ts';
 import type { Libc } from '../epoll/libc.ts';
@@ -19,6 +18,7 @@ import { descriptorOf } from './descriptor.ts';
 import { setKeepalive } from './keepalive.ts';
 import { NodeConnection, type Peer } from './node-connection.ts';
 import type { ConnectionDeps } from './node-connection.ts';
+import { openSocket } from './open-socket.ts';
 
 export interface ConnectDeps extends ConnectionDeps {
   readonly libc: Libc | undefined;
@@ -35,22 +35,7 @@ export function connectNode(
   done: (result: ConnectResult) => void,
 ): Cancel {
   const connection = new NodeConnection(
-    onread => {
-      const common = { allowHalfOpen: true, onread };
-      const socket = connect(
-        address.kind === 'unix'
-          ? { ...common, path: address.path }
-          : // Happy eyeballs give up on an address after 250 ms; there is only one address here.
-            {
-              ...common,
-              host: withNamedZone(address.host),
-              port: address.port,
-              noDelay: true,
-              autoSelectFamily: false,
-            },
-      );
-      return socket.pause();
-    },
+    onread => openSocket(address, deps.libc, { allowHalfOpen: true, onread }).pause(),
     backendPeer(address),
     deps,
   );

@@ -5,11 +5,14 @@
  * Invariants: nothing here logs or throws on the data path; no state is shared between two engines.
  */
 import type { Socket } from 'node:net';
+
 import { Lb4Error } from '../../errors.ts';
+import type { Address } from '../../support/address.ts';
 import type { Connection, Engine } from '../engine.ts';
 import type { OwnerTable } from '../epoll/descriptors.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { descriptorOf } from './descriptor.ts';
+import { openSocket } from './open-socket.ts';
 import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
@@ -42,8 +45,13 @@ export interface NodeEngineDeps {
 
 const WAITING_LIMIT = 1024;
 
+export interface NodeEngine extends Engine {
+  /** A socket of Node's that is being connected, for whoever speaks a protocol over it. */
+  openSocket(address: Address): Socket;
+}
+
 /** Creates the engine. It holds no resources by itself: listeners, connections and relays do. */
-export function createNodeEngine(deps: NodeEngineDeps): Engine {
+export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
   const { clock, waitingLimit = WAITING_LIMIT, setTimer = setUnrefTimer, takesHandles = true } = deps;
   const sendQueues = createSendQueueWatch({
     setTimer,
@@ -66,6 +74,7 @@ export function createNodeEngine(deps: NodeEngineDeps): Engine {
     connect: (address, options, done) => connectNode(address, options, socketDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),
+    openSocket: address => openSocket(address, deps.libc),
   };
 }
 

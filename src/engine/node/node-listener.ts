@@ -12,7 +12,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Address } from '../../support/address.ts';
+import type { Address, ListenAddress } from '../../support/address.ts';
 import type { EngineListener, Keepalive, ListenHandlers, ListeningSocket, SocketOptions } from '../engine.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { isHandshakeUnderWay, refuseNewClients } from '../epoll/stop-accepting.ts';
@@ -36,7 +36,7 @@ export interface ListenerDeps extends ConnectionDeps {
 
 /** Binds or takes over the socket; rejects with `Lb4Error` LB4_LISTEN_FAILED. */
 export async function listenNode(
-  where: Address | ListeningSocket,
+  where: ListenAddress | ListeningSocket,
   handlers: ListenHandlers,
   deps: ListenerDeps,
   takesHandles: boolean,

@@ -18,7 +18,7 @@ import type {
   RelayOutcome,
   SocketOptions,
 } from '../../../src/engine/engine.ts';
-import type { Address } from '../../../src/support/address.ts';
+import type { Address, ListenAddress } from '../../../src/support/address.ts';
 import { startBackend, type Script } from '../../harness/backend.ts';
 import { connectClient } from '../../harness/client.ts';
 import type { Peer } from '../../harness/peer.ts';
@@ -66,7 +66,7 @@ export function anywhere(t: Test, family: Family): Address {
 export async function listen(
   t: Test,
   engine: Engine,
-  address: Address = anywhere(t, 'IPv4'),
+  address: ListenAddress = anywhere(t, 'IPv4'),
   onClient: (client: Connection) => void = () => undefined,
 ): Promise<{ readonly listener: EngineListener; readonly clients: readonly Connection[] }> {
   const clients: Connection[] = [];

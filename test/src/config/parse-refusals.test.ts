@@ -78,7 +78,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
   [
     'a number among binds',
     withListener({ bind: [':80', 80] }),
-    'listeners[0].bind[1]: expected host:port, [v6]:port, :port or unix:/path, got 80',
+    'listeners[0].bind[1]: expected an address such as 0.0.0.0:443, or a mapping such as { address: "unix:/run/lb4.sock", mode: "0660" }, got 80',
   ],
   [
     'a bind without a port',
@@ -149,6 +149,38 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
     'an empty mapping in YAML',
     withListener({ timeouts: null }),
     'listeners[0].timeouts: expected a mapping with keys such as idle, halfClosed, lifetime, got nothing',
+  ],
+  [
+    'a mode that YAML has read as a number',
+    withListener({ bind: [{ address: 'unix:/run/lb4.sock', mode: 660 }] }),
+    'listeners[0].bind[0].mode: expected a mode in quotes of three octal digits, such as "0660", got 660',
+  ],
+  [
+    'a mode with a digit that is not octal',
+    withListener({ bind: [{ address: 'unix:/run/lb4.sock', mode: '0680' }] }),
+    'listeners[0].bind[0].mode: expected a mode in quotes of three octal digits, such as "0660", got "0680"',
+  ],
+  [
+    'an owner of no file',
+    withListener({
+      bind: [
+        { address: '127.0.0.1:80', user: 'www' },
+        { address: 'unix:@a', group: 'www' },
+      ],
+    }),
+    'listeners[0].bind[0].user: expected no user, because only the path of a unix socket has one, got "www"\n' +
+      'listeners[0].bind[1].group: expected no group, because only the path of a unix socket has one, got "www"',
+  ],
+  [
+    'a user that is no name',
+    withListener({ bind: [{ address: 'unix:/run/lb4.sock', user: 'a b', group: -1 }] }),
+    'listeners[0].bind[0].user: expected the name of a user, or its number, got "a b"\n' +
+      'listeners[0].bind[0].group: expected an integer from 0 to 4294967294, got -1',
+  ],
+  [
+    'one unix socket twice, once as a mapping',
+    withListener({ bind: ['unix:/run/lb4.sock', { address: 'unix:/run/lb4.sock', mode: '0660' }] }),
+    'listeners[0].bind[1].address: expected an address that no other bind uses, got "unix:/run/lb4.sock" (also at listeners[0].bind[0])',
   ],
   [
     'keepalive that is neither off nor a mapping',

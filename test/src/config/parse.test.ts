@@ -11,6 +11,34 @@ import {
   withUpstream,
 } from './small-inputs.ts';
 
+await t.test('a unix socket may be a mapping, and a backend with an abstract name may have a weight', t => {
+  const parsed = parseConfig({
+    listeners: [
+      {
+        name: 'web',
+        bind: [
+          'unix:@front',
+          { address: 'unix:/run/a', mode: '0660', user: 'www', group: '33' },
+          { address: ':80' },
+        ],
+        upstream: 'app',
+      },
+    ],
+    upstreams: [{ name: 'app', backends: ['unix:@5', 'unix:@back@2'] }],
+  });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+  t.match(parsed.config.listeners[0]?.bind, [
+    { kind: 'unix', path: '@front' },
+    { kind: 'unix', path: '/run/a', access: { mode: 0o660, user: 'www', group: 33 } },
+    { kind: 'tcp', host: '', port: 80 },
+  ]);
+  t.match(parsed.config.upstreams[0]?.backends, [
+    { id: 'unix:@5', weight: 1 },
+    { id: 'unix:@back', weight: 2 },
+  ]);
+  t.end();
+});
+
 await t.test('the smallest configuration is completed with every default', t => {
   const result = parseConfig(withTop({ $schema: './lb4.schema.json' }));
   t.strictSame(result, {

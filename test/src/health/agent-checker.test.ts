@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import type { AgentAnswer } from '../../../src/health/agent-answer.ts';
 import { AgentChecker, agentSettings, type AgentSettings } from '../../../src/health/agent-checker.ts';
+import { openSocket } from '../../../src/engine/node/open-socket.ts';
 import { parseConfig } from '../../../src/config/parse.ts';
 import type { Address } from '../../../src/support/address.ts';
 import { refusingAddress, startBackend, type Script } from '../../harness/backend.ts';
@@ -21,6 +22,7 @@ function ask(t: Test, addresses: Record<string, Address | undefined>, settings: 
     {
       now: () => performance.now(),
       random: () => 0.5,
+      openSocket: address => openSocket(address, undefined),
       addressesOf: backend => [addresses[backend]].filter(address => address !== undefined),
       onAnswer: (backend, answer) => answers.push([backend, answer]),
     },

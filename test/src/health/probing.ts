@@ -25,7 +25,13 @@ export function health(keys: Keys): HealthConfig {
 
 export function probeOf(keys: Keys, deps: Partial<ProbeDeps> = {}): Probe {
   const engine = createNodeEngine({ clock: { nowMs: 0 } });
-  return createProbe(health(keys), { engine, baseDir: '/', at: ['upstreams', 'app', 'health'], ...deps });
+  return createProbe(health(keys), {
+    engine,
+    openSocket: address => engine.openSocket(address),
+    baseDir: '/',
+    at: ['upstreams', 'app', 'health'],
+    ...deps,
+  });
 }
 
 /** A backend with one address or several. */

@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import t, { type Test } from 'tap';
+import { openSocket } from '../../../src/engine/node/open-socket.ts';
 import { AgentChecker } from '../../../src/health/agent-checker.ts';
 import type { ProbeResult } from '../../../src/health/probe.ts';
 import type { Address } from '../../../src/support/address.ts';
@@ -76,6 +77,7 @@ void t.test('an agent is asked at any of the addresses', async t => {
     {
       now: () => performance.now(),
       random: () => 0.5,
+      openSocket: address => openSocket(address, undefined),
       addressesOf: () => addresses,
       onAnswer: (_, answer) => heard.push(JSON.stringify(answer)),
     },

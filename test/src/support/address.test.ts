@@ -24,6 +24,26 @@ void t.test('every way to write an address gives the same text, which gives itse
   t.end();
 });
 
+void t.test('a unix address is a path, or on Linux a name behind an @', t => {
+  const on = (platform: NodeJS.Platform, text: string): string => {
+    const parsed = parseAddress(text, { platform });
+    return parsed.ok ? formatAddress(parsed.address) : `expected ${parsed.expected}`;
+  };
+  for (const text of ['unix:/run/lb4.sock', 'unix:./@file', 'unix:@name', 'unix:@a/b@c', 'unix:@@'])
+    t.equal(on('linux', text), text);
+  t.equal(on('darwin', 'unix:./@file'), 'unix:./@file');
+  t.equal(
+    on('darwin', 'unix:@name'),
+    'expected a path after unix: (names, as in unix:@name, are for Linux only)',
+  );
+  t.equal(on('linux', 'unix:@'), 'expected a name after unix:@');
+  t.equal(on('linux', `unix:@${'x'.repeat(107)}`), `unix:@${'x'.repeat(107)}`);
+  t.equal(on('linux', `unix:@${'x'.repeat(108)}`), 'expected a name of at most 107 bytes');
+  t.equal(on('linux', `unix:/${'x'.repeat(107)}`), 'expected a path of at most 107 bytes');
+  t.equal(on('linux', 'unix:@a\0b'), 'expected a path without a NUL byte');
+  t.end();
+});
+
 void t.test('the zone of an address stays as it was written', t => {
   t.equal(canonical('[FE80::1%enP2s1]:80'), '[fe80::1%enP2s1]:80');
   t.equal(canonical('[fe80:0::1%eth0.100]:80'), '[fe80::1%eth0.100]:80');

@@ -49,6 +49,14 @@ void t.test('a link-local address carries its scope, by number or by name', t =>
   t.end();
 });
 
+void t.test('an abstract name begins with a NUL, and ends with the address', t => {
+  const { bytes } = encodeAddress({ kind: 'unix', path: '@lb4/x' });
+  t.equal(bytes.subarray(2).toString('latin1'), '\0lb4/x');
+  t.equal(encodeAddress({ kind: 'unix', path: `@${'x'.repeat(107)}` }).bytes.length, 110);
+  t.throws(() => encodeAddress({ kind: 'unix', path: `@${'x'.repeat(108)}` }), RangeError);
+  t.end();
+});
+
 void t.test('a unix path is as long as the system allows, in bytes, and no longer', t => {
   const { bytes, family } = encodeAddress({ kind: 'unix', path: '/'.repeat(107) });
   t.equal(family, abi.AF_UNIX);
