@@ -14,20 +14,22 @@ export function handlersFor(events: Events, control: () => ControlPlane | undefi
     onListening: (listener, address) => events.emit('listener:listening', { listener, address }),
     onListenerPaused: (listener, reason) => events.emit('listener:paused', { listener, reason }),
     onListenerResumed: listener => events.emit('listener:resumed', { listener }),
-    onTurnedAway: listener => events.emit('listener:turnedAway', { listener }),
-    onConnectFailed: (upstream, backend, failure) => {
+    onTurnedAway: (listener, times = 1) => events.emit('listener:turnedAway', { listener, times }),
+    onConnectFailed: (upstream, backend, failure, times = 1) => {
       control()?.onConnectFailed(upstream, backend, failure);
       const { reason, code } = failure;
-      events.emit('backend:connectFailed', { upstream, backend, reason, code });
+      events.emit('backend:connectFailed', { upstream, backend, reason, code, times });
     },
     onSessionClosed: record => events.emit('session:closed', record),
+    onSessionUnrecorded: (sessions = 1) => events.emit('session:unrecorded', { sessions }),
     onBackendFailing: (upstream, backend, kind) => control()?.onBackendFailing(upstream, backend, kind),
     onTrialEnded: (upstream, backend, failure) => control()?.onTrialEnded(upstream, backend, failure),
     onQueueing: (upstream, isQueueing) => control()?.onQueueing(upstream, isQueueing),
-    onStrategyFailed: (upstream, error) =>
+    onStrategyFailed: (upstream, error, times = 1) =>
       events.emit('strategy:failed', {
         upstream,
         reason: wordsOf(error),
+        times,
       }),
     onWorkerExited: (worker, reason, sessions, restartInMs) =>
       events.emit('worker:exited', {

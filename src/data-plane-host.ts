@@ -10,6 +10,7 @@ import {
   type DataPlaneDeps,
   type DataPlaneHandlers,
   type DataPlaneSettings,
+  type Recording,
 } from './data-plane.ts';
 import { formatAddress } from './support/address.ts';
 import type { Termination } from './termination.ts';
@@ -57,8 +58,8 @@ export interface DataPlaneHost {
   whenEmpty(): Promise<void>;
   /** Ends the threads, if there are any; nothing may be asked of it afterwards. Idempotent. */
   close(): Promise<void>;
-  /** Whether `onSessionClosed` is wanted has changed. */
-  wantRecords(wanted: boolean): void;
+  /** What is wanted of sessions that end from now on. */
+  record(recording: Recording): void;
   listeners(): readonly ListenerView[];
   /** Spare connections and how sessions got theirs, for the backend with this slot. */
   pool(slot: number): PoolFigures;
@@ -125,8 +126,8 @@ export class LocalDataPlane implements DataPlaneHost {
     return Promise.resolve();
   }
 
-  wantRecords(wanted: boolean): void {
-    this.#data.wantsRecords = wanted;
+  record(recording: Recording): void {
+    this.#data.recording = recording;
   }
 
   listeners(): readonly ListenerView[] {

@@ -4,7 +4,7 @@
  * Place: fed by `load-balancer.ts` (control) with settings and snapshots, reports back through handlers. It
  * holds nothing that control needs to look into: it runs in the caller's thread or, several times, in workers.
  * Invariants: every admitted client becomes exactly one session and, where records are wanted, exactly one
- * `onSessionClosed`; limits hold over all data planes that share the counts; after `abortSessions` no session
+ * `onSessionClosed` or, while they are only counted, `onSessionUnrecorded`; limits hold over all data planes that share the counts; after `abortSessions` no session
  * begins.
  */
 import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runtime.ts';
@@ -43,15 +43,21 @@ export interface DataPlaneSettings {
   readonly upstreams: readonly UpstreamSettings[];
 }
 
+/** Of sessions that end: nothing is told, only how many there are, or a record of each. */
+export type Recording = 'none' | 'counted' | 'each';
+
 export interface DataPlaneHandlers {
   onListening(listener: string, address: string): void;
   onListenerPaused(listener: string, reason: HoldReason): void;
   onListenerResumed(listener: string): void;
-  onConnectFailed(upstream: string, backend: string, failure: ConnectFailure): void;
+  /** `times`: how often it has happened, where one call stands for several; default 1. So below. */
+  onConnectFailed(upstream: string, backend: string, failure: ConnectFailure, times?: number): void;
   onSessionClosed(record: SessionRecord): void;
+  /** So many sessions, default 1, have ended of which there is no record, although records are wanted. */
+  onSessionUnrecorded(sessions?: number): void;
   /** A client found no room to wait at a paused listener, and was reset; it never became a session. */
-  onTurnedAway(listener: string): void;
-  onStrategyFailed(upstream: string, error: unknown): void;
+  onTurnedAway(listener: string, times?: number): void;
+  onStrategyFailed(upstream: string, error: unknown, times?: number): void;
   /** The backend has failed as often in a row as its ejection allows, or more often. */
   onBackendFailing(upstream: string, backend: string, kind: FailureKind): void;
   /** The one session that tried an ejected backend has an answer; `failure` is undefined when it went well. */
@@ -90,8 +96,8 @@ interface Front {
 }
 
 export class DataPlane {
-  /** Whether `onSessionClosed` is called; building the record costs time on every session. */
-  wantsRecords = false;
+  /** Building a record costs time on every session. */
+  recording: Recording = 'none';
   readonly #handlers: DataPlaneHandlers;
   readonly #deps: DataPlaneDeps;
   readonly #upstreams: ReadonlyMap<string, UpstreamRuntime>;
@@ -239,7 +245,8 @@ export class DataPlane {
       onTrialEnded: (...args) => this.#handlers.onTrialEnded(...args),
       onEnd: (session, record) => {
         this.#sessions.delete(session);
-        if (this.wantsRecords) this.#handlers.onSessionClosed(record());
+        if (this.recording === 'each') this.#handlers.onSessionClosed(record());
+        else if (this.recording === 'counted') this.#handlers.onSessionUnrecorded();
         limit.leave();
         this.#instanceLimit.leave();
         // Not before: a client that waited may have taken the place.

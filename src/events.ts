@@ -19,9 +19,15 @@ export interface EventMap {
   'listener:paused': { readonly listener: string; readonly reason: HoldReason };
   'listener:resumed': { readonly listener: string };
   /** A client found no room to wait at a paused listener: it was reset, and never became a session. */
-  'listener:turnedAway': { readonly listener: string };
+  'listener:turnedAway': {
+    readonly listener: string;
+    /** How many clients: more than one where control could not keep up. So below. */
+    readonly times: number;
+  };
   /** A session has ended, for whatever reason; exactly once per session. */
   'session:closed': SessionRecord;
+  /** So many sessions have ended without a record: there were more of them than could be taken in. */
+  'session:unrecorded': { readonly sessions: number };
   /** Health checks find a backend well again, or its name was resolved. */
   'backend:up': { readonly upstream: string; readonly backend: string; readonly reason: string };
   /** Health checks or its agent find a backend not well, or its name cannot be resolved. */
@@ -92,9 +98,10 @@ export interface EventMap {
     readonly backend: string;
     readonly reason: string;
     readonly code: string;
+    readonly times: number;
   };
   /** A strategy of the user's own threw or picked what it must not; a backend was drawn at random instead. */
-  'strategy:failed': { readonly upstream: string; readonly reason: string };
+  'strategy:failed': { readonly upstream: string; readonly reason: string; readonly times: number };
   /**
    * At start: what moves the bytes, and in how many threads. `reason` says why it is not more, where it could be;
    * `coreLimit` why `workers: auto` is fewer than the machine's cores.
@@ -146,6 +153,7 @@ export const EVENT_NAMES = [
   'listener:resumed',
   'listener:turnedAway',
   'session:closed',
+  'session:unrecorded',
   'backend:up',
   'backend:down',
   'backend:checkFailed',

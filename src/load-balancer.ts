@@ -14,7 +14,7 @@ import { ControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
 import type { MirrorMaking } from './create-mirror.ts';
 import { handlersFor } from './data-plane-handlers.ts';
-import type { ListenerView, WorkerView } from './data-plane-host.ts';
+import type { DataPlaneHost, ListenerView, WorkerView } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { bindByAddress } from './listener/bind-by-address.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
@@ -93,6 +93,7 @@ export class LoadBalancer {
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
   #planes: Planes | undefined;
+  #isCounting = false;
   /** Takes back what is to happen at the exit of the process. */
   #leaveExit: () => void = () => undefined;
 
@@ -110,6 +111,15 @@ export class LoadBalancer {
   /** Subscribes to an event; returns the unsubscriber. */
   on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void {
     return this.#events.on(name, listener);
+  }
+
+  /**
+   * @internal While nobody can do anything with records of sessions, those that end are only counted: there is
+   * `session:unrecorded` instead of `session:closed`.
+   */
+  countSessions(isCounting: boolean): void {
+    this.#isCounting = isCounting;
+    if (this.#planes !== undefined) this.#record(this.#planes.data);
   }
 
   /**
@@ -273,9 +283,9 @@ export class LoadBalancer {
     const config = await bindByAddress(this.#config, lookup);
     const made = await createDataPlane(config, baseDir, clocks, handlers, this.#slots);
     const { data, shared, engine, choice } = made;
-    data.wantRecords(events.isWanted('session:closed'));
-    events.watchInterest((name, wanted) => {
-      if (name === 'session:closed') data.wantRecords(wanted);
+    this.#record(data);
+    events.watchInterest(name => {
+      if (name === 'session:closed') this.#record(data);
     });
     events.emit('engine:chosen', choice);
     try {
@@ -301,6 +311,11 @@ export class LoadBalancer {
       await data.close();
       throw error;
     }
+  }
+
+  #record(data: DataPlaneHost): void {
+    const isWanted = this.#events.isWanted('session:closed');
+    data.record(isWanted ? (this.#isCounting ? 'counted' : 'each') : 'none');
   }
 
   #control(): ControlPlane {

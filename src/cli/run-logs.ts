@@ -22,22 +22,27 @@ export interface RunLogs {
   readonly askedFor: Log;
   /** The same, for sessions; undefined unless the configuration wants it. */
   readonly accessLog: Log | undefined;
+  /** Calls back when the access log begins to lose its lines, so that they need only be counted, and when it ends to. */
+  onSparing(callback: (isSparing: boolean) => void): void;
   /** Writes what is left; does not return where a write that is under way would keep the process alive. */
   end(exitCode: ExitCode): Promise<void>;
 }
 
 export function openLogs({ level, format: asked, access }: Config['log']): RunLogs {
   const format = asked ?? (isatty(2) ? 'text' : 'json');
+  let onSparing: (isSparing: boolean) => void = () => undefined;
   const lines = new LineBuffer(openOutput(2), {
     now: () => performance.now(),
     setTimer: setKeepingTimer,
     lossLine: loss => lossLine(format, loss),
+    onSparing: isSparing => onSparing(isSparing),
   });
   const stopFlushing = atExit(() => lines.flushNow());
   return {
     log: createLog({ level, format, lines }),
     askedFor: createLog({ level: 'info', format, lines }),
     accessLog: access ? createLog({ level: 'info', format, lines, isSpared: true }) : undefined,
+    onSparing: callback => (onSparing = callback),
     end: async exitCode => {
       const isWritten = await lines.end(LAST_LINES_MS);
       stopFlushing();

@@ -91,6 +91,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   logEvents(balancer, log, () => performance.now());
   if (accessLog !== undefined) logSessions(balancer, accessLog);
+  logs.onSparing(isSparing => balancer.countSessions(isSparing));
   let coreLimit: string | undefined;
   balancer.on('engine:chosen', choice => (coreLimit = choice.coreLimit));
   let pidFile: PidFile | undefined;

@@ -1,5 +1,5 @@
 /**
- * The access log: one line per session, written when it ends.
+ * The access log: one line per session, written when it ends; those that cannot be are counted.
  *
  * Place: a subscriber to `session:closed`; fields as in docs/access-log.md.
  */
@@ -12,6 +12,7 @@ export function logSessions(source: EventSource, log: Log): void {
     const fields = accessFields(record);
     log.write('info', 'session', log.format === 'text' ? textOf(fields) : undefined, fields);
   });
+  source.on('session:unrecorded', ({ sessions }) => log.lose(sessions));
 }
 
 /** The record as flat fields; `startedAt` is ISO 8601, times are milliseconds. */

@@ -95,7 +95,7 @@ export class LineBuffer {
       this.#schedule();
     }
     this.#lost += lines;
-    this.#code ??= code;
+    this.#code ??= code ?? EAGAIN;
     if (!isSpared) this.#losesAll = true;
     if (this.#losesSpared) return;
     this.#losesSpared = true;
@@ -214,7 +214,11 @@ export class LineBuffer {
     const chunk = this.#chunk ?? Buffer.alloc(0);
     this.#chunk = taken < chunk.length ? chunk.subarray(taken) : undefined;
     this.#keptBytes -= taken;
-    if (taken > 0) this.#readerMs = READER_FIRST_MS;
+    if (taken > 0) {
+      this.#readerMs = READER_FIRST_MS;
+      // What was wrong is over, and nothing is missing for it.
+      if (this.#lost === 0) this.#code = undefined;
+    }
     if (code !== undefined) this.#rest(code);
     else if (!this.#isPumping) this.#pump();
   }

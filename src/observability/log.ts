@@ -21,6 +21,8 @@ export interface Log {
   isEnabled(level: LogLevel): boolean;
   /** `message` is for people; a JSON line without one (undefined) has its fields only. */
   write(level: LogLevel, event: string, message: string | undefined, fields?: LogFields): void;
+  /** Entries that nobody has made are missing. */
+  lose(entries: number): void;
 }
 
 export interface LogOptions {
@@ -47,6 +49,7 @@ export function createLog({ level, format, lines, isSpared = false }: LogOptions
       if (lines.isLosing(isSpared)) lines.lose(isSpared);
       else logger.log({ ...fields, level: entryLevel, message: message ?? '', event });
     },
+    lose: entries => lines.lose(isSpared, entries, 'EBUSY'),
   };
 }
 

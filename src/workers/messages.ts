@@ -4,6 +4,7 @@
  * Place: `worker-thread.ts` speaks one side of it, `worker-main.ts` the other. Messages keep their order in each
  * direction; a worker's events come batched, before the answer to whatever was asked after them.
  */
+import type { Recording } from '../data-plane.ts';
 import type { PlainSettings } from '../data-plane-settings.ts';
 import type { ConnectFailure, EngineName, ListeningSocket } from '../engine/engine.ts';
 import type { HoldReason } from '../listener/listener.ts';
@@ -28,7 +29,7 @@ export interface WorkerStart {
   readonly stats: SharedArrayBuffer;
   /** Clients that may wait at paused listeners of this worker; absent: the engine's default. */
   readonly waitingLimit?: number;
-  readonly wantsRecords: boolean;
+  readonly recording: Recording;
   /** For the epoll engine: what wakes it from its wait. */
   readonly wakeFd?: number;
   /** Where it enters the descriptors it owns. */
@@ -37,7 +38,7 @@ export interface WorkerStart {
 
 export type ToWorker =
   | { readonly kind: 'apply'; readonly snapshot: UpstreamSnapshot }
-  | { readonly kind: 'wantRecords'; readonly wanted: boolean }
+  | { readonly kind: 'record'; readonly recording: Recording }
   | { readonly kind: 'abortSessions'; readonly termination: Termination }
   | { readonly kind: 'closePools' }
   /** There may be a place again under a limit. */
@@ -67,14 +68,17 @@ export type FromWorker =
 export type WorkerEvent =
   | { readonly name: 'listenerPaused'; readonly listener: string; readonly reason: HoldReason }
   | { readonly name: 'listenerResumed'; readonly listener: string }
-  | { readonly name: 'turnedAway'; readonly listener: string }
+  | { readonly name: 'turnedAway'; readonly listener: string; readonly times: number }
   | {
       readonly name: 'connectFailed';
       readonly upstream: string;
       readonly backend: string;
       readonly failure: ConnectFailure;
+      readonly times: number;
     }
   | { readonly name: 'sessionClosed'; readonly record: SessionRecord }
+  /** Sessions have ended without a record. */
+  | { readonly name: 'unrecorded'; readonly sessions: number }
   | {
       readonly name: 'backendFailing';
       readonly upstream: string;
@@ -89,7 +93,12 @@ export type WorkerEvent =
       readonly failure: string | undefined;
     }
   | { readonly name: 'queueing'; readonly upstream: string; readonly isQueueing: boolean }
-  | { readonly name: 'strategyFailed'; readonly upstream: string; readonly reason: string };
+  | {
+      readonly name: 'strategyFailed';
+      readonly upstream: string;
+      readonly reason: string;
+      readonly times: number;
+    };
 
 /** How a worker enters the descriptors it owns; 0 stands for nobody. */
 export function ownerTag(index: number): number {

@@ -7,6 +7,7 @@
  * are served when it is back; it gives them up before the workers drain theirs, so that no client comes in
  * between. A dead worker leaves no count and no descriptor behind. A listener is paused once, for all workers.
  */
+import type { Recording } from '../data-plane.ts';
 import type { DataPlaneHost, ListenerView, WorkerView } from '../data-plane-host.ts';
 import type { PlainSettings } from '../data-plane-settings.ts';
 import type { EngineName } from '../engine/engine.ts';
@@ -16,10 +17,10 @@ import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
-import { AnyWorker } from './any-worker.ts';
 import { BoundListeners } from './bound-listeners.ts';
+import { FleetEvents } from './fleet-events.ts';
 import type { FleetHandlers } from './fleet-handlers.ts';
-import type { FromWorker, Question, ToWorker, WorkerEvent, WorkerStart } from './messages.ts';
+import type { FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
 import { startAll, type ThreadLimits } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
 import { WorkerStats, type PoolFigures } from './worker-stats.ts';
@@ -67,10 +68,8 @@ export class WorkerFleet implements DataPlaneHost {
   readonly #snapshots = new Map<string, UpstreamSnapshot>();
   readonly #descriptors: WorkerDescriptors;
   readonly #bound: BoundListeners;
-  /** Listeners at which clients wait, and upstreams at which sessions do. */
-  readonly #paused: AnyWorker;
-  readonly #queueing: AnyWorker;
-  #wantsRecords = false;
+  readonly #events: FleetEvents;
+  #recording: Recording = 'none';
   #hasStarted = false;
   #watch: NodeJS.Timeout | undefined;
   #lastWatchMs = 0;
@@ -83,8 +82,7 @@ export class WorkerFleet implements DataPlaneHost {
     this.#deps = deps;
     this.#handlers = handlers;
     this.#bound = new BoundListeners(deps.libc);
-    this.#paused = new AnyWorker(listener => handlers.onListenerResumed(listener));
-    this.#queueing = new AnyWorker(upstream => handlers.onQueueing(upstream, false));
+    this.#events = new FleetEvents(handlers);
     this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
       this.#createMember(index),
@@ -154,16 +152,16 @@ export class WorkerFleet implements DataPlaneHost {
     return this.#closed;
   }
 
-  wantRecords(wanted: boolean): void {
-    this.#wantsRecords = wanted;
-    this.#postAll({ kind: 'wantRecords', wanted });
+  record(recording: Recording): void {
+    this.#recording = recording;
+    this.#postAll({ kind: 'record', recording });
   }
 
   listeners(): readonly ListenerView[] {
     return this.#settings.data.listeners.map(({ name, slot }, i) => ({
       name,
       addresses: this.#bound.addresses(i),
-      paused: this.#paused.has(name),
+      paused: this.#events.isPaused(name),
       sessions: this.#deps.shared.counts.live(slot),
     }));
   }
@@ -209,7 +207,7 @@ export class WorkerFleet implements DataPlaneHost {
         onLeftBehind: () => this.#descriptors.leaveBehind(index),
         onRestarted: () => this.#handlers.onWorkerRestarted(index + 1),
         onStalled: forMs => this.#hearStalled(index, forMs),
-        onResumed: () => this.#handlers.onWorkerResumed(index + 1),
+        onResumed: () => this.#hearResumed(index),
       },
     );
     return { index, thread, stats, statsMemory, wakeup };
@@ -227,7 +225,7 @@ export class WorkerFleet implements DataPlaneHost {
       sockets: this.#bound.socketsOf(index),
       memory,
       stats,
-      wantsRecords: this.#wantsRecords,
+      recording: this.#recording,
       ...(waitingLimit === undefined
         ? {}
         : { waitingLimit: Math.max(Math.floor(waitingLimit / memory.counts.workers), 1) }),
@@ -237,47 +235,23 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #hear(index: number, message: FromWorker): void {
-    if (message.kind === 'placeFreed') this.#postAll({ kind: 'recheckLimits' });
-    if (message.kind === 'events') for (const event of message.events) this.#tell(index, event);
-  }
-
-  #tell(index: number, event: WorkerEvent): void {
-    switch (event.name) {
-      case 'listenerPaused':
-        if (this.#paused.begin(event.listener, index)) {
-          this.#handlers.onListenerPaused(event.listener, event.reason);
-        }
-        return;
-      case 'listenerResumed':
-        this.#paused.end(event.listener, index);
-        return;
-      case 'turnedAway':
-        this.#handlers.onTurnedAway(event.listener);
-        return;
-      case 'connectFailed':
-        this.#handlers.onConnectFailed(event.upstream, event.backend, event.failure);
-        return;
-      case 'sessionClosed':
-        this.#handlers.onSessionClosed(event.record);
-        return;
-      case 'backendFailing':
-        this.#handlers.onBackendFailing(event.upstream, event.backend, event.kind);
-        return;
-      case 'trialEnded':
-        this.#handlers.onTrialEnded(event.upstream, event.backend, event.failure);
-        return;
-      case 'queueing':
-        this.#hearQueueing(index, event.upstream, event.isQueueing);
-        return;
-      case 'strategyFailed':
-        this.#handlers.onStrategyFailed(event.upstream, event.reason);
-        return;
+    const stats = this.#members[index]?.stats;
+    if (stats === undefined) return;
+    if (message.kind === 'placeFreed') {
+      stats.hearPlaceFreed();
+      this.#postAll({ kind: 'recheckLimits' });
+    } else if (message.kind === 'events') {
+      for (const event of message.events) this.#events.hear(index, event);
+      stats.eventsTaken += message.events.length;
     }
   }
 
-  #hearQueueing(index: number, upstream: string, isQueueing: boolean): void {
-    if (!isQueueing) this.#queueing.end(upstream, index);
-    else if (this.#queueing.begin(upstream, index)) this.#handlers.onQueueing(upstream, true);
+  /** It has missed everything that it need not have seen, only its outcome. */
+  #hearResumed(index: number): void {
+    const thread = this.#members[index]?.thread;
+    for (const snapshot of this.#snapshots.values()) thread?.post({ kind: 'apply', snapshot });
+    thread?.post({ kind: 'recheckLimits' });
+    this.#handlers.onWorkerResumed(index + 1);
   }
 
   /** Those who wait elsewhere are not to wait for it; it takes its place in line again when it moves. */
@@ -295,8 +269,8 @@ export class WorkerFleet implements DataPlaneHost {
     stats.clearPools(shared.slotsUsed);
     shared.forget(index);
     this.#descriptors.bury(index);
-    this.#paused.forget(index);
-    this.#queueing.forget(index);
+    stats.hearPlaceFreed();
+    this.#events.forget(index);
     // One that ends when it is told to has died of nothing; one that does not start is the start's failure.
     if (this.#closed === undefined && this.#hasStarted)
       this.#handlers.onWorkerExited(index + 1, reason, sessions, restartInMs);
@@ -344,6 +318,10 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #postAll(message: ToWorker): void {
-    for (const { thread } of this.#members) thread.post(message);
+    // What is superseded anyway does not pile up before one that stands still.
+    const isSuperseded = message.kind === 'apply' || message.kind === 'recheckLimits';
+    for (const { thread } of this.#members) {
+      if (!isSuperseded || thread.state !== 'stalled') thread.post(message);
+    }
   }
 }

@@ -20,14 +20,8 @@ import { DeadlineWheel } from '../session/deadline-wheel.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
 import { DueTimers } from '../support/due-timers.ts';
 import { setUnrefTimer } from '../support/timer.ts';
-import {
-  ownerTag,
-  type FromWorker,
-  type Question,
-  type ToWorker,
-  type WorkerEvent,
-  type WorkerStart,
-} from './messages.ts';
+import { ownerTag, type FromWorker, type Question, type ToWorker, type WorkerStart } from './messages.ts';
+import { Outbox } from './outbox.ts';
 import { WorkerStats } from './worker-stats.ts';
 
 const BEAT_MS = 100;
@@ -37,10 +31,12 @@ if (port === null) throw new Lb4Error('LB4_WRONG_STATE', 'worker-main.js runs in
 // Written by worker-thread.ts, in this version of lb4.
 const start = workerData as WorkerStart;
 
-let events: WorkerEvent[] = [];
-let isPlaceFreedTold = false;
-let isPlaceFreedAgain = false;
 const stats = new WorkerStats(start.stats);
+const outbox = new Outbox(start.memory.counts.workers, {
+  send: events => post({ kind: 'events', events }),
+  taken: () => stats.eventsTaken,
+  afterTurn: callback => void setImmediate(callback),
+});
 const libc = ownLibc();
 // The epoll engine must know of every timer, because Node runs none while it waits for sockets.
 const timers = start.engine === 'epoll' ? new DueTimers(() => performance.now(), setUnrefTimer) : undefined;
@@ -63,22 +59,24 @@ const data = new DataPlane(
   {
     // Control has told that already, once for all workers.
     onListening: () => undefined,
-    onListenerPaused: (listener, reason) => report({ name: 'listenerPaused', listener, reason }),
-    onListenerResumed: listener => report({ name: 'listenerResumed', listener }),
-    onTurnedAway: listener => report({ name: 'turnedAway', listener }),
+    onListenerPaused: (listener, reason) => outbox.report({ name: 'listenerPaused', listener, reason }),
+    onListenerResumed: listener => outbox.report({ name: 'listenerResumed', listener }),
+    onTurnedAway: listener => outbox.report({ name: 'turnedAway', listener, times: 1 }),
     onConnectFailed: (upstream, backend, failure) =>
-      report({ name: 'connectFailed', upstream, backend, failure }),
-    onSessionClosed: record => report({ name: 'sessionClosed', record }),
+      outbox.report({ name: 'connectFailed', upstream, backend, failure, times: 1 }),
+    onSessionClosed: record => outbox.report({ name: 'sessionClosed', record }),
+    onSessionUnrecorded: () => outbox.countUnrecorded(),
     onBackendFailing: (upstream, backend, kind) =>
-      report({ name: 'backendFailing', upstream, backend, kind }),
-    onTrialEnded: (upstream, backend, failure) => report({ name: 'trialEnded', upstream, backend, failure }),
-    onQueueing: (upstream, isQueueing) => report({ name: 'queueing', upstream, isQueueing }),
+      outbox.report({ name: 'backendFailing', upstream, backend, kind }),
+    onTrialEnded: (upstream, backend, failure) =>
+      outbox.report({ name: 'trialEnded', upstream, backend, failure }),
+    onQueueing: (upstream, isQueueing) => outbox.report({ name: 'queueing', upstream, isQueueing }),
     onStrategyFailed: (upstream, error) =>
-      report({ name: 'strategyFailed', upstream, reason: wordsOf(error) }),
+      outbox.report({ name: 'strategyFailed', upstream, reason: wordsOf(error), times: 1 }),
     onPlaceFreed: tellPlaceFreed,
   },
 );
-data.wantsRecords = start.wantsRecords;
+data.recording = start.recording;
 for (const snapshot of start.snapshots) data.apply(snapshot);
 const beating = setInterval(beat, BEAT_MS);
 process.on('exit', dieInOrder);
@@ -93,8 +91,8 @@ function obey(message: ToWorker): void {
     case 'apply':
       data.apply(message.snapshot);
       return;
-    case 'wantRecords':
-      data.wantsRecords = message.wanted;
+    case 'record':
+      data.recording = message.recording;
       return;
     case 'abortSessions':
       data.abortSessions(message.termination);
@@ -108,7 +106,7 @@ function obey(message: ToWorker): void {
     case 'ask':
       void answerTo(message.question).then(() => {
         beat();
-        flush();
+        outbox.flushAll();
         post({ kind: 'done', id: message.id });
       });
       return;
@@ -138,41 +136,22 @@ function post(message: FromWorker): void {
   port?.postMessage(message);
 }
 
-/** One message per turn of the loop, however much happens in it. */
-function report(event: WorkerEvent): void {
-  if (events.push(event) === 1) setImmediate(flush);
-}
-
-/** At once, and for all further places that are freed in this turn once more at its end. */
+/** One message is enough for all places that are freed before control begins to deal with it. */
 function tellPlaceFreed(): void {
-  isPlaceFreedAgain = isPlaceFreedTold;
-  if (isPlaceFreedTold) return;
-  isPlaceFreedTold = true;
-  post({ kind: 'placeFreed' });
-  setImmediate(() => {
-    isPlaceFreedTold = false;
-    if (!isPlaceFreedAgain) return;
-    isPlaceFreedAgain = false;
-    post({ kind: 'placeFreed' });
-  });
-}
-
-function flush(): void {
-  if (events.length === 0) return;
-  post({ kind: 'events', events });
-  events = [];
+  if (stats.tellPlaceFreed()) post({ kind: 'placeFreed' });
 }
 
 function beat(): void {
   stats.setPools(data.pools());
   stats.beat();
+  outbox.flush();
 }
 
 function dieInOrder(): void {
   stats.sessionsLost = shared.counts.liveOf(start.index, start.settings.slot);
   try {
     data.abandonSessions({ by: 'balancer', phase: 'relay', reason: 'workerDied' });
-    flush();
+    outbox.flushAll();
   } catch {
     // It dies of a defect, and that may be just here; control resets what is left.
   }

@@ -4,15 +4,17 @@
  * Place: written by the worker on its beat (pool figures, heartbeat) or as it happens (sessions), read by control.
  * Why doubles: what is counted per session passes 2^31 within days. A store of eight aligned bytes is one store on
  * both architectures, so that a reader in another thread sees the old number or the new one.
- * Invariants: every cell has one writer, its worker; control writes only while that worker is dead. Sessions
- * ever outlive a restart: session ids are made from them, and must not come twice.
+ * Invariants: every cell has one writer: its worker, or where it says so control, which writes into the others only
+ * while that worker is dead. Sessions ever outlive a restart: session ids are made from them, and must not come twice.
  */
 
-const HEADER = 4;
+const HEADER = 6;
 const BEATS = 0;
 const SESSIONS_EVER = 1;
 const SESSIONS_ABORTED = 2;
 const SESSIONS_LOST = 3;
+const EVENTS_TAKEN = 4;
+const PLACES = 5;
 /** Spares parked, hits, misses. */
 const PER_SLOT = 3;
 
@@ -29,9 +31,12 @@ export class WorkerStats {
   readonly #cells: Float64Array;
   /** Slots whose pool figures stand here; the worker's own view knows them. */
   #pooled = new Set<number>();
+  /** How often a freed place was told, and how often control began to deal with that. */
+  readonly #places: Int32Array;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#cells = new Float64Array(buffer);
+    this.#places = new Int32Array(buffer, 8 * PLACES, 2);
   }
 
   /** Memory for one worker over all slots of the live counts. Pages that no slot touches take no memory. */
@@ -70,6 +75,30 @@ export class WorkerStats {
 
   set sessionsLost(count: number) {
     this.#store(SESSIONS_LOST, count);
+  }
+
+  /** Events of the worker that control has dealt with; control's. */
+  get eventsTaken(): number {
+    return this.#load(EVENTS_TAKEN);
+  }
+
+  set eventsTaken(count: number) {
+    this.#store(EVENTS_TAKEN, count);
+  }
+
+  /**
+   * For the worker: false when control has yet to begin with what it was told before: it will see this place as well.
+   * Atomics order this behind the freeing of the place, and control's looking for places behind `hearPlaceFreed`.
+   */
+  tellPlaceFreed(): boolean {
+    if (Atomics.load(this.#places, 0) !== Atomics.load(this.#places, 1)) return false;
+    Atomics.add(this.#places, 0, 1);
+    return true;
+  }
+
+  /** For control, before it looks for places; also when the worker has died, whose messages may be lost. */
+  hearPlaceFreed(): void {
+    Atomics.store(this.#places, 1, Atomics.load(this.#places, 0));
   }
 
   pool(slot: number): PoolFigures {

@@ -84,7 +84,9 @@ async function start(
   }
   const write = (_level: string, line: string, _message: string | undefined, fields?: LogFields): void =>
     void lines.push({ line, fields });
-  logEvents(balancer, { format: 'json', isEnabled: () => true, write }, () => performance.now());
+  logEvents(balancer, { format: 'json', isEnabled: () => true, write, lose: () => undefined }, () =>
+    performance.now(),
+  );
   t.teardown(() => balancer.stop());
   await balancer.start();
   return {
