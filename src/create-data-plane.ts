@@ -13,7 +13,8 @@ import { plainSettings, withStrategies } from './data-plane-settings.ts';
 import { chooseEngine, type EngineChoice } from './engine/choose-engine.ts';
 import { epollSupport } from './engine/epoll/epoll-support.ts';
 import { loadLibc } from './engine/epoll/libc.ts';
-import { createNodeEngine, type NodeEngine } from './engine/node/node-engine.ts';
+import { createNodeEngine, PROC_NET, type NodeEngine } from './engine/node/node-engine.ts';
+import { tablesTell } from './engine/node/proc-net-tcp.ts';
 import { Lb4Error } from './errors.ts';
 import { descriptorBudget } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
@@ -64,6 +65,7 @@ export async function createDataPlane(
     libc,
     // Over the library that is loaded already.
     epoll: () => epollSupport(() => libc),
+    tellsDelivery: () => tablesTell(PROC_NET),
     cores: usableCores(readText, cpus().length, availableParallelism()),
   });
   const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });

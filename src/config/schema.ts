@@ -49,10 +49,14 @@ const listener = section({
   timeouts: section({
     idle: duration(SHORTEST, WEEK, 'none')
       .prefault('1h')
-      .describe('Ends a session when no byte has moved in either direction for this long.'),
+      .describe(
+        'Ends a session when no byte has moved in either direction, and no receiver has taken any, for this long.',
+      ),
     halfClosed: duration(SHORTEST, WEEK, 'none')
       .prefault('60s')
-      .describe('Ends a session when one side has finished sending and the other is silent for this long.'),
+      .describe(
+        'Ends a session when one side has finished sending, the other is silent, and no receiver has taken any byte for this long.',
+      ),
     lifetime: duration(SHORTEST, WEEK, 'none')
       .prefault('0s')
       .describe('Ends a session this long after it began, whatever it is doing.'),

@@ -21,6 +21,8 @@ export interface Machine {
   readonly libc: Availability;
   /** Everything that the epoll engine needs; asked only where it matters, because it tries every call. */
   epoll(): Availability;
+  /** Whether the system tells the node engine, without the C library, what a receiver has got. */
+  tellsDelivery(): boolean;
   /** Processors that may be kept busy. */
   readonly cores: Cores;
 }
@@ -37,21 +39,32 @@ export interface EngineChoice {
 
 export const MAX_WORKERS = 64;
 
+/** A reset must not take bytes with it: where nothing shows that they have arrived, a FIN has to do. */
+const BLIND =
+  'a reset behind data is passed on as a FIN: without koffi and without /proc/self/net/tcp nothing tells what a receiver has got';
+
 /**
  * Throws LB4_ENGINE_UNAVAILABLE when `epoll` was asked for and cannot be had. Workers that cannot be had are no
  * error: everything works without them.
  */
 export function chooseEngine({ engine, workers }: EngineWishes, machine: Machine): EngineChoice {
-  if (workers === 0 && engine !== 'epoll') return { engine: 'node', workers: 0 };
   const { libc, cores } = machine;
+  if (workers === 0 && engine !== 'epoll') return callersThread(machine);
   const epoll = engine === 'node' || !libc.ok ? libc : machine.epoll();
   if (engine === 'epoll' && !epoll.ok) {
     throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', `the epoll engine cannot run here: ${epoll.reason}`);
   }
-  if (!libc.ok) return { engine: 'node', workers: 0, reason: `no workers, no epoll engine: ${libc.reason}` };
+  if (!libc.ok) return callersThread(machine, `no workers, no epoll engine: ${libc.reason}`);
   const count = Math.min(workers === 'auto' ? cores.count : workers, MAX_WORKERS);
   const limited = workers === 'auto' && cores.limit !== undefined ? { coreLimit: cores.limit } : {};
   if (engine !== 'auto') return { engine, workers: count, ...limited };
   if (epoll.ok) return { engine: 'epoll', workers: count, ...limited };
   return { engine: 'node', workers: count, reason: `not the epoll engine: ${epoll.reason}`, ...limited };
+}
+
+function callersThread(machine: Machine, why?: string): EngineChoice {
+  const isBlind = !machine.libc.ok && !machine.tellsDelivery();
+  const reasons = [why, isBlind ? BLIND : undefined].filter(reason => reason !== undefined);
+  const choice = { engine: 'node', workers: 0 } as const;
+  return reasons.length === 0 ? choice : { ...choice, reason: reasons.join('; ') };
 }

@@ -172,6 +172,12 @@ export interface RelayOptions {
   readonly reused?: boolean;
 }
 
+/**
+ * What a look has found between a relay and its receivers: 'nothing', 'bytes' that a later look may find delivered,
+ * or 'unknown', because its answer takes a while: the next look, some time later, has it.
+ */
+export type OnItsWay = 'nothing' | 'bytes' | 'unknown';
+
 /** Two joined connections. */
 export interface Relay {
   /** Bytes received from each side and handed to the other. */
@@ -184,6 +190,11 @@ export interface Relay {
   readonly lastActivityMs: number;
   /** True once one direction has ended, and while a reset waits behind data. */
   readonly halfClosed: boolean;
+  /**
+   * Looks at what the receivers' systems have acknowledged of the bytes handed to them. If that is more than at the
+   * last look, or this is the first one since bytes moved, `lastActivityMs` moves to now.
+   */
+  lookAtDelivery(): OnItsWay;
   /** Resets both sides at once; `onEnd` follows with `aborted`. Without effect once the relay has ended. */
   abort(): void;
 }

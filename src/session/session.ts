@@ -40,6 +40,9 @@ export interface SessionDeps extends DispatcherDeps {
   onEnd(session: Session, record: () => SessionRecord): void;
 }
 
+/** A silent session whose receiver stands still is ended a quarter of its timeout late at most. */
+const LOOKS_PER_SILENCE = 4;
+
 const NO_REUSE: RelayOptions = Object.freeze({});
 const REUSE: RelayOptions = Object.freeze({ reuse: true });
 const REUSED: RelayOptions = Object.freeze({ reuse: true, reused: true });
@@ -130,12 +133,11 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   checkDeadline(nowMs: number): number | undefined {
     const relay = this.#relay;
     if (relay === undefined) return undefined;
-    const silentUntilMs = this.#silentUntilMs(relay);
     const aliveUntilMs = this.#aliveUntilMs();
-    const dueMs = Math.min(silentUntilMs, aliveUntilMs);
-    if (dueMs > nowMs) return dueMs;
+    const nextMs = aliveUntilMs <= nowMs ? undefined : this.#checkSilence(relay, nowMs);
+    if (nextMs !== undefined) return Math.min(nextMs, aliveUntilMs);
     const silence = relay.halfClosed ? 'halfClosed' : 'idle';
-    const reason = aliveUntilMs < silentUntilMs ? 'lifetime' : silence;
+    const reason = aliveUntilMs <= nowMs ? 'lifetime' : silence;
     this.abort({ by: 'balancer', phase: 'relay', reason });
     return undefined;
   }
@@ -201,13 +203,31 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   }
 
   #schedule(relay: Relay): void {
-    const dueMs = Math.min(this.#silentUntilMs(relay), this.#aliveUntilMs());
+    const firstLookMs = after(relay.lastActivityMs, this.#silenceMs(relay) / LOOKS_PER_SILENCE);
+    const dueMs = Math.min(firstLookMs, this.#aliveUntilMs());
     if (dueMs !== Infinity) this.#deps.wheel.add(this, dueMs);
   }
 
-  #silentUntilMs(relay: Relay): number {
+  /** How long the relay may be silent; 0 for ever. */
+  #silenceMs(relay: Relay): number {
     const { idleMs, halfClosedMs } = this.#settings.timeouts;
-    return after(relay.lastActivityMs, relay.halfClosed ? halfClosedMs : idleMs);
+    return relay.halfClosed ? halfClosedMs : idleMs;
+  }
+
+  /**
+   * When to look again, or undefined when the session has been silent for too long. A receiver that still takes what
+   * was sent to it is not silent, and only looks show that: one after each quarter of the timeout.
+   */
+  #checkSilence(relay: Relay, nowMs: number): number | undefined {
+    const timeoutMs = this.#silenceMs(relay);
+    const lookAfterMs = timeoutMs / LOOKS_PER_SILENCE;
+    const firstLookMs = after(relay.lastActivityMs, lookAfterMs);
+    if (firstLookMs > nowMs) return firstLookMs;
+    const onItsWay = relay.lookAtDelivery();
+    const silentUntilMs = relay.lastActivityMs + timeoutMs;
+    if (onItsWay === 'unknown') return nowMs + lookAfterMs;
+    if (silentUntilMs <= nowMs) return undefined;
+    return onItsWay === 'nothing' ? silentUntilMs : nowMs + lookAfterMs;
   }
 
   #aliveUntilMs(): number {

@@ -19,17 +19,44 @@ const WITHOUT_KOFFI = [
     };`)}`,
 ];
 
-const CASES = [
+/** As on a system without /proc. */
+const WITHOUT_PROC = [
+  '--import',
+  `data:text/javascript,${encodeURIComponent(`
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { accessSync } = fs;
+    fs.accessSync = (path, ...rest) => accessSync(String(path).replace(/^.proc.self.net/, '/nowhere'), ...rest);
+    syncBuiltinESMExports();`)}`,
+];
+
+interface Case {
+  readonly what: string;
+  readonly args: readonly string[] | undefined;
+  readonly workers: number | undefined;
+  readonly reason: RegExp;
+  /** What the line says beside that. */
+  readonly also?: RegExp;
+}
+
+const CASES: readonly Case[] = [
   { what: 'without koffi', args: WITHOUT_KOFFI, workers: 0, reason: /koffi cannot be loaded/ },
+  {
+    what: 'without koffi and /proc',
+    args: [...WITHOUT_KOFFI, ...WITHOUT_PROC],
+    workers: 0,
+    reason: /koffi cannot be loaded/,
+    also: /a reset behind data is passed on as a FIN/,
+  },
   {
     what: 'where a filter forbids splice',
     args: nodeArgsWithout('splice'),
     workers: undefined,
     reason: /the system does not allow splice \(EPERM\)/,
   },
-] as const;
+];
 
-for (const { what, args, workers, reason } of CASES) {
+for (const { what, args, workers, reason, also = /./ } of CASES) {
   const skip = process.platform !== 'linux' || args === undefined ? 'Linux with koffi only' : false;
 
   void t.test(`${what}, one line says why, and everything works on the node engine`, { skip }, async t => {
@@ -40,6 +67,7 @@ for (const { what, args, workers, reason } of CASES) {
     const lines = lb4.lines.filter(({ event }) => event === 'engineChosen');
     t.equal(lines.length, 1);
     t.match(lines[0]?.['reason'], reason);
+    t.match(lines[0]?.['reason'], also);
     const client = await connectClient(t, { kind: 'tcp', host: lb4.host, port: lb4.port });
     await client.send('hello');
     await client.untilText('hello');

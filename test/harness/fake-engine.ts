@@ -10,6 +10,7 @@ import type {
   EngineListener,
   ListenHandlers,
   ListeningSocket,
+  OnItsWay,
   Relay,
   RelayHandlers,
   RelayOptions,
@@ -65,6 +66,8 @@ export class FakeRelay implements Relay {
   lastActivityMs = 0;
   halfClosed = false;
   aborted = false;
+  /** What a look at a deadline finds, and does. */
+  onLook: () => OnItsWay = () => 'nothing';
   readonly backend: Connection;
   readonly options: RelayOptions;
   readonly #handlers: RelayHandlers;
@@ -78,6 +81,10 @@ export class FakeRelay implements Relay {
   /** May `stale` be called? */
   get takesStale(): boolean {
     return this.#handlers.onStale !== undefined;
+  }
+
+  lookAtDelivery(): OnItsWay {
+    return this.onLook();
   }
 
   abort(): void {

@@ -30,6 +30,8 @@ export const TCP_KEEPINTVL = 5;
 export const TCP_KEEPCNT = 6;
 export const TCP_INFO = 11;
 export const TCP_USER_TIMEOUT = 18;
+/** `tcpi_state` of a connection that is over. */
+export const TCP_CLOSE = 7;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 

@@ -9,6 +9,8 @@
  * nothing: a read ends where a message with descriptors does (unix(7)).
  * Invariant: at most one buffer or one pipe of bytes is held, and nothing is read meanwhile.
  */
+import type { OnItsWay } from '../engine.ts';
+import { Underway } from '../underway.ts';
 import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './abi.ts';
 import type { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
@@ -29,6 +31,12 @@ const WORTH_SPLICING_BYTES = 16 * 1024;
 const NO_PIPE = -64;
 const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
+/** Looks at what the receivers have acknowledged. */
+export function lookAtDelivery(directions: readonly Direction[], onProgress: () => void): OnItsWay {
+  const isOnItsWay = directions.map(direction => direction.lookAtDelivery(onProgress));
+  return isOnItsWay.includes(true) ? 'bytes' : 'nothing';
+}
+
 export class Direction {
   /** Which side the bytes come from. */
   readonly by: 'client' | 'backend';
@@ -44,6 +52,8 @@ export class Direction {
   #held: Buffer | undefined;
   #pipe: Pipe | undefined;
   #pipeBytes = 0;
+  /** While a look at a deadline has found bytes on their way. */
+  #underway: Underway | undefined;
 
   constructor(by: 'client' | 'backend', from: EpollConnection, to: EpollConnection) {
     this.by = by;
@@ -67,6 +77,16 @@ export class Direction {
   /** Sends what is pending; 'more' when nothing is left of it. */
   flush(deps: EpollDeps): Moved {
     return this.#held === undefined ? this.#flushPipe(deps) : this.#flushHeld(this.#held, deps);
+  }
+
+  /** Looks at what `to` has acknowledged; true while bytes are on their way to it. */
+  lookAtDelivery(onProgress: () => void): boolean {
+    const leftBytes = this.receivedBytes === 0 || this.to.closed ? 0 : this.to.unackedBytes;
+    if (leftBytes === 0 && this.#underway === undefined) return false;
+    const underway = (this.#underway ??= new Underway());
+    if (underway.note(leftBytes, this.receivedBytes)) onProgress();
+    if (leftBytes === 0) this.#underway = undefined;
+    return leftBytes > 0;
   }
 
   /** Throws away what could not be delivered. */

@@ -19,7 +19,7 @@ import { listenEpoll } from './epoll-listener.ts';
 import { startRelay } from './epoll-relay.ts';
 import type { Libc } from './libc.ts';
 import { PipePool } from './pipe-pool.ts';
-import { Poller } from './poller.ts';
+import { Poller } from '../poller.ts';
 import { Reactor } from './reactor.ts';
 
 export interface EpollEngineDeps {

@@ -7,12 +7,12 @@
  * Invariants: `onEnd` (or `onStale`) exactly once, with both connections closed or given back; no handler before
  * `startRelay` has returned; per round a direction moves a bounded amount.
  */
-import type { Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
+import type { OnItsWay, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
 import * as abi from './abi.ts';
-import { Direction } from './direction.ts';
+import { Direction, lookAtDelivery } from './direction.ts';
 import { leftClean } from './clean-backend.ts';
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
-import type { Polled } from './poller.ts';
+import type { Polled } from '../poller.ts';
 import type { Unfinished } from './reactor.ts';
 import { Replay } from './replay.ts';
 import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
@@ -89,6 +89,10 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     return this.#firstFin !== undefined || this.#delivery !== undefined;
   }
 
+  lookAtDelivery(): OnItsWay {
+    return lookAtDelivery([this.#up, this.#down], () => this.#stamp());
+  }
+
   abort(): void {
     if (this.#state === 'aborted' || this.#state === 'over') return;
     this.#state = 'aborted';
@@ -106,7 +110,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       return;
     }
     const out = connection === this.#up.from ? this.#up : this.#down;
-    if ((events & abi.EPOLLOUT) !== 0) this.#pumpPending(this.#other(out));
+    const back = this.#other(out);
+    if ((events & abi.EPOLLOUT) !== 0 && back.hasPending) this.#pump(back);
     if (connection.readable) this.#pump(out);
     if (connection.broken && out.ended) this.#resetOther(out);
   }
@@ -147,10 +152,6 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       if (!this.#move(direction)) return;
     }
     this.#pumpAgain();
-  }
-
-  #pumpPending(direction: Direction): void {
-    if (direction.hasPending) this.#pump(direction);
   }
 
   #pumpAgain(): void {

@@ -9,7 +9,7 @@
 import { EPOLLERR, EPOLLHUP, EPOLLOUT } from './abi.ts';
 import type { Direction } from './direction.ts';
 import type { EpollDeps } from './epoll-deps.ts';
-import type { Polled, Poller } from './poller.ts';
+import type { Polled, Poller } from '../poller.ts';
 
 export interface ResetDeliveryDeps extends EpollDeps {
   readonly poller: Poller;

@@ -15,6 +15,7 @@
 import { Socket, type OnReadOpts } from 'node:net';
 
 import type { Connection } from '../engine.ts';
+import { Finishing } from './finishing.ts';
 import { endWasReset } from './peer-reset.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import type { Room } from '../room.ts';
@@ -29,8 +30,10 @@ export interface ConnectionOwner {
   onDrain(): void;
   /** The peer takes no bytes any more; what it had sent before can still be read. */
   onWriteFailed(): void;
-  /** The socket is closed; `failed` when an error closed it. Last call. */
-  onClose(failed: boolean): void;
+  /** The connection was reset or has broken, and everything the peer had sent is read. `onClose` follows. */
+  onBroken(): void;
+  /** The socket is closed. Last call. */
+  onClose(): void;
 }
 
 /** What is known of the peer when the connection is made. */
@@ -52,9 +55,6 @@ export type MakeSocket = (onread: OnReadOpts) => Socket;
 
 /** A watch stops reading here; one read may lie beyond. */
 const HELD_LIMIT_BYTES = 16 * 1024;
-/** `finish` swallows this much, then stops reading and leaves the rest to the kernel's buffers. */
-const SWALLOW_LIMIT_BYTES = 64 * 1024;
-const SWALLOW_LIMIT_MS = 2000;
 
 /** What a stream tells its `_write` hook when the chunk is bytes; Node's documentation knows it, its types do not. */
 const BYTES = 'buffer' as BufferEncoding;
@@ -105,9 +105,7 @@ export class NodeConnection implements Connection {
           });
     this.socket = socket;
     this.#written = error => this.#receiveWritten(error);
-    socket.on('error', () => {
-      this.#failed = true;
-    });
+    socket.on('error', () => this.#receiveError());
     if (this.#isStreamed) socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#receiveEnd());
     socket.on('close', () => this.#receiveClose());
@@ -120,6 +118,11 @@ export class NodeConnection implements Connection {
   /** Some of what was written is not with the kernel yet. */
   get hasUnsent(): boolean {
     return this.#pendingWrites > 0;
+  }
+
+  /** Bytes that the kernel has not taken yet: at least one while there are any. */
+  get queuedBytes(): number {
+    return this.hasUnsent ? Math.max(queuedBytesOf(this.socket), 1) : 0;
   }
 
   /** Our FIN is out, or follows the last byte. */
@@ -150,6 +153,7 @@ export class NodeConnection implements Connection {
       onEnd: () => tell('dead'),
       onDrain: () => undefined,
       onWriteFailed: () => undefined,
+      onBroken: () => undefined,
       onClose: () => tell('dead'),
     };
     this.#owner = watcher;
@@ -168,28 +172,13 @@ export class NodeConnection implements Connection {
 
   finish(bytes?: Uint8Array): void {
     const { socket } = this;
-    const { room, setTimer } = this.#deps;
     if (socket.destroyed) return;
-    if (!room.take()) {
+    if (!this.#deps.room.take()) {
       // No room to wait for the peer: it gets a reset instead of last words it might never read.
       this.reset();
       return;
     }
-    let swallowedBytes = 0;
-    const cancelTimer = setTimer(() => socket.destroy(), SWALLOW_LIMIT_MS);
-    this.own({
-      onData: chunk => {
-        swallowedBytes += chunk.length;
-        if (swallowedBytes > SWALLOW_LIMIT_BYTES) this.pauseReading();
-      },
-      onEnd: () => undefined,
-      onDrain: () => undefined,
-      onWriteFailed: () => socket.destroy(),
-      onClose: () => {
-        cancelTimer();
-        room.leave();
-      },
-    });
+    this.own(new Finishing(this, this.#deps));
     if (this.hasEnded) return;
     if (bytes !== undefined && bytes.length > 0) this.write(bytes);
     this.end();
@@ -218,7 +207,14 @@ export class NodeConnection implements Connection {
     this.#heldBytes = 0;
     for (const chunk of held) owner.onData(chunk);
     if (this.#end !== 'open') owner.onEnd(this.#end === 'reset');
-    if (this.#closed) process.nextTick(() => owner.onClose(this.#failed));
+    if (!this.#failed && !this.#closed) return;
+    // Only if it has failed before this call: an error that comes later finds its owner.
+    const hasFailed = this.#failed;
+    const isClosed = this.#closed;
+    process.nextTick(() => {
+      if (hasFailed) owner.onBroken();
+      if (isClosed) owner.onClose();
+    });
   }
 
   /** True when the kernel has taken it all; otherwise `bytes` stay in use until `onDrain`. */
@@ -309,8 +305,13 @@ export class NodeConnection implements Connection {
     this.#closed = true;
     if (this.#large !== undefined) this.#deps.buffers.drop();
     this.#large = undefined;
-    if (this.#failed && this.#isStreamed) this.#rescueUnread();
-    this.#owner?.onClose(this.#failed);
+    this.#owner?.onClose();
+  }
+
+  #receiveError(): void {
+    this.#failed = true;
+    if (this.#isStreamed) this.#rescueUnread();
+    this.#owner?.onBroken();
   }
 
   /** What a reset found in the stream's own buffer, read from the peer but not yet taken by the owner. */
@@ -321,4 +322,12 @@ export class NodeConnection implements Connection {
       this.#receive(chunk);
     }
   }
+}
+
+function queuedBytesOf(socket: Socket): number {
+  // The handle is Node's own business: where it looks different, nothing is known of its queue.
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const bytes: unknown =
+    typeof handle === 'object' && handle !== null && Reflect.get(handle, 'writeQueueSize');
+  return typeof bytes === 'number' ? bytes : 0;
 }

@@ -19,8 +19,9 @@ import { listenNode } from './node-listener.ts';
 import { startRelay, type CoarseClock } from './node-relay.ts';
 import { LateKeepalives } from '../late-keepalive.ts';
 import { ReadBuffers } from './read-buffers.ts';
+import { Poller } from '../poller.ts';
 import { Room } from '../room.ts';
-import { createSendQueueWatch } from './send-queue.ts';
+import { createSendQueues } from './send-queues.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 
 export interface NodeEngineDeps {
@@ -44,6 +45,8 @@ export interface NodeEngineDeps {
 }
 
 const WAITING_LIMIT = 1024;
+/** Of this process's own network namespace. */
+export const PROC_NET = '/proc/self/net';
 
 export interface NodeEngine extends Engine {
   /** A socket of Node's that is being connected, for whoever speaks a protocol over it. */
@@ -53,10 +56,7 @@ export interface NodeEngine extends Engine {
 /** Creates the engine. It holds no resources by itself: listeners, connections and relays do. */
 export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
   const { clock, waitingLimit = WAITING_LIMIT, setTimer = setUnrefTimer, takesHandles = true } = deps;
-  const sendQueues = createSendQueueWatch({
-    setTimer,
-    ...(deps.procNet === undefined ? {} : { procNet: deps.procNet }),
-  });
+  const sendQueues = createSendQueues({ setTimer, procNet: deps.procNet ?? PROC_NET, libc: deps.libc });
   const connectionDeps = { setTimer, room: new Room(waitingLimit), buffers: new ReadBuffers() };
   const keepalives = new LateKeepalives(clock, setTimer);
   const { ownerTable } = deps;
@@ -66,7 +66,7 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
     if (fd !== undefined) ownerTable.owners[fd] = ownerTable.tag;
   };
   const socketDeps = { ...connectionDeps, libc: deps.libc, keepalives, note };
-  const relayDeps = { clock, sendQueues };
+  const relayDeps = { clock, sendQueues, poller: new Poller(setTimer) };
 
   return {
     name: 'node',

@@ -4,7 +4,7 @@
  * Place: started by the session once a backend is connected; ends with one outcome.
  * How: a chunk read from one side is written to the other; where the kernel does not take it, reading stops
  * until it has: at most one chunk per direction is ever held. A FIN follows the last byte. A reset follows it
- * too: not before the peer has everything (send-queue.ts), unless `abort` says so.
+ * too: not before the peer has everything (reset-delivery.ts), unless `abort` says so.
  * Where the system does not tell what the peer has, a FIN stands in for the reset, rather than lost bytes.
  * With `reuse` a client's FIN is first answered by a look at the backend: what the kernel had for us when the FIN
  * was read comes within two turns of the loop (the rest of this poll, and one more). A backend that is quiet
@@ -13,18 +13,18 @@
  * Limit: libuv stops looking at a side that has sent its FIN, so a reset that follows on an otherwise silent
  * session goes unnoticed until the next write to that side, or the session's own timeout.
  */
-import type { Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
-import type { ConnectionOwner, NodeConnection } from './node-connection.ts';
-import type { SendQueueWatch } from './send-queue.ts';
+import type { OnItsWay, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
+import type { NodeConnection } from './node-connection.ts';
+import { Side, type SideOwner } from './relay-side.ts';
+import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
 
 /** A time in milliseconds that its owner updates now and then; reading it costs nothing. */
 export interface CoarseClock {
   readonly nowMs: number;
 }
 
-export interface RelayDeps {
+export interface RelayDeps extends ResetDeliveryDeps {
   readonly clock: CoarseClock;
-  readonly sendQueues: SendQueueWatch;
 }
 
 /** Starts to relay; owns both connections from now on. */
@@ -38,45 +38,7 @@ export function startRelay(
   return new NodeRelay(client, backend, deps, handlers, options);
 }
 
-/** One of the two sides; passes what happens on its connection to the relay. */
-class Side implements ConnectionOwner {
-  readonly by: 'client' | 'backend';
-  readonly connection: NodeConnection;
-  readonly #relay: NodeRelay;
-  receivedBytes = 0;
-  /** Its FIN has arrived. */
-  ended = false;
-  /** It takes no more bytes, though some of its own may still have to be read. */
-  deaf = false;
-
-  constructor(by: 'client' | 'backend', connection: NodeConnection, relay: NodeRelay) {
-    this.by = by;
-    this.connection = connection;
-    this.#relay = relay;
-  }
-
-  onData(chunk: Buffer): void {
-    this.#relay.forward(this, chunk);
-  }
-
-  onEnd(wasReset: boolean): void {
-    this.#relay.end(this, wasReset);
-  }
-
-  onDrain(): void {
-    this.#relay.drained(this);
-  }
-
-  onWriteFailed(): void {
-    this.#relay.writeFailed(this);
-  }
-
-  onClose(failed: boolean): void {
-    this.#relay.closed(this, failed);
-  }
-}
-
-class NodeRelay implements Relay {
+class NodeRelay implements Relay, SideOwner {
   readonly #client: Side;
   readonly #backend: Side;
   readonly #deps: RelayDeps;
@@ -96,7 +58,8 @@ class NodeRelay implements Relay {
   #started = false;
   #toldHalfClosed = false;
   #closedSides = 0;
-  #cancelDelivery: (() => void) | undefined;
+  /** One side has reset, and the other may not yet have all that came before. */
+  #delivery: ResetDelivery | undefined;
 
   constructor(
     client: NodeConnection,
@@ -142,10 +105,21 @@ class NodeRelay implements Relay {
     return this.#firstFin !== undefined || this.#resetBy !== undefined;
   }
 
+  lookAtDelivery(): OnItsWay {
+    if (this.#delivery !== undefined) return this.#delivery.look();
+    const onProgress = (): void => this.#stamp();
+    const { sendQueues } = this.#deps;
+    const [client, backend] = [this.#client, this.#backend];
+    const up = backend.lookAtDelivery(client.receivedBytes, sendQueues, onProgress);
+    const down = client.lookAtDelivery(backend.receivedBytes, sendQueues, onProgress);
+    if (up === 'unknown' || down === 'unknown') return 'unknown';
+    return up === 'bytes' ? up : down;
+  }
+
   abort(): void {
     if (this.#aborted || this.#handedBack || this.#closedSides === 2) return;
     this.#aborted = true;
-    this.#cancelDelivery?.();
+    this.#delivery?.stop();
     this.#client.connection.reset();
     this.#backend.connection.reset();
   }
@@ -207,11 +181,14 @@ class NodeRelay implements Relay {
     else if (to.ended) this.#resetOther(to);
   }
 
-  closed(side: Side, failed: boolean): void {
+  broken(side: Side): void {
+    if (!this.#handedBack) this.#resetOther(side);
+  }
+
+  closed(): void {
     this.#closedSides++;
-    if (failed && !this.#handedBack) this.#resetOther(side);
     if (this.#closedSides < (this.#handedBack ? 1 : 2)) return;
-    this.#cancelDelivery?.();
+    this.#delivery?.stop();
     this.#handlers.onEnd(this.#outcome());
   }
 
@@ -275,14 +252,14 @@ class NodeRelay implements Relay {
       // Bytes on a unix socket are with the peer once they are written, and there is no reset.
       connection.destroyWhenWritten();
     } else {
-      this.#cancelDelivery = this.#deps.sendQueues.whenDelivered(
-        connection,
-        () => this.#stamp(),
-        delivery => {
-          if (delivery === 'delivered') connection.reset();
+      this.#delivery = new ResetDelivery(connection, this.#deps, {
+        onProgress: () => this.#stamp(),
+        done: isDelivered => {
+          if (isDelivered) connection.reset();
           else this.#endInsteadOfReset(connection);
         },
-      );
+      });
+      this.#delivery.begin();
     }
   }
 

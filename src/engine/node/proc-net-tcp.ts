@@ -1,11 +1,12 @@
 /**
  * How many bytes the kernel still holds for a TCP peer, from /proc/net/tcp and tcp6.
  *
- * Place: the only source of this number that Node can reach (it has no ioctl, hence no SIOCOUTQ); read by the
- * send-queue watch. Linux only: elsewhere the files do not exist and `readSendQueues` rejects.
+ * Place: the only source of this number without the C library (Node has no ioctl, hence no SIOCOUTQ); read by
+ * socket-tables.ts. Linux only: elsewhere the files do not exist and `readSendQueues` rejects.
  * A line is `sl: local remote state tx_queue:rx_queue ...`; addresses are 32-bit words printed as the machine
  * holds them, so on little-endian machines the bytes of each word are reversed (proc(5)).
  */
+import { accessSync, constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { endianness } from 'node:os';
@@ -33,14 +34,24 @@ export function tcpRow(socket: Socket): TcpRow | undefined {
   };
 }
 
+/** Whether there are tables that can be read. */
+export function tablesTell(procNet: string): boolean {
+  try {
+    accessSync(`${procNet}/tcp`, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Takes the bytes not yet acknowledged of one socket; false ends the reading. */
+export type OnSocket = (key: string, unackedBytes: number) => boolean;
+
 /**
- * Reads one table and tells the bytes not yet acknowledged for each of its sockets, as far as they can have
- * any. Resolves to the number of lines; rejects where the table cannot be read.
+ * Reads one table, as far as `onSocket` wants it, and passes on each socket that can have something on its way.
+ * Resolves to the number of lines read; rejects where the table cannot be read.
  */
-export async function readSendQueues(
-  path: string,
-  onSocket: (key: string, unackedBytes: number) => void,
-): Promise<number> {
+export async function readSendQueues(path: string, onSocket: OnSocket): Promise<number> {
   const file = await open(path);
   try {
     const buffer = Buffer.allocUnsafe(READ_BYTES);
@@ -53,9 +64,9 @@ export async function readSendQueues(
       const text = rest + buffer.toString('latin1', 0, bytesRead);
       let start = 0;
       for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-        readLine(text, start, onSocket);
-        start = end + 1;
         lines++;
+        if (!readLine(text, start, onSocket)) return lines;
+        start = end + 1;
       }
       rest = text.slice(start);
     }
@@ -67,19 +78,15 @@ export async function readSendQueues(
 const READ_BYTES = 16 * 1024;
 const TIME_WAIT = '06';
 
-function readLine(
-  text: string,
-  lineStart: number,
-  onSocket: (key: string, unackedBytes: number) => void,
-): void {
+function readLine(text: string, lineStart: number, onSocket: OnSocket): boolean {
   const local = text.indexOf(': ', lineStart) + 2;
   const remote = text.indexOf(' ', local) + 1;
   const state = text.indexOf(' ', remote) + 1;
   // Most lines of a busy machine are connections that are over.
-  if (text.startsWith(TIME_WAIT, state)) return;
+  if (text.startsWith(TIME_WAIT, state)) return true;
   // Two digits of state, a blank, then eight digits of tx_queue; not a number in the heading.
   const unackedBytes = Number.parseInt(text.slice(state + 3, state + 11), 16);
-  if (!Number.isNaN(unackedBytes)) onSocket(text.slice(local, state - 1), unackedBytes);
+  return Number.isNaN(unackedBytes) || onSocket(text.slice(local, state - 1), unackedBytes);
 }
 
 const LITTLE_ENDIAN = endianness() === 'LE';

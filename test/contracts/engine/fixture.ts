@@ -19,6 +19,7 @@ import type {
   SocketOptions,
 } from '../../../src/engine/engine.ts';
 import type { Address, ListenAddress } from '../../../src/support/address.ts';
+import type { SetTimer } from '../../../src/support/timer.ts';
 import { startBackend, type Script } from '../../harness/backend.ts';
 import { connectClient } from '../../harness/client.ts';
 import type { Peer } from '../../harness/peer.ts';
@@ -27,6 +28,7 @@ import { until } from '../../harness/until.ts';
 export interface EngineOptions {
   readonly clock: { readonly nowMs: number };
   readonly waitingLimit?: number;
+  readonly setTimer?: SetTimer;
 }
 
 export type CreateEngine = (options: EngineOptions) => Engine;
@@ -136,8 +138,13 @@ export async function startBalancer(
   return async () => {
     const session = sessions++;
     const client = await connectClient(t, listener.address);
-    await until('the engine has the client', () => clients.length > session);
-    const started = startRelay(t, engine, clients[session]!, await connected(t, engine, backend.address));
+    // Not any client: on a busy machine strangers meet ports that were somebody else's a moment ago.
+    const accepted = (): Connection | undefined =>
+      family === 'unix'
+        ? clients[session]
+        : clients.slice(session).find(({ peerPort }) => peerPort === client.socket.localPort);
+    await until('the engine has the client', () => accepted() !== undefined);
+    const started = startRelay(t, engine, accepted()!, await connected(t, engine, backend.address));
     return { client, backend: await backend.next(), ...started };
   };
 }

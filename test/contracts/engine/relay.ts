@@ -6,7 +6,8 @@ import type { Test } from 'tap';
 
 import { scripts } from '../../harness/backend.ts';
 import type { Peer } from '../../harness/peer.ts';
-import { until, untilSteady } from '../../harness/until.ts';
+import type { OnItsWay } from '../../../src/engine/engine.ts';
+import { pause, until, untilSteady } from '../../harness/until.ts';
 import { FAMILIES, hasFamily, join, startBalancer, STOPPED_CLOCK, type CreateEngine } from './fixture.ts';
 
 const MIB = 1024 * 1024;
@@ -114,6 +115,44 @@ export function relayContract(t: Test, createEngine: CreateEngine): void {
     t.equal(relay.lastActivityMs, 3000);
     clock.nowMs = 4000;
     t.equal(relay.lastActivityMs, 3000);
+  });
+
+  void t.test('a look at a deadline finds what a slow reader takes, and counts it as activity', async t => {
+    const clock = { nowMs: 1000 };
+    const { client, backend, relay } = await join(t, createEngine({ clock }));
+    const look = async (): Promise<OnItsWay> => {
+      let found = relay.lookAtDelivery();
+      await until('the look has an answer', () => {
+        if (found === 'unknown') found = relay.lookAtDelivery();
+        return found !== 'unknown';
+      });
+      return found;
+    };
+    t.equal(await look(), 'nothing', 'nothing was sent');
+
+    client.stall();
+    await backend.send(Buffer.alloc(2 * MIB));
+    await untilSteady('the relay', () => relay.bytesFromBackend);
+    clock.nowMs = 2000;
+    t.equal(await look(), 'bytes');
+    t.equal(relay.lastActivityMs, 2000, 'nobody knows what was taken before the first look');
+    clock.nowMs = 3000;
+    await pause(50);
+    t.equal(await look(), 'bytes');
+    t.equal(relay.lastActivityMs, 2000, 'a reader that takes nothing is silent');
+
+    const { receivedBytes } = client;
+    client.readSlowly(64 * 1024, 20);
+    await client.untilBytes(receivedBytes + MIB);
+    clock.nowMs = 4000;
+    await look();
+    t.equal(relay.lastActivityMs, 4000);
+    client.read();
+    await client.untilBytes(2 * MIB);
+    await until('everything is acknowledged', () => relay.lookAtDelivery() === 'nothing');
+    clock.nowMs = 5000;
+    t.equal(await look(), 'nothing');
+    t.equal(relay.lastActivityMs, 4000);
   });
 }
 

@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 
 import { scripts, startBackend } from '../../harness/backend.ts';
 import { connectClient } from '../../harness/client.ts';
+import type { SetTimer } from '../../../src/support/timer.ts';
 import type { Peer } from '../../harness/peer.ts';
 import { pause, until, untilSteady } from '../../harness/until.ts';
 import {
@@ -60,6 +61,32 @@ export function resetsContract(t: Test, createEngine: CreateEngine): void {
       t.equal(other.receivedBytes, bytes);
       t.match(await joined.ended(), { by, reason: 'reset' });
     });
+  }
+
+  for (const by of ['client', 'backend'] as const) {
+    void t.test(
+      `where everything was acknowledged long ago, a reset of the ${by} waits for no timer`,
+      async t => {
+        const noTimer: SetTimer = () => () => undefined;
+        const { client, backend, ended } = await join(
+          t,
+          createEngine({ clock: STOPPED_CLOCK, setTimer: noTimer }),
+        );
+        // Whoever speaks acknowledges what it has got.
+        await client.send('question');
+        await backend.untilText('question');
+        await backend.send('answer');
+        await client.untilText('answer');
+        if (by === 'backend') {
+          await client.send(', thanks');
+          await backend.untilText(', thanks');
+        }
+        const [resetting, other] = by === 'client' ? [client, backend] : [backend, client];
+        resetting.reset();
+        t.equal(await other.untilEnded(), 'reset');
+        t.match(await ended(), { by, reason: 'reset' });
+      },
+    );
   }
 
   void t.test('a reset that waits for a stalled reader is no activity, and can be aborted', async t => {

@@ -3,11 +3,12 @@ import { chooseEngine, type Availability } from '../../../src/engine/choose-engi
 
 const YES: Availability = { ok: true };
 const NO = (reason: string): Availability => ({ ok: false, reason });
-const full = { libc: YES, epoll: () => YES, cores: { count: 4 } };
+const full = { libc: YES, epoll: () => YES, tellsDelivery: () => true, cores: { count: 4 } };
 const noEpoll = { ...full, epoll: () => NO('seccomp forbids epoll_wait') };
 const nothing = {
   libc: NO('koffi is not installed'),
   epoll: () => NO('never asked'),
+  tellsDelivery: () => true,
   cores: { count: 4 },
 };
 
@@ -37,6 +38,18 @@ void t.test('without the C library there are no workers, even if some were asked
       reason: 'no workers, no epoll engine: koffi is not installed',
     });
   }
+});
+
+void t.test('where nothing tells what a receiver has got, one line says what becomes of resets', async t => {
+  const blind = { ...nothing, tellsDelivery: () => false };
+  const asFin = /a reset behind data is passed on as a FIN/;
+  t.match(chooseEngine({ engine: 'node', workers: 0 }, blind).reason, asFin);
+  const { reason } = chooseEngine({ engine: 'auto', workers: 'auto' }, blind);
+  t.match(reason, /no workers, no epoll engine: koffi is not installed; /);
+  t.match(reason, asFin);
+  t.equal(chooseEngine({ engine: 'node', workers: 0 }, nothing).reason, undefined, 'the tables tell');
+  const withLibc = { ...full, tellsDelivery: () => false };
+  t.equal(chooseEngine({ engine: 'node', workers: 0 }, withLibc).reason, undefined, 'the C library tells');
 });
 
 void t.test('an engine that was asked for by name is an error where it cannot run', async t => {

@@ -175,6 +175,58 @@ void t.test(
   },
 );
 
+for (const silence of ['idle', 'halfClosed'] as const) {
+  const begin = () => {
+    const session = start({ idleMs: 4_000, halfClosedMs: 4_000 });
+    const { relay } = session.connected();
+    if (silence === 'halfClosed') relay.halfClose();
+    return { ...session, relay };
+  };
+
+  void t.test(`a receiver that still takes bytes puts ${silence} off, one that stands still does not`, t => {
+    const { relay, pass, now, records } = begin();
+    // So much is taken every 900 ms, and no byte comes from either side.
+    let isTaking = true;
+    let lastTakenMs = now();
+    relay.onLook = () => {
+      if (isTaking && now() - lastTakenMs >= 900) relay.lastActivityMs = lastTakenMs = now();
+      return 'bytes';
+    };
+    pass(60_000);
+    t.same(records, []);
+    isTaking = false;
+    pass(3_900);
+    t.same(records, [], 'the whole time counts from what was taken last');
+    pass(1_300);
+    t.match(records, [{ by: 'balancer', phase: 'relay', reason: silence }]);
+    t.end();
+  });
+
+  void t.test(`${silence} waits for an answer that is on its way`, t => {
+    const { relay, pass, records } = begin();
+    relay.onLook = () => 'unknown';
+    pass(20_000);
+    t.same(records, []);
+    relay.onLook = () => 'bytes';
+    pass(1_100);
+    t.match(records, [{ reason: silence }]);
+    t.end();
+  });
+
+  void t.test(`a session with nothing on its way is looked at twice before ${silence} ends it`, t => {
+    const { relay, pass, records } = begin();
+    let looks = 0;
+    relay.onLook = () => {
+      looks += 1;
+      return 'nothing';
+    };
+    pass(4_100);
+    t.match(records, [{ reason: silence }]);
+    t.equal(looks, 2);
+    t.end();
+  });
+}
+
 void t.test('a session ends at `timeouts.lifetime` however busy it is', async t => {
   const { connected, pass, now, records } = start({ lifetimeMs: 10_000 });
   const { relay } = connected();

@@ -51,15 +51,19 @@ void t.test('every line is read, across any boundary between reads, but none tha
   writeFileSync(path, table);
 
   const seen: number[] = [];
-  t.equal(await readSendQueues(path, (_key, unackedBytes) => seen.push(unackedBytes)), count + 1);
+  t.equal(await readSendQueues(path, (_key, unackedBytes) => seen.push(unackedBytes) > 0), count + 1);
   t.equal(seen.length, count / 2);
   t.strictSame(seen.slice(0, 3), [6, 12, 18]);
   t.equal(seen.at(-1), count * 3);
+
+  const wanted = 100;
+  const lines = await readSendQueues(path, (_key, unackedBytes) => unackedBytes !== wanted * 6);
+  t.equal(lines, 2 * wanted + 1, 'and none behind the last one that is wanted');
 });
 
 void t.test('a table that is not there is a rejection', async t => {
   await t.rejects(
-    readSendQueues(join(t.testdir(), 'none'), () => undefined),
+    readSendQueues(join(t.testdir(), 'none'), () => true),
     { code: 'ENOENT' },
   );
 });

@@ -1,7 +1,12 @@
-/** Runs the engine suite over the node engine as it is where a Node's handles look different: with plain streams. */
+/**
+ * Runs the engine suite over the node engine as it is where a Node's handles look different, with plain streams, and
+ * where the C library cannot be loaded, with the kernel's socket tables.
+ */
 import { createNodeEngine } from '../../../../src/engine/node/node-engine.ts';
 import { engineContract } from '../../../contracts/engine.ts';
 
-engineContract('node (plain streams)', options => createNodeEngine({ ...options, takesHandles: false }), {
-  waitsIn: 'room',
-});
+engineContract(
+  'node (plain streams, no C library)',
+  options => createNodeEngine({ ...options, takesHandles: false }),
+  { waitsIn: 'room' },
+);
