@@ -69,10 +69,11 @@ export async function createDataPlane(
     cores: usableCores(readText, cpus().length, availableParallelism()),
   });
   const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
-  for (const { name, sticky } of config.upstreams) {
+  for (const { name, sticky, strategy } of config.upstreams) {
     shared.addUpstream(name, {
       sticky: sticky && { max: sticky.max, ttlMs: sticky.ttl },
       mirrored: config.redis !== undefined,
+      takesTurns: strategy === 'roundrobin',
     });
   }
   const budget = descriptorBudget(descriptorsAside(config, choice.workers));

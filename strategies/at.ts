@@ -13,3 +13,13 @@ export function at<T>(items: readonly T[], index: number): T {
   }
   return item;
 }
+
+/** The number at `index`; NaN where there is none, which means a defect in the caller. For where every pick passes. */
+export function numberAt(numbers: Float64Array, index: number): number {
+  return numbers[index] ?? NaN;
+}
+
+/** The same for whole numbers: one function for each kind of array is faster than one for both. */
+export function indexAt(indices: Int32Array, index: number): number {
+  return indices[index] ?? NaN;
+}

@@ -14,6 +14,8 @@ import { createSourceHash } from './source-hash.ts';
 import type { Candidate, Strategy, StrategyDeps, StrategyFactory } from './strategy.ts';
 
 export type { Candidate, PickContext, Strategy, StrategyDeps, StrategyFactory } from './strategy.ts';
+export { HEAD_NUMBERS, turnBytes, turnRecords } from './turns.ts';
+export type { Turns } from './turns.ts';
 
 /** The names, in the order in which help and documentation list them. */
 export const STRATEGY_NAMES = [

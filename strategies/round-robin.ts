@@ -1,134 +1,222 @@
 /**
- * Smooth weighted round-robin (`roundrobin`): whose next turn is due first among those whose turn has begun.
+ * Smooth weighted round-robin (`roundrobin`): whose turn is due first among those whose turn has begun.
  *
- * Place: built by the picker; its position survives a rebuild by candidate id.
- * Method: one pick is one unit of time. A candidate with share w/W has a turn every W/w units: turn j may be
- * taken from floor(j·W/w) on and must be by ceil((j+1)·W/w). Earliest deadline first meets all deadlines
- * (the ideal even flow is one schedule that does), so that after k picks a candidate has had floor or ceil of
- * k·w/W turns: never a whole turn off. Plain smooth round-robin and plain deadline order do not keep that.
- * Skips: time leaps to the next turn of a candidate that is not skipped, and one that missed its turn gets
- * one turn at once, not all that it missed. A new candidate begins a turn now: no burst, no starvation.
- * Invariants: turns are counted in integers, so no rounding adds up; keys in the heaps never change.
- * Sources: Tijdeman 1980, "The chairman assignment problem"; Baruah et al. 1996, "Proportionate progress".
+ * Place: built by the picker. Whose turn it is stands in `Turns`, which outlive this object: all threads that share
+ * them take turns together, in the very order that one thread alone would give.
+ * Method: one pick is one unit of time. A candidate with share w/W has a turn every W/w units, with a window in which
+ * it may be taken (turn-windows.ts). Earliest deadline first meets all deadlines, so after any k picks a candidate has
+ * had floor or ceil of k·w/W turns. Of equal deadlines the lighter candidate's goes first: it is farther behind.
+ * Skips and changes: where no window is open, the turn goes to the earliest deadline of those that are behind their
+ * share; where none of those is open either, time leaps to the next turn that is. A candidate that missed turns gets
+ * one at once, not all of them. A new candidate begins a turn now: no burst, no starvation.
+ * Cost: O(n), two nanoseconds for each: up to some forty candidates that is less than a heap costs.
+ * Invariants: turns are counted in integers, so no rounding adds up; what a record says of weights counts, not what
+ * this thread knows of them, because another thread may know of a change before.
  */
-import { Heap } from 'heap-js';
+import { at, indexAt, numberAt } from './at.ts';
 import type { Candidate, PickContext, Strategy, StrategyDeps, StrategyFactory } from './strategy.ts';
+import { deadlineOf, releaseOf, tightestBound } from './turn-windows.ts';
+import { LocalTurns, NOW, START, type Turns } from './turns.ts';
 
-interface Turn {
+/** What of missed turns a candidate is still owed after its next one, at most, in turns. */
+const MOST_OWED = 0.5;
+/** Farther than this from its share, in turns, nobody is but one that was away. */
+const LONG_AWAY = 2;
+/** What rounding may leave of nothing. */
+const TINY = 1e-9;
+
+/** A candidate with its share, all weights divided by their greatest common divisor. */
+interface Seat {
   readonly candidate: Candidate;
-  /** Position in the ring; decides between equal deadlines. */
-  readonly rank: number;
-  /** The present turn begins at `base + fraction + count · W/w`; `base` is an integer, `fraction` is in [0, 1). */
-  base: number;
-  fraction: number;
-  count: number;
-  /** First time at which the turn may be taken, and the time by which it must be. */
-  release: number;
-  deadline: number;
+  readonly weight: number;
+  /** Where its record begins. */
+  readonly place: number;
 }
 
 class RoundRobin implements Strategy {
-  readonly #turns = new Map<string, Turn>();
-  readonly #totalWeight: number;
-  /** Which part of the ring comes first, in [0, 1): many balancers that start together start apart. */
-  readonly #start: number;
-  /** Turns that have not begun, and turns that have. */
-  readonly #waiting = new Heap<Turn>((a, b) => a.release - b.release);
-  readonly #begun = new Heap<Turn>((a, b) => a.deadline - b.deadline || a.rank - b.rank);
-  #now = 0;
+  readonly #turns: Turns;
+  /** In the order of the candidates. */
+  readonly #seats: readonly Seat[];
+  /** In the order in which equal deadlines are served, and where the records of each stand. */
+  readonly #order: readonly Candidate[];
+  readonly #places: Int32Array;
 
-  constructor(candidates: readonly Candidate[], { random }: StrategyDeps, previous?: Strategy) {
+  constructor(candidates: readonly Candidate[], { random, turns }: StrategyDeps, previous?: Strategy) {
     const before = previous instanceof RoundRobin ? previous : undefined;
-    const length = candidates.length;
-    this.#totalWeight = candidates.reduce((sum, { weight }) => sum + weight, 0);
-    this.#start = before === undefined ? random() : before.#start;
-    const first = Math.floor(this.#start * length);
+    this.#turns = turns ?? new LocalTurns(candidates, before?.localTurns);
+    const divisor = candidates.reduce((sum, { weight }) => greatestCommonDivisor(sum, weight), 0);
+    this.#seats = candidates.map((candidate, index) => ({
+      candidate,
+      weight: candidate.weight / divisor,
+      place: this.#turns.placeOf(candidate, index),
+    }));
+    const { head } = this.#turns;
+    const start = random();
+    const isBegun = numberAt(head, START) > 0;
+    if (!isBegun || before === undefined || !hasSameSeats(this.#seats, before.#seats)) this.#adopt(start);
+    const first = Math.floor((numberAt(head, START) - 1) * candidates.length);
+    const order = [...this.#seats.slice(first), ...this.#seats.slice(0, first)];
+    order.sort((a, b) => a.weight - b.weight);
+    this.#order = order.map(({ candidate }) => candidate);
+    this.#places = Int32Array.from(order, ({ place }) => place);
+  }
 
-    candidates.forEach((candidate, index) => {
-      const rank = (index - first + length) % length;
-      const turn = { candidate, rank, base: 0, fraction: 0, count: 0, release: 0, deadline: 0 };
-      if (before !== undefined) this.#carry(turn, before);
-      this.#setWindow(turn);
-      this.#turns.set(candidate.id, turn);
-      this.#waiting.push(turn);
-    });
+  /** What a strategy that replaces this one goes on with, where nothing is shared. */
+  get localTurns(): LocalTurns | undefined {
+    return this.#turns instanceof LocalTurns ? this.#turns : undefined;
   }
 
   pick({ skip }: PickContext): Candidate | undefined {
-    let now = this.#now;
-    let chosen: Turn | undefined;
-    const skipped: Turn[] = [];
-    for (;;) {
-      this.#begin(now);
-      const turn = this.#begun.pop();
-      if (turn === undefined) {
-        const next = this.#waiting.peek();
-        if (next === undefined) break;
-        now = next.release;
-      } else if (skip?.(turn.candidate) === true) {
-        skipped.push(turn);
-      } else {
-        chosen = turn;
-        break;
+    const { head } = this.#turns;
+    this.#turns.enter();
+    try {
+      let now = numberAt(head, NOW);
+      let due = this.#due(now, skip);
+      if (due === -1) {
+        // Something is skipped, or was, or the weights have changed.
+        now = Math.max(now, Math.floor(this.#firstBegin(skip)));
+        due = this.#dueOfBegun(now, skip);
+        if (due === -1) return undefined;
       }
-    }
-    for (const turn of skipped) this.#waiting.push(turn);
-    if (chosen === undefined) return undefined;
-
-    this.#advance(chosen, now);
-    this.#now = now + 1;
-    return chosen.candidate;
-  }
-
-  #begin(now: number): void {
-    for (
-      let turn = this.#waiting.peek();
-      turn !== undefined && turn.release <= now;
-      turn = this.#waiting.peek()
-    ) {
-      this.#waiting.pop();
-      this.#begun.push(turn);
+      this.#advance(indexAt(this.#places, due), now);
+      head[NOW] = now + 1;
+      return this.#order[due];
+    } finally {
+      this.#turns.leave();
     }
   }
 
-  #advance(turn: Turn, now: number): void {
-    turn.count += 1;
-    if (turn.deadline <= now) {
-      // Late: it had been skipped, or the weights have changed. What was missed is forgiven, the next turn begins now.
-      turn.base = now;
-      turn.fraction = 0;
-      turn.count = 0;
-    } else if (turn.count === turn.candidate.weight) {
-      turn.base += this.#totalWeight;
-      turn.count = 0;
+  /** Of those whose turn has begun the one whose deadline is the earliest; its index in the order, -1 for none. */
+  #due(now: number, skip: PickContext['skip']): number {
+    const { release, deadline } = this.#turns.records;
+    const places = this.#places;
+    let due = -1;
+    let earliest = Infinity;
+    for (let i = 0; i < places.length; i += 1) {
+      const place = indexAt(places, i);
+      if (numberAt(release, place) > now) continue;
+      const by = numberAt(deadline, place);
+      if (by >= earliest || skip?.(at(this.#order, i)) === true) continue;
+      due = i;
+      earliest = by;
     }
-    this.#setWindow(turn);
-    this.#waiting.push(turn);
+    return due;
   }
 
-  #setWindow(turn: Turn): void {
-    const { base, fraction, count, candidate } = turn;
-    turn.release = base + Math.floor(fraction + (count * this.#totalWeight) / candidate.weight);
-    turn.deadline = base + Math.ceil(fraction + ((count + 1) * this.#totalWeight) / candidate.weight);
+  /** When the first turn begins of those that are not skipped; Infinity: everybody is. */
+  #firstBegin(skip: PickContext['skip']): number {
+    let first = Infinity;
+    this.#order.forEach((candidate, i) => {
+      const begin = this.#beginOf(indexAt(this.#places, i));
+      if (begin < first && skip?.(candidate) !== true) first = begin;
+    });
+    return first;
   }
 
-  /** Takes over how far a turn had come: exactly if nothing has changed, else in proportion to its length. */
-  #carry(turn: Turn, before: RoundRobin): void {
-    const old = before.#turns.get(turn.candidate.id);
-    if (old === undefined) return;
-    const { weight } = turn.candidate;
-    const sinceNow = old.base - before.#now;
-    if (weight === old.candidate.weight && this.#totalWeight === before.#totalWeight) {
-      turn.base = sinceNow;
-      turn.fraction = old.fraction;
-      turn.count = old.count;
-      return;
-    }
-    const begin = sinceNow + old.fraction + (old.count * before.#totalWeight) / old.candidate.weight;
-    const scaled = begin * (old.candidate.weight / before.#totalWeight) * (this.#totalWeight / weight);
-    turn.base = Math.floor(scaled);
-    turn.fraction = scaled - turn.base;
+  /** As `#due`, whether its window is open or not. */
+  #dueOfBegun(now: number, skip: PickContext['skip']): number {
+    const { deadline } = this.#turns.records;
+    let due = -1;
+    let earliest = Infinity;
+    this.#order.forEach((candidate, i) => {
+      const place = indexAt(this.#places, i);
+      const by = numberAt(deadline, place);
+      if (this.#beginOf(place) >= now + 1 || by >= earliest || skip?.(candidate) === true) return;
+      due = i;
+      earliest = by;
+    });
+    return due;
   }
+
+  #advance(place: number, now: number): void {
+    const { base, count, weight, total } = this.#turns.records;
+    const turns = numberAt(count, place) + 1;
+    const isRound = turns >= numberAt(weight, place);
+    count[place] = isRound ? 0 : turns;
+    if (isRound) base[place] = numberAt(base, place) + numberAt(total, place);
+    // It had been skipped, or the weights have changed: what it has missed beyond that is forgiven.
+    const turn = numberAt(total, place) / numberAt(weight, place);
+    const latest = now + 1 - MOST_OWED * turn;
+    if (this.#beginOf(place) < latest) this.#begin(place, latest);
+    this.#setWindow(place);
+  }
+
+  #beginOf(place: number): number {
+    const { base, fraction, count, weight, total } = this.#turns.records;
+    const turn = numberAt(total, place) / numberAt(weight, place);
+    return numberAt(base, place) + numberAt(fraction, place) + numberAt(count, place) * turn;
+  }
+
+  /** How many turns a candidate is behind its share; NaN for one that is new, or was away for long. */
+  #owed(place: number, now: number): number {
+    const { weight, total } = this.#turns.records;
+    const turns = ((now - this.#beginOf(place)) * numberAt(weight, place)) / numberAt(total, place);
+    return Math.abs(turns) < LONG_AWAY ? turns : NaN;
+  }
+
+  #begin(place: number, when: number): void {
+    const { base, fraction, count } = this.#turns.records;
+    base[place] = Math.floor(when);
+    fraction[place] = when - Math.floor(when);
+    count[place] = 0;
+  }
+
+  #setWindow(place: number): void {
+    const { records } = this.#turns;
+    const base = numberAt(records.base, place);
+    const fraction = numberAt(records.fraction, place);
+    const count = numberAt(records.count, place);
+    const weight = numberAt(records.weight, place);
+    const total = numberAt(records.total, place);
+    const bound = numberAt(records.bound, place);
+    records.release[place] = base + Math.ceil(fraction + releaseOf(count, weight, total, bound));
+    records.deadline[place] = base + Math.floor(fraction + deadlineOf(count, weight, total, bound));
+  }
+
+  /**
+   * Makes the records those of these candidates, unless another thread has done so: turns go on in proportion to their
+   * length. `start` counts where nobody has started yet, so that many balancers that start together start apart.
+   */
+  #adopt(start: number): void {
+    const { head, records } = this.#turns;
+    const weights = this.#seats.map(({ weight }) => weight);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const bound = tightestBound(weights, total);
+    this.#turns.enter();
+    const now = numberAt(head, NOW);
+    if (numberAt(head, START) === 0) head[START] = 1 + start;
+    const owed = this.#seats.map(({ place }) => this.#owed(place, now));
+    // What those who have left were owed, or had too much, is everybody's.
+    const surplus = owed.reduce((sum, turns) => sum + (turns || 0), 0);
+    this.#seats.forEach(({ place, weight }, i) => {
+      const turns = at(owed, i);
+      const isSame = records.weight[place] === weight && records.total[place] === total;
+      // New ones begin a turn now.
+      if (!isSame || Number.isNaN(turns) || Math.abs(surplus) > TINY) {
+        this.#begin(place, now + surplus - ((turns || 0) * total) / weight);
+      }
+      records.weight[place] = weight;
+      records.total[place] = total;
+      records.bound[place] = bound;
+      this.#setWindow(place);
+    });
+    this.#turns.leave();
+  }
+}
+
+function hasSameSeats(one: readonly Seat[], other: readonly Seat[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ candidate: { id }, weight }, i) => {
+      const seat = at(other, i);
+      return seat.weight === weight && seat.candidate.id === id;
+    })
+  );
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
 }
 
 /** Factory of the strategy `roundrobin`. */

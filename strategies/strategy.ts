@@ -7,6 +7,8 @@
  * `context.skip` refuses; it does not change any live count itself (the picker's lease does that).
  */
 
+import type { Turns } from './turns.ts';
+
 /** One eligible backend, as a strategy sees it. */
 export interface Candidate {
   /** Identity that outlives snapshots and is the same on every instance: the backend's configured address. */
@@ -50,6 +52,11 @@ export interface StrategyDeps {
   readonly now: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /**
+   * Where whose turn it is stands for several threads that balance over the same candidates. Absent: each takes turns
+   * for itself. Only `roundrobin` looks at it.
+   */
+  readonly turns?: Turns | undefined;
 }
 
 /**

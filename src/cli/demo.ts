@@ -25,8 +25,6 @@ export async function demo(
   let balancer: LoadBalancer | undefined;
   try {
     balancer = createLoadBalancer({
-      // Workers take turns each for itself; here `roundrobin` is to look like what it is.
-      workers: 1,
       listeners: [{ name: 'demo', bind: [listen], upstream: 'demo', whenUnavailable: 'http503' }],
       upstreams: [{ name: 'demo', strategy, backends: backends.map(({ address }) => address) }],
     });

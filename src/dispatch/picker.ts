@@ -11,6 +11,7 @@
 import type { BackendRuntime } from './backend-runtime.ts';
 import { PickerCandidate, type Group, type PickableBackend } from './candidate.ts';
 import { Lease } from './lease.ts';
+import type { SharedTurns } from './shared-turns.ts';
 import type { Stickiness } from './stickiness.ts';
 import { Tier, type Refuse, type TierDeps } from './tier.ts';
 
@@ -36,6 +37,8 @@ export interface Search {
 
 export interface PickerDeps extends TierDeps {
   readonly backups: BackupRules;
+  /** Undefined: no strategy here takes turns. */
+  readonly sharedTurns: SharedTurns | undefined;
   /** Undefined: clients are not remembered. */
   readonly stickiness: Stickiness<BackendRuntime> | undefined;
   /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
@@ -71,9 +74,14 @@ export class Picker {
       backends
         .filter(({ reserve }) => reserve === isReserve)
         .map(backend => new PickerCandidate(backend, deps.shared));
-    this.#tier = new Tier(candidates(false), deps, previous === undefined ? undefined : previous.#tier);
+    const { sharedTurns } = deps;
+    this.#tier = new Tier(
+      candidates(false),
+      { ...deps, turns: sharedTurns?.main },
+      previous === undefined ? undefined : previous.#tier,
+    );
     const reserve = candidates(true);
-    if (reserve.length > 0) this.#reserve = new Tier(reserve, deps);
+    if (reserve.length > 0) this.#reserve = new Tier(reserve, { ...deps, turns: sharedTurns?.reserve });
   }
 
   /** No backend gets sessions. */

@@ -18,6 +18,7 @@ import { createBackendPool, type PoolSettings } from './create-backend-pool.ts';
 import type { PickableBackend } from './candidate.ts';
 import { Picker, type BackupRules } from './picker.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { sharedTurns, type SharedTurns } from './shared-turns.ts';
 import { Stickiness } from './stickiness.ts';
 import { WaitingLine } from './waiting-line.ts';
 
@@ -98,6 +99,7 @@ export class UpstreamRuntime {
   readonly #backends = new Map<string, BackendRuntime>();
   readonly #byTag = new Map<number, BackendRuntime>();
   readonly #news: ElsewhereNews | undefined;
+  readonly #turns: SharedTurns | undefined;
   #picker: Picker;
 
   constructor(settings: UpstreamSettings, deps: UpstreamRuntimeDeps) {
@@ -120,6 +122,7 @@ export class UpstreamRuntime {
       this.stickiness = new Stickiness(state.sticky, tag => this.#byTag.get(tag));
     }
     this.#news = state.news;
+    this.#turns = state.rings && sharedTurns(state.rings, shared.turns);
     this.#deps = deps;
     this.#picker = this.#createPicker([]);
   }
@@ -201,6 +204,7 @@ export class UpstreamRuntime {
         shared,
         backups,
         news: this.#news,
+        sharedTurns: this.#turns,
         now,
         random,
         factory,

@@ -9,6 +9,7 @@ import { BackendFailures, type FailuresMemory } from './backend-failures.ts';
 import { ElsewhereCounts } from './elsewhere-counts.ts';
 import { LiveCounts, type CountsMemory } from './live-counts.ts';
 import { MAX_SLOTS, SlotTable, type Slot } from './slot-table.ts';
+import { TurnNumbers } from './turn-rings.ts';
 import { UpstreamState, type UpstreamMemory, type UpstreamStateSize } from './upstream-state.ts';
 
 export interface SharedSize {
@@ -23,6 +24,7 @@ export interface SharedMemory {
   readonly counts: CountsMemory;
   readonly failures: FailuresMemory;
   readonly elsewhere: SharedArrayBuffer;
+  readonly turns: SharedArrayBuffer;
 }
 
 export class SharedState {
@@ -31,6 +33,8 @@ export class SharedState {
   readonly failures: BackendFailures;
   /** All 0 unless counts are shared with other instances. */
   readonly elsewhere: ElsewhereCounts;
+  /** All 0 unless backends take turns. */
+  readonly turns: TurnNumbers;
   readonly #worker: number;
 
   /** @param worker whose view it is, numbered from 0 */
@@ -40,6 +44,7 @@ export class SharedState {
     this.counts = new LiveCounts(memory.counts, worker);
     this.failures = new BackendFailures(memory.failures, worker);
     this.elsewhere = new ElsewhereCounts(memory.elsewhere);
+    this.turns = new TurnNumbers(memory.turns);
   }
 
   /** This thread's view of what an upstream shares. */
@@ -58,6 +63,7 @@ export class ControlledState extends SharedState {
       counts: LiveCounts.allocate(slots, workers),
       failures: BackendFailures.allocate(slots),
       elsewhere: ElsewhereCounts.allocate(slots),
+      turns: TurnNumbers.allocate(slots),
     });
     this.#slots = new SlotTable(slots);
   }
@@ -84,6 +90,7 @@ export class ControlledState extends SharedState {
     this.failures.clear(index);
     this.failures.withdrawTrial(index);
     this.elsewhere.set(index, 0);
+    this.turns.clear(index);
     this.#slots.free(key);
   }
 

@@ -1,6 +1,6 @@
 /**
- * What all threads see of one upstream at once: the order of its queue, the clients it remembers, and the news of
- * other instances.
+ * What all threads see of one upstream at once: the order of its queue, the clients it remembers, the news of other
+ * instances, and whose turn it is.
  *
  * Place: control makes it with the upstream and hands its memory on in the upstream's plan; each data plane makes a
  * view of its own. It ends with the upstream: nothing here has an index that another upstream could inherit.
@@ -8,6 +8,7 @@
 import { ElsewhereNews } from './elsewhere-counts.ts';
 import { QueueOrder, type QueueMemory } from './queue-order.ts';
 import { StickyTable, type StickyMemory, type StickySize } from './sticky-table.ts';
+import { TurnRing, type TurnRingMemory } from './turn-rings.ts';
 
 /** Can be posted. */
 export interface UpstreamMemory {
@@ -16,6 +17,14 @@ export interface UpstreamMemory {
   readonly sticky: StickyMemory | undefined;
   /** Undefined: nothing is shared with other instances. */
   readonly news: SharedArrayBuffer | undefined;
+  /** Undefined: its backends do not take turns. */
+  readonly rings: { readonly main: TurnRingMemory; readonly reserve: TurnRingMemory } | undefined;
+}
+
+/** Of the backends that take sessions, and of the backups that stand by. */
+export interface TurnRings {
+  readonly main: TurnRing;
+  readonly reserve: TurnRing;
 }
 
 export interface UpstreamStateSize {
@@ -25,6 +34,8 @@ export interface UpstreamStateSize {
   readonly sticky?: StickySize | undefined;
   /** Whether counts are shared with other instances; default false. */
   readonly mirrored?: boolean;
+  /** Whether its backends take turns (`roundrobin`); default false. */
+  readonly takesTurns?: boolean;
 }
 
 export class UpstreamState {
@@ -32,6 +43,7 @@ export class UpstreamState {
   readonly queue: QueueOrder;
   readonly sticky: StickyTable | undefined;
   readonly news: ElsewhereNews | undefined;
+  readonly rings: TurnRings | undefined;
 
   /** @param worker whose view it is, numbered from 0 */
   constructor(memory: UpstreamMemory, worker = 0) {
@@ -39,14 +51,24 @@ export class UpstreamState {
     this.queue = new QueueOrder(memory.queue, worker);
     this.sticky = memory.sticky && StickyTable.forWorker(memory.sticky, worker);
     this.news = memory.news && new ElsewhereNews(memory.news);
+    this.rings = memory.rings && {
+      main: new TurnRing(memory.rings.main, worker),
+      reserve: new TurnRing(memory.rings.reserve, worker),
+    };
   }
 
   /** Control only. */
-  static allocate({ workers, sticky, mirrored = false }: UpstreamStateSize): UpstreamMemory {
+  static allocate({
+    workers,
+    sticky,
+    mirrored = false,
+    takesTurns = false,
+  }: UpstreamStateSize): UpstreamMemory {
     return {
       queue: QueueOrder.allocate(workers),
       sticky: sticky && new StickyTable(sticky).memory,
       news: mirrored ? new ElsewhereNews().memory : undefined,
+      rings: takesTurns ? { main: TurnRing.allocate(), reserve: TurnRing.allocate() } : undefined,
     };
   }
 
@@ -54,5 +76,7 @@ export class UpstreamState {
   forget(worker: number): void {
     this.queue.forget(worker);
     this.sticky?.forget(worker);
+    this.rings?.main.forget(worker);
+    this.rings?.reserve.forget(worker);
   }
 }

@@ -7,7 +7,7 @@ import {
 } from '../../src/dispatch/upstream-runtime.ts';
 import type { BackupRules } from '../../src/dispatch/picker.ts';
 import { parseAddress } from '../../src/support/address.ts';
-import { ControlledState } from '../../src/shared-memory/shared-state.ts';
+import { ControlledState, SharedState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
 import { STRATEGIES, type StrategyFactory, type StrategyName } from '../../strategies/index.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -33,16 +33,22 @@ export function createFakeUpstream(
     sticky?: number;
     /** Shares its counts with other instances. */
     mirrored?: boolean;
+    /** What it shares with other data planes, which has an upstream `app`; `worker`: which of them it is. */
+    sharing?: { control: ControlledState; worker: number };
   } = {},
 ) {
   const { strategy = 'first', attempts, warm = 0, reuse = false } = options;
   const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky, mirrored, backups } = options;
   const { ejection = { failures: Infinity, earlyCloseMs: 0 } } = options;
-  const shared = new ControlledState({ slots: 16 });
-  const state = shared.addUpstream('app', {
-    sticky: sticky === undefined ? undefined : { max: sticky, ttlMs: 60_000 },
-    mirrored: mirrored === true,
-  });
+  const { sharing } = options;
+  const shared = sharing === undefined ? new ControlledState({ slots: 16 }) : sharing.control;
+  const state =
+    sharing === undefined
+      ? shared.addUpstream('app', {
+          sticky: sticky === undefined ? undefined : { max: sticky, ttlMs: 60_000 },
+          mirrored: mirrored === true,
+        })
+      : shared.upstream('app');
   const { counts } = shared;
   const failures: unknown[] = [];
   const timers = new FakeTimers();
@@ -70,7 +76,7 @@ export function createFakeUpstream(
     },
     {
       engine,
-      shared,
+      shared: sharing === undefined ? shared : new SharedState(shared.memory, sharing.worker),
       now,
       random: () => 0.5,
       setTimer: timers.set,
