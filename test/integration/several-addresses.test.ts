@@ -1,26 +1,40 @@
 /**
  * A name that stands for several addresses is one backend, which works as long as one of them does: over both engines.
  */
-import { createServer, type Server } from 'node:net';
+import { connect, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { createLoadBalancer } from '../../src/load-balancer.ts';
 import { connectClient } from '../harness/client.ts';
 import { addressOf } from '../harness/listening-address.ts';
 
-/** Echoes on one address; null where that cannot be had. */
-async function listen(
-  t: Test,
-  host: string,
-  port = 0,
-): Promise<{ port: number; server: Server } | undefined> {
+/** Echoes on a port of one address, which nobody has on the other one; undefined without IPv6. */
+async function listen(t: Test, host: string): Promise<number | undefined> {
+  for (;;) {
+    const port = await listenAnywhere(t, host);
+    if (port === undefined || !(await isTaken(host === '::1' ? '127.0.0.1' : '::1', port))) return port;
+  }
+}
+
+function listenAnywhere(t: Test, host: string): Promise<number | undefined> {
   const server = createServer(socket => void socket.pipe(socket).on('error', () => undefined));
   t.teardown(() => server.close());
   return new Promise(resolve => {
     server.once('error', () => resolve(undefined));
-    server.listen({ host, port, ipv6Only: true }, () => {
+    server.listen({ host, port: 0, ipv6Only: true }, () => {
       const bound = server.address();
-      if (bound !== null && typeof bound !== 'string') resolve({ port: bound.port, server });
+      if (bound !== null && typeof bound !== 'string') resolve(bound.port);
     });
+  });
+}
+
+function isTaken(host: string, port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host, port });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
   });
 }
 
@@ -30,14 +44,14 @@ for (const [engine, workers] of [
 ] as const) {
   for (const host of ['127.0.0.1', '::1']) {
     void t.test(`localhost, where ${host} alone listens (${engine})`, async t => {
-      const backend = await listen(t, host);
-      if (backend === undefined) {
+      const port = await listen(t, host);
+      if (port === undefined) {
         t.pass('skipped: no IPv6 here', { skip: true });
         return;
       }
       const balancer = createLoadBalancer({
         listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app' }],
-        upstreams: [{ name: 'app', backends: [`localhost:${backend.port}`], connect: { attempts: 1 } }],
+        upstreams: [{ name: 'app', backends: [`localhost:${port}`], connect: { attempts: 1 } }],
         ...{ engine, workers },
       });
       t.teardown(() => balancer.stop());
