@@ -1,5 +1,5 @@
 /**
- * `lb4 check -c FILE`: validates a configuration file and reports everything that is wrong with it.
+ * `lb4 check -c FILE`: validates a configuration file and reports everything that is wrong with it, or may be.
  *
  * Place: files that health checks and the mirror need are read, and modules with strategies must be there, because a
  * balancer would end for want of them; nothing else is opened or resolved, and no module is loaded.
@@ -8,7 +8,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isStrategyName } from '../../strategies/index.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { formatIssues, inOrder } from '../config/format-issues.ts';
+import { formatIssues, formatWarning, inOrder } from '../config/format-issues.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { loadConfigFile } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -25,10 +25,11 @@ export function check(file: string): ExitCode {
     ? formatIssues(inOrder(problemsWithFiles(loaded.config, dirname(resolve(file))).map(loaded.locate)))
     : loaded.message;
   if (loaded.ok && message === '') {
-    const { listeners, upstreams } = loaded.config;
-    process.stdout.write(
-      `${printable(file)}: valid, ${count(listeners.length, 'listener')}, ${count(upstreams.length, 'upstream')}\n`,
-    );
+    const { warnings, config } = loaded;
+    for (const each of warnings) process.stderr.write(`${formatWarning(each)}\n`);
+    const parts = [count(config.listeners.length, 'listener'), count(config.upstreams.length, 'upstream')];
+    if (warnings.length > 0) parts.push(count(warnings.length, 'warning'));
+    process.stdout.write(`${printable(file)}: valid, ${parts.join(', ')}\n`);
     return EXIT.ok;
   }
   process.stderr.write(`${message}\n`);

@@ -89,6 +89,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   const balancer = new LoadBalancer(config, { baseDir: resolve(baseDir) });
   const stopCrashing = crashInOrder({ log, balancer, endLogs: code => logs.end(code) });
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
+  for (const each of loaded.warnings) log.write('warn', 'configWarning', formatIssue(each));
   logEvents(balancer, log, () => performance.now());
   if (accessLog !== undefined) logSessions(balancer, accessLog);
   logs.onSparing(isSparing => balancer.countSessions(isSparing));

@@ -11,13 +11,18 @@ export function formatIssue(issue: LocatedIssue): string {
   return printable(textOf(issue));
 }
 
-function textOf({ place, path, kind, message }: LocatedIssue): string {
-  if (place !== undefined && 'option' in place) return `${place.option}: ${message}`;
+function textOf({ place, path, kind, message }: LocatedIssue, what = ''): string {
+  if (place !== undefined && 'option' in place) return `${what}${place.option}: ${message}`;
   // The message names an unknown key itself; the path to say is that of its mapping.
   const pathText = formatPath(kind === 'unknownKey' ? path.slice(0, -1) : path);
   const text = pathText === '' ? message : `${pathText}: ${message}`;
-  if (place === undefined) return text;
-  return `${place.file}:${String(place.line)}:${String(place.column)}  ${text}`;
+  if (place === undefined) return `${what}${text}`;
+  return `${place.file}:${String(place.line)}:${String(place.column)}  ${what}${text}`;
+}
+
+/** The same of something that is probably a mistake, and stops nothing. */
+export function formatWarning(issue: LocatedIssue): string {
+  return printable(textOf(issue, 'warning: '));
 }
 
 /** All of them, one a line. */

@@ -12,6 +12,8 @@ import type { ConfigIssue, LocatedIssue, Path, Place } from './issue.ts';
 import { parseConfig } from './parse.ts';
 import { emptyFile, readText, type UnreadableReason } from './read-text.ts';
 import type { Config } from './schema.ts';
+import { thisMachine, type Machine } from './this-machine.ts';
+import { warningsOf } from './warnings.ts';
 
 export type ConfigLoadResult = {
   /** The environment variables that the file refers to; undefined when it could not be read. */
@@ -20,6 +22,8 @@ export type ConfigLoadResult = {
   | {
       readonly ok: true;
       readonly config: Config;
+      /** What is probably a mistake, in the order of the file. */
+      readonly warnings: readonly LocatedIssue[];
       /** Where something stands that turned out to be wrong later, such as a file that cannot be read. */
       readonly locate: (issue: ConfigIssue) => LocatedIssue;
     }
@@ -46,6 +50,8 @@ export interface LoadRequest {
   readonly sourceOf?: ((flag: FlagName) => FlagSource) | undefined;
   /** What `${NAME}` in the file refers to. */
   readonly env: Environment;
+  /** Default: the machine as it is. */
+  readonly machine?: Machine | undefined;
 }
 
 /** A file by itself, without flags. */
@@ -54,10 +60,11 @@ export function loadConfigFile(path: string, env: Environment): ConfigLoadResult
 }
 
 /** A file, flags, or both. Without a file and without backends, the issue names `--backends`. */
-export function loadConfig({ file, flags, sourceOf, env }: LoadRequest): ConfigLoadResult {
+export function loadConfig(request: LoadRequest): ConfigLoadResult {
+  const { file, flags, sourceOf, env, machine = thisMachine() } = request;
   if (file === undefined) {
     const overlay = configFromFlags(flags ?? {}, undefined, sourceOf);
-    return { ...check(overlay, { fileIssues: [], place: () => undefined }), variables: new Set() };
+    return { ...check(overlay, { fileIssues: [], machine, place: () => undefined }), variables: new Set() };
   }
   const read = readText(file);
   if (!read.ok) return { kind: 'unreadable', ...read };
@@ -71,6 +78,7 @@ export function loadConfig({ file, flags, sourceOf, env }: LoadRequest): ConfigL
   if (document.value === null) return { kind: 'unreadable', ...emptyFile(file) };
   const checked = check(configFromFlags(flags ?? {}, document.value, sourceOf), {
     fileIssues: document.issues.map(placed),
+    machine,
     isUnfilled: document.isUnfilled,
     written: document.written,
     place: issue => ({ file, ...document.locate(issue) }),
@@ -81,6 +89,7 @@ export function loadConfig({ file, flags, sourceOf, env }: LoadRequest): ConfigL
 /** How to speak about the file that a value came from. */
 interface FileContext {
   readonly fileIssues: readonly LocatedIssue[];
+  readonly machine: Machine;
   readonly isUnfilled?: (path: Path) => boolean;
   readonly written?: (path: Path) => string | undefined;
   readonly place: (issue: ConfigIssue) => Place | undefined;
@@ -88,14 +97,12 @@ interface FileContext {
 
 function check(
   { input, origins, issues }: ReturnType<typeof configFromFlags>,
-  { fileIssues, isUnfilled, written, place }: FileContext,
+  { fileIssues, machine, isUnfilled, written, place }: FileContext,
 ): ConfigLoadResult {
   const optionFor = (path: Path) =>
     origins.find(origin => origin.path.every((part, index) => path[index] === part))?.option;
-  const parsed = parseConfig(input, {
-    requireUnits: true,
-    written: path => (optionFor(path) === undefined ? written?.(path) : undefined),
-  });
+  const writtenInFile = (path: Path) => (optionFor(path) === undefined ? written?.(path) : undefined);
+  const parsed = parseConfig(input, { requireUnits: true, written: writtenInFile });
   const found = parsed.ok ? [] : parsed.issues;
   const locate = (issue: ConfigIssue): LocatedIssue => {
     const option = optionFor(issue.path);
@@ -108,7 +115,13 @@ function check(
   const all = [...issues, ...fileIssues, ...located];
   if (!parsed.ok || all.length > 0) return invalid(all);
   const { config } = parsed;
-  return { ok: true, config, locate: issue => locate({ ...issue, path: byPosition(issue.path, config) }) };
+  const warnings = inOrder(warningsOf(config, machine, writtenInFile).map(locate));
+  return {
+    ok: true,
+    config,
+    warnings,
+    locate: issue => locate({ ...issue, path: byPosition(issue.path, config) }),
+  };
 }
 
 /** The path of something within an upstream that was named, with the position of that upstream instead. */

@@ -6,12 +6,9 @@
  * family the order is the name server's. None is left out: all of them are tried.
  */
 import { isIPv4 } from 'node:net';
-import type { networkInterfaces } from 'node:os';
+import type { Interfaces } from '../support/interfaces.ts';
 
-export function byReach(
-  addresses: readonly string[],
-  interfaces: ReturnType<typeof networkInterfaces>,
-): readonly string[] {
+export function byReach(addresses: readonly string[], interfaces: Interfaces): readonly string[] {
   const v4 = addresses.filter(isIPv4);
   const v6 = addresses.filter(address => !isIPv4(address));
   const own = Object.values(interfaces).flatMap((addresses = []) =>

@@ -10,21 +10,16 @@
  * after `close` all of them end at once, and nothing of them keeps the process alive.
  */
 import { isIP } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
+import { ownInterfaces, type Interfaces } from '../support/interfaces.ts';
 import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
 import { byReach } from './by-reach.ts';
 import { DnsLookup, type DnsAnswer } from './dns-lookup.ts';
 import type { Family, NameServer } from './name-servers.ts';
+import { LocalNames } from './local-names.ts';
 import { OtherSources } from './other-sources.ts';
 import { Places } from './places.ts';
-import {
-  canonicalName,
-  parseHosts,
-  parseOtherSources,
-  parseResolvConf,
-  type Hosts,
-  type ResolvConf,
-} from './system-files.ts';
+import { canonicalName, parseOtherSources, parseResolvConf, type ResolvConf } from './system-files.ts';
 import { WatchedFile } from './watched-file.ts';
 
 export interface Found {
@@ -64,18 +59,17 @@ export interface NamesOptions {
   readonly getent?: string;
   readonly createServer?: (address: string | undefined) => NameServer;
   readonly setTimer?: SetTimer;
-  readonly interfaces?: typeof networkInterfaces;
+  readonly interfaces?: () => Interfaces;
 }
 
 /** A search list and slow name servers may take longer; the next attempt begins anew. */
 const DEADLINE_MS = 10_000;
 const MOST_ADDRESSES = 64;
-const LOOPBACK = ['127.0.0.1', '::1'];
 
 export class Names {
   readonly #options: NamesOptions;
   readonly #setTimer: SetTimer;
-  readonly #hosts: WatchedFile<Hosts>;
+  readonly #local: LocalNames;
   readonly #resolvConf: WatchedFile<ResolvConf>;
   readonly #otherSources: WatchedFile<readonly string[]>;
   readonly #others: OtherSources;
@@ -89,7 +83,7 @@ export class Names {
     const { setTimer = setUnrefTimer, nsswitch = '/etc/nsswitch.conf' } = options;
     this.#options = options;
     this.#setTimer = setTimer;
-    this.#hosts = new WatchedFile(options.hosts ?? '/etc/hosts', parseHosts);
+    this.#local = new LocalNames(options.hosts);
     this.#resolvConf = new WatchedFile(options.resolvConf ?? '/etc/resolv.conf', parseResolvConf);
     this.#otherSources = new WatchedFile(nsswitch, parseOtherSources);
     this.#others = new OtherSources(options.getent);
@@ -99,7 +93,7 @@ export class Names {
   async lookup(host: string): Promise<Found> {
     if (this.#isClosed) throw new NameError(host, 'ECANCELLED');
     if (isIP(host) !== 0) return { addresses: [host] };
-    const local = this.#localAddresses(canonicalName(host));
+    const local = this.#local.addressesOf(host);
     if (local !== undefined) return { addresses: this.#inOrder(local) };
     const key = host.toLowerCase();
     const running = this.#running.get(key) ?? this.#bounded(key).finally(() => this.#running.delete(key));
@@ -112,13 +106,6 @@ export class Names {
     this.#isClosed = true;
     this.#dns?.lookup.cancel();
     this.#others.cancel();
-  }
-
-  #localAddresses(name: string): readonly string[] | undefined {
-    const known = this.#hosts.read().get(name);
-    // Both, also where the hosts file has one: programs listen on either.
-    if (name === 'localhost') return [...(known ?? []), ...LOOPBACK];
-    return known ?? (name.endsWith('.localhost') ? LOOPBACK : undefined);
   }
 
   #bounded(host: string): Promise<Found> {
@@ -160,7 +147,7 @@ export class Names {
   }
 
   #inOrder(addresses: readonly string[]): readonly string[] {
-    const { interfaces = networkInterfaces } = this.#options;
+    const { interfaces = ownInterfaces } = this.#options;
     return byReach([...new Set(addresses)], interfaces()).slice(0, MOST_ADDRESSES);
   }
 }

@@ -5,7 +5,7 @@
  * Invariant: a zone is passed on as it was written. Names of interfaces are case-sensitive: the kernel names network
  * cards after their PCI domain, such as `enP2s1`.
  */
-import { networkInterfaces } from 'node:os';
+import { ownInterfaces } from './interfaces.ts';
 
 /** The address without its zone, and the zone if there is one. */
 export function splitZone(host: string): readonly [address: string, zone: string | undefined] {
@@ -16,14 +16,14 @@ export function splitZone(host: string): readonly [address: string, zone: string
 /** The number of the interface that a zone names, or is; 0 when there is no such interface. */
 export function scopeOf(zone: string): number {
   // Its other addresses have no scope.
-  for (const each of networkInterfaces()[zone] ?? [])
+  for (const each of ownInterfaces()[zone] ?? [])
     if (each.family === 'IPv6' && each.scopeid !== 0) return each.scopeid;
   return /^\d{1,9}$/.test(zone) ? Number(zone) : 0;
 }
 
 /** The name of an interface, as Node prints it, or its number. */
 export function zoneOf(scope: number): string {
-  for (const [name, addresses = []] of Object.entries(networkInterfaces()))
+  for (const [name, addresses = []] of Object.entries(ownInterfaces()))
     if (addresses.some(each => each.family === 'IPv6' && each.scopeid === scope)) return name;
   return String(scope);
 }

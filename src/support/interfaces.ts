@@ -1,0 +1,17 @@
+/**
+ * The network interfaces of this machine, with their addresses.
+ *
+ * Place: whoever asks what this machine can reach, or what leads back to it. Invariant: never throws; where the system
+ * forbids the question (a sandbox, Android) there are none.
+ */
+import { networkInterfaces } from 'node:os';
+
+export type Interfaces = ReturnType<typeof networkInterfaces>;
+
+export function ownInterfaces(): Interfaces {
+  try {
+    return networkInterfaces();
+  } catch {
+    return {};
+  }
+}
