@@ -2,18 +2,17 @@
 /**
  * The `lb4` command: hands the arguments to the command line and takes its exit code.
  *
- * Everything but the two small files imported here is loaded only once the signals are lb4's own. What nobody else has
- * caught ends lb4 here, with one line.
+ * Everything but the one file imported here is loaded only once the signals are lb4's own. What nobody else has caught
+ * ends lb4 here, with one line.
  */
-import { failureLine, failureSurroundings } from '../src/cli/failure-line.ts';
 import { Signals } from '../src/cli/signals.ts';
 
 /** How long the process may take to end when nothing is left to do. */
 const LAST_MS = 500;
 
-const surroundings = failureSurroundings();
+let lineFor = (error: unknown): string => `lb4: ${String(error).replaceAll(/\s*\n\s*/g, ' ')}\n`;
 const fail = (error: unknown): void => {
-  process.stderr.write(failureLine(error, surroundings));
+  process.stderr.write(lineFor(error));
   process.exit(1);
 };
 // A command that has a log takes over with a listener of its own.
@@ -22,6 +21,10 @@ process.on('uncaughtException', error => {
 });
 try {
   const signals = new Signals();
+  // Early, because a process that runs out of descriptors can load nothing later.
+  const { failureLine, failureSurroundings } = await import('../src/cli/failure-line.ts');
+  const surroundings = failureSurroundings();
+  lineFor = error => failureLine(error, surroundings);
   const { outliveReaders } = await import('../src/cli/standard-streams.ts');
   outliveReaders();
   const { main } = await import('../src/cli/program.ts');

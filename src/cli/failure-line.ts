@@ -1,7 +1,8 @@
 /**
  * What has ended lb4 before there was a log, in one line for people; with the stack where the level is debug.
  *
- * Place: `bin/lb4.ts` loads it at once, because a process that has run out of descriptors can load nothing later.
+ * Place: `bin/lb4.ts` loads it before the command line, because a process that has run out of descriptors can load
+ * nothing later.
  */
 import { wordsOf } from '../errors.ts';
 import { printable } from '../support/printable.ts';
