@@ -13,8 +13,9 @@ import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../engine
 import type { Termination } from '../termination.ts';
 import type { AcquiredConnection, BackendRuntime, Origin } from './backend-runtime.ts';
 import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
-import { Lease } from './lease.ts';
+import type { Lease } from './lease.ts';
 import type { DispatcherDeps, DispatchOwner } from './dispatch-owner.ts';
+import { whereTo } from './move-on.ts';
 import { afterFailure, balancers } from './refusals.ts';
 import { Retries, type NextStep } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
@@ -112,22 +113,16 @@ export class Dispatch implements WaitOwner {
     lease?.release();
   }
 
-  /**
-   * Its upstream has changed: where an attempt is under way at a backend that is not well now, goes to one that is, if
-   * that has room. What was attempted says nothing of the backend.
-   */
+  /** Its upstream has changed: an attempt that is given up now says nothing of its backend. */
   moveOn(): void {
-    const lease = this.#lease;
-    if (lease === undefined || this.#connection !== undefined) return;
-    const { picker, settings } = this.upstream;
-    // Its trial decides about the backend, as long as it is on trial.
-    if (lease.isTrial ? picker.takesSessions(lease.backend) : picker.isWell(lease.backend)) return;
-    this.#retries ??= new Retries(settings.connect);
-    this.#retries.leave(lease.backend.id);
-    const better = picker.pickWell(this.#clientAddress, this.#retries);
-    if (!(better instanceof Lease)) return;
+    this.#wait?.moveOn();
+    if (this.#lease === undefined || this.#connection !== undefined) return;
+    this.#retries ??= new Retries(this.upstream.settings.connect);
+    const next = whereTo(this.upstream, this.#lease, this.#clientAddress, this.#retries);
+    if (next === 'stay') return;
     this.#giveUpStep();
-    this.#acquire(better);
+    if (next === 'wait') this.#search();
+    else this.#acquire(next);
   }
 
   /**
@@ -146,8 +141,15 @@ export class Dispatch implements WaitOwner {
   /** For its wait only. */
   pick(): PickResult {
     const { picker, budget } = this.upstream;
-    if (this.#retries === undefined) return picker.pick(this.#clientAddress);
+    if (this.#retries === undefined || this.#retries.tried.size === 0)
+      return picker.pick(this.#clientAddress);
     return picker.pickAgain(this.#clientAddress, this.#retries, budget.allows(this.#deps.now()));
+  }
+
+  /** For its wait only: nothing keeps it from a backend that others may have. */
+  mayStandInLine(): boolean {
+    const { picker } = this.upstream;
+    return this.#retries === undefined || this.#retries.forgetUnless(backend => picker.has(backend));
   }
 
   /** For its wait only. */
@@ -165,8 +167,7 @@ export class Dispatch implements WaitOwner {
   #search(): void {
     const picked = this.pick();
     if (picked !== 'full') this.#take(picked);
-    // Whatever keeps it from a backend that has room must not hold up others.
-    else this.#waitForRoom(this.#retries === undefined ? 'inLine' : 'aside');
+    else this.#waitForRoom(this.mayStandInLine() ? 'inLine' : 'aside');
   }
 
   #take(picked: Turn): void {

@@ -144,6 +144,11 @@ export class Picker {
     return candidate !== undefined && candidate.weight > 0;
   }
 
+  /** The same by its id, whatever its weight. */
+  has(backend: string): boolean {
+    return this.#tier.candidates.has(backend) || this.#reserve?.candidates.has(backend) === true;
+  }
+
   isWell(backend: BackendRuntime): boolean {
     const candidate = this.#find(backend);
     return candidate?.well === true && candidate.weight > 0;

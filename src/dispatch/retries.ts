@@ -68,6 +68,13 @@ export class Retries implements Search {
     this.tried.add(backend);
   }
 
+  /** False: a backend that it has tried `takesSessions` still. True: none does, and they are forgotten. */
+  forgetUnless(takesSessions: (backend: string) => boolean): boolean {
+    for (const backend of this.tried) if (takesSessions(backend)) return false;
+    this.tried.clear();
+    return true;
+  }
+
   hasTried(backend: string): boolean {
     return this.tried.has(backend);
   }

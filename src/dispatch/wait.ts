@@ -20,6 +20,8 @@ export type Turn = Exclude<PickResult, 'full'>;
 /** Who waits: the session's dispatch. */
 export interface WaitOwner {
   pick(): PickResult;
+  /** Whatever place is free, it may have it: it has no reason of its own to hold up others. */
+  mayStandInLine(): boolean;
   /** It has a place, or no backend is left to wait for. */
   onTurn(turn: Turn): void;
   onWaitTimeout(): void;
@@ -63,6 +65,16 @@ export class Wait implements Waiter {
     this.#untilMs = this.#deps.now() + timeoutMs;
     this.#lookLater();
     return true;
+  }
+
+  /** What it had tried may be gone: then it stands in line like others, behind those that do already. */
+  moveOn(): void {
+    if (!this.#isAside || this.#isOver || !this.#owner.mayStandInLine()) return;
+    this.#leave();
+    this.#isOver = false;
+    this.#isAside = false;
+    // Another session may have taken its place in the meantime.
+    if (!this.#upstream.line.join(this) && !this.aside()) this.onWaitTimeout();
   }
 
   /** Its session has ended. */

@@ -87,6 +87,12 @@ export class WaitingLine {
     this.#deps = deps;
   }
 
+  /** One more may wait, in it or beside it. */
+  get hasRoom(): boolean {
+    const { slot, max } = this.#settings;
+    return !this.#isClosed && this.#deps.counts.live(slot) < max;
+  }
+
   /** Sessions that wait in this data plane. */
   get waiting(): number {
     return this.#waiting;

@@ -31,7 +31,7 @@ const MOST_WELL = 4;
 const RATES = FULL ? [100, 500] : [20];
 const WORKERS = FULL ? [1, 2] : [DATA_PLANE.workers === 0 ? 0 : 2];
 /** New clients a second, over all upstreams that have a load at a time: what two busy cores take. */
-const MOST_PER_SECOND = FULL ? 1_500 : 250;
+const MOST_PER_SECOND = FULL ? 500 : 250;
 
 interface Cell {
   readonly name: string;

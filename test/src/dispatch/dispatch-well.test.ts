@@ -1,43 +1,12 @@
 /** While one backend is well and has room, no session is refused, whatever has failed before. */
 import fc from 'fast-check';
 import t from 'tap';
-import { Dispatch } from '../../../src/dispatch/dispatcher.ts';
 import type { BackendSnapshot } from '../../../src/upstream/snapshot.ts';
 import { STRATEGY_NAMES, type StrategyName } from '../../../strategies/index.ts';
-import { dispatcherDeps, relayEnd } from '../../harness/dispatch-deps.ts';
-import { FakeTimers } from '../../harness/fake-timers.ts';
-import { createFakeUpstream, type BackendSpec } from '../../harness/fake-upstream.ts';
+import { relayEnd } from '../../harness/dispatch-deps.ts';
+import { BACKUP, DOWN, id, NO_BUDGET, openSessions as setUp } from './open-sessions.ts';
 
-const id = (number: number): string => `10.0.0.${number}:80`;
 const [A, B, C, D] = [id(1), id(2), id(3), id(4)];
-/** In panic: it gets sessions although it is not well. */
-const DOWN = { well: false };
-/** A backup that stands by. */
-const BACKUP = { eligible: false, reserve: true, well: true };
-const NO_BUDGET = { retryBudget: { percent: 0, minPerSecond: 0 } };
-
-function setUp(
-  backends: Record<string, BackendSpec>,
-  options: Parameters<typeof createFakeUpstream>[1] = {},
-) {
-  const fake = createFakeUpstream(backends, options);
-  const timers = new FakeTimers();
-  const open = () => {
-    const log: string[] = [];
-    const dispatch = new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.set }), {
-      onConnected: () => log.push(`connected ${dispatch.backend ?? ''}`),
-      onUnavailable: ({ reason }) => log.push(reason),
-      onWaiting: isWaiting => log.push(isWaiting ? 'waits' : 'goes on'),
-    });
-    dispatch.start();
-    return { dispatch, log };
-  };
-  const tried = (): string[] => fake.engine.connects.map(({ address }) => address);
-  const fails = (...backends: string[]): void => {
-    fake.engine.autoConnect = address => (backends.includes(address) ? 'refused' : true);
-  };
-  return { ...fake, timers, open, tried, fails };
-}
 
 void t.test(
   'in panic a session that has failed goes to one that is well, without asking the budget',
@@ -211,96 +180,6 @@ void t.test('a client that had to take a backup is not remembered as that one’
   open();
   t.same(tried(), [A, B, A, A]);
 });
-
-void t.test('an attempt that hangs is given up as soon as its backend is known to be down', async t => {
-  for (const how of [{ eligible: false, well: false }, DOWN]) {
-    const { open, engine, apply, live } = setUp({ [A]: {}, [B]: {} });
-    const { dispatch, log } = open();
-    t.ok(apply({ [A]: how, [B]: {} }), 'there is reason to');
-    dispatch.moveOn();
-    t.ok(engine.connects[0]?.cancelled);
-    t.same([live(A), live(B)], [0, 1]);
-    engine.connects[1]?.succeed();
-    t.same(log, [`connected ${B}`]);
-  }
-});
-
-void t.test('it is not given up for one that is full, was tried, or is not well either', async t => {
-  const cases: Record<string, BackendSpec>[] = [
-    { [A]: DOWN, [B]: DOWN },
-    { [A]: DOWN, [B]: { maxSessions: 0 } },
-    { [A]: DOWN },
-    { [A]: {}, [B]: {} },
-  ];
-  for (const after of cases) {
-    const { open, engine, apply, live } = setUp({ [A]: {}, [B]: {} });
-    const { dispatch, log } = open();
-    apply(after);
-    dispatch.moveOn();
-    t.notOk(engine.connects[0]?.cancelled);
-    engine.connects[0]?.succeed();
-    t.same([log, live(A)], [[`connected ${A}`], 1]);
-  }
-  const { open, engine, apply } = setUp({ [A]: {}, [B]: {} });
-  const { dispatch } = open();
-  engine.connects[0]?.fail('refused');
-  apply({ [A]: {}, [B]: DOWN });
-  dispatch.moveOn();
-  t.equal(engine.connects.length, 2, 'A has failed it already');
-});
-
-void t.test('one that hangs behind a pool of spare connections is given up as well', async t => {
-  const settled = () => new Promise(resolve => setImmediate(resolve));
-  const { open, engine, apply, live } = setUp({ [A]: {}, [B]: {} }, { reuse: true });
-  const { dispatch, log } = open();
-  await settled();
-  apply({ [A]: DOWN, [B]: {} });
-  dispatch.moveOn();
-  await settled();
-  t.ok(engine.connects[0]?.cancelled);
-  engine.connects[1]?.succeed();
-  await settled();
-  t.same([log, live(A), live(B)], [[`connected ${B}`], 0, 1]);
-});
-
-void t.test('a pause before the same backend is tried again ends as well', async t => {
-  const { open, engine, apply, timers } = setUp({ [A]: {}, [B]: {} }, { connect: { retriesPerBackend: 1 } });
-  const { dispatch } = open();
-  engine.connects[0]?.fail('refused');
-  apply({ [A]: DOWN, [B]: {} });
-  dispatch.moveOn();
-  t.same([engine.connects.at(-1)?.address, timers.pending], [B, 0]);
-});
-
-void t.test(
-  'the session that decides about a backend on trial stays, as long as there is a trial',
-  async t => {
-    const trial = { eligible: false, trial: true, well: false };
-    const { open, engine, apply, shared } = setUp({ [A]: trial });
-    shared.failures.offerTrial(shared.slotOfBackend('app', A).index);
-    const { dispatch } = open();
-    apply({ [A]: trial, [B]: {} });
-    dispatch.moveOn();
-    t.notOk(engine.connects[0]?.cancelled);
-    apply({ [A]: { eligible: false, well: false }, [B]: {} });
-    dispatch.moveOn();
-    t.ok(engine.connects[0]?.cancelled);
-    t.ok(shared.failures.isTrialOnOffer(shared.slotOfBackend('app', A).index), 'and gives the trial back');
-  },
-);
-
-void t.test(
-  'a snapshot gives reason to move exactly when one that is well comes or goes, and one is left',
-  async t => {
-    const { apply } = setUp({ [A]: {}, [B]: {} });
-    t.notOk(apply({ [A]: {}, [B]: { weight: 3 } }));
-    t.ok(apply({ [A]: {}, [B]: DOWN }));
-    t.notOk(apply({ [A]: DOWN, [B]: DOWN }), 'none is left');
-    t.ok(apply({ [A]: DOWN, [B]: {} }), 'one is back');
-    t.ok(apply({ [B]: {}, [C]: BACKUP }), 'a backup as well');
-    t.ok(apply({ [C]: BACKUP }), 'one has gone');
-  },
-);
 
 interface Spec {
   readonly snapshot: Partial<BackendSnapshot>;
