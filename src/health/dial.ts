@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { connectFailure } from '../engine/connect-failure.ts';
+import { isItself, REFUSED, refused } from '../engine/self-connect.ts';
 import type { Cancel, ConnectFailure } from '../engine/engine.ts';
 import { systemCode } from '../errors.ts';
 import type { Address } from '../support/address.ts';
@@ -71,7 +72,14 @@ function dialOne(
   const fail = (code: string, result: ProbeResult): void =>
     end({ ok: false, failure: connectFailure(code, kind), result });
   const cancelTimer = setTimer(() => fail('ETIMEDOUT', late), timeoutMs);
-  socket.once('connect', () => end({ ok: true, socket, kind }));
+  socket.once('connect', () => {
+    if (!isItself(socket)) {
+      end({ ok: true, socket, kind });
+      return;
+    }
+    socket.resetAndDestroy();
+    fail(REFUSED, failureOf(refused(), kind));
+  });
   socket.on('error', error => fail(systemCode(error), failureOf(error, kind)));
   return () => end();
 }

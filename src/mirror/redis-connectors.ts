@@ -14,6 +14,7 @@ import {
   type RedisOptions,
   type SentinelConnectionOptions,
 } from 'ioredis';
+import { isItself, refused } from '../engine/self-connect.ts';
 import { withNamedZone } from '../support/zone.ts';
 
 export type Connector = NonNullable<RedisOptions['Connector']>;
@@ -48,6 +49,13 @@ export function plainConnector(lookup: LookupFunction): Connector {
       this.stream = stream;
       stream.once('error', (error: Error) => {
         this.firstError = error;
+      });
+      // A Redis of this machine that is down: the socket may have reached itself.
+      stream.prependOnceListener('connect', () => {
+        if (!isItself(stream)) return;
+        this.firstError = refused();
+        if (tls === undefined) stream.resetAndDestroy();
+        else stream.destroy();
       });
       return stream;
     }

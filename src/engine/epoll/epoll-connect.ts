@@ -8,12 +8,14 @@
 import { connectFailure } from '../connect-failure.ts';
 import type { Deadlines, Expiring } from '../deadlines.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
+import { mayMeetItself, REFUSED } from '../self-connect.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import type { Address } from '../../support/address.ts';
 import * as abi from './abi.ts';
 import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
-import { encodeAddress, type EncodedAddress } from './sockaddr.ts';
+import type { Libc } from './libc.ts';
+import { encodeAddress, SOCKADDR_BYTES, type EncodedAddress } from './sockaddr.ts';
 import { setUserTimeout } from './socket-options.ts';
 import { EINPROGRESS, ENAMETOOLONG, errnoName } from './system-error.ts';
 
@@ -40,6 +42,7 @@ class Connecting implements ConnectionOwner, Expiring {
   readonly #done: (result: ConnectResult) => void;
   #connection: EpollConnection | undefined;
   #settled = false;
+  #mayMeetItself = false;
   readonly #options: ConnectOptions;
   dueMs = 0;
   earlier: Expiring | undefined;
@@ -81,7 +84,9 @@ class Connecting implements ConnectionOwner, Expiring {
         return;
       }
     }
-    if ((events & abi.EPOLLOUT) !== 0) this.#succeed(connection);
+    if ((events & abi.EPOLLOUT) === 0) return;
+    if (this.#mayMeetItself && isItself(this.#deps.libc, connection.fd)) this.#fail(REFUSED);
+    else this.#succeed(connection);
   }
 
   /** Starts the connect; 0, or the errno of a failure that is known already. */
@@ -90,6 +95,7 @@ class Connecting implements ConnectionOwner, Expiring {
     const target = encoded(address);
     if (target === undefined) return ENAMETOOLONG;
     const { family, bytes } = target;
+    this.#mayMeetItself = target.mayMeetItself;
     const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
     if (fd < 0) return libc.errno();
     const isTcp = address.kind === 'tcp';
@@ -132,18 +138,31 @@ class Connecting implements ConnectionOwner, Expiring {
 }
 
 /** A backend's address is one object for as long as it does not move, so it is encoded once. */
-const ENCODED = new WeakMap<Address, EncodedAddress>();
+const ENCODED = new WeakMap<Address, Target>();
+
+interface Target extends EncodedAddress {
+  readonly mayMeetItself: boolean;
+}
 
 /** Undefined for a unix path that the system has no room for. */
-function encoded(address: Address): EncodedAddress | undefined {
+function encoded(address: Address): Target | undefined {
   const known = ENCODED.get(address);
   if (known !== undefined) return known;
   try {
-    const fresh = encodeAddress(address);
+    const fresh = { ...encodeAddress(address), mayMeetItself: mayMeetItself(address) };
     ENCODED.set(address, fresh);
     return fresh;
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
+}
+
+/** Whether both ends have the same name; a peer that is gone by now has none. */
+function isItself(libc: Libc, fd: number): boolean {
+  const [own, peer] = [Buffer.alloc(SOCKADDR_BYTES), Buffer.alloc(SOCKADDR_BYTES)];
+  const length = Buffer.from([SOCKADDR_BYTES, 0, 0, 0]);
+  if (libc.getpeername(fd, peer, length) < 0) return false;
+  length.writeUInt32LE(SOCKADDR_BYTES);
+  return libc.getsockname(fd, own, length) === 0 && own.equals(peer);
 }

@@ -13,6 +13,7 @@ import type { Cancel, ConnectOptions, ConnectResult, Keepalive } from '../engine
 import type { Libc } from '../epoll/libc.ts';
 import { setUserTimeout } from '../epoll/socket-options.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
+import { isItself, mayMeetItself, REFUSED } from '../self-connect.ts';
 import { connectFailure } from '../connect-failure.ts';
 import { descriptorOf } from './descriptor.ts';
 import { setKeepalive } from './keepalive.ts';
@@ -56,6 +57,11 @@ export function connectNode(
   const cancelTimer = deps.setTimer(() => fail('ETIMEDOUT'), options.timeoutMs);
   socket.once('connect', () => {
     if (!settle()) return;
+    if (reachesItself(address, socket)) {
+      socket.resetAndDestroy();
+      done({ ok: false, failure: connectFailure(REFUSED, address.kind) });
+      return;
+    }
     deps.note(socket);
     if (address.kind === 'tcp') keepAlive(socket, options, deps);
     done({ ok: true, connection });
@@ -65,6 +71,18 @@ export function connectNode(
   return () => {
     if (settle()) socket.destroy();
   };
+}
+
+/** A backend's address is one object for as long as it does not move, so the system is asked once. */
+const MAY_MEET_ITSELF = new WeakMap<Address, boolean>();
+
+function reachesItself(address: Address, socket: Socket): boolean {
+  let may = MAY_MEET_ITSELF.get(address);
+  if (may === undefined) {
+    may = mayMeetItself(address);
+    MAY_MEET_ITSELF.set(address, may);
+  }
+  return may && isItself(socket);
 }
 
 function keepAlive(socket: Socket, { keepalive, userTimeoutMs }: ConnectOptions, deps: ConnectDeps): void {

@@ -1,0 +1,76 @@
+/**
+ * A connect that has reached itself.
+ *
+ * Place: asked by both engines, by checks and by the connection to Redis when a connect has succeeded.
+ * Why: a socket that connects to a port of its own machine, on which nobody listens, may be given that very port as its
+ * own. TCP then joins it to itself (RFC 9293 3.5, simultaneous open): whatever is sent comes back, and the program that
+ * should listen there finds its port taken. To a balancer it looks like a backend that is well. It is a refused
+ * connect, and is ended with a reset, which keeps the port for no moment longer.
+ * How: both ends have the same address and port. That takes system calls, so sessions ask only where it can happen: at
+ * an address of this machine, at a port that the system gives to those who ask for none.
+ */
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+
+import type { Address } from '../support/address.ts';
+
+export const REFUSED = 'ECONNREFUSED';
+
+/** As Node says it. */
+export function refused(): Error {
+  return Object.assign(new Error(`connect ${REFUSED}`), { code: REFUSED, syscall: 'connect' });
+}
+
+/** What of a socket tells. */
+interface Ends {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+export function isItself({ localAddress, localPort, remoteAddress, remotePort }: Ends): boolean {
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
+}
+
+export interface Machine {
+  /** Its addresses, beside those that every machine has. */
+  readonly addresses: () => readonly string[];
+  /** The text of a file; throws where there is none. */
+  readonly readFile: (path: string) => string;
+}
+
+const HERE: Machine = {
+  addresses: () =>
+    Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address)),
+  readFile: path => readFileSync(path, 'utf8'),
+};
+
+/** Whether a connect to it may reach itself. For numeric addresses; asks the system, so keep the answer. */
+export function mayMeetItself(address: Address, machine: Machine = HERE): boolean {
+  if (address.kind === 'unix') return false;
+  const [lowest, highest] = givenPorts(machine);
+  return address.port >= lowest && address.port <= highest && isOfThisMachine(address.host, machine);
+}
+
+const OF_EVERY_MACHINE = /^(?:::ffff:)?(?:127\.|0\.0\.0\.0$)|^::1?$/;
+
+function isOfThisMachine(host: string, { addresses }: Machine): boolean {
+  if (OF_EVERY_MACHINE.test(host)) return true;
+  const plain = host.replace(/^::ffff:|%.*$/g, '');
+  return addresses().includes(plain);
+}
+
+/** The ports that the system gives to sockets that ask for none; any that it might give where it does not tell. */
+function givenPorts({ readFile }: Machine): readonly [number, number] {
+  try {
+    const [lowest = NaN, highest = NaN] = readFile('/proc/sys/net/ipv4/ip_local_port_range')
+      .trim()
+      .split(/\s+/)
+      .map(Number);
+    if (lowest <= highest) return [lowest, highest];
+  } catch {
+    // Not Linux, or /proc is not there.
+  }
+  return [1024, 65_535];
+}
