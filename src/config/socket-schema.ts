@@ -16,7 +16,12 @@ const owner = (what: 'user' | 'group') => {
   const error = `the name of a ${what}, or its number`;
   return z
     .union([integer(0, MAX_ID), z.string({ error }).regex(/^[^:\s\0]{1,256}$/, { error })], { error })
-    .transform(value => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value))
+    .transform((value, context) => {
+      if (typeof value !== 'string' || !/^\d+$/.test(value)) return value;
+      if (Number(value) <= MAX_ID) return Number(value);
+      context.addIssue({ code: 'custom', message: error });
+      return z.NEVER;
+    })
     .register(fieldFacts, { type: 'name or number' })
     .optional();
 };
