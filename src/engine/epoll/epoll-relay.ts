@@ -17,8 +17,9 @@ import type { Unfinished } from './reactor.ts';
 import { Replay } from './replay.ts';
 import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
 
-/** Reads (or splices) of one direction before the others have their turn. */
+/** Of one direction before the others have their turn; one read may lie beyond. */
 const MAX_ROUNDS = 16;
+const MAX_BYTES = 256 * 1024;
 
 /** Starts to relay; owns both connections from now on. */
 export function startRelay(
@@ -138,13 +139,14 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (verdict === 'stale') this.#startOver();
     else this.#end(this.#down);
     // What has happened meanwhile was only remembered.
-    if (this.#isOpen()) this.#pumpAgain();
+    this.#pumpAgain();
     return false;
   }
 
-  /** Moves what can be moved in one direction, for a bounded number of rounds. */
+  /** Moves what can be moved in one direction, within bounds. */
   #pump(direction: Direction): void {
-    for (let round = 0; round < MAX_ROUNDS; round++) {
+    const untilBytes = direction.receivedBytes + MAX_BYTES;
+    for (let round = 0; round < MAX_ROUNDS && direction.receivedBytes < untilBytes; round++) {
       if (this.#state !== 'open') return;
       if (direction.hasPending && !this.#flush(direction)) return;
       if (direction.ended || !direction.from.readable || this.#other(direction).deaf) return;
@@ -329,10 +331,6 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (this.#toldHalfClosed || this.#state === 'over') return;
     this.#toldHalfClosed = true;
     this.#handlers.onHalfClosed();
-  }
-
-  #isOpen(): boolean {
-    return this.#state === 'open';
   }
 
   #other(direction: Direction): Direction {

@@ -7,7 +7,8 @@
  */
 import type { Room } from '../room.ts';
 import type { SetTimer } from '../../support/timer.ts';
-import type { ConnectionOwner, NodeConnection } from './node-connection.ts';
+import type { ConnectionOwner } from './connection-owner.ts';
+import type { NodeConnection } from './node-connection.ts';
 
 /** It swallows this much, then stops reading and leaves the rest to the kernel's buffers. */
 const SWALLOW_LIMIT_BYTES = 64 * 1024;

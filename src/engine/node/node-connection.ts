@@ -15,26 +15,13 @@
 import { Socket, type OnReadOpts } from 'node:net';
 
 import type { Connection } from '../engine.ts';
+import type { ConnectionOwner } from './connection-owner.ts';
 import { Finishing } from './finishing.ts';
 import { endWasReset } from './peer-reset.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import type { Room } from '../room.ts';
+import type { Turns } from './turns.ts';
 import type { SetTimer } from '../../support/timer.ts';
-
-/** Whoever reads and writes a connection at the moment; told what happens on it, in order. */
-export interface ConnectionOwner {
-  onData(chunk: Buffer): void;
-  /** The peer has sent its FIN; nothing more will be read. `wasReset`: Node says FIN, but it was a reset. */
-  onEnd(wasReset: boolean): void;
-  /** Everything written so far is with the kernel. */
-  onDrain(): void;
-  /** The peer takes no bytes any more; what it had sent before can still be read. */
-  onWriteFailed(): void;
-  /** The connection was reset or has broken, and everything the peer had sent is read. `onClose` follows. */
-  onBroken(): void;
-  /** The socket is closed. Last call. */
-  onClose(): void;
-}
 
 /** What is known of the peer when the connection is made. */
 export interface Peer {
@@ -48,6 +35,7 @@ export interface ConnectionDeps {
   /** Where `finish` takes a place for as long as it waits for the peer. */
   readonly room: Room;
   readonly buffers: ReadBuffers;
+  readonly turns: Turns;
 }
 
 /** Who makes the socket of a connection: not flowing, and reading as `onread` says. */
@@ -55,6 +43,11 @@ export type MakeSocket = (onread: OnReadOpts) => Socket;
 
 /** A watch stops reading here; one read may lie beyond. */
 const HELD_LIMIT_BYTES = 16 * 1024;
+
+/** What Node reads at once for a stream. */
+const STREAMED_BYTES = 64 * 1024;
+/** After so many bytes in full buffers others have their turn; one read may lie beyond. */
+const TURN_BYTES = 64 * 1024;
 
 /** What a stream tells its `_write` hook when the chunk is bytes; Node's documentation knows it, its types do not. */
 const BYTES = 'buffer' as BufferEncoding;
@@ -82,6 +75,10 @@ export class NodeConnection implements Connection {
   #large: Buffer | undefined;
   #isReading = false;
   #isPaused = true;
+  /** Read in full buffers since others had their turn. */
+  #turnBytes = 0;
+  /** It reads on when others have had their turn. */
+  #isYielding = false;
   /** Node gives its bytes as 'data', because the socket could not be made with `onread`. */
   readonly #isStreamed: boolean;
   #pendingWrites = 0;
@@ -100,13 +97,18 @@ export class NodeConnection implements Connection {
       source instanceof Socket
         ? source
         : source({
-            buffer: () => this.#large ?? deps.buffers.shared,
+            buffer: () => (this.#large === undefined ? deps.buffers.shared : deps.buffers.share(this.#large)),
             callback: (bytes, buffer) => this.#read(bytes, buffer),
           });
     this.socket = socket;
     this.#written = error => this.#receiveWritten(error);
     socket.on('error', () => this.#receiveError());
-    if (this.#isStreamed) socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    if (this.#isStreamed) {
+      socket.on('data', (chunk: Buffer) => {
+        this.#receive(chunk);
+        if (this.#mustYield(chunk.length, STREAMED_BYTES)) socket.pause();
+      });
+    }
     socket.on('end', () => this.#receiveEnd());
     socket.on('close', () => this.#receiveClose());
   }
@@ -246,7 +248,7 @@ export class NodeConnection implements Connection {
 
   resumeReading(): void {
     this.#isPaused = false;
-    if (this.#isReading) return;
+    if (this.#isReading || this.#isYielding) return;
     if (this.#isStreamed) this.socket.resume();
     // Starts the handle, as `resume` would, without making the stream flow: nothing ever comes through it.
     else this.socket.read(0);
@@ -270,7 +272,20 @@ export class NodeConnection implements Connection {
       this.#receive(copy);
     }
     this.#isReading = false;
-    return !this.#isPaused;
+    return !this.#isPaused && !this.#mustYield(bytes, buffer.length);
+  }
+
+  /** Only a buffer that comes back full makes libuv read on within this turn. */
+  #mustYield(bytes: number, bufferBytes: number): boolean {
+    this.#turnBytes = bytes < bufferBytes ? 0 : this.#turnBytes + bytes;
+    if (this.#turnBytes < TURN_BYTES || this.#isPaused) return false;
+    this.#turnBytes = 0;
+    this.#isYielding = true;
+    this.#deps.turns.next(() => {
+      this.#isYielding = false;
+      if (!this.#isPaused && !this.#closed) this.resumeReading();
+    });
+    return true;
   }
 
   #receiveWritten(error?: Error | null): void {

@@ -22,6 +22,7 @@ import { ReadBuffers } from './read-buffers.ts';
 import { Poller } from '../poller.ts';
 import { Room } from '../room.ts';
 import { createSendQueues } from './send-queues.ts';
+import { Turns } from './turns.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 
 export interface NodeEngineDeps {
@@ -57,7 +58,12 @@ export interface NodeEngine extends Engine {
 export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
   const { clock, waitingLimit = WAITING_LIMIT, setTimer = setUnrefTimer, takesHandles = true } = deps;
   const sendQueues = createSendQueues({ setTimer, procNet: deps.procNet ?? PROC_NET, libc: deps.libc });
-  const connectionDeps = { setTimer, room: new Room(waitingLimit), buffers: new ReadBuffers() };
+  const connectionDeps = {
+    setTimer,
+    room: new Room(waitingLimit),
+    buffers: new ReadBuffers(),
+    turns: new Turns(),
+  };
   const keepalives = new LateKeepalives(clock, setTimer);
   const { ownerTable } = deps;
   const note = (socket: Socket): void => {

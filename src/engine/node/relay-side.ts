@@ -5,7 +5,8 @@
  */
 import type { OnItsWay } from '../engine.ts';
 import { Underway } from '../underway.ts';
-import type { ConnectionOwner, NodeConnection } from './node-connection.ts';
+import type { ConnectionOwner } from './connection-owner.ts';
+import type { NodeConnection } from './node-connection.ts';
 import type { SendQueues } from './send-queues.ts';
 
 /** The relay, as its sides see it. */

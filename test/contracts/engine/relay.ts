@@ -4,11 +4,22 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 
-import { scripts } from '../../harness/backend.ts';
+import { scripts, startBackend } from '../../harness/backend.ts';
+import { connectClient } from '../../harness/client.ts';
 import type { Peer } from '../../harness/peer.ts';
-import type { OnItsWay } from '../../../src/engine/engine.ts';
+import type { Connection, OnItsWay, Relay } from '../../../src/engine/engine.ts';
 import { pause, until, untilSteady } from '../../harness/until.ts';
-import { FAMILIES, hasFamily, join, startBalancer, STOPPED_CLOCK, type CreateEngine } from './fixture.ts';
+import {
+  connected,
+  FAMILIES,
+  hasFamily,
+  join,
+  listen,
+  startBalancer,
+  startRelay,
+  STOPPED_CLOCK,
+  type CreateEngine,
+} from './fixture.ts';
 
 const MIB = 1024 * 1024;
 
@@ -115,6 +126,36 @@ export function relayContract(t: Test, createEngine: CreateEngine): void {
     t.equal(relay.lastActivityMs, 3000);
     clock.nowMs = 4000;
     t.equal(relay.lastActivityMs, 3000);
+  });
+
+  void t.test('a flow of bulk moves 1 MiB at most before others have their turn', async t => {
+    const relays: Relay[] = [];
+    let movedBefore: number | undefined;
+    const clock = {
+      // Read whenever bytes move.
+      get nowMs() {
+        const [big, small] = relays;
+        if (small !== undefined && small.bytesFromClient > 0) movedBefore ??= big?.bytesFromClient;
+        return 0;
+      },
+    };
+    const fair = createEngine({ clock });
+    const backend = await startBackend(t);
+    const { listener, clients } = await listen(t, fair);
+    const pairs: [Connection, Connection][] = [];
+    for (const bytes of [8 * MIB, 1]) {
+      const client = await connectClient(t, listener.address);
+      const port = client.socket.localPort;
+      const accepted = (): Connection | undefined => clients.find(({ peerPort }) => peerPort === port);
+      await until('the client is accepted', () => accepted() !== undefined);
+      void client.send(Buffer.alloc(bytes));
+      pairs.push([accepted()!, await connected(t, fair, backend.address)]);
+    }
+    // So that all of it that fits lies ready.
+    await pause(100);
+    for (const [client, connection] of pairs) relays.push(startRelay(t, fair, client, connection).relay);
+    await until('the small one has moved', () => movedBefore !== undefined);
+    t.ok((movedBefore ?? Infinity) <= MIB, `${movedBefore} bytes came first`);
   });
 
   void t.test('a look at a deadline finds what a slow reader takes, and counts it as activity', async t => {
