@@ -7,14 +7,15 @@
  * go through a pipe (`splice`) and never enter this process. A short read of a TCP socket proves that the kernel
  * has no more, and after a FIN that the end follows, so neither is asked for again. On a unix socket it proves
  * nothing: a read ends where a message with descriptors does (unix(7)).
- * Invariant: at most one buffer or one pipe of bytes is held, and nothing is read meanwhile.
+ * Invariant: at most one buffer or one pipe of bytes is held, and nothing is read meanwhile. A pipe that the pool
+ * takes back leaves its bytes as such a buffer.
  */
 import type { OnItsWay } from '../engine.ts';
 import { Underway } from '../underway.ts';
 import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './abi.ts';
 import type { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
-import { PIPE_BYTES, type Pipe, type PipePool } from './pipe-pool.ts';
+import { PIPE_BYTES, type Pipe, type PipeHolder, type PipePool } from './pipe-pool.ts';
 import { EAGAIN, EINTR } from './system-error.ts';
 
 /**
@@ -37,7 +38,7 @@ export function lookAtDelivery(directions: readonly Direction[], onProgress: () 
   return isOnItsWay.includes(true) ? 'bytes' : 'nothing';
 }
 
-export class Direction {
+export class Direction implements PipeHolder {
   /** Which side the bytes come from. */
   readonly by: 'client' | 'backend';
   readonly from: EpollConnection;
@@ -50,8 +51,11 @@ export class Direction {
   #fullReads = 0;
   /** Bytes that `to` has not taken yet. */
   #held: Buffer | undefined;
+  /** Bytes in it. */
+  pipeBytes = 0;
   #pipe: Pipe | undefined;
-  #pipeBytes = 0;
+  /** Of what is held, what the pool has taken out of a pipe. */
+  #outBytes = 0;
   /** While a look at a deadline has found bytes on their way. */
   #underway: Underway | undefined;
 
@@ -92,8 +96,19 @@ export class Direction {
   /** Throws away what could not be delivered. */
   drop(pipes: PipePool): void {
     this.#held = undefined;
+    this.#forgetOut(pipes);
     if (this.#pipe !== undefined) pipes.discard(this.#pipe);
     this.#pipe = undefined;
+  }
+
+  /** For the pool only. */
+  takeOut(bytes: Buffer): void {
+    this.#held = bytes;
+    this.#outBytes = bytes.length;
+    this.#pipe = undefined;
+    this.pipeBytes = 0;
+    // Its receiver stands still: it moves through the read buffer for a while, also when that goes on.
+    this.#fullReads = NO_PIPE;
   }
 
   #copy({ libc, readBuffer }: EpollDeps): Moved {
@@ -143,7 +158,7 @@ export class Direction {
     if (count < WORTH_SPLICING_BYTES) this.#fullReads = 0;
     this.to.setNoDelay();
     this.#pipe = pipe;
-    this.#pipeBytes = count;
+    this.pipeBytes = count;
     return this.#flushPipe(deps);
   }
 
@@ -164,20 +179,34 @@ export class Direction {
     return false;
   }
 
-  #flushHeld(held: Buffer, { libc }: EpollDeps): Moved {
+  #flushHeld(held: Buffer, { libc, pipes }: EpollDeps): Moved {
     const sent = this.to.send(held, held.length);
     if (sent < 0) return this.#mayWait(libc.errno()) ? 'wait' : 'writeFailed';
     this.#held = sent === held.length ? undefined : held.subarray(sent);
-    return this.#held === undefined ? 'more' : 'wait';
+    if (this.#held !== undefined) return 'wait';
+    this.#forgetOut(pipes);
+    return 'more';
+  }
+
+  #forgetOut(pipes: PipePool): void {
+    if (this.#outBytes === 0) return;
+    pipes.left(this.#outBytes);
+    this.#outBytes = 0;
   }
 
   #flushPipe({ libc, pipes }: EpollDeps): Moved {
     const pipe = this.#pipe;
     if (pipe === undefined) return 'more';
-    while (this.#pipeBytes > 0) {
-      const sent = libc.splice(pipe.readFd, null, this.to.fd, null, this.#pipeBytes, SPLICE_FLAGS);
-      if (sent < 0) return this.#mayWait(libc.errno()) ? 'wait' : 'writeFailed';
-      this.#pipeBytes -= sent;
+    let moved = false;
+    while (this.pipeBytes > 0) {
+      const sent = libc.splice(pipe.readFd, null, this.to.fd, null, this.pipeBytes, SPLICE_FLAGS);
+      if (sent < 0) {
+        if (!this.#mayWait(libc.errno())) return 'writeFailed';
+        pipes.waits(pipe, this, moved);
+        return 'wait';
+      }
+      this.pipeBytes -= sent;
+      moved = true;
     }
     pipes.giveBack(pipe);
     this.#pipe = undefined;

@@ -75,7 +75,11 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     libc,
     reactor,
     descriptors,
-    pipes: new PipePool(libc, descriptors),
+    pipes: new PipePool(libc, {
+      own: fd => descriptors.own(fd),
+      close: fd => descriptors.close(fd),
+      now: () => clock.nowMs,
+    }),
     readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
     room: new Room(deps.waitingLimit ?? WAITING_LIMIT),
     setTimer,
