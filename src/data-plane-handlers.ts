@@ -3,16 +3,44 @@
  *
  * Place: handed to the data plane by `load-balancer.ts`.
  */
+import type { Config } from './config/schema.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { wordsOf } from './errors.ts';
 import type { Events } from './events.ts';
+import type { HoldReason } from './listener/listener.ts';
 import type { FleetHandlers } from './workers/fleet-handlers.ts';
 
-/** @param control undefined while there is none yet: it comes after the data plane */
-export function handlersFor(events: Events, control: () => ControlPlane | undefined): FleetHandlers {
+export interface HandlersDeps {
+  readonly events: Events;
+  readonly listeners: Config['listeners'];
+  /** Undefined while there is none yet: it comes after the data plane. */
+  control(): ControlPlane | undefined;
+  /** Sessions that can run at once in all listeners together. */
+  maxSessions(): number | undefined;
+}
+
+export function handlersFor(deps: HandlersDeps): FleetHandlers {
+  const { events, listeners } = deps;
+  const control = (): ControlPlane | undefined => deps.control();
+  const settingsOf = (name: string): Config['listeners'][number] | undefined =>
+    listeners.find(listener => listener.name === name);
+  const limits: Record<HoldReason, (listener: string) => number | undefined> = {
+    listenerLimit: listener => settingsOf(listener)?.limits.maxSessions,
+    instanceLimit: () => deps.maxSessions(),
+    localResources: () => undefined,
+  };
   return {
-    onListening: (listener, address) => events.emit('listener:listening', { listener, address }),
-    onListenerPaused: (listener, reason) => events.emit('listener:paused', { listener, reason }),
+    onListening: (listener, address) =>
+      events.emit('listener:listening', {
+        listener,
+        address,
+        upstream: settingsOf(listener)?.upstream ?? '',
+      }),
+    onListenerPaused: (listener, reason) => {
+      const limit = limits[reason](listener);
+      const fields = limit === undefined ? { listener, reason } : { listener, reason, maxSessions: limit };
+      events.emit('listener:paused', fields);
+    },
     onListenerResumed: listener => events.emit('listener:resumed', { listener }),
     onTurnedAway: (listener, times = 1) => events.emit('listener:turnedAway', { listener, times }),
     onConnectFailed: (upstream, backend, failure, times = 1) => {

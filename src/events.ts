@@ -14,9 +14,14 @@ import type { SessionRecord } from './session/session-record.ts';
 
 export interface EventMap {
   /** A listener accepts on an address; with the port the kernel chose where port 0 was configured. */
-  'listener:listening': { readonly listener: string; readonly address: string };
+  'listener:listening': { readonly listener: string; readonly address: string; readonly upstream: string };
   /** A listener takes no further clients for now; they wait. */
-  'listener:paused': { readonly listener: string; readonly reason: HoldReason };
+  'listener:paused': {
+    readonly listener: string;
+    readonly reason: HoldReason;
+    /** The limit that is reached; absent where the reason is another one. */
+    readonly maxSessions?: number;
+  };
   'listener:resumed': { readonly listener: string };
   /** A client found no room to wait at a paused listener: it was reset, and never became a session. */
   'listener:turnedAway': {
@@ -87,7 +92,13 @@ export interface EventMap {
   /** Every backend is at its `maxSessions`: sessions wait. */
   'upstream:queueing': { readonly upstream: string };
   /** No session has waited for a second. */
-  'upstream:queueingEnded': { readonly upstream: string };
+  'upstream:queueingEnded': {
+    readonly upstream: string;
+    /** From the first session that waited to the last. */
+    readonly forMs: number;
+    /** The longest that one of them has waited. */
+    readonly longestMs: number;
+  };
   /** No backend of the upstream gets new sessions: its listeners turn clients away. */
   'upstream:down': { readonly upstream: string };
   /** At least one backend gets new sessions again. */

@@ -4,15 +4,15 @@
  * The public API, and the only barrel. What is not exported here may change at any time.
  */
 export { createLoadBalancer } from './load-balancer.ts';
+export type { LoadBalancer, LoadBalancerOptions } from './load-balancer.ts';
 export type {
-  LoadBalancer,
   BackendView,
-  LoadBalancerOptions,
+  ListenerView,
   LoadBalancerSnapshot,
   LoadBalancerState,
   UpstreamView,
-} from './load-balancer.ts';
-export type { ListenerView, WorkerView } from './data-plane-host.ts';
+} from './load-balancer-snapshot.ts';
+export type { WorkerView } from './data-plane-host.ts';
 export type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 export { ERROR_CODES, Lb4Error, type ErrorCode } from './errors.ts';
 export type { EventMap, EventName } from './events.ts';

@@ -11,50 +11,24 @@ import { formatIssues } from './config/format-issues.ts';
 import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
-import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
+import { createDataPlane } from './create-data-plane.ts';
 import type { MirrorMaking } from './create-mirror.ts';
 import { handlersFor } from './data-plane-handlers.ts';
-import type { DataPlaneHost, ListenerView, WorkerView } from './data-plane-host.ts';
+import type { DataPlaneHost } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { bindByAddress } from './listener/bind-by-address.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
-import type { Mirror, MirrorView } from './mirror/mirror.ts';
+import {
+  snapshotOf,
+  type LoadBalancerSnapshot,
+  type LoadBalancerState,
+  type Planes,
+} from './load-balancer-snapshot.ts';
+import type { Mirror } from './mirror/mirror.ts';
 import { Names, type Lookup } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
 import { setUnrefTimer } from './support/timer.ts';
 import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
-import type { BackendStatus, UpstreamStatus } from './upstream/upstream-status.ts';
-import type { PoolFigures } from './workers/worker-stats.ts';
-
-export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
-
-/** What is going on, as plain data. */
-export interface LoadBalancerSnapshot {
-  readonly state: LoadBalancerState;
-  readonly engine: string;
-  /** Sessions that run now, and all there ever were. */
-  readonly sessions: number;
-  readonly sessionsEver: number;
-  /** Sessions that can run at once: `limits.maxSessions` or what file descriptors allow; undefined for no limit. */
-  readonly maxSessions: number | undefined;
-  /** The data plane's threads; none when it runs in the caller's own. */
-  readonly workers: readonly WorkerView[];
-  readonly listeners: readonly ListenerView[];
-  readonly upstreams: readonly UpstreamView[];
-  /** How counts are shared with other instances; undefined where `redis` is not configured. */
-  readonly mirror: MirrorView | undefined;
-}
-
-/** One upstream, as `snapshot()` shows it. */
-export interface UpstreamView extends UpstreamStatus {
-  readonly backends: readonly BackendView[];
-}
-
-/** One backend, as `snapshot()` shows it. */
-export interface BackendView extends BackendStatus {
-  /** Spare connections, and how many sessions got one or had to connect. */
-  readonly pool: PoolFigures;
-}
 
 export interface LoadBalancerOptions {
   /** Where a strategy's relative path starts from; the working directory unless given. */
@@ -77,12 +51,6 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
 
 /** The longest that a timer of Node's can wait; beyond it, it would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-const NO_POOL: PoolFigures = { parked: 0, hits: 0, misses: 0 };
-
-interface Planes extends DataPlaneMaking {
-  readonly control: ControlPlane;
-  readonly mirror: Mirror | undefined;
-}
 
 export class LoadBalancer {
   readonly #config: Config;
@@ -94,6 +62,7 @@ export class LoadBalancer {
   #starting: Promise<void> | undefined;
   #planes: Planes | undefined;
   #isCounting = false;
+  readonly #pausedSinceMs = new Map<string, number>();
   /** Takes back what is to happen at the exit of the process. */
   #leaveExit: () => void = () => undefined;
 
@@ -102,6 +71,8 @@ export class LoadBalancer {
     this.#config = config;
     this.#baseDir = options.baseDir ?? process.cwd();
     this.#slots = options.slots;
+    this.on('listener:paused', ({ listener }) => this.#pausedSinceMs.set(listener, performance.now()));
+    this.on('listener:resumed', ({ listener }) => this.#pausedSinceMs.delete(listener));
   }
 
   get state(): LoadBalancerState {
@@ -238,24 +209,10 @@ export class LoadBalancer {
   }
 
   snapshot(): LoadBalancerSnapshot {
-    const { data, choice, maxSessions, control, mirror } = this.#planes ?? {};
-    return {
-      state: this.#state,
-      engine: choice?.engine ?? '',
-      sessions: data?.sessions ?? 0,
-      sessionsEver: data?.sessionsEver ?? 0,
-      maxSessions: maxSessions === Infinity ? undefined : maxSessions,
-      workers: data?.workers() ?? [],
-      listeners: data?.listeners() ?? [],
-      upstreams: (control?.status() ?? []).map(({ slots, ...upstream }) => ({
-        ...upstream,
-        backends: upstream.backends.map((backend, i) => ({
-          ...backend,
-          pool: data?.pool(slots[i] ?? -1) ?? NO_POOL,
-        })),
-      })),
-      mirror: mirror?.view(),
-    };
+    return snapshotOf(this.#state, this.#planes, listener => {
+      const sinceMs = this.#pausedSinceMs.get(listener);
+      return sinceMs === undefined ? undefined : performance.now() - sinceMs;
+    });
   }
 
   async #start(): Promise<void> {
@@ -278,7 +235,12 @@ export class LoadBalancer {
     const events = this.#events;
     const baseDir = this.#baseDir;
     // The data plane tells nothing before it is given something to do, and control is there then.
-    const handlers = handlersFor(events, () => this.#planes?.control);
+    const handlers = handlersFor({
+      events,
+      listeners: this.#config.listeners,
+      control: () => this.#planes?.control,
+      maxSessions: () => this.#planes?.maxSessions,
+    });
     const lookup: Lookup = host => this.#names.lookup(host);
     const config = await bindByAddress(this.#config, lookup);
     const made = await createDataPlane(config, baseDir, clocks, handlers, this.#slots);

@@ -21,6 +21,7 @@ import { logEvents } from '../observability/log-events.ts';
 import { logSnapshot } from '../observability/log-snapshot.ts';
 import type { Log } from '../observability/log.ts';
 import { printable } from '../support/printable.ts';
+import { setUnrefTimer } from '../support/timer.ts';
 import { outliveClosedTerminals } from './closed-terminals.ts';
 import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -90,7 +91,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   const stopCrashing = crashInOrder({ log, balancer, endLogs: code => logs.end(code) });
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   for (const each of loaded.warnings) log.write('warn', 'configWarning', formatIssue(each));
-  logEvents(balancer, log, () => performance.now());
+  const endLogging = logEvents(balancer, log, { now: () => performance.now(), setTimer: setUnrefTimer });
   if (accessLog !== undefined) logSessions(balancer, accessLog);
   logs.onSparing(isSparing => balancer.countSessions(isSparing));
   let coreLimit: string | undefined;
@@ -117,6 +118,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     return exitCodeFor(error, options.strategy !== undefined);
   } finally {
     stopCrashing();
+    endLogging();
     signals.over();
     pidFile?.remove();
   }

@@ -219,6 +219,7 @@ export class WaitingLine {
     else next.previous = previous;
     if (previous === undefined) this.#head = next;
     else previous.next = next;
+    this.#deps.order.noteWait(this.#deps.now() - place.sinceMs);
     this.#deps.counts.release(this.#settings.slot);
     if (next === undefined && previous === undefined) this.#setQuiet();
     // Last, because others may be told now.

@@ -4,8 +4,8 @@
  *
  * Place: part of the control plane, made by `load-balancer.ts` where `redis:` is configured. Pickers read what it
  * hears from shared memory; nothing on the way of a session waits for it.
- * Invariants: nothing is published before `start` or after `stop`; every change of mode is told once, for all
- * upstreams that it concerns together; a name that another process holds is given up for a new one.
+ * Invariants: nothing is published before `start` or after `stop`; every change of mode, and of the reason for
+ * which nothing is shared, is told once, for all upstreams that it concerns together; a name that another process holds is given up for a new one.
  */
 import type { Events } from '../events.ts';
 import type { SetTimer } from '../support/timer.ts';
@@ -22,6 +22,8 @@ const LOOK_MS = { min: 10, max: 50 };
 /** A change of mode is told after this many periods, so that upstreams that change together are told together. */
 const TELL_AFTER_PERIODS = 2;
 const TELL_AFTER_MS = { min: 100, max: 1_000 };
+/** Why nothing is shared may change all the time: of each upstream it is told no more often than this. */
+const TELL_AGAIN_MS = 10_000;
 /**
  * Tries before a name is given up, at growing distances: seven periods. Who was killed and started again finds his
  * old name free after two; a living namesake stays.
@@ -64,15 +66,23 @@ export interface MirrorView {
   readonly upstreams: readonly MirroredUpstreamView[];
 }
 
+interface Told {
+  readonly mode: MirrorMode;
+  /** In mode `local`: why. */
+  readonly message: string | undefined;
+  readonly atMs: number;
+}
+
 export class Mirror {
   readonly #settings: MirrorSettings;
   readonly #deps: MirrorDeps;
   readonly #upstreams: ReadonlyMap<string, UpstreamExchanges>;
   /** As last told; undefined: nothing has been. */
-  readonly #told = new Map<UpstreamExchanges, MirrorMode>();
+  readonly #told = new Map<UpstreamExchanges, Told>();
   #instance: string;
   #cancelLook: () => void = () => undefined;
   #cancelTelling: (() => void) | undefined;
+  #cancelTellingAgain: () => void = () => undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(upstreams: readonly MirroredUpstream[], settings: MirrorSettings, deps: MirrorDeps) {
@@ -113,6 +123,7 @@ export class Mirror {
   async #stop(): Promise<void> {
     this.#cancelLook();
     this.#cancelTelling?.();
+    this.#cancelTellingAgain();
     const upstreams = [...this.#upstreams.values()];
     for (const upstream of upstreams) upstream.stop();
     await Promise.all(upstreams.map(upstream => upstream.withdraw(this.#instance)));
@@ -150,14 +161,25 @@ export class Mirror {
 
   /** Tells what is different from what was told before: one change per mode and reason. */
   #tell(): void {
+    this.#cancelTelling?.();
     this.#cancelTelling = undefined;
+    this.#cancelTellingAgain();
+    const nowMs = this.#deps.now();
+    let againMs = Infinity;
     const groups = new Map<string, { upstreams: UpstreamExchanges[]; trouble: MirrorTrouble | undefined }>();
     for (const upstream of this.#upstreams.values()) {
       const { mode } = upstream;
       const trouble = mode === 'local' ? upstream.trouble : undefined;
-      if (this.#told.get(upstream) === mode || (mode === 'local' && trouble === undefined)) continue;
-      this.#told.set(upstream, mode);
-      const key = `${mode} ${trouble?.reason ?? ''}`;
+      const told = this.#told.get(upstream);
+      if (mode === 'local' && trouble === undefined) continue;
+      if (told?.mode === mode && told.message === trouble?.message) continue;
+      const waitMs = told?.mode === mode ? told.atMs + TELL_AGAIN_MS - nowMs : 0;
+      if (waitMs > 0) {
+        againMs = Math.min(againMs, waitMs);
+        continue;
+      }
+      this.#told.set(upstream, { mode, message: trouble?.message, atMs: nowMs });
+      const key = `${mode} ${trouble?.message ?? ''}`;
       const group = groups.get(key) ?? { upstreams: [], trouble };
       group.upstreams.push(upstream);
       groups.set(key, group);
@@ -170,6 +192,7 @@ export class Mirror {
         ...trouble,
       });
     }
+    if (againMs !== Infinity) this.#cancelTellingAgain = this.#deps.setTimer(() => this.#tell(), againMs);
   }
 
   #onNameTaken(from: string, times: number): void {

@@ -32,7 +32,7 @@ export interface UpstreamExchangesDeps {
   instance(): string;
   now(): number;
   random(): number;
-  /** Its mode has changed. */
+  /** Its mode has changed, or in mode `local` the reason. */
   onMode(): void;
   /** Another process holds the name, so many times in a row. */
   onNameTaken(name: string, times: number): void;
@@ -173,10 +173,10 @@ export class UpstreamExchanges {
   }
 
   #note(reason: MirrorFailure, message: string): void {
-    const isFirst = this.#trouble === undefined;
+    const isNew = this.#trouble?.message !== message;
     this.#trouble = { reason, message };
-    // Nothing was ever shared: there is no change of mode, but somebody wants to know why.
-    if (isFirst && this.#mode === 'local') this.#deps.onMode();
+    // There is no change of mode, but somebody wants to know why nothing is shared.
+    if (isNew && this.#mode === 'local') this.#deps.onMode();
   }
 
   #inAPeriod(): number {

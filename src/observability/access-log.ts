@@ -28,6 +28,7 @@ export function accessFields(record: SessionRecord): LogFields {
     warm: record.warm,
     reused: record.reused,
     durationMs: milliseconds(record.durationMs),
+    queuedMs: record.queuedMs === undefined ? undefined : milliseconds(record.queuedMs),
     connectMs: record.connectMs === undefined ? undefined : milliseconds(record.connectMs),
     bytesFromClient: record.bytesFromClient,
     bytesFromBackend: record.bytesFromBackend,

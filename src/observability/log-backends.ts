@@ -6,14 +6,20 @@
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';
 import type { Seldom } from './seldom.ts';
+import { seconds, type Spans } from './spans.ts';
 
-export function logBackends(source: EventSource, log: Log, seldom: Seldom): void {
-  source.on('backend:up', event =>
-    log.write('info', 'backendUp', `${nameOf(event)} is up: ${event.reason}`, event),
-  );
-  source.on('backend:down', event =>
-    log.write('warn', 'backendDown', `${nameOf(event)} is down: ${event.reason}`, event),
-  );
+export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans: Spans): void {
+  source.on('backend:up', event => {
+    const { words, fields } = spans.end(nameOf(event));
+    log.write('info', 'backendUp', `${nameOf(event)} is up${words}: ${event.reason}`, {
+      ...event,
+      ...fields,
+    });
+  });
+  source.on('backend:down', event => {
+    spans.begin(nameOf(event));
+    log.write('warn', 'backendDown', `${nameOf(event)} is down: ${event.reason}`, event);
+  });
   source.on('backend:checkFailed', event =>
     log.write(
       'debug',
@@ -78,16 +84,17 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom): void
   );
   source.on('backend:added', event => log.write('info', 'backendAdded', `${nameOf(event)} is added`, event));
   source.on('backend:removed', event => {
+    spans.forget(nameOf(event));
     const rest = event.sessions === 1 ? '1 session is left' : `${event.sessions} sessions are left`;
     log.write('info', 'backendRemoved', `${nameOf(event)} is removed: ${rest}`, event);
   });
-  source.on('backend:connectFailed', event =>
-    seldom(`connect ${event.upstream} ${event.backend} ${event.reason}`, more =>
+  source.on('backend:connectFailed', ({ upstream, backend, reason, code, times }) =>
+    seldom.tell(`connect ${upstream} ${backend} ${reason}`, times, others =>
       log.write(
         'warn',
         'connectFailed',
-        `cannot connect to ${event.backend} of ${event.upstream}: ${event.reason} (${event.code})${more}`,
-        event,
+        `cannot connect to ${backend} of ${upstream}: ${reason} (${code})${others.words}`,
+        { upstream, backend, reason, code, ...others.fields },
       ),
     ),
   );
@@ -95,11 +102,6 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom): void
 
 function nameOf({ upstream, backend }: { readonly upstream: string; readonly backend: string }): string {
   return `backend ${backend} of ${upstream}`;
-}
-
-/** With one decimal where that says something. */
-function seconds(ms: number): string {
-  return ms < 1000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`;
 }
 
 /** 1st, 2nd, 3rd, 4th, 11th, 21st. */

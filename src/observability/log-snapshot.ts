@@ -9,6 +9,7 @@ import type { AgentWord } from '../upstream/backend-record.ts';
 import type { BackendStatus, UpstreamStatus } from '../upstream/upstream-status.ts';
 import type { PoolFigures } from '../workers/worker-stats.ts';
 import type { Log } from './log.ts';
+import { seconds } from './spans.ts';
 
 /** What is shown of the snapshot. */
 export interface ShownSnapshot {
@@ -18,11 +19,12 @@ export interface ShownSnapshot {
   readonly sessionsEver: number;
   readonly maxSessions: number | undefined;
   readonly workers: readonly WorkerView[];
-  readonly listeners: readonly ListenerView[];
+  readonly listeners: readonly ShownListener[];
   readonly upstreams: readonly (UpstreamStatus & { readonly backends: readonly ShownBackend[] })[];
   readonly mirror: MirrorView | undefined;
 }
 
+type ShownListener = ListenerView & { readonly pausedMs: number | undefined };
 type ShownBackend = BackendStatus & { readonly pool: PoolFigures };
 
 export function logSnapshot(snapshot: ShownSnapshot, log: Log): void {
@@ -51,13 +53,14 @@ export function logSnapshot(snapshot: ShownSnapshot, log: Log): void {
   if (snapshot.mirror !== undefined) logMirror(snapshot.mirror, log);
 }
 
-function logListener({ name, addresses, paused, sessions }: ListenerView, log: Log): void {
+function logListener({ name, addresses, paused, pausedMs, sessions }: ShownListener, log: Log): void {
   const on = addresses.join(', ');
+  const since = pausedMs === undefined ? '' : ` for ${seconds(pausedMs)}`;
   log.write(
     'info',
     'snapshotListener',
-    `listener ${name}: ${paused ? 'paused, new clients wait' : 'accepting'} on ${on}, ${counted(sessions, 'session')}`,
-    { listener: name, addresses: addresses.join(' '), paused, sessions },
+    `listener ${name}: ${paused ? `paused${since}, new clients wait` : 'accepting'} on ${on}, ${counted(sessions, 'session')}`,
+    { listener: name, addresses: addresses.join(' '), paused, pausedMs, sessions },
   );
 }
 
@@ -74,6 +77,7 @@ function logUpstream(
       `strategy ${strategy}`,
       `${taking} of ${counted(backends.length, 'backend')} take sessions`,
       `${queue.waiting} of at most ${queue.max} sessions wait`,
+      ...(queue.longestMs === 0 ? [] : [`the longest wait was ${seconds(queue.longestMs)}`]),
     ].join(', '),
     {
       upstream: name,
@@ -83,6 +87,7 @@ function logUpstream(
       backends: backends.length,
       waiting: queue.waiting,
       queueMax: queue.max,
+      longestMs: queue.longestMs,
     },
   );
 }

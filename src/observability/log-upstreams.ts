@@ -5,66 +5,61 @@
  */
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';
+import type { Seldom } from './seldom.ts';
+import { seconds, type Spans } from './spans.ts';
 
-export function logUpstreams(source: EventSource, log: Log): void {
-  source.on('upstream:down', event =>
-    log.write(
-      'error',
-      'upstreamDown',
-      `upstream ${event.upstream} has no backend left: clients are turned away`,
-      event,
-    ),
-  );
-  source.on('upstream:up', event =>
-    log.write('info', 'upstreamUp', `upstream ${event.upstream} has a backend again`, event),
-  );
-  source.on('upstream:panic', event =>
-    log.write(
-      'error',
-      'upstreamPanic',
-      `upstream ${event.upstream} panics: ${wellOf(event)}, so health is ignored and all of them get sessions`,
-      event,
-    ),
-  );
-  source.on('upstream:panicEnded', event =>
-    log.write(
-      'info',
-      'upstreamPanicEnded',
-      `upstream ${event.upstream} panics no longer: ${event.well} of ${event.of} backends are well, and health counts again`,
-      event,
-    ),
-  );
-  source.on('upstream:backups', event => {
-    const { upstream, backends } = event;
+export function logUpstreams(source: EventSource, log: Log, seldom: Seldom, spans: Spans): void {
+  source.on('upstream:down', event => {
+    spans.begin(`down ${event.upstream}`);
+    const message = `upstream ${event.upstream} has no backend left: clients are turned away`;
+    log.write('error', 'upstreamDown', message, event);
+  });
+  source.on('upstream:up', event => {
+    const { words, fields } = spans.end(`down ${event.upstream}`);
+    const message = `upstream ${event.upstream} has a backend again${words}`;
+    log.write('info', 'upstreamUp', message, { ...event, ...fields });
+  });
+  source.on('upstream:panic', event => {
+    spans.begin(`panic ${event.upstream}`);
+    const message = `upstream ${event.upstream} panics: ${wellOf(event)}, so health is ignored and all of them get sessions`;
+    log.write('error', 'upstreamPanic', message, event);
+  });
+  source.on('upstream:panicEnded', event => {
+    const { upstream, well, of } = event;
+    const { words, fields } = spans.end(`panic ${upstream}`);
+    const message = `upstream ${upstream} panics no longer${words}: ${well} of ${of} backends are well, and health counts again`;
+    log.write('info', 'upstreamPanicEnded', message, { ...event, ...fields });
+  });
+  source.on('upstream:backups', ({ upstream, backends }) => {
+    spans.begin(`backups ${upstream}`);
     const who =
       backends.length === 1 ? `backup ${backends[0] ?? ''} stands` : `${backends.length} backups stand`;
-    log.write('warn', 'upstreamBackups', `upstream ${upstream} has no other backend left: ${who} in`, {
-      upstream,
-      backends: backends.join(' '),
-    });
+    const message = `upstream ${upstream} has no other backend left: ${who} in`;
+    log.write('warn', 'upstreamBackups', message, { upstream, backends: backends.join(' ') });
   });
-  source.on('upstream:backupsEnded', event =>
-    log.write(
-      'info',
-      'upstreamBackupsEnded',
-      `upstream ${event.upstream} needs its backups no longer`,
-      event,
-    ),
-  );
-  source.on('upstream:queueing', event =>
-    log.write(
-      'warn',
-      'upstreamQueueing',
-      `upstream ${event.upstream} lets sessions wait: every backend is at its maxSessions`,
-      event,
-    ),
-  );
-  source.on('upstream:queueingEnded', event =>
-    log.write(
-      'info',
-      'upstreamQueueingEnded',
-      `upstream ${event.upstream} has had room for every session for a second`,
-      event,
+  source.on('upstream:backupsEnded', event => {
+    const { words, fields } = spans.end(`backups ${event.upstream}`);
+    const message = `upstream ${event.upstream} needs its backups no longer${words}`;
+    log.write('info', 'upstreamBackupsEnded', message, { ...event, ...fields });
+  });
+  source.on('upstream:queueing', event => {
+    const message = `upstream ${event.upstream} lets sessions wait: every backend is at its maxSessions`;
+    log.write('warn', 'upstreamQueueing', message, event);
+  });
+  source.on('upstream:queueingEnded', event => {
+    const { upstream, forMs, longestMs } = event;
+    const message = `upstream ${upstream} has room for every session again after ${seconds(forMs)}: the longest wait was ${seconds(longestMs)}`;
+    log.write('info', 'upstreamQueueingEnded', message, event);
+  });
+  source.on('strategy:failed', ({ upstream, reason, times }) =>
+    // Whatever its words are: they may be different each time.
+    seldom.tell(`strategy ${upstream}`, times, others =>
+      log.write(
+        'error',
+        'strategyFailed',
+        `the strategy of ${upstream} failed, a backend was drawn at random: ${reason}${others.words}`,
+        { upstream, reason, ...others.fields },
+      ),
     ),
   );
 }

@@ -1,26 +1,97 @@
 /**
- * Holding back what can happen a thousand times a second: one entry per key and quiet time, with the number of those
- * that were held back since the one before.
+ * Holding back what can happen a thousand times a second: per key one entry, then, as long as it goes on, one in ten
+ * seconds, with the number of those that were held back. None is left untold, also when it stops, or at the end.
  *
  * Place: used by the log's subscribers.
+ * Invariant: whatever the keys are, they are bounded, and so is the number of entries in ten seconds: keys beyond the
+ * bound count as one.
  */
-const QUIET_MS = 10_000;
-const MAX_KEYS = 10_000;
+import type { SetTimer } from '../support/timer.ts';
 
-/** Calls `write` or not; `more` is text to add to the entry, empty when nothing was held back. */
-export type Seldom = (key: string, write: (more: string) => void) => void;
+const WINDOW_MS = 10_000;
+const MOST_KEYS = 1_000;
+const OTHER_KEYS = '';
 
-export function createSeldom(now: () => number): Seldom {
-  const entries = new Map<string, { atMs: number; heldBack: number }>();
-  return (key, write) => {
-    // A key may contain a strategy's own words, so there is no telling how many there will be.
-    if (entries.size > MAX_KEYS) entries.clear();
-    const entry = entries.get(key);
-    if (entry !== undefined && now() - entry.atMs < QUIET_MS) {
-      entry.heldBack += 1;
+export interface SeldomDeps {
+  now(): number;
+  readonly setTimer: SetTimer;
+  /** Nothing is held back, because everything is to be seen. */
+  readonly isOff: boolean;
+}
+
+/** What an entry says of others like it: words behind its own, and a field. */
+export interface HeldBack {
+  readonly words: string;
+  readonly fields: { readonly heldBack?: number };
+}
+
+type Write = (others: HeldBack) => void;
+
+interface Window {
+  readonly endMs: number;
+  heldBack: number;
+  /** The latest of them. */
+  write: Write;
+}
+
+export class Seldom {
+  readonly #deps: SeldomDeps;
+  /** In the order in which they end. */
+  readonly #windows = new Map<string, Window>();
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(deps: SeldomDeps) {
+    this.#deps = deps;
+  }
+
+  /** Calls `write` now or later, or counts it. `times`: how often it has happened. */
+  tell(key: string, times: number, write: Write): void {
+    const isBeyond = !this.#windows.has(key) && this.#windows.size >= MOST_KEYS;
+    const counted = isBeyond ? OTHER_KEYS : key;
+    const window = this.#windows.get(counted);
+    if (window === undefined) {
+      write(heldBack(times - 1));
+      if (!this.#deps.isOff) this.#open(counted, write);
       return;
     }
-    entries.set(key, { atMs: now(), heldBack: 0 });
-    write(entry === undefined || entry.heldBack === 0 ? '' : ` (and ${entry.heldBack} times more before)`);
-  };
+    window.heldBack += times;
+    window.write = write;
+  }
+
+  /** Tells of all that was held back, and ends. */
+  end(): void {
+    this.#cancelTimer?.();
+    for (const window of this.#windows.values()) close(window);
+    this.#windows.clear();
+  }
+
+  #open(key: string, write: Write): void {
+    this.#windows.set(key, { endMs: this.#deps.now() + WINDOW_MS, heldBack: 0, write });
+    this.#cancelTimer ??= this.#deps.setTimer(() => this.#closeDue(), WINDOW_MS);
+  }
+
+  #closeDue(): void {
+    this.#cancelTimer = undefined;
+    const now = this.#deps.now();
+    for (const [key, window] of this.#windows) {
+      if (window.endMs > now) {
+        this.#cancelTimer = this.#deps.setTimer(() => this.#closeDue(), window.endMs - now);
+        return;
+      }
+      this.#windows.delete(key);
+      if (close(window)) this.#open(key, window.write);
+    }
+  }
+}
+
+/** True when there was something to tell. */
+function close({ heldBack: count, write }: Window): boolean {
+  if (count === 0) return false;
+  write(heldBack(count - 1));
+  return true;
+}
+
+function heldBack(count: number): HeldBack {
+  if (count === 0) return { words: '', fields: {} };
+  return { words: ` (${count} more in ${WINDOW_MS / 1_000} s)`, fields: { heldBack: count } };
 }

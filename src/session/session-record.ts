@@ -21,6 +21,8 @@ export interface SessionRecord extends Termination {
   /** Milliseconds since 1970 at which the session began; a client may have waited for it at a full listener. */
   readonly startedAtMs: number;
   readonly durationMs: number;
+  /** How long it has waited for a backend with room, in all; undefined when it did not. */
+  readonly queuedMs: number | undefined;
   /** From the last pick to the established connection; undefined when none was established. */
   readonly connectMs: number | undefined;
   readonly bytesFromClient: number;

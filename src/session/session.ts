@@ -60,6 +60,9 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   readonly #startedMs: number;
   readonly #dispatch: Dispatch;
   #relay: Relay | undefined;
+  /** Since when it waits for a backend with room, and for how long it has waited before, in all. */
+  #queuedSinceMs = 0;
+  #queuedMs: number | undefined;
   /** When one side has ended. */
   #halfClosedMs: number | undefined;
   #isEnded = false;
@@ -160,10 +163,13 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
 
   /** For the dispatch only. */
   onWaiting(isWaiting: boolean): void {
+    const nowMs = this.#deps.now();
     if (!isWaiting) {
+      this.#queuedMs = (this.#queuedMs ?? 0) + nowMs - this.#queuedSinceMs;
       this.#client.unwatch();
       return;
     }
+    this.#queuedSinceMs = nowMs;
     this.#client.watch(change => {
       // One that has only finished sending still wants its answer.
       if (change !== 'dead' || !this.#client.wasReset) return;
@@ -254,6 +260,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
       reused: dispatch.origin === 'reused',
       startedAtMs: this.#startedAtMs,
       durationMs: this.#deps.now() - this.#startedMs,
+      queuedMs: this.#queuedMs,
       connectMs: dispatch.connectMs,
       bytesFromClient: relayed?.bytesFromClient ?? 0,
       bytesFromBackend: relayed?.bytesFromBackend ?? 0,

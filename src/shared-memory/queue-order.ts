@@ -2,7 +2,8 @@
  * Which session is first among those that wait for one upstream, over all threads that balance.
  *
  * Place: each data plane keeps its own waiting sessions (dispatch/waiting-line.ts); here stands what the others
- * must know of them: a counter of tickets and, per worker, the ticket of its oldest waiting session.
+ * must know of them: a counter of tickets and, per worker, the ticket of its oldest waiting session. For people, there is
+ * also how long a session has waited at most.
  * How many wait is counted in the live counts.
  * Invariants: changed with Atomics only; a worker writes no head but its own, until it is dead; a head is never
  * younger than the oldest session behind it, which is why a first session is announced before its ticket is drawn.
@@ -17,11 +18,13 @@ export interface QueueMemory {
 
 const NOBODY = 0;
 const LAST_TICKET = 0;
+const LONGEST_WAIT = 1;
+const FIRST_HEAD = 2;
 const BYTES = Int32Array.BYTES_PER_ELEMENT;
 
 export class QueueOrder {
   readonly memory: QueueMemory;
-  /** The last ticket that was drawn, then one head per worker. */
+  /** The last ticket that was drawn, the longest wait, then one head per worker. */
   readonly #words: Int32Array;
   readonly #worker: number;
 
@@ -34,7 +37,7 @@ export class QueueOrder {
 
   /** Memory for the sessions of `workers` threads. */
   static allocate(workers: number): QueueMemory {
-    return { buffer: new SharedArrayBuffer(BYTES * (1 + workers)), workers };
+    return { buffer: new SharedArrayBuffer(BYTES * (FIRST_HEAD + workers)), workers };
   }
 
   /**
@@ -96,6 +99,25 @@ export class QueueOrder {
     return first;
   }
 
+  /** A session has waited for so long. */
+  noteWait(ms: number): void {
+    const rounded = Math.round(ms);
+    for (;;) {
+      const longest = this.longestWaitMs;
+      if (rounded <= longest) return;
+      if (Atomics.compareExchange(this.#words, LONGEST_WAIT, longest, rounded) === longest) return;
+    }
+  }
+
+  /** Of the sessions that have stopped waiting since `forgetWaits`. */
+  get longestWaitMs(): number {
+    return Atomics.load(this.#words, LONGEST_WAIT);
+  }
+
+  forgetWaits(): void {
+    Atomics.store(this.#words, LONGEST_WAIT, 0);
+  }
+
   isEmpty(): boolean {
     return this.first() === undefined;
   }
@@ -110,7 +132,7 @@ export class QueueOrder {
 }
 
 function headOf(worker: number): number {
-  return 1 + worker;
+  return FIRST_HEAD + worker;
 }
 
 function isOlder(ticket: number, than: number): boolean {

@@ -4,7 +4,7 @@
  * Place: `Upstream` hands on what data planes and probes report; the rules of time are ejection.ts's. Failures are
  * counted in shared memory by the data planes, and forgotten here.
  * Invariants: a backend that is out already is not ejected; a trial is on offer exactly while its phase is
- * `trial`; no timer outlives `stop`.
+ * `trial`, and announced once sessions may take it: not while checks hold the backend down; no timer outlives `stop`.
  */
 import type { UpstreamConfig } from '../config/schema.ts';
 import { formatDuration } from '../config/duration.ts';
@@ -32,6 +32,8 @@ export class Ejector {
   readonly #probeExchangesBytes: boolean;
   readonly #deps: EjectorDeps;
   readonly #timers = new Map<BackendRecord, () => void>();
+  /** On trial, and told so. */
+  readonly #announced = new Set<BackendRecord>();
 
   constructor(
     { name, ejection, health }: Pick<UpstreamConfig, 'name' | 'ejection' | 'health'>,
@@ -71,8 +73,18 @@ export class Ejector {
     record.ejection = NEVER_EJECTED;
   }
 
+  /** @param records those that sessions may try now */
+  announceTrials(records: readonly BackendRecord[]): void {
+    for (const record of records) {
+      if (this.#announced.has(record)) continue;
+      this.#announced.add(record);
+      this.#deps.events.emit('backend:trial', { upstream: this.#upstream, backend: record.settings.id });
+    }
+  }
+
   /** It has gone; nothing is told. */
   forget(record: BackendRecord): void {
+    this.#announced.delete(record);
     this.#cancelTimer(record);
     this.#deps.failures.clear(record.slot);
     this.#deps.failures.withdrawTrial(record.slot);
@@ -90,6 +102,7 @@ export class Ejector {
     record.ejection = eject(record.ejection, cause, times, this.#deps.now(), this.#deps.random());
     failures.withdrawTrial(record.slot);
     failures.clear(record.slot);
+    this.#announced.delete(record);
     const { forMs } = record.ejection;
     this.#cancelTimer(record);
     this.#timers.set(
@@ -113,7 +126,6 @@ export class Ejector {
     // What sessions met that had begun before does not count.
     this.#deps.failures.clear(record.slot);
     this.#deps.failures.offerTrial(record.slot);
-    this.#deps.events.emit('backend:trial', { upstream: this.#upstream, backend: record.settings.id });
     this.#deps.onChange();
   }
 

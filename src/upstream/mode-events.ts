@@ -5,19 +5,28 @@
  * Place: `Upstream` reports every judgement that it publishes, and what data planes tell of their queues.
  */
 import type { Events } from '../events.ts';
+import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { Judgement, UpstreamMode } from './eligibility.ts';
+
+export interface ModeEventsDeps {
+  readonly events: Events;
+  now(): number;
+  readonly shared: ControlledState;
+}
 
 export class ModeEvents {
   readonly #upstream: string;
   readonly #events: Events;
+  readonly #deps: ModeEventsDeps;
   /** As told last; nobody needs to be told that it begins well. */
   #told: UpstreamMode = 'normal';
   #hasServed = false;
-  #isQueueing = false;
+  #queueingSinceMs: number | undefined;
 
-  constructor(upstream: string, events: Events) {
+  constructor(upstream: string, deps: ModeEventsDeps) {
     this.#upstream = upstream;
-    this.#events = events;
+    this.#events = deps.events;
+    this.#deps = deps;
   }
 
   /**
@@ -39,12 +48,21 @@ export class ModeEvents {
     if (mode === 'down') this.#events.emit('upstream:down', { upstream });
   }
 
-  /** @param waiting sessions of all data planes that wait: while there are any, another one has yet to tell */
-  followQueue(isQueueing: boolean, waiting: number): void {
-    if (isQueueing === this.#isQueueing || (!isQueueing && waiting > 0)) return;
-    this.#isQueueing = isQueueing;
-    this.#events.emit(isQueueing ? 'upstream:queueing' : 'upstream:queueingEnded', {
-      upstream: this.#upstream,
-    });
+  /** What one data plane reports of its queue: while sessions wait anywhere, another one has yet to report. */
+  followQueue(isQueueing: boolean): void {
+    const upstream = this.#upstream;
+    const { shared } = this.#deps;
+    const order = shared.upstream(upstream).queue;
+    const waiting = shared.counts.live(shared.slotOfQueue(upstream));
+    const sinceMs = this.#queueingSinceMs;
+    if (isQueueing && sinceMs === undefined) {
+      this.#queueingSinceMs = this.#deps.now();
+      order.forgetWaits();
+      this.#events.emit('upstream:queueing', { upstream });
+    } else if (!isQueueing && sinceMs !== undefined && waiting === 0) {
+      this.#queueingSinceMs = undefined;
+      const forMs = Math.round(this.#deps.now() - sinceMs);
+      this.#events.emit('upstream:queueingEnded', { upstream, forMs, longestMs: order.longestWaitMs });
+    }
   }
 }

@@ -4,7 +4,7 @@
  * Place: `Upstream.status()` makes them, `LoadBalancer.snapshot()` adds the pools.
  */
 import type { UpstreamConfig } from '../config/schema.ts';
-import type { SharedState } from '../shared-memory/shared-state.ts';
+import type { ControlledState, SharedState } from '../shared-memory/shared-state.ts';
 import { percentOf, type AgentWord, type BackendRecord } from './backend-record.ts';
 import type {
   BackendJudgement,
@@ -52,14 +52,17 @@ export interface UpstreamStatus {
   readonly strategy: string;
   /** `backups`: they stand in. `panic`: none or too few are well, so health is ignored. `down`: nobody gets sessions. */
   readonly mode: UpstreamMode;
-  /** Sessions that wait for a backend with room, and how many may. */
-  readonly queue: { readonly waiting: number; readonly max: number };
+  /**
+   * Sessions that wait for a backend with room, and how many may. `longestMs`: how long one has waited at most, since
+   * sessions began to wait the last time.
+   */
+  readonly queue: { readonly waiting: number; readonly max: number; readonly longestMs: number };
   readonly backends: readonly BackendStatus[];
 }
 
 export interface StatusParts {
   readonly config: UpstreamConfig;
-  readonly shared: SharedState;
+  readonly shared: ControlledState;
   /** Where its waiting sessions are counted. */
   readonly queueSlot: number;
   readonly records: readonly BackendRecord[];
@@ -77,7 +80,11 @@ export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly 
     name: config.name,
     strategy: config.strategy,
     mode: judgement.mode,
-    queue: { waiting: shared.counts.live(queueSlot), max: config.queue.max },
+    queue: {
+      waiting: shared.counts.live(queueSlot),
+      max: config.queue.max,
+      longestMs: shared.upstream(config.name).queue.longestWaitMs,
+    },
     backends: [
       ...records.map((record, i) =>
         backendStatus(record, judgement.backends[i] ?? UNJUDGED, parts.permilleOf(record), shared),

@@ -69,7 +69,7 @@ export class Upstream {
     this.#config = config;
     this.#deps = deps;
     this.#queueSlot = shared.slotOfQueue(config.name);
-    this.#modeEvents = new ModeEvents(config.name, events);
+    this.#modeEvents = new ModeEvents(config.name, { events, now, shared });
     const publishSoon = (): void => this.#publishSoon();
     this.#departed = new Departed({
       ...{ counts: shared.counts, setTimer, onChange: publishSoon },
@@ -122,6 +122,7 @@ export class Upstream {
       }),
     );
     this.#departed.published();
+    this.#ejector.announceTrials(records.filter((_, i) => judgement.backends[i]?.trial));
     this.#modeEvents.follow(
       judgement,
       records.some(({ settled }) => !settled),
@@ -270,7 +271,7 @@ export class Upstream {
 
   /** Sessions of one data plane begin to wait for a backend with room, or do so no more. */
   onQueueing(isQueueing: boolean): void {
-    this.#modeEvents.followQueue(isQueueing, this.#deps.shared.counts.live(this.#queueSlot));
+    this.#modeEvents.followQueue(isQueueing);
   }
 
   /** With the slot of each backend, for its pool. */
@@ -288,9 +289,8 @@ export class Upstream {
   }
 
   #create(settings: BackendConfig, isOriginal: boolean): void {
-    const { id } = settings;
-    const slot = this.#deps.shared.slotOfBackend(this.name, id);
-    this.#backends.set(id, createRecord(settings, slot, this.#config.health, isOriginal));
+    const slot = this.#deps.shared.slotOfBackend(this.name, settings.id);
+    this.#backends.set(settings.id, createRecord(settings, slot, this.#config.health, isOriginal));
   }
 
   /** Reports may come late: of a backend that has gone, or after the end. */

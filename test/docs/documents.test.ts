@@ -104,6 +104,7 @@ void t.test('docs/access-log.md lists every field, and no other', async t => {
     reused: false,
     startedAtMs: 0,
     durationMs: 1,
+    queuedMs: 1,
     connectMs: 1,
     bytesFromClient: 0,
     bytesFromBackend: 0,

@@ -1,6 +1,7 @@
 /**
  * A log's lines, kept in memory.
  */
+import type { LogEventsDeps } from '../../src/observability/log-events.ts';
 import type { LogOptions } from '../../src/observability/log.ts';
 
 export interface LogLines {
@@ -27,3 +28,6 @@ export function keepLines(): LogLines {
     entries: () => written.map(line => JSON.parse(line) as Record<string, unknown>),
   };
 }
+
+/** For `logEvents`: no time passes, and no timer fires. */
+export const UNTIMED: LogEventsDeps = { now: () => 0, setTimer: () => () => undefined };

@@ -36,6 +36,7 @@ export function createModel(
     });
   }
   const shared = new ControlledState({ slots: list.length + 8 });
+  shared.addUpstream('app', {});
   const published: UpstreamSnapshot[] = [];
   /** `settled` resolves when data planes have applied what was published: at once, unless a test says otherwise. */
   const data = { settled: (): Promise<void> => Promise.resolve() };

@@ -8,7 +8,7 @@ import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { addressOf } from '../harness/listening-address.ts';
-import { keepLines } from '../harness/log-lines.ts';
+import { keepLines, UNTIMED } from '../harness/log-lines.ts';
 import { pause, until } from '../harness/until.ts';
 
 const INTERVAL_MS = 20;
@@ -40,7 +40,7 @@ async function start(t: Test) {
     ],
   });
   const { lines: kept, written: lines } = keepLines();
-  logEvents(balancer, createLog({ level: 'info', format: 'json', lines: kept }), () => 0);
+  logEvents(balancer, createLog({ level: 'info', format: 'json', lines: kept }), UNTIMED);
   const told: unknown[] = [];
   for (const event of EVENT_NAMES) {
     if (/^(backend|upstream):/.test(event)) balancer.on(event, fields => told.push({ event, ...fields }));

@@ -19,6 +19,7 @@ import { DATA_PLANE } from '../harness/data-plane.ts';
 import { startFaultyBackend } from '../harness/faulty-backends.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { Peer } from '../harness/peer.ts';
+import { UNTIMED } from '../harness/log-lines.ts';
 import { until } from '../harness/until.ts';
 
 type UpstreamInput = Partial<ConfigInput['upstreams'][number]>;
@@ -84,9 +85,7 @@ async function start(
   }
   const write = (_level: string, line: string, _message: string | undefined, fields?: LogFields): void =>
     void lines.push({ line, fields });
-  logEvents(balancer, { format: 'json', isEnabled: () => true, write, lose: () => undefined }, () =>
-    performance.now(),
-  );
+  logEvents(balancer, { format: 'json', isEnabled: () => true, write, lose: () => undefined }, UNTIMED);
   t.teardown(() => balancer.stop());
   await balancer.start();
   return {

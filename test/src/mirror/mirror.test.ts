@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { Events, type EventMap } from '../../../src/events.ts';
 import {
   ExchangeError,
+  type MirrorFailure,
   type Change,
   type Exchange,
   type NameTaken,
@@ -63,7 +64,7 @@ function totalsFor({ counts }: Publication, given: Partial<Totals> = {}): Totals
 }
 
 const fail =
-  (reason: 'unreachable' | 'wrongType', message: string = reason) =>
+  (reason: MirrorFailure, message: string = reason) =>
   (): Promise<never> =>
     Promise.reject(new ExchangeError(reason, message));
 
@@ -188,9 +189,34 @@ void t.test('upstreams that fail together are told together, one that fails alon
       ['shared', ['app', 'db', 'mail'], undefined],
       ['local', ['db'], 'wrongType'],
       ['local', ['app', 'mail'], 'unreachable'],
+      // What is wrong with it now.
+      ['local', ['db'], 'unreachable'],
       ['shared', ['app', 'db', 'mail'], undefined],
     ],
   );
+});
+
+void t.test('why nothing is shared is brought up to date, but not all the time', async t => {
+  const { time, exchange, changes, mirror } = create(t);
+  exchange.answer = fail('unreachable');
+  mirror.start();
+  await time.advance(60_000);
+  t.same(
+    changes.map(({ reason }) => reason),
+    ['unreachable'],
+    'the same reason is told once',
+  );
+  exchange.answer = fail('denied');
+  await time.advance(60_000);
+  t.same(
+    changes.map(({ reason }) => reason),
+    ['unreachable', 'denied'],
+  );
+  changes.length = 0;
+  let calls = 0;
+  exchange.answer = () => fail(calls++ % 2 === 0 ? 'unreachable' : 'timeout')();
+  await time.advance(60_000);
+  t.ok(changes.length > 1 && changes.length <= 6, `${changes.length} in a minute`);
 });
 
 void t.test('an exchange that throws what it should not is a failure like any other', async t => {

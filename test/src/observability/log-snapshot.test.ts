@@ -26,13 +26,15 @@ const SNAPSHOT: ShownSnapshot = {
   sessionsEver: 17,
   maxSessions: 100,
   workers: [{ worker: 1, state: 'running', sessions: 4, sessionsEver: 17 }],
-  listeners: [{ name: 'web', addresses: ['0.0.0.0:80', '[::]:80'], paused: true, sessions: 4 }],
+  listeners: [
+    { name: 'web', addresses: ['0.0.0.0:80', '[::]:80'], paused: true, pausedMs: 3_210, sessions: 4 },
+  ],
   upstreams: [
     {
       name: 'app',
       strategy: 'leastconn',
       mode: 'normal',
-      queue: { waiting: 5, max: 1024 },
+      queue: { waiting: 5, max: 1024, longestMs: 1234 },
       backends: [
         BACKEND,
         {
@@ -69,8 +71,8 @@ void t.test('as text: one line for each worker, listener, upstream and backend',
   t.same(lines, [
     'snapshot: running, engine epoll, 1 worker, 4 sessions of at most 100, 17 since the start',
     'worker 1: running, 4 sessions, 17 since the start',
-    'listener web: paused, new clients wait on 0.0.0.0:80, [::]:80, 4 sessions',
-    'upstream app: mode normal, strategy leastconn, 1 of 2 backends take sessions, 5 of at most 1024 sessions wait',
+    'listener web: paused for 3.2 s, new clients wait on 0.0.0.0:80, [::]:80, 4 sessions',
+    'upstream app: mode normal, strategy leastconn, 1 of 2 backends take sessions, 5 of at most 1024 sessions wait, the longest wait was 1.2 s',
     'backend 10.0.0.1:80 of app: up, takes sessions, 3 sessions, weight 2, health up',
     'backend 10.0.0.2:80 of app: ejected, takes no sessions, 1 session, 7 at other instances, weight 2 (50 % of it), health up, set to drain by an operator, agent says up and ready, 50 % of the weight, maxSessions 9, ejected 2 times in a row, backup, 2 spare connections',
     'counts of upstream app: shared, this is one, 1 other instance, counts are at most 120 ms old',

@@ -4,12 +4,23 @@ import { logSessions } from '../../../src/observability/access-log.ts';
 import type { EventSource } from '../../../src/observability/event-source.ts';
 import { logEvents } from '../../../src/observability/log-events.ts';
 import { createLog, type LogFormat, type LogLevel } from '../../../src/observability/log.ts';
-import { keepLines } from '../../harness/log-lines.ts';
+import { keepLines, UNTIMED } from '../../harness/log-lines.ts';
+import { VirtualTime } from '../../harness/virtual-time.ts';
 
 function create(format: LogFormat, level: LogLevel = 'info') {
   const { lines, written } = keepLines();
   return { log: createLog({ level, format, lines }), written };
 }
+
+/** Over a clock that the test moves. */
+function timed(format: LogFormat, level: LogLevel = 'info') {
+  const time = new VirtualTime();
+  const events = new Events();
+  const made = create(format, level);
+  return { ...made, time, events, end: logEvents(events, made.log, time) };
+}
+
+const REFUSED = { upstream: 'app', reason: 'refused', code: 'ECONNREFUSED', times: 1 };
 
 const RECORD = {
   id: '2s',
@@ -23,6 +34,7 @@ const RECORD = {
   reused: false,
   startedAtMs: 1_700_000_000_000,
   durationMs: 1.23456,
+  queuedMs: undefined,
   connectMs: undefined,
   bytesFromClient: 1,
   bytesFromBackend: 2,
@@ -61,16 +73,16 @@ void t.test('what is below the level is not written', async t => {
 void t.test('every change of state is one line', async t => {
   const { log, written } = create('text');
   const events = new Events();
-  logEvents(events, log, () => 0);
-  events.emit('listener:listening', { listener: 'web', address: '127.0.0.1:80' });
+  logEvents(events, log, UNTIMED);
+  events.emit('listener:listening', { listener: 'web', address: '127.0.0.1:80', upstream: 'app' });
   events.emit('backend:down', { upstream: 'app', backend: 'b:1', reason: 'refused' });
   events.emit('backend:up', { upstream: 'app', backend: 'b:1', reason: '2 health checks passed' });
   events.emit('drain:started', { sessions: 3, timeoutMs: 30_000 });
   events.emit('drain:ended', { aborted: 1 });
   t.match(written, [
-    /listener web accepts on 127\.0\.0\.1:80$/,
+    /listener web accepts on 127\.0\.0\.1:80, for upstream app$/,
     /warn {2}backend b:1 of app is down: refused$/,
-    /backend b:1 of app is up: 2 health checks passed$/,
+    /backend b:1 of app is up after 0 ms: 2 health checks passed$/,
     /draining: no new clients, 3 sessions have 30 s to end$/,
     /drained: every session has ended, 1 of them reset$/,
   ]);
@@ -79,7 +91,7 @@ void t.test('every change of state is one line', async t => {
 void t.test('what happens to a backend is told so that one can act on it', async t => {
   const { log, written } = create('text');
   const events = new Events();
-  logEvents(events, log, () => 0);
+  logEvents(events, log, UNTIMED);
   const backend = { upstream: 'app', backend: 'b:1' };
   const reason = '5 connects in a row failed, the last: refused (ECONNREFUSED)';
   events.emit('backend:ejected', { ...backend, reason, forMs: 5_300, times: 1 });
@@ -125,7 +137,7 @@ void t.test('what happens to a backend is told so that one can act on it', async
 void t.test('what happens to an upstream says who gets the sessions now', async t => {
   const { log, written } = create('text');
   const events = new Events();
-  logEvents(events, log, () => 0);
+  logEvents(events, log, UNTIMED);
   const upstream = 'app';
   events.emit('upstream:panic', { upstream, well: 1, of: 4 });
   events.emit('upstream:panicEnded', { upstream, well: 2, of: 4 });
@@ -134,20 +146,20 @@ void t.test('what happens to an upstream says who gets the sessions now', async 
   events.emit('upstream:backups', { upstream, backends: ['b:1', 'b:2'] });
   events.emit('upstream:backupsEnded', { upstream });
   events.emit('upstream:queueing', { upstream });
-  events.emit('upstream:queueingEnded', { upstream });
+  events.emit('upstream:queueingEnded', { upstream, forMs: 34_500, longestMs: 1_234 });
   events.emit('upstream:down', { upstream });
   events.emit('upstream:up', { upstream });
   t.match(written, [
     /error upstream app panics: only 1 of 4 backends is well, so health is ignored and all of them get sessions$/,
-    /info {2}upstream app panics no longer: 2 of 4 backends are well, and health counts again$/,
+    /info {2}upstream app panics no longer after 0 ms: 2 of 4 backends are well, and health counts again$/,
     /error upstream app panics: none of 1 backends is well, so health is ignored/,
     /warn {2}upstream app has no other backend left: backup b:1 stands in$/,
     /warn {2}upstream app has no other backend left: 2 backups stand in$/,
-    /info {2}upstream app needs its backups no longer$/,
+    /info {2}upstream app needs its backups no longer after 0 ms$/,
     /warn {2}upstream app lets sessions wait: every backend is at its maxSessions$/,
-    /info {2}upstream app has had room for every session for a second$/,
+    /info {2}upstream app has room for every session again after 34\.5 s: the longest wait was 1\.2 s$/,
     /error upstream app has no backend left: clients are turned away$/,
-    /info {2}upstream app has a backend again$/,
+    /info {2}upstream app has a backend again after 0 ms$/,
   ]);
 });
 
@@ -162,41 +174,126 @@ void t.test('every event but those of single sessions has a line', async t => {
       },
     },
     log,
-    () => 0,
+    UNTIMED,
   );
   const silent = EVENT_NAMES.filter(name => !heard.has(name));
-  t.same(silent, ['listener:resumed', 'session:closed', 'session:unrecorded']);
+  t.same(silent, ['session:closed', 'session:unrecorded']);
+});
+
+void t.test('failed connects are held back per backend and reason, and none is left untold', async t => {
+  const { written, time, events } = timed('json');
+  const fail = (backend: string) => events.emit('backend:connectFailed', { ...REFUSED, backend });
+  for (let i = 0; i < 1_000; i++) fail('b:1');
+  fail('b:2');
+  await time.advance(10_000);
+  fail('b:1');
+  await time.advance(30_000);
+  fail('b:1');
+  const told = written.map(line => JSON.parse(line) as Record<string, unknown>);
+  t.match(told, [
+    { event: 'connectFailed', backend: 'b:1', message: /b:1 of app: refused \(ECONNREFUSED\)$/ },
+    { backend: 'b:2' },
+    { backend: 'b:1', heldBack: 998, message: /\(998 more in 10 s\)$/ },
+    { backend: 'b:1', message: /\(ECONNREFUSED\)$/ },
+    { backend: 'b:1', message: /\(ECONNREFUSED\)$/ },
+  ]);
+  t.notOk('heldBack' in (told[0] ?? {}));
+});
+
+void t.test('at level debug nothing is held back', async t => {
+  const { written, events } = timed('json', 'debug');
+  for (let i = 0; i < 1_000; i++) events.emit('backend:connectFailed', { ...REFUSED, backend: 'b:1' });
+  t.equal(written.length, 1_000);
+});
+
+void t.test('what is held back at the end is told then', async t => {
+  const { written, events, end } = timed('text');
+  for (let i = 0; i < 3; i++) events.emit('backend:connectFailed', { ...REFUSED, backend: 'b:1' });
+  end();
+  t.match(written, [/\(ECONNREFUSED\)$/, /\(1 more in 10 s\)$/]);
+});
+
+void t.test('keys without number make a bounded number of entries', async t => {
+  const { written, time, events } = timed('text');
+  for (let i = 0; i < 100_000; i++) events.emit('backend:connectFailed', { ...REFUSED, backend: `b:${i}` });
+  await time.advance(10_000);
+  t.equal(written.length, 1_000 + 2);
+  t.match(written.at(-1), /b:99999 .* \(98998 more in 10 s\)$/);
+});
+
+void t.test('a strategy that fails with other words each time is held back as well', async t => {
+  const { written, time, events } = timed('text');
+  for (let i = 0; i < 500; i++)
+    events.emit('strategy:failed', { upstream: 'app', reason: `no luck, ${i}`, times: 1 });
+  await time.advance(10_000);
+  t.match(written, [/at random: no luck, 0$/, /at random: no luck, 499 \(498 more in 10 s\)$/]);
+});
+
+void t.test('an event that stands for several counts as several', async t => {
+  const { written, time, events } = timed('json');
+  events.emit('listener:turnedAway', { listener: 'web', times: 3 });
+  events.emit('listener:turnedAway', { listener: 'web', times: 40 });
+  await time.advance(10_000);
+  t.match(
+    written.map(line => JSON.parse(line) as unknown),
+    [{ heldBack: 2 }, { heldBack: 39 }],
+  );
 });
 
 void t.test(
-  'failed connects are logged at most once per backend, reason and 10 seconds, and counted meanwhile',
+  'a listener that pauses and goes on at its limit is paused once, and its end says for how long',
   async t => {
-    const { log, written } = create('text');
-    const events = new Events();
-    let nowMs = 0;
-    logEvents(events, log, () => nowMs);
-    const fail = (backend: string) =>
-      events.emit('backend:connectFailed', {
-        upstream: 'app',
-        backend,
-        reason: 'refused',
-        code: 'ECONNREFUSED',
-        times: 1,
-      });
-    for (let i = 0; i < 1_000; i++) fail('b:1');
-    fail('b:2');
-    nowMs = 10_000;
-    fail('b:1');
-    events.emit('listener:paused', { listener: 'web', reason: 'listenerLimit' });
-    events.emit('listener:paused', { listener: 'web', reason: 'listenerLimit' });
-    t.match(written, [
-      /cannot connect to b:1 of app: refused \(ECONNREFUSED\)$/,
-      /cannot connect to b:2 of app/,
-      /cannot connect to b:1 of app: refused \(ECONNREFUSED\) \(and 999 times more before\)$/,
-      /listener web lets clients wait: it is at its maxSessions$/,
+    const { written, time, events } = timed('text');
+    const listener = 'web';
+    for (let i = 0; i < 100; i++) {
+      events.emit('listener:paused', { listener, reason: 'listenerLimit', maxSessions: 2_000 });
+      await time.advance(30);
+      events.emit('listener:resumed', { listener });
+      await time.advance(10);
+    }
+    t.match(written, [/warn {2}listener web paused: 2000 sessions, its limit; new clients wait$/]);
+    await time.advance(1_000);
+    t.match(written.slice(1), [
+      /info {2}listener web takes clients again: some may have waited for up to 4 s$/,
+    ]);
+    events.emit('listener:paused', { listener, reason: 'instanceLimit', maxSessions: 1 });
+    events.emit('listener:paused', { listener, reason: 'localResources' });
+    events.emit('listener:resumed', { listener });
+    await time.advance(1_000);
+    t.match(written.slice(2), [
+      /listener web paused: 1 session, the limit of all listeners together; new clients wait$/,
+      /listener web paused: no descriptor or memory is left for a connection; new clients wait$/,
+      /listener web takes clients again/,
     ]);
   },
 );
+
+void t.test('what ends says how long it has lasted', async t => {
+  const { written, time, events } = timed('json');
+  const upstream = 'app';
+  events.emit('upstream:up', { upstream });
+  events.emit('upstream:down', { upstream });
+  events.emit('backend:down', { upstream, backend: 'b:1', reason: 'refused' });
+  events.emit('worker:stalled', { worker: 1, forMs: 2_000 });
+  const mirrored = { upstreams: ['app', 'db'], others: 0 };
+  events.emit('mirror:changed', { ...mirrored, mode: 'local', reason: 'unreachable', message: 'no Redis' });
+  await time.advance(12_345);
+  events.emit('upstream:up', { upstream });
+  events.emit('backend:up', { upstream, backend: 'b:1', reason: 'well' });
+  events.emit('worker:resumed', { worker: 1 });
+  events.emit('mirror:changed', { ...mirrored, mode: 'shared' });
+  t.match(
+    written.map(line => JSON.parse(line) as unknown),
+    [
+      { event: 'upstreamUp', message: /has a backend again$/ },
+      ...['upstreamDown', 'backendDown', 'workerStalled', 'mirrorLocal'].map(event => ({ event })),
+      { event: 'upstreamUp', forMs: 12_345, message: /has a backend again after 12\.3 s$/ },
+      { event: 'backendUp', forMs: 12_345, message: /is up after 12\.3 s: well$/ },
+      { event: 'workerResumed', forMs: 14_345, message: /moves again after 14\.3 s$/ },
+      { event: 'mirrorShared', forMs: 12_345, message: /are shared through Redis after 12\.3 s; 0 other/ },
+    ],
+  );
+});
 
 void t.test('whatever text is in an event, its line is one line, and moves no cursor', async t => {
   const evil = 'x\nforged line\r\x1b[2J\x9b31m\u202e\u2028\ud800';
@@ -209,7 +306,7 @@ void t.test('whatever text is in an event, its line is one line, and moves no cu
         return () => undefined;
       },
     };
-    logEvents(source, log, () => 0);
+    logEvents(source, log, UNTIMED);
     logSessions(source, log);
     // Every field is hostile, as far as a text can stand there.
     const known: Record<string, unknown> = { startedAtMs: 0, upstreams: [evil], backends: [evil] };
@@ -242,7 +339,7 @@ void t.test('the access log writes one line per session, flat as JSON, key=value
     if (format === 'text') {
       t.match(
         written[0],
-        /session=2s .*client=\[2001:db8::1\]:4711 .*backend=- attempts=0 .*durationMs=1\.235 connectMs=-/,
+        /session=2s .*client=\[2001:db8::1\]:4711 .*backend=- attempts=0 .*durationMs=1\.235 queuedMs=- connectMs=-/,
       );
     } else {
       const line = JSON.parse(written[0] ?? '') as Record<string, unknown>;

@@ -51,8 +51,34 @@ void t.test('a trial that fails ejects for longer; an answer that comes twice co
   ]);
   t.notOk(model.shared.failures.isTrialOnOffer(model.slotOf(one)));
   model.clock.advance(10_000);
+  await model.turn();
   t.same(model.told(), [`backend:trial ${one}`]);
 });
+
+void t.test(
+  'a trial is announced once sessions may have it, not while checks hold the backend down',
+  async t => {
+    const model = createModel(2);
+    model.fail(one, 'earlyClose');
+    model.upstream.setHealthy(one, false, 'no answer');
+    await model.turn();
+    model.told();
+    model.clock.advance(5_000);
+    await model.turn();
+    t.same(model.told(), [], 'its time is over');
+    t.match(model.find(one), { eligible: false, trial: false });
+    model.upstream.setHealthy(one, true, 'well');
+    await model.turn();
+    t.same(model.told(), [`backend:up ${one} well`, `backend:trial ${one}`]);
+    t.match(model.find(one), { trial: true });
+    model.upstream.setHealthy(two, false, 'no answer');
+    await model.turn();
+    t.notOk(
+      model.told().some(event => event.startsWith('backend:trial')),
+      'and only once',
+    );
+  },
+);
 
 void t.test('failures while it is out already, or that a success has undone, eject nobody', async t => {
   const model = createModel(2);
@@ -61,6 +87,7 @@ void t.test('failures while it is out already, or that a success has undone, eje
   model.fail(one);
   model.clock.advance(5_000);
   model.fail(one);
+  await model.turn();
   t.same(model.told(), [`backend:trial ${one}`]);
   model.shared.failures.failed(model.slotOf(two), 'connect');
   model.upstream.onFailing(two, 'connect');

@@ -327,10 +327,16 @@ void t.test('queueing is told once for all data planes, and its end when nobody 
   model.upstream.onQueueing(true);
   model.upstream.onQueueing(false);
   t.same(model.told(), ['upstream:queueing'], 'another worker still has one that waits');
-  t.match(model.upstream.status().queue, { waiting: 1, max: 7 });
+  t.match(model.upstream.status().queue, { waiting: 1, max: 7, longestMs: 0 });
+  const { queue } = model.shared.upstream('app');
+  for (const ms of [20, 700.4, 30]) queue.noteWait(ms);
+  t.match(model.upstream.status().queue, { longestMs: 700 });
   model.shared.counts.release(slot);
+  model.clock.advance(1_700);
   model.upstream.onQueueing(false);
-  t.same(model.told(), ['upstream:queueingEnded']);
+  t.same(model.told(), ['upstream:queueingEnded 1700 700']);
+  model.upstream.onQueueing(true);
+  t.match(model.upstream.status().queue, { longestMs: 0 }, 'each time anew');
 });
 
 void t.test('reports that come late are heard by nobody', async t => {

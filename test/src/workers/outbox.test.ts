@@ -9,7 +9,15 @@ const LIMIT = 256;
 
 const RECORD: SessionRecord = {
   ...{ id: '1', listener: 'web', upstream: 'app', clientAddress: '127.0.0.1', clientPort: 1, backend: 'b:1' },
-  ...{ attempts: 1, warm: false, reused: false, startedAtMs: 0, durationMs: 1, connectMs: 1 },
+  ...{
+    attempts: 1,
+    warm: false,
+    reused: false,
+    startedAtMs: 0,
+    durationMs: 1,
+    queuedMs: undefined,
+    connectMs: 1,
+  },
   ...{ bytesFromClient: 0, bytesFromBackend: 0, by: 'client', phase: 'relay', reason: 'closed' },
 };
 const closed: WorkerEvent = { name: 'sessionClosed', record: RECORD };
