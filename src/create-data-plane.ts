@@ -16,7 +16,7 @@ import { loadLibc } from './engine/epoll/libc.ts';
 import { createNodeEngine, PROC_NET, type NodeEngine } from './engine/node/node-engine.ts';
 import { tablesTell } from './engine/node/proc-net-tcp.ts';
 import { Lb4Error } from './errors.ts';
-import { descriptorBudget } from './listener/descriptor-budget.ts';
+import { descriptorBudget, type DescriptorBudget } from './listener/descriptor-budget.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { ControlledState } from './shared-memory/shared-state.ts';
 import { MAX_SLOTS } from './shared-memory/slot-table.ts';
@@ -35,8 +35,17 @@ export interface DataPlaneMaking {
   readonly shared: ControlledState;
   /** Sessions that can run at once; Infinity for no limit. */
   readonly maxSessions: number;
+  /** Set where it is what the descriptors allow, because no less is configured. */
+  readonly descriptors: DescriptorShortage | undefined;
   /** The engine of the caller's thread: for probes, whatever moves the sessions. */
   readonly engine: NodeEngine;
+}
+
+/** How the descriptors limit the sessions. */
+export interface DescriptorShortage {
+  readonly limit: number;
+  /** The most sessions that are configured, and the limit of descriptors that would allow them. */
+  readonly wanted: { readonly maxSessions: number; readonly limit: number } | undefined;
 }
 
 export interface Clocks {
@@ -86,7 +95,8 @@ export async function createDataPlane(
     libc: libc.ok ? libc.libc : undefined,
     ...(budget && { waitingLimit: budget.waiting }),
   });
-  const making = { choice, shared, maxSessions: plain.maxSessions, engine };
+  const descriptors = descriptorShortage(config, budget);
+  const making = { choice, shared, maxSessions: plain.maxSessions, descriptors, engine };
   if (choice.workers > 0 && libc.ok) {
     const fleet = {
       engine: choice.engine,
@@ -116,6 +126,19 @@ export async function createDataPlane(
     random: () => clocks.random(),
   };
   return { ...making, data: new LocalDataPlane(settings, deps, handlers) };
+}
+
+/** Undefined where the configuration allows no more sessions than the descriptors do. */
+function descriptorShortage(
+  { limits, listeners }: Config,
+  budget: DescriptorBudget | undefined,
+): DescriptorShortage | undefined {
+  if (budget === undefined || (limits.maxSessions ?? Infinity) <= budget.sessions) return undefined;
+  const maxSessions =
+    limits.maxSessions ?? Math.max(...listeners.map(({ limits: own }) => own.maxSessions ?? 0));
+  const wanted =
+    maxSessions > budget.sessions ? { maxSessions, limit: budget.limitFor(maxSessions) } : undefined;
+  return { limit: budget.limit, wanted };
 }
 
 /** Node knows abstract names by other names than the rest of the system does. */

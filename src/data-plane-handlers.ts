@@ -5,6 +5,7 @@
  */
 import type { Config } from './config/schema.ts';
 import type { ControlPlane } from './control-plane.ts';
+import type { DataPlaneMaking } from './create-data-plane.ts';
 import { wordsOf } from './errors.ts';
 import type { Events } from './events.ts';
 import type { HoldReason } from './listener/listener.ts';
@@ -15,8 +16,8 @@ export interface HandlersDeps {
   readonly listeners: Config['listeners'];
   /** Undefined while there is none yet: it comes after the data plane. */
   control(): ControlPlane | undefined;
-  /** Sessions that can run at once in all listeners together. */
-  maxSessions(): number | undefined;
+  /** Sessions that can run at once in all listeners together, and whether that is for want of descriptors. */
+  limits(): Pick<DataPlaneMaking, 'maxSessions' | 'descriptors'> | undefined;
 }
 
 export function handlersFor(deps: HandlersDeps): FleetHandlers {
@@ -26,7 +27,7 @@ export function handlersFor(deps: HandlersDeps): FleetHandlers {
     listeners.find(listener => listener.name === name);
   const limits: Record<HoldReason, (listener: string) => number | undefined> = {
     listenerLimit: listener => settingsOf(listener)?.limits.maxSessions,
-    instanceLimit: () => deps.maxSessions(),
+    instanceLimit: () => deps.limits()?.maxSessions,
     localResources: () => undefined,
   };
   return {
@@ -38,8 +39,13 @@ export function handlersFor(deps: HandlersDeps): FleetHandlers {
       }),
     onListenerPaused: (listener, reason) => {
       const limit = limits[reason](listener);
-      const fields = limit === undefined ? { listener, reason } : { listener, reason, maxSessions: limit };
-      events.emit('listener:paused', fields);
+      const short = reason === 'instanceLimit' ? deps.limits()?.descriptors : undefined;
+      events.emit('listener:paused', {
+        ...{ listener, reason },
+        ...(limit === undefined ? {} : { maxSessions: limit }),
+        ...(short === undefined ? {} : { descriptorLimit: short.limit }),
+        ...(short?.wanted === undefined ? {} : { descriptorsNeeded: short.wanted.limit }),
+      });
     },
     onListenerResumed: listener => events.emit('listener:resumed', { listener }),
     onTurnedAway: (listener, times = 1) => events.emit('listener:turnedAway', { listener, times }),

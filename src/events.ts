@@ -21,6 +21,9 @@ export interface EventMap {
     readonly reason: HoldReason;
     /** The limit that is reached; absent where the reason is another one. */
     readonly maxSessions?: number;
+    /** Where that is what the descriptors allow: their limit, and the one that what is configured needs. */
+    readonly descriptorLimit?: number;
+    readonly descriptorsNeeded?: number;
   };
   'listener:resumed': { readonly listener: string };
   /** A client found no room to wait at a paused listener: it was reset, and never became a session. */
@@ -123,6 +126,13 @@ export interface EventMap {
     readonly reason?: string;
     readonly coreLimit?: string;
   };
+  /** At start: more sessions are configured than there are descriptors for; `descriptorsNeeded` would be enough. */
+  'descriptors:short': {
+    readonly maxSessions: number;
+    readonly allowed: number;
+    readonly descriptorLimit: number;
+    readonly descriptorsNeeded: number;
+  };
   /** A worker has died; `sessions` died with it. It is started again, except when lb4 is ending. */
   'worker:exited': {
     readonly worker: number;
@@ -188,6 +198,7 @@ export const EVENT_NAMES = [
   'upstream:up',
   'strategy:failed',
   'engine:chosen',
+  'descriptors:short',
   'worker:exited',
   'worker:restarted',
   'worker:stalled',

@@ -11,7 +11,7 @@ import { formatIssues } from './config/format-issues.ts';
 import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
-import { createDataPlane } from './create-data-plane.ts';
+import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
 import type { MirrorMaking } from './create-mirror.ts';
 import { handlersFor } from './data-plane-handlers.ts';
 import type { DataPlaneHost } from './data-plane-host.ts';
@@ -239,7 +239,7 @@ export class LoadBalancer {
       events,
       listeners: this.#config.listeners,
       control: () => this.#planes?.control,
-      maxSessions: () => this.#planes?.maxSessions,
+      limits: () => this.#planes,
     });
     const lookup: Lookup = host => this.#names.lookup(host);
     const config = await bindByAddress(this.#config, lookup);
@@ -250,6 +250,7 @@ export class LoadBalancer {
       if (name === 'session:closed') this.#record(data);
     });
     events.emit('engine:chosen', choice);
+    tellShortage(made, events);
     try {
       const control = new ControlPlane(this.#config.upstreams, {
         engine,
@@ -289,6 +290,16 @@ export class LoadBalancer {
   #expectNotStopped(): void {
     if (this.#state === 'stopped') throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
   }
+}
+
+/** More sessions are configured than there are descriptors for. */
+function tellShortage({ descriptors, maxSessions }: DataPlaneMaking, events: Events): void {
+  if (descriptors?.wanted === undefined) return;
+  const { limit, wanted } = descriptors;
+  events.emit('descriptors:short', {
+    ...{ maxSessions: wanted.maxSessions, allowed: maxSessions },
+    ...{ descriptorLimit: limit, descriptorsNeeded: wanted.limit },
+  });
 }
 
 /** Loads the client of Redis only where there is one: it takes a tenth of a second, and 8 MB. */

@@ -21,6 +21,10 @@ export interface DescriptorBudget {
   readonly sessions: number;
   /** Clients that can wait, beyond these sessions, while a listener is paused. */
   readonly waiting: number;
+  /** The limit of descriptors that it comes from. */
+  readonly limit: number;
+  /** The lowest limit of descriptors that would allow so many sessions. */
+  limitFor(sessions: number): number;
 }
 
 /**
@@ -34,7 +38,21 @@ export function descriptorBudget(
   alreadyOpen = openDescriptors(),
 ): DescriptorBudget | undefined {
   if (limit === undefined || limit === Infinity) return undefined;
-  const free = Math.max(limit - alreadyOpen - RESERVE - aside, 4);
+  const taken = alreadyOpen + RESERVE + aside;
+  return {
+    ...shares(limit - taken),
+    limit,
+    limitFor: sessions => {
+      let free = sessions * PER_SESSION;
+      while (shares(free).sessions < sessions) free += 1;
+      return taken + free;
+    },
+  };
+}
+
+/** What becomes of the descriptors that nothing else needs. */
+function shares(descriptors: number): Pick<DescriptorBudget, 'sessions' | 'waiting'> {
+  const free = Math.max(descriptors, 4);
   const waiting = Math.max(Math.min(Math.floor(free * (1 - SHARE_FOR_SESSIONS)), MAX_WAITING), 1);
   return { sessions: Math.max(Math.floor((free - waiting) / PER_SESSION), 1), waiting };
 }

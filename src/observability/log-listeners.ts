@@ -76,13 +76,18 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
   );
 }
 
-function whyPaused({ reason, maxSessions }: Paused): string {
+function whyPaused({ reason, maxSessions, descriptorLimit, descriptorsNeeded }: Paused): string {
   const sessions = `${maxSessions ?? 0} session${maxSessions === 1 ? '' : 's'}`;
   switch (reason) {
     case 'listenerLimit':
       return `${sessions}, its limit; new clients wait`;
     case 'instanceLimit':
-      return `${sessions}, the limit of all listeners together; new clients wait`;
+      if (descriptorLimit === undefined) {
+        return `${sessions}, the limit of all listeners together; new clients wait`;
+      }
+      return `${sessions}, all that the limit of ${descriptorLimit} descriptors allows (ulimit -n${
+        descriptorsNeeded === undefined ? '' : `; ${descriptorsNeeded} would do`
+      }); new clients wait`;
     case 'localResources':
       return 'no descriptor or memory is left for a connection; new clients wait';
   }

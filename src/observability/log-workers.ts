@@ -20,6 +20,11 @@ export function logWorkers(source: EventSource, log: Log, spans: Spans): void {
       fields,
     );
   });
+  source.on('descriptors:short', event => {
+    const { maxSessions, allowed, descriptorLimit, descriptorsNeeded } = event;
+    const message = `maxSessions is ${maxSessions}, but the limit of ${descriptorLimit} descriptors allows ${allowed}: raise it (ulimit -n, LimitNOFILE) to ${descriptorsNeeded}`;
+    log.write('warn', 'descriptorsShort', message, event);
+  });
   source.on('worker:exited', event => {
     const { worker, reason, sessions, restartInMs } = event;
     spans.forget(`stalled ${worker}`);

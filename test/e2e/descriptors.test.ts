@@ -104,3 +104,24 @@ void t.test(
     t.equal(await lb4.stop(), 0);
   },
 );
+
+void t.test(
+  'more sessions than there are descriptors for are warned about, and the limit that is named is exactly enough',
+  { skip: process.platform !== 'linux' && 'descriptor limits are read from /proc' },
+  async t => {
+    const args = ['-b', '127.0.0.1:1', '--health', 'off', '--max-sessions', '1000', '--workers', '1'];
+    const start = async (limit: number) => {
+      const command = ['bash', '-c', `ulimit -n ${limit}; exec "$@"`, 'lb4', process.execPath, LB4];
+      const lb4 = await startLb4(t, args, { command });
+      const { maxSessions } = await lb4.line(({ event }) => event === 'started');
+      const short = lb4.lines.find(({ event }) => event === 'descriptorsShort');
+      await lb4.stop();
+      return { maxSessions, short };
+    };
+    const few = await start(256);
+    t.match(few.short, { level: 'warn', maxSessions: 1_000, allowed: few.maxSessions, descriptorLimit: 256 });
+    const needed = Number(few.short?.['descriptorsNeeded']);
+    t.same(await start(needed), { maxSessions: 1_000, short: undefined });
+    t.ok((await start(needed - 1)).short, 'one less is too few');
+  },
+);

@@ -118,6 +118,11 @@ void t.test('sessions and waiting clients together never need more descriptors t
   const spares = descriptorBudget(3_000, 20_000, 20);
   t.ok((plain?.sessions ?? 0) - (spares?.sessions ?? 0) >= 1_300, 'spare connections are set aside');
   t.equal(plain?.waiting, 1_024, 'and no more wait than in a kernel’s queue');
+  for (const sessions of [1, 2, 82, 1_000, 30_000]) {
+    const needed = descriptorBudget(7, 256, 20)?.limitFor(sessions) ?? 0;
+    t.ok((descriptorBudget(7, needed, 20)?.sessions ?? 0) >= sessions, `${needed} descriptors do`);
+    if (sessions > 1) t.ok((descriptorBudget(7, needed - 1, 20)?.sessions ?? 0) < sessions, 'and no less');
+  }
   t.equal(descriptorBudget(0, Infinity, 20), undefined);
   t.ok((descriptorBudget(0)?.sessions ?? Infinity) > 1, 'the system’s own limit is read');
 });

@@ -265,6 +265,12 @@ void t.test(
       /listener web paused: no descriptor or memory is left for a connection; new clients wait$/,
       /listener web takes clients again/,
     ]);
+    const short = { maxSessions: 82, descriptorLimit: 256, descriptorsNeeded: 2_310 };
+    events.emit('listener:paused', { listener, reason: 'instanceLimit', ...short });
+    t.match(
+      written.at(-1),
+      /82 sessions, all that the limit of 256 descriptors allows \(ulimit -n; 2310 would do\); new clients wait$/,
+    );
   },
 );
 
