@@ -17,6 +17,7 @@ import { loadConfig, type ConfigLoadResult } from '../config/load.ts';
 import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import { logSessions } from '../observability/access-log.ts';
+import { logConfiguration, sourceOf } from '../observability/log-configuration.ts';
 import { logEvents } from '../observability/log-events.ts';
 import { logSnapshot } from '../observability/log-snapshot.ts';
 import type { Log } from '../observability/log.ts';
@@ -92,7 +93,9 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   for (const each of loaded.warnings) log.write('warn', 'configWarning', formatIssue(each));
   const endLogging = logEvents(balancer, log, { now: () => performance.now(), setTimer: setUnrefTimer });
+  logConfiguration(config, sourceOf(options.config, loaded.options), log);
   if (accessLog !== undefined) logSessions(balancer, accessLog);
+  else if (log.isEnabled('debug')) logSessions(balancer, log, 'debug');
   logs.onSparing(isSparing => balancer.countSessions(isSparing));
   let coreLimit: string | undefined;
   balancer.on('engine:chosen', choice => (coreLimit = choice.coreLimit));

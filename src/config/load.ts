@@ -22,6 +22,8 @@ export type ConfigLoadResult = {
   | {
       readonly ok: true;
       readonly config: Config;
+      /** The flags and variables that a part of it comes from. */
+      readonly options: readonly string[];
       /** What is probably a mistake, in the order of the file. */
       readonly warnings: readonly LocatedIssue[];
       /** Where something stands that turned out to be wrong later, such as a file that cannot be read. */
@@ -118,6 +120,7 @@ function check(
   const warnings = inOrder(warningsOf(config, machine, writtenInFile).map(locate));
   return {
     ok: true,
+    options: origins.map(({ option }) => option),
     config,
     warnings,
     locate: issue => locate({ ...issue, path: byPosition(issue.path, config) }),

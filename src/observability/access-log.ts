@@ -7,10 +7,11 @@ import type { SessionRecord } from '../session/session-record.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log, LogFields } from './log.ts';
 
-export function logSessions(source: EventSource, log: Log): void {
+/** @param level below `info` where it is the log's own entry, not what was asked for */
+export function logSessions(source: EventSource, log: Log, level: 'info' | 'debug' = 'info'): void {
   source.on('session:closed', record => {
     const fields = accessFields(record);
-    log.write('info', 'session', log.format === 'text' ? textOf(fields) : undefined, fields);
+    log.write(level, 'session', log.format === 'text' ? textOf(fields) : undefined, fields);
   });
   source.on('session:unrecorded', ({ sessions }) => log.lose(sessions));
 }
