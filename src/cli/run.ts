@@ -93,7 +93,6 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   for (const each of loaded.warnings) log.write('warn', 'configWarning', formatIssue(each));
   const endLogging = logEvents(balancer, log, { now: () => performance.now(), setTimer: setUnrefTimer });
-  logConfiguration(config, sourceOf(options.config, loaded.options), log);
   if (accessLog !== undefined) logSessions(balancer, accessLog);
   else if (log.isEnabled('debug')) logSessions(balancer, log, 'debug');
   logs.onSparing(isSparing => balancer.countSessions(isSparing));
@@ -108,6 +107,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     logPredecessor(pidFile?.write(), options.pidFile, log);
     // Also where a defect ends the process.
     atExit(() => pidFile?.remove());
+    logConfiguration(config, sourceOf(options.config, loaded.options), log);
     logStarted(balancer, coreLimit, log);
     await ended;
     return EXIT.ok;

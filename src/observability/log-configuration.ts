@@ -1,7 +1,7 @@
 /**
  * What is balanced → log lines at the start: one per upstream.
  *
- * Place: called by `lb4 run` before anything is opened, so that the lines are there also when the start fails.
+ * Place: called by `lb4 run` when it has started: a mistake that ends the start has its own line, and no other.
  */
 import { formatDuration } from '../config/duration.ts';
 import type { BackendConfig, Config, UpstreamConfig } from '../config/schema.ts';
