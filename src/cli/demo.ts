@@ -3,9 +3,14 @@
  *
  * Place: what `npm start` runs. It uses the library as any program would.
  */
+import { performance } from 'node:perf_hooks';
 import { Lb4Error } from '../errors.ts';
 import { createLoadBalancer, type LoadBalancer } from '../load-balancer.ts';
+import { LineBuffer } from '../observability/line-buffer.ts';
+import { openOutput } from '../observability/output.ts';
 import { printable } from '../support/printable.ts';
+import { setKeepingTimer } from '../support/timer.ts';
+import { outliveClosedTerminals } from './closed-terminals.ts';
 import { demoLine, type DemoStatus } from './demo-line.ts';
 import { startDemoBackend, type DemoBackend } from './demo-backends.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -14,6 +19,7 @@ import type { Signals } from './signals.ts';
 /** On a terminal the line is rewritten in place; elsewhere a new one is printed when something has changed. */
 const REFRESH_MS = { terminal: 200, elsewhere: 2_000 };
 const DRAIN_MS = 2_000;
+const LAST_WORDS_MS = 500;
 /** Equally long, so that all answers are: ab counts an answer of another length as a failure. */
 const DEMO_BACKENDS = ['alpha', 'bravo', 'delta'];
 
@@ -23,6 +29,9 @@ export async function demo(
 ): Promise<ExitCode> {
   const backends = await Promise.all(DEMO_BACKENDS.map(startDemoBackend));
   let balancer: LoadBalancer | undefined;
+  // A terminal or a pipe that stands still must not stop the demo.
+  outliveClosedTerminals();
+  const screen = openScreen();
   try {
     balancer = createLoadBalancer({
       listeners: [{ name: 'demo', bind: [listen], upstream: 'demo', whenUnavailable: 'http503' }],
@@ -30,8 +39,8 @@ export async function demo(
     });
     await balancer.start();
     const [address = ''] = balancer.snapshot().listeners[0]?.addresses ?? [];
-    process.stdout.write(introduction(address, strategy, backends));
-    await untilSignalled(balancer, backends, signals);
+    screen.write(introduction(address, strategy, backends));
+    await untilSignalled(balancer, backends, { signals, screen });
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof Lb4Error)) throw error;
@@ -43,13 +52,14 @@ export async function demo(
     signals.over();
     await balancer?.stop();
     for (const backend of backends) backend.close();
+    await screen.end();
   }
 }
 
 async function untilSignalled(
   balancer: LoadBalancer,
   backends: readonly DemoBackend[],
-  signals: Signals,
+  { signals, screen }: { signals: Signals; screen: Screen },
 ): Promise<void> {
   const { stdout } = process;
   const erase = stdout.isTTY ? '\r\x1b[K' : '';
@@ -59,7 +69,7 @@ async function untilSignalled(
     const line = demoLine(statusOf(balancer, backends), stdout.isTTY ? stdout.columns || 80 : Infinity);
     if (line === shown) return;
     shown = line;
-    stdout.write(stdout.isTTY ? `${erase}${line}` : `${line}\n`);
+    screen.write(stdout.isTTY ? `${erase}${line}` : `${line}\n`);
   };
   show();
   const timer = setInterval(show, stdout.isTTY ? REFRESH_MS.terminal : REFRESH_MS.elsewhere);
@@ -73,7 +83,7 @@ async function untilSignalled(
         const { sessions } = balancer.snapshot();
         if (sessions > 0) {
           const what = `${sessions} session${sessions === 1 ? '' : 's'}`;
-          stdout.write(
+          screen.write(
             `${erase}  draining: ${what}, up to ${DRAIN_MS / 1000} s; Ctrl-C again ends at once\n`,
           );
           showAgain();
@@ -86,10 +96,43 @@ async function untilSignalled(
       upgrade: () => undefined,
     });
     // What it is for is to be looked at.
-    stdout.once('error', () => resolve());
+    screen.onBroken(resolve);
   });
   clearInterval(timer);
-  stdout.write(stdout.isTTY ? '\n' : '');
+  screen.write(stdout.isTTY ? '\n' : '');
+}
+
+interface Screen {
+  write(text: string): void;
+  onBroken(callback: () => void): void;
+  /** Writes what is left, if it can be written soon. */
+  end(): Promise<void>;
+}
+
+/** Standard output, written to without waiting for whoever reads it. */
+function openScreen(): Screen {
+  let isBroken = false;
+  let onBroken = (): void => undefined;
+  const lines = new LineBuffer(openOutput(1), {
+    now: () => performance.now(),
+    setTimer: setKeepingTimer,
+    // A line about the present is no use later.
+    lossLine: () => '',
+    onBroken: () => {
+      isBroken = true;
+      onBroken();
+    },
+  });
+  return {
+    write: text => lines.write(text),
+    onBroken: callback => {
+      onBroken = callback;
+      if (isBroken) callback();
+    },
+    end: async () => {
+      if (!(await lines.end(LAST_WORDS_MS)) && !isBroken) lines.endProcess(EXIT.ok);
+    },
+  };
 }
 
 function introduction(address: string, strategy: string, backends: readonly DemoBackend[]): string {

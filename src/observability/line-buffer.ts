@@ -28,6 +28,8 @@ export interface LineBufferDeps {
   lossLine(loss: Loss): string;
   /** From now on lines that can be spared are lost, so that they need only be counted; or no longer. */
   onSparing?(isSparing: boolean): void;
+  /** The output takes nothing, and not because its reader is slow: the system's name for why. May come again. */
+  onBroken?(code: string): void;
 }
 
 const MAX_BYTES = 1024 * 1024;
@@ -231,6 +233,7 @@ export class LineBuffer {
     this.#cancelRest = this.#deps.setTimer(() => this.#wake(), restMs);
     if (!isBroken) return;
     this.#code = code;
+    this.#deps.onBroken?.(code);
     this.#finish(false);
   }
 

@@ -1,9 +1,11 @@
 /** `lb4 demo`, the first thing a newcomer sees. */
 import { spawn } from 'node:child_process';
+import { constants, openSync, writeSync } from 'node:fs';
 import { get } from 'node:http';
 import t from 'tap';
 import { LB4 } from '../harness/lb4-process.ts';
-import { ended } from '../harness/programs.ts';
+import { ended, freePort } from '../harness/programs.ts';
+import { SINKS } from '../harness/sinks.ts';
 import { until } from '../harness/until.ts';
 
 function fetchText(url: string): Promise<string> {
@@ -79,3 +81,29 @@ void t.test(
     t.equal(await slow, 'reset');
   },
 );
+
+for (const kind of SINKS.filter(({ name }) => name.includes('stands still'))) {
+  void t.test(`${kind.name} does not stop the demo`, { skip: kind.skip() }, async t => {
+    const sink = await kind.open(t);
+    // Until nothing more fits.
+    const fd = openSync(`/proc/self/fd/${sink.fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    t.throws(
+      () => {
+        for (;;) writeSync(fd, 'x'.repeat(64));
+      },
+      { code: 'EAGAIN' },
+    );
+    const port = await freePort();
+    const child = spawn(process.execPath, [LB4, 'demo', '--listen', `127.0.0.1:${port}`], {
+      stdio: ['ignore', sink.fd, 'inherit'],
+    });
+    t.teardown(() => child.kill('SIGKILL'));
+    for (;;) {
+      const answer = await fetchText(`http://127.0.0.1:${port}/`).catch(() => '');
+      if (answer.startsWith('Hello')) break;
+      if (child.exitCode !== null) throw new Error(`the demo has ended with ${child.exitCode}`);
+    }
+    child.kill('SIGTERM');
+    t.same(await ended(child), { code: 0, signal: null });
+  });
+}
