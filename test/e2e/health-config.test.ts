@@ -76,7 +76,8 @@ void t.test('a health.tls.ca that cannot be used: exit 78 with place, path, expe
   ];
   const folder = t.testdir({
     'lb4.yaml': `
-listeners: [{ name: web, bind: "127.0.0.1:0", upstream: fine }]
+listeners:
+${['fine', ...bad.map(([name]) => name)].map(name => `  - { name: ${name}, bind: "127.0.0.1:0", upstream: ${name} }`).join('\n')}
 upstreams:
   - { name: fine, backends: ["127.0.0.1:81"], health: { type: http, tls: { verify: false } } }
 ${bad.map(([name, ca]) => `  - { name: ${name}, backends: ["127.0.0.1:81"], health: { type: tls, tls: { ca: ${ca} } } }`).join('\n')}
@@ -89,7 +90,7 @@ ${bad.map(([name, ca]) => `  - { name: ${name}, backends: ["127.0.0.1:81"], heal
   const path = join(folder, 'lb4.yaml');
   const lines = readFileSync(path, 'utf8').split('\n');
   const problems = bad.map(([name, ca, found], i) => {
-    const line = lines.findIndex(text => text.includes(`name: ${name},`));
+    const line = lines.findIndex(text => text.includes(`name: ${name}, backends`));
     return (
       `${path}:${line + 1}:${(lines[line] ?? '').indexOf(`${ca} }`) + 1}  upstreams[${i + 1}].health.tls.ca: ` +
       `expected a PEM file with at least one certificate, got ${join(folder, ca)} (${found})\n`
