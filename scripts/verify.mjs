@@ -14,7 +14,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setUp } from './setup.mjs';
 import { testsIn, testsThatUse } from './test-files.mjs';
 import { countsText, sumOf } from './test-report.mjs';
 
@@ -23,8 +22,6 @@ const LIMIT_S = 40 * 60;
 const NEWEST_NODES = [22, 24, 26];
 
 const args = process.argv.slice(2);
-// The list is of what has been built.
-if (!args.includes('--list')) setUp();
 const folder = mkdtempSync(join(tmpdir(), 'lb4-verify-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const words = args.filter(arg => !arg.startsWith('--'));
