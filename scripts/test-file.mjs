@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { Parser } from 'tap-parser';
 
 /** A file may ask for more by `t.setTimeout`. */
-const TIMEOUT_S = process.env.LB4_TEST_LOAD === 'full' ? 600 : 120;
+const TIMEOUT_S = process.env.LB4_TEST_LOAD === 'full' ? 1_200 : 120;
 /** After its own timeout a file reports what it was waiting for; then it is killed. */
 const GRACE_MS = 5_000;
 /** What a failed file has written besides TAP is shown, its end at least. */
