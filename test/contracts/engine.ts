@@ -4,7 +4,7 @@
  *
  * Use: `engineContract('node', options => createNodeEngine(options))` in a test file of the engine.
  */
-import t from 'tap';
+import t, { type Test } from 'tap';
 
 import { churnContract } from './engine/churn.ts';
 import { connectContract } from './engine/connect.ts';
@@ -22,12 +22,13 @@ export type { CreateEngine } from './engine/fixture.ts';
 
 /**
  * Declares the tests; `createEngine` is called afresh for every test. `waitsIn`: where the clients of a paused
- * listener wait: in a bounded room of the engine's, or in the kernel's own queue.
+ * listener wait: in a bounded room of the engine's, or in the kernel's own queue. `fullSessions`: how many end in all
+ * ways under the full load; default 50,000.
  */
 export function engineContract(
   name: string,
   createEngine: CreateEngine,
-  { waitsIn }: { readonly waitsIn: 'room' | 'kernel' },
+  { waitsIn, fullSessions }: { readonly waitsIn: 'room' | 'kernel'; readonly fullSessions?: number },
 ): void {
   for (const [part, contract] of Object.entries({
     listen: listenContract,
@@ -39,7 +40,7 @@ export function engineContract(
     resets: resetsContract,
     reuse: reuseContract,
     'late bytes': lateByteContract,
-    churn: churnContract,
+    churn: (test: Test, create: CreateEngine) => churnContract(test, create, fullSessions),
   })) {
     void t.test(`${name} engine, ${part}`, { timeout: 80_000 }, t => {
       contract(t, createEngine, waitsIn);

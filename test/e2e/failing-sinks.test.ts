@@ -57,8 +57,13 @@ for (const kind of SINKS) {
       const before = residentBytes(child);
       const total = SESSIONS[sink.read === undefined ? 'broken' : 'stopped'];
       t.same(await sessions.run(port, workers === 0 ? total * OWN_THREAD_SHARE : total), []);
-      const grownBytes = residentBytes(child) - before;
-      const grownMib = grownBytes / 2 ** 20;
+      const grown = (): number => (residentBytes(child) - before) / 2 ** 20;
+      let grownMib = grown();
+      // Between two collections a heap may be larger for a moment; what is kept for a session never gets less.
+      for (let i = 0; i < 5 && grownMib >= MEMORY_MIB; i++) {
+        t.same(await sessions.run(port, WARM_UP), []);
+        grownMib = grown();
+      }
       t.ok(grownMib < MEMORY_MIB, `memory stays within ${MEMORY_MIB} MiB: ${Math.round(grownMib)}`);
       t.equal(await held.echo('still there?'), 'still there?', 'the session that ran before runs on');
 

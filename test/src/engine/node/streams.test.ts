@@ -8,5 +8,5 @@ import { engineContract } from '../../../contracts/engine.ts';
 engineContract(
   'node (plain streams, no C library)',
   options => createNodeEngine({ ...options, takesHandles: false }),
-  { waitsIn: 'room' },
+  { waitsIn: 'room', fullSessions: 5_000 },
 );
