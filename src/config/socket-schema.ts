@@ -73,13 +73,13 @@ const MOST_PROBES = 127;
 const probes = section({
   idle: duration(SECOND, LONGEST_KEEPALIVE)
     .prefault('60s')
-    .describe('A connection that has been quiet for so long is asked whether its peer is still there.'),
+    .describe('How long a connection is quiet before the kernel asks whether its peer is still there.'),
   interval: duration(SECOND, LONGEST_KEEPALIVE)
     .prefault('10s')
     .describe('Time between two questions while no answer comes.'),
   count: integer(1, MOST_PROBES)
     .default(6)
-    .describe('After so many unanswered questions the connection is broken.'),
+    .describe('How many of these questions may go unanswered before the connection counts as broken.'),
 });
 
 /** @param whose 'clients' or 'backends' */

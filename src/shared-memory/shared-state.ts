@@ -98,10 +98,6 @@ export class ControlledState extends SharedState {
     return this.#slots.take(`listener\n${listener}`).index;
   }
 
-  freeListener(listener: string): void {
-    this.#slots.free(`listener\n${listener}`);
-  }
-
   /** Where the sessions that wait for an upstream are counted. */
   slotOfQueue(upstream: string): number {
     return this.#slots.take(`queue\n${upstream}`).index;
@@ -124,11 +120,6 @@ export class ControlledState extends SharedState {
     const state = this.#upstreams.get(name);
     if (state === undefined) throw new RangeError(`no upstream ${name} was added`);
     return state;
-  }
-
-  removeUpstream(name: string): void {
-    this.#upstreams.delete(name);
-    this.#slots.free(`queue\n${name}`);
   }
 
   /** Takes out of the books what a dead worker held. */
