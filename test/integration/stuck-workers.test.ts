@@ -1,17 +1,14 @@
 /** Workers that never move again: their clients are freed, others take their place, and nothing waits for them. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/engine/epoll/libc.ts';
-import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
+import { createLoadBalancer } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
-import { connectClient } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
-import { addressOf } from '../harness/listening-address.ts';
-import type { Peer } from '../harness/peer.ts';
+import { connectFrom, served } from '../harness/served-client.ts';
 import { until } from '../harness/until.ts';
 
 const skip = loadLibc().ok ? false : 'workers need koffi on Linux';
@@ -32,20 +29,6 @@ function blockingStrategy(t: Test, how: string): string {
      }`,
   );
   return path;
-}
-
-function connectFrom(t: Test, balancer: LoadBalancer, localAddress: string): void {
-  const { host, port } = addressOf(balancer);
-  const socket = connect({ host, port, localAddress });
-  socket.on('error', () => undefined);
-  t.teardown(() => socket.destroy());
-}
-
-async function served(t: Test, balancer: LoadBalancer): Promise<Peer> {
-  const client = await connectClient(t, addressOf(balancer));
-  await client.send('x');
-  await client.untilText('x');
-  return client;
 }
 
 async function withStuckWorker(t: Test, how: string) {

@@ -1,7 +1,6 @@
 /** Several data-plane threads with real traffic: exact counts and limits, and what happens when one dies or stalls. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -15,6 +14,7 @@ import { connectClient, untilRefused } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
+import { connectFrom, served } from '../harness/served-client.ts';
 import { until } from '../harness/until.ts';
 
 const skip = loadLibc().ok ? false : 'workers need koffi on Linux';
@@ -49,14 +49,6 @@ function create(
   });
   t.teardown(() => balancer.stop());
   return balancer;
-}
-
-/** A client that has its session: the backend has answered it. */
-async function served(t: Test, balancer: LoadBalancer): Promise<Peer> {
-  const client = await connectClient(t, addressOf(balancer));
-  await client.send('x');
-  await client.untilText('x');
-  return client;
 }
 
 /** Says something and hears it again; false when the connection has ended. */
@@ -104,13 +96,6 @@ function faultyStrategy(t: Test): string {
      }`,
   );
   return path;
-}
-
-function connectFrom(t: Test, balancer: LoadBalancer, localAddress: string): void {
-  const { host, port } = addressOf(balancer);
-  const socket = connect({ host, port, localAddress });
-  socket.on('error', () => undefined);
-  t.teardown(() => socket.destroy());
 }
 
 /** A program: as many clients as said connect to a port of 127.0.0.1, say hello and go, without waiting for an answer. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import t from 'tap';
+import t, { type Test } from 'tap';
 
 import * as abi from '../../../../src/engine/epoll/abi.ts';
 import { loadLibc, type Libc } from '../../../../src/engine/epoll/libc.ts';
@@ -231,9 +231,10 @@ void t.test('a wait blocks only when nothing is left to do', async t => {
   t.equal(kernel.timeouts.at(-1), 50);
 });
 
-void t.test('a wait ends when the next timer is due', async t => {
+/** A reactor that knows of a timer. */
+function withTimer(t: Test, dueMs: number) {
   const kernel = new FakeKernel(layout);
-  const world = { nowMs: 0, dueMs: 10.2 };
+  const world = { nowMs: 0, dueMs };
   const reactor = new Reactor(kernel.libc(), {
     now: () => world.nowMs,
     nextTimerMs: () => world.dueMs,
@@ -241,6 +242,11 @@ void t.test('a wait ends when the next timer is due', async t => {
     ceilingMs: 50,
   });
   t.teardown(() => reactor.close());
+  return { kernel, world, reactor };
+}
+
+void t.test('a wait ends when the next timer is due', async t => {
+  const { kernel, world, reactor } = withTimer(t, 10.2);
   reactor.add(
     3,
     watched(() => undefined),
@@ -261,15 +267,7 @@ void t.test('a wait ends when the next timer is due', async t => {
 });
 
 void t.test('events without a pause do not hold up a timer that is due', async t => {
-  const kernel = new FakeKernel(layout);
-  const world = { nowMs: 0, dueMs: 2 };
-  const reactor = new Reactor(kernel.libc(), {
-    now: () => world.nowMs,
-    nextTimerMs: () => world.dueMs,
-    lingerMs: 1,
-    ceilingMs: 50,
-  });
-  t.teardown(() => reactor.close());
+  const { kernel, world, reactor } = withTimer(t, 2);
   reactor.add(
     3,
     watched(() => (world.nowMs += 1)),
