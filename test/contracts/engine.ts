@@ -12,6 +12,7 @@ import { endingsContract } from './engine/endings.ts';
 import type { CreateEngine } from './engine/fixture.ts';
 import { lateByteContract } from './engine/late-byte.ts';
 import { listenContract } from './engine/listen.ts';
+import { orderContract } from './engine/order.ts';
 import { relayContract } from './engine/relay.ts';
 import { resetsContract } from './engine/resets.ts';
 import { reuseContract } from './engine/reuse.ts';
@@ -40,6 +41,7 @@ export function engineContract(
     resets: resetsContract,
     reuse: reuseContract,
     'late bytes': lateByteContract,
+    order: orderContract,
     churn: (test: Test, create: CreateEngine) => churnContract(test, create, fullSessions),
   })) {
     void t.test(`${name} engine, ${part}`, { timeout: 80_000 }, t => {

@@ -97,7 +97,7 @@ export class NodeConnection implements Connection {
       source instanceof Socket
         ? source
         : source({
-            buffer: () => (this.#large === undefined ? deps.buffers.shared : deps.buffers.share(this.#large)),
+            buffer: () => this.#large ?? deps.buffers.shared,
             callback: (bytes, buffer) => this.#read(bytes, buffer),
           });
     this.socket = socket;

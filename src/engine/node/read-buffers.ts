@@ -12,8 +12,6 @@
 
 const SHARED_BYTES = 64 * 1024;
 const LARGE_BYTES = 256 * 1024;
-/** What all that read much read in one turn together, about: others wait for so long. */
-const TURN_BYTES = 512 * 1024;
 /** 16 MiB for one engine at most. */
 const LARGE_LIMIT = 64;
 const KEPT_LIMIT = 16;
@@ -28,12 +26,6 @@ export class ReadBuffers {
     if (this.#lent >= LARGE_LIMIT) return undefined;
     this.#lent++;
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
-  }
-
-  /** As much of a large buffer as one of so many may fill per turn; no less than the shared one holds. */
-  share(buffer: Buffer): Buffer {
-    const bytes = Math.max(TURN_BYTES / this.#lent, SHARED_BYTES);
-    return bytes >= LARGE_BYTES ? buffer : buffer.subarray(0, bytes);
   }
 
   /** Nothing refers to the buffer any more. */

@@ -3,11 +3,28 @@ import t from 'tap';
 
 import { NodeConnection } from '../../../../src/engine/node/node-connection.ts';
 import { createNodeEngine } from '../../../../src/engine/node/node-engine.ts';
+import { Turns } from '../../../../src/engine/node/turns.ts';
 import { listen } from '../../../contracts/engine/fixture.ts';
 import { connectClient } from '../../../harness/client.ts';
 import { pause, until } from '../../../harness/until.ts';
 
 const MIB = 1024 * 1024;
+
+void t.test('of those that wait for their turn, one goes on in each, in order', async t => {
+  const turns = new Turns();
+  const went: string[] = [];
+  const goOn = (name: string, again: boolean): void => {
+    went.push(name);
+    if (again) turns.next(() => goOn(name, false));
+  };
+  for (const name of ['a', 'b', 'c']) turns.next(() => goOn(name, name === 'a'));
+  const seen: string[] = [];
+  for (let turn = 0; turn < 5; turn++) {
+    seen.push(went.join(''));
+    await new Promise(setImmediate);
+  }
+  t.strictSame(seen, ['', 'a', 'ab', 'abc', 'abca']);
+});
 
 for (const takesHandles of [true, false]) {
   const how = takesHandles ? 'with buffers of the engine' : 'with plain streams';
