@@ -6,13 +6,11 @@
  * stands between a client and its backend.
  */
 import type { BackendConfig, UpstreamConfig } from './config/schema.ts';
-import type { ConnectFailure } from './engine/engine.ts';
 import { Lb4Error } from './errors.ts';
-import type { FailureKind } from './shared-memory/backend-failures.ts';
 import { formatAddress, parseAddress } from './support/address.ts';
 import type { OperatorState } from './upstream/eligibility.ts';
 import { UpstreamControl, type UpstreamControlDeps } from './upstream/upstream-control.ts';
-import type { Upstream } from './upstream/upstream.ts';
+import type { Upstream, UpstreamEvent } from './upstream/upstream.ts';
 
 /** Longest that the start waits for names to be resolved; later answers are taken as they come. */
 const FIRST_RESOLUTION_MS = 750;
@@ -86,21 +84,9 @@ export class ControlPlane {
     return this.#upstream(upstream)?.counted() ?? [];
   }
 
-  /** What data planes tell; they may be late, so what they name may have gone. */
-  onConnectFailed(upstream: string, backend: string, { reason, code }: ConnectFailure): void {
-    this.#upstream(upstream)?.noteConnectFailure(backend, `${reason} (${code})`);
-  }
-
-  onBackendFailing(upstream: string, backend: string, kind: FailureKind): void {
-    this.#upstream(upstream)?.onFailing(backend, kind);
-  }
-
-  onTrialEnded(upstream: string, backend: string, failure: string | undefined): void {
-    this.#upstream(upstream)?.onTrialEnded(backend, failure);
-  }
-
-  onQueueing(upstream: string, isQueueing: boolean): void {
-    this.#upstream(upstream)?.onQueueing(isQueueing);
+  /** What data planes report of backends and queues. It may be late, so what it names may have gone. */
+  hear(event: UpstreamEvent): void {
+    this.#upstream(event.upstream)?.hear(event);
   }
 
   #upstream(name: string): Upstream | undefined {

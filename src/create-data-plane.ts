@@ -17,6 +17,7 @@ import { createNodeEngine, PROC_NET, type NodeEngine } from './engine/node/node-
 import { tablesTell } from './engine/node/proc-net-tcp.ts';
 import { Lb4Error } from './errors.ts';
 import { descriptorBudget, type DescriptorBudget } from './listener/descriptor-budget.ts';
+import type { HostReport } from './model/data-event.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { ControlledState } from './shared-memory/shared-state.ts';
 import { MAX_SLOTS } from './shared-memory/slot-table.ts';
@@ -26,7 +27,6 @@ import { usableCores } from './support/cores.ts';
 import { processLimit } from './support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from './support/timer.ts';
 import type { ThreadLimits } from './workers/starting.ts';
-import type { FleetHandlers } from './workers/fleet-handlers.ts';
 import { WorkerFleet } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {
@@ -63,7 +63,7 @@ export async function createDataPlane(
   config: Config,
   baseDir: string,
   clocks: Clocks,
-  handlers: FleetHandlers,
+  report: HostReport,
   slots: number = MAX_SLOTS,
 ): Promise<DataPlaneMaking> {
   const unknown = unknownOwners(config.listeners);
@@ -112,7 +112,7 @@ export async function createDataPlane(
       // While every worker waits to be started again, nothing else keeps the process alive.
       setTimer: setKeepingTimer,
     };
-    return { ...making, data: new WorkerFleet(fleet, deps, handlers) };
+    return { ...making, data: new WorkerFleet(fleet, deps, report) };
   }
   const ledger = { sessionsEver: 0, sessionsAborted: 0 };
   const deps = {
@@ -125,7 +125,7 @@ export async function createDataPlane(
     wallClock: () => clocks.wallClock(),
     random: () => clocks.random(),
   };
-  return { ...making, data: new LocalDataPlane(settings, deps, handlers) };
+  return { ...making, data: new LocalDataPlane(settings, deps, report) };
 }
 
 /** Undefined where the configuration allows no more sessions than the descriptors do. */

@@ -5,13 +5,8 @@
  * Place: between control and data. Everything that is read here is synchronous: what workers know of themselves
  * stands in shared memory.
  */
-import {
-  DataPlane,
-  type DataPlaneDeps,
-  type DataPlaneHandlers,
-  type DataPlaneSettings,
-  type Recording,
-} from './data-plane.ts';
+import { DataPlane, type DataPlaneDeps, type DataPlaneSettings, type Recording } from './data-plane.ts';
+import type { HostReport } from './model/data-event.ts';
 import { formatAddress } from './support/address.ts';
 import type { Termination } from './termination.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
@@ -66,16 +61,20 @@ export interface DataPlaneHost {
   workers(): readonly WorkerView[];
 }
 
+type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'>;
+
 /** The data plane in the caller's own thread. */
 export class LocalDataPlane implements DataPlaneHost {
   readonly #data: DataPlane;
-  readonly #deps: DataPlaneDeps;
+  readonly #deps: LocalDeps;
+  readonly #report: HostReport;
   readonly #settings: DataPlaneSettings;
 
-  constructor(settings: DataPlaneSettings, deps: DataPlaneDeps, handlers: DataPlaneHandlers) {
+  constructor(settings: DataPlaneSettings, deps: LocalDeps, report: HostReport) {
     this.#settings = settings;
     this.#deps = deps;
-    this.#data = new DataPlane(settings, deps, handlers);
+    this.#report = report;
+    this.#data = new DataPlane(settings, { ...deps, report });
   }
 
   get sessions(): number {
@@ -98,8 +97,10 @@ export class LocalDataPlane implements DataPlaneHost {
     return Promise.resolve();
   }
 
-  listen(): Promise<void> {
-    return this.#data.listen();
+  async listen(): Promise<void> {
+    await this.#data.listen();
+    for (const { name, addresses } of this.listeners())
+      for (const address of addresses) this.#report({ kind: 'listening', listener: name, address });
   }
 
   stopListening(): Promise<void> {

@@ -1,30 +1,29 @@
 /**
  * The data plane: listeners, sessions and the upstreams' runtime sides, on one engine in one thread.
  *
- * Place: fed by `load-balancer.ts` (control) with settings and snapshots, reports back through handlers. It
+ * Place: fed by `load-balancer.ts` (control) with settings and snapshots, reports back through `report`. It
  * holds nothing that control needs to look into: it runs in the caller's thread or, several times, in workers.
  * Invariants: every admitted client becomes exactly one session and, where records are wanted, exactly one
- * `onSessionClosed` or, while they are only counted, `onSessionUnrecorded`; limits hold over all data planes that share the counts; after `abortSessions` no session
+ * `sessionClosed` or, while they are only counted, one `unrecorded`; limits hold over all data planes that share the counts; after `abortSessions` no session
  * begins.
  */
 import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runtime.ts';
-import type { ConnectFailure, Connection, Engine, ListeningSocket } from './engine/engine.ts';
-import { Listener, type HoldReason, type ListenerSettings } from './listener/listener.ts';
+import type { Connection, Engine, ListeningSocket } from './engine/engine.ts';
+import { Listener, type ListenerSettings } from './listener/listener.ts';
+import type { DataEvent, HoldReason, Report } from './model/data-event.ts';
 import { SessionLimit } from './listener/session-limit.ts';
 import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
-import type { SessionRecord } from './session/session-record.ts';
 import { SessionList } from './session/session-list.ts';
 import { Session, type SessionDeps, type SessionSettings } from './session/session.ts';
-import { formatAddress } from './support/address.ts';
 import type { SetTimer } from './support/timer.ts';
 import type { Termination } from './termination.ts';
-import type { FailureKind } from './shared-memory/backend-failures.ts';
 import type { SharedState } from './shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from './upstream/snapshot.ts';
 import type { PoolFigures } from './workers/worker-stats.ts';
 
+const ONE_UNRECORDED: DataEvent = Object.freeze({ kind: 'unrecorded', sessions: 1 });
 /** After a connect failed for want of descriptors or memory, listeners rest this long. */
 const LOCAL_RESOURCES_PAUSE_MS = 200;
 
@@ -46,28 +45,6 @@ export interface DataPlaneSettings {
 /** Of sessions that end: nothing is told, only how many there are, or a record of each. */
 export type Recording = 'none' | 'counted' | 'each';
 
-export interface DataPlaneHandlers {
-  onListening(listener: string, address: string): void;
-  onListenerPaused(listener: string, reason: HoldReason): void;
-  onListenerResumed(listener: string): void;
-  /** `times`: how often it has happened, where one call stands for several; default 1. So below. */
-  onConnectFailed(upstream: string, backend: string, failure: ConnectFailure, times?: number): void;
-  onSessionClosed(record: SessionRecord): void;
-  /** So many sessions, default 1, have ended of which there is no record, although records are wanted. */
-  onSessionUnrecorded(sessions?: number): void;
-  /** A client found no room to wait at a paused listener, and was reset; it never became a session. */
-  onTurnedAway(listener: string, times?: number): void;
-  onStrategyFailed(upstream: string, error: unknown, times?: number): void;
-  /** The backend has failed as often in a row as its ejection allows, or more often. */
-  onBackendFailing(upstream: string, backend: string, kind: FailureKind): void;
-  /** The one session that tried an ejected backend has an answer; `failure` is undefined when it went well. */
-  onTrialEnded(upstream: string, backend: string, failure: string | undefined): void;
-  /** Sessions of this data plane begin to wait for a backend with room, or none has for a second. */
-  onQueueing(upstream: string, isQueueing: boolean): void;
-  /** Other workers wait for a place that is free now: all of them, this one too, are to `recheckLimits`. */
-  onPlaceFreed?(): void;
-}
-
 /** Figures that somebody else reads. */
 export interface Ledger {
   sessionsEver: number;
@@ -86,6 +63,9 @@ export interface DataPlaneDeps {
   now(): number;
   wallClock(): number;
   random(): number;
+  readonly report: Report;
+  /** Other workers wait for a place that is free now: all of them, this one too, are to `recheckLimits`. */
+  onPlaceFreed?(): void;
 }
 
 interface Front {
@@ -98,7 +78,6 @@ interface Front {
 export class DataPlane {
   /** Building a record costs time on every session. */
   recording: Recording = 'none';
-  readonly #handlers: DataPlaneHandlers;
   readonly #deps: DataPlaneDeps;
   readonly #upstreams: ReadonlyMap<string, UpstreamRuntime>;
   readonly #fronts: readonly Front[];
@@ -111,17 +90,14 @@ export class DataPlane {
   #cancelRest: (() => void) | undefined;
   #whenEmpty: (() => void)[] = [];
 
-  constructor(settings: DataPlaneSettings, deps: DataPlaneDeps, handlers: DataPlaneHandlers) {
-    this.#handlers = handlers;
+  constructor(settings: DataPlaneSettings, deps: DataPlaneDeps) {
     this.#deps = deps;
     this.#upstreams = new Map(
       settings.upstreams.map(upstream => [
         upstream.name,
         new UpstreamRuntime(upstream, {
           ...deps,
-          onStrategyFailed: (name, error) => handlers.onStrategyFailed(name, error),
-          onOthersTurn: () => handlers.onPlaceFreed?.(),
-          onQueueing: (name, isQueueing) => handlers.onQueueing(name, isQueueing),
+          onOthersTurn: () => deps.onPlaceFreed?.(),
         }),
       ]),
     );
@@ -129,7 +105,7 @@ export class DataPlane {
     this.#instanceLimit = new SessionLimit(settings.maxSessions, settings.slot, deps.shared.counts, {
       onFull: () => this.#holdAll('instanceLimit'),
       onFree: () => this.#instanceFree(),
-      onPlaceFreed: () => handlers.onPlaceFreed?.(),
+      onPlaceFreed: () => deps.onPlaceFreed?.(),
     });
   }
 
@@ -219,34 +195,32 @@ export class DataPlane {
 
   #createFront(settings: DataPlaneSettings['listeners'][number]): Front {
     const { name } = settings;
+    const { report } = this.#deps;
     const upstream = this.#upstreams.get(settings.upstream);
     if (upstream === undefined) throw new RangeError(`listener ${name} names no known upstream`);
     const sessionSettings: SessionSettings = { ...settings, listener: name };
     const listener = new Listener(settings, this.#deps.engine, {
       onClient: client => this.#admit(limit, begin, client),
-      onListening: address => this.#handlers.onListening(name, formatAddress(address)),
-      onPaused: reason => this.#handlers.onListenerPaused(name, reason),
-      onResumed: () => this.#handlers.onListenerResumed(name),
-      onTurnedAway: () => this.#handlers.onTurnedAway(name),
+      onPaused: reason => report({ kind: 'listenerPaused', listener: name, reason }),
+      onResumed: () => report({ kind: 'listenerResumed', listener: name }),
+      onTurnedAway: () => report({ kind: 'turnedAway', listener: name, times: 1 }),
       onExhausted: () => this.#rest(),
     });
     const limit = new SessionLimit(settings.maxSessions, settings.slot, this.#deps.shared.counts, {
       onFull: () => listener.hold('listenerLimit'),
       onFree: () => listener.unhold('listenerLimit'),
-      onPlaceFreed: () => this.#handlers.onPlaceFreed?.(),
+      onPlaceFreed: () => this.#deps.onPlaceFreed?.(),
     });
     const sessionDeps: SessionDeps = {
       ...this.#deps,
-      onConnectFailed: (upstreamName, backend, failure) => {
-        if (failure.reason === 'localResources') this.#rest();
-        this.#handlers.onConnectFailed(upstreamName, backend, failure);
+      report: event => {
+        if (event.kind === 'connectFailed' && event.failure.reason === 'localResources') this.#rest();
+        report(event);
       },
-      onBackendFailing: (...args) => this.#handlers.onBackendFailing(...args),
-      onTrialEnded: (...args) => this.#handlers.onTrialEnded(...args),
       onEnd: (session, record) => {
         this.#sessions.delete(session);
-        if (this.recording === 'each') this.#handlers.onSessionClosed(record());
-        else if (this.recording === 'counted') this.#handlers.onSessionUnrecorded();
+        if (this.recording === 'each') report({ kind: 'sessionClosed', record: record() });
+        else if (this.recording === 'counted') report(ONE_UNRECORDED);
         limit.leave();
         this.#instanceLimit.leave();
         // Not before: a client that waited may have taken the place.

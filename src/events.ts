@@ -6,7 +6,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { EngineName } from './engine/engine.ts';
-import type { HoldReason } from './listener/listener.ts';
+import type { HoldReason } from './model/data-event.ts';
 import type { MirrorFailure } from './mirror/exchange.ts';
 import type { MirrorMode } from './mirror/upstream-exchanges.ts';
 import type { OperatorState } from './upstream/eligibility.ts';

@@ -13,7 +13,6 @@ import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import { ControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
 import type { MirrorMaking } from './create-mirror.ts';
-import { handlersFor } from './data-plane-handlers.ts';
 import type { DataPlaneHost } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { bindByAddress } from './listener/bind-by-address.ts';
@@ -27,6 +26,7 @@ import {
 import type { Mirror } from './mirror/mirror.ts';
 import { Names, type Lookup } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
+import { translateInto } from './translate-events.ts';
 import { setUnrefTimer } from './support/timer.ts';
 import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
 
@@ -235,7 +235,7 @@ export class LoadBalancer {
     const events = this.#events;
     const baseDir = this.#baseDir;
     // The data plane tells nothing before it is given something to do, and control is there then.
-    const handlers = handlersFor({
+    const report = translateInto({
       events,
       listeners: this.#config.listeners,
       control: () => this.#planes?.control,
@@ -243,7 +243,7 @@ export class LoadBalancer {
     });
     const lookup: Lookup = host => this.#names.lookup(host);
     const config = await bindByAddress(this.#config, lookup);
-    const made = await createDataPlane(config, baseDir, clocks, handlers, this.#slots);
+    const made = await createDataPlane(config, baseDir, clocks, report, this.#slots);
     const { data, shared, engine, choice } = made;
     this.#record(data);
     events.watchInterest(name => {

@@ -3,7 +3,7 @@
  *
  * Place: the session is the owner; the data plane hands in the rest.
  */
-import type { ConnectFailure, Connection } from '../engine/engine.ts';
+import type { Connection } from '../engine/engine.ts';
 import type { Termination } from '../termination.ts';
 import type { EjectionSignalsDeps } from './ejection-signals.ts';
 
@@ -20,6 +20,4 @@ export interface DispatchOwner {
 export interface DispatcherDeps extends EjectionSignalsDeps {
   now(): number;
   random(): number;
-  /** Hears of every failed attempt. */
-  onConnectFailed(upstream: string, backend: string, failure: ConnectFailure): void;
 }

@@ -266,7 +266,8 @@ export class Dispatch implements WaitOwner {
     this.#lastFailure = failure;
     this.#retries ??= new Retries(settings.connect);
     // First what has happened, then what follows from it: an ejection names its last failure.
-    this.#deps.onConnectFailed(settings.name, backend.id, failure);
+    const { name: upstream } = settings;
+    this.#deps.report({ kind: 'connectFailed', upstream, backend: backend.id, failure, times: 1 });
     connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
     // Whoever heard of it may have stopped everything.
     if (this.#isCancelled) return;

@@ -8,6 +8,7 @@
  */
 import { isOfThisMachine } from '../engine/connect-failure.ts';
 import type { Cancel, ConnectFailure, RelayOutcome } from '../engine/engine.ts';
+import type { Report } from '../model/data-event.ts';
 import type { FailureKind } from '../shared-memory/backend-failures.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
@@ -15,10 +16,7 @@ import type { UpstreamRuntime } from './upstream-runtime.ts';
 
 export interface EjectionSignalsDeps {
   readonly setTimer: SetTimer;
-  /** Hears of a backend that has failed as often in a row as its ejection allows, or more often. */
-  onBackendFailing(upstream: string, backend: string, kind: FailureKind): void;
-  /** Hears how the one session did that tried an ejected backend; `failure` is undefined when it went well. */
-  onTrialEnded(upstream: string, backend: string, failure: string | undefined): void;
+  readonly report: Report;
 }
 
 export function connectSucceeded(upstream: UpstreamRuntime, backend: BackendRuntime): void {
@@ -72,7 +70,7 @@ function countFailure(
 ): void {
   // Also where nothing is ejected: sessions that have failed once go where others have not.
   if (failures.failed(backend.slot, kind) >= ejection.failures) {
-    deps.onBackendFailing(name, backend.id, kind);
+    deps.report({ kind: 'backendFailing', upstream: name, backend: backend.id, cause: kind });
   }
 }
 
@@ -99,7 +97,8 @@ export class Trial {
 
   end(failure: string | undefined): void {
     if (!this.#close()) return;
-    this.#deps.onTrialEnded(this.#upstream.settings.name, this.#backend.id, failure);
+    const { name } = this.#upstream.settings;
+    this.#deps.report({ kind: 'trialEnded', upstream: name, backend: this.#backend.id, failure });
   }
 
   /** Nothing was learnt: another session may try the backend. */

@@ -6,6 +6,8 @@
  */
 import type { StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
 import type { Engine, SocketOptions } from '../engine/engine.ts';
+import { wordsOf } from '../errors.ts';
+import type { Report } from '../model/data-event.ts';
 import type { BackendFailures } from '../shared-memory/backend-failures.ts';
 import type { ElsewhereNews } from '../shared-memory/elsewhere-counts.ts';
 import type { LiveCounts } from '../shared-memory/live-counts.ts';
@@ -78,12 +80,9 @@ export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly engine: Engine;
   readonly shared: SharedState;
   readonly setTimer: SetTimer;
-  /** Hears of a strategy that throws or picks what it must not. */
-  readonly onStrategyFailed: (upstream: string, error: unknown) => void;
+  readonly report: Report;
   /** There may be a place for a session that waits in another worker: all are to recheck their lines. */
   readonly onOthersTurn: () => void;
-  /** Sessions begin to wait here, or none has for a second. */
-  readonly onQueueing: (upstream: string, isQueueing: boolean) => void;
 }
 
 export class UpstreamRuntime {
@@ -116,7 +115,7 @@ export class UpstreamRuntime {
       now: () => deps.now(),
       setTimer: deps.setTimer,
       onOthersTurn: () => deps.onOthersTurn(),
-      onQueueing: isQueueing => deps.onQueueing(name, isQueueing),
+      onQueueing: isQueueing => deps.report({ kind: 'queueing', upstream: name, isQueueing }),
     });
     if (state.sticky !== undefined) {
       this.stickiness = new Stickiness(state.sticky, tag => this.#byTag.get(tag));
@@ -189,7 +188,7 @@ export class UpstreamRuntime {
   }
 
   #createPicker(pickable: readonly PickableBackend[], previous?: Picker): Picker {
-    const { shared, now, random, onStrategyFailed } = this.#deps;
+    const { shared, now, random, report } = this.#deps;
     const { counts } = shared;
     const { name, factory, backups } = this.settings;
     const release = (backend: BackendRuntime): void => {
@@ -210,7 +209,8 @@ export class UpstreamRuntime {
         factory,
         release,
         stickiness: this.stickiness,
-        onStrategyFailed: error => onStrategyFailed(name, error),
+        onStrategyFailed: error =>
+          report({ kind: 'strategyFailed', upstream: name, reason: wordsOf(error), times: 1 }),
       },
       previous,
     );

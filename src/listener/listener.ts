@@ -7,6 +7,7 @@
  * place waits here, before all others.
  */
 import type { Connection, Engine, EngineListener, ListeningSocket, SocketOptions } from '../engine/engine.ts';
+import type { HoldReason } from '../model/data-event.ts';
 import type { Address, ListenAddress } from '../support/address.ts';
 
 export interface ListenerSettings {
@@ -17,14 +18,9 @@ export interface ListenerSettings {
   readonly sockets: SocketOptions;
 }
 
-/** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */
-export const HOLD_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
-export type HoldReason = (typeof HOLD_REASONS)[number];
-
 export interface ListenerHandlers {
   /** Takes the client, or answers false when there is no place for it; it is offered again later. */
   onClient(client: Connection): boolean;
-  onListening(address: Address): void;
   onPaused(reason: HoldReason): void;
   onResumed(): void;
   /** A client found no room to wait while the listener was paused; it was reset. */
@@ -80,7 +76,6 @@ export class Listener {
         const bound = await this.#listen(where);
         this.#bound.push(bound);
         if (this.paused) bound.pause();
-        this.#handlers.onListening(bound.address);
       }
     } catch (error) {
       await this.stop();

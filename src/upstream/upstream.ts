@@ -9,7 +9,7 @@
  */
 import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
 import type { Events } from '../events.ts';
-import type { FailureKind } from '../shared-memory/backend-failures.ts';
+import type { DataEvent } from '../model/data-event.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
@@ -46,6 +46,12 @@ export interface UpstreamDeps {
   /** Resolves when every data plane has applied what was published before. */
   settled(): Promise<void>;
 }
+
+/** What concerns an upstream and its backends. */
+export type UpstreamEvent = Extract<
+  DataEvent,
+  { kind: 'connectFailed' | 'backendFailing' | 'trialEnded' | 'queueing' }
+>;
 
 type Party = 'operator' | 'agent';
 
@@ -251,27 +257,18 @@ export class Upstream {
     });
   }
 
-  /** A session could not connect to it. */
-  noteConnectFailure(id: string, failure: string): void {
-    const record = this.#find(id);
-    if (record !== undefined) record.lastFailure = failure;
-  }
-
-  /** A data plane has counted as many failures in a row as are too many. */
-  onFailing(id: string, kind: FailureKind): void {
-    const record = this.#find(id);
-    if (record !== undefined) this.#ejector.onFailing(record, kind);
-  }
-
-  /** The session that tried an ejected backend has an answer; `failure` is undefined when it went well. */
-  onTrialEnded(id: string, failure: string | undefined): void {
-    const record = this.#find(id);
-    if (record !== undefined) this.#ejector.onTrialEnded(record, failure);
-  }
-
-  /** Sessions of one data plane begin to wait for a backend with room, or do so no more. */
-  onQueueing(isQueueing: boolean): void {
-    this.#modeEvents.followQueue(isQueueing);
+  /** What a data plane reports. */
+  hear(event: UpstreamEvent): void {
+    // What one data plane reports of its queue concerns no backend.
+    if (event.kind === 'queueing') {
+      this.#modeEvents.followQueue(event.isQueueing);
+      return;
+    }
+    const record = this.#find(event.backend);
+    if (record === undefined) return;
+    if (event.kind === 'backendFailing') this.#ejector.onFailing(record, event.cause);
+    else if (event.kind === 'trialEnded') this.#ejector.onTrialEnded(record, event.failure);
+    else record.lastFailure = `${event.failure.reason} (${event.failure.code})`;
   }
 
   /** With the slot of each backend, for its pool. */

@@ -1,22 +1,21 @@
 /**
  * What all workers report, as one data plane's: a listener is paused once, an upstream queues once, whatever workers are.
  *
- * Place: the fleet hands on every event of its workers; what needs no merging goes through.
+ * Place: the fleet hands on every event of its workers; what needs no merging goes through untouched.
  */
-import type { DataPlaneHandlers } from '../data-plane.ts';
+import type { DataEvent, Report } from '../model/data-event.ts';
 import { AnyWorker } from './any-worker.ts';
-import type { WorkerEvent } from './messages.ts';
 
 export class FleetEvents {
-  readonly #handlers: DataPlaneHandlers;
+  readonly #report: Report;
   /** Listeners at which clients wait, and upstreams at which sessions do. */
   readonly #paused: AnyWorker;
   readonly #queueing: AnyWorker;
 
-  constructor(handlers: DataPlaneHandlers) {
-    this.#handlers = handlers;
-    this.#paused = new AnyWorker(listener => handlers.onListenerResumed(listener));
-    this.#queueing = new AnyWorker(upstream => handlers.onQueueing(upstream, false));
+  constructor(report: Report) {
+    this.#report = report;
+    this.#paused = new AnyWorker(listener => report({ kind: 'listenerResumed', listener }));
+    this.#queueing = new AnyWorker(upstream => report({ kind: 'queueing', upstream, isQueueing: false }));
   }
 
   isPaused(listener: string): boolean {
@@ -29,42 +28,16 @@ export class FleetEvents {
     this.#queueing.forget(worker);
   }
 
-  hear(worker: number, event: WorkerEvent): void {
-    const handlers = this.#handlers;
-    switch (event.name) {
-      case 'listenerPaused':
-        if (this.#paused.begin(event.listener, worker)) {
-          handlers.onListenerPaused(event.listener, event.reason);
-        }
-        return;
-      case 'listenerResumed':
-        this.#paused.end(event.listener, worker);
-        return;
-      case 'turnedAway':
-        handlers.onTurnedAway(event.listener, event.times);
-        return;
-      case 'connectFailed':
-        handlers.onConnectFailed(event.upstream, event.backend, event.failure, event.times);
-        return;
-      case 'sessionClosed':
-        handlers.onSessionClosed(event.record);
-        return;
-      case 'unrecorded':
-        handlers.onSessionUnrecorded(event.sessions);
-        return;
-      case 'backendFailing':
-        handlers.onBackendFailing(event.upstream, event.backend, event.kind);
-        return;
-      case 'trialEnded':
-        handlers.onTrialEnded(event.upstream, event.backend, event.failure);
-        return;
-      case 'queueing':
-        if (!event.isQueueing) this.#queueing.end(event.upstream, worker);
-        else if (this.#queueing.begin(event.upstream, worker)) handlers.onQueueing(event.upstream, true);
-        return;
-      case 'strategyFailed':
-        handlers.onStrategyFailed(event.upstream, event.reason, event.times);
-        return;
+  hear(worker: number, event: DataEvent): void {
+    if (event.kind === 'listenerPaused') {
+      if (this.#paused.begin(event.listener, worker)) this.#report(event);
+    } else if (event.kind === 'listenerResumed') {
+      this.#paused.end(event.listener, worker);
+    } else if (event.kind === 'queueing') {
+      if (!event.isQueueing) this.#queueing.end(event.upstream, worker);
+      else if (this.#queueing.begin(event.upstream, worker)) this.#report(event);
+    } else {
+      this.#report(event);
     }
   }
 }

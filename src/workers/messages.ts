@@ -6,11 +6,9 @@
  */
 import type { Recording } from '../data-plane.ts';
 import type { PlainSettings } from '../data-plane-settings.ts';
-import type { ConnectFailure, EngineName, ListeningSocket } from '../engine/engine.ts';
-import type { HoldReason } from '../listener/listener.ts';
-import type { SessionRecord } from '../session/session-record.ts';
+import type { EngineName, ListeningSocket } from '../engine/engine.ts';
+import type { DataEvent } from '../model/data-event.ts';
 import type { Termination } from '../termination.ts';
-import type { FailureKind } from '../shared-memory/backend-failures.ts';
 import type { SharedMemory } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 
@@ -62,43 +60,7 @@ export type FromWorker =
   | { readonly kind: 'done'; readonly id: number }
   /** A place under a limit was freed that others wait for. */
   | { readonly kind: 'placeFreed' }
-  | { readonly kind: 'events'; readonly events: readonly WorkerEvent[] };
-
-/** What `DataPlaneHandlers` hear. */
-export type WorkerEvent =
-  | { readonly name: 'listenerPaused'; readonly listener: string; readonly reason: HoldReason }
-  | { readonly name: 'listenerResumed'; readonly listener: string }
-  | { readonly name: 'turnedAway'; readonly listener: string; readonly times: number }
-  | {
-      readonly name: 'connectFailed';
-      readonly upstream: string;
-      readonly backend: string;
-      readonly failure: ConnectFailure;
-      readonly times: number;
-    }
-  | { readonly name: 'sessionClosed'; readonly record: SessionRecord }
-  /** Sessions have ended without a record. */
-  | { readonly name: 'unrecorded'; readonly sessions: number }
-  | {
-      readonly name: 'backendFailing';
-      readonly upstream: string;
-      readonly backend: string;
-      readonly kind: FailureKind;
-    }
-  | {
-      readonly name: 'trialEnded';
-      readonly upstream: string;
-      readonly backend: string;
-      /** Undefined: it went well. */
-      readonly failure: string | undefined;
-    }
-  | { readonly name: 'queueing'; readonly upstream: string; readonly isQueueing: boolean }
-  | {
-      readonly name: 'strategyFailed';
-      readonly upstream: string;
-      readonly reason: string;
-      readonly times: number;
-    };
+  | { readonly kind: 'events'; readonly events: readonly DataEvent[] };
 
 /** How a worker enters the descriptors it owns; 0 stands for nobody. */
 export function ownerTag(index: number): number {

@@ -7,10 +7,10 @@
  * for each thing that it is about, the latest, with how often it has happened where that is asked for.
  * Invariants: nothing that control decides by is lost; every session that was to be recorded is recorded or counted.
  */
-import type { WorkerEvent } from './messages.ts';
+import type { DataEvent } from '../model/data-event.ts';
 
 export interface OutboxDeps {
-  send(events: readonly WorkerEvent[]): void;
+  send(events: readonly DataEvent[]): void;
   /** How many events control has dealt with. */
   taken(): number;
   /** Calls back when this turn of the loop is over. */
@@ -24,9 +24,9 @@ const LEAST_EVENTS = 256;
 export class Outbox {
   readonly #limit: number;
   readonly #deps: OutboxDeps;
-  #waiting: WorkerEvent[] = [];
+  #waiting: DataEvent[] = [];
   /** What has happened beyond the limit, by what it is about. */
-  readonly #beyond = new Map<string, WorkerEvent>();
+  readonly #beyond = new Map<string, DataEvent>();
   #unrecorded = 0;
   #sent: number;
   #isScheduled = false;
@@ -38,9 +38,14 @@ export class Outbox {
     this.#sent = deps.taken();
   }
 
-  report(event: WorkerEvent): void {
+  report(event: DataEvent): void {
+    if (event.kind === 'unrecorded') {
+      // It goes with what else there is.
+      this.#unrecorded += event.sessions;
+      return;
+    }
     if (this.#waiting.length < this.#limit) this.#waiting.push(event);
-    else if (event.name === 'sessionClosed') this.#unrecorded += 1;
+    else if (event.kind === 'sessionClosed') this.#unrecorded += 1;
     else this.#merge(event);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -48,11 +53,6 @@ export class Outbox {
       this.#isScheduled = false;
       this.flush();
     });
-  }
-
-  /** A session has ended that nobody wants a record of: it is told with what else there is. */
-  countUnrecorded(): void {
-    this.#unrecorded += 1;
   }
 
   /** Sends what waits, if control keeps up; to be called now and then. */
@@ -64,7 +64,7 @@ export class Outbox {
   flushAll(): void {
     const events = this.#waiting;
     events.push(...this.#beyond.values());
-    if (this.#unrecorded > 0) events.push({ name: 'unrecorded', sessions: this.#unrecorded });
+    if (this.#unrecorded > 0) events.push({ kind: 'unrecorded', sessions: this.#unrecorded });
     if (events.length === 0) return;
     this.#waiting = [];
     this.#beyond.clear();
@@ -73,7 +73,7 @@ export class Outbox {
     this.#deps.send(events);
   }
 
-  #merge(event: WorkerEvent): void {
+  #merge(event: DataEvent): void {
     const about = aboutOf(event);
     const before = this.#beyond.get(about);
     const isCounted = 'times' in event && before !== undefined && 'times' in before;
@@ -82,8 +82,8 @@ export class Outbox {
 }
 
 /** Of two events about the same, the later one says all that control must know. */
-function aboutOf(event: WorkerEvent): string {
-  switch (event.name) {
+function aboutOf(event: DataEvent): string {
+  switch (event.kind) {
     case 'listenerPaused':
     case 'listenerResumed':
       return `listener ${event.listener}`;
@@ -92,7 +92,7 @@ function aboutOf(event: WorkerEvent): string {
     case 'connectFailed':
       return `connect ${event.upstream} ${event.backend} ${event.failure.reason} ${event.failure.code}`;
     case 'backendFailing':
-      return `failing ${event.upstream} ${event.backend} ${event.kind}`;
+      return `failing ${event.upstream} ${event.backend} ${event.cause}`;
     case 'trialEnded':
       return `trial ${event.upstream} ${event.backend}`;
     case 'queueing':
@@ -101,6 +101,6 @@ function aboutOf(event: WorkerEvent): string {
       return `strategy ${event.upstream}`;
     case 'sessionClosed':
     case 'unrecorded':
-      return event.name;
+      return event.kind;
   }
 }

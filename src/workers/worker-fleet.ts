@@ -13,13 +13,13 @@ import type { PlainSettings } from '../data-plane-settings.ts';
 import type { EngineName } from '../engine/engine.ts';
 import type { Libc } from '../engine/epoll/libc.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
+import type { HostReport } from '../model/data-event.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BoundListeners } from './bound-listeners.ts';
 import { FleetEvents } from './fleet-events.ts';
-import type { FleetHandlers } from './fleet-handlers.ts';
 import type { FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
 import { startAll, type ThreadLimits } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
@@ -63,7 +63,7 @@ const WATCH_MS = 500;
 export class WorkerFleet implements DataPlaneHost {
   readonly #settings: FleetSettings;
   readonly #deps: FleetDeps;
-  readonly #handlers: FleetHandlers;
+  readonly #report: HostReport;
   readonly #members: readonly Member[];
   readonly #snapshots = new Map<string, UpstreamSnapshot>();
   readonly #descriptors: WorkerDescriptors;
@@ -77,12 +77,12 @@ export class WorkerFleet implements DataPlaneHost {
   #closed: Promise<void> | undefined;
 
   /** As many workers as the live counts have rows. Throws when descriptors have run out. */
-  constructor(settings: FleetSettings, deps: FleetDeps, handlers: FleetHandlers) {
+  constructor(settings: FleetSettings, deps: FleetDeps, report: HostReport) {
     this.#settings = settings;
     this.#deps = deps;
-    this.#handlers = handlers;
+    this.#report = report;
     this.#bound = new BoundListeners(deps.libc);
-    this.#events = new FleetEvents(handlers);
+    this.#events = new FleetEvents(report);
     this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
       this.#createMember(index),
@@ -121,7 +121,8 @@ export class WorkerFleet implements DataPlaneHost {
     this.#lastWatchMs = this.#deps.now();
     this.#watch = setInterval(() => this.#checkBeats(), WATCH_MS).unref();
     listeners.forEach(({ name }, i) => {
-      for (const address of this.#bound.addresses(i)) this.#handlers.onListening(name, address);
+      for (const address of this.#bound.addresses(i))
+        this.#report({ kind: 'listening', listener: name, address });
     });
   }
 
@@ -205,7 +206,7 @@ export class WorkerFleet implements DataPlaneHost {
         onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
         onEnding: () => this.#descriptors.beforeEnd(index),
         onLeftBehind: () => this.#descriptors.leaveBehind(index),
-        onRestarted: () => this.#handlers.onWorkerRestarted(index + 1),
+        onRestarted: () => this.#report({ kind: 'workerRestarted', worker: index + 1 }),
         onStalled: forMs => this.#hearStalled(index, forMs),
         onResumed: () => this.#hearResumed(index),
       },
@@ -251,14 +252,14 @@ export class WorkerFleet implements DataPlaneHost {
     const thread = this.#members[index]?.thread;
     for (const snapshot of this.#snapshots.values()) thread?.post({ kind: 'apply', snapshot });
     thread?.post({ kind: 'recheckLimits' });
-    this.#handlers.onWorkerResumed(index + 1);
+    this.#report({ kind: 'workerResumed', worker: index + 1 });
   }
 
   /** Those who wait elsewhere are not to wait for it; it takes its place in line again when it moves. */
   #hearStalled(index: number, forMs: number): void {
     this.#deps.shared.passBy(index);
     this.#postAll({ kind: 'recheckLimits' });
-    this.#handlers.onWorkerStalled(index + 1, forMs);
+    this.#report({ kind: 'workerStalled', worker: index + 1, forMs });
   }
 
   /** Takes what a dead worker held out of the books and out of the kernel. */
@@ -273,7 +274,7 @@ export class WorkerFleet implements DataPlaneHost {
     this.#events.forget(index);
     // One that ends when it is told to has died of nothing; one that does not start is the start's failure.
     if (this.#closed === undefined && this.#hasStarted)
-      this.#handlers.onWorkerExited(index + 1, reason, sessions, restartInMs);
+      this.#report({ kind: 'workerExited', worker: index + 1, reason, sessions, restartInMs });
     this.#postAll({ kind: 'recheckLimits' });
   }
 

@@ -15,7 +15,7 @@ import { createEpollEngine } from '../engine/epoll/epoll-engine.ts';
 import { loadLibc, type Libc } from '../engine/epoll/libc.ts';
 import { duplicate } from '../engine/epoll/listening-sockets.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
-import { Lb4Error, wordsOf } from '../errors.ts';
+import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
 import { DueTimers } from '../support/due-timers.ts';
@@ -43,39 +43,19 @@ const timers = start.engine === 'epoll' ? new DueTimers(() => performance.now(),
 const setTimer = timers?.set ?? setUnrefTimer;
 const wheel = new DeadlineWheel(() => performance.now(), setTimer);
 const shared = new SharedState(start.memory, start.index);
-const data = new DataPlane(
-  await ownSettings(),
-  {
-    engine: createEngine(),
-    wheel,
-    shared,
-    ledger: stats,
-    idPrefix: `${start.index + 1}-`,
-    setTimer,
-    now: () => performance.now(),
-    wallClock: () => Date.now(),
-    random: () => Math.random(),
-  },
-  {
-    // Control has told that already, once for all workers.
-    onListening: () => undefined,
-    onListenerPaused: (listener, reason) => outbox.report({ name: 'listenerPaused', listener, reason }),
-    onListenerResumed: listener => outbox.report({ name: 'listenerResumed', listener }),
-    onTurnedAway: listener => outbox.report({ name: 'turnedAway', listener, times: 1 }),
-    onConnectFailed: (upstream, backend, failure) =>
-      outbox.report({ name: 'connectFailed', upstream, backend, failure, times: 1 }),
-    onSessionClosed: record => outbox.report({ name: 'sessionClosed', record }),
-    onSessionUnrecorded: () => outbox.countUnrecorded(),
-    onBackendFailing: (upstream, backend, kind) =>
-      outbox.report({ name: 'backendFailing', upstream, backend, kind }),
-    onTrialEnded: (upstream, backend, failure) =>
-      outbox.report({ name: 'trialEnded', upstream, backend, failure }),
-    onQueueing: (upstream, isQueueing) => outbox.report({ name: 'queueing', upstream, isQueueing }),
-    onStrategyFailed: (upstream, error) =>
-      outbox.report({ name: 'strategyFailed', upstream, reason: wordsOf(error), times: 1 }),
-    onPlaceFreed: tellPlaceFreed,
-  },
-);
+const data = new DataPlane(await ownSettings(), {
+  engine: createEngine(),
+  wheel,
+  shared,
+  ledger: stats,
+  idPrefix: `${start.index + 1}-`,
+  setTimer,
+  now: () => performance.now(),
+  wallClock: () => Date.now(),
+  random: () => Math.random(),
+  report: event => outbox.report(event),
+  onPlaceFreed: tellPlaceFreed,
+});
 data.recording = start.recording;
 for (const snapshot of start.snapshots) data.apply(snapshot);
 const beating = setInterval(beat, BEAT_MS);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { EVENT_NAMES } from '../../src/events.ts';
-import { HOLD_REASONS } from '../../src/listener/listener.ts';
+import { HOLD_REASONS } from '../../src/model/data-event.ts';
 import { accessFields } from '../../src/observability/access-log.ts';
 import { REASONS } from '../../src/termination.ts';
 import { STRATEGY_NAMES } from '../../strategies/index.ts';

@@ -9,9 +9,7 @@ export function dispatcherDeps(given: Partial<DispatcherDeps> = {}): DispatcherD
     now: () => 0,
     random: () => 0,
     setTimer: new FakeTimers().set,
-    onConnectFailed: () => undefined,
-    onBackendFailing: () => undefined,
-    onTrialEnded: () => undefined,
+    report: () => undefined,
     ...given,
   };
 }

@@ -81,8 +81,9 @@ export function createFakeUpstream(
       random: () => 0.5,
       setTimer: timers.set,
       onOthersTurn: () => undefined,
-      onQueueing: () => undefined,
-      onStrategyFailed: (_upstream, error) => failures.push(error),
+      report: event => {
+        if (event.kind === 'strategyFailed') failures.push(event.reason);
+      },
     },
   );
   const apply = (specs: Record<string, BackendSpec>): boolean =>

@@ -147,11 +147,10 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
     { ...settings, factory: STRATEGIES.leastconn },
     {
       ...{ engine: new FakeEngine(), shared, now, random: ties, setTimer },
-      onStrategyFailed: (_upstream, error) => {
-        throw error;
+      report: event => {
+        if (event.kind === 'strategyFailed') throw new Error(event.reason);
       },
       onOthersTurn: () => undefined,
-      onQueueing: () => undefined,
     },
   );
   const upstream: Upstream = new Upstream(config, {

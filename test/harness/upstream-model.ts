@@ -2,6 +2,7 @@
 import { FakeClock } from '../pool/fake-clock.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import type { BackendConfig, ConfigInput } from '../../src/config/schema.ts';
+import type { ConnectFailure } from '../../src/engine/engine.ts';
 import { EVENT_NAMES, Events } from '../../src/events.ts';
 import { ControlledState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendSnapshot, UpstreamSnapshot } from '../../src/upstream/snapshot.ts';
@@ -65,10 +66,23 @@ export function createModel(
     takers: () =>
       (published.at(-1)?.backends ?? []).filter(({ eligible }) => eligible).map(each => numberOf(each.id)),
     status: (backend: string) => upstream.status().backends.find(each => each.backend === backend),
+    /** A session could not connect to it. */
+    connectFailed: (backend: string, reason: ConnectFailure['reason'], code: string) =>
+      upstream.hear({
+        kind: 'connectFailed',
+        upstream: config.name,
+        backend,
+        failure: { reason, code },
+        times: 1,
+      }),
+    /** The session that tried it has an answer. */
+    trialEnded: (backend: string, failure?: string) =>
+      upstream.hear({ kind: 'trialEnded', upstream: config.name, backend, failure }),
+    queueing: (isQueueing: boolean) => upstream.hear({ kind: 'queueing', upstream: config.name, isQueueing }),
     /** Failures as data planes count and report them. */
     fail: (backend: string, kind: 'connect' | 'earlyClose' = 'connect', times = 5) => {
       for (let i = 0; i < times; i++) shared.failures.failed(slotOf(backend), kind);
-      upstream.onFailing(backend, kind);
+      upstream.hear({ kind: 'backendFailing', upstream: config.name, backend, cause: kind });
     },
   };
 }

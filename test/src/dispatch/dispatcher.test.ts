@@ -47,7 +47,9 @@ function start(
     fake.upstream,
     dispatcherDeps({
       now: () => nowMs,
-      onConnectFailed: (_upstream, backend, failure) => failed.push(`${backend} ${failure.reason}`),
+      report: event => {
+        if (event.kind === 'connectFailed') failed.push(`${event.backend} ${event.failure.reason}`);
+      },
     }),
   );
   dispatch.start();
@@ -156,7 +158,7 @@ void t.test('a backend whose name has never been resolved fails like one that ca
 
 void t.test('whoever hears of a failed connect may cancel, and no further backend is tried', async t => {
   const { upstream, engine, live } = createFakeUpstream({ [A]: {}, [B]: {} });
-  const { dispatch, results } = owned(upstream, dispatcherDeps({ onConnectFailed: () => dispatch.cancel() }));
+  const { dispatch, results } = owned(upstream, dispatcherDeps({ report: () => dispatch.cancel() }));
   dispatch.start();
   engine.connects[0]?.fail('refused');
   t.equal(engine.connects.length, 1);
@@ -171,7 +173,11 @@ function startReused(
 ) {
   const fake = createFakeUpstream(backends, { reuse: true, ...options });
   const failed: string[] = [];
-  const deps = dispatcherDeps({ onConnectFailed: (_upstream, backend) => failed.push(backend) });
+  const deps = dispatcherDeps({
+    report: event => {
+      if (event.kind === 'connectFailed') failed.push(event.backend);
+    },
+  });
   const first = owned(fake.upstream, deps);
   first.dispatch.start();
   fake.engine.connects[0]?.succeed();
@@ -308,8 +314,10 @@ void t.test('a failed connect is told before what follows from it', async t => {
     { ejection: { failures: 1, earlyCloseMs: 0 } },
   );
   const deps = dispatcherDeps({
-    onConnectFailed: (_upstream, backend, { reason }) => told.push(`${backend} ${reason}`),
-    onBackendFailing: (_upstream, backend) => told.push(`${backend} is failing`),
+    report: event => {
+      if (event.kind === 'connectFailed') told.push(`${event.backend} ${event.failure.reason}`);
+      if (event.kind === 'backendFailing') told.push(`${event.backend} is failing`);
+    },
   });
   owned(upstream, deps).dispatch.start();
   engine.connects[0]?.fail('refused');

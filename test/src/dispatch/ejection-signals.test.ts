@@ -20,8 +20,10 @@ function setUp(
   const deps = dispatcherDeps({
     now: () => nowMs,
     setTimer: timers.set,
-    onBackendFailing: (_upstream, backend, kind) => told.push(`${backend} failing: ${kind}`),
-    onTrialEnded: (_upstream, backend, failure) => told.push(`${backend} trial: ${failure ?? 'well'}`),
+    report: event => {
+      if (event.kind === 'backendFailing') told.push(`${event.backend} failing: ${event.cause}`);
+      if (event.kind === 'trialEnded') told.push(`${event.backend} trial: ${event.failure ?? 'well'}`);
+    },
   });
   const open = () => {
     const dispatch = new Dispatch(fake.upstream, '192.0.2.1', deps, {

@@ -8,8 +8,8 @@ void t.test('ejected, tried, restored: one event and one snapshot each', async t
   const model = createModel(2);
   const { failures } = model.shared;
   const slot = model.slotOf(one);
-  model.upstream.noteConnectFailure(one, 'timeout (ETIMEDOUT)');
-  model.upstream.noteConnectFailure(one, 'refused (ECONNREFUSED)');
+  model.connectFailed(one, 'timeout', 'ETIMEDOUT');
+  model.connectFailed(one, 'refused', 'ECONNREFUSED');
   model.fail(one);
   await model.turn();
   t.same(model.told(), [
@@ -31,7 +31,7 @@ void t.test('ejected, tried, restored: one event and one snapshot each', async t
   t.ok(failures.isTrialOnOffer(slot));
 
   t.ok(failures.takeTrial(slot));
-  model.upstream.onTrialEnded(one, undefined);
+  model.trialEnded(one);
   await model.turn();
   t.same(model.told(), [`backend:restored ${one} the session that tried it went well`]);
   t.match(model.find(one), { eligible: true, trial: false });
@@ -44,8 +44,8 @@ void t.test('a trial that fails ejects for longer; an answer that comes twice co
   model.fail(one);
   model.clock.advance(5_000);
   model.told();
-  model.upstream.onTrialEnded(one, 'refused (ECONNREFUSED)');
-  model.upstream.onTrialEnded(one, undefined);
+  model.trialEnded(one, 'refused (ECONNREFUSED)');
+  model.trialEnded(one);
   t.same(model.told(), [
     `backend:ejected ${one} the session that tried it failed: refused (ECONNREFUSED) 10000 2`,
   ]);
@@ -90,7 +90,7 @@ void t.test('failures while it is out already, or that a success has undone, eje
   await model.turn();
   t.same(model.told(), [`backend:trial ${one}`]);
   model.shared.failures.failed(model.slotOf(two), 'connect');
-  model.upstream.onFailing(two, 'connect');
+  model.fail(two, 'connect', 0);
   t.same(model.told(), [], 'there is one in a row by now');
 });
 
@@ -160,7 +160,7 @@ void t.test('one for silence only where the check makes the backend speak', asyn
 
 void t.test('a single failure is told as one', async t => {
   const model = createModel(4, { ejection: { failures: 1, earlyClose: '1s' } });
-  model.upstream.noteConnectFailure(one, 'timeout (ETIMEDOUT)');
+  model.connectFailed(one, 'timeout', 'ETIMEDOUT');
   model.fail(one, 'connect', 1);
   model.fail(two, 'earlyClose', 1);
   t.same(model.told(), [

@@ -323,9 +323,9 @@ void t.test('queueing is told once for all data planes, and its end when nobody 
   const model = createModel(1, { queue: { max: 7 } });
   const slot = model.shared.slotOfQueue('app');
   model.shared.counts.take(slot, undefined);
-  model.upstream.onQueueing(true);
-  model.upstream.onQueueing(true);
-  model.upstream.onQueueing(false);
+  model.queueing(true);
+  model.queueing(true);
+  model.queueing(false);
   t.same(model.told(), ['upstream:queueing'], 'another worker still has one that waits');
   t.match(model.upstream.status().queue, { waiting: 1, max: 7, longestMs: 0 });
   const { queue } = model.shared.upstream('app');
@@ -333,9 +333,9 @@ void t.test('queueing is told once for all data planes, and its end when nobody 
   t.match(model.upstream.status().queue, { longestMs: 700 });
   model.shared.counts.release(slot);
   model.clock.advance(1_700);
-  model.upstream.onQueueing(false);
+  model.queueing(false);
   t.same(model.told(), ['upstream:queueingEnded 1700 700']);
-  model.upstream.onQueueing(true);
+  model.queueing(true);
   t.match(model.upstream.status().queue, { longestMs: 0 }, 'each time anew');
 });
 
@@ -348,8 +348,8 @@ void t.test('reports that come late are heard by nobody', async t => {
   model.upstream.setHealthy(one, false, 'late');
   model.upstream.hearAgent(one, { health: 'down' });
   model.upstream.noteProbe(one, true);
-  model.upstream.noteConnectFailure(one, 'late');
-  model.upstream.onTrialEnded(one, undefined);
+  model.connectFailed(one, 'timeout', 'ETIMEDOUT');
+  model.trialEnded(one);
   model.upstream.stop();
   model.upstream.setHealthy(two, false, 'late');
   const { length } = model.published;

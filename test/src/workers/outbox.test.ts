@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { SessionRecord } from '../../../src/session/session-record.ts';
-import type { WorkerEvent } from '../../../src/workers/messages.ts';
+import type { DataEvent } from '../../../src/model/data-event.ts';
 import { Outbox } from '../../../src/workers/outbox.ts';
 
 /** With as many workers, each has the least share: 256 events. */
@@ -20,17 +20,17 @@ const RECORD: SessionRecord = {
   },
   ...{ bytesFromClient: 0, bytesFromBackend: 0, by: 'client', phase: 'relay', reason: 'closed' },
 };
-const closed: WorkerEvent = { name: 'sessionClosed', record: RECORD };
-const paused: WorkerEvent = { name: 'listenerPaused', listener: 'web', reason: 'listenerLimit' };
-const resumed: WorkerEvent = { name: 'listenerResumed', listener: 'web' };
-const failing: WorkerEvent = { name: 'backendFailing', upstream: 'app', backend: 'b:1', kind: 'connect' };
-const refused: WorkerEvent = {
-  ...{ name: 'connectFailed', upstream: 'app', backend: 'b:1', times: 1 },
+const closed: DataEvent = { kind: 'sessionClosed', record: RECORD };
+const paused: DataEvent = { kind: 'listenerPaused', listener: 'web', reason: 'listenerLimit' };
+const resumed: DataEvent = { kind: 'listenerResumed', listener: 'web' };
+const failing: DataEvent = { kind: 'backendFailing', upstream: 'app', backend: 'b:1', cause: 'connect' };
+const refused: DataEvent = {
+  ...{ kind: 'connectFailed', upstream: 'app', backend: 'b:1', times: 1 },
   failure: { reason: 'refused', code: 'ECONNREFUSED' },
 };
 
 function create() {
-  const sent: WorkerEvent[][] = [];
+  const sent: DataEvent[][] = [];
   const turns: (() => void)[] = [];
   const control = { taken: 0 };
   const outbox = new Outbox(WORKERS, {
@@ -63,7 +63,7 @@ void t.test('while control keeps up, every event goes out as it is, one message 
       failing,
       failing,
       resumed,
-      ...Array<WorkerEvent>(200).fill(closed),
+      ...Array<DataEvent>(200).fill(closed),
     ];
     for (const event of events) outbox.report(event);
     t.equal(sent.length, turn);
@@ -86,7 +86,7 @@ void t.test(
     outbox.flush();
     t.equal(sent.length, 1);
     t.equal(sent[0]?.length, LIMIT + 1);
-    t.same(sent[0]?.at(-1), { name: 'unrecorded', sessions: 1_000 });
+    t.same(sent[0]?.at(-1), { kind: 'unrecorded', sessions: 1_000 });
   },
 );
 
@@ -99,15 +99,15 @@ void t.test(
       outbox.report(paused);
       outbox.report(refused);
       outbox.report(failing);
-      outbox.report({ name: 'queueing', upstream: 'app', isQueueing: i % 2 === 0 });
+      outbox.report({ kind: 'queueing', upstream: 'app', isQueueing: i % 2 === 0 });
       outbox.report({
-        name: 'trialEnded',
+        kind: 'trialEnded',
         upstream: 'app',
         backend: 'b:1',
         failure: i === 9_999 ? 'refused' : undefined,
       });
-      outbox.report({ name: 'turnedAway', listener: 'web', times: 1 });
-      outbox.report({ name: 'strategyFailed', upstream: 'app', reason: `words ${i}`, times: 1 });
+      outbox.report({ kind: 'turnedAway', listener: 'web', times: 1 });
+      outbox.report({ kind: 'strategyFailed', upstream: 'app', reason: `words ${i}`, times: 1 });
       outbox.report(resumed);
     }
     control.taken = LIMIT;
@@ -116,10 +116,10 @@ void t.test(
       resumed,
       { ...refused, times: 10_000 },
       failing,
-      { name: 'queueing', upstream: 'app', isQueueing: false },
-      { name: 'trialEnded', upstream: 'app', backend: 'b:1', failure: 'refused' },
-      { name: 'turnedAway', listener: 'web', times: 10_000 },
-      { name: 'strategyFailed', upstream: 'app', reason: 'words 9999', times: 10_000 },
+      { kind: 'queueing', upstream: 'app', isQueueing: false },
+      { kind: 'trialEnded', upstream: 'app', backend: 'b:1', failure: 'refused' },
+      { kind: 'turnedAway', listener: 'web', times: 10_000 },
+      { kind: 'strategyFailed', upstream: 'app', reason: 'words 9999', times: 10_000 },
     ]);
   },
 );
@@ -134,8 +134,8 @@ void t.test('a worker that ends or is asked sends what it has, whatever control 
 
 void t.test('sessions of which nobody wants a record are counted', async t => {
   const { outbox, sent } = create();
-  outbox.countUnrecorded();
-  outbox.countUnrecorded();
+  outbox.report({ kind: 'unrecorded', sessions: 1 });
+  outbox.report({ kind: 'unrecorded', sessions: 1 });
   outbox.flush();
-  t.same(sent, [[{ name: 'unrecorded', sessions: 2 }]]);
+  t.same(sent, [[{ kind: 'unrecorded', sessions: 2 }]]);
 });

@@ -1,0 +1,76 @@
+/**
+ * What a data plane reports: one union, through one `report`.
+ *
+ * Place: data planes make these values; `host/` merges over its workers the two kinds that are states (a listener that
+ * is paused, an upstream whose sessions wait) and passes the rest on untouched; load-balancer.ts makes events of them.
+ * Plain values, so that they can be posted from a worker as they are.
+ * Invariant: every admitted client ends in exactly one `sessionClosed` or, while nobody wants records, is counted by
+ * one `unrecorded`.
+ */
+import type { ConnectFailure } from '../engine/engine.ts';
+import type { SessionRecord } from '../session/session-record.ts';
+import type { FailureKind } from '../shared-memory/backend-failures.ts';
+
+/** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */
+export const HOLD_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
+export type HoldReason = (typeof HOLD_REASONS)[number];
+
+export type DataEvent =
+  | { readonly kind: 'listenerPaused'; readonly listener: string; readonly reason: HoldReason }
+  | { readonly kind: 'listenerResumed'; readonly listener: string }
+  /** Clients found no room to wait at a paused listener, and were reset; they never became sessions. */
+  | { readonly kind: 'turnedAway'; readonly listener: string; readonly times: number }
+  | {
+      readonly kind: 'connectFailed';
+      readonly upstream: string;
+      readonly backend: string;
+      readonly failure: ConnectFailure;
+      /** How often it has happened, where one event stands for several. So below. */
+      readonly times: number;
+    }
+  | { readonly kind: 'sessionClosed'; readonly record: SessionRecord }
+  /** Sessions have ended of which there is no record, although records or counts are wanted. */
+  | { readonly kind: 'unrecorded'; readonly sessions: number }
+  /** The backend has failed as often in a row as its ejection allows, or more often. */
+  | {
+      readonly kind: 'backendFailing';
+      readonly upstream: string;
+      readonly backend: string;
+      readonly cause: FailureKind;
+    }
+  /** The one session that tried an ejected backend has an answer. */
+  | {
+      readonly kind: 'trialEnded';
+      readonly upstream: string;
+      readonly backend: string;
+      /** Undefined: it went well. */
+      readonly failure: string | undefined;
+    }
+  /** Sessions of the data plane begin to wait for a backend with room, or none has for a second. */
+  | { readonly kind: 'queueing'; readonly upstream: string; readonly isQueueing: boolean }
+  | {
+      readonly kind: 'strategyFailed';
+      readonly upstream: string;
+      readonly reason: string;
+      readonly times: number;
+    };
+
+/** What the place reports in which data planes run: all that they do, and how its threads and sockets are. */
+export type HostEvent =
+  | DataEvent
+  | { readonly kind: 'listening'; readonly listener: string; readonly address: string }
+  | {
+      readonly kind: 'workerExited';
+      readonly worker: number;
+      readonly reason: string;
+      readonly sessions: number;
+      /** Undefined: it is not started again. */
+      readonly restartInMs: number | undefined;
+    }
+  | { readonly kind: 'workerRestarted'; readonly worker: number }
+  | { readonly kind: 'workerStalled'; readonly worker: number; readonly forMs: number }
+  | { readonly kind: 'workerResumed'; readonly worker: number };
+
+/** Takes an event; never throws. */
+export type Report = (event: DataEvent) => void;
+export type HostReport = (event: HostEvent) => void;
