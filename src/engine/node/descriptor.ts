@@ -1,8 +1,8 @@
 /**
- * The number of a socket's descriptor.
+ * What the handle of a socket knows: its descriptor, and what it has not written yet.
  *
- * Place: for system calls that Node does not know. It is the handle's, which is Node's own business: undefined
- * wherever that looks different, and on Windows.
+ * Place: for system calls that Node does not know, and for the connection. The handle is Node's own business: the
+ * descriptor is undefined wherever it looks different, and on Windows.
  */
 import type { Server, Socket } from 'node:net';
 
@@ -11,4 +11,12 @@ export function descriptorOf(socket: Server | Socket): number | undefined {
   if (typeof handle !== 'object' || handle === null) return undefined;
   const fd: unknown = Reflect.get(handle, 'fd');
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+/** Bytes that the kernel has not taken yet; 0 where nothing is known of them. */
+export function queuedBytesOf(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const bytes: unknown =
+    typeof handle === 'object' && handle !== null && Reflect.get(handle, 'writeQueueSize');
+  return typeof bytes === 'number' ? bytes : 0;
 }

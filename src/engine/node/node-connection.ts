@@ -16,11 +16,13 @@ import { Socket, type OnReadOpts } from 'node:net';
 
 import type { Connection } from '../engine.ts';
 import type { ConnectionOwner } from './connection-owner.ts';
+import { queuedBytesOf } from './descriptor.ts';
 import { Finishing } from './finishing.ts';
 import { endWasReset } from './peer-reset.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import type { Room } from '../room.ts';
 import type { Turns } from './turns.ts';
+import { Watching } from './watching.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
 /** What is known of the peer when the connection is made. */
@@ -40,9 +42,6 @@ export interface ConnectionDeps {
 
 /** Who makes the socket of a connection: not flowing, and reading as `onread` says. */
 export type MakeSocket = (onread: OnReadOpts) => Socket;
-
-/** A watch stops reading here; one read may lie beyond. */
-const HELD_LIMIT_BYTES = 16 * 1024;
 
 /** What Node reads at once for a stream. */
 const STREAMED_BYTES = 64 * 1024;
@@ -127,6 +126,20 @@ export class NodeConnection implements Connection {
     return this.hasUnsent ? Math.max(queuedBytesOf(this.socket), 1) : 0;
   }
 
+  /** Bytes that were read and come first for the next owner who reads. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** The peer's end has been read. */
+  get isEnded(): boolean {
+    return this.#end !== 'open';
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Our FIN is out, or follows the last byte. */
   get hasEnded(): boolean {
     return this.socket.writableEnded || this.#whenWritten !== 'nothing';
@@ -140,31 +153,9 @@ export class NodeConnection implements Connection {
   }
 
   watch(onChange: (change: 'readable' | 'dead') => void): void {
-    let told: 'nothing' | 'readable' | 'dead' = 'nothing';
-    const tell = (change: 'readable' | 'dead'): void => {
-      if (this.#owner !== watcher || told === 'dead' || told === change) return;
-      told = change;
-      onChange(change);
-    };
-    const watcher: ConnectionOwner = {
-      onData: chunk => {
-        this.#hold(chunk);
-        if (this.#heldBytes >= HELD_LIMIT_BYTES) this.pauseReading();
-        tell('readable');
-      },
-      onEnd: () => tell('dead'),
-      onDrain: () => undefined,
-      onWriteFailed: () => undefined,
-      onBroken: () => undefined,
-      onClose: () => tell('dead'),
-    };
-    this.#owner = watcher;
-    if (!this.#closed && this.#heldBytes < HELD_LIMIT_BYTES) this.resumeReading();
-    // What is known already is told too, but not before this call has returned.
-    process.nextTick(() => {
-      if (this.#held.length > 0) tell('readable');
-      if (this.#end !== 'open' || this.#closed) tell('dead');
-    });
+    const watching = new Watching(this, onChange);
+    this.#owner = watching;
+    watching.begin();
   }
 
   unwatch(): void {
@@ -198,6 +189,16 @@ export class NodeConnection implements Connection {
     } else {
       socket.resetAndDestroy();
     }
+  }
+
+  isOwnedBy(owner: ConnectionOwner): boolean {
+    return this.#owner === owner;
+  }
+
+  /** Keeps what its owner has just been given for the next one. */
+  hold(chunk: Buffer): void {
+    this.#held.push(this.#large === undefined ? chunk : Buffer.from(chunk));
+    this.#heldBytes += chunk.length;
   }
 
   /** Makes `owner` the one who reads: first what was held, then what arrives. `onClose` never comes at once. */
@@ -301,13 +302,8 @@ export class NodeConnection implements Connection {
     this.#owner?.onDrain();
   }
 
-  #hold(chunk: Buffer): void {
-    this.#held.push(this.#large === undefined ? chunk : Buffer.from(chunk));
-    this.#heldBytes += chunk.length;
-  }
-
   #receive(chunk: Buffer): void {
-    if (this.#owner === undefined) this.#hold(chunk);
+    if (this.#owner === undefined) this.hold(chunk);
     else this.#owner.onData(chunk);
   }
 
@@ -337,12 +333,4 @@ export class NodeConnection implements Connection {
       this.#receive(chunk);
     }
   }
-}
-
-function queuedBytesOf(socket: Socket): number {
-  // The handle is Node's own business: where it looks different, nothing is known of its queue.
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const bytes: unknown =
-    typeof handle === 'object' && handle !== null && Reflect.get(handle, 'writeQueueSize');
-  return typeof bytes === 'number' ? bytes : 0;
 }
