@@ -13,8 +13,8 @@ import { Direction, lookAtDelivery } from './direction.ts';
 import { leftClean } from './clean-backend.ts';
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
 import type { Polled } from '../poller.ts';
+import { ParkedBackend } from './parked-backend.ts';
 import type { Unfinished } from './reactor.ts';
-import { Replay } from './replay.ts';
 import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
 
 /** Of one direction before the others have their turn; one read may lie beyond. */
@@ -38,9 +38,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   readonly #deps: ResetDeliveryDeps;
   readonly #handlers: RelayHandlers;
   readonly #reuse: boolean;
-  /** A byte of the backend's would be meant for the client before this one. */
-  #guarded: boolean;
-  #replay: Replay | undefined;
+  /** The backend's connection may be stale. */
+  readonly #parked: ParkedBackend | undefined;
   #lastActivityMs: number;
   #firstFin: Direction | undefined;
   /** One side has reset, and the other has not yet got everything that came before. */
@@ -58,17 +57,15 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     handlers: RelayHandlers,
     options: RelayOptions,
   ) {
-    const unread = client.unread;
+    const { unread } = client;
     this.#up = new Direction('client', client, backend);
     this.#down = new Direction('backend', backend, client);
     this.#deps = deps;
     this.#handlers = handlers;
     this.#reuse = options.reuse === true;
-    this.#guarded = options.reused === true && handlers.onStale !== undefined;
     this.#lastActivityMs = deps.clock.nowMs;
-    if (handlers.onStale !== undefined && backend.isTcp) this.#replay = new Replay(deps.libc, backend);
-    // What an earlier relay could give to nobody may meet a dead connection here again.
-    if (unread !== undefined && this.#replay?.keep(unread) === false) this.#replay = undefined;
+    if (handlers.onStale !== undefined)
+      this.#parked = new ParkedBackend(deps.libc, backend, unread, options.reused === true);
     client.owner = this;
     backend.owner = this;
     deps.reactor.again(this);
@@ -122,8 +119,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (this.#state === 'starting') {
       this.#state = 'open';
       // What the backend had sent, or its end, comes before bytes that would be wasted on it.
-      if (this.#replay !== undefined) this.#pump(this.#down);
-      this.#replay?.begin();
+      if (this.#parked?.canTell === true) this.#pump(this.#down);
+      this.#parked?.begin();
     }
     if (this.#state !== 'open') return;
     this.#pump(this.#up);
@@ -132,7 +129,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
 
   /** A FIN has met bytes of ours; true while neither an acknowledgement nor a reset tells what became of them. */
   poll(): boolean {
-    const verdict = this.#replay?.judge();
+    const verdict = this.#parked?.judge();
     if (verdict === 'doubtful') return true;
     this.#state = 'open';
     this.#deps.poller.remove(this);
@@ -150,7 +147,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       if (this.#state !== 'open') return;
       if (direction.hasPending && !this.#flush(direction)) return;
       if (direction.ended || !direction.from.readable || this.#other(direction).deaf) return;
-      if (this.#guarded && this.#isLateByte(direction)) return;
+      if (this.#parked?.isGuarded === true && this.#isLateByte(this.#parked, direction)) return;
       if (!this.#move(direction)) return;
     }
     this.#pumpAgain();
@@ -162,13 +159,12 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#deps.reactor.again(this);
   }
 
-  /** Starts over when the backend speaks before its new client does: it speaks to the client before. */
-  #isLateByte(direction: Direction): boolean {
-    // The client's first bytes or its end: from then on the backend may answer it.
-    if (direction === this.#up) this.#guarded = false;
-    if (this.#down.from.unreadBytes === 0) return false;
-    this.#startOver();
-    return true;
+  /** Starts over when the backend speaks before its new client does. */
+  #isLateByte(parked: ParkedBackend, direction: Direction): boolean {
+    const isLate = parked.hasLateByte();
+    if (direction === this.#up) parked.clientSpeaks();
+    if (isLate) this.#startOver();
+    return isLate;
   }
 
   /** Moves once; false when this direction has to wait for an event, or is over. */
@@ -178,7 +174,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (direction.receivedBytes !== before) {
       this.#lastWord = direction;
       this.#stamp();
-      if (this.#replay !== undefined) this.#keepForReplay(this.#replay, direction, before);
+      if (this.#parked?.canTell === true) this.#keepForReplay(this.#parked, direction, before);
     }
     if (moved === 'more') return true;
     if (moved === 'writeFailed') this.#writeFailed(direction);
@@ -202,7 +198,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   }
 
   #noMore(direction: Direction, how: 'end' | 'readFailed'): void {
-    const verdict = direction === this.#down ? this.#replay?.judge() : undefined;
+    const verdict = direction === this.#down ? this.#parked?.judge() : undefined;
     if (verdict === 'stale') {
       this.#startOver();
     } else if (verdict === 'doubtful') {
@@ -294,16 +290,15 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#over(direction.by, 'reset');
   }
 
-  /** Keeps what the client has just sent; once the backend speaks there is nothing to replay any more. */
-  #keepForReplay(replay: Replay, direction: Direction, receivedBefore: number): void {
-    const bytes = this.#deps.readBuffer.subarray(0, direction.receivedBytes - receivedBefore);
-    if (direction === this.#down || !replay.keep(bytes)) this.#replay = undefined;
+  #keepForReplay(parked: ParkedBackend, direction: Direction, receivedBefore: number): void {
+    const count = direction.receivedBytes - receivedBefore;
+    parked.keep(this.#deps.readBuffer.subarray(0, count), direction);
   }
 
   /** The client is the caller's again, with what it had sent to come first. */
   #startOver(): void {
     const client = this.#up.from;
-    client.unread = this.#replay?.bytes();
+    client.unread = this.#parked?.clientBytes();
     this.#state = 'over';
     this.#letGo();
     this.#down.from.reset();
