@@ -14,6 +14,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { coverageOf, coveredTests } from './coverage.mjs';
 import { testsIn, testsThatUse } from './test-files.mjs';
 import { countsText, sumOf } from './test-report.mjs';
 
@@ -52,6 +53,7 @@ function partsOf(all) {
       ? [{ name: 'static checks', run: () => program('npm', ['run', '-s', 'check', '--', '--static']) }]
       : []),
     testPart('node engine', overEngines, node),
+    coveragePart(),
     testPart('long variants', full.filter(isOther), long),
     testPart(
       'long variants, node engine',
@@ -67,6 +69,24 @@ function partsOf(all) {
 
 function testPart(name, files, env) {
   return { name, files, run: () => tests(process.execPath, ['scripts/test.mjs', ...files], env) };
+}
+
+/** The tests of the data path once more, with the share of its code that they reach (scripts/coverage.mjs). */
+function coveragePart() {
+  const files = coveredTests(testsIn);
+  const run = () => {
+    // Absolute: processes that tests start elsewhere write there too.
+    const raw = join(folder, 'coverage');
+    const result = tests(process.execPath, ['scripts/test.mjs', ...files], { NODE_V8_COVERAGE: raw });
+    const { table, wrong } = coverageOf(raw);
+    say(table);
+    return {
+      ...result,
+      failed: result.failed + wrong.length,
+      failures: [...result.failures, ...wrong],
+    };
+  };
+  return { name: 'coverage of the data path', files, run };
 }
 
 /** The engines on the newest Node of a line; real binaries come as npm packages. */

@@ -36,12 +36,16 @@ void t.test('every part of npm run verify has files, and they are those that use
       .map(part => part.split('\n    '))
       .map(([name = '', ...files]) => [name, files]),
   );
-  t.match([...parts.keys()], ['node engine', 'long variants', 'long variants, node engine']);
+  t.match(
+    [...parts.keys()],
+    ['node engine', 'coverage of the data path', 'long variants', 'long variants, node engine'],
+  );
   for (const [name, files] of parts) t.not(files.length, 0, name);
   // By itself, through a helper, and through a contract's parts.
   t.ok(parts.get('long variants')?.includes('dist/test/e2e/package.test.js'));
   t.ok(parts.get('long variants')?.includes('dist/test/e2e/network-faults.test.js'));
   t.ok(parts.get('long variants')?.includes('dist/test/src/engine/epoll-engine.test.js'));
   t.ok(parts.get('node engine')?.includes('dist/test/integration/queue.test.js'));
+  t.ok(parts.get('coverage of the data path')?.includes('dist/test/src/dispatch/dispatcher.test.js'));
   t.notOk(parts.get('node engine')?.includes('dist/test/pool/warm-pool.test.js'));
 });

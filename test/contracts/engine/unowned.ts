@@ -1,6 +1,7 @@
 /**
  * The part of the engine suite about connections that nobody relays: watch, finish, reset.
  */
+import { createHash } from 'node:crypto';
 import type { Test } from 'tap';
 
 import { scripts, startBackend, type Backend } from '../../harness/backend.ts';
@@ -204,6 +205,29 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
       },
     );
   }
+
+  void t.test('finish delivers more than the kernel has room for, as the client takes it', async t => {
+    const { client, accepted } = await accept(t);
+    client.stall();
+    await client.send('a request');
+    const answer = Buffer.alloc(16 * 1024 * KIB, 'all of it ');
+    accepted.finish(answer);
+    client.read();
+    t.equal(await client.untilEnded(), 'fin');
+    t.equal(client.checksum(), createHash('sha256').update(answer).digest('hex'));
+  });
+
+  void t.test('a client that resets amid last words is let go', async t => {
+    const { client, accepted } = await accept(t);
+    client.stall();
+    accepted.finish(Buffer.alloc(16 * 1024 * KIB));
+    client.reset();
+    await until('the client is gone', () => client.closed);
+    const { client: next, accepted: late } = await accept(t);
+    late.finish(Buffer.from('next'));
+    t.equal(await next.untilEnded(), 'fin');
+    t.equal(next.text, 'next');
+  });
 
   void t.test('finish without bytes is a FIN', async t => {
     const { client, accepted } = await accept(t);
