@@ -49,6 +49,27 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts', 'strategies/**/*.ts', 'pool/**/*.ts'],
+    ignores: [
+      // The two that wrap them.
+      'src/support/timer.ts',
+      'pool/timer.ts',
+      // Where the clock is the real one: the composition root, the command, a thread's main program.
+      'src/load-balancer.ts',
+      'src/control-plane.ts',
+      'src/workers/worker-fleet.ts',
+      'src/workers/worker-main.ts',
+      'src/cli/**',
+    ],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        { name: 'setTimeout', message: 'take the injected SetTimer' },
+        { name: 'setInterval', message: 'take the injected SetTimer' },
+      ],
+    },
+  },
+  {
     // winston's types declare its transports as interfaces, so the rule cannot see that they are instances.
     files: ['src/observability/log.ts'],
     rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },

@@ -37,7 +37,7 @@ export function startSharers({ count, port, upstream, backends, periodMs }: Shar
   const now = (): number => performance.now();
   const deps = { setTimer: setUnrefTimer, now, random: Math.random, events: new Events() };
   const names = new Names();
-  const redisDeps = { random: Math.random, lookup: netLookup(host => names.lookup(host)) };
+  const redisDeps = { ...deps, lookup: netLookup(host => names.lookup(host)) };
   const connection = {
     topology: { kind: 'single', node: { host: '127.0.0.1', port } },
     database: 0,

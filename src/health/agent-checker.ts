@@ -9,7 +9,7 @@ import type { AgentConfig } from '../config/schema.ts';
 import { AddressWalk } from '../engine/address-walk.ts';
 import type { Cancel } from '../engine/engine.ts';
 import type { Address } from '../support/address.ts';
-import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import type { SetTimer } from '../support/timer.ts';
 import { parseAgentAnswer, type AgentAnswer } from './agent-answer.ts';
 import { startAttempt } from './attempt.ts';
 import { checkAddresses, type CheckPlace } from './check-address.ts';
@@ -31,7 +31,7 @@ export interface AgentCheckerDeps {
   now(): number;
   random(): number;
   readonly openSocket: DialDeps['openSocket'];
-  readonly setTimer?: SetTimer;
+  readonly setTimer: SetTimer;
   /** Where a backend is now; nowhere while it has no address. */
   addressesOf(backend: string): readonly Address[];
   /** An agent has answered, maybe nothing that means anything (`{}`). */
@@ -46,14 +46,12 @@ export function agentSettings({ interval, timeout, send, address, port }: AgentC
 export class AgentChecker {
   readonly #settings: AgentSettings;
   readonly #deps: AgentCheckerDeps;
-  readonly #setTimer: SetTimer;
   readonly #schedule: CheckSchedule;
   readonly #places = new Map<string, AddressWalk>();
 
   constructor(settings: AgentSettings, deps: AgentCheckerDeps) {
     this.#settings = settings;
     this.#deps = deps;
-    this.#setTimer = deps.setTimer ?? setUnrefTimer;
     this.#schedule = new CheckSchedule(
       { intervalMs: settings.intervalMs, jitter: JITTER },
       {
@@ -100,7 +98,7 @@ export class AgentChecker {
   #ask(addresses: AddressWalk, done: (line: string | undefined) => void): Cancel {
     const { timeoutMs, send } = this.#settings;
     const { openSocket } = this.#deps;
-    const setTimer = this.#setTimer;
+    const { setTimer } = this.#deps;
     return startAttempt<string | undefined>({ timeoutMs, setTimer, done }, settle => {
       let text = '';
       let isAnswered = false;

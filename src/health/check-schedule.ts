@@ -9,7 +9,7 @@
  * others wait in the order in which they came due.
  */
 import type { Cancel } from '../engine/engine.ts';
-import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import type { SetTimer } from '../support/timer.ts';
 
 const AT_ONCE = 20;
 const TICK_MS = 10;
@@ -25,7 +25,7 @@ export interface ScheduleSettings {
 
 export interface ScheduleDeps {
   random(): number;
-  readonly setTimer?: SetTimer | undefined;
+  readonly setTimer: SetTimer;
   /**
    * Begins a check; `over` tells its end, exactly once unless cancelled and possibly within the call, and how
    * long to wait before the next.
@@ -41,7 +41,6 @@ interface Check {
 export class CheckSchedule {
   readonly #settings: ScheduleSettings;
   readonly #deps: ScheduleDeps;
-  readonly #setTimer: SetTimer;
   readonly #checks = new Map<string, Check>();
   /** Wait for their first check. Sets, because they keep the order and forget whoever leaves. */
   readonly #newcomers = new Set<Check>();
@@ -57,7 +56,6 @@ export class CheckSchedule {
   constructor(settings: ScheduleSettings, deps: ScheduleDeps) {
     this.#settings = settings;
     this.#deps = deps;
-    this.#setTimer = deps.setTimer ?? setUnrefTimer;
   }
 
   has(backend: string): boolean {
@@ -102,7 +100,7 @@ export class CheckSchedule {
       this.#newcomers.delete(check);
       this.#start(check);
     }
-    this.#cancelTick ??= this.#setTimer(() => this.#tick(), TICK_MS);
+    this.#cancelTick ??= this.#deps.setTimer(() => this.#tick(), TICK_MS);
   }
 
   #tick(): void {
@@ -142,7 +140,7 @@ export class CheckSchedule {
 
   #startLater(check: Check, waitMs: number): void {
     const delayMs = waitMs * (1 + (this.#settings.jitter / 100) * (2 * this.#deps.random() - 1));
-    check.cancel = this.#setTimer(() => this.#start(check), delayMs);
+    check.cancel = this.#deps.setTimer(() => this.#start(check), delayMs);
   }
 
   /** Lets those that wait have the room that there is. */

@@ -8,7 +8,7 @@ import type { Path } from '../config/issue.ts';
 import type { HealthConfig } from '../config/schema.ts';
 import { parseStatusRanges } from '../config/status-ranges.ts';
 import type { Engine } from '../engine/engine.ts';
-import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import type { SetTimer } from '../support/timer.ts';
 import type { DialDeps } from './dial.ts';
 import { createHttpProbe } from './http-probe.ts';
 import { PRESETS, type Dialogue } from './presets.ts';
@@ -32,7 +32,7 @@ export interface ProbeDeps {
   readonly at: Path;
   /** Default: reads the file as UTF-8. */
   readonly readFile?: (path: string) => string;
-  readonly setTimer?: SetTimer;
+  readonly setTimer: SetTimer;
 }
 
 /**
@@ -40,7 +40,7 @@ export interface ProbeDeps {
  * nothing to check, and every probe passes.
  */
 export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
-  const { setTimer = setUnrefTimer, openSocket } = deps;
+  const { setTimer, openSocket } = deps;
   const io = { openSocket, setTimer };
   const { timeout: timeoutMs } = health;
   switch (health.type) {

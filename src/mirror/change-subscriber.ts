@@ -7,6 +7,7 @@
  * connection is dead (ioredis drops one that does not answer).
  */
 import type { Redis } from 'ioredis';
+import type { SetTimer } from '../support/timer.ts';
 import type { Change } from './exchange.ts';
 import { parseChange } from './exchange-codec.ts';
 import { changesChannel } from './exchange-keys.ts';
@@ -25,7 +26,8 @@ export class ChangeSubscriber {
   readonly #link: RedisLink<Redis>;
   /** Channel → upstream. */
   readonly #channels = new Map<string, string>();
-  readonly #pings: NodeJS.Timeout;
+  readonly #setTimer: SetTimer;
+  #cancelPing: () => void = () => undefined;
 
   constructor(connection: RedisConnection, options: ChangeSubscriberOptions, deps: RedisDeps) {
     const { topology } = connection;
@@ -51,9 +53,8 @@ export class ChangeSubscriber {
       },
       deps,
     );
-    this.#pings = setInterval(() => {
-      this.#link.ready?.ping().catch(() => undefined);
-    }, PING_EVERY_MS).unref();
+    this.#setTimer = deps.setTimer;
+    this.#pingLater();
   }
 
   /** From now on, or as soon as there is a connection. Idempotent. */
@@ -74,8 +75,15 @@ export class ChangeSubscriber {
 
   /** Idempotent. */
   close(): void {
-    clearInterval(this.#pings);
+    this.#cancelPing();
     this.#link.close();
+  }
+
+  #pingLater(): void {
+    this.#cancelPing = this.#setTimer(() => {
+      this.#link.ready?.ping().catch(() => undefined);
+      this.#pingLater();
+    }, PING_EVERY_MS);
   }
 
   /** An answer means that the connection works; a refusal (an ACL without `&lb4:*`) that there are no changes to hear. */

@@ -7,6 +7,7 @@
  * ioredis says of them only that there is no connection.
  */
 import type { Cluster, Redis, Result } from 'ioredis';
+import type { SetTimer } from '../support/timer.ts';
 import { ExchangeError } from './exchange.ts';
 import { exchangeFailure } from './exchange-failure.ts';
 import { EXCHANGE_SCRIPT } from './exchange-script.ts';
@@ -31,12 +32,14 @@ export interface RedisClientOptions {
 
 export class RedisClient {
   readonly #timeoutMs: number;
+  readonly #setTimer: SetTimer;
   readonly #link: RedisLink<Redis | Cluster>;
   /** What was last heard of the connection, while there is none. */
   #trouble: ExchangeError | undefined;
 
   constructor(connection: RedisConnection, options: RedisClientOptions, deps: RedisDeps) {
     this.#timeoutMs = options.timeoutMs;
+    this.#setTimer = deps.setTimer;
     this.#link = new RedisLink(
       {
         create: () => {
@@ -68,17 +71,17 @@ export class RedisClient {
    */
   async run(keys: readonly string[], values: readonly ScriptValue[]): Promise<unknown> {
     const call = { isLate: false };
-    let timer: NodeJS.Timeout | undefined;
+    let cancelTimer: (() => void) | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
+      cancelTimer = this.#setTimer(() => {
         call.isLate = true;
         reject(this.#trouble ?? new ExchangeError('timeout', 'Redis did not answer in time'));
-      }, this.#timeoutMs).unref();
+      }, this.#timeoutMs);
     });
     try {
       return await Promise.race([this.#run(keys, values, call), late]);
     } finally {
-      clearTimeout(timer);
+      cancelTimer?.();
     }
   }
 

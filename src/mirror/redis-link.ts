@@ -4,11 +4,12 @@
  * Place: `redis-client.ts` and `change-subscriber.ts` hold one each.
  * Invariants: at most one client at a time; a client that is lost, that does not get ready in time or that was dropped
  * is never heard of again; the next one follows after 100 ms, then, until one has worked, later and later up to 2 s, at
- * random within the latter half of that, so that many instances do not come back at once. Timers keep no process alive.
+ * random within the latter half of that, so that many instances do not come back at once.
  * Why not ioredis's own retries: a connection that is dropped while it is being made ends for good there, and what
  * survives a reconnect has been the source of its bugs.
  */
 import type { Cluster, Redis } from 'ioredis';
+import type { SetTimer } from '../support/timer.ts';
 
 export interface RedisLinkOptions<C extends Redis | Cluster> {
   /** Makes a client that is not connected yet. */
@@ -20,23 +21,28 @@ export interface RedisLinkOptions<C extends Redis | Cluster> {
   onError(error: unknown, client: C): void;
 }
 
+export interface RedisLinkDeps {
+  readonly random: () => number;
+  readonly setTimer: SetTimer;
+}
+
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
 export class RedisLink<C extends Redis | Cluster> {
   readonly #options: RedisLinkOptions<C>;
-  readonly #random: () => number;
+  readonly #deps: RedisLinkDeps;
   #client: C | undefined;
   #isReady = false;
   #failures = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: (() => void) | undefined;
   #isClosed = false;
   /** Told once the present attempt is over, for good or ill. */
   #waiting: (() => void)[] = [];
 
-  constructor(options: RedisLinkOptions<C>, deps: { readonly random: () => number }) {
+  constructor(options: RedisLinkOptions<C>, deps: RedisLinkDeps) {
     this.#options = options;
-    this.#random = deps.random;
+    this.#deps = deps;
     this.#open();
   }
 
@@ -84,7 +90,7 @@ export class RedisLink<C extends Redis | Cluster> {
     emitter.on('sentinelError', fail);
     emitter.on('ready', () => {
       if (!current()) return;
-      clearTimeout(this.#timer);
+      this.#cancelTimer?.();
       this.#isReady = true;
       this.#wake();
       this.#options.onReady(client);
@@ -92,15 +98,13 @@ export class RedisLink<C extends Redis | Cluster> {
     emitter.on('end', () => {
       this.drop(client);
     });
-    this.#timer = setTimeout(() => {
-      this.drop(client);
-    }, this.#options.readyWithinMs).unref();
+    this.#cancelTimer = this.#deps.setTimer(() => this.drop(client), this.#options.readyWithinMs);
     // A connect that fails is told by the events.
     client.connect().catch(() => undefined);
   }
 
   #forget(): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     const client = this.#client;
     this.#client = undefined;
     this.#isReady = false;
@@ -112,12 +116,8 @@ export class RedisLink<C extends Redis | Cluster> {
     if (this.#isClosed) return;
     const longest = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    this.#timer = setTimeout(
-      () => {
-        this.#open();
-      },
-      longest * (0.5 + this.#random() / 2),
-    ).unref();
+    const afterMs = longest * (0.5 + this.#deps.random() / 2);
+    this.#cancelTimer = this.#deps.setTimer(() => this.#open(), afterMs);
   }
 
   #wake(): void {

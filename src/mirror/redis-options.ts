@@ -10,12 +10,14 @@
  */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import type { LookupFunction } from 'node:net';
+import type { SetTimer } from '../support/timer.ts';
 import type { RedisConnection, RedisNode } from './redis-connection.ts';
 import { plainConnector, sentinelConnector } from './redis-connectors.ts';
 
 /** What clients of Redis need of the outside. */
 export interface RedisDeps {
   readonly random: () => number;
+  readonly setTimer: SetTimer;
   /** Resolves the names of servers. */
   readonly lookup: LookupFunction;
 }

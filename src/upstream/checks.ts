@@ -50,6 +50,7 @@ export function createHealthChecks({ name, health }: UpstreamConfig, deps: Check
   const probe = createProbe(health, {
     engine,
     openSocket: address => engine.openSocket(address),
+    setTimer: deps.setTimer,
     baseDir,
     at: ['upstreams', name, 'health'],
   });
@@ -71,6 +72,7 @@ export function createAgentChecks({ agent }: UpstreamConfig, deps: ChecksDeps): 
   return new AgentChecker(agentSettings(agent), {
     now: () => deps.now(),
     random: () => deps.random(),
+    setTimer: deps.setTimer,
     openSocket: address => deps.engine.openSocket(address),
     addressesOf: backend => deps.addressesOf(backend),
     onAnswer: (...answer) => deps.onAnswer(...answer),

@@ -9,7 +9,7 @@
 import { isIP } from 'node:net';
 import { wordsOf } from '../errors.ts';
 import type { Found, Lookup } from '../names/names.ts';
-import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import type { SetTimer } from '../support/timer.ts';
 
 /** How often a resolved name is looked up again, whatever its record says of its lifetime. */
 const REFRESH_MS = 10_000;
@@ -18,7 +18,7 @@ const RETRY_MAX_MS = 10_000;
 
 export interface ResolverDeps {
   readonly lookup: Lookup;
-  readonly setTimer?: SetTimer;
+  readonly setTimer: SetTimer;
   /** The name's addresses, in the order in which they are to be tried; told when that changes. */
   onResolved(hosts: readonly string[]): void;
   /** The name cannot be resolved and no address is known; called once until it can. */
@@ -30,14 +30,12 @@ export class Resolver {
   readonly #deps: ResolverDeps;
   #known: readonly string[] = [];
   #failures = 0;
-  readonly #setTimer: SetTimer;
   #cancelTimer: () => void = () => undefined;
   #stopped = false;
 
   constructor(name: string, deps: ResolverDeps) {
     this.#name = name;
     this.#deps = deps;
-    this.#setTimer = deps.setTimer ?? setUnrefTimer;
   }
 
   /** Looks the name up and keeps doing so; resolves after the first answer, good or bad. */
@@ -88,6 +86,6 @@ export class Resolver {
   }
 
   #again(delayMs: number): void {
-    this.#cancelTimer = this.#setTimer(() => void this.#refresh(), delayMs);
+    this.#cancelTimer = this.#deps.setTimer(() => void this.#refresh(), delayMs);
   }
 }

@@ -32,7 +32,7 @@ export interface UpstreamControlDeps extends UpstreamDeps {
 export class UpstreamControl {
   readonly config: UpstreamConfig;
   readonly upstream: Upstream;
-  readonly #lookup: Lookup;
+  readonly #deps: UpstreamControlDeps;
   readonly #resolvers = new Map<string, Resolver>();
   readonly #checks: Checks | undefined;
   readonly #agents: Checks | undefined;
@@ -42,7 +42,7 @@ export class UpstreamControl {
 
   constructor(config: UpstreamConfig, deps: UpstreamControlDeps) {
     this.config = config;
-    this.#lookup = deps.lookup;
+    this.#deps = deps;
     const upstream = new Upstream(config, deps);
     this.upstream = upstream;
     const checks: ChecksDeps = {
@@ -106,7 +106,8 @@ export class UpstreamControl {
   async #resolve({ id, address }: BackendConfig): Promise<void> {
     if (address.kind !== 'tcp' || isNumeric(address)) return;
     const resolver = new Resolver(address.host, {
-      lookup: this.#lookup,
+      lookup: this.#deps.lookup,
+      setTimer: this.#deps.setTimer,
       onResolved: hosts =>
         this.upstream.setAddresses(
           id,

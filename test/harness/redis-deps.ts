@@ -2,10 +2,12 @@
 import type { RedisDeps } from '../../src/mirror/redis-options.ts';
 import { Names } from '../../src/names/names.ts';
 import { netLookup } from '../../src/names/net-lookup.ts';
+import { setUnrefTimer } from '../../src/support/timer.ts';
 
 const names = new Names();
 
 export const REDIS_DEPS: RedisDeps = {
   random: () => Math.random(),
+  setTimer: setUnrefTimer,
   lookup: netLookup(host => names.lookup(host)),
 };

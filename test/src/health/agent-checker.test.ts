@@ -3,6 +3,7 @@ import type { AgentAnswer } from '../../../src/health/agent-answer.ts';
 import { AgentChecker, agentSettings, type AgentSettings } from '../../../src/health/agent-checker.ts';
 import { openSocket } from '../../../src/engine/node/open-socket.ts';
 import { parseConfig } from '../../../src/config/parse.ts';
+import { setUnrefTimer } from '../../../src/support/timer.ts';
 import type { Address } from '../../../src/support/address.ts';
 import { refusingAddress, startBackend, type Script } from '../../harness/backend.ts';
 import { pause, until } from '../../harness/until.ts';
@@ -22,6 +23,7 @@ function ask(t: Test, addresses: Record<string, Address | undefined>, settings: 
     {
       now: () => performance.now(),
       random: () => 0.5,
+      setTimer: setUnrefTimer,
       openSocket: address => openSocket(address, undefined),
       addressesOf: backend => [addresses[backend]].filter(address => address !== undefined),
       onAnswer: (backend, answer) => answers.push([backend, answer]),

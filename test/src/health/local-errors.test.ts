@@ -5,6 +5,7 @@ import { createProbe } from '../../../src/health/create-probe.ts';
 import { failureOf } from '../../../src/health/probe-failure.ts';
 import type { ProbeResult } from '../../../src/health/probe.ts';
 import { startBackend } from '../../harness/backend.ts';
+import { FakeTimers } from '../../harness/fake-timers.ts';
 import { FakeEngine } from '../../harness/fake-engine.ts';
 import { runProgram } from '../../harness/programs.ts';
 import { failedWith, health, PASSED, probeOnce, targetOf } from './probing.ts';
@@ -44,7 +45,13 @@ void t.test('other errors are told in words', async t => {
 void t.test('the tcp probe connects with the engine and leaves with a FIN', async t => {
   const engine = new FakeEngine();
   const openSocket = (): never => t.fail('a socket is opened without the engine') as never;
-  const probe = createProbe(health({ type: 'tcp' }), { engine, openSocket, baseDir: '/', at: ['x'] });
+  const probe = createProbe(health({ type: 'tcp' }), {
+    engine,
+    openSocket,
+    setTimer: new FakeTimers().set,
+    baseDir: '/',
+    at: ['x'],
+  });
   const results: ProbeResult[] = [];
   const start = () => {
     probe(TARGET, result => results.push(result));
@@ -82,9 +89,10 @@ void t.test('with no descriptor left in the process no kind of probe gives a ver
     const { createProbe } = await import(${JSON.stringify(fileURLToPath(new URL('../../../src/health/create-probe.js', import.meta.url)))});
     const { AddressWalk } = await import(${JSON.stringify(fileURLToPath(new URL('../../../src/engine/address-walk.js', import.meta.url)))});
     const { openSocket } = await import(${JSON.stringify(fileURLToPath(new URL('../../../src/engine/node/open-socket.js', import.meta.url)))});
+    const { setUnrefTimer } = await import(${JSON.stringify(fileURLToPath(new URL('../../../src/support/timer.js', import.meta.url)))});
     const { openSync } = await import('node:fs');
     const probes = ${JSON.stringify(kinds)}.map(type =>
-      createProbe({ type, timeout: 1000, preset: 'ssh' }, { openSocket, baseDir: '/', at: '' }));
+      createProbe({ type, timeout: 1000, preset: 'ssh' }, { openSocket, setTimer: setUnrefTimer, baseDir: '/', at: '' }));
     const addresses = new AddressWalk(() => performance.now());
     addresses.update([{ kind: 'tcp', host: '127.0.0.1', port: ${port} }]);
     const target = { addresses, backend: 'a:1' };

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { parseConfig } from '../../../src/config/parse.ts';
 import type { HealthConfig } from '../../../src/config/schema.ts';
 import { AddressWalk } from '../../../src/engine/address-walk.ts';
+import { setUnrefTimer } from '../../../src/support/timer.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import { createProbe, type ProbeDeps } from '../../../src/health/create-probe.ts';
 import type { Probe, ProbeResult, ProbeTarget } from '../../../src/health/probe.ts';
@@ -27,6 +28,7 @@ export function probeOf(keys: Keys, deps: Partial<ProbeDeps> = {}): Probe {
   const engine = createNodeEngine({ clock: { nowMs: 0 } });
   return createProbe(health(keys), {
     engine,
+    setTimer: setUnrefTimer,
     openSocket: address => engine.openSocket(address),
     baseDir: '/',
     at: ['upstreams', 'app', 'health'],

@@ -1,6 +1,7 @@
 /** A check of a backend with several addresses passes when one of them does: every kind of check, and the agent. */
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import { setUnrefTimer } from '../../../src/support/timer.ts';
 import type { AddressInfo, Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import t, { type Test } from 'tap';
@@ -77,6 +78,7 @@ void t.test('an agent is asked at any of the addresses', async t => {
     {
       now: () => performance.now(),
       random: () => 0.5,
+      setTimer: setUnrefTimer,
       openSocket: address => openSocket(address, undefined),
       addressesOf: () => addresses,
       onAnswer: (_, answer) => heard.push(JSON.stringify(answer)),
