@@ -4,6 +4,7 @@
  * Absolute figures of two runs differ by machine and day, so the ratio to the better rival, which was measured in
  * the same run, is shown first; a change that stays within both runs' spread is marked as such.
  */
+import { wordsOf } from '../src/errors.ts';
 import { alignedTable, formatNumber, type Rows } from './format.ts';
 import { readResult, type Environment, type Result, type ScenarioResult } from './result-file.ts';
 import { ratioOf, spreadOf, type Spread } from './summary.ts';
@@ -79,6 +80,6 @@ function overlap(a: Spread, b: Spread): boolean {
 try {
   main();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+  process.stderr.write(`${wordsOf(error)}\n${USAGE}`);
   process.exitCode = 2;
 }

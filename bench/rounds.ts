@@ -6,9 +6,9 @@
  * a peer that fails is reported and does not end the run; a round that has begun is finished, or its missing samples
  * are reported.
  */
+import { wordsOf } from '../src/errors.ts';
 import { portsOf, type BackendPorts } from './backend/backend.ts';
 import type { Peer, RunningPeer } from './peers/peer.ts';
-import { reasonOf } from './processes/program.ts';
 import { freePort } from './processes/ports.ts';
 import type { Sample } from './result-file.ts';
 import type { Field, Scenario, StartAnother } from './scenarios/scenario.ts';
@@ -100,7 +100,7 @@ function fieldOf(scenario: Scenario, peers: readonly Peer[], deps: RoundsDeps): 
         try {
           await withRunning(scenario, peer, deps, measure);
         } catch (error) {
-          deps.say(`${scenario.name}: ${peer.name} is left out of the preparation: ${reasonOf(error)}`);
+          deps.say(`${scenario.name}: ${peer.name} is left out of the preparation: ${wordsOf(error)}`);
         }
       }
     },
@@ -114,7 +114,7 @@ async function takeSample({ scenario, peer }: Bench, round: number, deps: Rounds
       ...(await withRunning(scenario, peer, deps, (running, another) => scenario.run(running, another))),
     };
   } catch (error) {
-    return { round, figures: {}, errors: 0, failure: reasonOf(error) };
+    return { round, figures: {}, errors: 0, failure: wordsOf(error) };
   }
 }
 

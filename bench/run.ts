@@ -6,6 +6,7 @@
  * Invariant: everything started is ended, on SIGINT too.
  */
 import { join } from 'node:path';
+import { wordsOf } from '../src/errors.ts';
 import { startBackends, type BackendPorts } from './backend/backend.ts';
 import { ROOT, describeEnvironment, loadAverage } from './environment.ts';
 import { abVersion } from './load/ab.ts';
@@ -14,7 +15,7 @@ import { createPeers } from './peers/all.ts';
 import { createLauncher } from './peers/launcher.ts';
 import type { Peer } from './peers/peer.ts';
 import { Children } from './processes/children.ts';
-import { endAfter, endOnSignals, optionsOrExit, reasonOf, say } from './processes/program.ts';
+import { endAfter, endOnSignals, optionsOrExit, say } from './processes/program.ts';
 import { pinSelf } from './processes/pinning.ts';
 import { renderDetails, renderSummary, renderText } from './report.ts';
 import { resultPath, writeResult, type Result } from './result-file.ts';
@@ -142,6 +143,6 @@ try {
   if (first === 'soak') await soak(optionsOrExit(() => parseSoakOptions(rest), SOAK_USAGE));
   else await main(optionsOrExit(() => parseOptions(process.argv.slice(2)), USAGE));
 } catch (error) {
-  say(reasonOf(error));
+  say(wordsOf(error));
   process.exit(1);
 }

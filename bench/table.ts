@@ -2,6 +2,7 @@
  * `node dist/bench/table.js FILE [--details]`: a result as Markdown, for the README and docs/performance.md.
  */
 import { parseArgs } from 'node:util';
+import { wordsOf } from '../src/errors.ts';
 import { renderDetails, renderSummary } from './report.ts';
 import { readResult } from './result-file.ts';
 
@@ -21,6 +22,6 @@ function main(): void {
 try {
   main();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+  process.stderr.write(`${wordsOf(error)}\n${USAGE}`);
   process.exitCode = 2;
 }

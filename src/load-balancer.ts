@@ -27,7 +27,7 @@ import type { Mirror } from './mirror/mirror.ts';
 import { Names, type Lookup } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
 import { translateInto } from './translate-events.ts';
-import { setUnrefTimer } from './support/timer.ts';
+import { MAX_TIMER_MS, setUnrefTimer } from './support/timer.ts';
 import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
 
 export interface LoadBalancerOptions {
@@ -48,9 +48,6 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
   if (parsed.ok) return new LoadBalancer(parsed.config, options);
   throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
 }
-
-/** The longest that a timer of Node's can wait; beyond it, it would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class LoadBalancer {
   readonly #config: Config;

@@ -8,6 +8,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wordsOf } from '../../src/errors.ts';
 import type { Child, Children } from '../processes/children.ts';
 
 /** Calls by name. */
@@ -57,7 +58,7 @@ export async function straceObstacle(children: Children): Promise<string | undef
     await (await attachStrace(children, [victim.pid])).stop();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return wordsOf(error);
   } finally {
     await victim.stop();
   }

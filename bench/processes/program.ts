@@ -1,6 +1,7 @@
 /**
  * What the benchmark's programs have in common as programs: talk, exit codes, their certain end.
  */
+import { wordsOf } from '../../src/errors.ts';
 
 /** Progress and notes; stdout holds results alone. */
 export function say(text: string): void {
@@ -29,12 +30,8 @@ export function optionsOrExit<Options>(parse: () => Options | undefined, usage: 
     process.stdout.write(usage);
     process.exit(0);
   } catch (error) {
-    say(reasonOf(error));
+    say(wordsOf(error));
     process.stderr.write(usage);
     process.exit(2);
   }
-}
-
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,6 +2,7 @@
  * The command line of the soak: `npm run bench -- soak [options]`.
  */
 import { parseArgs } from 'node:util';
+import { MAX_WORKERS } from '../../src/support/cores.ts';
 import { parseCount } from '../options.ts';
 import type { Lb4Variant } from '../peers/lb4.ts';
 
@@ -23,7 +24,6 @@ export interface SoakOptions {
 
 const MAX_SESSIONS = 1_000_000_000;
 const MAX_CONCURRENCY = 5_000;
-const MAX_WORKERS = 64;
 const ENGINES = ['auto', 'node', 'epoll'] as const;
 
 /** Parses the arguments; undefined when help was asked for. Throws an Error whose message names what is wrong. */

@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wordsOf } from '../../src/errors.ts';
 import { portsOf, startBackends } from '../backend/backend.ts';
 import { ROOT, describeEnvironment, loadAverage } from '../environment.ts';
 import { formatNumber } from '../format.ts';
@@ -21,7 +22,7 @@ import type { RunningPeer } from '../peers/peer.ts';
 import { Children } from '../processes/children.ts';
 import { UNPINNED } from '../processes/pinning.ts';
 import { freePort } from '../processes/ports.ts';
-import { endOnSignals, reasonOf, say } from '../processes/program.ts';
+import { endOnSignals, say } from '../processes/program.ts';
 import { resultPath, writeJson } from '../result-file.ts';
 import type { SoakOptions } from './options.ts';
 import { judge, type Reading, type SoakOutcome, type Verdict } from './verdict.ts';
@@ -136,7 +137,7 @@ async function failuresOf(
   try {
     return (await client({ port, requests, concurrency, responseBytes })).errors;
   } catch (error) {
-    say(`the client gave up: ${reasonOf(error)}`);
+    say(`the client gave up: ${wordsOf(error)}`);
     return requests;
   }
 }

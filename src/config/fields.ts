@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type Address, formatAddress, parseAddress } from '../support/address.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';
+import type { Finding } from './finding.ts';
 
 /** What the reference says about a field, and whether its numbers are milliseconds. */
 export interface FieldFacts {
@@ -21,12 +22,7 @@ export interface FieldFacts {
 export const fieldFacts = z.registry<FieldFacts>();
 
 /** What a custom check may add to its issue. */
-export interface IssueParams {
-  /** `expected` without any part of the value, for values that must not be shown. */
-  readonly withoutValue?: string;
-  /** The names that would have been right. */
-  readonly known?: readonly string[];
-}
+export type IssueParams = Pick<Finding, 'withoutValue' | 'known'>;
 
 const DURATION_FORM = 'a duration such as 250ms, 5s, 10m or 1h';
 const ADDRESS_FORM = 'host:port, [v6]:port or unix:/path';

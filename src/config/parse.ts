@@ -37,7 +37,7 @@ export function parseConfig(input: unknown, options: ParseOptions = {}): ParsedC
   // Every schema says what it expects; the fallback is for one that forgets, and keeps zod's words out.
   const result = configSchema.safeParse(input, { error: () => 'another value' });
   // Of several problems at one place the first is told: a missing unit before a range.
-  const problems: Problem[] = [
+  const problems: Finding[] = [
     ...(options.requireUnits === true ? numbersAsDurations(input, configSchema, []) : []),
     ...(result.success ? [] : result.error.issues.flatMap(issue => problemsOf(issue, []))),
     ...crossCheck(input, options.written),
@@ -83,14 +83,9 @@ export function issueOfWeight(input: unknown): ConfigIssue | undefined {
 
 const SUGGESTIONS = 100;
 
-interface Problem extends Finding {
-  readonly unknownKey?: true;
-  readonly withoutValue?: string;
-}
-
 type ZodIssue = z.core.$ZodIssue;
 
-function problemsOf(issue: ZodIssue, base: Path): Problem[] {
+function problemsOf(issue: ZodIssue, base: Path): Finding[] {
   const path: Path = [...base, ...issue.path.map(part => (typeof part === 'symbol' ? String(part) : part))];
   if (issue.code === 'unrecognized_keys') {
     const schema = schemaAt(configSchema, path);
@@ -117,7 +112,7 @@ function isAboutTheWholeValue({ code, path }: ZodIssue): boolean {
 }
 
 /** Numbers other than 0 that stand where a duration belongs. Follows the schema, so cycles in `input` end. */
-function numbersAsDurations(input: unknown, schema: z.core.$ZodType, path: Path): Problem[] {
+function numbersAsDurations(input: unknown, schema: z.core.$ZodType, path: Path): Finding[] {
   if (typeof input === 'number') {
     const isDuration = layers(schema).some(layer => fieldFacts.get(layer)?.duration === true);
     return isDuration && input !== 0
@@ -135,7 +130,7 @@ function numbersAsDurations(input: unknown, schema: z.core.$ZodType, path: Path)
   );
 }
 
-function toIssue(problem: Problem, input: unknown, { written }: ParseOptions): ConfigIssue {
+function toIssue(problem: Finding, input: unknown, { written }: ParseOptions): ConfigIssue {
   const { path, known = [] } = problem;
   const value = path.reduce<unknown>((inner, part) => field(inner, String(part)), input);
   const lastPart = path.at(-1);

@@ -19,12 +19,11 @@ import {
   section,
   yesOrNo,
 } from './fields.ts';
+import { MAX_WORKERS } from '../support/cores.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { redisSection } from './redis-schema.ts';
 import { bindPoint, keepalive, userTimeout } from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
-
-const MOST_WORKERS = 64;
 
 const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
@@ -95,10 +94,10 @@ export const configSchema = section({
       'What moves the bytes. `epoll`: fastest, Linux only. `node`: any system. `auto`: `epoll` where it runs, else `node`.',
     ),
   workers: z
-    .union([z.literal('auto'), integer(0, MOST_WORKERS)], {
-      error: `auto, or an integer from 0 to ${MOST_WORKERS}`,
+    .union([z.literal('auto'), integer(0, MAX_WORKERS)], {
+      error: `auto, or an integer from 0 to ${MAX_WORKERS}`,
     })
-    .register(fieldFacts, { type: '`auto` or integer', range: `0 to ${MOST_WORKERS}` })
+    .register(fieldFacts, { type: '`auto` or integer', range: `0 to ${MAX_WORKERS}` })
     .default('auto')
     .describe(
       'Threads that take sessions. `auto`: one per core that the process may use, which affinity and the CPU quota of a container limit, none where the system lacks what they need. 0: the main thread does it, with the `node` engine.',

@@ -5,7 +5,7 @@
  * sockets with SO_REUSEPORT, which Node 20 cannot.
  */
 import { Lb4Error } from '../errors.ts';
-import type { Cores } from '../support/cores.ts';
+import { MAX_WORKERS, type Cores } from '../support/cores.ts';
 import type { EngineName } from './engine.ts';
 
 export interface EngineWishes {
@@ -36,8 +36,6 @@ export interface EngineChoice {
   /** Why `workers: auto` is fewer than one per core of the machine; undefined when it is not. */
   readonly coreLimit?: string;
 }
-
-export const MAX_WORKERS = 64;
 
 /** A reset must not take bytes with it: where nothing shows that they have arrived, a FIN has to do. */
 const BLIND =

@@ -3,7 +3,7 @@
  *
  * Place: shared by the engines, so that a listener fails in the same words on each of them.
  */
-import { Lb4Error, systemCode } from '../errors.ts';
+import { Lb4Error, systemCode, wordsOf } from '../errors.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 import { splitZone } from '../support/zone.ts';
 
@@ -25,9 +25,7 @@ const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
 
 function inPlainWords(error: unknown, address: Address): string {
   const code = systemCode(error);
-  const words =
-    (code === 'EINVAL' ? aboutZone(address) : PLAIN_WORDS.get(code)) ??
-    (error instanceof Error ? error.message : '');
+  const words = (code === 'EINVAL' ? aboutZone(address) : PLAIN_WORDS.get(code)) ?? wordsOf(error);
   return words === '' || words === code ? code : `${code}, ${words}`;
 }
 

@@ -5,6 +5,9 @@
  * Place: one per engine, shared by all its listeners and connections, because descriptors are the process's.
  * Invariant: never more than `limit` places are taken; strangers can fill it, so nothing may depend on a place.
  */
+/** How many places an engine has unless it is told otherwise. */
+export const WAITING_LIMIT = 1024;
+
 export class Room {
   readonly #limit: number;
   #taken = 0;

@@ -6,6 +6,9 @@
  */
 import { cpuQuota, type ReadFile } from './cgroup.ts';
 
+/** The most threads that balance, whatever is asked for and however many processors there are. */
+export const MAX_WORKERS = 64;
+
 export interface Cores {
   readonly count: number;
   /** Why it is fewer than the machine has; undefined when it is not. */

@@ -7,6 +7,9 @@
 /** Calls back once after `delayMs`, unless the returned function is called before. */
 export type SetTimer = (callback: () => void, delayMs: number) => () => void;
 
+/** The longest that a timer of Node's can wait; beyond it, it would fire at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Global timers, unref'd: whoever waits for one holds a socket, and that keeps the process alive. */
 export const setUnrefTimer: SetTimer = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);

@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { wordsOf } from '../../src/errors.ts';
 import { startDeafBackend } from './backend.ts';
 import { FULL, skipUnlessFull } from './full-load.ts';
 import { command, NetworkNamespace, skipWithoutNamespaces } from './network-namespace.ts';
@@ -144,7 +145,7 @@ async function tryOut(): Promise<Available> {
     await front.killConnections('dport', '=', '9');
     return { available: true };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = wordsOf(error);
     return { available: false, why: `this machine forbids network faults: ${reason}` };
   } finally {
     for (const callback of undo.reverse()) await callback();

@@ -11,7 +11,7 @@ import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 import type { Connection, Engine } from '../engine.ts';
 import { Deadlines } from '../deadlines.ts';
 import { LateKeepalives } from '../late-keepalive.ts';
-import { Room } from '../room.ts';
+import { Room, WAITING_LIMIT } from '../room.ts';
 import { Descriptors, type OwnerTable } from './descriptors.ts';
 import { connectEpoll } from './epoll-connect.ts';
 import { EpollConnection } from './epoll-connection.ts';
@@ -49,7 +49,6 @@ export interface EpollEngineDeps {
 
 const CEILING_MS = 50;
 const LINGER_MS = 1;
-const WAITING_LIMIT = 1024;
 const READ_BYTES = 64 * 1024;
 
 export interface EpollEngine extends Engine {

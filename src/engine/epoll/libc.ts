@@ -7,6 +7,7 @@
  */
 import { createRequire } from 'node:module';
 
+import { wordsOf } from '../../errors.ts';
 import { epollLayout, type EpollLayout } from './abi.ts';
 
 export interface Libc {
@@ -84,8 +85,8 @@ export function loadLibc(
   try {
     return { ok: true, libc: declare(requireModule('koffi'), layout) };
   } catch (error) {
-    const why = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
-    return { ok: false, reason: `koffi cannot be loaded (${why ?? ''})` };
+    const [why = ''] = wordsOf(error).split('\n', 1);
+    return { ok: false, reason: `koffi cannot be loaded (${why})` };
   }
 }
 

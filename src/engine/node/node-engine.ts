@@ -20,7 +20,7 @@ import { startRelay, type CoarseClock } from './node-relay.ts';
 import { LateKeepalives } from '../late-keepalive.ts';
 import { ReadBuffers } from './read-buffers.ts';
 import { Poller } from '../poller.ts';
-import { Room } from '../room.ts';
+import { Room, WAITING_LIMIT } from '../room.ts';
 import { createSendQueues } from './send-queues.ts';
 import { Turns } from './turns.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
@@ -45,7 +45,6 @@ export interface NodeEngineDeps {
   readonly ownerTable?: OwnerTable;
 }
 
-const WAITING_LIMIT = 1024;
 /** Of this process's own network namespace. */
 export const PROC_NET = '/proc/self/net';
 

@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import { ExchangeError } from '../../../src/mirror/exchange.ts';
+import { wordsOf } from '../../../src/errors.ts';
 import { exchangeFailure } from '../../../src/mirror/exchange-failure.ts';
 
 const SECRET = 'hunter2';
@@ -59,7 +60,7 @@ const CASES: readonly (readonly [string, unknown])[] = [
 ];
 
 for (const [reason, error] of CASES) {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = wordsOf(error);
   void t.test(`"${said.slice(0, 60)}" is ${reason}`, async t => {
     const failure = exchangeFailure(error);
     t.type(failure, ExchangeError);
