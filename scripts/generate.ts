@@ -1,7 +1,7 @@
 /**
  * Generates what is derived from the configuration's schema: schema/lb4.schema.json for editors, and
- * docs/configuration.md for people. `node dist/scripts/generate.js` writes them; `--check` writes nothing and
- * exits 1, naming what is stale.
+ * docs/configuration.md for people; and the module that holds the Lua script of the mirror. `node
+ * dist/scripts/generate.js` writes them; `--check` writes nothing and exits 1, naming what is stale.
  */
 import { z } from 'zod';
 import { fieldFacts } from '../src/config/fields.ts';
@@ -9,6 +9,7 @@ import { elementOf, layers, shapeOf } from '../src/config/schema-tree.ts';
 import { configSchema } from '../src/config/schema.ts';
 import { keepUpToDate, readText } from './generated-files.ts';
 
+const LUA = 'src/mirror/exchange.lua';
 const SAMPLE = 'deploy/examples/full.yaml';
 
 /** What a value with a variable contains, as the pattern of a JSON Schema. */
@@ -153,4 +154,24 @@ function descriptionOf(schema: z.core.$ZodType): string {
   return '';
 }
 
-keepUpToDate({ 'schema/lb4.schema.json': jsonSchema(), 'docs/configuration.md': reference() }, 'generate');
+/** The script's lines as text of a module: what is compiled and packed is there without a file to be found. */
+function luaModule(): string {
+  const lines = readText(LUA)
+    .split('\n')
+    .map(line => `  ${JSON.stringify(line)},`);
+  return `/** Generated from ${LUA} by \`node dist/scripts/generate.js\`. Do not edit. */
+/* eslint-disable max-lines */
+export const EXCHANGE_LUA = [
+${lines.join('\n')}
+].join('\\n');
+`;
+}
+
+keepUpToDate(
+  {
+    'schema/lb4.schema.json': jsonSchema(),
+    'docs/configuration.md': reference(),
+    'src/mirror/exchange-lua.ts': luaModule(),
+  },
+  'generate',
+);

@@ -2,7 +2,7 @@
  * What goes to the exchange's script and what comes back from Redis, checked: replies, and the messages on the channels
  * of changes.
  *
- * Place: between `exchange-script.ts`, which says how lists look, and whoever uses them. What comes is input from
+ * Place: between exchange.lua, which says how lists look, and whoever uses them. What comes is input from
  * outside: another program, or another version of lb4, may have written it.
  */
 import type { Change, NameTaken, Totals } from './exchange.ts';

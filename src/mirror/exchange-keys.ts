@@ -1,7 +1,7 @@
 /**
  * What of the mirror stands in Redis: the names of keys and channels, and what they hold.
  *
- * Place: `exchange-script.ts` reads and writes it all; docs/many-instances.md tells people of it.
+ * Place: exchange.lua reads and writes it all; docs/many-instances.md tells people of it.
  * Keys, all under one hash tag, so that a Cluster keeps them on one node; all expire once nobody renews them:
  * - `lb4:{NAME}:i:<instance>` hash, what one instance says: `owner`, `number`, `unseen`, `lease` in ms, `backends`,
  *   `counts`. It expires with the lease. After a withdrawal a tombstone stays for a while: `owner`, `number`.
