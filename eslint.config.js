@@ -132,10 +132,38 @@ export default tseslint.config(
     'the library knows nothing of the command line',
   ),
   imports(
+    ['src/sim/**'],
+    ['**/cli/**', '**/load-balancer.ts', '**/workers/**', '**/session/**', '**/listener/**', '**/test/**'],
+    'a simulation runs the shipped rules, without sockets and threads',
+  ),
+  imports(
+    ['scripts/**', 'bench/**'],
+    ['**/test/**'],
+    'what is not a test imports none: share it from src/ or bench/',
+  ),
+  imports(
     ['bin/**'],
     ['../strategies/**', '../pool/**', '../src/!(cli)/**'],
     'bin starts the command line, nothing else',
   ),
+  {
+    // By the rule's twin, so that it holds beside those above.
+    files: ['src/**/*.ts', 'bin/**/*.ts', 'strategies/**/*.ts', 'pool/**/*.ts'],
+    ignores: ['src/sim/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['**/sim/**', '**/test/**'],
+              message: 'neither simulations nor tests are in the package',
+            },
+          ],
+        },
+      ],
+    },
+  },
   { files: ['**/*.{js,mjs}'], extends: [tseslint.configs.base] },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],

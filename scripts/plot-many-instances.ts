@@ -1,6 +1,6 @@
 /**
  * Draws docs/many-instances.svg and writes the table in docs/many-instances.md: how evenly backends are loaded by
- * several instances, with and without sharing, by the strategies and the mirror that ship (test/sim).
+ * several instances, with and without sharing, by the strategies and the mirror that ship (src/sim).
  *
  * `node dist/scripts/plot-many-instances.js` runs the simulation for some minutes, keeps what came out in
  * docs/many-instances.json, and writes both from it. `--check` writes nothing and exits 1 if chart or table are not
@@ -15,7 +15,7 @@ import {
   SHARED_WAYS,
   type Figures,
   type Row,
-} from '../test/sim/table.ts';
+} from '../src/sim/table.ts';
 import { isCheck, keepUpToDate, noteStale, readText } from './generated-files.ts';
 import { renderChart, TEXT } from './svg-chart.ts';
 

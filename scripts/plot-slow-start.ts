@@ -3,7 +3,7 @@
  * start, by the strategies and the ramp that ship. `node dist/scripts/plot-slow-start.js` writes it; `--check` writes
  * nothing and exits 1 if it is stale. The same bytes in every run.
  */
-import { simulateRecovery, type Recovery, type RecoveryRun } from '../test/harness/slow-start-simulation.ts';
+import { simulateRecovery, type Recovery, type RecoveryRun } from '../src/sim/slow-start.ts';
 import { keepUpToDate } from './generated-files.ts';
 import { renderChart, TEXT } from './svg-chart.ts';
 

@@ -13,8 +13,8 @@ import { lineAfter, startInstance, wantLines } from '../harness/mirrored-instanc
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
 import { now, Traffic } from '../harness/traffic.ts';
 import { pause } from '../harness/until.ts';
-import { Cluster, type Scenario } from '../sim/cluster.ts';
-import { LOCAL_WAYS, SHARED_WAYS, type Way } from '../sim/table.ts';
+import { Cluster, type Scenario } from '../../src/sim/cluster.ts';
+import { LOCAL_WAYS, SHARED_WAYS, type Way } from '../../src/sim/table.ts';
 import { STRATEGIES } from '../../strategies/index.ts';
 
 const timeout = 120_000;

@@ -16,7 +16,7 @@ import {
   type Totals,
 } from '../../src/mirror/exchange.ts';
 import { MOST_CHANGES_TOLD, TOMBSTONE_MS } from '../../src/mirror/exchange-script.ts';
-import { TellingPace } from './telling-pace.ts';
+import { TellingPace } from '../../src/sim/telling-pace.ts';
 
 type Who = Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>;
 

@@ -11,7 +11,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TcpAddress } from '../../src/support/address.ts';
-import { seeded } from '../strategies/fakes.ts';
+import { seeded } from '../../src/sim/seeded.ts';
 import { pause } from './until.ts';
 
 export interface Load {

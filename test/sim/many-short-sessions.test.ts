@@ -1,9 +1,9 @@
 /** Eight instances, 20 backends, 2000 sessions of 1 s per second: sharing cannot help, and must not harm. */
 import { testRow } from './row-suite.ts';
-import { ROWS } from './table.ts';
+import { ROWS } from '../../src/sim/table.ts';
 
 await testRow(ROWS.manyShort, {
-  peers: {
+  reference: {
     ...{ random: 1.16, localLeastconn: 1.03, localP2c: 1.07 },
     ...{ sharedLeastconn: [2.14, 5.93, 6.33], sharedP2c: [1.07, 1.18, 1.32] },
   },

@@ -1,5 +1,8 @@
 /** Stand-ins for what a strategy is given: candidates, a clock, and randomness that is the same in every run. */
+import { seeded } from '../../src/sim/seeded.ts';
 import type { Candidate, PickContext, StrategyDeps } from '../../strategies/strategy.ts';
+
+export { seeded };
 
 /** A candidate whose live count the test sets. */
 export interface FakeCandidate extends Candidate {
@@ -43,17 +46,6 @@ export function fakes(...weights: number[]): FakeCandidate[] {
 /** `count` candidates of weight 1. */
 export function equals(count: number): FakeCandidate[] {
   return fakes(...Array.from({ length: count }, () => 1));
-}
-
-/** mulberry32: a small generator, uniform in [0, 1), decided by its seed. */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Replays stated draws and throws on one that was not stated. */

@@ -5,7 +5,7 @@ import {
   type BackendLoad,
   type Placement,
   type Recovery,
-} from '../../harness/slow-start-simulation.ts';
+} from '../../../src/sim/slow-start.ts';
 
 const SEEDS = Array.from({ length: 24 }, (_, i) => i + 1);
 const SLOW_START_MS = 10_000;

@@ -1,5 +1,5 @@
 /**
- * Ways for an instance to know of the others' sessions, to compare the mirror with: nothing; and, as in peers.md §6,
+ * Ways for an instance to know of the others' sessions, to compare the mirror with: nothing; and
  * a common snapshot of all counts that everybody gets at the same moment every period, used in two ways.
  *
  * Place: given to `Cluster`; the mirror itself is in `mirror-knowledge.ts`.

@@ -1,12 +1,12 @@
 /**
  * One strategy with and without the mirror, in all clusters of the table.
  *
- * Place: for the tests of this folder that go beyond the table.
+ * Place: for what goes beyond the table.
  */
 import type { StrategyName } from '../../strategies/index.ts';
 import type { Scenario } from './cluster.ts';
 import { mirrored } from './mirror-knowledge.ts';
-import { imbalance, LOCAL_WAYS, ROWS, SEEDS, type Row } from './table.ts';
+import { imbalance, LOCAL_WAYS, ROWS, type Row } from './table.ts';
 
 /** Old news, for lb4: its period is 250 ms unless configured. */
 const PERIOD_MS = 1_000;
@@ -23,12 +23,13 @@ export interface Compared {
 export async function compare(
   strategy: StrategyName,
   scenarioOf: (row: Row) => Scenario,
+  seeds: number,
 ): Promise<readonly Compared[]> {
   const compared: Compared[] = [];
   for (const row of Object.values(ROWS)) {
     const scenario = scenarioOf({ ...row, lives: row.lives / 2 });
-    const local = await imbalance(scenario, { ...LOCAL_WAYS.localLeastconn, strategy }, 0, SEEDS);
-    const shared = await imbalance(scenario, { strategy, know: mirrored }, PERIOD_MS, SEEDS);
+    const local = await imbalance(scenario, { ...LOCAL_WAYS.localLeastconn, strategy }, 0, seeds);
+    const shared = await imbalance(scenario, { strategy, know: mirrored }, PERIOD_MS, seeds);
     const text = `${row.name}: ${shared.toFixed(3)}, local ${local.toFixed(3)}`;
     compared.push({ row, local, shared, text });
   }

@@ -1,9 +1,9 @@
 /**
  * When small changes are told at once, as the script of the exchange has it: while there are few of them.
  *
- * Place: the models of Redis (memory-exchange.ts, test/sim/model-exchange.ts) keep one per upstream.
+ * Place: model-exchange.ts, and the tests' model of Redis, keep one per upstream.
  */
-import { TELLING } from '../../src/mirror/exchange-script.ts';
+import { TELLING } from '../mirror/exchange-script.ts';
 
 export class TellingPace {
   #perSecond = 0;

@@ -5,11 +5,11 @@
  * model with a delay; everything else is the code of src/mirror and strategies.
  * Invariant: a function made here is for one run: all its instances share one model of Redis.
  */
-import { Events } from '../../src/events.ts';
-import type { Exchange } from '../../src/mirror/exchange.ts';
-import { Mirror } from '../../src/mirror/mirror.ts';
-import { UpstreamMirror, type MirroredUpstream } from '../../src/mirror/upstream-mirror.ts';
-import type { SetTimer } from '../../src/support/timer.ts';
+import { Events } from '../events.ts';
+import type { Exchange } from '../mirror/exchange.ts';
+import { Mirror } from '../mirror/mirror.ts';
+import { UpstreamMirror, type MirroredUpstream } from '../mirror/upstream-mirror.ts';
+import type { SetTimer } from '../support/timer.ts';
 import { idOf, type CreateKnowledge } from './cluster.ts';
 import { ModelRedis } from './model-exchange.ts';
 

@@ -2,8 +2,8 @@
  * The simulation: several instances place sessions on the same backends, each by a shipped strategy and by what it
  * knows of the others. Measures how evenly the backends are loaded.
  *
- * Place: `knowledge.ts` has the ways to know of each other, the tests of this folder and
- * scripts/plot-many-instances.ts run it.
+ * Place: `knowledge.ts` has the ways to know of each other, `table.ts` has the clusters, tests and
+ * scripts/plot-many-instances.ts run them.
  * Load: clients come as a Poisson process, each to an instance drawn at random, and stay for exponential times.
  * Invariants: no sockets and no real time; clients are drawn from a generator of their own, so that two runs with
  * the same seed meet the same clients, whatever becomes of them; the same input gives the same figures.
@@ -15,7 +15,7 @@ import {
   type Strategy,
   type StrategyFactory,
 } from '../../strategies/index.ts';
-import { seeded } from '../strategies/fakes.ts';
+import { seeded } from './seeded.ts';
 import { EventClock } from './event-clock.ts';
 
 export interface Scenario {

@@ -2,24 +2,29 @@
  * A backend that recovers among others under least connections: the shipped model, ramp, picker and strategy over a
  * clock moved by hand, and sessions that are nothing but leases.
  *
- * Place: its test holds the ramp to its promise, scripts/plot-slow-start.ts draws it. No sockets, no real time.
+ * Place: a test holds the ramp to its promise, scripts/plot-slow-start.ts draws it. No sockets, no real time.
  * Load: clients come as a Poisson process and stay for exponential times, so that the sessions which run at the
  * beginning need no past: what is left of them is distributed like a new one's.
  * Times are whole milliseconds. Arrivals and ties are drawn from generators of their own: two runs with the same seed meet the same clients.
  */
 import { Heap } from 'heap-js';
-import { parseConfig } from '../../src/config/parse.ts';
-import type { ConfigInput } from '../../src/config/schema.ts';
-import { plainSettings } from '../../src/data-plane-settings.ts';
-import type { Lease } from '../../src/dispatch/lease.ts';
-import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
-import { Events } from '../../src/events.ts';
-import { ControlledState } from '../../src/shared-memory/shared-state.ts';
-import { Upstream } from '../../src/upstream/upstream.ts';
+import { parseConfig } from '../config/parse.ts';
+import type { ConfigInput } from '../config/schema.ts';
+import { plainSettings } from '../data-plane-settings.ts';
+import type { Lease } from '../dispatch/lease.ts';
+import { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
+import { Events } from '../events.ts';
+import { ControlledState } from '../shared-memory/shared-state.ts';
+import { Upstream } from '../upstream/upstream.ts';
 import { STRATEGIES } from '../../strategies/index.ts';
-import { FakeClock } from '../pool/fake-clock.ts';
-import { seeded } from '../strategies/fakes.ts';
-import { FakeEngine } from './fake-engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import { EventClock } from './event-clock.ts';
+import { seeded } from './seeded.ts';
+
+const unused = (): never => {
+  throw new Error('this simulation has no sockets');
+};
+const NO_ENGINE: Engine = { name: 'node', listen: unused, connect: unused, relay: unused };
 
 export interface BackendLoad {
   readonly weight: number;
@@ -129,7 +134,7 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
   };
   const parsed = parseConfig(input);
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
-  const clock = new FakeClock();
+  const clock = new EventClock();
   const { now, setTimer } = clock;
   const beganMs = now();
   const ties = seeded(-seed);
@@ -146,7 +151,7 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
   const runtime = new UpstreamRuntime(
     { ...settings, factory: STRATEGIES.leastconn },
     {
-      ...{ engine: new FakeEngine(), shared, now, random: ties, setTimer },
+      ...{ engine: NO_ENGINE, shared, now, random: ties, setTimer },
       report: event => {
         if (event.kind === 'strategyFailed') throw new Error(event.reason);
       },

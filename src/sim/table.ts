@@ -1,22 +1,13 @@
 /**
- * The table of peers.md §6: four clusters, three ages of what is shared, several ways to place sessions.
+ * The table of docs/many-instances.md: four clusters, three ages of what is shared, several ways to place sessions.
  *
- * Place: the tests of this folder hold lb4 to it; scripts/plot-many-instances.ts writes it into
- * docs/many-instances.md. Invariants: every figure is an average over seeds that are stated, and in every column the
- * same seed stands for the same clients.
+ * Place: tests hold lb4 to it; scripts/plot-many-instances.ts writes it into the document. Invariants: every figure is
+ * an average over seeds that are stated, and in every column the same seed stands for the same clients.
  */
 import { STRATEGIES, type StrategyName } from '../../strategies/index.ts';
-import { FULL } from '../harness/full-load.ts';
 import { Cluster, type CreateKnowledge, type Scenario } from './cluster.ts';
 import { nothing, snapshotAndOwn, snapshotOnly } from './knowledge.ts';
 import { mirrored, polled } from './mirror-knowledge.ts';
-
-/** The claims are about averages: with less than the full load the same ones are made of fewer runs. */
-export const SEEDS = FULL ? 20 : 5;
-/** By how much an average over so few runs may be off. */
-export const LOOSE = FULL ? 0 : 0.1;
-/** What sharing may be worse by, as issue 5 has it. */
-export const SLACK = 0.03 + LOOSE;
 
 /** Everything that ran in the beginning has ended by then, but for a seventh. */
 const LIVES_OF_WARM_UP = 2;

@@ -1,12 +1,12 @@
 /**
  * A clock that jumps from one timer to the next: what a discrete-event simulation runs on.
  *
- * Place: everything in test/sim that happens by itself is a timer of this clock; `cluster.ts` turns it.
+ * Place: everything in a simulation that happens by itself is a timer of this clock; `cluster.ts` and `slow-start.ts` turn it.
  * Invariants: timers of the same instant run in the order in which they were set; time never goes back, and stands
  * still until promises have settled.
  */
 import { Heap } from 'heap-js';
-import type { SetTimer } from '../../src/support/timer.ts';
+import type { SetTimer } from '../support/timer.ts';
 
 interface Timer {
   readonly atMs: number;
@@ -48,6 +48,16 @@ export class EventClock {
     if (ms < this.#nowMs || ms > this.nextAtMs)
       throw new Error('a clock neither turns back nor skips a timer');
     this.#nowMs = ms;
+  }
+
+  /** Lets time pass, and runs what falls due on the way at its own time; for timers that start nothing asynchronous. */
+  advance(ms: number): void {
+    const untilMs = this.#nowMs + ms;
+    while (this.nextAtMs <= untilMs) {
+      this.moveTo(this.nextAtMs);
+      this.#timers.pop()?.callback();
+    }
+    this.moveTo(untilMs);
   }
 
   /** Time that an asynchronous function lets pass. */

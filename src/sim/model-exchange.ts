@@ -2,14 +2,14 @@
  * What instances share, as a plain model behind the contract of `src/mirror/exchange.ts`, with a delay on the way
  * there, back, and on each change.
  *
- * Place: stands in for Redis in the simulation; test/harness/memory-exchange.ts, which its contract suite holds to what
- * Redis does, gives the same figures to the third digit, but sums everything up each time, and takes twice as long.
+ * Place: stands in for Redis in the simulation; the tests' model, which the contract suite of exchanges holds to what Redis
+ * does, gives the same figures to the third digit, but sums everything up each time, and takes twice as long.
  * Invariants: a publication, its sums and its answer are one step; a lease that has ended counts nothing from then on;
  * messages to one instance arrive in the order of sending.
  */
-import type { Change, Exchange, NameTaken, Publication, Totals } from '../../src/mirror/exchange.ts';
-import { MOST_CHANGES_TOLD } from '../../src/mirror/exchange-script.ts';
-import { TellingPace } from '../harness/telling-pace.ts';
+import type { Change, Exchange, NameTaken, Publication, Totals } from '../mirror/exchange.ts';
+import { MOST_CHANGES_TOLD } from '../mirror/exchange-script.ts';
+import { TellingPace } from './telling-pace.ts';
 import type { EventClock } from './event-clock.ts';
 
 interface Published {
