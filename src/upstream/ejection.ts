@@ -23,8 +23,6 @@ export interface Ejection {
   readonly times: number;
   /** How long it is out this time. */
   readonly forMs: number;
-  /** When its time is over, on the clock that was handed in. */
-  readonly untilMs: number;
   /** What it was ejected for at last. */
   readonly cause: FailureKind;
   /** Since when it is back. */
@@ -35,7 +33,6 @@ export const NEVER_EJECTED: Ejection = {
   phase: 'none',
   times: 0,
   forMs: 0,
-  untilMs: 0,
   cause: 'connect',
   backSinceMs: -Infinity,
 };
@@ -51,7 +48,7 @@ export function eject(
   const isForgiven = before.phase === 'none' && nowMs - before.backSinceMs >= maxMs;
   const times = isForgiven ? 1 : before.times + 1;
   const forMs = Math.round(Math.min(baseMs * 2 ** (times - 1), maxMs) * (1 + JITTER * random));
-  return { ...before, phase: 'ejected', times, forMs, untilMs: nowMs + forMs, cause };
+  return { ...before, phase: 'ejected', times, forMs, cause };
 }
 
 /** Its time is over. */

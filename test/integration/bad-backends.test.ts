@@ -1,5 +1,5 @@
 /**
- * Eight backends under 500 sessions a second, five of them bad in five ways: the first thing that issue 4 is for.
+ * Eight backends under 500 sessions a second, five of them bad in five ways: what ejection and retries are for.
  *
  * Each session of the load has a client address of its own, so the access log says of each which backend it was put
  * on in the end, and how it ended.

@@ -83,7 +83,7 @@ void t.test(
     const addresses = Object.fromEntries(agents.map(({ address }, i) => [`${i}`, address]));
     const { answers } = ask(t, { ...addresses, refusing: await refusingAddress(), unresolved: undefined });
     await until('all were asked three times', () => agents.every(({ peers }) => peers.length >= 3));
-    // Node 20 and 22 may report "data, then reset" as the end of the data (design.md 5).
+    // Node 20 and 22 may report "data, then reset" as the end of the data.
     t.strictSame(
       answers.filter(([backend]) => backend !== '4'),
       [],
