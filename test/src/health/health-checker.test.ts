@@ -225,11 +225,12 @@ void t.test('initial checked: the first result decides alone, whichever it is', 
 });
 
 void t.test('adding a backend again that is checked already changes nothing', async t => {
-  const { checker, flips, answer } = create({ settings: { initial: 'checked' } });
+  const { checker, probes, flips, answer } = create({ settings: { fall: 1 } });
   checker.add('a');
   answer(FAILED);
   t.equal(flips.length, 1);
   checker.add('a');
+  t.equal(probes.length, 2, 'there is one check of it, and its verdict stands');
   answer(FAILED);
   t.equal(flips.length, 1);
 });
