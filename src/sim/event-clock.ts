@@ -16,11 +16,15 @@ interface Timer {
 }
 
 export class EventClock {
-  #nowMs = 0;
+  #nowMs: number;
   #order = 0;
   /** A promise was, and what follows from it has not run yet. */
   #hasResolved = false;
   readonly #timers = new Heap<Timer>((a, b) => a.atMs - b.atMs || a.order - b.order);
+
+  constructor(fromMs = 0) {
+    this.#nowMs = fromMs;
+  }
 
   readonly now = (): number => this.#nowMs;
 

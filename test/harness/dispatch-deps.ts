@@ -8,7 +8,7 @@ export function dispatcherDeps(given: Partial<DispatcherDeps> = {}): DispatcherD
   return {
     now: () => 0,
     random: () => 0,
-    setTimer: new FakeTimers().set,
+    setTimer: new FakeTimers().setTimer,
     report: () => undefined,
     ...given,
   };

@@ -1,12 +1,20 @@
-/** Timers that run when the test says so. */
+/** Timers without a clock: each runs when the test says so. With a clock: fake-clock.ts. */
 import type { SetTimer } from '../../src/support/timer.ts';
 
-export class FakeTimers {
+/** What a test sees of the timers that it has handed out. */
+export interface TestTimers {
+  readonly setTimer: SetTimer;
   /** The delays asked for, in order. */
+  readonly delays: readonly number[];
+  /** How many are set. */
+  readonly pending: number;
+}
+
+export class FakeTimers implements TestTimers {
   readonly delays: number[] = [];
   readonly #pending: { readonly callback: () => void }[] = [];
 
-  readonly set: SetTimer = (callback, delayMs) => {
+  readonly setTimer: SetTimer = (callback, delayMs) => {
     const timer = { callback };
     this.delays.push(delayMs);
     this.#pending.push(timer);

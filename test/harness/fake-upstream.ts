@@ -79,7 +79,7 @@ export function createFakeUpstream(
       shared: sharing === undefined ? shared : new SharedState(shared.memory, sharing.worker),
       now,
       random: () => 0.5,
-      setTimer: timers.set,
+      setTimer: timers.setTimer,
       onOthersTurn: () => undefined,
       report: event => {
         if (event.kind === 'strategyFailed') failures.push(event.reason);

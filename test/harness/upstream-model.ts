@@ -1,5 +1,5 @@
 /** Control's model of one upstream over a clock that is moved by hand, with everything it tells. */
-import { FakeClock } from '../pool/fake-clock.ts';
+import { FakeClock } from './fake-clock.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import type { BackendConfig, ConfigInput } from '../../src/config/schema.ts';
 import type { ConnectFailure } from '../../src/engine/engine.ts';
@@ -26,7 +26,7 @@ export function createModel(
   });
   const config = parsed.ok ? parsed.config.upstreams[0] : undefined;
   if (config === undefined) throw new Error(JSON.stringify(parsed));
-  const clock = new FakeClock();
+  const clock = new FakeClock(5_000);
   const events = new Events();
   const told: string[] = [];
   for (const name of EVENT_NAMES) {

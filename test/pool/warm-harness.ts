@@ -2,7 +2,7 @@
 import type { Acquired, Cancel, ConnectionPool } from '../../pool/connection-pool.ts';
 import { createWarmPool, type WarmPoolOptions } from '../../pool/index.ts';
 import { FakeBackend, type FakeConnection, settle } from './fake-backend.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../harness/fake-clock.ts';
 
 export type Result = Acquired<FakeConnection, string>;
 
@@ -19,7 +19,7 @@ export interface WarmHarness {
 
 export function warmHarness(options: Partial<WarmPoolOptions> = {}, random = () => 0): WarmHarness {
   const backend = new FakeBackend();
-  const clock = new FakeClock();
+  const clock = new FakeClock(5_000);
   const results: Result[] = [];
   const pool = createWarmPool(
     { warm: 1, maxIdleMs: 5_000, maxWaiting: 10, acquireTimeoutMs: 3_000, ...options },

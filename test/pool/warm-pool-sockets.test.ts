@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import t from 'tap';
 import type { Acquired, ConnectionPool } from '../../pool/connection-pool.ts';
 import { createWarmPool, type WarmPoolOptions } from '../../pool/index.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../harness/fake-clock.ts';
 import { SocketBackend, type SocketConnection, SocketConnector } from './socket-connection.ts';
 
 type Pool = ConnectionPool<SocketConnection, string>;
@@ -11,7 +11,7 @@ type Pool = ConnectionPool<SocketConnection, string>;
 /** A warm pool whose timers stand still: what happens is the sockets' doing. */
 function setUp(port: number, options: Partial<WarmPoolOptions> = {}) {
   const connector = new SocketConnector(port);
-  const clock = new FakeClock();
+  const clock = new FakeClock(5_000);
   const pool = createWarmPool(
     { warm: 1, maxIdleMs: 60_000, maxWaiting: 10, acquireTimeoutMs: 60_000, ...options },
     {
@@ -84,7 +84,7 @@ for (const [how, end] of endings) {
     const { clock, pool } = setUp(backend.port);
     t.teardown(() => backend.close());
     await until(() => pool.stats().parked === 1 && backend.accepted.length === 1);
-    clock.nowMs += 2_000;
+    clock.sleep(2_000);
     end(backend.accepted[0]!);
     await until(() => pool.stats().evicted.dead === 1);
     await until(() => pool.stats().parked === 1 && backend.accepted.length === 2);

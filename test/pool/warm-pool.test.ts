@@ -3,7 +3,7 @@ import t from 'tap';
 import { createWarmPool } from '../../pool/index.ts';
 import { connectionPoolSuite } from '../contracts/connection-pool.ts';
 import { settle } from './fake-backend.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../harness/fake-clock.ts';
 import { suspendedHarness, warmHarness } from './warm-harness.ts';
 
 const forms = {
@@ -15,7 +15,7 @@ const forms = {
 for (const [form, options] of Object.entries(forms)) {
   await t.test(`contract: ${form}`, t =>
     connectionPoolSuite(t, connect => {
-      const { now, setTimer } = new FakeClock();
+      const { now, setTimer } = new FakeClock(5_000);
       const pool = createWarmPool(
         { ...options, maxIdleMs: 5_000, maxWaiting: 10, acquireTimeoutMs: 5_000 },
         { connect, now, setTimer, random: () => 0, failures: { timeout: 'timeout', full: 'full' } },

@@ -58,12 +58,6 @@ export function draws(...values: number[]): () => number {
   };
 }
 
-/** A clock that stands until it is set. */
-export class FakeClock {
-  ms = 0;
-  readonly now = (): number => this.ms;
-}
-
 /** Dependencies with a standing clock and seeded randomness, unless others are given. */
 export function deps(overrides: Partial<StrategyDeps> = {}): StrategyDeps {
   return { now: () => 0, random: seeded(1), ...overrides };

@@ -2,7 +2,8 @@ import t from 'tap';
 import { createPeakEwma } from '../../strategies/peak-ewma.ts';
 import type { Strategy } from '../../strategies/strategy.ts';
 import { strategyContract } from '../contracts/strategy.ts';
-import { FakeClock, anyone, deps, equals, fake, fakes, seeded, sharedFake, tally } from './fakes.ts';
+import { anyone, deps, equals, fake, fakes, seeded, sharedFake, tally } from './fakes.ts';
+import { FakeClock } from '../harness/fake-clock.ts';
 import type { FakeCandidate } from './fakes.ts';
 
 await strategyContract(t, 'ewma', createPeakEwma);
@@ -73,7 +74,7 @@ await t.test('a slower sample counts at once, a faster one only with time', t =>
   strategy.connected?.(b, 20);
   strategy.connected?.(a, 2);
   t.equal(winner(strategy), 'b', 'one fast connect at the same moment proves nothing');
-  clock.ms += 30_000;
+  clock.advance(30_000);
   strategy.connected?.(a, 2);
   strategy.connected?.(b, 20);
   t.equal(winner(strategy), 'a', '2 + 98·e^-3 = 6.9 < 20');
@@ -97,7 +98,7 @@ await t.test('a new backend competes on sessions alone: neither flooded nor star
     const now = clock.now;
     let strategy = createPeakEwma(all, deps({ now, random: seeded(1) }));
     for (let i = 0; i < 200; i += 1) {
-      clock.ms += 10;
+      clock.advance(10);
       strategy.connected?.(all[i % 9]!, typicalMs);
     }
     for (const candidate of all) candidate.sessions = 100;
@@ -118,7 +119,7 @@ await t.test('a backend that was slow is tried again, with few sessions until it
   const usualMs = [1000, 1.6, 1.8, 2.2, 2.4];
   all.forEach((candidate, i) => strategy.connected?.(candidate, usualMs[i]!));
   for (let second = 0; second < 120; second += 1) {
-    clock.ms += 1000;
+    clock.advance(1000);
     for (const i of [1, 2, 3, 4]) strategy.connected?.(all[i]!, usualMs[i]!);
   }
   t.ok(tally(1000, () => strategy.pick(anyone)).has(slow.id), 'tried again');
@@ -148,7 +149,7 @@ await t.test('the time of a connect to a backend that has left tells of the grou
   strategy.connected?.(fake('left'), 80);
   strategy.connected?.(b, 20);
   t.equal(winner(strategy), 'b', 'a is unknown, so typical: 80');
-  clock.ms += 60_000;
+  clock.advance(60_000);
   strategy.connected?.(fake('left'), 3);
   strategy.connected?.(b, 20);
   t.equal(winner(strategy), 'a', 'typical is about 3 now');

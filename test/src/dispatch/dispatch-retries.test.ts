@@ -15,7 +15,7 @@ function start(
   const fake = createFakeUpstream(backends, options);
   const timers = new FakeTimers();
   const ends: (Termination | 'connected')[] = [];
-  const dispatch = new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.set }), {
+  const dispatch = new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.setTimer }), {
     onConnected: () => ends.push('connected'),
     onUnavailable: termination => ends.push(termination),
     onWaiting: () => undefined,
@@ -135,7 +135,7 @@ const BUDGET_OF_TEN = { percent: 0, minPerSecond: 1 };
 function startMany(fake: ReturnType<typeof createFakeUpstream>, timers: FakeTimers, count: number) {
   const reasons: string[] = [];
   for (let i = 0; i < count; i++) {
-    new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.set }), {
+    new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.setTimer }), {
       onConnected: () => undefined,
       onUnavailable: ({ reason }) => reasons.push(reason),
       onWaiting: () => undefined,

@@ -16,11 +16,16 @@ function setUp(backends: Record<string, BackendSpec>, queue: { max?: number; tim
   const timers = new FakeTimers();
   const open = () => {
     const log: (string | Termination)[] = [];
-    const dispatch = new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ now, setTimer: timers.set }), {
-      onConnected: () => log.push('connected'),
-      onUnavailable: termination => log.push(termination),
-      onWaiting: isWaiting => log.push(isWaiting ? 'waits' : 'goes on'),
-    });
+    const dispatch = new Dispatch(
+      fake.upstream,
+      '192.0.2.1',
+      dispatcherDeps({ now, setTimer: timers.setTimer }),
+      {
+        onConnected: () => log.push('connected'),
+        onUnavailable: termination => log.push(termination),
+        onWaiting: isWaiting => log.push(isWaiting ? 'waits' : 'goes on'),
+      },
+    );
     dispatch.start();
     return { dispatch, log };
   };

@@ -19,7 +19,7 @@ function setUp(
   const slot = fake.slotOf(A);
   const deps = dispatcherDeps({
     now: () => nowMs,
-    setTimer: timers.set,
+    setTimer: timers.setTimer,
     report: event => {
       if (event.kind === 'backendFailing') told.push(`${event.backend} failing: ${event.cause}`);
       if (event.kind === 'trialEnded') told.push(`${event.backend} trial: ${event.failure ?? 'well'}`);

@@ -46,7 +46,7 @@ void t.test(
         onTurn: () => told.push('turn'),
         onWaitTimeout: () => told.push('timeout'),
       },
-      { now: () => 0, setTimer: timers.set },
+      { now: () => 0, setTimer: timers.setTimer },
     );
     t.ok(wait.takeTurn());
     t.equal(live(A), 1);

@@ -19,7 +19,7 @@ export function openSessions(
   const timers = new FakeTimers();
   const open = () => {
     const log: string[] = [];
-    const dispatch = new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.set }), {
+    const dispatch = new Dispatch(fake.upstream, '192.0.2.1', dispatcherDeps({ setTimer: timers.setTimer }), {
       onConnected: () => log.push(`connected ${dispatch.backend ?? ''}`),
       onUnavailable: ({ reason }) => log.push(reason),
       onWaiting: isWaiting => log.push(isWaiting ? 'waits' : 'goes on'),

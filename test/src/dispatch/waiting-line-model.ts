@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { WaitingLine, type Waiter, type WaitingPlace } from '../../../src/dispatch/waiting-line.ts';
 import { LiveCounts } from '../../../src/shared-memory/live-counts.ts';
 import { QueueOrder } from '../../../src/shared-memory/queue-order.ts';
-import { FakeClock } from '../../pool/fake-clock.ts';
+import { FakeClock } from '../../harness/fake-clock.ts';
 import { withPreemption } from './preemption.ts';
 
 export const WORKERS = 3;
@@ -89,7 +89,7 @@ class ModelWorker {
   readonly model: WaitingLineModel;
   readonly counts: LiveCounts;
   readonly order: QueueOrder;
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly line: WaitingLine;
   readonly clients: Client[] = [];
   messages = 0;
@@ -101,7 +101,7 @@ class ModelWorker {
     this.counts = new LiveCounts(model.counts.memory, index);
     this.order = new QueueOrder(model.order.memory, index);
     // Each thread's clock begins when the thread does.
-    this.clock.nowMs = 1_000 * index;
+    this.clock = new FakeClock(1_000 * index);
     this.line = new WaitingLine(
       { slot: model.queueSlot, max: model.maxWaiting, timeoutMs: TIMEOUT_MS },
       {

@@ -3,7 +3,7 @@ import t from 'tap';
 import { WaitingLine, type Waiter, type WaitingPlace } from '../../../src/dispatch/waiting-line.ts';
 import { LiveCounts } from '../../../src/shared-memory/live-counts.ts';
 import { QueueOrder } from '../../../src/shared-memory/queue-order.ts';
-import { FakeClock } from '../../pool/fake-clock.ts';
+import { FakeClock } from '../../harness/fake-clock.ts';
 
 class Session implements Waiter {
   place: WaitingPlace | undefined;
@@ -34,7 +34,7 @@ function setUp({ workers = 1, max = 10 } = {}) {
   const counts = new LiveCounts(LiveCounts.allocate(1, workers));
   const order = new QueueOrder(QueueOrder.allocate(workers));
   const slot = 0;
-  const clock = new FakeClock();
+  const clock = new FakeClock(5_000);
   const told: string[] = [];
   const room = { places: 0 };
   const lines = Array.from({ length: workers }, (_, worker) => {

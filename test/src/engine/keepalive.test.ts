@@ -117,13 +117,13 @@ function tests(libc: Libc): void {
 interface World {
   readonly clock: { nowMs: number };
   readonly timers: FakeTimers;
-  readonly setTimer: FakeTimers['set'];
+  readonly setTimer: FakeTimers['setTimer'];
   readonly calls: { setsockopt: number };
 }
 
 function newWorld(): World {
   const timers = new FakeTimers();
-  return { clock: { nowMs: 0 }, timers, setTimer: timers.set, calls: { setsockopt: 0 } };
+  return { clock: { nowMs: 0 }, timers, setTimer: timers.setTimer, calls: { setsockopt: 0 } };
 }
 
 function counting(libc: Libc, calls: World['calls']): Libc {

@@ -6,7 +6,7 @@ import { FakeTimers } from '../../harness/fake-timers.ts';
 
 void t.test('looks come close together at first, and nothing ticks when nothing is left', t => {
   const timers = new FakeTimers();
-  const poller = new Poller(timers.set);
+  const poller = new Poller(timers.setTimer);
   let looksLeft = 7;
   poller.add({ poll: () => --looksLeft > 0 });
   while (timers.pending > 0) timers.fireNext();
@@ -17,7 +17,7 @@ void t.test('looks come close together at first, and nothing ticks when nothing 
 
 void t.test('a newcomer is looked at soon, however rarely the others are', t => {
   const timers = new FakeTimers();
-  const poller = new Poller(timers.set);
+  const poller = new Poller(timers.setTimer);
   const others = { poll: () => true };
   poller.add(others);
   for (let tick = 0; tick < 6; tick++) timers.fireNext();
@@ -40,7 +40,7 @@ void t.test('a newcomer is looked at soon, however rarely the others are', t => 
 
 void t.test('however many wait, 50 are looked at per millisecond, and all have their turn', t => {
   const timers = new FakeTimers();
-  const poller = new Poller(timers.set);
+  const poller = new Poller(timers.setTimer);
   const looks = new Array<number>(300).fill(0);
   looks.forEach((_, i) => poller.add({ poll: () => (looks[i] = (looks[i] ?? 0) + 1) > 0 }));
   timers.fireNext();

@@ -138,7 +138,7 @@ async function askAgent(t: Test): Promise<string> {
     {
       now: () => performance.now(),
       random: () => 0.5,
-      setTimer: timers.set,
+      setTimer: timers.setTimer,
       openSocket: address => openSocket(address, undefined),
       addressesOf: () => [fresh()],
       onAnswer: (_, answer) => answers.push(answer),

@@ -1,10 +1,10 @@
 import t from 'tap';
 import { CheckSchedule } from '../../../src/health/check-schedule.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { FakeClock } from '../../harness/fake-clock.ts';
 
 /** A schedule whose checks take `takesMs` (0: they end within the call; undefined: the test ends them). */
 function create(options: { intervalMs?: number; takesMs?: number | undefined; jitter?: number } = {}) {
-  const time = new VirtualTime();
+  const time = new FakeClock();
   const starts: { backend: string; at: number }[] = [];
   const open = new Map<string, () => void>();
   let running = 0;
@@ -14,9 +14,9 @@ function create(options: { intervalMs?: number; takesMs?: number | undefined; ji
     { intervalMs, jitter: options.jitter ?? 0 },
     {
       random: () => 0.5,
-      setTimer: time.set,
+      setTimer: time.setTimer,
       begin: (backend, over) => {
-        starts.push({ backend, at: time.now });
+        starts.push({ backend, at: time.nowMs });
         running += 1;
         most = Math.max(most, running);
         const end = (): void => {
@@ -29,7 +29,7 @@ function create(options: { intervalMs?: number; takesMs?: number | undefined; ji
           return () => undefined;
         }
         open.set(backend, end);
-        const cancelTimer = options.takesMs === undefined ? undefined : time.set(end, options.takesMs);
+        const cancelTimer = options.takesMs === undefined ? undefined : time.setTimer(end, options.takesMs);
         return () => {
           running -= 1;
           open.delete(backend);
@@ -61,7 +61,7 @@ void t.test('the first checks of a thousand backends are spread over a second, i
   const { starts, add, time, most } = create({ takesMs: 5 });
   add(1_000);
   t.equal(starts.length, 20, 'the first ones at once');
-  time.pass(1_000);
+  time.advance(1_000);
   t.equal(starts.length, 1_000);
   t.ok(densest(starts.slice(20)) <= 10, `at most ${densest(starts.slice(20))} begin within 10 ms`);
   t.ok((starts.at(-1)?.at ?? 0) > 900, `the last one at ${starts.at(-1)?.at} ms`);
@@ -75,7 +75,7 @@ void t.test('the first checks of a thousand backends are spread over a second, i
 void t.test('a shorter interval is all the time there is for the first checks', async t => {
   const { starts, add, time } = create({ takesMs: 5, intervalMs: 200 });
   add(1_000);
-  time.pass(200);
+  time.advance(200);
   t.equal(new Set(starts.map(({ backend }) => backend)).size, 1_000);
   t.ok(densest(starts.slice(20).filter(({ at }) => at < 200)) <= 50 + 20);
 });
@@ -83,7 +83,7 @@ void t.test('a shorter interval is all the time there is for the first checks', 
 void t.test('rounds stay spread', async t => {
   const { starts, add, time } = create({ takesMs: 5, jitter: 5 });
   add(1_000);
-  time.pass(10_000);
+  time.advance(10_000);
   t.ok(starts.length >= 4_900, `${starts.length} checks in 10 s`);
   t.ok(densest(starts) <= 30, `at most ${densest(starts)} begin within 10 ms`);
 });
@@ -91,7 +91,7 @@ void t.test('rounds stay spread', async t => {
 void t.test('never more than 256 checks at a time; the others come when there is room, in order', async t => {
   const { starts, open, add, time, most, running } = create();
   add(1_000);
-  time.pass(10_000);
+  time.advance(10_000);
   t.equal(running(), 256, 'black holes keep them all');
   t.equal(starts.length, 256);
   for (const end of [...open.values()].slice(0, 3)) end();
@@ -105,24 +105,24 @@ void t.test('never more than 256 checks at a time; the others come when there is
 void t.test('a thousand black holes are each checked in turn, with no more than 256 at a time', async t => {
   const { starts, add, time, most } = create({ takesMs: 2_000 });
   add(1_000);
-  time.pass(12_000);
+  time.advance(12_000);
   t.equal(most(), 256);
   t.equal(new Set(starts.map(({ backend }) => backend)).size, 1_000);
   const late = create({ takesMs: 2_000 });
   late.add(1_000);
-  late.time.pass(7_000);
+  late.time.advance(7_000);
   late.schedule.stop();
   t.equal(late.running(), 0, 'stopping cancels them');
   t.equal(late.time.pending, 0);
   const before = late.starts.length;
-  late.time.pass(10_000);
+  late.time.advance(10_000);
   t.equal(late.starts.length, before);
 });
 
 void t.test('a backend that is removed while it waits is not checked', async t => {
   const { schedule, starts, open, add, time } = create();
   add(300);
-  time.pass(1_000);
+  time.advance(1_000);
   schedule.remove('b256');
   schedule.remove('b0');
   t.same(starts.at(-1)?.backend, 'b257', 'and the room of a running one goes to the next');
@@ -131,7 +131,7 @@ void t.test('a backend that is removed while it waits is not checked', async t =
   const fresh = create();
   fresh.add(40);
   fresh.schedule.remove('b30');
-  fresh.time.pass(1_000);
+  fresh.time.advance(1_000);
   t.notOk(fresh.starts.some(({ backend }) => backend === 'b30'));
   t.equal(fresh.starts.length, 39);
 });
@@ -139,21 +139,21 @@ void t.test('a backend that is removed while it waits is not checked', async t =
 void t.test('checks that end at once neither pile up nor go round in circles', async t => {
   const { starts, add, time, schedule } = create({ takesMs: 0 });
   add(1_000);
-  time.pass(1_900);
+  time.advance(1_900);
   t.equal(starts.length, 1_000);
   schedule.add('b5');
   t.equal(starts.length, 1_000, 'adding twice is adding once');
 });
 
 void t.test('what is removed within its own check is not checked again', async t => {
-  const time = new VirtualTime();
+  const time = new FakeClock();
   let begun = 0;
   let cancelled = 0;
   const schedule: CheckSchedule = new CheckSchedule(
     { intervalMs: 100, jitter: 0 },
     {
       random: () => 0.5,
-      setTimer: time.set,
+      setTimer: time.setTimer,
       begin: backend => {
         begun += 1;
         schedule.remove(backend);
@@ -162,7 +162,7 @@ void t.test('what is removed within its own check is not checked again', async t
     },
   );
   schedule.add('a');
-  time.pass(1_000);
+  time.advance(1_000);
   t.same([begun, cancelled], [1, 1]);
 });
 
@@ -174,6 +174,6 @@ void t.test('after a stop backends can be added again, the first at once', async
   t.equal(starts.length, 40);
   t.equal(schedule.has('b3'), true);
   t.equal(schedule.has('b99'), false);
-  time.pass(100);
+  time.advance(100);
   t.equal(starts.length, 40);
 });

@@ -9,7 +9,7 @@ import { parseConfig } from '../../../src/config/parse.ts';
 import type { ProbeResult, ProbeTarget } from '../../../src/health/probe.ts';
 import type { Address } from '../../../src/support/address.ts';
 import { withUpstream } from '../config/small-inputs.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { FakeClock } from '../../harness/fake-clock.ts';
 
 const ADDRESS: Address = { kind: 'tcp', host: '10.0.0.1', port: 80 };
 const PASSED: ProbeResult = { verdict: 'passed' };
@@ -41,7 +41,7 @@ function create(
     onFlip?: (backend: string) => void;
   } = {},
 ) {
-  const time = new VirtualTime();
+  const time = new FakeClock();
   const probes: Running[] = [];
   const flips: string[] = [];
   const told: string[] = [];
@@ -49,10 +49,10 @@ function create(
   const checker = new HealthChecker(
     { ...SETTINGS, ...options.settings },
     {
-      setTimer: time.set,
-      now: () => time.now,
+      setTimer: time.setTimer,
+      now: () => time.nowMs,
       probe: (target, done) => {
-        const probe = { target, done, begunMs: time.now, cancelled: false };
+        const probe = { target, done, begunMs: time.nowMs, cancelled: false };
         probes.push(probe);
         return () => void (probe.cancelled = true);
       },
@@ -71,7 +71,7 @@ function create(
   const answer = (result: ProbeResult): number => {
     probes.at(-1)?.done(result);
     const wait = time.delays.at(-1) ?? NaN;
-    time.pass(wait);
+    time.advance(wait);
     return Math.round(wait);
   };
   return { checker, probes, flips, told, doubts, time, answer };
@@ -116,12 +116,12 @@ void t.test('a probe that could not be made says nothing about the backend', asy
 void t.test('the next probe is scheduled when the one before has ended: probes never pile up', async t => {
   const { checker, probes, time } = create();
   checker.add('a');
-  time.pass(60_000);
+  time.advance(60_000);
   t.equal(probes.length, 1);
   probes[0]?.done(PASSED);
-  time.pass(1_999);
+  time.advance(1_999);
   t.equal(probes.length, 1);
-  time.pass(1);
+  time.advance(1);
   t.equal(probes.length, 2);
 });
 
@@ -152,18 +152,18 @@ void t.test('after a first failure the others are made without waiting for each 
   answer(PASSED);
   const begun = (): number[] => probes.slice(1).map(({ begunMs }) => begunMs - 2_000);
   // Each takes two seconds to fail.
-  time.pass(2_000);
+  time.advance(2_000);
   probes[1]?.done(FAILED);
-  time.pass(500);
+  time.advance(500);
   t.same(begun(), [0, 2_000, 2_500], 'the first one has taken longer than the gap');
-  time.pass(1_500);
+  time.advance(1_500);
   probes[2]?.done(FAILED);
-  time.pass(500);
+  time.advance(500);
   t.same(flips, []);
   probes[3]?.done(FAILED);
-  t.equal(time.now, 2_000 + 4_500);
+  t.equal(time.nowMs, 2_000 + 4_500);
   t.equal(flips.length, 1);
-  time.pass(1_999);
+  time.advance(1_999);
   t.equal(probes.length, 4, 'then the usual interval begins');
 });
 
@@ -171,13 +171,13 @@ void t.test('one that passes meanwhile ends the hurry, and those under way', asy
   const { checker, probes, time, flips, answer } = create({ settings: { intervalChangingMs: 500, fall: 4 } });
   checker.add('a');
   answer(FAILED);
-  time.pass(500);
+  time.advance(500);
   t.equal(probes.length, 3);
   probes[1]?.done(PASSED);
   t.ok(probes[2]?.cancelled);
-  time.pass(1_999);
+  time.advance(1_999);
   t.same([probes.length, flips], [3, []]);
-  time.pass(1);
+  time.advance(1);
   t.equal(probes.length, 4);
 });
 
@@ -242,7 +242,7 @@ void t.test('a removed backend is probed no more, and its verdict is forgotten',
   checker.remove('a');
   t.ok(probes[1]?.cancelled);
   probes[1]?.done(PASSED);
-  time.pass(10_000);
+  time.advance(10_000);
   t.equal(probes.length, 2);
   checker.add('a');
   answer(FAILED);
@@ -254,7 +254,7 @@ void t.test('a backend may be removed by whoever hears of its flip', async t => 
   const { checker, probes, time } = created;
   checker.add('a');
   probes[0]?.done(FAILED);
-  time.pass(10_000);
+  time.advance(10_000);
   t.equal(probes.length, 1);
   t.equal(time.pending, 0);
 });
@@ -278,7 +278,7 @@ void t.test('a backend without an address is looked at again later', async t => 
   checker.add('a');
   t.equal(probes.length, 0);
   addresses = [ADDRESS];
-  time.pass(2_000);
+  time.advance(2_000);
   t.same(probes[0]?.target.addresses.only, ADDRESS);
 });
 

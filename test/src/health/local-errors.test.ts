@@ -48,7 +48,7 @@ void t.test('the tcp probe connects with the engine and leaves with a FIN', asyn
   const probe = createProbe(health({ type: 'tcp' }), {
     engine,
     openSocket,
-    setTimer: new FakeTimers().set,
+    setTimer: new FakeTimers().setTimer,
     baseDir: '/',
     at: ['x'],
   });

@@ -11,7 +11,7 @@ import {
   type Totals,
 } from '../../../src/mirror/exchange.ts';
 import { Mirror } from '../../../src/mirror/mirror.ts';
-import { VirtualTime } from '../../harness/virtual-time.ts';
+import { FakeClock } from '../../harness/fake-clock.ts';
 
 const PERIOD = 250;
 const A = '10.0.0.1:80';
@@ -69,7 +69,7 @@ const fail =
     Promise.reject(new ExchangeError(reason, message));
 
 function create(t: Test, names = ['app']) {
-  const time = new VirtualTime();
+  const time = new FakeClock();
   const exchange = new ScriptedExchange();
   const events = new Events();
   const changes: EventMap['mirror:changed'][] = [];
@@ -101,7 +101,7 @@ void t.test(
   async t => {
     const { time, exchange, changes, elsewhere, mirror } = create(t);
     mirror.start();
-    await time.advance(10_000);
+    await time.advanceAndSettle(10_000);
     t.ok(exchange.published.length >= 10_000 / PERIOD && exchange.published.length <= 11_000 / PERIOD);
     t.same(changes, [{ mode: 'shared', upstreams: ['app'], others: 1 }]);
     t.equal(elsewhere.get('app'), 3);
@@ -114,10 +114,10 @@ void t.test(
 void t.test('a session more is told at once', async t => {
   const { time, exchange, live, mirror } = create(t);
   mirror.start();
-  await time.advance(100);
+  await time.advanceAndSettle(100);
   const { length } = exchange.published;
   live.set(A, 1);
-  await time.advance(50);
+  await time.advanceAndSettle(50);
   t.equal(exchange.published.length, length + 1);
   t.equal(exchange.published.at(-1)?.counts.get(A), 1);
 });
@@ -126,7 +126,7 @@ void t.test('one exchange is under way at a time, however long it takes', async 
   const { time, exchange, mirror } = create(t);
   exchange.answer = () => new Promise(() => undefined);
   mirror.start();
-  await time.advance(60_000);
+  await time.advanceAndSettle(60_000);
   t.equal(exchange.published.length, 1);
 });
 
@@ -134,14 +134,14 @@ void t.test('a Redis that was never there is told once, and found when it comes'
   const { time, exchange, changes, elsewhere, mirror } = create(t);
   exchange.answer = fail('unreachable', 'connect ECONNREFUSED 127.0.0.1:6379');
   mirror.start();
-  await time.advance(60_000);
+  await time.advanceAndSettle(60_000);
   const message = 'connect ECONNREFUSED 127.0.0.1:6379';
   t.same(changes, [{ mode: 'local', upstreams: ['app'], others: 0, reason: 'unreachable', message }]);
   t.ok(exchange.published.length < 22, 'and tried less and less often');
   t.match(mirror.view().upstreams, [{ mode: 'local', trouble: { reason: 'unreachable' }, others: [] }]);
   exchange.answer = publication => Promise.resolve(totalsFor(publication));
   exchange.tellReady();
-  await time.advance(1_000);
+  await time.advanceAndSettle(1_000);
   t.same(changes.slice(1), [{ mode: 'shared', upstreams: ['app'], others: 1 }]);
   t.equal(elsewhere.get('app'), 3);
 });
@@ -149,24 +149,24 @@ void t.test('a Redis that was never there is told once, and found when it comes'
 void t.test('a failure shorter than three periods changes nothing and is not told', async t => {
   const { time, exchange, changes, elsewhere, mirror } = create(t);
   mirror.start();
-  await time.advance(1_000);
+  await time.advanceAndSettle(1_000);
   const answer = exchange.answer;
   exchange.answer = fail('unreachable');
-  await time.advance(2 * PERIOD);
+  await time.advanceAndSettle(2 * PERIOD);
   t.equal(elsewhere.get('app'), 3);
   exchange.answer = answer;
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   t.equal(changes.length, 1);
 });
 
 void t.test('after three periods without news only own counts decide', async t => {
   const { time, exchange, changes, elsewhere, mirror } = create(t);
   mirror.start();
-  await time.advance(1_000);
+  await time.advanceAndSettle(1_000);
   exchange.answer = fail('unreachable');
-  await time.advance(4 * PERIOD);
+  await time.advanceAndSettle(4 * PERIOD);
   t.equal(elsewhere.get('app'), 0);
-  await time.advance(60_000);
+  await time.advanceAndSettle(60_000);
   t.equal(changes.length, 2);
   t.match(changes[1], { mode: 'local', reason: 'unreachable' });
 });
@@ -174,15 +174,15 @@ void t.test('after three periods without news only own counts decide', async t =
 void t.test('upstreams that fail together are told together, one that fails alone by itself', async t => {
   const { time, exchange, changes, mirror } = create(t, ['app', 'db', 'mail']);
   mirror.start();
-  await time.advance(1_000);
+  await time.advanceAndSettle(1_000);
   const answer = exchange.answer;
   exchange.answer = publication =>
     publication.upstream === 'db' ? fail('wrongType')() : answer(publication);
-  await time.advance(5_000);
+  await time.advanceAndSettle(5_000);
   exchange.answer = fail('unreachable');
-  await time.advance(5_000);
+  await time.advanceAndSettle(5_000);
   exchange.answer = answer;
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   t.same(
     changes.map(({ mode, upstreams, reason }) => [mode, upstreams, reason]),
     [
@@ -200,14 +200,14 @@ void t.test('why nothing is shared is brought up to date, but not all the time',
   const { time, exchange, changes, mirror } = create(t);
   exchange.answer = fail('unreachable');
   mirror.start();
-  await time.advance(60_000);
+  await time.advanceAndSettle(60_000);
   t.same(
     changes.map(({ reason }) => reason),
     ['unreachable'],
     'the same reason is told once',
   );
   exchange.answer = fail('denied');
-  await time.advance(60_000);
+  await time.advanceAndSettle(60_000);
   t.same(
     changes.map(({ reason }) => reason),
     ['unreachable', 'denied'],
@@ -215,7 +215,7 @@ void t.test('why nothing is shared is brought up to date, but not all the time',
   changes.length = 0;
   let calls = 0;
   exchange.answer = () => fail(calls++ % 2 === 0 ? 'unreachable' : 'timeout')();
-  await time.advance(60_000);
+  await time.advanceAndSettle(60_000);
   t.ok(changes.length > 1 && changes.length <= 6, `${changes.length} in a minute`);
 });
 
@@ -223,7 +223,7 @@ void t.test('an exchange that throws what it should not is a failure like any ot
   const { time, exchange, changes, mirror } = create(t);
   exchange.answer = () => Promise.reject(new TypeError('oops'));
   mirror.start();
-  await time.advance(1_000);
+  await time.advanceAndSettle(1_000);
   t.match(changes, [{ mode: 'local', reason: 'error', message: 'oops' }]);
 });
 
@@ -231,7 +231,7 @@ void t.test('a Redis that loses what is published is found out', async t => {
   const { time, exchange, changes, mirror } = create(t);
   exchange.answer = publication => Promise.resolve(totalsFor(publication, { wasUnknown: true }));
   mirror.start();
-  await time.advance(5_000);
+  await time.advanceAndSettle(5_000);
   t.match(changes, [{ mode: 'local', reason: 'lost' }]);
 });
 
@@ -241,9 +241,9 @@ void t.test('a name that stays taken is given up for a new one, and the old one 
   exchange.answer = publication =>
     publication.instance === 'self' ? Promise.resolve({ kind: 'nameTaken' }) : answer(publication);
   mirror.start();
-  await time.advance(6 * PERIOD);
+  await time.advanceAndSettle(6 * PERIOD);
   t.same(renamed, [], 'who was killed and has come back gets his name again');
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   t.same(renamed, [{ from: 'self', to: 'self-i000' }]);
   t.equal(mirror.view().instance, 'self-i000');
   t.same(
@@ -260,9 +260,9 @@ void t.test('a name that is free in time is kept', async t => {
   const answer = exchange.answer;
   exchange.answer = () => Promise.resolve({ kind: 'nameTaken' });
   mirror.start();
-  await time.advance(2 * PERIOD);
+  await time.advanceAndSettle(2 * PERIOD);
   exchange.answer = answer;
-  await time.advance(60_000);
+  await time.advanceAndSettle(60_000);
   t.same(renamed, []);
   t.match(mirror.view(), { instance: 'self', upstreams: [{ mode: 'shared' }] });
 });
@@ -270,20 +270,20 @@ void t.test('a name that is free in time is kept', async t => {
 void t.test('at its stop it takes its counts out and closes, and nothing runs on', async t => {
   const { time, exchange, mirror } = create(t, ['app', 'db']);
   mirror.start();
-  await time.advance(1_000);
+  await time.advanceAndSettle(1_000);
   await Promise.all([mirror.stop(), mirror.stop()]);
   t.same(exchange.withdrawn, ['app self', 'db self']);
   t.ok(exchange.isClosed);
   t.equal(time.pending, 0);
   const { length } = exchange.published;
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   t.equal(exchange.published.length, length);
 });
 
 void t.test('changes of others reach the upstream that they are of', async t => {
   const { time, exchange, elsewhere, mirror } = create(t, ['app', 'db']);
   mirror.start();
-  await time.advance(10);
+  await time.advanceAndSettle(10);
   const change = { instance: 'sister', version: 2, deltas: new Map([[A, 2]]) };
   exchange.tellChange({ ...change, upstream: 'db' });
   exchange.tellChange({ ...change, upstream: 'unheard-of' });

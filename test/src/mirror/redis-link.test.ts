@@ -28,7 +28,7 @@ function setUp() {
       onReady: () => undefined,
       onError: () => undefined,
     },
-    { random: () => 1, setTimer: timers.set },
+    { random: () => 1, setTimer: timers.setTimer },
   );
   return { link, timers, clients, last: () => clients.at(-1)! };
 }

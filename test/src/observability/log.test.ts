@@ -5,7 +5,7 @@ import type { EventSource } from '../../../src/observability/event-source.ts';
 import { logEvents } from '../../../src/observability/log-events.ts';
 import { createLog, type LogFormat, type LogLevel } from '../../../src/observability/log.ts';
 import { keepLines, UNTIMED } from '../../harness/log-lines.ts';
-import { VirtualTime } from '../../harness/virtual-time.ts';
+import { FakeClock } from '../../harness/fake-clock.ts';
 
 function create(format: LogFormat, level: LogLevel = 'info') {
   const { lines, written } = keepLines();
@@ -14,7 +14,7 @@ function create(format: LogFormat, level: LogLevel = 'info') {
 
 /** Over a clock that the test moves. */
 function timed(format: LogFormat, level: LogLevel = 'info') {
-  const time = new VirtualTime();
+  const time = new FakeClock();
   const events = new Events();
   const made = create(format, level);
   return { ...made, time, events, end: logEvents(events, made.log, time) };
@@ -185,9 +185,9 @@ void t.test('failed connects are held back per backend and reason, and none is l
   const fail = (backend: string) => events.emit('backend:connectFailed', { ...REFUSED, backend });
   for (let i = 0; i < 1_000; i++) fail('b:1');
   fail('b:2');
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   fail('b:1');
-  await time.advance(30_000);
+  await time.advanceAndSettle(30_000);
   fail('b:1');
   const told = written.map(line => JSON.parse(line) as Record<string, unknown>);
   t.match(told, [
@@ -216,7 +216,7 @@ void t.test('what is held back at the end is told then', async t => {
 void t.test('keys without number make a bounded number of entries', async t => {
   const { written, time, events } = timed('text');
   for (let i = 0; i < 100_000; i++) events.emit('backend:connectFailed', { ...REFUSED, backend: `b:${i}` });
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   t.equal(written.length, 1_000 + 2);
   t.match(written.at(-1), /b:99999 .* \(98998 more in 10 s\)$/);
 });
@@ -225,7 +225,7 @@ void t.test('a strategy that fails with other words each time is held back as we
   const { written, time, events } = timed('text');
   for (let i = 0; i < 500; i++)
     events.emit('strategy:failed', { upstream: 'app', reason: `no luck, ${i}`, times: 1 });
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   t.match(written, [/at random: no luck, 0$/, /at random: no luck, 499 \(498 more in 10 s\)$/]);
 });
 
@@ -233,7 +233,7 @@ void t.test('an event that stands for several counts as several', async t => {
   const { written, time, events } = timed('json');
   events.emit('listener:turnedAway', { listener: 'web', times: 3 });
   events.emit('listener:turnedAway', { listener: 'web', times: 40 });
-  await time.advance(10_000);
+  await time.advanceAndSettle(10_000);
   t.match(
     written.map(line => JSON.parse(line) as unknown),
     [{ heldBack: 2 }, { heldBack: 39 }],
@@ -247,19 +247,19 @@ void t.test(
     const listener = 'web';
     for (let i = 0; i < 100; i++) {
       events.emit('listener:paused', { listener, reason: 'listenerLimit', maxSessions: 2_000 });
-      await time.advance(30);
+      await time.advanceAndSettle(30);
       events.emit('listener:resumed', { listener });
-      await time.advance(10);
+      await time.advanceAndSettle(10);
     }
     t.match(written, [/warn {2}listener web paused: 2000 sessions, its limit; new clients wait$/]);
-    await time.advance(1_000);
+    await time.advanceAndSettle(1_000);
     t.match(written.slice(1), [
       /info {2}listener web takes clients again: some may have waited for up to 4 s$/,
     ]);
     events.emit('listener:paused', { listener, reason: 'instanceLimit', maxSessions: 1 });
     events.emit('listener:paused', { listener, reason: 'localResources' });
     events.emit('listener:resumed', { listener });
-    await time.advance(1_000);
+    await time.advanceAndSettle(1_000);
     t.match(written.slice(2), [
       /listener web paused: 1 session, the limit of all listeners together; new clients wait$/,
       /listener web paused: no descriptor or memory is left for a connection; new clients wait$/,
@@ -283,7 +283,7 @@ void t.test('what ends says how long it has lasted', async t => {
   events.emit('worker:stalled', { worker: 1, forMs: 2_000 });
   const mirrored = { upstreams: ['app', 'db'], others: 0 };
   events.emit('mirror:changed', { ...mirrored, mode: 'local', reason: 'unreachable', message: 'no Redis' });
-  await time.advance(12_345);
+  await time.advanceAndSettle(12_345);
   events.emit('upstream:up', { upstream });
   events.emit('backend:up', { upstream, backend: 'b:1', reason: 'well' });
   events.emit('worker:resumed', { worker: 1 });

@@ -14,7 +14,7 @@ function create(answers: (readonly string[] | Found | Error)[]) {
   const unresolved: string[] = [];
   let lookups = 0;
   const resolver = new Resolver('db.internal', {
-    setTimer: timers.set,
+    setTimer: timers.setTimer,
     lookup: async () => {
       const answer = answers[Math.min(lookups++, answers.length - 1)] ?? [];
       if (answer instanceof Error) throw answer;

@@ -38,7 +38,7 @@ function create(make: () => FakeThread = () => new FakeThread(), times = WORKER_
     {
       times,
       now: () => world.nowMs,
-      setTimer: timers.set,
+      setTimer: timers.setTimer,
       beats: () => world.beats,
       wake: () => (world.wakes += 1),
       spawn: () => {

@@ -9,7 +9,7 @@ import type { readSendQueues } from '../../../../src/engine/node/proc-net-tcp.ts
 import type { Left, Sending } from '../../../../src/engine/node/send-queues.ts';
 import { createSocketTables } from '../../../../src/engine/node/socket-tables.ts';
 import { until } from '../../../harness/until.ts';
-import { VirtualTime } from '../../../harness/virtual-time.ts';
+import { FakeClock } from '../../../harness/fake-clock.ts';
 
 const skip = endianness() === 'BE' ? 'the table below is that of a little-endian machine' : false;
 const HEADING = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n';
@@ -28,7 +28,7 @@ function sendingTo(remotePort: number, queuedBytes = 0): Sending {
 
 function setUp(t: Test, read?: typeof readSendQueues) {
   const procNet = t.testdir();
-  const time = new VirtualTime();
+  const time = new FakeClock();
   const tables = createSocketTables({ setTimer: time.setTimer, procNet, ...(read && { read }) });
   const path = join(procNet, 'tcp');
   return {
@@ -76,9 +76,9 @@ void t.test('after a pass the next one rests, the longer the table is', { skip }
   await until('the first is answered', () => first.left !== undefined && time.pending > 0);
   t.equal(first.left, 4999);
   const second = look(sendingTo(1));
-  await time.advance(99);
+  await time.advanceAndSettle(99);
   t.equal(second.left, undefined);
-  await time.advance(2);
+  await time.advanceAndSettle(2);
   await until('the second is answered', () => second.left !== undefined);
 });
 
@@ -87,7 +87,7 @@ void t.test('a socket that no pass finds is gone', { skip }, async t => {
   write({ 1: 1 });
   const answer = look(sendingTo(4711));
   await until('it is answered', () => {
-    void time.advance(20);
+    void time.advanceAndSettle(20);
     return answer.left !== undefined;
   });
   t.equal(answer.left, 0);
@@ -113,7 +113,7 @@ void t.test('a pass that fails for want of descriptors is made again, not taken 
   const answer = look(sendingTo(1));
   await until('the pass has failed', () => time.pending > 0);
   t.equal(answer.left, undefined);
-  await time.advance(250);
+  await time.advanceAndSettle(250);
   await until('it is answered', () => answer.left !== undefined);
   t.equal(answer.left, 42);
   t.equal(passes, 2);
