@@ -1,7 +1,7 @@
 /**
  * When small changes are told at once, as the script of the exchange has it: while there are few of them.
  *
- * Place: model-exchange.ts, and the tests' model of Redis, keep one per upstream.
+ * Place: the model of Redis (memory-exchange.ts) keeps one per upstream.
  */
 import { TELLING } from '../mirror/exchange-script.ts';
 

@@ -9,7 +9,7 @@ import type { NameTaken, Publication, Totals } from '../../../src/mirror/exchang
 import { exchangeKeys } from '../../../src/mirror/exchange-keys.ts';
 import { createRedisExchange } from '../../../src/mirror/redis-exchange.ts';
 import { REDIS_DEPS } from '../../harness/redis-deps.ts';
-import { MemoryHub } from '../../harness/memory-exchange.ts';
+import { MemoryHub } from '../../../src/sim/memory-exchange.ts';
 import { skipWithoutRedis, startRedisServer } from '../../harness/redis-server.ts';
 
 const LEASE_MS = 60_000;

@@ -3,7 +3,7 @@
  */
 import t from 'tap';
 import { exchangeContract } from '../../contracts/exchange.ts';
-import { MemoryHub } from '../../harness/memory-exchange.ts';
+import { MemoryHub } from '../../../src/sim/memory-exchange.ts';
 
 void t.test('the model keeps the contract', async t => {
   await exchangeContract(t, () => {

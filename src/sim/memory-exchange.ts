@@ -1,9 +1,9 @@
 /**
  * The plain model of what instances share: everything that Redis and its script do, without Redis.
  *
- * Place: tests and the simulation put a `MemoryExchange` per instance in front of one `MemoryHub`; the contract suite
- * (test/contracts/exchange.ts) holds it to what Redis does. It keeps every instance's publication and sums them all up
- * each time, so there is nothing in it that could drift.
+ * Place: tests put a `MemoryExchange` per instance in front of one `MemoryHub`, simulations do so with a delay
+ * (`model-exchange.ts`); the contract suite of exchanges holds it to what Redis does. It keeps every instance's
+ * publication, and sums them all up whenever an instance joins, leaves or has other backends.
  * The clock is injected. Changes are told through `deliver`, at once unless the test has them wait.
  */
 import {
@@ -14,9 +14,9 @@ import {
   type NameTaken,
   type Publication,
   type Totals,
-} from '../../src/mirror/exchange.ts';
-import { MOST_CHANGES_TOLD, TOMBSTONE_MS } from '../../src/mirror/exchange-script.ts';
-import { TellingPace } from '../../src/sim/telling-pace.ts';
+} from '../mirror/exchange.ts';
+import { MOST_CHANGES_TOLD, TOMBSTONE_MS } from '../mirror/exchange-script.ts';
+import { TellingPace } from './telling-pace.ts';
 
 type Who = Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>;
 
@@ -36,6 +36,8 @@ interface UpstreamState {
   readonly pace: TellingPace;
   totals: ReadonlyMap<string, number>;
 }
+
+const NONE: ReadonlyMap<string, number> = new Map();
 
 export class MemoryHub {
   readonly #now: () => number;
@@ -88,6 +90,7 @@ export class MemoryHub {
     this.#upstreams.set(upstream, state);
 
     let isAnew = known === undefined;
+    let said = before?.said;
     for (const [name, entry] of state.entries) {
       if (alive(entry, now) !== undefined) continue;
       state.entries.delete(name);
@@ -96,16 +99,17 @@ export class MemoryHub {
     }
     if (before?.owner !== owner || number > before.number) {
       state.entries.set(instance, { ...after, owner, number, publishedAt: now });
-      isAnew ||= backendsOf(before) !== backendsOf(after);
+      isAnew ||= !hasSameBackends(before?.said, after.said);
+      said = after.said;
     }
 
-    const totals = sumUp(state.entries.values());
-    const deltas = differences(state.totals, totals);
-    state.totals = totals;
-    if (isAnew || deltas.size > 0) state.version += 1;
+    const deltas = isAnew ? undefined : differences(before?.said?.counts ?? NONE, said?.counts ?? NONE);
+    if (deltas === undefined) state.totals = sumUp(state.entries.values());
+    else if (deltas.size > 0) state.totals = withDeltas(state.totals, deltas);
+    if (deltas?.size !== 0) state.version += 1;
     const members = [...state.entries.values()].filter(({ said }) => said !== undefined).length;
     const isTelling = state.pace.isTelling(members, now);
-    if (!isAnew && deltas.size > 0) {
+    if (deltas !== undefined && deltas.size > 0) {
       state.pace.noteChange(now);
       if (isTelling && deltas.size <= MOST_CHANGES_TOLD) {
         this.#tell({ upstream, instance, version: state.version, deltas });
@@ -188,9 +192,12 @@ function alive(entry: Entry | undefined, now: number): Entry | undefined {
   return entry !== undefined && entry.endsAt > now ? entry : undefined;
 }
 
-/** Who joins, leaves or has others than before has everything summed up anew. */
-function backendsOf(entry: Pick<Entry, 'said'> | undefined): string | undefined {
-  return entry?.said === undefined ? undefined : JSON.stringify([...entry.said.counts.keys()].sort());
+/** An instance that joins, leaves or has others than before has everything summed up anew. */
+function hasSameBackends(before: Publication | undefined, after: Publication | undefined): boolean {
+  if (before === undefined || after === undefined) return before === after;
+  if (before.counts.size !== after.counts.size) return false;
+  for (const backend of after.counts.keys()) if (!before.counts.has(backend)) return false;
+  return true;
 }
 
 function sumUp(entries: Iterable<Entry>): Map<string, number> {
@@ -201,6 +208,15 @@ function sumUp(entries: Iterable<Entry>): Map<string, number> {
     }
   }
   return totals;
+}
+
+function withDeltas(
+  totals: ReadonlyMap<string, number>,
+  deltas: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const changed = new Map(totals);
+  for (const [backend, delta] of deltas) changed.set(backend, (changed.get(backend) ?? 0) + delta);
+  return changed;
 }
 
 function differences(
