@@ -17,8 +17,8 @@ import { isItself, mayMeetItself, REFUSED } from '../self-connect.ts';
 import { connectFailure } from '../connect-failure.ts';
 import { descriptorOf } from './descriptor.ts';
 import { setKeepalive } from './keepalive.ts';
-import { NodeConnection, type Peer } from './node-connection.ts';
-import type { ConnectionDeps } from './node-connection.ts';
+import type { ConnectionDeps, Peer } from './connection-deps.ts';
+import { NodeConnection } from './node-connection.ts';
 import { openSocket } from './open-socket.ts';
 
 export interface ConnectDeps extends ConnectionDeps {

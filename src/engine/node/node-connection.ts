@@ -12,36 +12,15 @@
  * together with the unread answer of a peer that stopped listening (a server that says "413" and closes); reading
  * goes on and meets the end or the reset behind the last byte.
  */
-import { Socket, type OnReadOpts } from 'node:net';
+import { Socket } from 'node:net';
 
 import type { Connection } from '../engine.ts';
+import type { ConnectionDeps, MakeSocket, Peer } from './connection-deps.ts';
 import type { ConnectionOwner } from './connection-owner.ts';
 import { queuedBytesOf } from './descriptor.ts';
 import { Finishing } from './finishing.ts';
 import { endWasReset } from './peer-reset.ts';
-import type { ReadBuffers } from './read-buffers.ts';
-import type { Room } from '../room.ts';
-import type { Turns } from './turns.ts';
 import { Watching } from './watching.ts';
-import type { SetTimer } from '../../support/timer.ts';
-
-/** What is known of the peer when the connection is made. */
-export interface Peer {
-  readonly kind: 'tcp' | 'unix';
-  readonly address: string;
-  readonly port: number;
-}
-
-export interface ConnectionDeps {
-  readonly setTimer: SetTimer;
-  /** Where `finish` takes a place for as long as it waits for the peer. */
-  readonly room: Room;
-  readonly buffers: ReadBuffers;
-  readonly turns: Turns;
-}
-
-/** Who makes the socket of a connection: not flowing, and reading as `onread` says. */
-export type MakeSocket = (onread: OnReadOpts) => Socket;
 
 /** What Node reads at once for a stream. */
 const STREAMED_BYTES = 64 * 1024;

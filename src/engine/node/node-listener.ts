@@ -21,7 +21,8 @@ import { removeIfSame, type SocketFile } from '../socket-file.ts';
 import { bind, type Bound } from './bind.ts';
 import { descriptorOf } from './descriptor.ts';
 import { letInherit, setKeepalive } from './keepalive.ts';
-import { NodeConnection, type ConnectionDeps, type Peer } from './node-connection.ts';
+import type { ConnectionDeps, Peer } from './connection-deps.ts';
+import { NodeConnection } from './node-connection.ts';
 
 /** `close` takes clients from the kernel's queue, and waits for handshakes, for no longer than this. */
 const CLOSE_LIMIT_MS = 1000;
