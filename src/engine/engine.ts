@@ -113,13 +113,22 @@ export interface EngineListener {
   close(): Promise<void>;
 }
 
+/**
+ * What a peek knows of what follows the bytes it shows: 'open' when more may come, 'full' when its limit is reached,
+ * 'end' when the peer has sent its FIN behind them, 'reset' when it has reset the connection or that broke.
+ */
+export type PeekState = 'open' | 'full' | 'end' | 'reset';
+
+/** `bytes` is everything the peer has sent so far, up to the limit. They never change, and must not be changed. */
+export type OnPeek = (bytes: Uint8Array, state: PeekState) => void;
+
 /** One side of a session. */
 export interface Connection {
   /** The peer's IP address and port; '' and 0 for unix sockets. IPv4 is never shown as a mapped IPv6 address. */
   readonly peerAddress: string;
   readonly peerPort: number;
   /**
-   * Once a watch has said 'dead': true when the peer has reset the connection or it broke, false when the peer has
+   * Once a watch has said 'dead', or a peek 'end' or 'reset': true when the peer has reset the connection or it broke, false when the peer has
    * only finished sending and may still be listening. What happens after a FIN is not always noticed.
    */
   readonly wasReset: boolean;
@@ -131,7 +140,22 @@ export interface Connection {
    * An engine may stop noticing the peer after 16 KiB of bytes that nobody takes.
    */
   watch(onChange: (change: 'readable' | 'dead') => void): void;
-  /** Ends the watch; what it has read stays with the connection. */
+  /**
+   * Shows the first bytes that the peer sends to a connection nobody relays, without consuming them: they are
+   * relayed first, and a FIN or reset behind them is relayed too.
+   * `onChange` is called each time more is there, and once more when that ends; never before `peek` has returned.
+   * After 'full', 'end' or 'reset' it is not called again, and the peer is not looked at until the next owner does.
+   * What earlier peeks and watches have read is shown again. A peek takes the place of a watch or of another peek,
+   * and `unwatch`, `take`, `watch`, `finish`, `reset` and a relay end it.
+   * No byte beyond the limit is shown; where an engine has to read more at once, it holds the rest.
+   */
+  peek(limitBytes: number, onChange: OnPeek): void;
+  /**
+   * Consumes the first `bytes` of those that peeks have shown, and ends the peek. They are never relayed and never
+   * counted; the rest stays. Throws `LB4_WRONG_STATE` when there are fewer. Not for a connection that is relayed.
+   */
+  take(bytes: number): void;
+  /** Ends the watch or the peek; what it has read stays with the connection. */
   unwatch(): void;
   /**
    * Delivers `bytes`, if any, then a FIN, then swallows what the peer still sends, for a bounded time and
@@ -149,7 +173,7 @@ export interface RelayHandlers {
   onEnd(outcome: RelayOutcome): void;
   /**
    * For a backend connection that was parked before: it was dead already. Its system has acknowledged none of
-   * the bytes of this relay, and nothing came back. Called instead of `onEnd`, with the backend's connection
+   * the bytes of this relay, its preface included, and nothing came back. Called instead of `onEnd`, with the backend's connection
    * gone and the client the caller's again; what the client had sent comes first in its next relay. Called only
    * by an engine that can prove it, and only where this handler is given; never after `abort`.
    */
@@ -170,6 +194,14 @@ export interface RelayOptions {
    * ends with `onStale`, which every engine can do here.
    */
   readonly reused?: boolean;
+  /**
+   * Bytes that the backend gets before anything of the client's, its FIN and its reset included, such as a header
+   * that names the client. They are sent at once, without waiting for the client to speak, and are not counted as
+   * the client's. They must not change until the relay has ended.
+   * They speak of one client, so that its backend connection serves no other: `reuse` has no effect beside them.
+   * After `onStale` the next relay sends its own preface, then what the client had sent.
+   */
+  readonly preface?: Uint8Array;
 }
 
 /**

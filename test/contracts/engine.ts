@@ -13,6 +13,8 @@ import type { CreateEngine } from './engine/fixture.ts';
 import { lateByteContract } from './engine/late-byte.ts';
 import { listenContract } from './engine/listen.ts';
 import { orderContract } from './engine/order.ts';
+import { peekContract } from './engine/peek.ts';
+import { prefaceContract } from './engine/preface.ts';
 import { relayContract } from './engine/relay.ts';
 import { resetsContract } from './engine/resets.ts';
 import { reuseContract } from './engine/reuse.ts';
@@ -36,11 +38,13 @@ export function engineContract(
     'a socket taken over': takenOverContract,
     connect: connectContract,
     'watch, finish, reset': unownedContract,
+    'peek, take': peekContract,
     relay: relayContract,
     endings: endingsContract,
     resets: resetsContract,
     reuse: reuseContract,
     'late bytes': lateByteContract,
+    preface: prefaceContract,
     order: orderContract,
     churn: (test: Test, create: CreateEngine) => churnContract(test, create, fullSessions),
   })) {

@@ -11,6 +11,8 @@ import type {
   ListenHandlers,
   ListeningSocket,
   OnItsWay,
+  OnPeek,
+  PeekState,
   Relay,
   RelayHandlers,
   RelayOptions,
@@ -21,10 +23,11 @@ import { formatAddress, type Address } from '../../src/support/address.ts';
 export class FakeConnection implements Connection {
   readonly peerAddress: string;
   readonly peerPort = 50_000;
-  /** What was done to it: 'reset', 'finish', 'finish:TEXT', 'relay', 'watch'. */
+  /** What was done to it: 'reset', 'finish', 'finish:TEXT', 'relay', 'watch', 'peek:LIMIT', 'take:BYTES'. */
   readonly calls: string[] = [];
   wasReset = false;
   #onChange: ((change: 'readable' | 'dead') => void) | undefined;
+  #onPeek: OnPeek | undefined;
 
   constructor(peerAddress = '192.0.2.1') {
     this.peerAddress = peerAddress;
@@ -35,9 +38,26 @@ export class FakeConnection implements Connection {
     this.#onChange = onChange;
   }
 
+  peek(limitBytes: number, onChange: OnPeek): void {
+    this.calls.push(`peek:${limitBytes}`);
+    this.#onChange = undefined;
+    this.#onPeek = onChange;
+  }
+
+  /** Everything that the peer has sent so far; shown to a peek. */
+  show(bytes: string | Uint8Array, state: PeekState = 'open'): void {
+    this.#onPeek?.(Buffer.from(bytes), state);
+  }
+
+  take(bytes: number): void {
+    this.calls.push(`take:${bytes}`);
+    this.#onPeek = undefined;
+  }
+
   unwatch(): void {
     this.calls.push('unwatch');
     this.#onChange = undefined;
+    this.#onPeek = undefined;
   }
 
   /** The peer sends something; told to a watch. */

@@ -44,13 +44,15 @@ export class Direction implements PipeHolder {
   readonly from: EpollConnection;
   readonly to: EpollConnection;
   receivedBytes = 0;
+  /** Bytes sent before those of `from`, and not received from it. */
+  readonly prefaceBytes: number = 0;
   /** The FIN of `from` has been read. */
   ended = false;
   /** `from` takes no more bytes itself, though what it had sent may still have to be read. */
   deaf = false;
   #fullReads = 0;
   /** Bytes that `to` has not taken yet. */
-  #held: Buffer | undefined;
+  #held: Uint8Array | undefined;
   /** Bytes in it. */
   pipeBytes = 0;
   #pipe: Pipe | undefined;
@@ -59,14 +61,24 @@ export class Direction implements PipeHolder {
   /** While a look at a deadline has found bytes on their way. */
   #underway: Underway | undefined;
 
-  constructor(by: 'client' | 'backend', from: EpollConnection, to: EpollConnection) {
+  /** `preface`: what `to` gets before anything of `from`. */
+  constructor(by: 'client' | 'backend', from: EpollConnection, to: EpollConnection, preface?: Uint8Array) {
     this.by = by;
     this.from = from;
     this.to = to;
-    if (from.unread === undefined) return;
-    this.#held = from.unread;
-    this.receivedBytes = from.unread.length;
+    if (from.unread === undefined && preface === undefined) return;
+    const unread = from.unread?.show();
     from.unread = undefined;
+    this.receivedBytes = unread?.length ?? 0;
+    this.prefaceBytes = preface?.length ?? 0;
+    // One send for both, so that a backend that reads once has both.
+    if (this.prefaceBytes === 0 || preface === undefined) this.#held = unread;
+    else this.#held = unread === undefined ? preface : Buffer.concat([preface, unread]);
+  }
+
+  /** Bytes for `to`, on their way or still held. */
+  get sentBytes(): number {
+    return this.receivedBytes + this.prefaceBytes;
   }
 
   get hasPending(): boolean {
@@ -85,10 +97,10 @@ export class Direction implements PipeHolder {
 
   /** Looks at what `to` has acknowledged; true while bytes are on their way to it. */
   lookAtDelivery(onProgress: () => void): boolean {
-    const leftBytes = this.receivedBytes === 0 || this.to.closed ? 0 : this.to.unackedBytes;
+    const leftBytes = this.sentBytes === 0 || this.to.closed ? 0 : this.to.unackedBytes;
     if (leftBytes === 0 && this.#underway === undefined) return false;
     const underway = (this.#underway ??= new Underway());
-    if (underway.note(leftBytes, this.receivedBytes)) onProgress();
+    if (underway.note(leftBytes, this.sentBytes)) onProgress();
     if (leftBytes === 0) this.#underway = undefined;
     return leftBytes > 0;
   }
@@ -99,6 +111,12 @@ export class Direction implements PipeHolder {
     this.#forgetOut(pipes);
     if (this.#pipe !== undefined) pipes.discard(this.#pipe);
     this.#pipe = undefined;
+  }
+
+  /** What `from` had sent, while nothing of it has been sent on. */
+  get untouched(): Uint8Array | undefined {
+    const held = this.#held;
+    return this.receivedBytes === 0 ? undefined : held?.subarray(held.length - this.receivedBytes);
   }
 
   /** For the pool only. */
@@ -179,7 +197,7 @@ export class Direction implements PipeHolder {
     return false;
   }
 
-  #flushHeld(held: Buffer, { libc, pipes }: EpollDeps): Moved {
+  #flushHeld(held: Uint8Array, { libc, pipes }: EpollDeps): Moved {
     const sent = this.to.send(held, held.length);
     if (sent < 0) return this.#mayWait(libc.errno()) ? 'wait' : 'writeFailed';
     this.#held = sent === held.length ? undefined : held.subarray(sent);

@@ -2,16 +2,18 @@
  * One connected socket: what is known of its readiness, and who is told when that changes.
  *
  * Place: made by the listener and by connect; handed to the session as `Connection`; read and written by
- * whoever owns it: a watch, `finish`, or the relay.
+ * whoever owns it: a watch, a peek, `finish`, or the relay.
  * Invariants: nothing is read while nobody owns the socket; readiness seen meanwhile is remembered, because an
  * edge is told only once; a closed connection tells nothing more; exactly one owner.
  */
-import type { Connection, Keepalive } from '../engine.ts';
+import type { Connection, Keepalive, OnPeek } from '../engine.ts';
+import { takeFrom, type HeldBytes } from '../held-bytes.ts';
 import type { Keepable, LateKeepalive, LateKeepalives } from '../late-keepalive.ts';
 import * as abi from './abi.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { Finishing } from './finishing.ts';
 import { ON } from './listening-sockets.ts';
+import { Peeking } from './peeking.ts';
 import type { Watched } from './reactor.ts';
 import { setKeepalive } from './socket-options.ts';
 import { Watching } from './watching.ts';
@@ -41,8 +43,8 @@ export class EpollConnection implements Connection, Watched, Keepable {
   /** A short read is no proof that nothing more is there: urgent data ends one early (tcp(7)). */
   urgent = false;
   closed = false;
-  /** Bytes that a relay has taken and could give to nobody: they come first in the next one. */
-  unread: Buffer | undefined;
+  /** Bytes that a peek has read, or that a relay has taken and could give to nobody: the next relay sends them first. */
+  unread: HeldBytes | undefined;
   owner: ConnectionOwner | undefined;
   /** For the pool that lends it. */
   lentBy: unknown;
@@ -135,6 +137,15 @@ export class EpollConnection implements Connection, Watched, Keepable {
     this.owner = new Watching(this, this.#deps.reactor, onChange);
   }
 
+  peek(limitBytes: number, onChange: OnPeek): void {
+    this.owner = new Peeking(this, limitBytes, this.#deps, onChange);
+  }
+
+  take(bytes: number): void {
+    if (this.owner instanceof Peeking) this.owner = undefined;
+    this.unread = takeFrom(this.unread, bytes);
+  }
+
   unwatch(): void {
     this.owner = undefined;
   }
@@ -146,6 +157,7 @@ export class EpollConnection implements Connection, Watched, Keepable {
       this.reset();
       return;
     }
+    this.unread = undefined;
     this.owner = new Finishing(this, bytes, this.#deps);
   }
 

@@ -12,6 +12,7 @@ import * as abi from './abi.ts';
 import { Direction, lookAtDelivery } from './direction.ts';
 import { leftClean } from './clean-backend.ts';
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
+import { HeldBytes } from '../held-bytes.ts';
 import type { Polled } from '../poller.ts';
 import { ParkedBackend } from './parked-backend.ts';
 import type { Unfinished } from './reactor.ts';
@@ -57,15 +58,14 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     handlers: RelayHandlers,
     options: RelayOptions,
   ) {
-    const { unread } = client;
-    this.#up = new Direction('client', client, backend);
+    this.#up = new Direction('client', client, backend, options.preface);
     this.#down = new Direction('backend', backend, client);
     this.#deps = deps;
     this.#handlers = handlers;
-    this.#reuse = options.reuse === true;
+    this.#reuse = options.reuse === true && this.#up.prefaceBytes === 0;
     this.#lastActivityMs = deps.clock.nowMs;
     if (handlers.onStale !== undefined)
-      this.#parked = new ParkedBackend(deps.libc, backend, unread, options.reused === true);
+      this.#parked = new ParkedBackend(deps.libc, this.#up, options.reused === true);
     client.owner = this;
     backend.owner = this;
     deps.reactor.again(this);
@@ -145,9 +145,12 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     const untilBytes = direction.receivedBytes + MAX_BYTES;
     for (let round = 0; round < MAX_ROUNDS && direction.receivedBytes < untilBytes; round++) {
       if (this.#state !== 'open') return;
+      if (this.#parked?.isGuarded === true && this.#parked.hasLateByte(direction)) {
+        this.#startOver();
+        return;
+      }
       if (direction.hasPending && !this.#flush(direction)) return;
       if (direction.ended || !direction.from.readable || this.#other(direction).deaf) return;
-      if (this.#parked?.isGuarded === true && this.#isLateByte(this.#parked, direction)) return;
       if (!this.#move(direction)) return;
     }
     this.#pumpAgain();
@@ -157,14 +160,6 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     if (this.#isAgain) return;
     this.#isAgain = true;
     this.#deps.reactor.again(this);
-  }
-
-  /** Starts over when the backend speaks before its new client does. */
-  #isLateByte(parked: ParkedBackend, direction: Direction): boolean {
-    const isLate = parked.hasLateByte();
-    if (direction === this.#up) parked.clientSpeaks();
-    if (isLate) this.#startOver();
-    return isLate;
   }
 
   /** Moves once; false when this direction has to wait for an event, or is over. */
@@ -271,7 +266,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     const other = this.#other(direction);
     other.drop(this.#deps.pipes);
     direction.from.reset();
-    if (direction.receivedBytes === 0 || other.deaf) {
+    if (direction.sentBytes === 0 || other.deaf) {
       this.#passReset(direction);
       return;
     }
@@ -298,7 +293,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   /** The client is the caller's again, with what it had sent to come first. */
   #startOver(): void {
     const client = this.#up.from;
-    client.unread = this.#parked?.clientBytes();
+    const bytes = this.#parked?.clientBytes();
+    if (bytes !== undefined) client.unread = new HeldBytes(bytes);
     this.#state = 'over';
     this.#letGo();
     this.#down.from.reset();

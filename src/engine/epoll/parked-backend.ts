@@ -5,25 +5,22 @@
  * Place: kept by a relay that can start over (`onStale`); a relay over a new connection has none.
  */
 import type { Direction } from './direction.ts';
-import type { EpollConnection } from './epoll-connection.ts';
 import type { Libc } from './libc.ts';
 import { Replay } from './replay.ts';
 
 export class ParkedBackend {
-  readonly #backend: EpollConnection;
+  readonly #up: Direction;
   #isGuarded: boolean;
   #replay: Replay | undefined;
 
-  /**
-   * Before either connection is touched. `unread`: what an earlier relay has taken from the client and could give to
-   * nobody. `wasUsed`: the connection has served another client.
-   */
-  constructor(libc: Libc, backend: EpollConnection, unread: Buffer | undefined, wasUsed: boolean) {
-    this.#backend = backend;
+  /** Before a byte is sent to the backend. `wasUsed`: the connection has served another client. */
+  constructor(libc: Libc, up: Direction, wasUsed: boolean) {
+    this.#up = up;
     this.#isGuarded = wasUsed;
-    if (backend.isTcp) this.#replay = new Replay(libc, backend);
-    // It may meet a dead connection here again.
-    if (unread !== undefined && this.#replay?.keep(unread) === false) this.#replay = undefined;
+    if (up.to.isTcp) this.#replay = new Replay(libc, up.to, up.prefaceBytes);
+    // What was read of the client before this relay may meet a dead connection here, perhaps again.
+    const { untouched } = up;
+    if (untouched !== undefined && this.#replay?.keep(untouched) === false) this.#replay = undefined;
   }
 
   /** A byte of the backend's would be meant for the client before this one. */
@@ -46,14 +43,16 @@ export class ParkedBackend {
     return this.#replay?.judge();
   }
 
-  /** The client's first bytes or its end are about to be read: from then on the backend may answer it. */
-  clientSpeaks(): void {
-    this.#isGuarded = false;
-  }
-
-  /** Whether the backend speaks before its new client does: it speaks to the client before. */
-  hasLateByte(): boolean {
-    return this.#isGuarded && this.#backend.unreadBytes > 0;
+  /**
+   * Asked before `direction` moves: whether the backend speaks before its new client does, so that it speaks to the
+   * client before. From the client's first bytes or its end on the backend may answer it.
+   */
+  hasLateByte(direction: Direction): boolean {
+    const isReadable = direction.from.readable;
+    if (!isReadable && !direction.hasPending) return false;
+    const isLate = this.#up.to.unreadBytes > 0;
+    if (direction === this.#up && (isReadable || direction.receivedBytes > 0)) this.#isGuarded = false;
+    return isLate;
   }
 
   /** Keeps what the client has just sent; once the backend speaks there is nothing to replay any more. */
@@ -62,7 +61,7 @@ export class ParkedBackend {
   }
 
   /** What the client has sent, to come first in its next relay. */
-  clientBytes(): Buffer | undefined {
-    return this.#replay?.bytes();
+  clientBytes(): Uint8Array | undefined {
+    return this.#replay?.bytes() ?? this.#up.untouched;
   }
 }

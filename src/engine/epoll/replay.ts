@@ -25,15 +25,18 @@ export class Replay {
   readonly #libc: Libc;
   readonly #backend: EpollConnection;
   readonly #ackedBefore: number;
+  readonly #prefaceBytes: number;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #begun = false;
   /** The backend's FIN has been read while its connection was sound. */
   #finSeen = false;
 
-  constructor(libc: Libc, backend: EpollConnection) {
+  /** `prefaceBytes`: sent before those of the client, and by each relay anew. */
+  constructor(libc: Libc, backend: EpollConnection, prefaceBytes: number) {
     this.#libc = libc;
     this.#backend = backend;
+    this.#prefaceBytes = prefaceBytes;
     this.#ackedBefore = ackedBytes(libc, backend.fd);
   }
 
@@ -62,8 +65,8 @@ export class Replay {
   judge(): 'stale' | 'alive' | 'doubtful' {
     // It was over before a byte of the client's was sent.
     if (!this.#begun) return 'stale';
-    // An end that comes before the client has spoken, but not before it could, is the backend's own decision.
-    if (this.#bytes === 0) return 'alive';
+    // An end that comes before a byte was sent, but not before the client could, is the backend's own decision.
+    if (this.#bytes + this.#prefaceBytes === 0) return 'alive';
     if (ackedBytes(this.#libc, this.#backend.fd) !== this.#ackedBefore) return 'alive';
     const errno = this.#backend.error;
     if (errno === 0) {

@@ -2,6 +2,7 @@
  * A watch over a connection that nobody relays.
  *
  * Place: the owner of a parked connection. It reads nothing: the kernel keeps the bytes, bounded by its buffers.
+ * Those that a peek has read count as well.
  * Invariants: 'readable' and 'dead' once each, 'dead' last, neither before `watch` has returned.
  */
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
@@ -18,15 +19,17 @@ export class Watching implements ConnectionOwner {
   ) {
     this.#onChange = onChange;
     // What is known already is told too.
-    if (connection.readable || connection.closed) reactor.defer(() => this.onReady(connection));
+    if (connection.readable || connection.closed || connection.unread !== undefined)
+      reactor.defer(() => this.onReady(connection));
   }
 
   onReady(connection: EpollConnection): void {
     if (connection.hungUp || connection.closed) {
       // An end without a byte before it is no news of bytes.
-      if (!connection.closed && connection.unreadBytes > 0) this.#tell(connection, 'readable');
+      const hasBytes = connection.unread !== undefined || (!connection.closed && connection.unreadBytes > 0);
+      if (hasBytes) this.#tell(connection, 'readable');
       this.#tell(connection, 'dead');
-    } else if (connection.readable) {
+    } else if (connection.readable || connection.unread !== undefined) {
       this.#tell(connection, 'readable');
     }
   }

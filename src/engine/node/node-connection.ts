@@ -2,9 +2,9 @@
  * One socket, with the guards that every socket needs, from birth to close.
  *
  * Place: made by the listener and by connect; handed to the session as `Connection`; read and written by
- * whoever owns it: a watch, `finish`, or the relay.
+ * whoever owns it: a watch, a peek, `finish`, or the relay.
  * Invariants: an 'error' listener exists from birth, so nothing the peer does ends the process; nothing is
- * read while nobody owns the socket; bytes read during a watch are held and come first; exactly one owner.
+ * read while nobody owns the socket; bytes read during a watch or a peek are held and come first; exactly one owner.
  * Reading: into the buffers of the engine (read-buffers.ts), so a chunk is valid until `onData` returns, or until
  * everything is written if the owner has passed it to another connection's `write` and stops reading at once.
  * Writing: straight to the handle through the `_write` hook, past the buffers of the stream, which pauses the
@@ -14,13 +14,17 @@
  */
 import { Socket } from 'node:net';
 
-import type { Connection } from '../engine.ts';
+import type { Connection, OnPeek, PeekState } from '../engine.ts';
+import { HeldBytes, takeFrom } from '../held-bytes.ts';
 import type { ConnectionDeps, MakeSocket, Peer } from './connection-deps.ts';
 import type { ConnectionOwner } from './connection-owner.ts';
 import { queuedBytesOf } from './descriptor.ts';
 import { Finishing } from './finishing.ts';
+import { Peeking } from './peeking.ts';
 import { endWasReset } from './peer-reset.ts';
 import { Watching } from './watching.ts';
+
+const NOTHING = Buffer.alloc(0);
 
 /** What Node reads at once for a stream. */
 const STREAMED_BYTES = 64 * 1024;
@@ -44,8 +48,7 @@ export class NodeConnection implements Connection {
   lentBy: unknown;
   readonly #deps: ConnectionDeps;
   #owner: ConnectionOwner | undefined;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  #held: HeldBytes | undefined;
   #end: 'open' | 'fin' | 'reset' = 'open';
   #failed = false;
   #closed = false;
@@ -107,7 +110,14 @@ export class NodeConnection implements Connection {
 
   /** Bytes that were read and come first for the next owner who reads. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held?.length ?? 0;
+  }
+
+  /** How the peer has ended, as far as it was read. */
+  get ending(): Exclude<PeekState, 'full'> {
+    if (this.wasReset) return 'reset';
+    if (this.#end === 'fin') return 'end';
+    return this.#closed ? 'reset' : 'open';
   }
 
   /** The peer's end has been read. */
@@ -135,6 +145,17 @@ export class NodeConnection implements Connection {
     const watching = new Watching(this, onChange);
     this.#owner = watching;
     watching.begin();
+  }
+
+  peek(limitBytes: number, onChange: OnPeek): void {
+    const peeking = new Peeking(this, limitBytes, onChange);
+    this.#owner = peeking;
+    peeking.begin();
+  }
+
+  take(bytes: number): void {
+    if (this.#owner instanceof Peeking) this.unwatch();
+    this.#held = takeFrom(this.#held, bytes);
   }
 
   unwatch(): void {
@@ -176,8 +197,18 @@ export class NodeConnection implements Connection {
 
   /** Keeps what its owner has just been given for the next one. */
   hold(chunk: Buffer): void {
-    this.#held.push(this.#large === undefined ? chunk : Buffer.from(chunk));
-    this.#heldBytes += chunk.length;
+    if (this.#held !== undefined) this.#held.append(chunk);
+    else this.#held = new HeldBytes(this.#large === undefined ? chunk : Buffer.from(chunk));
+  }
+
+  /** The first of the bytes that are held. */
+  showHeld(limitBytes: number): Buffer {
+    return this.#held?.show(limitBytes) ?? NOTHING;
+  }
+
+  /** Makes `owner` the one who is told what becomes of writes; it reads nothing before `own`. */
+  lendTo(owner: ConnectionOwner): void {
+    this.#owner = owner;
   }
 
   /** Makes `owner` the one who reads: first what was held, then what arrives. `onClose` never comes at once. */
@@ -185,9 +216,8 @@ export class NodeConnection implements Connection {
     this.#owner = owner;
     if (!this.#closed) this.resumeReading();
     const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    for (const chunk of held) owner.onData(chunk);
+    this.#held = undefined;
+    if (held !== undefined) owner.onData(held.show());
     if (this.#end !== 'open') owner.onEnd(this.#end === 'reset');
     if (!this.#failed && !this.#closed) return;
     // Only if it has failed before this call: an error that comes later finds its owner.

@@ -5,6 +5,7 @@
  * How: a chunk read from one side is written to the other; where the kernel does not take it, reading stops
  * until it has: at most one chunk per direction is ever held. A FIN follows the last byte. A reset follows it
  * too: not before the peer has everything (reset-delivery.ts), unless `abort` says so.
+ * A preface is written before the client is read, so that it precedes all the client does.
  * Where the system does not tell what the peer has, a FIN stands in for the reset, rather than lost bytes.
  * With `reuse` a client's FIN is first answered by a look at the backend: what the kernel had for us when the FIN
  * was read comes within two turns of the loop (the rest of this poll, and one more). A backend that is quiet
@@ -46,6 +47,7 @@ class NodeRelay implements Relay, SideOwner {
   readonly #reuse: boolean;
   /** The backend has served another client: what it says before this one does was meant for that one. */
   readonly #guarded: boolean;
+  readonly #prefaceBytes: number;
   #isStale = false;
   #lastActivityMs: number;
   /** Whose bytes were handed to the kernel last. */
@@ -72,17 +74,20 @@ class NodeRelay implements Relay, SideOwner {
     this.#backend = new Side('backend', backend, this);
     this.#deps = deps;
     this.#handlers = handlers;
-    this.#reuse = options.reuse === true;
+    this.#prefaceBytes = options.preface?.length ?? 0;
+    this.#reuse = options.reuse === true && this.#prefaceBytes === 0;
     this.#guarded = options.reused === true && handlers.onStale !== undefined;
     this.#lastActivityMs = deps.clock.nowMs;
     if (this.#guarded) {
       // What the backend still has to say to its client before comes first; then it is this client's turn.
       backend.own(this.#backend);
       inTwoTurns(() => {
-        if (!this.#isStale) client.own(this.#client);
+        if (!this.#isStale) this.#beginWithClient(options.preface);
       });
     } else {
-      client.own(this.#client);
+      // A failed write of the first bytes is reported to it, though it does not read yet.
+      backend.lendTo(this.#backend);
+      this.#beginWithClient(options.preface);
       backend.own(this.#backend);
     }
     this.#started = true;
@@ -110,8 +115,8 @@ class NodeRelay implements Relay, SideOwner {
     const onProgress = (): void => this.#stamp();
     const { sendQueues } = this.#deps;
     const [client, backend] = [this.#client, this.#backend];
-    const up = backend.lookAtDelivery(client.receivedBytes, sendQueues, onProgress);
-    const down = client.lookAtDelivery(backend.receivedBytes, sendQueues, onProgress);
+    const up = backend.lookAtDelivery(this.#sentFrom(client), sendQueues, onProgress);
+    const down = client.lookAtDelivery(this.#sentFrom(backend), sendQueues, onProgress);
     if (up === 'unknown' || down === 'unknown') return 'unknown';
     return up === 'bytes' ? up : down;
   }
@@ -137,6 +142,15 @@ class NodeRelay implements Relay, SideOwner {
     this.#lastWord = from;
     this.#stamp();
     if (!connection.write(chunk)) from.connection.pauseReading();
+  }
+
+  #beginWithClient(preface: Uint8Array | undefined): void {
+    const { connection } = this.#backend;
+    if (preface !== undefined && preface.length > 0 && !connection.socket.destroyed)
+      connection.write(preface);
+    this.#client.connection.own(this.#client);
+    // The write has failed: nothing is read for a backend that takes nothing.
+    if (this.#backend.deaf) this.#client.connection.pauseReading();
   }
 
   drained(to: Side): void {
@@ -246,7 +260,7 @@ class NodeRelay implements Relay, SideOwner {
     const { socket } = connection;
     if (socket.destroyed) return;
     connection.pauseReading();
-    if (by.receivedBytes === 0 || other.deaf) {
+    if (this.#sentFrom(by) === 0 || other.deaf) {
       connection.reset();
     } else if (!connection.isTcp) {
       // Bytes on a unix socket are with the peer once they are written, and there is no reset.
@@ -274,6 +288,11 @@ class NodeRelay implements Relay, SideOwner {
     if (this.#toldHalfClosed || this.#closedSides === 2) return;
     this.#toldHalfClosed = true;
     this.#handlers.onHalfClosed();
+  }
+
+  /** Bytes for the other side: those of the client follow the preface. */
+  #sentFrom(side: Side): number {
+    return side === this.#client ? side.receivedBytes + this.#prefaceBytes : side.receivedBytes;
   }
 
   #other(side: Side): Side {

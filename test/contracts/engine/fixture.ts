@@ -85,6 +85,18 @@ export async function listen(
   return { listener, clients };
 }
 
+/** A client that the engine has accepted. */
+export async function accept(
+  t: Test,
+  engine: Engine,
+  family: Family = 'IPv4',
+): Promise<{ readonly client: Peer; readonly accepted: Connection }> {
+  const { listener, clients } = await listen(t, engine, anywhere(t, family));
+  const client = await connectClient(t, listener.address);
+  await until('the client is accepted', () => clients.length === 1);
+  return { client, accepted: clients[0]! };
+}
+
 /** Connects as a promise. */
 export async function connectTo(
   engine: Engine,

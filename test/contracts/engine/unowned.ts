@@ -5,15 +5,13 @@ import { createHash } from 'node:crypto';
 import type { Test } from 'tap';
 
 import { scripts, startBackend, type Backend } from '../../harness/backend.ts';
-import { connectClient } from '../../harness/client.ts';
 import type { Peer } from '../../harness/peer.ts';
 import { pause, until } from '../../harness/until.ts';
 import {
-  anywhere,
+  accept,
   connected,
   FAMILIES,
   hasFamily,
-  listen,
   startRelay,
   STOPPED_CLOCK,
   type CreateEngine,
@@ -33,14 +31,6 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
     return { parked, changes };
   }
 
-  /** A client that the engine has accepted. */
-  async function accept(t: Test, family = FAMILIES[0]!): Promise<{ client: Peer; accepted: Connection }> {
-    const { listener, clients } = await listen(t, engine, anywhere(t, family));
-    const client = await connectClient(t, listener.address);
-    await until('the client is accepted', () => clients.length === 1);
-    return { client, accepted: clients[0]! };
-  }
-
   void t.test('a parked connection tells of a greeting once, and the relay delivers it first', async t => {
     const backend = await startBackend(t, scripts.greet('220 hello\r\n'));
     const { parked, changes } = await park(t, backend);
@@ -50,7 +40,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
     t.strictSame(changes, ['readable']);
     parked.unwatch();
 
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     const { relay } = startRelay(t, engine, accepted, parked);
     await client.untilText('220 hello\r\nand more\r\n');
     t.equal(relay.bytesFromBackend, client.receivedBytes);
@@ -65,7 +55,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
     await until('it is noticed', () => changes.length > 0);
     await pause(30);
     parked.unwatch();
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     startRelay(t, engine, accepted, parked);
     await client.untilBytes(greeting.length);
     t.ok(client.text === greeting.toString(), 'in order');
@@ -117,7 +107,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
         `a watched client that sent ${sends} and half-closes was not reset, and is served (${family})`,
         async t => {
           if (!(await hasFamily(t, family))) return;
-          const { client, accepted } = await accept(t, family);
+          const { client, accepted } = await accept(t, engine, family);
           const changes: string[] = [];
           accepted.watch(change => changes.push(change));
           if (text !== '') {
@@ -147,7 +137,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
     for (const sends of ['nothing', 'a request'] as const) {
       void t.test(`a watched client that sent ${sends} and resets was reset (${family})`, async t => {
         if (!(await hasFamily(t, family))) return;
-        const { client, accepted } = await accept(t, family);
+        const { client, accepted } = await accept(t, engine, family);
         const changes: string[] = [];
         accepted.watch(change => changes.push(change));
         if (sends !== 'nothing') {
@@ -163,7 +153,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
 
     void t.test(`a client whose request and reset are seen at once was reset (${family})`, async t => {
       if (!(await hasFamily(t, family))) return;
-      const { client, accepted } = await accept(t, family);
+      const { client, accepted } = await accept(t, engine, family);
       await client.send('GET / HTTP/1.1\r\n\r\n');
       client.reset();
       await until('the client is gone', () => client.closed);
@@ -191,7 +181,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
       async t => {
         if (!(await hasFamily(t, family))) return;
         const answer = Buffer.from(`HTTP/1.1 503 Service Unavailable\r\n\r\n${'busy '.repeat(2000)}`);
-        const { client, accepted } = await accept(t, family);
+        const { client, accepted } = await accept(t, engine, family);
         await client.send(Buffer.alloc(20 * KIB));
         await pause(20);
         accepted.finish(answer);
@@ -207,7 +197,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
   }
 
   void t.test('finish delivers more than the kernel has room for, as the client takes it', async t => {
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     client.stall();
     await client.send('a request');
     const answer = Buffer.alloc(16 * 1024 * KIB, 'all of it ');
@@ -218,26 +208,26 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('a client that resets amid last words is let go', async t => {
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     client.stall();
     accepted.finish(Buffer.alloc(16 * 1024 * KIB));
     client.reset();
     await until('the client is gone', () => client.closed);
-    const { client: next, accepted: late } = await accept(t);
+    const { client: next, accepted: late } = await accept(t, engine);
     late.finish(Buffer.from('next'));
     t.equal(await next.untilEnded(), 'fin');
     t.equal(next.text, 'next');
   });
 
   void t.test('finish without bytes is a FIN', async t => {
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     accepted.finish();
     t.equal(await client.untilEnded(), 'fin');
     t.equal(client.receivedBytes, 0);
   });
 
   void t.test('finish does not listen for ever', async t => {
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     accepted.finish(Buffer.from('no'));
     t.equal(await client.untilEnded(), 'fin');
     // It never closes its side and sends without end.
@@ -248,14 +238,14 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
   });
 
   void t.test('reset resets, and a second one does nothing', async t => {
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     accepted.reset();
     accepted.reset();
     t.equal(await client.untilEnded(), 'reset');
   });
 
   void t.test('reset of a connection that has gone, or was finished, does no harm', async t => {
-    const { client, accepted } = await accept(t);
+    const { client, accepted } = await accept(t, engine);
     accepted.watch(() => undefined);
     client.reset();
     await until('the client is gone', () => client.closed);
@@ -274,7 +264,7 @@ export function unownedContract(t: Test, createEngine: CreateEngine): void {
       setImmediate,
     ];
     for (const later of laterAndLater) {
-      const { client, accepted } = await accept(t);
+      const { client, accepted } = await accept(t, engine);
       accepted.finish();
       later(() => accepted.reset());
       await client.untilEnded();

@@ -5,7 +5,7 @@ import { createEpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts'
 import { EpollConnection } from '../../../../src/engine/epoll/epoll-connection.ts';
 import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
 import { REPLAY_LIMIT_BYTES } from '../../../../src/engine/epoll/replay.ts';
-import type { Connection, RelayOutcome } from '../../../../src/engine/engine.ts';
+import type { Connection, RelayHandlers, RelayOutcome } from '../../../../src/engine/engine.ts';
 import { connected, listen } from '../../../contracts/engine/fixture.ts';
 import { startBackend, type Backend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';
@@ -79,10 +79,10 @@ if (loaded.ok) {
   }
 
   /** Relays with leave to say that it was stale. */
-  function attempt(t: Test, client: Connection, backend: Connection): Tried {
+  function attempt(t: Test, client: Connection, backend: Connection, preface = ''): Tried {
     let stale = 0;
     let outcome: RelayOutcome | undefined;
-    const relay = engine.relay(client, backend, {
+    const handlers: RelayHandlers = {
       onHalfClosed: () => undefined,
       onEnd: result => {
         if (outcome !== undefined || stale > 0) t.fail('the relay has ended twice');
@@ -92,7 +92,8 @@ if (loaded.ok) {
         if (outcome !== undefined || stale > 0) t.fail('the relay has ended twice');
         stale++;
       },
-    });
+    };
+    const relay = engine.relay(client, backend, handlers, { preface: Buffer.from(preface) });
     t.teardown(() => {
       if (stale === 0) relay.abort();
     });
@@ -100,9 +101,13 @@ if (loaded.ok) {
   }
 
   /** The session goes on with a fresh connection. */
-  async function startOver(t: Test, { backend, accepted }: Parked): Promise<{ peer: Peer } & Tried> {
+  async function startOver(
+    t: Test,
+    { backend, accepted }: Parked,
+    preface = '',
+  ): Promise<{ peer: Peer } & Tried> {
     const fresh = await connected(t, engine, backend.address);
-    return { ...attempt(t, accepted, fresh), peer: await backend.next() };
+    return { ...attempt(t, accepted, fresh, preface), peer: await backend.next() };
   }
 
   /**
@@ -299,6 +304,66 @@ if (loaded.ok) {
     t.equal(await peer.untilEnded(), 'fin');
     t.equal(peer.text, 'last words');
   });
+
+  for (const held of ['', 'first bytes']) {
+    void t.test(`a preface that meets a dead connection, with "${held}" behind it`, async t => {
+      const parked = await park(t);
+      if (held !== '') await peekUntil(parked, held);
+      const find = lose(descriptorOf(parked.peer.socket), 'everything');
+      const tried = attempt(t, parked.accepted, parked.parked, 'one|');
+      await pause(5);
+      closeNow(parked);
+      await pause(5);
+      t.notOk(tried.stale(), 'not before it is known whether the backend has it');
+      find();
+      await until('it is noticed', () => tried.stale() || tried.outcome() !== undefined);
+      t.ok(tried.stale());
+      t.equal(parked.peer.text, '');
+      const { peer, outcome } = await startOver(t, parked, 'two|');
+      await parked.client.send('and more');
+      await peer.untilText('and more');
+      t.equal(peer.text, `two|${held}and more`, 'its own preface, and every byte once');
+      parked.client.halfClose();
+      peer.halfClose();
+      await until('it ends', () => outcome() !== undefined);
+      t.match(outcome(), { bytesFromClient: held.length + 8 });
+    });
+
+    void t.test(`a connection dead before gets neither preface nor "${held}"`, async t => {
+      const parked = await park(t);
+      if (held !== '') await peekUntil(parked, held);
+      parked.peer.halfClose();
+      await pause(5);
+      const tried = attempt(t, parked.accepted, parked.parked, 'one|');
+      await until('it is noticed', () => tried.stale());
+      const { peer } = await startOver(t, parked, 'two|');
+      await parked.client.send('and more');
+      await peer.untilText('and more');
+      t.equal(peer.text, `two|${held}and more`);
+      t.equal(parked.peer.text, '');
+    });
+  }
+
+  void t.test('a backend that has the preface and ends is not stale', async t => {
+    const parked = await park(t);
+    const tried = attempt(t, parked.accepted, parked.parked, 'one|');
+    await parked.peer.untilText('one|');
+    parked.peer.socket.destroy();
+    t.equal(await parked.client.untilEnded(), 'fin');
+    t.notOk(tried.stale());
+    parked.client.halfClose();
+    await until('it ends', () => tried.outcome() !== undefined);
+    t.match(tried.outcome(), { by: 'backend', reason: 'closed', bytesFromClient: 0 });
+  });
+
+  /** The engine has read the client's first bytes before it relays them. */
+  async function peekUntil({ client, accepted }: Parked, text: string): Promise<void> {
+    let shown = '';
+    accepted.peek(1024, bytes => (shown = Buffer.from(bytes).toString()));
+    await client.send(text);
+    await until('it is shown', () => shown === text);
+    accepted.unwatch();
+  }
 
   void t.test('a second connection that is dead as well costs no byte', async t => {
     const parked = await park(t);

@@ -1,0 +1,81 @@
+/**
+ * A look at the first bytes of a connection that no relay owns.
+ *
+ * Place: the owner of a client whose first bytes decide where it goes. What is read stays with the connection: the
+ * next relay sends it first, and another peek shows it again.
+ * Invariants: never more than the limit is read, the rest stays with the kernel; nothing is shown before `peek` has
+ * returned, and nothing after 'full', 'end' or 'reset'. An end or a reset that was read is met again by the relay: a
+ * FIN by the next read, a reset because the connection is `broken`.
+ */
+import type { OnPeek, PeekState } from '../engine.ts';
+import { HeldBytes } from '../held-bytes.ts';
+import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
+import type { EpollDeps } from './epoll-deps.ts';
+import { EAGAIN, EINTR } from './system-error.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+export class Peeking implements ConnectionOwner {
+  readonly #limitBytes: number;
+  readonly #deps: EpollDeps;
+  readonly #onChange: OnPeek;
+  #shownBytes = 0;
+  #isOver = false;
+
+  constructor(connection: EpollConnection, limitBytes: number, deps: EpollDeps, onChange: OnPeek) {
+    this.#limitBytes = limitBytes;
+    this.#deps = deps;
+    this.#onChange = onChange;
+    // What is there already is shown too.
+    deps.reactor.defer(() => this.onReady(connection));
+  }
+
+  onReady(connection: EpollConnection): void {
+    if (this.#isOver || connection.owner !== this) return;
+    const state = this.#read(connection);
+    const bytes = connection.unread?.show(this.#limitBytes) ?? NOTHING;
+    if (state === 'open' && bytes.length === this.#shownBytes) return;
+    this.#shownBytes = bytes.length;
+    this.#isOver = state !== 'open';
+    this.#onChange(bytes, state);
+  }
+
+  /** Reads what is there, up to the limit. */
+  #read(connection: EpollConnection): PeekState {
+    const { libc, readBuffer } = this.#deps;
+    for (;;) {
+      const room = this.#limitBytes - (connection.unread?.length ?? 0);
+      if (room <= 0) return 'full';
+      if (connection.closed) return 'reset';
+      if (!connection.readable) return 'open';
+      const size = Math.min(room, readBuffer.length);
+      const count = libc.recv(connection.fd, readBuffer, size, 0);
+      if (count > 0) {
+        hold(connection, readBuffer.subarray(0, count));
+        // A short read proves that nothing more is there (direction.ts says where it does not).
+        const isAll = count < size && connection.isTcp && !connection.urgent;
+        if (isAll && !connection.hungUp) connection.readable = false;
+      } else {
+        const state = nothingRead(connection, count === 0 ? 0 : libc.errno());
+        if (state !== 'more') return state;
+      }
+    }
+  }
+}
+
+function hold(connection: EpollConnection, bytes: Uint8Array): void {
+  if (connection.unread === undefined) connection.unread = new HeldBytes(Buffer.from(bytes));
+  else connection.unread.append(bytes);
+}
+
+/** What a read without bytes means. An end stays readable: it is to be read again. */
+function nothingRead(connection: EpollConnection, errno: number): PeekState | 'more' {
+  if (errno === EINTR) return 'more';
+  if (errno === EAGAIN) {
+    connection.readable = false;
+    return 'open';
+  }
+  connection.hungUp = true;
+  if (errno !== 0) connection.failed(errno);
+  return connection.broken ? 'reset' : 'end';
+}
