@@ -85,12 +85,13 @@ function faultyStrategy(t: Test): string {
   const block = (ms: string): string => `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${ms})`;
   writeFileSync(
     path,
-    `export function createStrategy(candidates) {
+    `import { writeFileSync } from 'node:fs';
+     export function createStrategy(candidates) {
        return { pick({ clientAddress, skip }) {
          if (clientAddress === '127.0.0.2') process.exit(7);
          if (clientAddress === '127.0.0.3') setImmediate(() => { throw new Error('out of its mind'); });
          if (clientAddress === '127.0.0.4') ${block('3500')};
-         if (clientAddress === '127.0.0.5') ${block('Infinity')};
+         if (clientAddress === '127.0.0.5') { writeFileSync(${JSON.stringify(`${path}.blocked`)}, ''); ${block('Infinity')}; }
          return candidates.find(candidate => !skip?.(candidate));
        } };
      }`,
@@ -252,12 +253,13 @@ void t.test('a worker that stands still is named, and so is its recovery', { ski
 
 void t.test('stopping does not wait for a worker that stands still for ever', { skip }, async t => {
   const backend = await startBackend(t, scripts.echo);
-  const balancer = create(t, [backend], { workers: 2, upstream: { strategy: faultyStrategy(t) } });
+  const strategy = faultyStrategy(t);
+  const balancer = create(t, [backend], { workers: 2, upstream: { strategy } });
   const exited = seen(balancer, 'worker:exited');
   await balancer.start();
   const clients = await servedByAll(t, balancer);
   connectFrom(t, balancer, '127.0.0.5');
-  await new Promise(resolve => setTimeout(resolve, 300));
+  await until('it stands still', () => existsSync(`${strategy}.blocked`));
   await balancer.stop();
   t.match(exited, [{ sessions: Number }]);
   t.notOk(exited[0] && 'restartInMs' in exited[0], 'it is not started again');
