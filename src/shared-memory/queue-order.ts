@@ -1,13 +1,14 @@
 /**
- * Which session is first among those that wait for one upstream, over all threads that balance.
+ * The order of one upstream's queue over all threads that balance: which waiter is first.
  *
- * Place: each data plane keeps its own waiting sessions (dispatch/waiting-line.ts); here stands what the others
- * must know of them: a counter of tickets and, per worker, the ticket of its oldest waiting session. For people, there is
- * also how long a session has waited at most.
- * How many wait is counted in the live counts.
- * Invariants: changed with Atomics only; a worker writes no head but its own, until it is dead; a head is never
- * younger than the oldest session behind it, which is why a first session is announced before its ticket is drawn.
- * Tickets wrap around: they are compared by their difference, and 0 is never one.
+ * Place: each data plane keeps its own waiters (dispatch/waiting-line.ts). Here stands what the other data planes must
+ * know of them: a counter of tickets and, per worker, its head, which is the ticket of its oldest waiter. For people,
+ * there is also the longest wait. The live counts say how many wait.
+ * Invariants:
+ * - All is changed with Atomics.
+ * - A worker writes no head but its own, until it is dead.
+ * - A head is never younger than the oldest waiter behind it: a first waiter is announced before it draws its ticket.
+ * - Tickets wrap around. They are compared by their difference, and 0 is never one.
  */
 
 /** Can be posted. */
@@ -35,14 +36,14 @@ export class QueueOrder {
     this.#worker = worker;
   }
 
-  /** Memory for the sessions of `workers` threads. */
+  /** Memory for the waiters of `workers` threads. */
   static allocate(workers: number): QueueMemory {
     return { buffer: new SharedArrayBuffer(BYTES * (FIRST_HEAD + workers)), workers };
   }
 
   /**
-   * Says that a session of this worker, the only one that waits here, is about to draw: until its ticket is known
-   * it stands as old as it could be, so that nobody who draws later passes it. To be followed by `draw` and `setHead`.
+   * Says that the only waiter of this worker is about to draw. Until its ticket is known it counts as old as it could
+   * be, so that no waiter that draws later passes it. To be followed by `draw` and `setHead`.
    */
   announce(): void {
     const next = (Atomics.load(this.#words, LAST_TICKET) + 1) | 0;
@@ -58,8 +59,8 @@ export class QueueOrder {
   }
 
   /**
-   * Says which ticket this worker's oldest waiting session has; 0: none waits. True when another worker's session is
-   * first now and may not know it: then that worker has to be told.
+   * Says which ticket this worker's oldest waiter has; 0: there is none. True when another worker's waiter is first now
+   * and that worker may not know it: then it must be woken.
    */
   setHead(ticket: number): boolean {
     const own = headOf(this.#worker);
@@ -75,7 +76,7 @@ export class QueueOrder {
     return Atomics.load(this.#words, headOf(this.#worker));
   }
 
-  /** Is this worker's oldest session the oldest of all? */
+  /** Is this worker's oldest waiter the oldest of all? */
   isFirst(): boolean {
     const own = this.head();
     if (own === NOBODY) return false;
@@ -86,7 +87,7 @@ export class QueueOrder {
     return true;
   }
 
-  /** The worker whose session has waited longest. */
+  /** The worker whose waiter has waited longest. */
   first(): number | undefined {
     let first: number | undefined;
     let oldest = NOBODY;
@@ -99,7 +100,7 @@ export class QueueOrder {
     return first;
   }
 
-  /** A session has waited for so long. */
+  /** A waiter has left after this time. */
   noteWait(ms: number): void {
     const rounded = Math.round(ms);
     for (;;) {
@@ -109,7 +110,7 @@ export class QueueOrder {
     }
   }
 
-  /** Of the sessions that have stopped waiting since `forgetWaits`. */
+  /** Of the waiters that have left since `forgetWaits`. */
   get longestWaitMs(): number {
     return Atomics.load(this.#words, LONGEST_WAIT);
   }
@@ -123,8 +124,8 @@ export class QueueOrder {
   }
 
   /**
-   * Nobody waits at that worker any more: it is dead, or it stands still and must not hold up the others; it takes
-   * its place again when it looks (`WaitingLine.recheck`). Those that wait elsewhere have to be woken. Control only.
+   * That worker has no waiter any more: it is dead, or it stands still and must not hold up the others. In the second
+   * case its head comes back when it looks (`WaitingLine.recheck`). The other workers must be woken. Control only.
    */
   forget(worker: number): void {
     Atomics.store(this.#words, headOf(worker), NOBODY);
