@@ -8,7 +8,7 @@
 import { connectFailure } from '../connect-failure.ts';
 import type { Deadlines, Expiring } from '../deadlines.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
-import { mayMeetItself, REFUSED } from '../self-connect.ts';
+import { REFUSED, SelfConnects } from '../self-connect.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import type { Address } from '../../support/address.ts';
 import * as abi from './abi.ts';
@@ -42,7 +42,7 @@ class Connecting implements ConnectionOwner, Expiring {
   readonly #done: (result: ConnectResult) => void;
   #connection: EpollConnection | undefined;
   #settled = false;
-  #mayMeetItself = false;
+  #target: Target | undefined;
   readonly #options: ConnectOptions;
   dueMs = 0;
   earlier: Expiring | undefined;
@@ -85,7 +85,7 @@ class Connecting implements ConnectionOwner, Expiring {
       }
     }
     if ((events & abi.EPOLLOUT) === 0) return;
-    if (this.#mayMeetItself && isItself(this.#deps.libc, connection.fd)) this.#fail(REFUSED);
+    if (this.#reachesItself(connection)) this.#fail(REFUSED);
     else this.#succeed(connection);
   }
 
@@ -95,7 +95,7 @@ class Connecting implements ConnectionOwner, Expiring {
     const target = encoded(address);
     if (target === undefined) return ENAMETOOLONG;
     const { family, bytes } = target;
-    this.#mayMeetItself = target.mayMeetItself;
+    this.#target = target;
     const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
     if (fd < 0) return libc.errno();
     const isTcp = address.kind === 'tcp';
@@ -113,6 +113,15 @@ class Connecting implements ConnectionOwner, Expiring {
     return descriptors.watch(fd, connection) ? 0 : libc.errno();
   }
 
+  #reachesItself({ fd }: EpollConnection): boolean {
+    const { libc, clock } = this.#deps;
+    const target = this.#target;
+    if (target?.selfConnects.mayBe(clock.nowMs) !== true) return false;
+    if (isItself(libc, fd, target.bytes)) return true;
+    target.selfConnects.wasNone(clock.nowMs);
+    return false;
+  }
+
   #succeed(connection: EpollConnection): void {
     if (!this.#settle()) return;
     connection.owner = undefined;
@@ -124,6 +133,7 @@ class Connecting implements ConnectionOwner, Expiring {
   #fail(code: string): void {
     if (!this.#settle()) return;
     this.#connection?.reset();
+    this.#target?.selfConnects.failed();
     // The interface may have got another number since.
     if (this.#address.kind === 'tcp' && this.#address.host.includes('%')) ENCODED.delete(this.#address);
     this.#done({ ok: false, failure: connectFailure(code, this.#address.kind) });
@@ -141,7 +151,7 @@ class Connecting implements ConnectionOwner, Expiring {
 const ENCODED = new WeakMap<Address, Target>();
 
 interface Target extends EncodedAddress {
-  readonly mayMeetItself: boolean;
+  readonly selfConnects: SelfConnects;
 }
 
 /** Undefined for a unix path that the system has no room for. */
@@ -149,7 +159,7 @@ function encoded(address: Address): Target | undefined {
   const known = ENCODED.get(address);
   if (known !== undefined) return known;
   try {
-    const fresh = { ...encodeAddress(address), mayMeetItself: mayMeetItself(address) };
+    const fresh = { ...encodeAddress(address), selfConnects: new SelfConnects(address) };
     ENCODED.set(address, fresh);
     return fresh;
   } catch (error) {
@@ -158,11 +168,14 @@ function encoded(address: Address): Target | undefined {
   }
 }
 
-/** Whether both ends have the same name; a peer that is gone by now has none. */
-function isItself(libc: Libc, fd: number): boolean {
-  const [own, peer] = [Buffer.alloc(SOCKADDR_BYTES), Buffer.alloc(SOCKADDR_BYTES)];
-  const length = Buffer.from([SOCKADDR_BYTES, 0, 0, 0]);
-  if (libc.getpeername(fd, peer, length) < 0) return false;
+/** Whether both ends have the same name, the peer's port being known; a peer that is gone by now has no name. */
+function isItself(libc: Libc, fd: number, target: Uint8Array): boolean {
   length.writeUInt32LE(SOCKADDR_BYTES);
-  return libc.getsockname(fd, own, length) === 0 && own.equals(peer);
+  if (libc.getsockname(fd, own, length) < 0 || own[2] !== target[2] || own[3] !== target[3]) return false;
+  length.writeUInt32LE(SOCKADDR_BYTES);
+  return libc.getpeername(fd, peer, length) === 0 && own.equals(peer);
 }
+
+const own = Buffer.alloc(SOCKADDR_BYTES);
+const peer = Buffer.alloc(SOCKADDR_BYTES);
+const length = Buffer.alloc(4);

@@ -13,7 +13,7 @@ import type { Cancel, ConnectOptions, ConnectResult, Keepalive } from '../engine
 import type { Libc } from '../epoll/libc.ts';
 import { setUserTimeout } from '../epoll/socket-options.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
-import { isItself, mayMeetItself, REFUSED } from '../self-connect.ts';
+import { isItself, REFUSED, SelfConnects } from '../self-connect.ts';
 import { connectFailure } from '../connect-failure.ts';
 import { descriptorOf } from './descriptor.ts';
 import { setKeepalive } from './keepalive.ts';
@@ -24,6 +24,8 @@ import { openSocket } from './open-socket.ts';
 export interface ConnectDeps extends ConnectionDeps {
   readonly libc: Libc | undefined;
   readonly keepalives: LateKeepalives;
+  /** Milliseconds of a monotonic clock, updated now and then by its owner. */
+  readonly clock: { readonly nowMs: number };
   /** Takes note of a connection's descriptor. */
   note(socket: Socket): void;
 }
@@ -52,12 +54,14 @@ export function connectNode(
   const fail = (code: string): void => {
     if (!settle()) return;
     socket.destroy();
+    selfConnectsOf(address).failed();
     done({ ok: false, failure: connectFailure(code, address.kind) });
   };
   const cancelTimer = deps.setTimer(() => fail('ETIMEDOUT'), options.timeoutMs);
   socket.once('connect', () => {
     if (!settle()) return;
-    if (reachesItself(address, socket)) {
+    if (reachesItself(address, socket, deps.clock)) {
+      selfConnectsOf(address).failed();
       socket.resetAndDestroy();
       done({ ok: false, failure: connectFailure(REFUSED, address.kind) });
       return;
@@ -74,15 +78,23 @@ export function connectNode(
 }
 
 /** A backend's address is one object for as long as it does not move, so the system is asked once. */
-const MAY_MEET_ITSELF = new WeakMap<Address, boolean>();
+const SELF_CONNECTS = new WeakMap<Address, SelfConnects>();
 
-function reachesItself(address: Address, socket: Socket): boolean {
-  let may = MAY_MEET_ITSELF.get(address);
-  if (may === undefined) {
-    may = mayMeetItself(address);
-    MAY_MEET_ITSELF.set(address, may);
-  }
-  return may && isItself(socket);
+function selfConnectsOf(address: Address): SelfConnects {
+  const known = SELF_CONNECTS.get(address);
+  if (known !== undefined) return known;
+  const fresh = new SelfConnects(address);
+  SELF_CONNECTS.set(address, fresh);
+  return fresh;
+}
+
+function reachesItself(address: Address, socket: Socket, { nowMs }: ConnectDeps['clock']): boolean {
+  const selfConnects = selfConnectsOf(address);
+  if (address.kind === 'unix' || !selfConnects.mayBe(nowMs)) return false;
+  // The port alone says no at the price of one call.
+  if (socket.localPort === address.port && isItself(socket)) return true;
+  selfConnects.wasNone(nowMs);
+  return false;
 }
 
 function keepAlive(socket: Socket, { keepalive, userTimeoutMs }: ConnectOptions, deps: ConnectDeps): void {

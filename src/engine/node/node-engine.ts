@@ -70,7 +70,7 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
     const fd = descriptorOf(socket);
     if (fd !== undefined) ownerTable.owners[fd] = ownerTable.tag;
   };
-  const socketDeps = { ...connectionDeps, libc: deps.libc, keepalives, note };
+  const socketDeps = { ...connectionDeps, libc: deps.libc, clock, keepalives, note };
   const relayDeps = { clock, sendQueues, poller: new Poller(setTimer) };
 
   return {

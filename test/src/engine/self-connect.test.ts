@@ -2,7 +2,8 @@
  * A connect to a port of this machine, on which nobody listens, that TCP joins to itself: refused, wherever lb4
  * connects. Tried in a network namespace whose only port to be given away is the one that is connected to.
  */
-import type { LookupFunction } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type LookupFunction } from 'node:net';
 import t, { type Test } from 'tap';
 
 import type { ConnectResult } from '../../../src/engine/engine.ts';
@@ -12,7 +13,7 @@ import { resetDescriptor } from '../../../src/engine/epoll/listening-sockets.ts'
 import { encodeAddress } from '../../../src/engine/epoll/sockaddr.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import { openSocket } from '../../../src/engine/node/open-socket.ts';
-import { mayMeetItself } from '../../../src/engine/self-connect.ts';
+import { SelfConnects } from '../../../src/engine/self-connect.ts';
 import { AgentChecker } from '../../../src/health/agent-checker.ts';
 import { plainConnector } from '../../../src/mirror/redis-connectors.ts';
 import { parseAddress, type Address, type TcpAddress } from '../../../src/support/address.ts';
@@ -40,7 +41,7 @@ void t.test('it can happen at addresses of this machine, at ports that the syste
   const at = (text: string, range = '32768\t60999\n'): boolean => {
     const parsed = parseAddress(text);
     if (!parsed.ok) throw new Error(parsed.expected);
-    return mayMeetItself(parsed.address, machine(range));
+    return new SelfConnects(parsed.address, machine(range)).mayBe(0);
   };
   for (const host of [
     '127.0.0.1',
@@ -60,6 +61,47 @@ void t.test('it can happen at addresses of this machine, at ports that the syste
   for (const port of [32_768, 60_999]) t.ok(at(`127.0.0.1:${port}`), String(port));
   t.ok(at('127.0.0.1:8080', ''), 'where the system does not tell, at any port');
   t.notOk(at('unix:/run/x'));
+});
+
+void t.test(
+  'one that has reached a server stands for those of the next second, until a connect fails',
+  async t => {
+    const at = (range: string) =>
+      new SelfConnects({ ...HERE }, { addresses: () => [], readFile: () => range });
+    const connects = at('32768\t60999\n');
+    t.ok(connects.mayBe(5), 'before one has succeeded');
+    connects.wasNone(5);
+    t.notOk(connects.mayBe(1004));
+    t.ok(connects.mayBe(1005), 'a second later');
+    connects.wasNone(1005);
+    connects.failed();
+    t.ok(connects.mayBe(1005), 'after a failure');
+    const narrow = at('50000\t50200\n');
+    narrow.wasNone(5);
+    t.ok(narrow.mayBe(5), 'where few ports are given, each is asked about');
+  },
+);
+
+void t.test('sessions pay nothing for the question while their backend answers', async t => {
+  if (!loaded.ok) {
+    t.pass(`skipped: ${loaded.reason}`, { skip: true });
+    return;
+  }
+  let calls = 0;
+  const count =
+    (call: 'getsockname' | 'getpeername') => (fd: number, name: Uint8Array, length: Uint8Array) => {
+      calls += 1;
+      return loaded.libc[call](fd, name, length);
+    };
+  const libc = { ...loaded.libc, getsockname: count('getsockname'), getpeername: count('getpeername') };
+  const backend = await startBackend(t);
+  const engine = newEpollEngine({ libc });
+  for (let i = 0; i < 3; i++) {
+    const result = await connectTo(engine, backend);
+    t.ok(result.ok);
+    if (result.ok) result.connection.reset();
+    t.equal(calls, 1, 'the first one has asked');
+  }
 });
 
 void t.test('where it has happened the connect is refused, and the port is free at once', async t => {
@@ -93,6 +135,18 @@ void t.test('where it has happened the connect is refused, and the port is free 
   await there('an agent', () => askAgent(t), 'no answer');
   await there('a Redis', () => connectToRedis(), 'closed');
 });
+
+async function startBackend(t: Test): Promise<Address> {
+  const server = createServer(client => client.on('error', () => undefined)).listen({
+    host: '127.0.0.1',
+    port: 0,
+  });
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('it has no port');
+  return { kind: 'tcp', host: '127.0.0.1', port: bound.port };
+}
 
 /** A namespace whose only port to be given away is HERE's. */
 async function narrowNamespace(t: Test): Promise<NetworkNamespace | undefined> {
