@@ -3,11 +3,16 @@
  *
  * Place: asked once, by control, before the engine is chosen. Why: a container's seccomp filter may forbid a
  * single call, and a sandboxed kernel may lack one; better one line at the start than a session's failure.
+ * How: what moves bytes is tried on a pair of sockets that needs no network, what makes connections without making one.
+ * Invariant: the state of the network (an interface that is down, a firewall, ports that are used up) decides nothing
+ * here, nor does a shortage of descriptors or memory: the engine itself reports them, where they matter.
  */
+import { constants } from 'node:os';
+
 import * as abi from './abi.ts';
 import { loadLibc, type Libc, type LibcResult } from './libc.ts';
 import { encodeAddress, SOCKADDR_BYTES } from './sockaddr.ts';
-import { EINPROGRESS, errnoName } from './system-error.ts';
+import { EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, errnoName } from './system-error.ts';
 
 /** The C library, ready for the engine, or the reason why `node` has to do. */
 export function epollSupport(load: () => LibcResult = loadLibc): LibcResult {
@@ -17,8 +22,15 @@ export function epollSupport(load: () => LibcResult = loadLibc): LibcResult {
   return failure === undefined ? loaded : { ok: false, reason: `the system does not allow ${failure}` };
 }
 
-/** A call and the errno it failed with. */
-class CallFailed extends Error {}
+/** A call that the system refuses, and the errno. */
+class CallRefused extends Error {}
+/** Something has run out, and nothing has been found out. */
+class RanOut extends Error {}
+
+const { EACCES, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM } = constants.errno;
+/** What a filter or a kernel without the call answers; what is wrong with the network has other names. */
+const REFUSALS: readonly number[] = [EPERM, EACCES, ENOSYS, EOPNOTSUPP, ENOTSUP];
+const SHORTAGES: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC];
 
 class SelfTest {
   readonly #libc: Libc;
@@ -28,91 +40,108 @@ class SelfTest {
     this.#libc = libc;
   }
 
-  /** Undefined when everything works, else the call and its error. */
+  /** Undefined when nothing is refused, else the call and its error. */
   run(): string | undefined {
     try {
-      this.#play();
+      const [one, other] = this.#pair();
+      this.#askForConnections(one);
+      this.#play(one, other);
       return undefined;
     } catch (error) {
-      if (error instanceof CallFailed) return error.message;
+      if (error instanceof RanOut) return undefined;
+      if (error instanceof CallRefused) return error.message;
       throw error;
     } finally {
       for (const fd of this.#fds) this.#libc.close(fd);
     }
   }
 
-  /** One session with itself on loopback, and what goes with it. */
-  #play(): void {
+  #pair(): readonly [number, number] {
+    const fds = Buffer.alloc(8);
+    this.#works('socketpair', this.#libc.socketpair(abi.AF_UNIX, STREAM, 0, fds));
+    const pair = [fds.readInt32LE(0), fds.readInt32LE(4)] as const;
+    this.#fds.push(...pair);
+    return pair;
+  }
+
+  /** Everything that listeners and connects need, on a socket that neither has a client nor reaches anything. */
+  #askForConnections(standIn: number): void {
     const libc = this.#libc;
-    const bytes = Buffer.alloc(SOCKADDR_BYTES);
-    const length = lengthOf(bytes);
+    const tcp = this.#open('socket', libc.socket(abi.AF_INET, STREAM, 0));
+    const one = Buffer.from([1, 0, 0, 0]);
+    this.#works('setsockopt', libc.setsockopt(tcp, abi.SOL_SOCKET, abi.SO_REUSEPORT, one, one.length));
+    const nowhere = Buffer.alloc(SOCKADDR_BYTES);
+    // AF_UNSPEC: connected to nothing, which it is.
+    this.#isAllowed('connect', libc.connect(tcp, nowhere, nowhere.length));
+    const { bytes } = encodeAddress({ kind: 'tcp', host: '127.0.0.1', port: 0 });
+    const isBound = this.#isAllowed('bind', libc.bind(tcp, bytes, bytes.length));
+    // A socket that is not bound would be by `listen`, to every address.
+    const listening = isBound ? tcp : standIn;
+    this.#isAllowed('listen', libc.listen(listening, 1));
+    const peer = Buffer.alloc(SOCKADDR_BYTES);
+    this.#isAllowed('getsockname', libc.getsockname(listening, peer, lengthOf(peer)));
+    const flags = abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
+    const client = libc.accept4(listening, peer, lengthOf(peer), flags);
+    if (this.#isAllowed('accept4', client)) this.#fds.push(client);
+  }
+
+  /** One session with itself. */
+  #play(one: number, other: number): void {
+    const libc = this.#libc;
     const epollFd = this.#open('epoll_create1', libc.epoll_create1(abi.EPOLL_CLOEXEC));
     this.#open('eventfd', libc.eventfd(0, abi.EFD_CLOEXEC | abi.EFD_NONBLOCK));
-
-    const listening = this.#socket();
-    const one = Buffer.from([1, 0, 0, 0]);
-    this.#check('setsockopt', libc.setsockopt(listening, abi.SOL_SOCKET, abi.SO_REUSEPORT, one, one.length));
-    const loopback = encodeAddress({ kind: 'tcp', host: '127.0.0.1', port: 0 });
-    this.#check('bind', libc.bind(listening, loopback.bytes, loopback.bytes.length));
-    this.#check('listen', libc.listen(listening, 1));
-    this.#check('getsockname', libc.getsockname(listening, bytes, length));
-
-    const client = this.#socket();
-    if (libc.connect(client, bytes, loopback.bytes.length) < 0 && libc.errno() !== EINPROGRESS) {
-      this.#check('connect', -1);
-    }
-    const accepted = this.#accept(listening, bytes);
     const events = Buffer.alloc(16);
     events.writeUInt32LE(abi.EPOLLIN);
-    this.#check('epoll_ctl', libc.epoll_ctl(epollFd, abi.EPOLL_CTL_ADD, accepted, events));
+    this.#works('epoll_ctl', libc.epoll_ctl(epollFd, abi.EPOLL_CTL_ADD, one, events));
 
     const text = Buffer.from('lb4');
-    this.#check('send', libc.send(client, text, text.length, abi.MSG_NOSIGNAL));
-    this.#check('epoll_wait', libc.epoll_wait(epollFd, events, 1, 1000));
-    this.#check('ioctl', libc.ioctl(accepted, abi.SIOCINQ, bytes));
-    this.#check(
-      'getsockopt',
-      libc.getsockopt(accepted, abi.SOL_SOCKET, abi.SO_ERROR, bytes, lengthOf(bytes)),
-    );
-    this.#splice(accepted, client);
-    this.#check('shutdown', libc.shutdown(client, abi.SHUT_WR));
-    this.#check('fcntl', this.#open('fcntl', libc.fcntl(client, abi.F_DUPFD_CLOEXEC, 0)));
+    this.#works('send', libc.send(other, text, text.length, abi.MSG_NOSIGNAL));
+    this.#works('epoll_wait', libc.epoll_wait(epollFd, events, 1, 1000));
+    const bytes = Buffer.alloc(8);
+    this.#works('ioctl', libc.ioctl(one, abi.SIOCINQ, bytes));
+    this.#works('getsockopt', libc.getsockopt(one, abi.SOL_SOCKET, abi.SO_ERROR, bytes, lengthOf(bytes)));
+    this.#splice(one, other);
+    this.#works('shutdown', libc.shutdown(other, abi.SHUT_WR));
+    this.#open('fcntl', libc.fcntl(other, abi.F_DUPFD_CLOEXEC, 0));
   }
 
-  /** There and back: what the accepted socket received returns to its sender through a pipe. */
-  #splice(accepted: number, client: number): void {
+  /** There and back: what `one` received returns to its sender through a pipe. */
+  #splice(one: number, sender: number): void {
     const libc = this.#libc;
     const fds = Buffer.alloc(8);
-    this.#check('pipe2', libc.pipe2(fds, abi.O_CLOEXEC | abi.O_NONBLOCK));
+    this.#works('pipe2', libc.pipe2(fds, abi.O_CLOEXEC | abi.O_NONBLOCK));
     const [readFd, writeFd] = [fds.readInt32LE(0), fds.readInt32LE(4)];
     this.#fds.push(readFd, writeFd);
-    this.#check('splice', libc.splice(accepted, null, writeFd, null, 16, abi.SPLICE_F_NONBLOCK));
-    this.#check('splice', libc.splice(readFd, null, accepted, null, 16, abi.SPLICE_F_NONBLOCK));
+    this.#works('splice', libc.splice(one, null, writeFd, null, 16, abi.SPLICE_F_NONBLOCK));
+    this.#works('splice', libc.splice(readFd, null, one, null, 16, abi.SPLICE_F_NONBLOCK));
     const back = Buffer.alloc(16);
-    this.#check('recv', libc.recv(client, back, back.length, 0));
-  }
-
-  #accept(listening: number, bytes: Buffer): number {
-    const flags = abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
-    return this.#open('accept4', this.#libc.accept4(listening, bytes, lengthOf(bytes), flags));
-  }
-
-  #socket(): number {
-    const type = abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
-    return this.#open('socket', this.#libc.socket(abi.AF_INET, type, 0));
+    this.#works('recv', libc.recv(sender, back, back.length, 0));
   }
 
   #open(call: string, fd: number): number {
-    this.#check(call, fd);
+    this.#works(call, fd);
     this.#fds.push(fd);
     return fd;
   }
 
-  #check(call: string, result: number): number {
-    if (result < 0) throw new CallFailed(`${call} (${errnoName(this.#libc.errno())})`);
-    return result;
+  /** For calls that nothing outside of this file can make fail. */
+  #works(call: string, result: number): void {
+    if (result >= 0) return;
+    const errno = this.#libc.errno();
+    if (SHORTAGES.includes(errno)) throw new RanOut(call);
+    throw new CallRefused(`${call} (${errnoName(errno)})`);
+  }
+
+  /** For calls whose failure may be about the network; whether it has worked. */
+  #isAllowed(call: string, result: number): boolean {
+    if (result >= 0) return true;
+    const errno = this.#libc.errno();
+    if (REFUSALS.includes(errno)) throw new CallRefused(`${call} (${errnoName(errno)})`);
+    return false;
   }
 }
+
+const STREAM = abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
 
 function lengthOf(bytes: Buffer): Buffer {
   const length = Buffer.alloc(4);

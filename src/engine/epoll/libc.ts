@@ -16,6 +16,7 @@ export interface Libc {
   /** Where a buffer's bytes are; good for as long as the buffer is kept alive. */
   address(buffer: Uint8Array): bigint;
   socket(domain: number, type: number, protocol: number): number;
+  socketpair(domain: number, type: number, protocol: number, fds: Uint8Array): number;
   bind(fd: number, address: Uint8Array, bytes: number): number;
   listen(fd: number, backlog: number): number;
   accept4(fd: number, address: Uint8Array, bytes: Uint8Array, flags: number): number;
@@ -45,6 +46,7 @@ export interface Libc {
 /** ssize_t is spelled int64_t for koffi; fcntl and ioctl are variadic in C, with the same registers on Linux. */
 const PROTOTYPES = [
   'int socket(int, int, int)',
+  'int socketpair(int, int, int, void *)',
   'int bind(int, void *, uint32_t)',
   'int listen(int, int)',
   'int accept4(int, void *, void *, int)',

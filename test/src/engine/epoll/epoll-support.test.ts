@@ -1,15 +1,19 @@
 /** Whether the engine works here: each call that may be missing is named, and nothing stays open. */
-import { constants } from 'node:os';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import t from 'tap';
 
 import { epollSupport } from '../../../../src/engine/epoll/epoll-support.ts';
 import { loadLibc, type Libc } from '../../../../src/engine/epoll/libc.ts';
+import { NetworkNamespace, skipWithoutNamespaces } from '../../../harness/network-namespace.ts';
 import { runWithoutCall } from '../../../harness/seccomp.ts';
 
 const CALLS = [
   'epoll_create1',
   'eventfd',
+  'socketpair',
   'socket',
   'setsockopt',
   'bind',
@@ -74,6 +78,61 @@ for (const call of CALLS) {
     t.end();
   });
 }
+
+const { EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EINVAL, EMFILE, ENETUNREACH, ENOBUFS } = constants.errno;
+for (const [call, errno, what] of [
+  ['bind', EADDRINUSE, 'all ports are in use'],
+  ['bind', EADDRNOTAVAIL, 'the interface is down'],
+  ['connect', ENETUNREACH, 'there is no route'],
+  ['accept4', EAGAIN, 'there is no client'],
+  ['accept4', EINVAL, 'the socket could not be bound'],
+  ['socketpair', EMFILE, 'descriptors have run out'],
+  ['socket', ENOBUFS, 'memory has run out'],
+] as const) {
+  void t.test(`${what}: ${call} fails, and is allowed all the same`, { skip }, t => {
+    if (!loaded.ok) return;
+    let failed = false;
+    const libc = { ...loaded.libc };
+    libc[call] = () => {
+      failed = true;
+      return -1;
+    };
+    libc.errno = () => (failed ? errno : loaded.libc.errno());
+    const before = openDescriptors();
+    t.ok(epollSupport(() => ({ ok: true, libc })).ok);
+    t.ok(failed);
+    t.equal(openDescriptors(), before);
+    t.end();
+  });
+}
+
+const withoutNamespaces = skipWithoutNamespaces('nft');
+void t.test(
+  'what the network is like decides nothing: loopback down, dropped, or without a port left',
+  { skip: loaded.ok ? withoutNamespaces : skip },
+  async t => {
+    const namespace = await NetworkNamespace.create(`lb4-support-${process.pid}`);
+    t.teardown(() => namespace.delete());
+    const ask = (): Promise<boolean> => namespace.run(async () => epollSupport().ok);
+
+    const ports = [50_000, 50_001, 50_002, 50_003];
+    await namespace.set('ipv4/ip_local_port_range', '50000 50003');
+    const undo = await namespace.filter(ports, 'drop');
+    t.ok(await ask(), 'dropped');
+    await undo();
+    await namespace.run(async () => {
+      const listening = createServer();
+      const all = ports.map(port => createServer().listen({ host: '127.0.0.1', port }));
+      await Promise.all(all.map(server => once(server, 'listening')));
+      listening.listen({ host: '127.0.0.1', port: 0 });
+      t.match((await once(listening, 'error'))[0], { code: 'EADDRINUSE' }, 'no port is left');
+      t.ok(epollSupport().ok, 'used up');
+      for (const server of all) server.close();
+    });
+    await namespace.ip('link', 'set', 'lo', 'down');
+    t.ok(await ask(), 'down');
+  },
+);
 
 void t.test('an error that is no failed call is not taken for one', { skip }, t => {
   if (!loaded.ok) return;
