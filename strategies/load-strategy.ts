@@ -39,8 +39,17 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
     // A module namespace is always an object; what its exports are is checked by the caller.
     return (await import(url.href)) as Record<string, unknown>;
   } catch (error) {
-    throw failure(path, 'a JavaScript module', describe(error), error);
+    throw failure(path, 'a JavaScript module', `${describe(error)}${hintFor(error, path)}`, error);
   }
+}
+
+/** Node has taken the file for CommonJS, because of the package.json beside or above it. */
+function hintFor(error: unknown, path: string): string {
+  const isTakenForCommonJs =
+    path.endsWith('.js') &&
+    error instanceof SyntaxError &&
+    /^Unexpected token 'export'|^Cannot use import statement/.test(error.message);
+  return isTakenForCommonJs ? '; name the file .mjs, or set "type": "module" in its package.json' : '';
 }
 
 function findFactory(path: string, exported: Record<string, unknown>): StrategyFactory {

@@ -16,6 +16,7 @@ import { unknownOwners } from '../config/socket-owners.ts';
 import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../health/tls-settings.ts';
 import { redisConnection } from '../mirror/redis-connection.ts';
+import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -27,8 +28,11 @@ export function check(file: string): ExitCode {
   if (loaded.ok && message === '') {
     const { warnings, config } = loaded;
     for (const each of warnings) process.stderr.write(`${formatWarning(each)}\n`);
-    const parts = [count(config.listeners.length, 'listener'), count(config.upstreams.length, 'upstream')];
-    if (warnings.length > 0) parts.push(count(warnings.length, 'warning'));
+    const parts = [
+      counted(config.listeners.length, 'listener'),
+      counted(config.upstreams.length, 'upstream'),
+    ];
+    if (warnings.length > 0) parts.push(counted(warnings.length, 'warning'));
     process.stdout.write(`${printable(file)}: valid, ${parts.join(', ')}\n`);
     return EXIT.ok;
   }
@@ -79,8 +83,4 @@ function whyNoFile(path: string): string | undefined {
   } catch (error) {
     return systemCode(error);
   }
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

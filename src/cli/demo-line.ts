@@ -3,6 +3,7 @@
  *
  * Place: shown by demo.ts again and again. The first of these forms that fits is taken, from words to bare numbers.
  */
+import { counted } from '../support/counted.ts';
 
 export interface DemoStatus {
   readonly backends: readonly { readonly name: string; readonly live: number; readonly served: number }[];
@@ -11,7 +12,7 @@ export interface DemoStatus {
 
 /** @param columns the terminal's width; Infinity where there is none */
 export function demoLine({ backends, sessionsEver }: DemoStatus, columns: number): string {
-  const sessions = `${sessionsEver} session${sessionsEver === 1 ? '' : 's'}`;
+  const sessions = counted(sessionsEver, 'session');
   const numbers = backends.map(({ live, served }) => `${live}/${served}`);
   const forms = [
     `  ${backends.map(({ name, live, served }) => `${name} ${live} live, ${served} served`).join(' · ')} · ${sessions}`,

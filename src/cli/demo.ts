@@ -8,6 +8,7 @@ import { Lb4Error } from '../errors.ts';
 import { createLoadBalancer, type LoadBalancer } from '../load-balancer.ts';
 import { LineBuffer } from '../observability/line-buffer.ts';
 import { openOutput } from '../observability/output.ts';
+import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { setKeepingTimer } from '../support/timer.ts';
 import { outliveClosedTerminals } from './closed-terminals.ts';
@@ -46,7 +47,7 @@ export async function demo(
     if (!(error instanceof Lb4Error)) throw error;
     for (const line of error.message.split('\n')) process.stderr.write(`lb4: ${printable(line)}\n`);
     if (error.code !== 'LB4_LISTEN_FAILED') return EXIT.usage;
-    process.stderr.write('lb4: try another address: lb4 demo --listen 127.0.0.1:8081\n');
+    process.stderr.write(`lb4: try another address: ${calledAs()} --listen 127.0.0.1:8081\n`);
     return EXIT.cannotBind;
   } finally {
     signals.over();
@@ -54,6 +55,11 @@ export async function demo(
     for (const backend of backends) backend.close();
     await screen.end();
   }
+}
+
+/** What was typed to come here. */
+function calledAs(): string {
+  return process.env['npm_lifecycle_event'] === 'start' ? 'npm start -- demo' : 'lb4 demo';
 }
 
 async function untilSignalled(
@@ -82,9 +88,8 @@ async function untilSignalled(
       drain: () => {
         const { sessions } = balancer.snapshot();
         if (sessions > 0) {
-          const what = `${sessions} session${sessions === 1 ? '' : 's'}`;
           screen.write(
-            `${erase}  draining: ${what}, up to ${DRAIN_MS / 1000} s; Ctrl-C again ends at once\n`,
+            `${erase}  draining: ${counted(sessions, 'session')}, up to ${DRAIN_MS / 1000} s; Ctrl-C again ends at once\n`,
           );
           showAgain();
         }

@@ -21,6 +21,7 @@ import { logConfiguration, sourceOf } from '../observability/log-configuration.t
 import { logEvents } from '../observability/log-events.ts';
 import { logSnapshot } from '../observability/log-snapshot.ts';
 import type { Log } from '../observability/log.ts';
+import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { outliveClosedTerminals } from './closed-terminals.ts';
@@ -33,6 +34,9 @@ import { PidFile } from './pid-file.ts';
 import { openLogs, type RunLogs } from './run-logs.ts';
 import type { Signals } from './signals.ts';
 import { version } from './version.ts';
+
+/** For a command line that balances nothing. */
+const WHERE_TO_BEGIN = 'lb4 demo shows it at work; lb4 --help lists the options';
 
 export interface RunOptions extends RunFlags {
   readonly config?: string;
@@ -63,6 +67,9 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   if (!loaded.ok) {
     // What is missing may stand in a variable with another name.
     const lines = [...loaded.message.split('\n'), ...unknown.map(unknownVariableText)];
+    const saysNothing =
+      options.config === undefined && options.backends === undefined && unknown.length === 0;
+    if (saysNothing) lines.push(WHERE_TO_BEGIN);
     for (const line of lines) process.stderr.write(`lb4: ${printable(line)}\n`);
     return exitCodeOf(loaded);
   }
@@ -163,7 +170,7 @@ async function untilSignalled(
       log.write('info', 'stopping', 'stopping now: every session is reset');
       balancer.stop().then(resolve, reject);
       setTimeout(() => {
-        log.write('error', 'stopTooLate', `it has not stopped within ${STOP_MS / 1000} s and is ended`);
+        log.write('error', 'stopTooLate', `lb4 has not stopped within ${STOP_MS / 1000} s and ends now`);
         exitAtOnce(EXIT.failure);
       }, STOP_MS).unref();
     };
@@ -203,7 +210,7 @@ function logStarted(balancer: LoadBalancer, coreLimit: string | undefined, log: 
   };
   const most = maxSessions === undefined ? '' : `, at most ${maxSessions} sessions at once`;
   const why = coreLimit === undefined ? '' : ` (${coreLimit})`;
-  const threads = `${fields.workers} worker${fields.workers === 1 ? '' : 's'}${why}`;
+  const threads = `${counted(fields.workers, 'worker')}${why}`;
   const message = `lb4 ${fields.version} has started: engine ${engine}, ${threads}, pid ${fields.pid}${most}`;
   log.write('info', 'started', message, fields);
 }

@@ -39,7 +39,7 @@ export interface EngineChoice {
 
 /** A reset must not take bytes with it: where nothing shows that they have arrived, a FIN has to do. */
 const BLIND =
-  'a reset behind data is passed on as a FIN: without koffi and without /proc/self/net/tcp nothing tells what a receiver has got';
+  'a reset behind data is passed on as a FIN: without koffi and without /proc/self/net/tcp the system does not report what a receiver has got';
 
 /**
  * Throws LB4_ENGINE_UNAVAILABLE when `epoll` was asked for and cannot be had. Workers that cannot be had are no

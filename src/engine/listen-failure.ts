@@ -17,7 +17,7 @@ export function listenFailure(address: Address, cause: unknown): Lb4Error {
 }
 
 const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
-  ['EADDRINUSE', 'the address is in use by another program'],
+  ['EADDRINUSE', 'the address is in use'],
   ['EACCES', 'permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE'],
   ['EADDRNOTAVAIL', 'no interface of this machine has this address'],
   ['ENOENT', 'the directory does not exist'],

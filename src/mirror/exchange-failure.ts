@@ -36,7 +36,7 @@ const BY_CODE: readonly (readonly [RegExp, MirrorFailure, string])[] = [
 ];
 
 const CLUSTER_SENTENCES: readonly (readonly [RegExp, string])[] = [
-  [/CLUSTERDOWN/, 'the Redis Cluster is down, or nobody serves this part of it'],
+  [/CLUSTERDOWN/, 'the Redis Cluster is down, or no node serves this part of it'],
   [/cluster support disabled/, 'this Redis is not part of a Cluster'],
   [/SELECT is not allowed/, 'a Redis Cluster has database 0 only'],
   [/MOVED|ASK/, 'this Redis is part of a Cluster, and the keys are on another node of it'],

@@ -3,6 +3,7 @@
  *
  * Place: a part of log-events.ts. What takes sessions away from a backend is a warning, unless an operator wanted it.
  */
+import { counted } from '../support/counted.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';
 import type { Seldom } from './seldom.ts';
@@ -67,8 +68,8 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans
       `weight ${weight}${percent === 100 ? '' : `, of which ${percent} % count`}`,
       maxSessions === undefined ? 'no maxSessions' : `maxSessions ${maxSessions}`,
     ];
-    const whose = by === 'operator' ? 'an operator' : 'its agent';
-    const message = `${nameOf(event)} gets another share from ${whose}: ${shares.join(', ')}`;
+    const setBy = by === 'operator' ? 'an operator' : 'its agent';
+    const message = `${nameOf(event)} has a new share, set by ${setBy}: ${shares.join(', ')}`;
     log.write('info', 'backendShareSet', message, event);
   });
   source.on('backend:slowStart', event =>
@@ -85,7 +86,7 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans
   source.on('backend:added', event => log.write('info', 'backendAdded', `${nameOf(event)} is added`, event));
   source.on('backend:removed', event => {
     spans.forget(nameOf(event));
-    const rest = event.sessions === 1 ? '1 session is left' : `${event.sessions} sessions are left`;
+    const rest = `${counted(event.sessions, 'session')} ${event.sessions === 1 ? 'is' : 'are'} left`;
     log.write('info', 'backendRemoved', `${nameOf(event)} is removed: ${rest}`, event);
   });
   source.on('backend:connectFailed', ({ upstream, backend, reason, code, times }) =>

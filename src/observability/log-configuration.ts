@@ -5,6 +5,7 @@
  */
 import { formatDuration } from '../config/duration.ts';
 import type { BackendConfig, Config, UpstreamConfig } from '../config/schema.ts';
+import { counted } from '../support/counted.ts';
 import type { Log } from './log.ts';
 
 /** More of them are not named in a message, all of them in the fields. */
@@ -15,11 +16,10 @@ export function logConfiguration({ upstreams }: Config, source: string, log: Log
   for (const upstream of upstreams) {
     const { name, strategy, backends } = upstream;
     const check = checkOf(upstream);
-    const many = backends.length === 1 ? '1 backend' : `${backends.length} backends`;
     const named = backends.slice(0, MOST_NAMED).map(describe);
     const rest = backends.length - named.length;
     const list = [...named, ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ');
-    const message = `upstream ${name}: ${strategy} over ${many}: ${list}; ${check}; from ${source}`;
+    const message = `upstream ${name}: ${strategy} over ${counted(backends.length, 'backend')}: ${list}; ${check}; from ${source}`;
     log.write('info', 'upstreamConfigured', message, {
       ...{ upstream: name, strategy, check, source },
       backends: backends.map(describe).join(', '),
@@ -37,7 +37,7 @@ export function sourceOf(file: string | undefined, options: readonly string[]): 
 function describe({ id, weight, maxSessions, backup }: BackendConfig): string {
   const besides = [
     ...(weight === 1 ? [] : [`weight ${weight}`]),
-    ...(maxSessions === undefined ? [] : [`at most ${maxSessions} sessions`]),
+    ...(maxSessions === undefined ? [] : [`at most ${counted(maxSessions, 'session')}`]),
     ...(backup ? ['backup'] : []),
   ];
   return besides.length === 0 ? id : `${id} (${besides.join(', ')})`;

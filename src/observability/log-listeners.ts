@@ -5,6 +5,7 @@
  * pause until it has gone on for a second.
  */
 import type { EventMap } from '../events.ts';
+import { counted } from '../support/counted.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';
@@ -77,7 +78,7 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
 }
 
 function whyPaused({ reason, maxSessions, descriptorLimit, descriptorsNeeded }: Paused): string {
-  const sessions = `${maxSessions ?? 0} session${maxSessions === 1 ? '' : 's'}`;
+  const sessions = counted(maxSessions ?? 0, 'session');
   switch (reason) {
     case 'listenerLimit':
       return `${sessions}, its limit; new clients wait`;

@@ -30,7 +30,7 @@ export function logMirror(source: EventSource, log: Log, spans: Spans): void {
     log.write(
       'warn',
       'mirrorLocal',
-      `mirror: counts of ${whose} are not shared, only this instance's own decide: ${why}`,
+      `mirror: counts of ${whose} are not shared, this instance uses only its own: ${why}`,
       { ...fields, message: why },
     );
   });
@@ -38,7 +38,7 @@ export function logMirror(source: EventSource, log: Log, spans: Spans): void {
     log.write(
       'warn',
       'mirrorRenamed',
-      `mirror: another process is called ${event.from} as well; this one is ${event.to} from now on`,
+      `mirror: another process is named ${event.from}, too; this instance is ${event.to} from now on`,
       event,
     ),
   );

@@ -5,6 +5,7 @@
  */
 import type { ListenerView, WorkerView } from '../data-plane-host.ts';
 import type { MirrorView } from '../mirror/mirror.ts';
+import { counted } from '../support/counted.ts';
 import type { AgentWord } from '../upstream/backend-record.ts';
 import type { BackendStatus, UpstreamStatus } from '../upstream/upstream-status.ts';
 import type { PoolFigures } from '../workers/worker-stats.ts';
@@ -75,8 +76,8 @@ function logUpstream(
     [
       `upstream ${name}: mode ${mode}`,
       `strategy ${strategy}`,
-      `${taking} of ${counted(backends.length, 'backend')} take sessions`,
-      `${queue.waiting} of at most ${queue.max} sessions wait`,
+      `${taking} of ${counted(backends.length, 'backend')} ${taking === 1 ? 'takes' : 'take'} sessions`,
+      `${counted(queue.waiting, 'session')} in the queue (at most ${queue.max})`,
       ...(queue.longestMs === 0 ? [] : [`the longest wait was ${seconds(queue.longestMs)}`]),
     ].join(', '),
     {
@@ -116,9 +117,9 @@ function logBackend(upstream: string, backend: ShownBackend, log: Log): void {
     `health ${health}`,
     ...(operator === 'ready' ? [] : [`set to ${operator} by an operator`]),
     ...(agent === undefined ? [] : [`agent says ${agentWords(agent)}`]),
-    ...(ejection === undefined ? [] : [`ejected ${ejection.times} times in a row`]),
+    ...(ejection === undefined ? [] : [`ejected ${counted(ejection.times, 'time')} in a row`]),
     ...(backend.backup ? ['backup'] : []),
-    ...(pool.parked === 0 ? [] : [`${pool.parked} spare connections`]),
+    ...(pool.parked === 0 ? [] : [counted(pool.parked, 'spare connection')]),
   ];
   log.write('info', 'snapshotBackend', `backend ${backend.backend} of ${upstream}: ${parts.join(', ')}`, {
     ...{ upstream, backend: backend.backend, state, takesSessions, sessions, elsewhere, weight, share },
@@ -144,8 +145,4 @@ function logMirror({ instance, upstreams }: MirrorView, log: Log): void {
 function agentWords({ health, state, percent, maxSessions }: AgentWord): string {
   const limit = maxSessions === undefined ? '' : `, maxSessions ${maxSessions}`;
   return `${health} and ${state}, ${percent} % of the weight${limit}`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -3,6 +3,7 @@
  *
  * Place: a part of log-events.ts. An error is what clients notice, or soon will.
  */
+import { counted } from '../support/counted.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';
 import type { Seldom } from './seldom.ts';
@@ -21,13 +22,13 @@ export function logUpstreams(source: EventSource, log: Log, seldom: Seldom, span
   });
   source.on('upstream:panic', event => {
     spans.begin(`panic ${event.upstream}`);
-    const message = `upstream ${event.upstream} panics: ${wellOf(event)}, so health is ignored and all of them get sessions`;
+    const message = `upstream ${event.upstream} panics: ${wellOf(event)}; health is ignored, and all backends get sessions`;
     log.write('error', 'upstreamPanic', message, event);
   });
   source.on('upstream:panicEnded', event => {
     const { upstream, well, of } = event;
     const { words, fields } = spans.end(`panic ${upstream}`);
-    const message = `upstream ${upstream} panics no longer${words}: ${well} of ${of} backends are well, and health counts again`;
+    const message = `upstream ${upstream} panics no longer${words}: ${well} of ${counted(of, 'backend')} ${well === 1 ? 'is' : 'are'} well, and health counts again`;
     log.write('info', 'upstreamPanicEnded', message, { ...event, ...fields });
   });
   source.on('upstream:backups', ({ upstream, backends }) => {
@@ -43,7 +44,7 @@ export function logUpstreams(source: EventSource, log: Log, seldom: Seldom, span
     log.write('info', 'upstreamBackupsEnded', message, { ...event, ...fields });
   });
   source.on('upstream:queueing', event => {
-    const message = `upstream ${event.upstream} lets sessions wait: every backend is at its maxSessions`;
+    const message = `upstream ${event.upstream} queues sessions: every backend is at its maxSessions`;
     log.write('warn', 'upstreamQueueing', message, event);
   });
   source.on('upstream:queueingEnded', event => {
@@ -65,6 +66,6 @@ export function logUpstreams(source: EventSource, log: Log, seldom: Seldom, span
 }
 
 function wellOf({ well, of }: { readonly well: number; readonly of: number }): string {
-  if (well === 0) return `none of ${of} backends is well`;
-  return `only ${well} of ${of} backends ${well === 1 ? 'is' : 'are'} well`;
+  if (well === 0) return `none of ${counted(of, 'backend')} is well`;
+  return `only ${well} of ${counted(of, 'backend')} ${well === 1 ? 'is' : 'are'} well`;
 }

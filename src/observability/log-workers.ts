@@ -3,6 +3,7 @@
  *
  * Place: a part of log-events.ts.
  */
+import { counted } from '../support/counted.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';
 import { seconds, type Spans } from './spans.ts';
@@ -16,7 +17,7 @@ export function logWorkers(source: EventSource, log: Log, spans: Spans): void {
     log.write(
       level,
       'engineChosen',
-      `engine ${event.engine}, ${event.workers} workers; ${event.reason}`,
+      `engine ${event.engine}, ${counted(event.workers, 'worker')}; ${event.reason}`,
       fields,
     );
   });
@@ -33,7 +34,7 @@ export function logWorkers(source: EventSource, log: Log, spans: Spans): void {
     log.write(
       'error',
       'workerExited',
-      `worker ${worker} has died with ${sessions} sessions: ${reason}; ${then}`,
+      `worker ${worker} has died with ${counted(sessions, 'session')}: ${reason}; ${then}`,
       { worker, reason, sessions, restartInMs },
     );
   });
@@ -56,7 +57,7 @@ export function logWorkers(source: EventSource, log: Log, spans: Spans): void {
     log.write(
       'info',
       'drainStarted',
-      `draining: no new clients, ${event.sessions} sessions have ${event.timeoutMs / 1000} s to end`,
+      `draining: no new clients, ${counted(event.sessions, 'session')} ${event.sessions === 1 ? 'has' : 'have'} ${event.timeoutMs / 1000} s to end`,
       event,
     ),
   );

@@ -8,6 +8,7 @@
  */
 import { Writable } from 'node:stream';
 import winston from 'winston';
+import { counted } from '../support/counted.ts';
 import { printable, printableJson } from '../support/printable.ts';
 import type { LineBuffer, Loss } from './line-buffer.ts';
 
@@ -54,14 +55,14 @@ export function createLog({ level, format, lines, isSpared = false }: LogOptions
 }
 
 const WHY_LOST: Readonly<Record<string, string>> = {
-  EAGAIN: 'whatever reads them did not keep up',
-  EBUSY: 'lb4 had more to do than it could',
+  EAGAIN: 'the reader of the log did not keep up',
+  EBUSY: 'lb4 was overloaded',
 };
 
 /** The line that stands where lines are missing. */
 export function lossLine(format: LogFormat, { lines, forMs, code }: Loss): string {
   const why = WHY_LOST[code] ?? code;
-  const many = lines === 1 ? '1 log line was' : `${lines} log lines were`;
+  const many = `${counted(lines, 'log line')} ${lines === 1 ? 'was' : 'were'}`;
   const message = `${many} lost in ${Math.round(forMs / 100) / 10} s: ${why}`;
   const entry = { level: 'warn', message, event: 'linesLost', lines, forMs: Math.round(forMs), code };
   return `${FORMATS[format](entry)}\n`;

@@ -5,6 +5,7 @@
  * depending on its version no quota, or one that is rounded down.
  */
 import { cpuQuota, type ReadFile } from './cgroup.ts';
+import { counted } from './counted.ts';
 
 /** The most threads that balance, whatever is asked for and however many processors there are. */
 export const MAX_WORKERS = 64;
@@ -25,10 +26,10 @@ export function usableCores(read: ReadFile, online: number, available: number): 
   const quota = cpuQuota(read);
   if (quota !== undefined && Math.ceil(quota) < allowed) {
     const cpus = Math.round(quota * 100) / 100;
-    return { count: Math.ceil(quota), limit: `a CPU quota of ${cpus} on ${coresOf(machine)}` };
+    return { count: Math.ceil(quota), limit: `a CPU quota of ${cpus} on ${counted(machine, 'core')}` };
   }
   if (allowed === machine) return { count: machine };
-  return { count: allowed, limit: `an affinity to ${allowed} of ${coresOf(machine)}` };
+  return { count: allowed, limit: `an affinity to ${allowed} of ${counted(machine, 'core')}` };
 }
 
 /** The processors that this process may run on, such as `0-3,8`; undefined where the system does not say. */
@@ -43,8 +44,4 @@ function affinity(read: ReadFile): number | undefined {
     const [from = 0, to = from] = range.split('-').map(Number);
     return sum + to - from + 1;
   }, 0);
-}
-
-function coresOf(count: number): string {
-  return `${count} core${count === 1 ? '' : 's'}`;
 }

@@ -35,7 +35,6 @@ void t.test(
       [['--backend', '127.0.0.1:81'], /unknown option '--backend' \(Did you mean --backends\?\)/],
       [['blance'], /unknown command 'blance': expected run, demo, check or an option/],
       [['chek', '-c', 'x'], /did you mean check\?/],
-      [[], /--backends: .*expected/],
       [['-b', '127.0.0.1:81', 'extra'], /too many arguments/],
       [['-b', '127.0.0.1'], /--backends: expected a port, as in 127\.0\.0\.1:5432, got "127\.0\.0\.1"/],
       [['-b', '127.0.0.1:81,127.0.0.1:81'], /--backends: .*127\.0\.0\.1:81.*(twice|already|also)/],
@@ -113,6 +112,15 @@ void t.test('a mistake in the environment names the variable', async t => {
   const { code, stderr } = await lb4([], { LB4_BACKENDS: '127.0.0.1:81', LB4_IDLE_TIMEOUT: 'soon' });
   t.equal(code, 2);
   t.match(stderr, /LB4_IDLE_TIMEOUT: expected a duration/);
+});
+
+void t.test('lb4 alone says where to begin', async t => {
+  const { code, stderr } = await lb4([], {});
+  t.equal(code, 2);
+  t.match(
+    stderr,
+    /^lb4: --backends: missing.*\nlb4: lb4 demo shows it at work; lb4 --help lists the options\n$/,
+  );
 });
 
 void t.test('a misspelt variable is named where lb4 does not start for want of it', async t => {

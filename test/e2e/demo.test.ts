@@ -1,10 +1,12 @@
 /** `lb4 demo`, the first thing a newcomer sees. */
 import { spawn } from 'node:child_process';
 import { constants, openSync, writeSync } from 'node:fs';
+import { once } from 'node:events';
 import { get } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import t from 'tap';
 import { LB4 } from '../harness/lb4-process.ts';
-import { ended, freePort } from '../harness/programs.ts';
+import { ended, freePort, runProgram } from '../harness/programs.ts';
 import { SINKS } from '../harness/sinks.ts';
 import { until } from '../harness/until.ts';
 
@@ -55,6 +57,25 @@ void t.test(
     t.same(await ended(child), { code: 0, signal: null });
   },
 );
+
+void t.test('an address in use: exit 69, and what to type instead, as it was typed', async t => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => taken.close());
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  for (const [npm, called] of [
+    ['', 'lb4 demo'],
+    ['start', 'npm start -- demo'],
+  ] as const) {
+    const { code, stderr } = await runProgram(
+      process.execPath,
+      [LB4, 'demo', '--listen', `127.0.0.1:${port}`],
+      { env: { ...process.env, npm_lifecycle_event: npm } },
+    );
+    t.equal(code, 69);
+    t.match(stderr, `\nlb4: try another address: ${called} --listen 127.0.0.1:8081\n`);
+  }
+});
 
 void t.test(
   'Ctrl-C with a live session says at once what it waits for, and a second one ends at once',

@@ -115,6 +115,20 @@ for (const [what, [text, message]] of Object.entries(defects)) {
   });
 }
 
+await t.test('a .js file that Node takes for CommonJS is refused with what to do about it', async t => {
+  const dir = t.testdir({
+    'package.json': '{ "type": "commonjs" }',
+    'export.js': 'export default 1;',
+    'import.js': "import 'node:fs';",
+    'other.js': 'const = 1;',
+  });
+  const found = async (name: string): Promise<string> =>
+    String(await loadStrategy(name, dir).catch((error: unknown) => error));
+  const hint = /; name the file \.mjs, or set "type": "module" in its package\.json$/;
+  for (const name of ['export.js', 'import.js']) t.match(await found(name), hint, name);
+  t.match(await found('other.js'), /Unexpected token '='$/);
+});
+
 await t.test('a module that is not there is refused, with the cause', async t => {
   await t.rejects(loadStrategy('./none.js', root), {
     message: /^strategy module .*none\.js: expected a JavaScript module, found ENOENT/,

@@ -60,7 +60,7 @@ void t.test('an upstream that no node serves fails, and is followed to where it 
   await a.untilTrouble('fine');
   await old.admin.flushall();
   for (const { admin } of cluster.nodes) await admin.call('CLUSTER', 'DELSLOTS', slot);
-  t.match(await a.failure(), { reason: 'cluster', message: /down, or nobody serves/ });
+  t.match(await a.failure(), { reason: 'cluster', message: /down, or no node serves/ });
   await next?.admin.call('CLUSTER', 'ADDSLOTS', slot);
   await a.untilTrouble('fine');
   t.equal(await next?.admin.exists(own), 1);

@@ -78,12 +78,14 @@ void t.test('every change of state is one line', async t => {
   events.emit('backend:down', { upstream: 'app', backend: 'b:1', reason: 'refused' });
   events.emit('backend:up', { upstream: 'app', backend: 'b:1', reason: '2 health checks passed' });
   events.emit('drain:started', { sessions: 3, timeoutMs: 30_000 });
+  events.emit('drain:started', { sessions: 1, timeoutMs: 30_000 });
   events.emit('drain:ended', { aborted: 1 });
   t.match(written, [
     /listener web accepts on 127\.0\.0\.1:80, for upstream app$/,
     /warn {2}backend b:1 of app is down: refused$/,
     /backend b:1 of app is up after 0 ms: 2 health checks passed$/,
     /draining: no new clients, 3 sessions have 30 s to end$/,
+    /draining: no new clients, 1 session has 30 s to end$/,
     /drained: every session has ended, 1 of them reset$/,
   ]);
 });
@@ -124,8 +126,8 @@ void t.test('what happens to a backend is told so that one can act on it', async
     /backend b:1 of app is set to drain by an operator: it gets no new sessions$/,
     /backend b:1 of app is set to maint by its agent: it gets no new sessions and is not checked$/,
     /backend b:1 of app is set to ready by an operator: it may get sessions$/,
-    /backend b:1 of app gets another share from its agent: weight 2, of which 75 % count, maxSessions 30$/,
-    /backend b:1 of app gets another share from an operator: weight 2, no maxSessions$/,
+    /backend b:1 of app has a new share, set by its agent: weight 2, of which 75 % count, maxSessions 30$/,
+    /backend b:1 of app has a new share, set by an operator: weight 2, no maxSessions$/,
     /backend b:1 of app starts slowly: it has its whole share in 30 s$/,
     /backend b:1 of app has its whole share$/,
     /backend b:1 of app is added$/,
@@ -150,13 +152,13 @@ void t.test('what happens to an upstream says who gets the sessions now', async 
   events.emit('upstream:down', { upstream });
   events.emit('upstream:up', { upstream });
   t.match(written, [
-    /error upstream app panics: only 1 of 4 backends is well, so health is ignored and all of them get sessions$/,
+    /error upstream app panics: only 1 of 4 backends is well; health is ignored, and all backends get sessions$/,
     /info {2}upstream app panics no longer after 0 ms: 2 of 4 backends are well, and health counts again$/,
-    /error upstream app panics: none of 1 backends is well, so health is ignored/,
+    /error upstream app panics: none of 1 backend is well; health is ignored/,
     /warn {2}upstream app has no other backend left: backup b:1 stands in$/,
     /warn {2}upstream app has no other backend left: 2 backups stand in$/,
     /info {2}upstream app needs its backups no longer after 0 ms$/,
-    /warn {2}upstream app lets sessions wait: every backend is at its maxSessions$/,
+    /warn {2}upstream app queues sessions: every backend is at its maxSessions$/,
     /info {2}upstream app has room for every session again after 34\.5 s: the longest wait was 1\.2 s$/,
     /error upstream app has no backend left: clients are turned away$/,
     /info {2}upstream app has a backend again after 0 ms$/,
