@@ -62,8 +62,9 @@ function reference(): string {
 # Configuration
 
 A configuration is one YAML 1.2 or JSON file of at most 1 MiB. Unknown keys and duplicate keys are errors.
-\`lb4 check -c FILE\` reports every problem with its line and column, also of files that the configuration names;
-editors that know JSON Schema complete and check the file as you type with \`schema/lb4.schema.json\`.
+\`lb4 check -c FILE\` reports every problem with its line and column, also problems with files that the configuration names.
+Editors that know JSON Schema complete and check the file as you type, with \`schema/lb4.schema.json\`;
+in a project that has installed the package this is \`node_modules/lb4-balancer/schema/lb4.schema.json\`.
 
 \`\`\`yaml
 ${sample()}
@@ -74,15 +75,23 @@ More samples: [deploy/examples](../deploy/examples).
 ## How values are written
 
 - **Durations** have a unit: \`250ms\`, \`5s\`, \`10m\`, \`1h\`; only \`0\` may stand alone. (The library also takes numbers of milliseconds.)
-- **Addresses** are \`host:port\`, \`[v6]:port\` or \`unix:/path\`, on Linux also \`unix:@name\` (a name in the abstract namespace, without a file; a file called \`@name\` is \`unix:./@name\`); where lb4 listens, \`:port\` means every local address, IPv6 and IPv4. A link-local address names its interface: \`[fe80::1%eth0]:80\`, with the name as the system writes it, of letters, digits, \`.\`, \`:\` and \`-\`, or its number. A host may be a [name](names.md).
+- **Addresses** are \`host:port\`, \`[v6]:port\` or \`unix:/path\`. A host may be a [name](names.md).
+  - Where lb4 listens, \`:port\` means every local address, IPv6 and IPv4.
+  - On Linux \`unix:@name\` is a name in the abstract namespace, without a file. A file called \`@name\` is \`unix:./@name\`.
+  - A link-local address names its interface: \`[fe80::1%eth0]:80\`. The interface is its number, or its name in letters, digits, \`.\`, \`:\` and \`-\`.
 - **Backends** may be given in one word: \`10.0.0.1:80\`, or \`10.0.0.1:80@2\` for weight 2.
-- **Environment variables** are filled into text values: \`\${NAME}\`, or \`\${NAME:-default}\` where it may be unset or empty; a variable that is not set and has no default is an error, an empty one is an empty text. Write \`$\${\` for a literal \`\${\`. An unquoted value in YAML may so become a number, \`true\` or \`false\`; a quoted one stays text. Keys are left alone. Messages show the reference, never the content.
+- **Environment variables** are filled into text values, not into keys.
+  - \`\${NAME}\` is the value of the variable. If it is not set, that is an error; if it is empty, so is the text.
+  - \`\${NAME:-default}\` is the default where the variable is not set or empty.
+  - \`$\${\` is a literal \`\${\`.
+  - In YAML, an unquoted value can become a number, \`true\` or \`false\` in this way; a quoted one stays text.
+  - Messages show the reference, never the value.
 - YAML anchors and aliases work (at most 256 aliases); merge keys (\`<<\`) and tags (\`!name\`) do not.
-- Command-line flags and \`LB4_…\` variables stand over the file. Those for one upstream or listener need a file with only one of it.
+- **Command-line flags** and \`LB4_…\` variables override the file. A flag that belongs to a listener or an upstream needs a file with only one listener, or only one upstream.
 
 ## Keys
 
-\`[]\` stands for each element of a list. A key without default and not marked *required* may be left out.
+\`[]\` stands for each element of a list. A key that is not marked *required* may be left out.
 
 ${table(rows)}
 `;

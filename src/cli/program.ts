@@ -25,14 +25,14 @@ Examples:
   lb4 check -c /etc/lb4.yaml && lb4 -c /etc/lb4.yaml
   lb4 demo
 
-Every option of run is also read from the environment, --health-interval as
-LB4_HEALTH_INTERVAL; an empty variable counts as unset. A flag beats the
-environment, which beats the file, which beats the default. -b and -l add up;
-of any other option given twice the last one counts. Durations: 250ms, 5s, 10m,
-1h.
+Durations: 250ms, 5s, 10m, 1h.
+Every option of run can be set in the environment, too: LB4_HEALTH_INTERVAL is
+--health-interval. An empty variable counts as unset.
+A flag overrides the environment, which overrides the file, which overrides the
+default. -b and -l add up; of any other option the last one counts.
 
-Signals: SIGTERM, SIGINT drain, a second one ends at once; SIGQUIT ends at once;
-SIGUSR1 logs what runs now.
+Signals: SIGTERM and SIGINT drain, and end lb4 when sent again; SIGQUIT ends it
+at once; SIGUSR1 logs the state of every listener, upstream and backend.
 Exit codes: 0 done, 1 failure, 2 usage, 69 could not bind, 78 bad configuration.`;
 
 /** Runs a command; resolves with the exit code when it is over. What signals mean is said by the command. */
@@ -65,7 +65,9 @@ function withoutDefaultCommand(args: readonly string[]): readonly string[] {
 function createProgram(signals: Signals, done: (code: ExitCode) => void): Command {
   const program = new Command('lb4')
     .usage('[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE')
-    .description('A raw-TCP layer-4 load balancer: accepts clients, chooses a backend, joins\nthe two.')
+    .description(
+      'A raw-TCP layer-4 load balancer: it accepts a client, chooses a backend and\njoins the two.',
+    )
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', EXAMPLES)
@@ -99,8 +101,8 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
 
   program
     .command('demo')
-    .description('three embedded backends and a balancer; prints what to try')
-    .option('-l, --listen <address>', 'where it listens (default: 127.0.0.1:8080)', '127.0.0.1:8080')
+    .description('run three embedded backends and a balancer; prints what to try')
+    .option('-l, --listen <address>', 'address to accept on (default: 127.0.0.1:8080)', '127.0.0.1:8080')
     .option('-s, --strategy <name>', 'how a backend is chosen (default: leastconn)', 'leastconn')
     .action(async (options: { listen: string; strategy: string }) => {
       const { demo } = await import('./demo.ts');
@@ -133,25 +135,25 @@ function createRunOptions(): readonly Option[] {
     ),
     option(
       '-l, --listen <address>',
-      'address to accept on, repeatable; :8080 means all (default: 127.0.0.1:8080)',
+      'address to accept on; :8080 is every local address; repeatable (default: 127.0.0.1:8080)',
     ).argParser(collect),
     option('--health <type>', 'tcp (default), http:/path, tls, redis, postgres, mysql, smtp, ssh or off'),
     option('--health-interval <duration>', 'time between health checks (default: 2s)'),
-    option('--connect-timeout <duration>', 'for one attempt to reach a backend (default: 5s)'),
-    option('--idle-timeout <duration>', 'ends a session without traffic (default: 1h)'),
-    option('--drain-timeout <duration>', 'how long sessions may last after SIGTERM (default: 30s)'),
-    option('--pool-warm <n>', 'spare connections per backend (default: 0)'),
-    option('--max-sessions <n>', 'sessions at once in the whole process'),
+    option('--connect-timeout <duration>', 'time for one attempt to reach a backend (default: 5s)'),
+    option('--idle-timeout <duration>', 'time after which a session without traffic is reset (default: 1h)'),
+    option('--drain-timeout <duration>', 'time that sessions have to end after SIGTERM (default: 30s)'),
+    option('--pool-warm <n>', 'spare connections to each backend (default: 0)'),
+    option('--max-sessions <n>', 'most sessions at a time; further clients wait'),
     option('--workers <n>', 'threads that take sessions: auto (default, one per core) or 0 to 64'),
     option('--engine <name>', 'auto (default), epoll or node'),
     option(
       '--redis <url>',
-      'share counts through redis://[user:password@]host[:port][/db]; rediss:// for TLS, redis+sentinel://, redis+cluster://',
+      'share counts of sessions through redis://[user:password@]host[:port][/db]; rediss:// for TLS, redis+sentinel://, redis+cluster://',
     ),
     option('--log-level <level>', 'error, warn, info (default) or debug'),
     option('--log-format <format>', 'text or json (default: text on a terminal, else json)'),
-    option('--access-log', 'log one line per session'),
-    option('--pid-file <file>', 'write the process id here while running'),
+    option('--access-log', 'log one line for each session that has ended'),
+    option('--pid-file <file>', 'write the process id to this file while running'),
   ];
 }
 

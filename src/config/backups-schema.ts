@@ -24,7 +24,7 @@ const mapping = section({
     ),
   which: oneOf(['all', 'first'])
     .default('all')
-    .describe('All backups that are well, or the first of them in the order of the list.'),
+    .describe('`all`: all backups that are well. `first`: the first of them in the order of the list.'),
 });
 
 const word = z
@@ -41,7 +41,7 @@ export const backups = z
   .register(fieldFacts, { type: 'word or mapping' })
   .prefault({})
   .describe(
-    'When the backends marked `backup` get sessions, and which of them. In one word: `whenDown` is `{ when: down }`, `whenFull` is `{ when: full }`, `all` is `{ which: all }`, `first` is `{ which: first }`.',
+    'When the backends marked `backup` get sessions, and which of them do. In one word: `whenDown` is `{ when: down }`, `whenFull` is `{ when: full }`, `all` is `{ which: all }`, `first` is `{ which: first }`.',
   );
 
 function rulesOf(text: string): object {

@@ -35,16 +35,16 @@ const tls = z
       section({
         verify: yesOrNo()
           .default(true)
-          .describe('Whether the certificate must be valid and be the one of `serverName`.'),
+          .describe('Whether the certificate must be valid and name `serverName`.'),
         serverName: text(255)
           .optional()
           .describe(
-            'The name asked for (SNI) and expected. Absent: the host of the backend, if it is a name.',
+            'The name that is asked for (SNI) and expected in the certificate. Default: the host of the backend, if it is a name.',
           ),
         ca: text(MOST_TEXT)
           .optional()
           .describe(
-            'A PEM file with the authorities to trust, relative to the configuration. Absent: those of Node.',
+            'A PEM file with the authorities to trust, relative to the configuration file. Default: those of Node.',
           ),
       }),
     ],
@@ -76,21 +76,21 @@ export const healthCheck = section({
   type: oneOf(HEALTH_TYPES)
     .default('tcp')
     .describe(
-      '`tcp`: a backend is well when it accepts a connection. `http`: when it answers a request as expected. `sendExpect`: when it says what is expected. `tls`: when a TLS handshake succeeds. `off`: no checks, always taken as well.',
+      '`tcp`: a backend is well when it accepts a connection. `http`: when it answers a request as expected. `sendExpect`: when its reply is as expected. `tls`: when a TLS handshake succeeds. `off`: no checks; it always counts as well.',
     ),
   interval: duration(SHORTEST, HOUR).prefault('2s').describe('Time between two checks of a backend.'),
   intervalDown: duration(SHORTEST, HOUR)
     .optional()
-    .describe('The same while the backend is down. Absent: `interval`.'),
+    .describe('Time between two checks while the backend is down. Default: `interval`.'),
   intervalChanging: duration(SHORTEST, HOUR)
     .optional()
     .describe(
-      'The same while results contradict the verdict, between the first and the last of `rise` or `fall`; counted from the beginning of a check, and not waiting for its end. Absent: 500ms, or `interval` if it is shorter.',
+      'Time from the beginning of one check to that of the next while results contradict the verdict, so between the first and the last of `rise` or `fall`. A check need not have ended when the next one begins. Default: 500ms, or `interval` if it is shorter.',
     ),
   timeout: duration(SHORTEST, 10 * MINUTE)
     .optional()
     .describe(
-      'A check that takes longer has failed. At most the shorter of `interval` and `intervalDown`. Absent: 2s, or that interval if it is shorter.',
+      'A check that takes longer than this has failed. Range: up to the shorter of `interval` and `intervalDown`. Default: 2s, or that interval if it is shorter.',
     ),
   rise: integer(1, 100).default(2).describe('Checks passed in a row that bring a backend back.'),
   fall: integer(1, 100).default(3).describe('Checks failed in a row that take a backend out.'),
@@ -100,15 +100,15 @@ export const healthCheck = section({
   initial: oneOf(['up', 'down', 'checked'])
     .default('up')
     .describe(
-      'A new backend until checks have decided. `up`: taken as well. `down`: gets no sessions before `rise` checks have passed. `checked`: gets none before its first check, which decides.',
+      'How a new backend counts until checks have decided. `up`: as well. `down`: it gets no sessions before `rise` checks have passed. `checked`: it gets none before its first check, and that check alone decides.',
     ),
   port: port().optional().describe('Checks this port of the backend instead of the one for sessions.'),
   address: numericAddress().optional().describe('Checks this address instead of the one of each backend.'),
-  method: oneOf(HTTP_METHODS).optional().describe('`http`: the method. Absent: GET.'),
-  path: path.optional().describe('`http`: the path, with its query. Absent: `/`.'),
+  method: oneOf(HTTP_METHODS).optional().describe('`http`: the method. Default: GET.'),
+  path: path.optional().describe('`http`: the path, with its query. Default: `/`.'),
   host: text(255)
     .optional()
-    .describe('`http`: the Host header. Absent: the configured address of the backend.'),
+    .describe('`http`: the Host header. Default: the configured address of the backend.'),
   status: z
     // YAML takes a single status for a number.
     .union([z.string(), z.number()], { error: STATUS_FORM })
@@ -118,7 +118,7 @@ export const healthCheck = section({
     })
     .register(fieldFacts, { type: 'text', range: '100 to 599' })
     .optional()
-    .describe('`http`: statuses that pass, such as `200-299,301`. Absent: `200-399`.'),
+    .describe('`http`: statuses that pass, such as `200-299,301`. Default: `200-399`.'),
   body: text(MOST_TEXT).optional().describe('`http`: text that must occur in the first 64 KiB of the body.'),
   preset: oneOf(HEALTH_PRESETS)
     .optional()
@@ -126,7 +126,7 @@ export const healthCheck = section({
   send: text(MOST_TEXT)
     .optional()
     .describe(
-      '`sendExpect`: text to send once connected; in YAML, double quotes make `\\r\\n` line ends. Absent: nothing, the backend speaks first.',
+      '`sendExpect`: text to send once connected; in YAML, double quotes make `\\r\\n` line ends. Default: nothing; the backend speaks first.',
     ),
   sendHex: z
     .string({ error: HEX_FORM })
@@ -134,7 +134,7 @@ export const healthCheck = section({
     .max(3 * MOST_TEXT, { error: HEX_FORM })
     .register(fieldFacts, { type: 'text' })
     .optional()
-    .describe('`sendExpect`: the same as bytes in hexadecimal.'),
+    .describe('`sendExpect`: bytes to send once connected, in hexadecimal; instead of `send`.'),
   expect: text(MOST_TEXT)
     .optional()
     .describe('`sendExpect`: text that must occur in the first 4 KiB of the reply.'),
@@ -143,7 +143,9 @@ export const healthCheck = section({
     .describe(
       '`sendExpect`: a regular expression that must match in the first 4 KiB of the reply; `^` and `$` also match at line ends.',
     ),
-  tls: tls.optional().describe('`tls`, and `http` over HTTPS: how the handshake is made and judged.'),
+  tls: tls
+    .optional()
+    .describe('`tls`, and `http` over HTTPS: how the handshake is made and what its certificate must be.'),
 }).transform(health => ({
   ...health,
   timeout: health.timeout ?? Math.min(DEFAULT_TIMEOUT, ...intervalsOf(health)),
@@ -170,7 +172,7 @@ export const agentCheck = section({
   timeout: duration(SHORTEST, 10 * MINUTE)
     .optional()
     .describe(
-      'An agent that takes longer is left alone until the next time. At most `interval`. Absent: 2s, or `interval` if it is shorter.',
+      'An agent that takes longer than this is not waited for until the next time. Range: up to `interval`. Default: 2s, or `interval` if it is shorter.',
     ),
-  send: text(MOST_TEXT).optional().describe('Text sent to the agent once connected. Absent: nothing.'),
+  send: text(MOST_TEXT).optional().describe('Text that is sent to the agent once connected. Default: none.'),
 }).transform(agent => ({ ...agent, timeout: agent.timeout ?? Math.min(DEFAULT_TIMEOUT, agent.interval) }));

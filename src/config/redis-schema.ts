@@ -31,32 +31,36 @@ export const redisSection = section({
   ),
   username: text(LONGEST_USER)
     .optional()
-    .describe('The user (ACL), if it is not in the URL. Absent: that of the URL, or `default` of Redis.'),
+    .describe(
+      'The user (ACL), if it is not in the URL. Default: the user in the URL, or the `default` user of Redis.',
+    ),
   passwordFile: file().describe(
-    'A file that holds the password, relative to the configuration; one line end at its end is left out. Instead of a password in the URL.',
+    'A file that holds the password, relative to the configuration file; one line end at its end is left out. Use it instead of a password in the URL.',
   ),
   sentinelUsername: text(LONGEST_USER)
     .optional()
-    .describe('The user for the Sentinels themselves, where they ask for one.'),
+    .describe('The user for the Sentinels themselves, if they require one.'),
   sentinelPasswordFile: file().describe(
-    'A file that holds the password for the Sentinels themselves, where they ask for one.',
+    'A file that holds the password for the Sentinels themselves, if they require one.',
   ),
   tls: section({
     ca: file().describe(
-      'A PEM file with the authorities to trust, relative to the configuration. Absent: those of Node.',
+      'A PEM file with the authorities to trust, relative to the configuration file. Default: those of Node.',
     ),
     cert: file().describe('A PEM file with the certificate that lb4 shows. Together with `key`.'),
     key: file().describe('A PEM file with the private key of `cert`, without a passphrase.'),
     serverName: text(255)
       .optional()
-      .describe('The name asked for (SNI) and expected. Absent: the host of the URL.'),
+      .describe(
+        'The name that is asked for (SNI) and expected in the certificate. Default: the host of the URL.',
+      ),
   })
     .optional()
-    .describe('How TLS is spoken. Only with `rediss`, and not needed where Node trusts the certificate.'),
+    .describe('Settings of TLS. Only with `rediss`; not needed where Node trusts the certificate.'),
   publish: duration(SHORTEST, MINUTE)
     .prefault('250ms')
-    .describe('How often this instance tells its counts and asks for those of the others.'),
+    .describe('How often this instance publishes its counts and receives those of the other instances.'),
   instance: name()
     .optional()
-    .describe('Names this instance among the others. Absent: made of the host name and a random part.'),
+    .describe('Names this instance among the others. Default: the host name and a random part.'),
 });

@@ -29,7 +29,7 @@ const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
   bind: z
     .union([bindAddress(), list(bindPoint(), 'addresses', 64)], {
-      error: 'an address such as 0.0.0.0:443, or a list of them',
+      error: 'an address such as 0.0.0.0:443, or a list of addresses and mappings',
     })
     .transform(bind => ('kind' in bind ? [bind] : bind))
     .readonly()
@@ -40,7 +40,7 @@ const listener = section({
   upstream: reference('an upstream').describe('The upstream that serves the clients of this listener.'),
   limits: section({
     maxSessions: maxSessions().describe(
-      'Sessions at a time through this listener. Absent: no limit of its own.',
+      'Most sessions at a time through this listener; further clients wait. Default: no limit of its own.',
     ),
   })
     .prefault({})
@@ -49,7 +49,7 @@ const listener = section({
     idle: duration(SHORTEST, WEEK, 'none')
       .prefault('1h')
       .describe(
-        'Ends a session when no byte has moved in either direction, and no receiver has taken any, for this long.',
+        'Ends a session when for this long no byte has moved in either direction, and no receiver has taken any.',
       ),
     halfClosed: duration(SHORTEST, WEEK, 'none')
       .prefault('60s')
@@ -67,7 +67,7 @@ const listener = section({
   whenUnavailable: oneOf(['reset', 'close', 'http503'])
     .default('reset')
     .describe(
-      'What a client gets when no backend can take it: a TCP reset, a clean close, or an HTTP 503 response.',
+      'What a client gets when no backend can take it. `reset`: a TCP reset. `close`: a clean close. `http503`: an HTTP 503 response.',
     ),
 });
 
@@ -81,13 +81,15 @@ export const configSchema = section({
   listeners: list(listener, 'listeners', 1000).describe('Where clients connect.'),
   upstreams: list(upstream, 'upstreams', 1000).describe('Named groups of backends.'),
   limits: section({
-    maxSessions: maxSessions().describe('Sessions at a time in this instance. Absent: no limit.'),
+    maxSessions: maxSessions().describe(
+      'Most sessions at a time in this instance; further clients wait. Default: what the limit of file descriptors allows.',
+    ),
   })
     .prefault({})
     .describe('Limits of the whole instance.'),
   drainTimeout: duration(SHORTEST, WEEK, 'not waiting')
     .prefault('30s')
-    .describe('How long running sessions may go on after a stop was asked for; then they are reset.'),
+    .describe('How long running sessions may go on after SIGTERM or `drain()`; then they are reset.'),
   engine: oneOf(['auto', 'node', 'epoll'])
     .default('auto')
     .describe(
@@ -100,24 +102,26 @@ export const configSchema = section({
     .register(fieldFacts, { type: '`auto` or integer', range: `0 to ${MAX_WORKERS}` })
     .default('auto')
     .describe(
-      'Threads that take sessions. `auto`: one per core that the process may use, which affinity and the CPU quota of a container limit, none where the system lacks what they need. 0: the main thread does it, with the `node` engine.',
+      'Threads that take sessions. `auto`: one per core that the process may use (affinity and the CPU quota of a container count), none where the system lacks what workers need. 0: the main thread takes sessions, with the `node` engine.',
     ),
   workerStallTimeout: duration(SECOND, WEEK, 'never')
     .prefault('30s')
     .describe(
-      'A worker that has not moved for this long, because something blocks its thread, is ended and started again; its sessions are reset.',
+      'A worker whose thread has been blocked for this long is ended and started again; its sessions are reset.',
     ),
   redis: redisSection
     .optional()
     .describe(
-      'Shares the counts of live sessions with other instances through a Redis, so that `leastconn`, `p2c` and `ewma` know all of them. Absent: not.',
+      'Shares the counts of live sessions with other instances through Redis, for `leastconn`, `p2c` and `ewma`. Default: off.',
     ),
   log: section({
     level: oneOf(['error', 'warn', 'info', 'debug'])
       .default('info')
       .describe('The least important level shown.'),
-    format: oneOf(['text', 'json']).optional().describe('Absent: `text` on a terminal, else `json`.'),
-    access: yesOrNo().default(false).describe('One line per finished session.'),
+    format: oneOf(['text', 'json'])
+      .optional()
+      .describe('Form of the lines. Default: `text` on a terminal, else `json`.'),
+    access: yesOrNo().default(false).describe('The access log: one line for each session that has ended.'),
   })
     .prefault({})
     .describe('What lb4 writes to standard error.'),

@@ -35,13 +35,13 @@ const unixPoint = section({
     .register(fieldFacts, { type: 'text', range: 'three octal digits in quotes, such as `"0660"`' })
     .optional()
     .describe(
-      'Permissions of the socket file; who may write to it may connect. Default: as the umask of lb4 says.',
+      'Permissions of the socket file; users who may write to it may connect. Default: from the umask of lb4.',
     ),
   user: owner('user').describe(
-    'Who owns the socket file (/etc/passwd, or a number). Default: the user of lb4.',
+    'Owner of the socket file (a name in /etc/passwd, or a number). Default: the user of lb4.',
   ),
   group: owner('group').describe(
-    'Which group the socket file belongs to (/etc/group, or a number). Default: the group of lb4.',
+    'Group of the socket file (a name in /etc/group, or a number). Default: the group of lb4.',
   ),
 }).transform(({ address, mode, user, group }, context): ListenAddress => {
   const given = Object.entries({ mode, user, group }).filter(([, value]) => value !== undefined);
@@ -63,7 +63,7 @@ export const bindPoint = () =>
     })
     .register(fieldFacts, { type: 'text or mapping' })
     .describe(
-      'One address; for a unix socket also a mapping that says who may connect. A socket file that is there already is replaced only if nobody listens on it.',
+      'One address, or for a unix socket a mapping with its permissions. An existing socket file is replaced only if no program listens on it.',
     );
 
 /** Linux takes at most 32,767 seconds. */
@@ -73,13 +73,13 @@ const MOST_PROBES = 127;
 const probes = section({
   idle: duration(SECOND, LONGEST_KEEPALIVE)
     .prefault('60s')
-    .describe('How long a connection is quiet before the kernel asks whether its peer is still there.'),
+    .describe('How long a connection is quiet before the kernel sends the first probe to its peer.'),
   interval: duration(SECOND, LONGEST_KEEPALIVE)
     .prefault('10s')
-    .describe('Time between two questions while no answer comes.'),
+    .describe('Time between two probes while no answer comes.'),
   count: integer(1, MOST_PROBES)
     .default(6)
-    .describe('How many of these questions may go unanswered before the connection counts as broken.'),
+    .describe('How many probes may go unanswered before the connection counts as broken.'),
 });
 
 /** @param whose 'clients' or 'backends' */
@@ -92,7 +92,7 @@ export const keepalive = (whose: string) =>
     .register(fieldFacts, { type: 'mapping or `off`' })
     .prefault({})
     .describe(
-      `TCP keepalive towards ${whose}: a peer whose machine has vanished ends its session, as if it had reset it. Times in whole seconds, rounded up.`,
+      `TCP keepalive towards ${whose}: a session whose peer has vanished with its machine ends, as if that peer had reset it. Times count in whole seconds, rounded up. \`off\`: no probes.`,
     );
 
 export const userTimeout = () =>

@@ -40,7 +40,7 @@ const strategy = z
 export const weight = () =>
   integer(WEIGHT.min, WEIGHT.max)
     .default(1)
-    .describe('Its share of the sessions, relative to the other backends. 0: no new sessions.');
+    .describe('Share of the sessions, relative to the weights of the other backends. 0: no new sessions.');
 
 export const backend = z
   .union(
@@ -57,10 +57,10 @@ export const backend = z
           'Where the backend listens: `host:port`, `[v6]:port`, `unix:/path`, or on Linux `unix:@name`.',
         ),
         weight: weight(),
-        maxSessions: maxSessions().describe('Sessions at a time on this backend. Absent: no limit.'),
+        maxSessions: maxSessions().describe('Most sessions at a time on this backend. Default: no limit.'),
         backup: yesOrNo()
           .default(false)
-          .describe('Gets sessions only when no other backend can: see `backups`.'),
+          .describe('Gets sessions only when no other backend can take them: see `backups`.'),
       }).transform(({ address, weight, maxSessions, backup }) => ({
         id: formatAddress(address),
         address,
@@ -83,13 +83,15 @@ const ejection = section({
     .describe('Failures in a row, over all workers, that take a backend out.'),
   base: duration(SHORTEST, HOUR)
     .prefault('5s')
-    .describe('How long it is out the first time; twice as long each time after.'),
+    .describe('How long a backend is out the first time; each further time is twice as long.'),
   max: duration(SHORTEST, HOUR)
     .prefault('60s')
-    .describe('The longest it is out. One that has been back for this long starts from `base` again.'),
+    .describe(
+      'The longest that a backend is out. A backend that has been back for this long starts from `base` again.',
+    ),
   maxPercent: integer(1, 100)
     .default(50)
-    .describe('At most so many percent of the backends are out at a time, and never the last one.'),
+    .describe('At most this percentage of the backends is out at a time, and never the last one.'),
   earlyClose: duration(SHORTEST, MINUTE, 'not counting them')
     .prefault('0s')
     .describe(
@@ -119,7 +121,7 @@ export const upstream = section({
   agent: agentCheck
     .optional()
     .describe(
-      'Asks an agent on each backend how it does, as HAProxy does: its answer sets the weight (`75%`), a limit (`maxconn:30`) and the state (`up`, `down#why`, `drain`, `maint`, `ready`).',
+      'Asks an agent on each backend for its state, as `agent-check` of HAProxy does: the answer sets the weight (`75%`), a limit (`maxconn:30`) and the state (`up`, `down#why`, `drain`, `maint`, `ready`). Default: off.',
     ),
   ejection: z
     .union([z.literal('off'), z.literal(false), ejection], {
@@ -129,7 +131,7 @@ export const upstream = section({
     .register(fieldFacts, { type: 'mapping or `off`' })
     .prefault({})
     .describe(
-      'Taking a backend out for a while after failures of live sessions, whatever the health checks say.',
+      'Takes a backend out for a while after failures of live sessions, whatever the health checks say. `off`: never.',
     ),
   panicBelow: z
     .union([integer(0, 100), z.literal('off'), z.literal(false)], {
@@ -139,18 +141,18 @@ export const upstream = section({
     .register(fieldFacts, { type: 'integer or `off`', range: '0 to 100' })
     .default(0)
     .describe(
-      'When fewer percent of the backends than this are well, health and ejection are ignored and all of them get sessions. 0: only when none is well. `off`: never; clients are refused while none is well.',
+      'When less than this percentage of the backends is well, health and ejection are ignored and all backends get sessions. 0: only when none is well. `off`: never; clients are refused while none is well.',
     ),
   backups,
   slowStart: duration(SHORTEST, HOUR, 'none')
     .prefault('0s')
     .describe(
-      'A backend that has recovered or joined gets 10 % of its weight and `maxSessions` at first, and all of it after this time. Not at the start of lb4, and not while there is no other backend.',
+      'A backend that has recovered or joined gets 10 % of its weight and `maxSessions` at first, and all of it after this time. It does not apply at the start of lb4, nor while there is no other backend.',
     ),
   whenDown: oneOf(['keep', 'reset'])
     .default('keep')
     .describe(
-      'What happens to the sessions of a backend that goes down: they go on, or are reset, some at a time.',
+      'What happens to the sessions of a backend that goes down. `keep`: they go on. `reset`: they are reset, some at a time.',
     ),
   sticky: section({
     by: oneOf(['clientIp'])
@@ -158,24 +160,28 @@ export const upstream = section({
       .describe('What is remembered: the address of the client, without the port.'),
     ttl: duration(SECOND, WEEK)
       .prefault('30m')
-      .describe('A client that has not come for so long is forgotten.'),
+      .describe('A client that has not connected for this long is forgotten.'),
     max: integer(1, 10_000_000)
       .default(100_000)
-      .describe('Clients remembered; beyond that the one that came longest ago is forgotten.'),
+      .describe(
+        'Most clients that are remembered; beyond that the one that connected longest ago is forgotten.',
+      ),
   })
     .optional()
     .describe(
-      'Sends a client to the backend it had before, whatever the strategy says, while that backend gets sessions. Absent: not.',
+      'Sends a client to the backend it had before, whatever the strategy says, while that backend gets sessions. Default: off.',
     ),
   queue: section({
     max: integer(0, MOST_SESSIONS)
       .default(1024)
       .describe(
-        'Sessions that wait at a time while every backend is at its `maxSessions`. 0: none, they are refused.',
+        'Most sessions that wait at a time while every backend is at its `maxSessions`. 0: none waits; they are refused.',
       ),
     timeout: duration(SHORTEST, 10 * MINUTE)
       .prefault('5s')
-      .describe('A session that has waited so long is refused.'),
+      .describe(
+        'A session that has waited for this long is refused, as `whenUnavailable` of its listener says.',
+      ),
   })
     .prefault({})
     .describe('Waiting for a backend with room, first come first served.'),
@@ -186,7 +192,7 @@ export const upstream = section({
     attempts: integer(1, 10)
       .optional()
       .describe(
-        'Different backends tried for one session in one round; as many again of those that are not well, and of backups that stand by. Absent: every backend that is well, and 3 of those that are not.',
+        'Most backends that a session tries in one round: this many that are well, then this many backups that stand by, then this many that are not well. Default: every backend that is well and every backup that stands by; of those that are not well every one whose last connection did not fail, or 3.',
       ),
     retriesPerBackend: integer(0, 10)
       .default(0)
@@ -194,11 +200,13 @@ export const upstream = section({
     retryDelay: duration(SHORTEST, MINUTE, 'at once')
       .prefault('10ms')
       .describe('Pause before the same backend is tried again.'),
-    rounds: integer(1, 10).default(1).describe('How often all of this is done over, with a pause between.'),
+    rounds: integer(1, 10)
+      .default(1)
+      .describe('How often all attempts are made, with a pause after each round. 1: no repetition.'),
     backoff: duration(SHORTEST, MINUTE)
       .prefault('100ms')
       .describe(
-        'The first pause between rounds, at random up to half as long again; twice as long each time after, up to 10s.',
+        'The first pause between rounds, lengthened at random by up to half; each further pause is twice as long, up to 10s.',
       ),
     deadline: duration(SHORTEST, 10 * MINUTE, 'none')
       .prefault('0s')
@@ -210,12 +218,12 @@ export const upstream = section({
       minPerSecond: integer(0, 100_000)
         .default(10)
         .describe(
-          'Further attempts allowed besides, each second. What is not used is saved up for ten seconds.',
+          'Further attempts allowed each second in addition. Unused ones are saved up for ten seconds.',
         ),
     })
       .prefault({})
       .describe(
-        'Bounds the further attempts of all sessions of the upstream at backends that are not well and have just failed, so that retries do not finish them off. An attempt at a backend that is well is never counted.',
+        'Bounds further attempts, over all sessions of the upstream, at backends that are not well and have just failed, so that retries do not overload them. An attempt at a backend that is well is never counted.',
       ),
   })
     .prefault({})
@@ -229,14 +237,14 @@ export const upstream = section({
     maxIdle: duration(SHORTEST, HOUR)
       .prefault('5s')
       .describe(
-        'A spare connection older than this is replaced, one left clean is closed. Keep it below the idle timeout of the backend.',
+        'A spare connection older than this is replaced; one that a session left clean is closed. Keep this below the idle timeout of the backend.',
       ),
     reuse: yesOrNo()
       .default(false)
       .describe(
-        'When a client has closed cleanly and nothing is under way, give the connection to another client. Only for protocols without connection state, in which the client speaks first: otherwise one client gets what belongs to another (a login, a transaction, a late answer). See [what can leak](../pool/README.md#reuse-what-can-leak-and-where-it-is-safe).',
+        'Gives the connection of a client that has closed cleanly, with nothing under way, to another client. Only for protocols without connection state in which the client speaks first: otherwise one client gets what belongs to another (a login, a transaction, a late answer). See [what can leak](../pool/README.md#reuse-what-can-leak-and-where-it-is-safe).',
       ),
   })
     .prefault({})
-    .describe('Connections that are kept open to each backend.'),
+    .describe('Connections that are kept open to each backend for sessions to come.'),
 });

@@ -73,7 +73,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
   [
     'a bind that is a number',
     withListener({ bind: 80 }),
-    'listeners[0].bind: expected an address such as 0.0.0.0:443, or a list of them, got 80',
+    'listeners[0].bind: expected an address such as 0.0.0.0:443, or a list of addresses and mappings, got 80',
   ],
   [
     'a number among binds',
