@@ -170,6 +170,22 @@ export function peekContract(t: Test, createEngine: CreateEngine): void {
     t.ok(relay.bytesFromClient >= 536 && relay.bytesFromClient < 300 * KIB, `${relay.bytesFromClient} bytes`);
   });
 
+  void t.test('a reset behind more than the limit comes in the relay, after all bytes', async t => {
+    const { client, accepted } = await accept(t, engine);
+    await client.send('x'.repeat(2000));
+    const peeked = peekAt(t, accepted, 536);
+    await peeked.untilState('full');
+    client.reset();
+    await pause(20);
+    t.equal(peeked.times(), 1);
+    const backend = await startBackend(t);
+    const { ended } = startRelay(t, engine, accepted, await connected(t, engine, backend.address));
+    const peer = await backend.next();
+    t.equal(await peer.untilEnded(), 'reset');
+    t.equal(peer.receivedBytes, 2000);
+    t.match(await ended(), { by: 'client', reason: 'reset', bytesFromClient: 2000 });
+  });
+
   void t.test('a header is taken from the peek itself, and the next peek shows what follows', async t => {
     const { client, accepted } = await accept(t, engine);
     const hello = randomBytes(4 * KIB);
