@@ -16,5 +16,5 @@ export type {
 export { createDirectPool } from './direct-pool.ts';
 export type { BackoffOptions } from './backoff.ts';
 export type { SetTimer } from './timer.ts';
-export type { WarmPoolDeps, WarmPoolOptions } from './warm-options.ts';
+export type { WarmPool, WarmPoolChanges, WarmPoolDeps, WarmPoolOptions } from './warm-options.ts';
 export { createWarmPool } from './warm-pool.ts';

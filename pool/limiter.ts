@@ -1,10 +1,10 @@
 /**
- * generic-pool behind callbacks: at most `limit` places, opened on request, requests in order.
+ * generic-pool behind callbacks: at most `limit` places, opened on request, requests in order; the limit may change.
  *
  * Place: the warm pool's limiter, factory and queue; the only file that knows generic-pool.
  * Rules that keep it usable (ADR 0002): `create` resolves, whatever happened, and never rejects or throws;
- * nothing is ever returned to it, a place is used once and destroyed; only what it lent is destroyed; its own
- * acquire timer (not unref'd), its bound on the queue (counts requests that are already being served), its
+ * nothing is ever returned to it, a place is used once and destroyed; only what it lent is destroyed; its `max`, which
+ * it reads once and for all, its own acquire timer (not unref'd), its bound on the queue (counts requests that are already being served), its
  * evictor and its minimum (given up after one failure) are not used.
  */
 import { createPool, type Pool } from 'generic-pool';
@@ -25,34 +25,72 @@ export interface LimiterDeps<P extends object> {
 export class Limiter<P extends object> {
   readonly #pool: Pool<P>;
   readonly #opened: (place: P) => void;
+  readonly #deps: LimiterDeps<P>;
+  #limit: number;
+  /** Places that are open or being opened. */
+  #held = 0;
+  /** Requests without a place. */
+  #waiting = 0;
+  /** What generic-pool is promised: the places of requests, as far as it has come to them. */
+  readonly #promised: ((place: P) => void)[] = [];
 
   constructor(limit: number | undefined, deps: LimiterDeps<P>) {
+    this.#deps = deps;
+    this.#limit = limit ?? Infinity;
     this.#opened = place => deps.opened(place);
     this.#pool = createPool<P>(
       {
-        create: () => new Promise(resolve => deps.open(resolve)),
+        create: () =>
+          new Promise(resolve => {
+            this.#promised.push(resolve);
+            this.#serve();
+          }),
         destroy: place => {
           deps.closed(place);
           return Promise.resolve();
         },
       },
       // generic-pool reads `max` with parseInt: Infinity would become 1.
-      { max: limit ?? Number.MAX_SAFE_INTEGER },
+      { max: Number.MAX_SAFE_INTEGER },
     );
   }
 
-  /** Would a request be served at once? May be wrongly false for the rest of a turn, never wrongly true. */
+  /** Would a request be served at once? */
   get hasRoom(): boolean {
-    return this.#pool.spareResourceCapacity > 0;
+    return this.#held + this.#waiting < this.#limit;
+  }
+
+  /** More places are held than the limit allows, because it was lowered. */
+  get isOver(): boolean {
+    return this.#held > this.#limit;
+  }
+
+  /** From now on at most so many places are opened; those that are open stay. Undefined: no limit. */
+  setLimit(limit: number | undefined): void {
+    this.#limit = limit ?? Infinity;
+    this.#serve();
   }
 
   /** Asks for one place. */
   request(): void {
+    this.#waiting += 1;
     this.#pool.acquire().then(this.#opened).catch(surface);
   }
 
   /** Closes a place that `opened` was given, and lets the next request have it. */
   free(place: P): void {
     this.#pool.destroy(place).catch(surface);
+    this.#held -= 1;
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (this.#held < this.#limit) {
+      const ready = this.#promised.shift();
+      if (ready === undefined) return;
+      this.#waiting -= 1;
+      this.#held += 1;
+      this.#deps.open(ready);
+    }
   }
 }

@@ -4,7 +4,7 @@
  * Place: between the warm pool and its two spare lists; decides which one is lent, and which one has to go.
  * Why what was left clean is lent first: it costs no refill, its path is proven, and the spares are left for
  * when more sessions come at a time.
- * Invariants: at most `maxReused` are parked that were left clean; `evict` hears of every connection that left
+ * Invariants: at most `maxReused` are parked that were left clean, and after `trim` at most so many of each kind; `evict` hears of every connection that left
  * without having been taken, after it was counted.
  */
 import type { Poolable, PoolStats } from './connection-pool.ts';
@@ -34,24 +34,33 @@ export class Parked<C extends Poolable, P> {
     surplus: 0,
     drained: 0,
   };
-  readonly #maxReused: number;
+  readonly #options: { maxIdleMs: number; readonly maxReused: number };
   readonly #deps: ParkedDeps<P>;
   readonly #spares: SpareList<C, P>;
   readonly #clean: SpareList<C, P>;
 
-  constructor({ maxIdleMs, maxReused }: ParkedOptions, deps: ParkedDeps<P>) {
-    this.#maxReused = maxReused;
+  constructor(options: ParkedOptions, deps: ParkedDeps<P>) {
+    const own = { ...options };
+    this.#options = own;
     this.#deps = deps;
     const { setTimer } = deps;
     const now = (): number => deps.now();
-    this.#spares = new SpareList(
-      { maxIdleMs, greetings: 'kept' },
-      { now, setTimer, gone: (place, cause, ageMs) => this.#evict(place, 'warm', cause, ageMs) },
-    );
-    this.#clean = new SpareList(
-      { maxIdleMs, greetings: 'late' },
-      { now, setTimer, gone: (place, cause, ageMs) => this.#evict(place, 'reused', cause, ageMs) },
-    );
+    const ownIdle = (greetings: 'kept' | 'late') => ({
+      greetings,
+      get maxIdleMs(): number {
+        return own.maxIdleMs;
+      },
+    });
+    this.#spares = new SpareList(ownIdle('kept'), {
+      now,
+      setTimer,
+      gone: (place, cause, ageMs) => this.#evict(place, 'warm', cause, ageMs),
+    });
+    this.#clean = new SpareList(ownIdle('late'), {
+      now,
+      setTimer,
+      gone: (place, cause, ageMs) => this.#evict(place, 'reused', cause, ageMs),
+    });
   }
 
   get size(): number {
@@ -63,7 +72,7 @@ export class Parked<C extends Poolable, P> {
       this.#spares.park(connection, place);
       return;
     }
-    if (this.#clean.size >= this.#maxReused) this.giveUpOldest();
+    if (this.#clean.size >= this.#options.maxReused) this.giveUpOldest();
     this.#clean.park(connection, place);
   }
 
@@ -86,6 +95,19 @@ export class Parked<C extends Poolable, P> {
     this.#evict(oldest.place, kind, 'surplus', this.#deps.now() - oldest.sinceMs);
   }
 
+  /** From now on what has been parked this long is given up, also what is parked already. */
+  setMaxIdle(maxIdleMs: number): void {
+    this.#options.maxIdleMs = maxIdleMs;
+    this.#spares.recheck();
+    this.#clean.recheck();
+  }
+
+  /** Evicts the oldest of each kind until no more are left than so many. */
+  trim(most: { readonly warm: number; readonly reused: number }): void {
+    this.#trim(this.#clean, 'reused', most.reused);
+    this.#trim(this.#spares, 'warm', most.warm);
+  }
+
   /** Evicts all of them. */
   drain(): void {
     const nowMs = this.#deps.now();
@@ -94,6 +116,14 @@ export class Parked<C extends Poolable, P> {
     }
     for (const { place, sinceMs } of this.#spares.takeAll()) {
       this.#evict(place, 'warm', 'drained', nowMs - sinceMs);
+    }
+  }
+
+  #trim(list: SpareList<C, P>, kind: Kind, most: number): void {
+    while (list.size > most) {
+      const oldest = list.takeOldest();
+      if (oldest === undefined) return;
+      this.#evict(oldest.place, kind, 'surplus', this.#deps.now() - oldest.sinceMs);
     }
   }
 

@@ -21,6 +21,7 @@ export interface Spare<C, P> {
 type Gone = 'dead' | 'late' | 'idle';
 
 export interface SpareListOptions {
+  /** Read whenever it matters, so it may change. */
   readonly maxIdleMs: number;
   /** May the peer speak first? A greeting is kept for the session; on a connection left clean it is a late byte. */
   readonly greetings: 'kept' | 'late';
@@ -82,6 +83,14 @@ export class SpareList<C extends Poolable, P> {
     const all = this.#spares.splice(0);
     for (const { connection } of all) connection.unwatch();
     return all;
+  }
+
+  /** The longest time of waiting has changed. */
+  recheck(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#evictExpired();
+    this.#armTimer();
   }
 
   #changed(spare: Spare<C, P>, cause: 'dead' | 'late'): void {

@@ -1,10 +1,11 @@
 /**
- * What a warm pool is told (options, their defaults and their check) and what it is given (dependencies).
+ * What a warm pool is told (options, their defaults and their check, and which may change) and what it is given
+ * (dependencies).
  *
  * Place: read by `createWarmPool`; invalid options throw there and never reach the data path.
  */
 import type { BackoffOptions } from './backoff.ts';
-import type { Connect } from './connection-pool.ts';
+import type { Connect, ConnectionPool, Poolable } from './connection-pool.ts';
 import { MAX_TIMER_MS, type SetTimer } from './timer.ts';
 
 export interface WarmPoolOptions {
@@ -24,6 +25,19 @@ export interface WarmPoolOptions {
   readonly acquireTimeoutMs: number;
   /** The waits between refills that fail. Default: 100 ms to 10 s. */
   readonly backoff?: BackoffOptions;
+}
+
+/** What may change while a warm pool is in use. */
+export type WarmPoolChanges = Partial<
+  Pick<WarmPoolOptions, 'warm' | 'reuse' | 'maxIdleMs' | 'limit' | 'acquireTimeoutMs'>
+>;
+
+export interface WarmPool<C extends Poolable, F> extends ConnectionPool<C, F> {
+  /**
+   * Takes over other options at once: what is parked beyond them is given up, what is lent stays lent, acquires that
+   * wait get the places of a higher limit. Throws a RangeError for an option out of range, and then nothing changes.
+   */
+  adjust(changes: WarmPoolChanges): void;
 }
 
 export interface WarmPoolDeps<C, F> {

@@ -13,7 +13,7 @@
  */
 import { Attempt } from './attempt.ts';
 import { Backoff } from './backoff.ts';
-import type { Acquired, Cancel, ConnectionPool, Poolable, PoolStats } from './connection-pool.ts';
+import type { Acquired, Cancel, Poolable, PoolStats } from './connection-pool.ts';
 import { Limiter } from './limiter.ts';
 import { notLent } from './not-lent.ts';
 import { type Evicted, type Kind, Parked } from './parked.ts';
@@ -22,6 +22,8 @@ import {
   checkWarmPoolOptions,
   DEFAULT_BACKOFF,
   DEFAULT_MAX_REUSED,
+  type WarmPool,
+  type WarmPoolChanges,
   type WarmPoolDeps,
   type WarmPoolOptions,
 } from './warm-options.ts';
@@ -46,13 +48,13 @@ type WarmAttempt<C extends Poolable, F> = Attempt<C, F, Waiter<C, F>>;
 export function createWarmPool<C extends Poolable, F>(
   options: WarmPoolOptions,
   deps: WarmPoolDeps<C, F>,
-): ConnectionPool<C, F> {
+): WarmPool<C, F> {
   checkWarmPoolOptions(options);
-  return new WarmPool(options, deps);
+  return new ParkingPool(options, deps);
 }
 
-class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
-  readonly #options: WarmPoolOptions;
+class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
+  #options: WarmPoolOptions;
   readonly #deps: WarmPoolDeps<C, F>;
   readonly #setTimer: SetTimer;
   readonly #limiter: Limiter<WarmAttempt<C, F>>;
@@ -69,9 +71,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   #inFlight = 0;
   /** Requests in the limiter's queue whose acquire has left; the next ones use them. */
   #surplus = 0;
-  #hits = 0;
-  #misses = 0;
-  #reused = 0;
+  readonly #counted = { hits: 0, misses: 0, reused: 0 };
 
   constructor(options: WarmPoolOptions, deps: WarmPoolDeps<C, F>) {
     const setTimer = deps.setTimer ?? setUnrefTimer;
@@ -105,12 +105,12 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   ): Cancel {
     const parked = fresh ? undefined : this.#parked.take();
     if (parked !== undefined) {
-      this.#hits++;
+      this.#counted.hits++;
       if (parked.kind === 'warm') this.#backoff.succeeded();
       this.#lend(parked.place, parked.connection, done, parked.kind);
       return NOTHING_TO_CANCEL;
     }
-    this.#misses++;
+    this.#counted.misses++;
     // What is parked must not keep a fresh connection waiting.
     if (fresh && !this.#limiter.hasRoom) this.#parked.giveUpOldest();
     if (this.#isFull()) {
@@ -161,13 +161,24 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     this.#drain();
   }
 
+  adjust(changes: WarmPoolChanges): void {
+    const options = { ...this.#options, ...changes };
+    checkWarmPoolOptions(options);
+    const before = this.#options;
+    this.#options = options;
+    if (options.maxIdleMs !== before.maxIdleMs) this.#parked.setMaxIdle(options.maxIdleMs);
+    this.#parked.trim({ warm: options.warm, reused: options.reuse === true ? Infinity : 0 });
+    if (options.limit !== before.limit) this.#limiter.setLimit(options.limit);
+    if (this.#parked.size >= options.warm || this.#limiter.isOver) this.#dropRefill();
+    while (this.#limiter.isOver && this.#parked.size > 0) this.#parked.giveUpOldest();
+    this.#fill();
+  }
+
   stats(): PoolStats {
     return {
       lent: this.#lent.size,
       parked: this.#parked.size,
-      hits: this.#hits,
-      misses: this.#misses,
-      reused: this.#reused,
+      ...this.#counted,
       evicted: { ...this.#parked.evicted },
     };
   }
@@ -255,7 +266,7 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   ): void {
     attempt.handOver();
     this.#lent.set(connection, attempt);
-    if (origin === 'reused') this.#reused++;
+    if (origin === 'reused') this.#counted.reused++;
     this.#finish(done, { ok: true, connection, origin });
   }
 
@@ -322,6 +333,10 @@ class WarmPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   #drain(): void {
     this.#parked.drain();
     this.#backoff.stop();
+    this.#dropRefill();
+  }
+
+  #dropRefill(): void {
     const refill = this.#refill;
     this.#refill = undefined;
     if (refill === 'requested') this.#surplus++;

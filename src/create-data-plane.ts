@@ -5,18 +5,16 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
-import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
-import { unknownOwners } from './config/socket-owners.ts';
-import { LocalDataPlane, type DataPlaneHost } from './data-plane-host.ts';
-import { plainSettings, withStrategies } from './data-plane-settings.ts';
+import type { DataPlaneHost } from './data-plane-host.ts';
 import { chooseEngine, type EngineChoice } from './engine/choose-engine.ts';
 import { epollSupport } from './engine/epoll/epoll-support.ts';
 import { loadLibc } from './engine/epoll/libc.ts';
 import { createNodeEngine, PROC_NET, type NodeEngine } from './engine/node/node-engine.ts';
 import { tablesTell } from './engine/node/proc-net-tcp.ts';
 import { Lb4Error } from './errors.ts';
-import { descriptorBudget, type DescriptorBudget } from './listener/descriptor-budget.ts';
+import { LocalHost } from './local-host.ts';
+import { descriptorBudget, openDescriptors, type DescriptorBudget } from './listener/descriptor-budget.ts';
 import type { HostReport } from './model/data-event.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { ControlledState } from './shared-memory/shared-state.ts';
@@ -27,18 +25,26 @@ import { usableCores } from './support/cores.ts';
 import { processLimit } from './support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from './support/timer.ts';
 import type { ThreadLimits } from './workers/starting.ts';
+import { sparesOfAll } from './workers/share-of.ts';
 import { WorkerFleet } from './workers/worker-fleet.ts';
 
 export interface DataPlaneMaking {
   readonly data: DataPlaneHost;
   readonly choice: EngineChoice;
   readonly shared: ControlledState;
+  /** Throws LB4_ENGINE_UNAVAILABLE for addresses that cannot be had here. */
+  limitsOf(config: Config): SessionLimits;
+  /** The engine of the caller's thread: for probes, whatever moves the sessions. */
+  readonly engine: NodeEngine;
+}
+
+export interface SessionLimits {
   /** Sessions that can run at once; Infinity for no limit. */
   readonly maxSessions: number;
   /** Set where it is what the descriptors allow, because no less is configured. */
   readonly descriptors: DescriptorShortage | undefined;
-  /** The engine of the caller's thread: for probes, whatever moves the sessions. */
-  readonly engine: NodeEngine;
+  /** Clients that can wait besides, while listeners are paused; undefined: as many as an engine takes by default. */
+  readonly waiting: number | undefined;
 }
 
 /** How the descriptors limit the sessions. */
@@ -58,56 +64,45 @@ export interface Clocks {
 const DESCRIPTORS_PER_WORKER = 8;
 const ALL_DESCRIPTORS = 1 << 20;
 
-/** Opens nothing yet. Rejects with LB4_STRATEGY_INVALID or LB4_ENGINE_UNAVAILABLE. */
-export async function createDataPlane(
+/** Opens nothing yet. Throws LB4_ENGINE_UNAVAILABLE. */
+export function createDataPlane(
   config: Config,
-  baseDir: string,
   clocks: Clocks,
   report: HostReport,
   slots: number = MAX_SLOTS,
-): Promise<DataPlaneMaking> {
-  const unknown = unknownOwners(config.listeners);
-  if (unknown.length > 0) throw new ConfigError(unknown);
-  const libc = loadLibc();
-  if (!libc.ok) refuseAbstractNames(config, libc.reason);
+): DataPlaneMaking {
+  const loaded = loadLibc();
+  const libc = loaded.ok ? loaded.libc : undefined;
+  if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
   const choice = chooseEngine(config, {
-    libc,
+    libc: loaded,
     // Over the library that is loaded already.
-    epoll: () => epollSupport(() => libc),
+    epoll: () => epollSupport(() => loaded),
     tellsDelivery: () => tablesTell(PROC_NET),
     cores: usableCores(readText, cpus().length, availableParallelism()),
   });
   const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
-  for (const { name, sticky, strategy } of config.upstreams) {
-    shared.addUpstream(name, {
-      sticky: sticky && { max: sticky.max, ttlMs: sticky.ttl },
-      mirrored: config.redis !== undefined,
-      takesTurns: strategy === 'roundrobin',
-    });
-  }
-  const budget = descriptorBudget(descriptorsAside(config, choice.workers));
-  const plain = plainSettings(config, shared, budget?.sessions ?? Infinity);
-  // Also where workers load their own: a strategy that cannot be loaded is told at once.
-  const settings = await withStrategies(plain, baseDir);
+  const alreadyOpen = openDescriptors();
+  const limitsOf = (wanted: Config): SessionLimits => {
+    if (!loaded.ok) refuseAbstractNames(wanted, loaded.reason);
+    return sessionLimits(wanted, descriptorBudget(descriptorsAside(wanted, choice.workers), alreadyOpen));
+  };
+  const { waiting: waitingLimit } = limitsOf(config);
   const wheel = new DeadlineWheel(() => clocks.now());
   const engine = createNodeEngine({
-    clock: wheel,
-    libc: libc.ok ? libc.libc : undefined,
-    ...(budget && { waitingLimit: budget.waiting }),
+    ...{ clock: wheel, libc },
+    ...(waitingLimit === undefined ? {} : { waitingLimit }),
   });
-  const descriptors = descriptorShortage(config, budget);
-  const making = { choice, shared, maxSessions: plain.maxSessions, descriptors, engine };
-  if (choice.workers > 0 && libc.ok) {
+  const making = { choice, shared, limitsOf, engine };
+  const slot = shared.slotOfInstance();
+  if (choice.workers > 0 && libc !== undefined) {
     const fleet = {
-      engine: choice.engine,
-      data: plain,
-      baseDir,
-      waitingLimit: budget?.waiting,
+      ...{ engine: choice.engine, slot, waitingLimit },
       descriptors: processLimit('descriptors') ?? ALL_DESCRIPTORS,
       stallTimeoutMs: config.workerStallTimeout === 0 ? Infinity : config.workerStallTimeout,
     };
     const deps = {
-      ...{ libc: libc.libc, shared, threadLimits },
+      ...{ libc, shared, threadLimits },
       now: () => clocks.now(),
       // While every worker waits to be started again, nothing else keeps the process alive.
       setTimer: setKeepingTimer,
@@ -116,16 +111,22 @@ export async function createDataPlane(
   }
   const ledger = { sessionsEver: 0, sessionsAborted: 0 };
   const deps = {
-    engine,
-    wheel,
-    shared,
-    ledger,
+    ...{ engine, libc, wheel, shared, ledger, slot },
     setTimer: setUnrefTimer,
     now: () => clocks.now(),
     wallClock: () => clocks.wallClock(),
     random: () => clocks.random(),
   };
-  return { ...making, data: new LocalDataPlane(settings, deps, report) };
+  return { ...making, data: new LocalHost(deps, report) };
+}
+
+/** What this machine allows of what a configuration wants. */
+function sessionLimits(config: Config, budget: DescriptorBudget | undefined): SessionLimits {
+  return {
+    maxSessions: Math.min(config.limits.maxSessions ?? Infinity, budget?.sessions ?? Infinity),
+    descriptors: descriptorShortage(config, budget),
+    waiting: budget?.waiting,
+  };
 }
 
 /** Undefined where the configuration allows no more sessions than the descriptors do. */
@@ -156,9 +157,7 @@ function descriptorsAside({ upstreams, listeners }: Config, workers: number): nu
   const addresses = listeners.reduce((sum, { bind }) => sum + bind.length, 0);
   const perWorker = DESCRIPTORS_PER_WORKER + 2 * addresses;
   return upstreams.reduce((sum, { backends, pool }) => {
-    // Every worker keeps its share, rounded up.
-    const spares = workers === 0 ? pool.warm : Math.ceil(pool.warm / workers) * workers;
-    return sum + backends.length * (1 + spares);
+    return sum + backends.length * (1 + sparesOfAll(pool.warm, workers));
   }, workers * perWorker);
 }
 

@@ -1,7 +1,8 @@
 /**
- * Builds the mirror that the configuration asks for: connection, name, and what of each upstream is shared.
+ * Builds the mirror that the configuration asks for: connection, name, and what of an upstream is shared.
  *
- * Place: called by `load-balancer.ts` at each start. Reads the files that `redis:` names, opens nothing yet.
+ * Place: called by `load-balancer.ts` at each start. Reads the files that `redis:` names, opens nothing yet,
+ * and shares no upstream before it is told to `follow` some.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -21,22 +22,25 @@ import { setUnrefTimer } from './support/timer.ts';
 const TIMEOUT_MS = { min: 100, max: 1_000 };
 const NAME_LENGTH = 64;
 
-export interface MirrorMaking {
+export interface CountedUpstreams {
   readonly shared: ControlledState;
+  /** What an upstream counts: its backends and those that were removed and have sessions, with their slots. */
+  readonly countedBy: (upstream: string) => Iterable<readonly [backend: string, slot: number]>;
+}
+
+export interface MirrorMaking {
   readonly baseDir: string;
   readonly events: Events;
   now(): number;
   random(): number;
   readonly lookup: Lookup;
-  /** What an upstream counts: its backends and those that were removed and have sessions, with their slots. */
-  readonly countedBy: (upstream: string) => Iterable<readonly [backend: string, slot: number]>;
 }
 
 /**
  * Undefined where nothing is shared. Throws `Lb4Error` (`LB4_CONFIG_INVALID`) when a file that `redis:` names cannot
  * be used.
  */
-export function createMirror({ redis, upstreams }: Config, making: MirrorMaking): Mirror | undefined {
+export function createMirror({ redis }: Config, making: MirrorMaking): Mirror | undefined {
   const { baseDir, events } = making;
   if (redis === undefined) return undefined;
   const readFile = (path: string): string => readFileSync(path, 'utf8');
@@ -45,13 +49,13 @@ export function createMirror({ redis, upstreams }: Config, making: MirrorMaking)
   const timeoutMs = Math.min(Math.max(redis.publish, TIMEOUT_MS.min), TIMEOUT_MS.max);
   const lookup = netLookup(making.lookup);
   const exchange = createRedisExchange(connection, { timeoutMs }, { ...deps, lookup });
-  const mirrored = upstreams.map(({ name }) => mirroredUpstream(name, making));
   const owner = randomUUID();
   const instance = redis.instance ?? nameOf(hostname(), owner);
-  return new Mirror(mirrored, { periodMs: redis.publish, instance, owner }, { ...deps, exchange, events });
+  return new Mirror([], { periodMs: redis.publish, instance, owner }, { ...deps, exchange, events });
 }
 
-function mirroredUpstream(name: string, { shared, countedBy }: MirrorMaking): MirroredUpstream {
+/** What of an upstream is shared. */
+export function mirroredUpstream(name: string, { shared, countedBy }: CountedUpstreams): MirroredUpstream {
   const { counts, elsewhere } = shared;
   const { news } = shared.upstream(name);
   return {

@@ -1,46 +1,37 @@
 /**
  * The data plane: listeners, sessions and the upstreams' runtime sides, on one engine in one thread.
  *
- * Place: fed by `load-balancer.ts` (control) with settings and snapshots, reports back through `report`. It
- * holds nothing that control needs to look into: it runs in the caller's thread or, several times, in workers.
+ * Place: born empty; plans are the only way in, `report` is the only way out. It holds nothing that control needs to
+ * look into: it runs in the caller's thread or, several times, in workers.
  * Invariants: every admitted client becomes exactly one session and, where records are wanted, exactly one
- * `sessionClosed` or, while they are only counted, one `unrecorded`; limits hold over all data planes that share the counts; after `abortSessions` no session
- * begins.
+ * `sessionClosed` or, while they are only counted, one `unrecorded`; limits hold over all data planes that share the
+ * counts; what a plan does not change stays: sessions, counts, the position of a strategy, parked connections; after
+ * `abortSessions` no session begins.
  */
-import { UpstreamRuntime, type UpstreamSettings } from './dispatch/upstream-runtime.ts';
-import type { Connection, Engine, ListeningSocket } from './engine/engine.ts';
-import { Listener, type ListenerSettings } from './listener/listener.ts';
-import type { DataEvent, HoldReason, Report } from './model/data-event.ts';
+import type { UpstreamRuntime } from './dispatch/upstream-runtime.ts';
+import { Upstreams } from './dispatch/upstreams.ts';
+import type { Connection, Engine } from './engine/engine.ts';
+import type { Front as FrontOf } from './listener/front.ts';
+import { Fronts, type OwnedSocket } from './listener/fronts.ts';
 import { SessionLimit } from './listener/session-limit.ts';
+import type { DataEvent, Report } from './model/data-event.ts';
+import type { ListenersPlan } from './model/listener-plan.ts';
+import type { Plan } from './model/plan.ts';
+import type { PoolFigures } from './model/pool-figures.ts';
 import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
+import type { SessionRecord } from './session/session-record.ts';
 import { SessionList } from './session/session-list.ts';
-import { Session, type SessionDeps, type SessionSettings } from './session/session.ts';
+import { Session, type SessionDeps } from './session/session.ts';
+import type { SharedState } from './shared-memory/shared-state.ts';
+import type { Address } from './support/address.ts';
 import type { SetTimer } from './support/timer.ts';
 import type { Termination } from './termination.ts';
-import type { SharedState } from './shared-memory/shared-state.ts';
-import type { UpstreamSnapshot } from './upstream/snapshot.ts';
-import type { PoolFigures } from './workers/worker-stats.ts';
 
 const ONE_UNRECORDED: DataEvent = Object.freeze({ kind: 'unrecorded', sessions: 1 });
 /** After a connect failed for want of descriptors or memory, listeners rest this long. */
 const LOCAL_RESOURCES_PAUSE_MS = 200;
-
-export interface DataPlaneSettings {
-  /** Sessions at once in all listeners together; Infinity for no limit. */
-  readonly maxSessions: number;
-  /** Where all sessions of the instance are counted. */
-  readonly slot: number;
-  readonly listeners: readonly (ListenerSettings &
-    Omit<SessionSettings, 'listener'> & {
-      readonly upstream: string;
-      readonly maxSessions: number;
-      /** Where its sessions are counted. */
-      readonly slot: number;
-    })[];
-  readonly upstreams: readonly UpstreamSettings[];
-}
 
 /** Of sessions that end: nothing is told, only how many there are, or a record of each. */
 export type Recording = 'none' | 'counted' | 'each';
@@ -57,6 +48,8 @@ export interface DataPlaneDeps {
   readonly wheel: DeadlineWheel;
   readonly shared: SharedState;
   readonly ledger: Ledger;
+  /** Where all sessions of the instance are counted. */
+  readonly slot: number;
   /** Before the number in each session's id, so that ids of several workers differ; default ''. */
   readonly idPrefix?: string;
   readonly setTimer: SetTimer;
@@ -68,84 +61,111 @@ export interface DataPlaneDeps {
   onPlaceFreed?(): void;
 }
 
-interface Front {
-  readonly listener: Listener;
-  readonly limit: SessionLimit;
-  /** Begins a client's session, which is counted already. */
-  readonly begin: (client: Connection) => void;
-}
+type Front = FrontOf<UpstreamRuntime>;
 
 export class DataPlane {
   /** Building a record costs time on every session. */
   recording: Recording = 'none';
   readonly #deps: DataPlaneDeps;
-  readonly #upstreams: ReadonlyMap<string, UpstreamRuntime>;
-  readonly #fronts: readonly Front[];
+  readonly #upstreams: Upstreams;
+  readonly #fronts: Fronts<UpstreamRuntime>;
   readonly #instanceLimit: SessionLimit;
-  readonly #sessions = new SessionList<Session>();
+  readonly #sessionDeps: SessionDeps<Front>;
+  readonly #sessions = new SessionList<Session<Front>>();
   readonly #resets = new GradualResets();
+  /** What plans have asked for and takes a while. */
+  #underway: Promise<unknown> = Promise.resolve();
   #abortedAs: Termination | undefined;
-  /** Which listener is unheld first when the instance has room again; they take turns. */
-  #firstUnheld = 0;
+  #isStopped = false;
   #cancelRest: (() => void) | undefined;
   #whenEmpty: (() => void)[] = [];
 
-  constructor(settings: DataPlaneSettings, deps: DataPlaneDeps) {
+  constructor(deps: DataPlaneDeps) {
     this.#deps = deps;
-    this.#upstreams = new Map(
-      settings.upstreams.map(upstream => [
-        upstream.name,
-        new UpstreamRuntime(upstream, {
-          ...deps,
-          onOthersTurn: () => deps.onPlaceFreed?.(),
-        }),
-      ]),
-    );
-    this.#fronts = settings.listeners.map(listener => this.#createFront(listener));
-    this.#instanceLimit = new SessionLimit(settings.maxSessions, settings.slot, deps.shared.counts, {
-      onFull: () => this.#holdAll('instanceLimit'),
-      onFree: () => this.#instanceFree(),
-      onPlaceFreed: () => deps.onPlaceFreed?.(),
+    const { engine, report } = deps;
+    const { counts } = deps.shared;
+    const onPlaceFreed = (): void => deps.onPlaceFreed?.();
+    this.#upstreams = new Upstreams({
+      ...deps,
+      onOthersTurn: onPlaceFreed,
+      follow: work => this.#follow(work),
+      onBetter: upstream => moveGradually(upstream, this.#sessions),
     });
+    this.#fronts = new Fronts({
+      ...{ engine, counts, report, onPlaceFreed },
+      onClient: (front, client) => this.#admit(front, client),
+      upstreamOf: name => this.#upstreamOf(name),
+      onExhausted: () => this.#rest(),
+    });
+    this.#instanceLimit = new SessionLimit(deps.slot, counts, {
+      onFull: () => this.#fronts.holdAll('instanceLimit'),
+      onFree: () => this.#fronts.unholdInTurn('instanceLimit', () => this.#instanceLimit.isFull),
+      onPlaceFreed,
+    });
+    this.#sessionDeps = {
+      ...deps,
+      report: event => {
+        if (event.kind === 'connectFailed' && event.failure.reason === 'localResources') this.#rest();
+        report(event);
+      },
+      onEnd: (session, record) => this.#ended(session, record),
+    };
   }
 
-  get listeners(): readonly Listener[] {
-    return this.#fronts.map(({ listener }) => listener);
+  addressesOf(listener: string): readonly Address[] {
+    return this.#fronts.addressesOf(listener);
   }
 
-  apply(snapshot: UpstreamSnapshot): void {
-    const isBetterElsewhere = this.#upstreams.get(snapshot.name)?.apply(snapshot) === true;
-    if (isBetterElsewhere) moveGradually(snapshot.name, this.#sessions);
-    this.#resets.apply(snapshot, this.#sessions);
+  isPaused(listener: string): boolean {
+    return this.#fronts.isPaused(listener);
   }
 
-  /** Binds all listeners; rejects with `LB4_LISTEN_FAILED`, with nothing left bound. */
-  async listen(): Promise<void> {
-    try {
-      for (const { listener } of this.#fronts) await listener.start();
-    } catch (error) {
-      await this.stopListening();
-      throw error;
+  /** Sessions may wait for the promises of a pool. */
+  get parks(): boolean {
+    return this.#upstreams.park;
+  }
+
+  /** Takes over a plan. What it asks for and takes a while is done when `settled` resolves. */
+  apply(plan: Plan): void {
+    switch (plan.kind) {
+      case 'upstream':
+        this.#upstreams.apply(plan.upstream);
+        this.#resets.apply(plan.upstream, this.#sessions);
+        return;
+      case 'upstreamGone':
+        this.#upstreams.remove(plan.name);
+        this.#resets.forget(plan.name);
+        return;
+      case 'listeners':
+        if (!this.#isStopped) this.#follow(this.#afterAll(() => this.#listenAs(plan.listeners)));
+        return;
     }
+  }
+
+  /**
+   * Resolves when everything is as the plans want it that were applied before; rejects with LB4_LISTEN_FAILED when it
+   * cannot listen so.
+   */
+  async settled(): Promise<void> {
+    await this.#underway;
   }
 
   /** Takes the clients that had connected already, then no more. Idempotent. */
   async stopListening(): Promise<void> {
+    this.#isStopped = true;
     this.#cancelRest?.();
-    await Promise.all(this.#fronts.map(({ listener }) => listener.stop()));
+    await this.#underway.catch(() => undefined);
+    await this.#fronts.stop();
   }
 
-  /** Per listener: sockets whose worker has died. Takes the clients that wait there, then closes the sockets. */
-  async takeClientsOf(sockets: readonly (readonly ListeningSocket[])[]): Promise<void> {
-    const taking = this.#fronts.flatMap(({ listener }, i) =>
-      (sockets[i] ?? []).map(socket => listener.takeClientsOf(socket)),
-    );
-    await Promise.all(taking);
+  /** Sockets of a worker that has died: takes the clients that wait there, then closes the sockets. */
+  takeClientsOf(sockets: readonly OwnedSocket[]): Promise<void> {
+    return this.#fronts.takeClientsOf(sockets);
   }
 
   /** Destroys spare connections; new sessions could still connect. */
   closePools(): void {
-    for (const upstream of this.#upstreams.values()) upstream.close();
+    this.#upstreams.closePools();
   }
 
   /** Resets every session, and from now on those of clients that are still handed over. */
@@ -153,10 +173,9 @@ export class DataPlane {
     this.#abortedAs = termination;
     this.#deps.ledger.sessionsAborted += this.#sessions.size;
     // Nobody who waits is to get a place that somebody else loses here.
-    for (const { line } of this.#upstreams.values()) line.close();
+    this.#upstreams.closeLines();
     for (const session of [...this.#sessions]) session.abort(termination);
-    for (const { listener, begin } of this.#fronts)
-      for (const client of listener.takeWaiting()) begin(client);
+    for (const { front, client } of this.#fronts.takeWaiting()) this.#begin(front, client);
     this.#announceEmpty();
   }
 
@@ -180,71 +199,20 @@ export class DataPlane {
 
   /** Another worker has freed a place: there may be one for a client that waits here. */
   recheckLimits(): void {
-    for (const { limit } of this.#fronts) limit.recheck();
+    this.#fronts.recheckLimits();
     this.#instanceLimit.recheck();
-    for (const { line } of this.#upstreams.values()) line.recheck();
+    this.#upstreams.recheckLines();
     this.#announceEmpty();
   }
 
   /** Spare connections and how sessions got theirs, per backend. */
-  *pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
-    for (const upstream of this.#upstreams.values()) {
-      for (const { slot, pool } of upstream.backends()) yield { slot, figures: () => pool.stats() };
-    }
-  }
-
-  #createFront(settings: DataPlaneSettings['listeners'][number]): Front {
-    const { name } = settings;
-    const { report } = this.#deps;
-    const upstream = this.#upstreams.get(settings.upstream);
-    if (upstream === undefined) throw new RangeError(`listener ${name} names no known upstream`);
-    const sessionSettings: SessionSettings = { ...settings, listener: name };
-    const listener = new Listener(settings, this.#deps.engine, {
-      onClient: client => this.#admit(limit, begin, client),
-      onPaused: reason => report({ kind: 'listenerPaused', listener: name, reason }),
-      onResumed: () => report({ kind: 'listenerResumed', listener: name }),
-      onTurnedAway: () => report({ kind: 'turnedAway', listener: name, times: 1 }),
-      onExhausted: () => this.#rest(),
-    });
-    const limit = new SessionLimit(settings.maxSessions, settings.slot, this.#deps.shared.counts, {
-      onFull: () => listener.hold('listenerLimit'),
-      onFree: () => listener.unhold('listenerLimit'),
-      onPlaceFreed: () => this.#deps.onPlaceFreed?.(),
-    });
-    const sessionDeps: SessionDeps = {
-      ...this.#deps,
-      report: event => {
-        if (event.kind === 'connectFailed' && event.failure.reason === 'localResources') this.#rest();
-        report(event);
-      },
-      onEnd: (session, record) => {
-        this.#sessions.delete(session);
-        if (this.recording === 'each') report({ kind: 'sessionClosed', record: record() });
-        else if (this.recording === 'counted') report(ONE_UNRECORDED);
-        limit.leave();
-        this.#instanceLimit.leave();
-        // Not before: a client that waited may have taken the place.
-        this.#announceEmpty();
-      },
-    };
-    const begin = (client: Connection): void => {
-      const id = this.#nextSessionId();
-      const session = new Session(id, client, upstream, sessionSettings, sessionDeps);
-      this.#sessions.add(session);
-      if (this.#abortedAs === undefined) {
-        session.start();
-        return;
-      }
-      limit.enterAnyway();
-      this.#instanceLimit.enterAnyway();
-      this.#deps.ledger.sessionsAborted += 1;
-      session.abort(this.#abortedAs);
-    };
-    return { listener, limit, begin };
+  pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
+    return this.#upstreams.pools();
   }
 
   /** False when there is no place, in this listener or in the instance; one of the two holds the listener then. */
-  #admit(limit: SessionLimit, begin: Front['begin'], client: Connection): boolean {
+  #admit(front: Front, client: Connection): boolean {
+    const { limit } = front;
     if (this.#abortedAs === undefined) {
       if (limit.isFull || this.#instanceLimit.isFull || !limit.enter()) return false;
       if (!this.#instanceLimit.enter()) {
@@ -252,8 +220,60 @@ export class DataPlane {
         return false;
       }
     }
-    begin(client);
+    this.#begin(front, client);
     return true;
+  }
+
+  #upstreamOf(name: string): UpstreamRuntime {
+    const upstream = this.#upstreams.get(name);
+    if (upstream === undefined)
+      throw new RangeError(`the plan of no upstream ${name} has come before its listener's`);
+    return upstream;
+  }
+
+  /** Begins a client's session, which is counted already, unless it is aborted at once. */
+  #begin(front: Front, client: Connection): void {
+    front.sessions += 1;
+    const session = new Session(this.#nextSessionId(), client, front, this.#sessionDeps);
+    this.#sessions.add(session);
+    if (this.#abortedAs === undefined) {
+      session.start();
+      return;
+    }
+    front.limit.enterAnyway();
+    this.#instanceLimit.enterAnyway();
+    this.#deps.ledger.sessionsAborted += 1;
+    session.abort(this.#abortedAs);
+  }
+
+  #ended(session: Session<Front>, record: () => SessionRecord): void {
+    const { report } = this.#deps;
+    this.#sessions.delete(session);
+    if (this.recording === 'each') report({ kind: 'sessionClosed', record: record() });
+    else if (this.recording === 'counted') report(ONE_UNRECORDED);
+    this.#fronts.leave(session.front);
+    this.#instanceLimit.leave();
+    // Not before: a client that waited may have taken the place.
+    this.#announceEmpty();
+  }
+
+  async #listenAs({ limits, listeners }: ListenersPlan): Promise<void> {
+    this.#instanceLimit.configure(limits.maxSessions);
+    await this.#fronts.apply(listeners);
+    this.#announceEmpty();
+  }
+
+  /** Does `work` when everything is over that was asked for before, however that went. */
+  async #afterAll(work: () => Promise<void>): Promise<void> {
+    await this.#underway.catch(() => undefined);
+    await work();
+  }
+
+  #follow(work: Promise<void>): void {
+    const before = this.#underway.catch(() => undefined);
+    this.#underway = Promise.all([before, work]);
+    // It is no unhandled failure while nobody asks.
+    this.#underway.catch(() => undefined);
   }
 
   #nextSessionId(): string {
@@ -263,7 +283,7 @@ export class DataPlane {
   }
 
   #isEmpty(): boolean {
-    return this.#sessions.size === 0 && this.#fronts.every(({ listener }) => listener.waiting === 0);
+    return this.#sessions.size === 0 && this.#fronts.isEmpty;
   }
 
   #announceEmpty(): void {
@@ -275,25 +295,11 @@ export class DataPlane {
 
   /** Descriptors or memory ran out: let sessions end before taking more. */
   #rest(): void {
-    this.#holdAll('localResources');
+    this.#fronts.holdAll('localResources');
     this.#cancelRest?.();
-    this.#cancelRest = this.#deps.setTimer(() => this.#unholdAll('localResources'), LOCAL_RESOURCES_PAUSE_MS);
-  }
-
-  #holdAll(reason: HoldReason): void {
-    for (const { listener } of this.#fronts) listener.hold(reason);
-  }
-
-  #unholdAll(reason: HoldReason): void {
-    for (const { listener } of this.#fronts) listener.unhold(reason);
-  }
-
-  /** Lets listeners go on one after the other: the clients that wait at the first may fill the instance again. */
-  #instanceFree(): void {
-    const count = this.#fronts.length;
-    for (let i = 0; i < count && !this.#instanceLimit.isFull; i++) {
-      this.#fronts[(this.#firstUnheld + i) % count]?.listener.unhold('instanceLimit');
-    }
-    this.#firstUnheld = (this.#firstUnheld + 1) % count;
+    this.#cancelRest = this.#deps.setTimer(
+      () => this.#fronts.unholdAll('localResources'),
+      LOCAL_RESOURCES_PAUSE_MS,
+    );
   }
 }

@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'LB4_UNKNOWN_UPSTREAM',
   'LB4_UNKNOWN_BACKEND',
   'LB4_TOO_MANY_SLOTS',
+  'LB4_NEEDS_RESTART',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -69,7 +69,7 @@ export interface EventMap {
     readonly state: OperatorState;
     readonly by: 'operator' | 'agent';
   };
-  /** An operator or the backend's agent has changed what it gets; `maxSessions` is absent where there is no limit. */
+  /** An operator, the backend's agent or a new configuration has changed what it gets; `maxSessions` is absent where there is no limit. */
   'backend:shareSet': {
     readonly upstream: string;
     readonly backend: string;
@@ -77,7 +77,7 @@ export interface EventMap {
     /** What the agent leaves of the weight. */
     readonly percent: number;
     readonly maxSessions?: number;
-    readonly by: 'operator' | 'agent';
+    readonly by: 'operator' | 'agent' | 'configuration';
   };
   /** It has recovered or joined, and gets its share little by little. */
   'backend:slowStart': { readonly upstream: string; readonly backend: string; readonly forMs: number };

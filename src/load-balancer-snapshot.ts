@@ -3,12 +3,11 @@
  *
  * Place: gathered by `load-balancer.ts` from control, data plane and mirror whenever it is asked for.
  */
-import type { ControlPlane } from './control-plane.ts';
-import type { DataPlaneMaking } from './create-data-plane.ts';
 import type { ListenerView as DataPlaneListenerView, WorkerView } from './data-plane-host.ts';
-import type { Mirror, MirrorView } from './mirror/mirror.ts';
+import type { MirrorView } from './mirror/mirror.ts';
+import type { Planes } from './planes.ts';
 import type { BackendStatus, UpstreamStatus } from './upstream/upstream-status.ts';
-import { NO_POOL, type PoolFigures } from './workers/worker-stats.ts';
+import { NO_POOL, type PoolFigures } from './model/pool-figures.ts';
 
 export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 
@@ -46,24 +45,19 @@ export interface BackendView extends BackendStatus {
   readonly pool: PoolFigures;
 }
 
-export interface Planes extends DataPlaneMaking {
-  readonly control: ControlPlane;
-  readonly mirror: Mirror | undefined;
-}
-
 /** @param pausedMs for how long a listener has been paused */
 export function snapshotOf(
   state: LoadBalancerState,
   planes: Planes | undefined,
   pausedMs: (listener: string) => number | undefined,
 ): LoadBalancerSnapshot {
-  const { data, choice, maxSessions, control, mirror } = planes ?? {};
+  const { data, choice, limits, control, mirror } = planes ?? {};
   return {
     state,
     engine: choice?.engine ?? '',
     sessions: data?.sessions ?? 0,
     sessionsEver: data?.sessionsEver ?? 0,
-    maxSessions: maxSessions === Infinity ? undefined : maxSessions,
+    maxSessions: limits?.maxSessions === Infinity ? undefined : limits?.maxSessions,
     workers: data?.workers() ?? [],
     listeners: (data?.listeners() ?? []).map(view => ({ ...view, pausedMs: pausedMs(view.name) })),
     upstreams: (control?.status() ?? []).map(({ slots, ...upstream }) => ({

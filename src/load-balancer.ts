@@ -7,27 +7,21 @@
  * States: new → starting → running → draining → stopped; to start again, create another one.
  */
 import { performance } from 'node:perf_hooks';
+import { isDeepStrictEqual } from 'node:util';
 import { formatIssues } from './config/format-issues.ts';
 import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
-import { ControlPlane } from './control-plane.ts';
-import { createDataPlane, type DataPlaneMaking } from './create-data-plane.ts';
-import type { MirrorMaking } from './create-mirror.ts';
+import type { ControlPlane } from './control-plane.ts';
+import type { SessionLimits } from './create-data-plane.ts';
 import type { DataPlaneHost } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
-import { bindByAddress } from './listener/bind-by-address.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
-import {
-  snapshotOf,
-  type LoadBalancerSnapshot,
-  type LoadBalancerState,
-  type Planes,
-} from './load-balancer-snapshot.ts';
-import type { Mirror } from './mirror/mirror.ts';
-import { Names, type Lookup } from './names/names.ts';
+import { snapshotOf, type LoadBalancerSnapshot, type LoadBalancerState } from './load-balancer-snapshot.ts';
+import { Names } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
+import { Planes } from './planes.ts';
 import { translateInto } from './translate-events.ts';
-import { MAX_TIMER_MS, setUnrefTimer } from './support/timer.ts';
+import { MAX_TIMER_MS } from './support/timer.ts';
 import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
 
 export interface LoadBalancerOptions {
@@ -50,13 +44,15 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
 }
 
 export class LoadBalancer {
-  readonly #config: Config;
+  #config: Config;
   readonly #baseDir: string;
   readonly #slots: number | undefined;
   readonly #events = new Events();
   readonly #names = new Names();
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
+  /** The last configuration that is being taken over; never rejects. */
+  #applying: Promise<void> = Promise.resolve();
   #planes: Planes | undefined;
   #isCounting = false;
   readonly #pausedSinceMs = new Map<string, number>();
@@ -113,6 +109,29 @@ export class LoadBalancer {
   }
 
   /**
+   * Takes over another configuration while it runs: listeners, upstreams, backends, limits, timeouts, strategies, pools,
+   * queues, checks. What does not change keeps its sessions, counts, health, ejection, ramps, the position of its
+   * strategy, remembered clients and warm connections. Sessions that run keep the timeouts that they began with, and a
+   * limit that is lowered cuts none of them. What was changed by the methods below since the configuration before stays,
+   * unless the new one changes that very key.
+   *
+   * Calls follow each other. Rejects with `LB4_CONFIG_INVALID`, `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or
+   * `LB4_TOO_MANY_SLOTS`, with `LB4_NEEDS_RESTART` for another `engine`, `workers`, `workerStallTimeout` or `redis`, and
+   * with `LB4_WRONG_STATE` unless it is running; then the configuration before goes on, untouched.
+   *
+   * @param config as in the configuration file; `log` is for the command line
+   */
+  async apply(config: ConfigInput): Promise<void> {
+    const parsed = parseConfig(config);
+    if (!parsed.ok) {
+      throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
+    }
+    const applying = this.#applying.then(() => this.#apply(parsed.config));
+    this.#applying = applying.catch(() => undefined);
+    await applying;
+  }
+
+  /**
    * Takes no more clients, lets sessions end by themselves, resets those that still run after the time, then
    * stops.
    *
@@ -131,6 +150,7 @@ export class LoadBalancer {
       planes.data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'drainTimeout' });
     };
     const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(timeIsUp, timeoutMs) : undefined;
+    await this.#applying;
     await planes.data.stopListening();
     planes.data.closePools();
     await planes.data.whenEmpty();
@@ -145,9 +165,10 @@ export class LoadBalancer {
     this.#names.close();
     // A start that is under way notices, and ends by itself.
     await this.#starting?.catch(() => undefined);
+    await this.#applying;
     if (this.#planes === undefined) return;
-    const { control, data, mirror } = this.#planes;
-    control.stop();
+    const { data, mirror } = this.#planes;
+    this.#planes.stop();
     data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
     await data.stopListening();
     data.closePools();
@@ -213,64 +234,61 @@ export class LoadBalancer {
   }
 
   async #start(): Promise<void> {
-    const planes = await this.#build();
+    const planes = this.#build();
     this.#planes = planes;
-    await planes.control.prepare();
-    this.#expectNotStopped();
+    try {
+      await planes.createMirror();
+    } catch (error) {
+      // A file that it needs cannot be read.
+      await planes.data.close();
+      throw error;
+    }
     // Whatever ends the process: a clean end in the middle of an answer would be a lie.
     this.#leaveExit = atExit(() => planes.data.abandonSessions());
-    await planes.data.listen();
+    await planes.apply(this.#config, () => this.#expectNotStopped());
     this.#expectNotStopped();
-    planes.control.start();
-    planes.mirror?.start();
+    planes.start();
     this.#state = 'running';
   }
 
-  async #build(): Promise<Planes> {
-    const random = (): number => Math.random();
-    const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random };
+  #build(): Planes {
+    const clocks = {
+      now: () => performance.now(),
+      wallClock: () => Date.now(),
+      random: () => Math.random(),
+    };
     const events = this.#events;
-    const baseDir = this.#baseDir;
-    // The data plane tells nothing before it is given something to do, and control is there then.
+    // Nothing is reported before there is something to do, and the planes are there then.
     const report = translateInto({
       events,
-      listeners: this.#config.listeners,
-      control: () => this.#planes?.control,
-      limits: () => this.#planes,
+      planes: () => this.#planes,
     });
-    const lookup: Lookup = host => this.#names.lookup(host);
-    const config = await bindByAddress(this.#config, lookup);
-    const made = await createDataPlane(config, baseDir, clocks, report, this.#slots);
-    const { data, shared, engine, choice } = made;
-    this.#record(data);
+    const planes = new Planes(this.#config, {
+      ...{ clocks, events, report, slots: this.#slots, baseDir: this.#baseDir },
+      lookup: host => this.#names.lookup(host),
+    });
+    this.#record(planes.data);
     events.watchInterest(name => {
-      if (name === 'session:closed') this.#record(data);
+      if (name === 'session:closed') this.#record(planes.data);
     });
-    events.emit('engine:chosen', choice);
-    tellShortage(made, events);
-    try {
-      const control = new ControlPlane(this.#config.upstreams, {
-        engine,
-        baseDir,
-        lookup,
-        shared,
-        events,
-        random,
-        now: clocks.now,
-        setTimer: setUnrefTimer,
-        publish: snapshot => data.apply(snapshot),
-        settled: () => data.settled(),
-      });
-      const mirror = await mirrorFor(this.#config, {
-        ...{ shared, events, random, now: clocks.now, baseDir, lookup },
-        countedBy: upstream => control.countedBy(upstream),
-      });
-      return { ...made, control, mirror };
-    } catch (error) {
-      // A file that the checks or the mirror need cannot be read.
-      await data.close();
-      throw error;
+    events.emit('engine:chosen', planes.choice);
+    tellShortage(planes.limits, events);
+    return planes;
+  }
+
+  async #apply(config: Config): Promise<void> {
+    const planes = this.#planes;
+    if (this.#state !== 'running' || planes === undefined) {
+      throw new Lb4Error('LB4_WRONG_STATE', `cannot take over a configuration: it is ${this.#state}`);
     }
+    expectSame(this.#config, config);
+    await planes.apply(config, () => {
+      if (this.#state !== 'running') {
+        throw new Lb4Error('LB4_WRONG_STATE', `cannot take over a configuration: it is ${this.#state}`);
+      }
+    });
+    this.#config = config;
+    tellShortage(planes.limits, this.#events);
   }
 
   #record(data: DataPlaneHost): void {
@@ -290,7 +308,7 @@ export class LoadBalancer {
 }
 
 /** More sessions are configured than there are descriptors for. */
-function tellShortage({ descriptors, maxSessions }: DataPlaneMaking, events: Events): void {
+function tellShortage({ descriptors, maxSessions }: SessionLimits, events: Events): void {
   if (descriptors?.wanted === undefined) return;
   const { limit, wanted } = descriptors;
   events.emit('descriptors:short', {
@@ -299,9 +317,14 @@ function tellShortage({ descriptors, maxSessions }: DataPlaneMaking, events: Eve
   });
 }
 
-/** Loads the client of Redis only where there is one: it takes a tenth of a second, and 8 MB. */
-async function mirrorFor(config: Config, making: MirrorMaking): Promise<Mirror | undefined> {
-  if (config.redis === undefined) return undefined;
-  const { createMirror } = await import('./create-mirror.ts');
-  return createMirror(config, making);
+/** What cannot change while it runs. */
+const FIXED = ['engine', 'workers', 'workerStallTimeout', 'redis'] as const;
+
+function expectSame(before: Config, after: Config): void {
+  const changed = FIXED.filter(key => !isDeepStrictEqual(before[key], after[key]));
+  if (changed.length === 0) return;
+  throw new Lb4Error(
+    'LB4_NEEDS_RESTART',
+    `${changed.join(', ')}: cannot be changed while lb4 runs; start it again with the new configuration`,
+  );
 }

@@ -4,18 +4,14 @@
  * Place: `load-balancer.ts` hands the result to the host as its `report`.
  */
 import type { Config } from './config/schema.ts';
-import type { ControlPlane } from './control-plane.ts';
-import type { DataPlaneMaking } from './create-data-plane.ts';
 import type { Events } from './events.ts';
 import type { HoldReason, HostEvent, HostReport } from './model/data-event.ts';
+import type { Planes } from './planes.ts';
 
 export interface TranslationDeps {
   readonly events: Events;
-  readonly listeners: Config['listeners'];
-  /** Undefined while there is none yet: it comes after the data plane. */
-  control(): ControlPlane | undefined;
-  /** Sessions that can run at once in all listeners together, and whether that is for want of descriptors. */
-  limits(): Pick<DataPlaneMaking, 'maxSessions' | 'descriptors'> | undefined;
+  /** Undefined while there are none yet. */
+  planes(): Pick<Planes, 'control' | 'config' | 'limits'> | undefined;
 }
 
 export function translateInto(deps: TranslationDeps): HostReport {
@@ -40,14 +36,14 @@ export function translateInto(deps: TranslationDeps): HostReport {
       case 'connectFailed': {
         const { upstream, backend, times } = event;
         const { reason, code } = event.failure;
-        deps.control()?.hear(event);
+        deps.planes()?.control.hear(event);
         events.emit('backend:connectFailed', { upstream, backend, reason, code, times });
         return;
       }
       case 'backendFailing':
       case 'trialEnded':
       case 'queueing':
-        deps.control()?.hear(event);
+        deps.planes()?.control.hear(event);
         return;
       case 'sessionClosed':
         events.emit('session:closed', event.record);
@@ -79,13 +75,13 @@ export function translateInto(deps: TranslationDeps): HostReport {
   };
 }
 
-function settingsOf({ listeners }: TranslationDeps, name: string): Config['listeners'][number] | undefined {
-  return listeners.find(listener => listener.name === name);
+function settingsOf(deps: TranslationDeps, name: string): Config['listeners'][number] | undefined {
+  return deps.planes()?.config.listeners.find(listener => listener.name === name);
 }
 
 /** With the limit that is reached, and what raises it where that is the limit of descriptors. */
 function pauseOf(deps: TranslationDeps, listener: string, reason: HoldReason) {
-  const { maxSessions, descriptors } = deps.limits() ?? {};
+  const { maxSessions, descriptors } = deps.planes()?.limits ?? {};
   const limits: Record<HoldReason, number | undefined> = {
     listenerLimit: settingsOf(deps, listener)?.limits.maxSessions,
     instanceLimit: maxSessions,

@@ -8,10 +8,12 @@
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { STRATEGIES, STRATEGY_NAMES, isStrategyName } from './index.ts';
 import type { Candidate, StrategyFactory } from './strategy.ts';
 
+/** What `strategyVersion` gives for a module. */
+const VERSIONED = 'file:';
 const LOOKS_LIKE_PATH = /^\.{0,2}\/|\.m?js$/;
 
 /**
@@ -21,21 +23,40 @@ const LOOKS_LIKE_PATH = /^\.{0,2}\/|\.m?js$/;
  */
 export async function loadStrategy(nameOrPath: string, baseDir: string): Promise<StrategyFactory> {
   if (isStrategyName(nameOrPath)) return STRATEGIES[nameOrPath];
+  if (nameOrPath.startsWith(VERSIONED)) return await loadModule(new URL(nameOrPath));
+  return await loadModule(new URL(await strategyVersion(nameOrPath, baseDir)));
+}
+
+/**
+ * What tells a strategy from every other one, also from another text in the same file: a built-in name, or the address
+ * of a module with the time of its last change. `loadStrategy` takes it in the place of the path.
+ */
+export async function strategyVersion(nameOrPath: string, baseDir: string): Promise<string> {
+  if (isStrategyName(nameOrPath)) return nameOrPath;
   if (!LOOKS_LIKE_PATH.test(nameOrPath)) {
     throw new Error(
       `unknown strategy '${nameOrPath}': expected one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`,
     );
   }
   const path = resolve(baseDir, nameOrPath);
-  const factory = findFactory(path, await importModule(path));
+  try {
+    const url = pathToFileURL(path);
+    url.searchParams.set('changed', String((await stat(path)).mtimeMs));
+    return url.href;
+  } catch (error) {
+    throw failure(path, 'a JavaScript module', describe(error), error);
+  }
+}
+
+async function loadModule(url: URL): Promise<StrategyFactory> {
+  const path = fileURLToPath(url);
+  const factory = findFactory(path, await importModule(url, path));
   tryOut(path, factory);
   return factory;
 }
 
-async function importModule(path: string): Promise<Record<string, unknown>> {
+async function importModule(url: URL, path: string): Promise<Record<string, unknown>> {
   try {
-    const url = pathToFileURL(path);
-    url.searchParams.set('changed', String((await stat(path)).mtimeMs));
     // A module namespace is always an object; what its exports are is checked by the caller.
     return (await import(url.href)) as Record<string, unknown>;
   } catch (error) {

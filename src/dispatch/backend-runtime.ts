@@ -1,34 +1,19 @@
 /**
- * What the data plane keeps of one backend across snapshots: its addresses now, its pool and its live count.
+ * What the data plane keeps of one backend across plans: its addresses now, its pool and its live count.
  *
- * Place: created by `UpstreamRuntime` when a snapshot first names the backend, kept as long as snapshots do.
+ * Place: created by `UpstreamRuntime` when a plan first names the backend, kept as long as plans do.
  */
-import type { Acquired, ConnectionPool } from '../../pool/index.ts';
 import { AddressWalk } from '../engine/address-walk.ts';
-import type {
-  Cancel,
-  ConnectFailure,
-  ConnectOptions,
-  ConnectResult,
-  Connection,
-  Engine,
-} from '../engine/engine.ts';
-import type { BackendSnapshot } from '../upstream/snapshot.ts';
+import type { Cancel, ConnectOptions, ConnectResult, Engine } from '../engine/engine.ts';
+import type { BackendPlan, UpstreamPlan } from '../model/upstream-plan.ts';
+import { BackendPool, type BackendPoolDeps } from './backend-pool.ts';
 
-export type BackendPool = ConnectionPool<Connection, ConnectFailure>;
-export type AcquiredConnection = Acquired<Connection, ConnectFailure>;
-/** Where a connection came from. */
-export type Origin = (AcquiredConnection & { ok: true })['origin'];
-
-/** Opens a connection to wherever the backend is when the attempt begins: over all its addresses, if need be. */
-export type ConnectBackend = (done: (result: ConnectResult) => void) => Cancel;
-
-export interface BackendRuntimeDeps {
+export interface BackendRuntimeDeps extends BackendPoolDeps {
   readonly engine: Engine;
-  readonly connect: ConnectOptions;
-  now(): number;
-  readonly createPool: (connect: ConnectBackend) => BackendPool;
 }
+
+/** What of an upstream's plan matters to each backend. */
+export type ConnectPlan = Pick<UpstreamPlan, 'connect' | 'sockets' | 'pool'>;
 
 export class BackendRuntime {
   readonly id: string;
@@ -36,29 +21,20 @@ export class BackendRuntime {
   /** The slot's, by which stickiness remembers it. */
   readonly tag: number;
   readonly pool: BackendPool;
+  readonly #engine: Engine;
   readonly #addresses: AddressWalk;
+  #options: ConnectOptions;
   #moves = 0;
 
-  constructor(snapshot: BackendSnapshot, deps: BackendRuntimeDeps) {
-    const { engine, connect } = deps;
-    this.id = snapshot.id;
-    this.slot = snapshot.slot;
-    this.tag = snapshot.tag;
+  constructor(backend: BackendPlan, plan: ConnectPlan, deps: BackendRuntimeDeps) {
+    this.id = backend.id;
+    this.slot = backend.slot;
+    this.tag = backend.tag;
+    this.#engine = deps.engine;
+    this.#options = connectOptions(plan);
     this.#addresses = new AddressWalk(() => deps.now());
-    this.#addresses.update(snapshot.addresses);
-    this.pool = deps.createPool(done => {
-      const { only, isEmpty } = this.#addresses;
-      if (only !== undefined) return engine.connect(only, connect, done);
-      if (isEmpty) {
-        done({ ok: false, failure: { reason: 'unreachable', code: 'ENOTFOUND' } });
-        return () => undefined;
-      }
-      return this.#addresses.start<ConnectResult>(
-        connect.timeoutMs,
-        (address, timeoutMs, tried) => engine.connect(address, { ...connect, timeoutMs }, tried),
-        done,
-      );
-    });
+    this.#addresses.update(backend.addresses);
+    this.pool = new BackendPool(plan, backend.maxSessions, done => this.#connect(done), deps);
   }
 
   /** How often an address in use has gone: a connection opened before the last time may lead elsewhere. */
@@ -67,16 +43,37 @@ export class BackendRuntime {
   }
 
   /**
-   * Takes over what a new snapshot says. Connections stay parked only for a backend that gets new sessions, and
-   * only at addresses it still has: with reuse they could otherwise stay elsewhere for ever.
+   * Takes over what a new plan says. Connections stay parked only for a backend that gets new sessions, and only at
+   * addresses it still has: with reuse they could otherwise stay elsewhere for ever.
    */
-  update(snapshot: BackendSnapshot): void {
-    if (this.#addresses.update(snapshot.addresses)) {
+  update(backend: BackendPlan, plan: ConnectPlan): void {
+    this.#options = connectOptions(plan);
+    this.pool.follow(plan, backend.maxSessions);
+    if (this.#addresses.update(backend.addresses)) {
       this.#moves += 1;
       this.pool.suspend();
     }
     // One on trial is not eligible: it gets the connection of one session, and no spare ones.
-    if (snapshot.eligible && snapshot.weight > 0) this.pool.resume();
+    if (backend.eligible && backend.weight > 0) this.pool.resume();
     else this.pool.suspend();
   }
+
+  #connect(done: (result: ConnectResult) => void): Cancel {
+    const { only, isEmpty } = this.#addresses;
+    const options = this.#options;
+    if (only !== undefined) return this.#engine.connect(only, options, done);
+    if (isEmpty) {
+      done({ ok: false, failure: { reason: 'unreachable', code: 'ENOTFOUND' } });
+      return () => undefined;
+    }
+    return this.#addresses.start<ConnectResult>(
+      options.timeoutMs,
+      (address, timeoutMs, tried) => this.#engine.connect(address, { ...options, timeoutMs }, tried),
+      done,
+    );
+  }
+}
+
+function connectOptions({ connect, sockets }: ConnectPlan): ConnectOptions {
+  return { ...sockets, timeoutMs: connect.timeout };
 }

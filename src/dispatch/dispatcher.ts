@@ -11,7 +11,8 @@
  */
 import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../engine/engine.ts';
 import type { Termination } from '../termination.ts';
-import type { AcquiredConnection, BackendRuntime, Origin } from './backend-runtime.ts';
+import type { AcquiredConnection, Lender, Origin } from './backend-pool.ts';
+import type { BackendRuntime } from './backend-runtime.ts';
 import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
 import type { Lease } from './lease.ts';
 import type { DispatcherDeps, DispatchOwner } from './dispatch-owner.ts';
@@ -25,7 +26,7 @@ import { Wait, type Turn, type WaitOwner } from './wait.ts';
 const FRESH = { fresh: true } as const;
 const ANY = {} as const;
 
-/** One session's search, and what came of it. One object for both: there is one per session. */
+/** One session's search, and what came of it. */
 export class Dispatch implements WaitOwner {
   readonly upstream: UpstreamRuntime;
   readonly #clientAddress: string;
@@ -41,7 +42,8 @@ export class Dispatch implements WaitOwner {
   #origin: Origin | undefined;
   #connectMs: number | undefined;
   #connectedAtMs = 0;
-  /** The backend's `moves` when the connection was asked for. */
+  /** Which pool was asked for the connection, and the backend's `moves` then. */
+  #lender: Lender | undefined;
   #moves = 0;
   #attempts = 0;
   /** Undefined until something has failed. */
@@ -82,12 +84,11 @@ export class Dispatch implements WaitOwner {
 
   /** Whether it matters when a session ends. */
   get judgesEnds(): boolean {
-    return this.upstream.settings.ejection.earlyCloseMs > 0;
+    return this.upstream.plan.ejection.earlyClose > 0;
   }
 
   /** Begins the search; its owner may be told before this returns. */
   start(): void {
-    // Whoever waits already comes first.
     if (this.upstream.line.mustWait()) this.#waitForRoom('inLine');
     else this.#search();
   }
@@ -117,7 +118,7 @@ export class Dispatch implements WaitOwner {
   moveOn(): void {
     this.#wait?.moveOn();
     if (this.#lease === undefined || this.#connection !== undefined) return;
-    this.#retries ??= new Retries(this.upstream.settings.connect);
+    this.#retries ??= new Retries(this.upstream.plan.connect);
     const next = whereTo(this.upstream, this.#lease, this.#clientAddress, this.#retries);
     if (next === 'stay') return;
     this.#giveUpStep();
@@ -204,16 +205,15 @@ export class Dispatch implements WaitOwner {
     }
     this.#backend = lease.backend;
     this.#moves = lease.backend.moves;
-    this.#attempts += 1;
-    const attempt = this.#attempts;
-    const cancel = lease.backend.pool.acquire(
+    const attempt = ++this.#attempts;
+    this.#lender = lease.backend.pool.lender;
+    const cancel = this.#lender.acquire(
       acquired => this.#acquired(lease, pickedMs, acquired),
       this.#isFresh ? FRESH : ANY,
     );
-    // A pool may answer within the call, and then the next step may be under way already.
-    if (this.#lease === lease && this.#attempts === attempt && this.#connection === undefined) {
-      this.#cancelStep ??= cancel;
-    }
+    // A pool may answer within the call, and the next step be under way.
+    const isSame = this.#lease === lease && this.#attempts === attempt;
+    if (isSame && this.#connection === undefined) this.#cancelStep ??= cancel;
   }
 
   #hold(lease: Lease): void {
@@ -223,16 +223,16 @@ export class Dispatch implements WaitOwner {
 
   /** Enters an attempt in the budget, if that allows it; the first one begins the time that all may take. */
   #account(backend: BackendRuntime, nowMs: number): boolean {
-    const { budget, picker, settings } = this.upstream;
+    const { budget, picker, plan } = this.upstream;
     // What takes the place of a stale connection is no further attempt.
     if (this.#isFresh && this.#lastFailure === undefined) return true;
     if (this.#attempts > 0) return !picker.isCharged(backend) || budget.further(nowMs);
     budget.first(nowMs);
-    if (settings.connect.deadlineMs === 0) return true;
+    if (plan.connect.deadline === 0) return true;
     this.#cancelDeadline = this.#deps.setTimer(() => {
       this.cancel();
       this.#owner.onUnavailable(balancers('deadline'));
-    }, settings.connect.deadlineMs);
+    }, plan.connect.deadline);
     return true;
   }
 
@@ -244,10 +244,9 @@ export class Dispatch implements WaitOwner {
     }
     const { connection, origin } = acquired;
     const nowMs = this.#deps.now();
-    const connectMs = nowMs - pickedMs;
+    const connectMs = (this.#connectMs = nowMs - pickedMs);
     this.#connection = connection;
     this.#origin = origin;
-    this.#connectMs = connectMs;
     this.#connectedAtMs = nowMs;
     this.#cancelDeadline?.();
     if (origin === 'new') {
@@ -262,11 +261,11 @@ export class Dispatch implements WaitOwner {
 
   #failed(lease: Lease, failure: ConnectFailure): void {
     const { backend } = lease;
-    const { settings, budget } = this.upstream;
+    const { plan, budget } = this.upstream;
     this.#lastFailure = failure;
-    this.#retries ??= new Retries(settings.connect);
+    this.#retries ??= new Retries(plan.connect);
     // First what has happened, then what follows from it: an ejection names its last failure.
-    const { name: upstream } = settings;
+    const { name: upstream } = plan;
     this.#deps.report({ kind: 'connectFailed', upstream, backend: backend.id, failure, times: 1 });
     connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
     // Whoever heard of it may have stopped everything.
@@ -333,14 +332,14 @@ export class Dispatch implements WaitOwner {
 
   #returnConnection(clean: boolean): void {
     const connection = this.#connection;
-    const backend = this.#lease?.backend;
     this.#connection = undefined;
+    const backend = this.#lease?.backend;
     if (connection === undefined || backend === undefined) return;
     this.#trial?.giveBack();
     // Nobody else wants a connection to where the backend no longer is.
     const isMoved = clean && backend.moves !== this.#moves;
     if (isMoved) connection.reset();
-    backend.pool.release(connection, clean && !isMoved);
+    this.#lender?.release(connection, clean && !isMoved);
   }
 
   #unavailable(termination: Termination): void {

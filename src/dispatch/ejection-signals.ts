@@ -52,8 +52,8 @@ export function sessionEnded(
   { outcome, lastedMs, trial }: SessionEnd,
   deps: EjectionSignalsDeps,
 ): void {
-  const { earlyCloseMs } = upstream.settings.ejection;
-  if (outcome.bytesFromBackend > 0 || lastedMs >= earlyCloseMs) {
+  const { earlyClose } = upstream.plan.ejection;
+  if (outcome.bytesFromBackend > 0 || lastedMs >= earlyClose) {
     upstream.failures.succeeded(backend.slot, 'earlyClose');
     trial?.end(undefined);
   } else if (outcome.by === 'backend') {
@@ -63,7 +63,7 @@ export function sessionEnded(
 }
 
 function countFailure(
-  { settings: { name, ejection }, failures }: UpstreamRuntime,
+  { plan: { name, ejection }, failures }: UpstreamRuntime,
   backend: BackendRuntime,
   kind: FailureKind,
   deps: EjectionSignalsDeps,
@@ -90,14 +90,14 @@ export class Trial {
 
   /** A connection is enough, unless one that ends at once is a failure: then it must last. */
   connected(): void {
-    const { earlyCloseMs } = this.#upstream.settings.ejection;
-    if (earlyCloseMs === 0) this.end(undefined);
-    else this.#cancelTimer = this.#deps.setTimer(() => this.end(undefined), earlyCloseMs);
+    const { earlyClose } = this.#upstream.plan.ejection;
+    if (earlyClose === 0) this.end(undefined);
+    else this.#cancelTimer = this.#deps.setTimer(() => this.end(undefined), earlyClose);
   }
 
   end(failure: string | undefined): void {
     if (!this.#close()) return;
-    const { name } = this.#upstream.settings;
+    const { name } = this.#upstream.plan;
     this.#deps.report({ kind: 'trialEnded', upstream: name, backend: this.#backend.id, failure });
   }
 

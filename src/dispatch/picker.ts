@@ -8,6 +8,7 @@
  * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend at its `maxSessions`,
  * one already tried and one whose trial another session has are never picked, whatever the strategy says.
  */
+import type { BackupRules } from '../model/upstream-plan.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { PickerCandidate, type Group, type PickableBackend } from './candidate.ts';
 import { Lease } from './lease.ts';
@@ -20,12 +21,6 @@ import { Tier, type Refuse, type TierDeps } from './tier.ts';
  * that are would be charged to a retry budget that has nothing left.
  */
 export type PickResult = Lease | 'noBackend' | 'full' | 'spent';
-
-/** When backups get sessions, and which. */
-export interface BackupRules {
-  readonly when: 'down' | 'full';
-  readonly which: 'all' | 'first';
-}
 
 /** What a session that has failed somewhere may still try. */
 export interface Search {

@@ -12,7 +12,7 @@
  */
 import type { Group } from './candidate.ts';
 import type { Search } from './picker.ts';
-import type { ConnectSettings } from './upstream-runtime.ts';
+import type { ConnectSettings } from '../model/upstream-plan.ts';
 
 const LONGEST_PAUSE_MS = 10_000;
 /** A pause is so much longer at most, at random: sessions that failed together do not come back together. */
@@ -40,10 +40,10 @@ export class Retries implements Search {
 
   /** An attempt at `backend` has failed; `mayRetryHere`: it may be tried again. */
   next(backend: string, group: Group, mayRetryHere: boolean): NextStep {
-    const { retriesPerBackend, retryDelayMs } = this.#settings;
+    const { retriesPerBackend, retryDelay } = this.#settings;
     if (mayRetryHere && this.#here < retriesPerBackend) {
       this.#here += 1;
-      return { where: 'sameBackend', afterMs: retryDelayMs };
+      return { where: 'sameBackend', afterMs: retryDelay };
     }
     this.leave(backend);
     this.#failed[group] += 1;
@@ -52,9 +52,9 @@ export class Retries implements Search {
 
   /** There is no other backend in this round. Undefined: that was the last one. */
   nextRound(random: () => number): NextStep | undefined {
-    const { rounds, backoffMs } = this.#settings;
+    const { rounds, backoff } = this.#settings;
     if (this.#round >= rounds) return undefined;
-    const pauseMs = Math.min(backoffMs * 2 ** (this.#round - 1), LONGEST_PAUSE_MS);
+    const pauseMs = Math.min(backoff * 2 ** (this.#round - 1), LONGEST_PAUSE_MS);
     this.#round += 1;
     this.#here = 0;
     this.tried.clear();

@@ -7,13 +7,13 @@
  * Finagle's RetryBudget; a window instead of a bucket, so that one number bounds every ten seconds.
  * Invariants: O(1) in time and memory; a clock that stands still only makes the window longer.
  */
-import type { RetryBudgetSettings } from './upstream-runtime.ts';
+import type { RetryBudgetSettings } from '../model/upstream-plan.ts';
 
 const WINDOW_SECONDS = 10;
 
 export class RetryBudget {
-  readonly #share: number;
-  readonly #saved: number;
+  #share = 0;
+  #saved = 0;
   /** Per second of the window: first attempts and further ones. */
   readonly #first = new Int32Array(WINDOW_SECONDS);
   readonly #further = new Int32Array(WINDOW_SECONDS);
@@ -22,7 +22,12 @@ export class RetryBudget {
   /** The last second that is in the window. */
   #second = -1;
 
-  constructor({ percent, minPerSecond }: RetryBudgetSettings) {
+  constructor(settings: RetryBudgetSettings) {
+    this.configure(settings);
+  }
+
+  /** Other rules from now on; what is in the window stays counted. */
+  configure({ percent, minPerSecond }: RetryBudgetSettings): void {
     this.#share = percent / 100;
     this.#saved = minPerSecond * WINDOW_SECONDS;
   }

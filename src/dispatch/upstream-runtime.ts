@@ -1,80 +1,28 @@
 /**
- * The data plane's side of one upstream: the current picker and the backends behind it.
+ * The data plane's side of one upstream: its plan, the current picker and the backends behind it.
  *
- * Place: fed with snapshots by control, asked by the dispatcher. A snapshot replaces the picker whole; backends
- * that the new snapshot names again keep their pool, and their live counts stand in shared memory anyway.
+ * Place: fed with plans by control, asked by the dispatcher. A plan replaces the picker whole; backends that the new
+ * plan names again keep their pool, and their live counts stand in shared memory anyway.
+ * Invariant: whoever asks for `plan`, `picker` or `stickiness` gets what was applied last, so nothing of it may be kept.
  */
 import type { StrategyDeps, StrategyFactory } from '../../strategies/index.ts';
-import type { Engine, SocketOptions } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { wordsOf } from '../errors.ts';
 import type { Report } from '../model/data-event.ts';
+import type { BackendPlan, UpstreamPlan } from '../model/upstream-plan.ts';
 import type { BackendFailures } from '../shared-memory/backend-failures.ts';
 import type { ElsewhereNews } from '../shared-memory/elsewhere-counts.ts';
 import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
-import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
+import type { UpstreamState } from '../shared-memory/upstream-state.ts';
 import type { SetTimer } from '../support/timer.ts';
-import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 import { BackendRuntime } from './backend-runtime.ts';
-import { createBackendPool, type PoolSettings } from './create-backend-pool.ts';
 import type { PickableBackend } from './candidate.ts';
-import { Picker, type BackupRules } from './picker.ts';
+import { Picker } from './picker.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { sharedTurns, type SharedTurns } from './shared-turns.ts';
 import { Stickiness } from './stickiness.ts';
 import { WaitingLine } from './waiting-line.ts';
-
-export interface ConnectSettings {
-  /** For one attempt. */
-  readonly timeoutMs: number;
-  /** Distinct backends per round and group; undefined: see `Retries`. */
-  readonly attempts: number | undefined;
-  readonly retriesPerBackend: number;
-  readonly retryDelayMs: number;
-  readonly rounds: number;
-  /** Before the second round; twice as long each time after. */
-  readonly backoffMs: number;
-  /** For all attempts together; 0 for none. */
-  readonly deadlineMs: number;
-  readonly retryBudget: RetryBudgetSettings;
-}
-
-export interface RetryBudgetSettings {
-  /** Further attempts, in percent of first ones. */
-  readonly percent: number;
-  /** Further attempts besides, each second; in this data plane. */
-  readonly minPerSecond: number;
-}
-
-/** What the data plane must know of ejection: when to tell control. */
-export interface EjectionSettings {
-  /** Infinity: never. */
-  readonly failures: number;
-  /** 0: such sessions are not counted. */
-  readonly earlyCloseMs: number;
-}
-
-export interface QueueSettings {
-  /** Sessions that wait at a time, in all data planes together. */
-  readonly max: number;
-  readonly timeoutMs: number;
-  /** Where waiting sessions are counted. */
-  readonly slot: number;
-}
-
-export interface UpstreamSettings {
-  readonly name: string;
-  /** What all data planes share of it. */
-  readonly memory: UpstreamMemory;
-  readonly factory: StrategyFactory;
-  readonly connect: ConnectSettings;
-  /** For the backends' sockets. */
-  readonly sockets: SocketOptions;
-  readonly pool: PoolSettings;
-  readonly ejection: EjectionSettings;
-  readonly queue: QueueSettings;
-  readonly backups: BackupRules;
-}
 
 export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly engine: Engine;
@@ -85,31 +33,40 @@ export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly onOthersTurn: () => void;
 }
 
+/** What all data planes share of it, as seen from this one; replaced when the plan brings other memory. */
+interface SharedParts {
+  readonly stickiness: Stickiness<BackendRuntime> | undefined;
+  readonly news: ElsewhereNews | undefined;
+  readonly turns: SharedTurns | undefined;
+}
+
 export class UpstreamRuntime {
-  readonly settings: UpstreamSettings;
   readonly counts: LiveCounts;
   readonly failures: BackendFailures;
   readonly budget: RetryBudget;
   /** Where sessions wait while every backend is full. */
   readonly line: WaitingLine;
-  /** Undefined: clients are not remembered. */
-  readonly stickiness: Stickiness<BackendRuntime> | undefined;
   readonly #deps: UpstreamRuntimeDeps;
   readonly #backends = new Map<string, BackendRuntime>();
   readonly #byTag = new Map<number, BackendRuntime>();
-  readonly #news: ElsewhereNews | undefined;
-  readonly #turns: SharedTurns | undefined;
+  #plan: UpstreamPlan;
+  #factory: StrategyFactory;
+  #shared: SharedParts;
   #picker: Picker;
 
-  constructor(settings: UpstreamSettings, deps: UpstreamRuntimeDeps) {
+  /** Gives no session a backend yet: `apply` does. */
+  constructor(plan: UpstreamPlan, factory: StrategyFactory, deps: UpstreamRuntimeDeps) {
     const { shared } = deps;
-    const { name, queue, connect } = settings;
-    const state = shared.viewOf(settings.memory);
-    this.settings = settings;
+    const { name } = plan;
+    this.#plan = plan;
+    this.#factory = factory;
+    this.#deps = deps;
     this.counts = shared.counts;
     this.failures = shared.failures;
-    this.budget = new RetryBudget(connect.retryBudget);
-    this.line = new WaitingLine(queue, {
+    this.budget = new RetryBudget(plan.connect.retryBudget);
+    const state = shared.viewOf(plan.memory);
+    this.line = new WaitingLine(plan.queue, {
+      slot: plan.queueSlot,
       counts: shared.counts,
       order: state.queue,
       now: () => deps.now(),
@@ -117,17 +74,27 @@ export class UpstreamRuntime {
       onOthersTurn: () => deps.onOthersTurn(),
       onQueueing: isQueueing => deps.report({ kind: 'queueing', upstream: name, isQueueing }),
     });
-    if (state.sticky !== undefined) {
-      this.stickiness = new Stickiness(state.sticky, tag => this.#byTag.get(tag));
-    }
-    this.#news = state.news;
-    this.#turns = state.rings && sharedTurns(state.rings, shared.turns);
-    this.#deps = deps;
+    this.#shared = this.#partsOf(state);
     this.#picker = this.#createPicker([]);
+  }
+
+  /** As applied last. */
+  get plan(): UpstreamPlan {
+    return this.#plan;
+  }
+
+  /** Of the plan's strategy. */
+  get factory(): StrategyFactory {
+    return this.#factory;
   }
 
   get picker(): Picker {
     return this.#picker;
+  }
+
+  /** Undefined: clients are not remembered. */
+  get stickiness(): Stickiness<BackendRuntime> | undefined {
+    return this.#shared.stickiness;
   }
 
   backends(): Iterable<BackendRuntime> {
@@ -135,20 +102,30 @@ export class UpstreamRuntime {
   }
 
   /**
-   * Replaces the picker; sessions that run keep their backend whatever the snapshot says of it.
+   * Takes over a plan whole, and replaces the picker; sessions that run keep their backend whatever the plan says of it.
+   * @param factory the plan's strategy
    * @returns whether sessions that connect to a backend which is not well may have a better one now
    */
-  apply(snapshot: UpstreamSnapshot): boolean {
-    this.#forgetOthersThan(snapshot);
+  apply(plan: UpstreamPlan, factory: StrategyFactory): boolean {
+    const isOtherStrategy = factory !== this.#factory;
+    if (plan.memory.version !== this.#plan.memory.version) {
+      this.#shared = this.#partsOf(this.#deps.shared.viewOf(plan.memory));
+    }
+    this.#plan = plan;
+    this.#factory = factory;
+    this.budget.configure(plan.connect.retryBudget);
+    this.line.configure(plan.queue);
+    this.#forgetOthersThan(plan);
     const pickable: PickableBackend[] = [];
-    for (const backend of snapshot.backends) {
+    for (const backend of plan.backends) {
       const runtime = this.#backends.get(backend.id) ?? this.#addBackend(backend);
-      runtime.update(backend);
+      runtime.update(backend, plan);
       const { eligible, weight, maxSessions, trial, reserve, well } = backend;
       if (eligible || trial || reserve) pickable.push({ runtime, weight, maxSessions, trial, reserve, well });
     }
     const before = this.#picker;
-    this.#picker = this.#createPicker(pickable, before);
+    // A strategy carries on where the one before it was, if that was of its own kind.
+    this.#picker = this.#createPicker(pickable, isOtherStrategy ? undefined : before);
     if (this.#picker.isEmpty) this.line.recheckAll();
     else this.line.recheck();
     return this.#picker.invitesToMove(before);
@@ -159,28 +136,26 @@ export class UpstreamRuntime {
     for (const backend of this.#backends.values()) backend.pool.close();
   }
 
-  #addBackend(backend: UpstreamSnapshot['backends'][number]): BackendRuntime {
-    const { connect, sockets, pool } = this.settings;
-    const runtime = new BackendRuntime(backend, {
-      engine: this.#deps.engine,
-      connect: { ...sockets, timeoutMs: connect.timeoutMs },
-      now: () => this.#deps.now(),
-      createPool: connectBackend =>
-        createBackendPool(
-          { ...pool, maxSessions: backend.maxSessions, connectTimeoutMs: connect.timeoutMs },
-          connectBackend,
-          this.#deps,
-        ),
-    });
+  #partsOf({ sticky, news, rings }: UpstreamState): SharedParts {
+    return {
+      stickiness: sticky && new Stickiness(sticky, tag => this.#byTag.get(tag)),
+      news,
+      turns: rings && sharedTurns(rings, this.#deps.shared.turns),
+    };
+  }
+
+  #addBackend(backend: BackendPlan): BackendRuntime {
+    const runtime = new BackendRuntime(backend, this.#plan, this.#deps);
     this.#backends.set(backend.id, runtime);
     this.#byTag.set(backend.tag, runtime);
     return runtime;
   }
 
-  #forgetOthersThan(snapshot: UpstreamSnapshot): void {
-    const named = new Set(snapshot.backends.map(({ id }) => id));
+  #forgetOthersThan(plan: UpstreamPlan): void {
+    const named = new Map(plan.backends.map(({ id, tag }) => [id, tag]));
     for (const [id, runtime] of this.#backends) {
-      if (named.has(id)) continue;
+      // One that was forgotten and has come back is another one: its slot may be, too.
+      if (named.get(id) === runtime.tag) continue;
       runtime.pool.close();
       this.#backends.delete(id);
       this.#byTag.delete(runtime.tag);
@@ -190,7 +165,9 @@ export class UpstreamRuntime {
   #createPicker(pickable: readonly PickableBackend[], previous?: Picker): Picker {
     const { shared, now, random, report } = this.#deps;
     const { counts } = shared;
-    const { name, factory, backups } = this.settings;
+    const { name, backups } = this.#plan;
+    const factory = this.#factory;
+    const { stickiness, news, turns } = this.#shared;
     const release = (backend: BackendRuntime): void => {
       counts.release(backend.slot);
       // The current picker's strategy must know, whichever picker the lease came from.
@@ -202,13 +179,13 @@ export class UpstreamRuntime {
       {
         shared,
         backups,
-        news: this.#news,
-        sharedTurns: this.#turns,
+        news,
+        sharedTurns: turns,
         now,
         random,
         factory,
         release,
-        stickiness: this.stickiness,
+        stickiness,
         onStrategyFailed: error =>
           report({ kind: 'strategyFailed', upstream: name, reason: wordsOf(error), times: 1 }),
       },

@@ -59,10 +59,10 @@ export class Wait implements Waiter {
 
   /** False when as many wait as may. */
   aside(): boolean {
-    const { max, slot, timeoutMs } = this.#upstream.settings.queue;
-    if (!this.#upstream.counts.take(slot, max)) return false;
+    const { queue, queueSlot } = this.#upstream.plan;
+    if (!this.#upstream.counts.take(queueSlot, queue.max)) return false;
     this.#isAside = true;
-    this.#untilMs = this.#deps.now() + timeoutMs;
+    this.#untilMs = this.#deps.now() + queue.timeout;
     this.#lookLater();
     return true;
   }
@@ -122,6 +122,6 @@ export class Wait implements Waiter {
     this.#isOver = true;
     if (!this.#isAside) return;
     this.#cancelTimer?.();
-    this.#upstream.counts.release(this.#upstream.settings.queue.slot);
+    this.#upstream.counts.release(this.#upstream.plan.queueSlot);
   }
 }

@@ -11,6 +11,7 @@
  * Invariants: a waiter leaves once: by its turn, its timeout, or `leave`; at most one timer; all wait equally long,
  * so the head is the first whose time is over.
  */
+import type { QueueSettings } from '../model/upstream-plan.ts';
 import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { QueueOrder } from '../shared-memory/queue-order.ts';
 import type { SetTimer } from '../support/timer.ts';
@@ -46,15 +47,9 @@ export class WaitingPlace {
   }
 }
 
-export interface WaitingLineSettings {
+export interface WaitingLineDeps {
   /** Where waiting sessions are counted. */
   readonly slot: number;
-  /** Sessions that wait at a time, over all workers; 0: nobody waits. */
-  readonly max: number;
-  readonly timeoutMs: number;
-}
-
-export interface WaitingLineDeps {
   readonly counts: LiveCounts;
   readonly order: QueueOrder;
   now(): number;
@@ -69,7 +64,7 @@ export interface WaitingLineDeps {
 const QUIET_MS = 1_000;
 
 export class WaitingLine {
-  readonly #settings: WaitingLineSettings;
+  #settings: QueueSettings;
   readonly #deps: WaitingLineDeps;
   #head: WaitingPlace | undefined;
   #tail: WaitingPlace | undefined;
@@ -82,14 +77,28 @@ export class WaitingLine {
   #isQueueing = false;
   #emptySinceMs = 0;
 
-  constructor(settings: WaitingLineSettings, deps: WaitingLineDeps) {
+  constructor(settings: QueueSettings, deps: WaitingLineDeps) {
     this.#settings = settings;
     this.#deps = deps;
   }
 
+  /**
+   * Other limits from now on. Sessions that wait stay, whatever the new number; they wait no longer than the new time,
+   * counted from when they came.
+   */
+  configure(settings: QueueSettings): void {
+    const isOtherTime = settings.timeout !== this.#settings.timeout;
+    this.#settings = settings;
+    if (!isOtherTime) return;
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
+    this.#keepTime();
+  }
+
   /** One more may wait, in it or beside it. */
   get hasRoom(): boolean {
-    const { slot, max } = this.#settings;
+    const { max } = this.#settings;
+    const { slot } = this.#deps;
     return !this.#isClosed && this.#deps.counts.live(slot) < max;
   }
 
@@ -111,8 +120,8 @@ export class WaitingLine {
    * out again, before this returns.
    */
   join(waiter: Waiter): boolean {
-    const { slot, max } = this.#settings;
-    const { counts, order } = this.#deps;
+    const { max } = this.#settings;
+    const { slot, counts, order } = this.#deps;
     if (this.#isClosed || waiter.place !== undefined || !counts.take(slot, max)) return false;
     const isHead = this.#head === undefined;
     if (isHead) order.announce();
@@ -169,7 +178,7 @@ export class WaitingLine {
 
   /** One load: all it costs while none waits. */
   #isAnyWaiting(): boolean {
-    return this.#deps.counts.live(this.#settings.slot) !== 0;
+    return this.#deps.counts.live(this.#deps.slot) !== 0;
   }
 
   #serve(who: 'first' | 'all'): void {
@@ -220,7 +229,7 @@ export class WaitingLine {
     if (previous === undefined) this.#head = next;
     else previous.next = next;
     this.#deps.order.noteWait(this.#deps.now() - place.sinceMs);
-    this.#deps.counts.release(this.#settings.slot);
+    this.#deps.counts.release(this.#deps.slot);
     if (next === undefined && previous === undefined) this.#setQuiet();
     // Last, because others may be told now.
     if (previous === undefined) this.#showHead();
@@ -235,13 +244,13 @@ export class WaitingLine {
   /** Sets the timer for the head, unless one runs: that one was set for an older head and looks then. */
   #keepTime(): void {
     if (this.#head === undefined || this.#cancelTimeout !== undefined || this.#isClosed) return;
-    const leftMs = this.#head.sinceMs + this.#settings.timeoutMs - this.#deps.now();
+    const leftMs = this.#head.sinceMs + this.#settings.timeout - this.#deps.now();
     this.#cancelTimeout = this.#deps.setTimer(() => this.#endWaits(), Math.max(Math.ceil(leftMs), 1));
   }
 
   #endWaits(): void {
     this.#cancelTimeout = undefined;
-    const sinceMs = this.#deps.now() - this.#settings.timeoutMs;
+    const sinceMs = this.#deps.now() - this.#settings.timeout;
     for (let head = this.#head; head !== undefined && head.sinceMs <= sinceMs; head = this.#head) {
       this.#remove(head);
       head.waiter.onWaitTimeout();

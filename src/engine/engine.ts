@@ -111,6 +111,11 @@ export interface EngineListener {
    * when the address is free, within about a second however many keep coming; sessions live on. Idempotent.
    */
   close(): Promise<void>;
+  /**
+   * For a socket that was taken over, and that others have, too: takes no client any more, and leaves those that wait
+   * in the kernel's queue to them. Clients that it has accepted and held back are handed over first.
+   */
+  release(): void;
 }
 
 /**

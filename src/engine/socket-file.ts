@@ -40,7 +40,8 @@ export function ownSocketFile({ path, access }: ListenUnixAddress): SocketFile |
   return file;
 }
 
-function giveAccess(path: string, { mode, user, group }: SocketAccess): void {
+/** Throws when the access cannot be given. */
+export function giveAccess(path: string, { mode, user, group }: SocketAccess): void {
   const [uid, gid] = [numberOf('user', user), numberOf('group', group)];
   if (uid !== undefined || gid !== undefined) give(path, uid ?? -1, gid ?? -1);
   if (mode !== undefined) chmodSync(path, mode);

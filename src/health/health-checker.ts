@@ -92,15 +92,15 @@ export class HealthChecker {
   }
 
   /**
-   * Begins to check a backend, by its configured address; until it knows better, it is what `initial` says. Without
-   * effect while it is checked already.
+   * Begins to check a backend, by its configured address. `healthy`: what is known of it already, because other checks
+   * came before these; absent: what `initial` says. Without effect while it is checked already.
    */
-  add(backend: string): void {
+  add(backend: string, { healthy }: { readonly healthy?: boolean } = {}): void {
     if (this.#schedule.has(backend)) return;
     this.#states.set(backend, {
       addresses: new AddressWalk(() => this.#deps.now()),
-      verdict: { healthy: isInitiallyHealthy(this.#settings), against: 0 },
-      isOpen: this.#settings.initial === 'checked',
+      verdict: { healthy: healthy ?? isInitiallyHealthy(this.#settings), against: 0 },
+      isOpen: healthy === undefined && this.#settings.initial === 'checked',
     });
     this.#schedule.add(backend);
   }

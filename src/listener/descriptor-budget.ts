@@ -1,7 +1,7 @@
 /**
  * How many sessions the process's file descriptors allow.
  *
- * Place: asked once at start. Why: when `accept` fails with EMFILE, libuv accepts and closes the waiting clients
+ * Place: asked at the start, and for each configuration after it. Why: when `accept` fails with EMFILE, libuv accepts and closes the waiting clients
  * unseen (uv__emfile_trick), so the node engine must pause before descriptors run out, not after.
  */
 import { readdirSync } from 'node:fs';
@@ -31,11 +31,12 @@ export interface DescriptorBudget {
  * Undefined where the system does not tell its limit.
  *
  * @param aside descriptors that probes, spare connections and workers may need
+ * @param alreadyOpen before there was any session
  */
 export function descriptorBudget(
   aside: number,
+  alreadyOpen: number,
   limit = processLimit('descriptors'),
-  alreadyOpen = openDescriptors(),
 ): DescriptorBudget | undefined {
   if (limit === undefined || limit === Infinity) return undefined;
   const taken = alreadyOpen + RESERVE + aside;
@@ -57,7 +58,8 @@ function shares(descriptors: number): Pick<DescriptorBudget, 'sessions' | 'waiti
   return { sessions: Math.max(Math.floor((free - waiting) / PER_SESSION), 1), waiting };
 }
 
-function openDescriptors(): number {
+/** Descriptors of this process now; a guess where the system does not tell. */
+export function openDescriptors(): number {
   try {
     return readdirSync('/proc/self/fd').length;
   } catch {

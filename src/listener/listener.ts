@@ -1,5 +1,5 @@
 /**
- * One configured listener: its bound addresses, and the reasons for which it takes no clients for a while.
+ * One configured listener: the addresses that it listens at, and the reasons for which it takes no clients for a while.
  *
  * Place: first station of a session. It hands admitted clients on and knows nothing of upstreams.
  * Invariants: it accepts exactly while nothing holds it; holding it makes new clients wait (bounded, see the
@@ -8,15 +8,8 @@
  */
 import type { Connection, Engine, EngineListener, ListeningSocket, SocketOptions } from '../engine/engine.ts';
 import type { HoldReason } from '../model/data-event.ts';
+import type { BindPoint } from '../model/listener-plan.ts';
 import type { Address, ListenAddress } from '../support/address.ts';
-
-export interface ListenerSettings {
-  readonly name: string;
-  /** Addresses to bind, or sockets that control has bound. */
-  readonly bind: readonly (ListenAddress | ListeningSocket)[];
-  /** For the clients' sockets. */
-  readonly sockets: SocketOptions;
-}
 
 export interface ListenerHandlers {
   /** Takes the client, or answers false when there is no place for it; it is offered again later. */
@@ -31,7 +24,6 @@ export interface ListenerHandlers {
 
 export class Listener {
   readonly name: string;
-  readonly #settings: ListenerSettings;
   readonly #engine: Engine;
   readonly #handlers: ListenerHandlers;
   readonly #holds = new Set<HoldReason>();
@@ -39,18 +31,22 @@ export class Listener {
   #waiting: Connection[] = [];
   #goingOn = false;
   #goOnAgain = false;
-  #bound: EngineListener[] = [];
-  #stopped: Promise<void> | undefined;
+  /** By the keys of their points. */
+  readonly #bound = new Map<string, EngineListener>();
 
-  constructor(settings: ListenerSettings, engine: Engine, handlers: ListenerHandlers) {
-    this.name = settings.name;
-    this.#settings = settings;
+  constructor(name: string, engine: Engine, handlers: ListenerHandlers) {
+    this.name = name;
     this.#engine = engine;
     this.#handlers = handlers;
   }
 
   get addresses(): readonly Address[] {
-    return this.#bound.map(({ address }) => address);
+    return Array.from(this.#bound.values(), ({ address }) => address);
+  }
+
+  /** The keys of the points that it listens at. */
+  get keys(): readonly string[] {
+    return [...this.#bound.keys()];
   }
 
   get paused(): boolean {
@@ -69,25 +65,35 @@ export class Listener {
     return waiting;
   }
 
-  /** Binds every address; rejects with the first `LB4_LISTEN_FAILED`, with nothing left bound. */
-  async start(): Promise<void> {
-    try {
-      for (const where of this.#settings.bind) {
-        const bound = await this.#listen(where);
-        this.#bound.push(bound);
-        if (this.paused) bound.pause();
-      }
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+  /**
+   * Listens at a point, unless it does already. Rejects with `LB4_LISTEN_FAILED`.
+   * @param sockets for the clients' sockets
+   */
+  async open({ key, where }: BindPoint, sockets: SocketOptions): Promise<void> {
+    if (this.#bound.has(key)) return;
+    const bound = await this.#listen(where, sockets);
+    this.#bound.set(key, bound);
+    if (this.paused) bound.pause();
+  }
+
+  /** Listens at a point no more: takes every client that had connected already, then closes it. */
+  async close(key: string): Promise<void> {
+    const bound = this.#bound.get(key);
+    this.#bound.delete(key);
+    await bound?.close();
+  }
+
+  /** Leaves a point, with the clients that wait there, to another listener that has its socket, too. */
+  release(key: string): void {
+    this.#bound.get(key)?.release();
+    this.#bound.delete(key);
   }
 
   hold(reason: HoldReason): void {
     const wasPaused = this.paused;
     this.#holds.add(reason);
     if (wasPaused) return;
-    for (const bound of this.#bound) bound.pause();
+    for (const bound of this.#bound.values()) bound.pause();
     this.#handlers.onPaused(reason);
   }
 
@@ -98,25 +104,25 @@ export class Listener {
     this.#goOn();
   }
 
-  /** Takes every client that had connected already, then closes the addresses. Idempotent. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
-    return this.#stopped;
+  /** The same for all its addresses; nothing holds it any more. */
+  async stop(): Promise<void> {
+    this.#holds.clear();
+    await Promise.all(this.keys.map(key => this.close(key)));
   }
 
   /** Takes the clients that wait at a socket whose worker has died, then closes it. */
   async takeClientsOf(socket: ListeningSocket): Promise<void> {
-    const bound = await this.#listen(socket);
+    const bound = await this.#listen(socket, {});
     await bound.close();
   }
 
-  #listen(where: ListenAddress | ListeningSocket): Promise<EngineListener> {
+  #listen(where: ListenAddress | ListeningSocket, sockets: SocketOptions): Promise<EngineListener> {
     const handlers = {
       onClient: (client: Connection) => this.#offer(client),
       onTurnedAway: () => this.#handlers.onTurnedAway(),
       onExhausted: () => this.#handlers.onExhausted(),
     };
-    return this.#engine.listen(where, handlers, this.#settings.sockets);
+    return this.#engine.listen(where, handlers, sockets);
   }
 
   #offer(client: Connection): void {
@@ -132,7 +138,8 @@ export class Listener {
     while (this.#goOnAgain) {
       this.#goOnAgain = false;
       this.#serveWaiting();
-      for (const bound of this.#bound) if (!this.paused && this.#waiting.length === 0) bound.resume();
+      for (const bound of this.#bound.values())
+        if (!this.paused && this.#waiting.length === 0) bound.resume();
     }
     this.#goingOn = false;
   }
@@ -143,11 +150,5 @@ export class Listener {
       if (client === undefined || !this.#handlers.onClient(client)) return;
       this.#waiting.shift();
     }
-  }
-
-  async #stop(): Promise<void> {
-    this.#holds.clear();
-    await Promise.all(this.#bound.map(bound => bound.close()));
-    this.#bound = [];
   }
 }

@@ -17,19 +17,26 @@ export interface SessionLimitHandlers {
 }
 
 export class SessionLimit {
-  readonly #max: number;
+  #max = Infinity;
   readonly #slot: number;
   readonly #counts: LiveCounts;
   readonly #handlers: SessionLimitHandlers;
   #isFull = false;
   #othersFirst = false;
 
-  /** @param max Infinity for no limit */
-  constructor(max: number, slot: number, counts: LiveCounts, handlers: SessionLimitHandlers) {
-    this.#max = max;
+  /** No limit yet: `configure` sets one. */
+  constructor(slot: number, counts: LiveCounts, handlers: SessionLimitHandlers) {
     this.#slot = slot;
     this.#counts = counts;
     this.#handlers = handlers;
+  }
+
+  /** Another cap from now on, Infinity for none; sessions that run go on, however many. */
+  configure(max: number): void {
+    if (max === this.#max) return;
+    this.#max = max;
+    if (this.#isFull) this.recheck();
+    else if (this.open >= max) this.#fill();
   }
 
   /** Sessions of all workers. */

@@ -76,7 +76,7 @@ interface Told {
 export class Mirror {
   readonly #settings: MirrorSettings;
   readonly #deps: MirrorDeps;
-  readonly #upstreams: ReadonlyMap<string, UpstreamExchanges>;
+  readonly #upstreams = new Map<string, UpstreamExchanges>();
   /** As last told; undefined: nothing has been. */
   readonly #told = new Map<UpstreamExchanges, Told>();
   #instance: string;
@@ -89,19 +89,34 @@ export class Mirror {
     this.#settings = settings;
     this.#deps = deps;
     this.#instance = settings.instance;
-    this.#upstreams = new Map(
-      upstreams.map(upstream => [
-        upstream.name,
-        new UpstreamExchanges(upstream, settings, {
-          exchange: deps.exchange,
-          instance: () => this.#instance,
-          now: () => deps.now(),
-          random: () => deps.random(),
-          onMode: () => this.#tellSoon(),
-          onNameTaken: (name, times) => this.#onNameTaken(name, times),
-        }),
-      ]),
-    );
+    this.follow(upstreams);
+  }
+
+  /** Shares these upstreams from now on: those that are new begin, counts of those that have gone are taken out. */
+  follow(upstreams: readonly MirroredUpstream[]): void {
+    const names = new Set(upstreams.map(({ name }) => name));
+    for (const [name, gone] of this.#upstreams) {
+      if (names.has(name)) continue;
+      this.#upstreams.delete(name);
+      this.#told.delete(gone);
+      gone.stop();
+      void gone.withdraw(this.#instance);
+    }
+    for (const upstream of upstreams) {
+      if (!this.#upstreams.has(upstream.name)) this.#upstreams.set(upstream.name, this.#create(upstream));
+    }
+  }
+
+  #create(upstream: MirroredUpstream): UpstreamExchanges {
+    const deps = this.#deps;
+    return new UpstreamExchanges(upstream, this.#settings, {
+      exchange: deps.exchange,
+      instance: () => this.#instance,
+      now: () => deps.now(),
+      random: () => deps.random(),
+      onMode: () => this.#tellSoon(),
+      onNameTaken: (name, times) => this.#onNameTaken(name, times),
+    });
   }
 
   start(): void {

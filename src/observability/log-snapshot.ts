@@ -8,7 +8,7 @@ import type { MirrorView } from '../mirror/mirror.ts';
 import { counted } from '../support/counted.ts';
 import type { AgentWord } from '../upstream/backend-record.ts';
 import type { BackendStatus, UpstreamStatus } from '../upstream/upstream-status.ts';
-import type { PoolFigures } from '../workers/worker-stats.ts';
+import type { PoolFigures } from '../model/pool-figures.ts';
 import type { Log } from './log.ts';
 import { seconds } from './spans.ts';
 

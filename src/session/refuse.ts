@@ -5,8 +5,7 @@
  * knows nothing of HTTP must not mistake lb4's answer for its server's, nor an empty reply for success.
  */
 import type { Connection } from '../engine/engine.ts';
-
-export type WhenUnavailable = 'reset' | 'close' | 'http503';
+import type { WhenUnavailable } from '../model/listener-plan.ts';
 
 const BODY = 'No backend is available.\n';
 /** RFC 9110 §15.6.4; the connection is closed after it, whatever the client asked for. */

@@ -19,25 +19,25 @@ import type {
   RelayOptions,
   RelayOutcome,
 } from '../engine/engine.ts';
+import type { ListenerPlan } from '../model/listener-plan.ts';
 import type { Termination } from '../termination.ts';
 import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
 import type { SessionRecord } from './session-record.ts';
-import { refuse, type WhenUnavailable } from './refuse.ts';
+import { refuse } from './refuse.ts';
 
-/** What a session takes from its listener's configuration; a timeout of 0 is none. */
-export interface SessionSettings {
-  readonly listener: string;
-  readonly whenUnavailable: WhenUnavailable;
-  readonly timeouts: { readonly idleMs: number; readonly halfClosedMs: number; readonly lifetimeMs: number };
+/** Where a session came in: plan and upstream of that moment are the session's for life. */
+export interface Origin {
+  readonly plan: ListenerPlan;
+  readonly upstream: UpstreamRuntime;
 }
 
-export interface SessionDeps extends DispatcherDeps {
+export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
   readonly engine: Engine;
   readonly wheel: DeadlineWheel;
   /** Milliseconds since 1970. */
   wallClock(): number;
   /** `record` builds what is known of the session; it is only good for the time of the call. */
-  onEnd(session: Session, record: () => SessionRecord): void;
+  onEnd(session: Session<O>, record: () => SessionRecord): void;
 }
 
 /** A silent session whose receiver stands still is ended a quarter of its timeout late at most. */
@@ -47,15 +47,16 @@ const NO_REUSE: RelayOptions = Object.freeze({});
 const REUSE: RelayOptions = Object.freeze({ reuse: true });
 const REUSED: RelayOptions = Object.freeze({ reuse: true, reused: true });
 
-export class Session implements Timed, DispatchOwner, RelayHandlers {
+export class Session<O extends Origin = Origin> implements Timed, DispatchOwner, RelayHandlers {
   wheelSlot = -1;
   wheelIndex = 0;
   /** Its place among the sessions of its data plane, which writes it. */
   index = 0;
   readonly id: string;
   readonly #client: Connection;
-  readonly #settings: SessionSettings;
-  readonly #deps: SessionDeps;
+  readonly front: O;
+  readonly #plan: ListenerPlan;
+  readonly #deps: SessionDeps<O>;
   readonly #startedAtMs: number;
   readonly #startedMs: number;
   readonly #dispatch: Dispatch;
@@ -69,20 +70,15 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
   #abortedAs: Termination | undefined;
 
-  constructor(
-    id: string,
-    client: Connection,
-    upstream: UpstreamRuntime,
-    settings: SessionSettings,
-    deps: SessionDeps,
-  ) {
+  constructor(id: string, client: Connection, front: O, deps: SessionDeps<O>) {
     this.id = id;
     this.#client = client;
-    this.#settings = settings;
+    this.front = front;
+    this.#plan = front.plan;
     this.#deps = deps;
     this.#startedAtMs = deps.wallClock();
     this.#startedMs = deps.now();
-    this.#dispatch = new Dispatch(upstream, client.peerAddress, deps, this);
+    this.#dispatch = new Dispatch(front.upstream, client.peerAddress, deps, this);
   }
 
   start(): void {
@@ -90,7 +86,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   }
 
   get upstream(): string {
-    return this.#dispatch.upstream.settings.name;
+    return this.#dispatch.upstream.plan.name;
   }
 
   /** The backend whose bytes it gets; undefined before and after. */
@@ -149,7 +145,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   onConnected(connection: Connection): void {
     const { engine } = this.#deps;
     const { upstream, origin } = this.#dispatch;
-    const options = origin === 'reused' ? REUSED : upstream.settings.pool.reuse ? REUSE : NO_REUSE;
+    const options = origin === 'reused' ? REUSED : upstream.plan.pool.reuse ? REUSE : NO_REUSE;
     const handlers = origin === 'new' ? this : this.#handlersOfParked();
     this.#relay = engine.relay(this.#client, connection, handlers, options);
     this.#schedule(this.#relay);
@@ -157,7 +153,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
 
   /** For the dispatch only. */
   onUnavailable(termination: Termination): void {
-    refuse(this.#client, this.#settings.whenUnavailable);
+    refuse(this.#client, this.#plan.whenUnavailable);
     this.#end(termination);
   }
 
@@ -216,8 +212,8 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
 
   /** How long the relay may be silent; 0 for ever. */
   #silenceMs(relay: Relay): number {
-    const { idleMs, halfClosedMs } = this.#settings.timeouts;
-    return relay.halfClosed ? halfClosedMs : idleMs;
+    const { idle, halfClosed } = this.#plan.timeouts;
+    return relay.halfClosed ? halfClosed : idle;
   }
 
   /**
@@ -237,7 +233,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
   }
 
   #aliveUntilMs(): number {
-    return after(this.#startedMs, this.#settings.timeouts.lifetimeMs);
+    return after(this.#startedMs, this.#plan.timeouts.lifetime);
   }
 
   #terminationOf(outcome: RelayOutcome): Termination {
@@ -250,7 +246,7 @@ export class Session implements Timed, DispatchOwner, RelayHandlers {
     this.#isEnded = true;
     this.#deps.onEnd(this, () => ({
       id: this.id,
-      listener: this.#settings.listener,
+      listener: this.#plan.name,
       upstream: this.upstream,
       clientAddress: this.#client.peerAddress,
       clientPort: this.#client.peerPort,

@@ -95,30 +95,43 @@ export class ControlledState extends SharedState {
   }
 
   slotOfListener(listener: string): number {
-    return this.#slots.take(`listener\n${listener}`).index;
+    return this.#slots.take(listenerKey(listener)).index;
+  }
+
+  /** It has gone, and so have its sessions. */
+  freeListener(listener: string): void {
+    this.#slots.free(listenerKey(listener));
   }
 
   /** Where the sessions that wait for an upstream are counted. */
   slotOfQueue(upstream: string): number {
-    return this.#slots.take(`queue\n${upstream}`).index;
+    return this.#slots.take(queueKey(upstream)).index;
   }
 
   slotOfInstance(): number {
     return this.#slots.take('instance').index;
   }
 
-  /** What a new upstream shares; it takes the place of what one of the same name shared before. */
-  addUpstream(name: string, size: Omit<UpstreamStateSize, 'workers'>): UpstreamState {
+  /** What a new upstream shares, or one that there is, with other sizes: what need not change keeps what it holds. */
+  configureUpstream(name: string, size: Omit<UpstreamStateSize, 'workers'>): UpstreamState {
+    const before = this.#upstreams.get(name);
     const { workers } = this.counts.memory;
-    const state = new UpstreamState(UpstreamState.allocate({ ...size, workers }));
+    const memory = UpstreamState.allocate({ ...size, workers }, before?.memory);
+    const state = memory === before?.memory ? before : new UpstreamState(memory);
     this.#upstreams.set(name, state);
     return state;
   }
 
-  /** Throws where it was not added. */
+  /** It has gone, and so have its sessions: nothing counts in its queue, no data plane has a plan of it. */
+  freeUpstream(name: string): void {
+    this.#upstreams.delete(name);
+    this.#slots.free(queueKey(name));
+  }
+
+  /** Throws where it was not configured. */
   upstream(name: string): UpstreamState {
     const state = this.#upstreams.get(name);
-    if (state === undefined) throw new RangeError(`no upstream ${name} was added`);
+    if (state === undefined) throw new RangeError(`no upstream ${name} was configured`);
     return state;
   }
 
@@ -135,6 +148,9 @@ export class ControlledState extends SharedState {
     for (const { queue } of this.#upstreams.values()) queue.forget(worker);
   }
 }
+
+const listenerKey = (listener: string): string => `listener\n${listener}`;
+const queueKey = (upstream: string): string => `queue\n${upstream}`;
 
 /** Names of upstreams have no line breaks, so no two backends share a key. */
 function backendKey(upstream: string, backend: string): string {

@@ -79,6 +79,13 @@ export class StickyTable {
     this.#now = deps.nowSeconds ?? hrtimeSeconds;
   }
 
+  /** Memory of another size: what is remembered stays where only the time to live is another one. Control only. */
+  static resized(before: StickyMemory | undefined, size: StickySize | undefined): StickyMemory | undefined {
+    if (size === undefined || before?.max !== size.max) return size && new StickyTable(size).memory;
+    const ttlSeconds = ttlSecondsOf(size);
+    return before.ttlSeconds === ttlSeconds ? before : { ...before, ttlSeconds };
+  }
+
   static forWorker(memory: StickyMemory, worker: number, deps: StickyDeps = {}): StickyTable {
     return new StickyTable({ max: memory.max, ttlMs: memory.ttlSeconds * 1_000 }, deps, memory, worker);
   }
@@ -227,11 +234,16 @@ export class StickyTable {
   }
 }
 
-function allocate({ max, ttlMs }: StickySize, key: readonly [number, number] | undefined): StickyMemory {
+function allocate(size: StickySize, key: readonly [number, number] | undefined): StickyMemory {
+  const { max } = size;
   const words = CHAINS + chainsFor(max) + max * ENTRY;
   const buffer = new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT);
   new Int32Array(buffer).set(key ?? crypto.getRandomValues(new Int32Array(2)), KEY);
-  return { buffer, max, ttlSeconds: Math.ceil(ttlMs / 1_000) };
+  return { buffer, max, ttlSeconds: ttlSecondsOf(size) };
+}
+
+function ttlSecondsOf({ ttlMs }: StickySize): number {
+  return Math.ceil(ttlMs / 1_000);
 }
 
 function chainsFor(max: number): number {

@@ -12,6 +12,8 @@ import { TurnRing, type TurnRingMemory } from './turn-rings.ts';
 
 /** Can be posted. */
 export interface UpstreamMemory {
+  /** Another number whenever a part of it is another one, except the queue, which stays. */
+  readonly version: number;
   readonly queue: QueueMemory;
   /** Undefined: it remembers no clients. */
   readonly sticky: StickyMemory | undefined;
@@ -57,19 +59,27 @@ export class UpstreamState {
     };
   }
 
-  /** Control only. */
-  static allocate({
-    workers,
-    sticky,
-    mirrored = false,
-    takesTurns = false,
-  }: UpstreamStateSize): UpstreamMemory {
-    return {
-      queue: QueueOrder.allocate(workers),
-      sticky: sticky && new StickyTable(sticky).memory,
-      news: mirrored ? new ElsewhereNews().memory : undefined,
-      rings: takesTurns ? { main: TurnRing.allocate(), reserve: TurnRing.allocate() } : undefined,
+  /**
+   * Control only. `old`: what the upstream has shared so far; a part whose size is the same stays as it is, with
+   * what it holds.
+   */
+  static allocate(size: UpstreamStateSize, old?: UpstreamMemory): UpstreamMemory {
+    const { workers, sticky, mirrored = false, takesTurns = false } = size;
+    const parts = {
+      sticky: StickyTable.resized(old?.sticky, sticky),
+      news: mirrored ? (old?.news ?? new ElsewhereNews().memory) : undefined,
+      rings: takesTurns
+        ? (old?.rings ?? { main: TurnRing.allocate(), reserve: TurnRing.allocate() })
+        : undefined,
     };
+    const isSame =
+      old !== undefined &&
+      old.sticky === parts.sticky &&
+      old.news === parts.news &&
+      old.rings === parts.rings;
+    if (isSame) return old;
+    const queue = old?.queue ?? QueueOrder.allocate(workers);
+    return { version: (old?.version ?? 0) + 1, queue, ...parts };
   }
 
   /** Takes out of the books what a dead worker held. Control only. */

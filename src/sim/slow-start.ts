@@ -10,11 +10,11 @@
 import { Heap } from 'heap-js';
 import { parseConfig } from '../config/parse.ts';
 import type { ConfigInput } from '../config/schema.ts';
-import { plainSettings } from '../data-plane-settings.ts';
 import type { Lease } from '../dispatch/lease.ts';
 import { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
 import { Events } from '../events.ts';
 import { ControlledState } from '../shared-memory/shared-state.ts';
+import { upstreamSettings } from '../upstream/upstream-settings.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { STRATEGIES } from '../../strategies/index.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -92,7 +92,7 @@ export function simulateRecovery(recovery: Recovery): RecoveryRun {
     nowMs = atMs;
   };
 
-  upstream.setHealthy(recovering, false, 'a check failed');
+  upstream.news.setHealthy(recovering, false, 'a check failed');
   upstream.publish();
   for (let i = 0; i < sessions; i++) open();
   let arrivesMs = fromMs + exponential(meanSessionMs / sessions);
@@ -102,7 +102,7 @@ export function simulateRecovery(recovery: Recovery): RecoveryRun {
     const nextMs = Math.min(arrivesMs, endsMs);
     if (!isBack && nextMs >= 0) {
       moveTo(0);
-      upstream.setHealthy(recovering, true, 'a check passed');
+      upstream.news.setHealthy(recovering, true, 'a check passed');
       upstream.publish();
       isBack = true;
     }
@@ -144,20 +144,17 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
     events.on(name, () => rampedMs.push(now() - beganMs));
   }
   const shared = new ControlledState({ slots: backends.length + 8 });
-  shared.addUpstream('app', {});
   const [config] = parsed.config.upstreams;
-  const [settings] = plainSettings(parsed.config, shared, Infinity).upstreams;
-  if (config === undefined || settings === undefined) throw new Error('the configuration has no upstream');
-  const runtime = new UpstreamRuntime(
-    { ...settings, factory: STRATEGIES.leastconn },
-    {
-      ...{ engine: NO_ENGINE, shared, now, random: ties, setTimer },
-      report: event => {
-        if (event.kind === 'strategyFailed') throw new Error(event.reason);
-      },
-      onOthersTurn: () => undefined,
+  if (config === undefined) throw new Error('the configuration has no upstream');
+  const plan = { ...upstreamSettings(config, shared, false), backends: [] };
+  const factory = STRATEGIES.leastconn;
+  const runtime = new UpstreamRuntime(plan, factory, {
+    ...{ engine: NO_ENGINE, shared, now, random: ties, setTimer },
+    report: event => {
+      if (event.kind === 'strategyFailed') throw new Error(event.reason);
     },
-  );
+    onOthersTurn: () => undefined,
+  });
   const upstream: Upstream = new Upstream(config, {
     ...{ shared, events, now, random: () => 0 },
     // What it has changed is published before anything else happens, as at the end of a turn of the loop.
@@ -166,7 +163,7 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
         callback();
         upstream.publish();
       }, delayMs),
-    publish: snapshot => runtime.apply(snapshot),
+    publish: published => runtime.apply(published, factory),
     settled: () => Promise.resolve(),
   });
   const slots = backends.map((_, number) => shared.slotOfBackend('app', idOf(number)).index);

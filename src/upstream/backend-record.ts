@@ -34,7 +34,8 @@ export interface AgentWord {
 export const AGENT_SILENT: AgentWord = { percent: 100, maxSessions: undefined, state: 'ready', health: 'up' };
 
 export interface BackendRecord {
-  readonly settings: BackendConfig;
+  /** As configured. */
+  settings: BackendConfig;
   /** Where it is counted. */
   readonly slot: number;
   /** The slot's (slot-table.ts). */

@@ -20,8 +20,8 @@ export interface ProbingEngine extends Engine {
 }
 
 export interface Checks {
-  /** Begins with a backend. */
-  add(backend: string): void;
+  /** Begins with a backend. `healthy`: what is known of it already; absent: nothing is. */
+  add(backend: string, known?: { readonly healthy?: boolean }): void;
   /** Ends it; nothing follows. */
   remove(backend: string): void;
   stop(): void;

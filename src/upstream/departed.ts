@@ -74,6 +74,10 @@ export class Departed {
     });
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#cancelTimer?.();

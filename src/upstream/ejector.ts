@@ -26,23 +26,32 @@ export interface EjectorDeps {
   onChange(): void;
 }
 
+type EjectorConfig = Pick<UpstreamConfig, 'name' | 'ejection' | 'health'>;
+
+function exchangesBytes({ health }: EjectorConfig): boolean {
+  return health.type === 'http' || health.type === 'sendExpect';
+}
+
 export class Ejector {
   readonly #upstream: string;
-  readonly #settings: UpstreamConfig['ejection'];
-  readonly #probeExchangesBytes: boolean;
+  #settings: UpstreamConfig['ejection'];
+  #probeExchangesBytes: boolean;
   readonly #deps: EjectorDeps;
   readonly #timers = new Map<BackendRecord, () => void>();
   /** On trial, and told so. */
   readonly #announced = new Set<BackendRecord>();
 
-  constructor(
-    { name, ejection, health }: Pick<UpstreamConfig, 'name' | 'ejection' | 'health'>,
-    deps: EjectorDeps,
-  ) {
-    this.#upstream = name;
-    this.#settings = ejection;
-    this.#probeExchangesBytes = health.type === 'http' || health.type === 'sendExpect';
+  constructor(config: EjectorConfig, deps: EjectorDeps) {
+    this.#upstream = config.name;
+    this.#settings = config.ejection;
+    this.#probeExchangesBytes = exchangesBytes(config);
     this.#deps = deps;
+  }
+
+  /** Other rules from now on; a backend that is out stays out for as long as it was told. */
+  configure(config: EjectorConfig): void {
+    this.#settings = config.ejection;
+    this.#probeExchangesBytes = exchangesBytes(config);
   }
 
   /** A data plane has counted as many failures as are too many. */

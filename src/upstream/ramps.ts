@@ -15,14 +15,14 @@ import { rampPermille, untilNextStep, WHOLE } from './slow-start.ts';
 export interface RampsDeps {
   now(): number;
   readonly setTimer: SetTimer;
-  onStarted(record: BackendRecord): void;
+  onStarted(record: BackendRecord, forMs: number): void;
   onEnded(record: BackendRecord): void;
   /** The next step is due: publish again. */
   onStep(): void;
 }
 
 export class Ramps {
-  readonly #totalMs: number;
+  #totalMs: number;
   readonly #deps: RampsDeps;
   #cancelTimer: () => void = () => undefined;
 
@@ -30,6 +30,11 @@ export class Ramps {
   constructor(totalMs: number, deps: RampsDeps) {
     this.#totalMs = totalMs;
     this.#deps = deps;
+  }
+
+  /** Another time from now on, also for ramps under way: they go on from when they began. */
+  configure(totalMs: number): void {
+    this.#totalMs = totalMs;
   }
 
   /** Begins and ends ramps as a judgement that is about to be published demands; `records` in its order. */
@@ -70,7 +75,7 @@ export class Ramps {
 
   #begin(record: BackendRecord, nowMs: number): void {
     record.rampSinceMs = nowMs;
-    this.#deps.onStarted(record);
+    this.#deps.onStarted(record, this.#totalMs);
   }
 
   #end(record: BackendRecord): void {

@@ -1,38 +1,28 @@
 /**
- * Control's model of one upstream: its backends, what is known of each, and the snapshots that follow.
+ * Control's model of one upstream: its configuration, its backends, and the plans for the data planes that follow.
  *
- * Place: checks, agents, the resolver, operators and data planes report here; everything that is decided is decided
- * by pure functions (eligibility.ts, ejection.ts, slow-start.ts). Every change is one event; however many there are
- * in a turn, they make one snapshot.
+ * Place: what is found out about a backend comes in through `news`; everything that is decided is decided by pure
+ * functions (eligibility.ts, ejection.ts, slow-start.ts). However many changes there are in a turn, they make one plan.
  * Invariants: a backend is identified by its configured address, and keeps its live count when it is removed and
- * added again; snapshots are immutable; nothing runs on after `stop`.
+ * added again; plans are immutable; nothing runs on after `stop`.
  */
-import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
+import type { BackendConfig } from '../config/schema.ts';
 import type { Events } from '../events.ts';
 import type { DataEvent } from '../model/data-event.ts';
+import type { UpstreamPlan, UpstreamSettings } from '../model/upstream-plan.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
-import {
-  afterAnswer,
-  AGENT_SILENT,
-  conditionsOf,
-  createRecord,
-  effectiveState,
-  shareOf,
-  soundnessOf,
-  uncheckedHealth,
-  type AgentAnswer,
-  type BackendRecord,
-} from './backend-record.ts';
-import { buildSnapshot } from './build-snapshot.ts';
+import { conditionsOf, createRecord, effectiveState, type BackendRecord } from './backend-record.ts';
+import { BackendNews, type BackendEvent } from './backend-news.ts';
+import { buildPlan } from './build-plan.ts';
 import { Departed } from './departed.ts';
 import { mayEject } from './ejection.ts';
 import { Ejector } from './ejector.ts';
 import { judge, type Judgement, type OperatorState } from './eligibility.ts';
 import { ModeEvents } from './mode-events.ts';
 import { Ramps } from './ramps.ts';
-import type { UpstreamSnapshot } from './snapshot.ts';
+import { upstreamSettings, type PlannedUpstream } from './upstream-settings.ts';
 import { upstreamStatus, type UpstreamStatus } from './upstream-status.ts';
 
 export interface UpstreamDeps {
@@ -41,40 +31,40 @@ export interface UpstreamDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
-  /** Hands a snapshot to the data plane. */
-  publish(snapshot: UpstreamSnapshot): void;
+  /** Whether counts are shared with other instances; default false. */
+  readonly mirrored?: boolean;
+  /** Hands a plan to the data planes. */
+  publish(plan: UpstreamPlan): void;
   /** Resolves when every data plane has applied what was published before. */
   settled(): Promise<void>;
 }
 
-/** What concerns an upstream and its backends. */
-export type UpstreamEvent = Extract<
-  DataEvent,
-  { kind: 'connectFailed' | 'backendFailing' | 'trialEnded' | 'queueing' }
->;
-
-type Party = 'operator' | 'agent';
+/** What data planes report of an upstream and its backends. */
+export type UpstreamEvent = BackendEvent | Extract<DataEvent, { kind: 'queueing' }>;
 
 export class Upstream {
   readonly name: string;
-  readonly #config: UpstreamConfig;
+  /** Where everything goes that becomes known of one of its backends. */
+  readonly news: BackendNews;
+  #config: PlannedUpstream;
+  #settings: UpstreamSettings;
   readonly #deps: UpstreamDeps;
-  readonly #backends = new Map<string, BackendRecord>();
+  /** In the order of the configuration. */
+  #backends = new Map<string, BackendRecord>();
   readonly #departed: Departed;
   readonly #ejector: Ejector;
   readonly #ramps: Ramps;
   readonly #modeEvents: ModeEvents;
-  readonly #queueSlot: number;
   #publishing: NodeJS.Immediate | undefined;
   #isStopped = false;
 
-  constructor(config: UpstreamConfig, deps: UpstreamDeps) {
+  constructor(config: PlannedUpstream, deps: UpstreamDeps) {
     const { shared, events, setTimer } = deps;
     const now = (): number => deps.now();
     this.name = config.name;
     this.#config = config;
     this.#deps = deps;
-    this.#queueSlot = shared.slotOfQueue(config.name);
+    this.#settings = upstreamSettings(config, shared, deps.mirrored === true);
     this.#modeEvents = new ModeEvents(config.name, { events, now, shared });
     const publishSoon = (): void => this.#publishSoon();
     this.#departed = new Departed({
@@ -95,9 +85,17 @@ export class Upstream {
     this.#ramps = new Ramps(config.slowStart, {
       now,
       setTimer,
-      onStarted: record => events.emit('backend:slowStart', { ...ramp(record), forMs: config.slowStart }),
+      onStarted: (record, forMs) => events.emit('backend:slowStart', { ...ramp(record), forMs }),
       onEnded: record => events.emit('backend:slowStartEnded', ramp(record)),
       onStep: publishSoon,
+    });
+    this.news = new BackendNews({
+      upstream: config.name,
+      events,
+      ejector: this.#ejector,
+      health: () => this.#config.health,
+      find: id => this.#find(id),
+      onChange: publishSoon,
     });
     for (const settings of config.backends) this.#create(settings, true);
   }
@@ -110,20 +108,19 @@ export class Upstream {
     return this.#backends.has(id);
   }
 
-  /** Hands the data plane a snapshot of what is known now, and tells what it means for the upstream as a whole. */
+  /** Hands the data planes a plan of what is known now, and tells what it means for the upstream as a whole. */
   publish(): void {
     clearImmediate(this.#publishing);
     this.#publishing = undefined;
     if (this.#isStopped) return;
-    const { name } = this;
     const { whenDown } = this.#config;
     const records = [...this.#backends.values()];
     const judgement = this.#judge(records);
     this.#ramps.follow(records, judgement);
     const leaving = this.#departed.resetting();
     this.#deps.publish(
-      buildSnapshot({
-        ...{ name, whenDown, records, judgement, leaving },
+      buildPlan({
+        ...{ settings: this.#settings, whenDown, records, judgement, leaving },
         permilleOf: record => this.#ramps.permilleOf(record),
       }),
     );
@@ -156,6 +153,12 @@ export class Upstream {
     return this.#backends.get(id)?.addresses ?? [];
   }
 
+  /** What checks have found, for others that take over; nothing where none has decided yet. */
+  verdictOn(id: string): { readonly healthy?: boolean } {
+    const record = this.#backends.get(id);
+    return record?.settled === true ? { healthy: record.healthy } : {};
+  }
+
   /** What an operator wants of it, and what operator and agent want together; undefined for one that has gone. */
   statesOf(id: string): { readonly operator: OperatorState; readonly together: OperatorState } | undefined {
     const record = this.#backends.get(id);
@@ -173,102 +176,52 @@ export class Upstream {
     this.#publishSoon();
   }
 
+  /**
+   * Takes over another configuration. Backends are added and removed first, by `add` and `remove`; for those that stay
+   * `news.configure` says what is new. What does not change keeps counts, health, ejection, ramps and stickiness.
+   */
+  configure(config: PlannedUpstream): void {
+    const { shared, mirrored } = this.#deps;
+    this.#config = config;
+    this.#settings = upstreamSettings(config, shared, mirrored === true);
+    this.#ejector.configure(config);
+    this.#ramps.configure(config.slowStart);
+    // In the order of the configuration; those that were added since come last.
+    const ids = config.backends.map(({ id }) => id).filter(id => this.#backends.has(id));
+    const order = new Set([...ids, ...this.#backends.keys()]);
+    this.#backends = new Map(
+      [...order].flatMap(id => {
+        const record = this.#backends.get(id);
+        return record === undefined ? [] : [[id, record]];
+      }),
+    );
+    this.#publishSoon();
+  }
+
+  /** Nothing of it is left: it has no backends and no sessions, and nothing waits for either. */
+  get isGone(): boolean {
+    const { counts } = this.#deps.shared;
+    const isUnused = counts.live(this.#settings.queueSlot) <= 0;
+    return this.#backends.size === 0 && this.#departed.isEmpty && isUnused;
+  }
+
   /** It gets no new sessions any more; those it has run on, unless they are to be reset. */
   remove(id: string, { resetSessions }: { readonly resetSessions: boolean }): void {
-    this.#change(id, record => {
-      this.#backends.delete(id);
-      this.#ejector.forget(record);
-      this.#departed.add(record, resetSessions);
-      const sessions = this.#deps.shared.counts.live(record.slot);
-      this.#deps.events.emit('backend:removed', { upstream: this.name, backend: id, sessions });
-    });
-  }
-
-  setOperatorState(id: string, state: OperatorState): void {
-    this.#change(id, record => {
-      if (record.operator === state) return;
-      this.#setState(record, state, 'operator', () => (record.operator = state));
-    });
-  }
-
-  setWeight(id: string, weight: number): void {
-    this.#change(id, record => {
-      if (record.weight === weight) return;
-      record.weight = weight;
-      this.#tellShare(record, 'operator');
-    });
-  }
-
-  /** Its agent has answered. */
-  hearAgent(id: string, answer: AgentAnswer): void {
     const record = this.#find(id);
     if (record === undefined) return;
-    const before = record.agent ?? AGENT_SILENT;
-    const after = afterAnswer(before, answer);
-    const reason = `its agent says ${after.health}${answer.why === undefined ? '' : `: ${answer.why}`}`;
-    this.#changeHealth(record, reason, () => {
-      record.agent = { ...after, state: before.state };
-    });
-    const isShareNew = after.percent !== before.percent || after.maxSessions !== before.maxSessions;
-    if (isShareNew) this.#tellShare(record, 'agent');
-    const isStateNew = after.state !== before.state;
-    if (isStateNew) this.#setState(record, after.state, 'agent', () => (record.agent = after));
-    // Most answers say nothing new.
-    if (isShareNew || isStateNew || after.health !== before.health) this.#publishSoon();
-  }
-
-  /** The active check has reached a verdict. */
-  setHealthy(id: string, healthy: boolean, reason: string): void {
-    this.#change(id, record => {
-      this.#changeHealth(record, reason, () => {
-        record.healthy = healthy;
-        record.settled = true;
-        record.checked = true;
-      });
-    });
-  }
-
-  /** One check was made; told before the verdict that it may lead to. */
-  noteProbe(id: string, passed: boolean): void {
-    const record = this.#find(id);
-    if (record === undefined) return;
-    record.checked = true;
-    if (passed) this.#ejector.onProbePassed(record);
-    else record.isOriginal = false;
-    // No verdict flips where one that was not trusted before is found not well.
-    const decides = !passed && !record.settled && this.#config.health.initial === 'checked';
-    if (decides) this.setHealthy(id, false, 'its first health check failed');
-  }
-
-  /** The backend's name was resolved, to other addresses than before or for the first time. */
-  setAddresses(id: string, addresses: readonly Address[]): void {
-    this.#change(id, record => {
-      this.#changeHealth(record, 'name resolved', () => {
-        record.addresses = addresses;
-      });
-    });
-  }
-
-  /** The backend's name cannot be resolved and never could; a known address is kept instead. */
-  reportUnresolved(id: string, reason: string): void {
-    this.#change(id, record => {
-      record.isOriginal = false;
-      this.#deps.events.emit('backend:down', { upstream: this.name, backend: id, reason });
-    });
+    this.#backends.delete(id);
+    this.#ejector.forget(record);
+    this.#departed.add(record, resetSessions);
+    const sessions = this.#deps.shared.counts.live(record.slot);
+    this.#deps.events.emit('backend:removed', { upstream: this.name, backend: id, sessions });
+    this.#publishSoon();
   }
 
   /** What a data plane reports. */
   hear(event: UpstreamEvent): void {
     // What one data plane reports of its queue concerns no backend.
-    if (event.kind === 'queueing') {
-      this.#modeEvents.followQueue(event.isQueueing);
-      return;
-    }
-    const record = this.#find(event.backend);
-    if (record === undefined) return;
-    if (event.kind === 'backendFailing') this.#ejector.onFailing(record, event.cause);
-    else if (event.kind === 'trialEnded') this.#ejector.onTrialEnded(record, event.failure);
-    else record.lastFailure = `${event.failure.reason} (${event.failure.code})`;
+    if (event.kind === 'queueing') this.#modeEvents.followQueue(event.isQueueing);
+    else this.news.hear(event);
   }
 
   /** With the slot of each backend, for its pool. */
@@ -277,7 +230,7 @@ export class Upstream {
     return upstreamStatus({
       config: this.#config,
       shared: this.#deps.shared,
-      queueSlot: this.#queueSlot,
+      queueSlot: this.#settings.queueSlot,
       records,
       judgement: this.#judge(records),
       removed: this.#departed.running(),
@@ -299,44 +252,8 @@ export class Upstream {
     return judge(records.map(conditionsOf), this.#config);
   }
 
-  /** Changes what is known of a backend, if it is still there, and publishes it with whatever else this turn brings. */
-  #change(id: string, change: (record: BackendRecord) => void): void {
-    const record = this.#find(id);
-    if (record === undefined) return;
-    change(record);
-    this.#publishSoon();
-  }
-
   #publishSoon(): void {
     this.#publishing ??= setImmediate(() => this.publish());
-  }
-
-  /** Tells when checks, agent and resolver together come to another result than before. */
-  #changeHealth(record: BackendRecord, reason: string, change: () => void): void {
-    const before = soundnessOf(record);
-    change();
-    const after = soundnessOf(record);
-    if (after === 'down') record.isOriginal = false;
-    if (after === before || after === 'unknown') return;
-    const { id } = record.settings;
-    this.#deps.events.emit(`backend:${after}`, { upstream: this.name, backend: id, reason });
-  }
-
-  #setState(record: BackendRecord, state: OperatorState, by: Party, change: () => void): void {
-    const before = effectiveState(record);
-    change();
-    const { id } = record.settings;
-    this.#deps.events.emit('backend:stateSet', { upstream: this.name, backend: id, state, by });
-    if (before === 'maint' || effectiveState(record) !== 'maint') return;
-    // It is not checked any more, and comes back as one that has never been checked.
-    this.#ejector.pardon(record);
-    Object.assign(record, uncheckedHealth(this.#config.health));
-    record.isOriginal = false;
-  }
-
-  #tellShare(record: BackendRecord, by: Party): void {
-    const { id: backend } = record.settings;
-    this.#deps.events.emit('backend:shareSet', { upstream: this.name, backend, ...shareOf(record), by });
   }
 
   #mayEject(record: BackendRecord): boolean {

@@ -5,24 +5,22 @@
  * direction; a worker's events come batched, before the answer to whatever was asked after them.
  */
 import type { Recording } from '../data-plane.ts';
-import type { PlainSettings } from '../data-plane-settings.ts';
-import type { EngineName, ListeningSocket } from '../engine/engine.ts';
+import type { EngineName } from '../engine/engine.ts';
+import type { OwnedSocket } from '../listener/fronts.ts';
 import type { DataEvent } from '../model/data-event.ts';
+import type { Plan } from '../model/plan.ts';
 import type { Termination } from '../termination.ts';
 import type { SharedMemory } from '../shared-memory/shared-state.ts';
-import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
   /** From 0 on. */
   readonly index: number;
   readonly engine: EngineName;
-  readonly settings: PlainSettings;
-  /** Where a strategy's relative path starts from. */
-  readonly baseDir: string;
-  readonly snapshots: readonly UpstreamSnapshot[];
-  /** Per listener: control's sockets for this worker, which it duplicates. */
-  readonly sockets: readonly (readonly ListeningSocket[])[];
+  /** Where all sessions of the instance are counted. */
+  readonly slot: number;
+  /** Everything that it has to know, in this order; listening sockets are control's, and the worker duplicates them. */
+  readonly plans: readonly Plan[];
   readonly memory: SharedMemory;
   readonly stats: SharedArrayBuffer;
   /** Clients that may wait at paused listeners of this worker; absent: the engine's default. */
@@ -35,29 +33,41 @@ export interface WorkerStart {
 }
 
 export type ToWorker =
-  | { readonly kind: 'apply'; readonly snapshot: UpstreamSnapshot }
+  | { readonly kind: 'apply'; readonly plan: Plan }
   | { readonly kind: 'record'; readonly recording: Recording }
   | { readonly kind: 'abortSessions'; readonly termination: Termination }
   | { readonly kind: 'closePools' }
   /** There may be a place again under a limit. */
   | { readonly kind: 'recheckLimits' }
-  /** Answered with `done` when it is done. */
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   /** Nothing follows; the thread is to end by itself. */
   | { readonly kind: 'end' };
 
+/** What a worker is asked, by what the answer says. */
+export interface Answers {
+  /** It takes no clients any more. */
+  readonly stopListening: undefined;
+  /** The clients that waited at the sockets of a dead worker are served. */
+  readonly takeClientsOf: undefined;
+  /** No session runs. */
+  readonly whenEmpty: undefined;
+  /** It is as all plans want it that were posted before. */
+  readonly settled: undefined;
+}
+
 export type Question =
   | { readonly what: 'stopListening' }
-  /** Per listener: control's sockets for a worker that is dead. Whoever waits there is to be served. */
-  | { readonly what: 'takeClientsOf'; readonly sockets: readonly (readonly ListeningSocket[])[] }
+  | { readonly what: 'takeClientsOf'; readonly sockets: readonly OwnedSocket[] }
   | { readonly what: 'whenEmpty' }
-  /** It has applied everything that was posted before. */
   | { readonly what: 'settled' };
 
+/** The answer to a question; undefined from a worker that is dead. */
+export type AnswerTo<Q extends Question> = Answers[Q['what']] | undefined;
+
 export type FromWorker =
-  /** It accepts on all its sockets. */
+  /** It is as the plans want it that it was started with. */
   | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly id: number }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: AnswerTo<Question> }
   /** A place under a limit was freed that others wait for. */
   | { readonly kind: 'placeFreed' }
   | { readonly kind: 'events'; readonly events: readonly DataEvent[] };

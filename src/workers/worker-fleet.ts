@@ -8,28 +8,31 @@
  * between. A dead worker leaves no count and no descriptor behind. A listener is paused once, for all workers.
  */
 import type { Recording } from '../data-plane.ts';
-import type { DataPlaneHost, ListenerView, WorkerView } from '../data-plane-host.ts';
-import type { PlainSettings } from '../data-plane-settings.ts';
+import type { DataPlaneHost, ListenerView, UpstreamChange, WorkerView } from '../data-plane-host.ts';
 import type { EngineName } from '../engine/engine.ts';
 import type { Libc } from '../engine/epoll/libc.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
 import type { HostReport } from '../model/data-event.ts';
-import type { SetTimer } from '../support/timer.ts';
+import type { ListenersPlan } from '../model/listener-plan.ts';
+import { Plans, type Plan } from '../model/plan.ts';
+import type { PoolFigures } from '../model/pool-figures.ts';
+import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
-import type { UpstreamSnapshot } from '../upstream/snapshot.ts';
-import { BoundListeners } from './bound-listeners.ts';
 import { FleetEvents } from './fleet-events.ts';
-import type { FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { HostSockets } from './host-sockets.ts';
+import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
+import { shareOf, waitingShare } from './share-of.ts';
 import { startAll, type ThreadLimits } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
-import { WorkerStats, type PoolFigures } from './worker-stats.ts';
+import { WorkerStats } from './worker-stats.ts';
 import { spawnWorker, WorkerThread, WORKER_TIMES, type WorkerTimes } from './worker-thread.ts';
 
 export interface FleetSettings {
   readonly engine: EngineName;
-  readonly data: PlainSettings;
-  readonly baseDir: string;
+  /** Where all sessions of the instance are counted. */
+  readonly slot: number;
   /** Clients that may wait at paused listeners, in all workers together; undefined: the engine's default each. */
   readonly waitingLimit: number | undefined;
   /** One more than the highest descriptor this process can have. */
@@ -57,22 +60,18 @@ interface Member {
   readonly wakeup: Wakeup | undefined;
 }
 
-/** How often heartbeats are looked at. */
-const WATCH_MS = 500;
-
 export class WorkerFleet implements DataPlaneHost {
   readonly #settings: FleetSettings;
   readonly #deps: FleetDeps;
   readonly #report: HostReport;
   readonly #members: readonly Member[];
-  readonly #snapshots = new Map<string, UpstreamSnapshot>();
+  readonly #heartbeats: Heartbeats;
+  readonly #plans = new Plans();
   readonly #descriptors: WorkerDescriptors;
-  readonly #bound: BoundListeners;
+  readonly #sockets: HostSockets;
   readonly #events: FleetEvents;
   #recording: Recording = 'none';
   #hasStarted = false;
-  #watch: NodeJS.Timeout | undefined;
-  #lastWatchMs = 0;
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -81,16 +80,21 @@ export class WorkerFleet implements DataPlaneHost {
     this.#settings = settings;
     this.#deps = deps;
     this.#report = report;
-    this.#bound = new BoundListeners(deps.libc);
+    this.#sockets = new HostSockets(deps.libc, deps.shared.counts.memory.workers);
     this.#events = new FleetEvents(report);
     this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
       this.#createMember(index),
     );
+    this.#heartbeats = new Heartbeats(
+      this.#members.map(({ thread }) => thread),
+      () => deps.now(),
+      setUnrefTimer,
+    );
   }
 
   get sessions(): number {
-    return this.#deps.shared.counts.live(this.#settings.data.slot);
+    return this.#deps.shared.counts.live(this.#settings.slot);
   }
 
   get sessionsEver(): number {
@@ -101,29 +105,32 @@ export class WorkerFleet implements DataPlaneHost {
     return this.#sum(stats => stats.sessionsAborted);
   }
 
-  apply(snapshot: UpstreamSnapshot): void {
-    this.#snapshots.set(snapshot.name, snapshot);
-    this.#postAll({ kind: 'apply', snapshot });
+  apply(change: UpstreamChange): void {
+    this.#plans.keep(change);
+    this.#postPlan(change);
   }
 
-  settled(): Promise<void> {
-    return this.#askAll({ what: 'settled' });
+  async settled(): Promise<void> {
+    await this.#askAll({ what: 'settled' });
   }
 
-  async listen(): Promise<void> {
-    const { listeners } = this.#settings.data;
-    for (const { bind, sockets } of listeners) await this.#bound.bind(bind, this.#members.length, sockets);
-    await startAll(
-      this.#members.map(({ thread }) => thread),
-      () => this.#deps.threadLimits(),
-    );
-    this.#hasStarted = true;
-    this.#lastWatchMs = this.#deps.now();
-    this.#watch = setInterval(() => this.#checkBeats(), WATCH_MS).unref();
-    listeners.forEach(({ name }, i) => {
-      for (const address of this.#bound.addresses(i))
-        this.#report({ kind: 'listening', listener: name, address });
-    });
+  async listen(plan: ListenersPlan): Promise<void> {
+    const fresh = await this.#sockets.bind(plan.listeners);
+    const wanted = new Set(plan.listeners.flatMap(({ bind }) => bind.map(({ key }) => key)));
+    const gone = this.#sockets.keys.filter(key => !wanted.has(key));
+    // All of them at once: none lets clients in while another one is emptied.
+    this.#sockets.refuseNewClients(gone);
+    await this.#serveClientsOfDeadWorkers(gone);
+    const change = { kind: 'listeners', listeners: plan } as const;
+    this.#plans.keep(change);
+    if (this.#hasStarted) this.#postPlan(change);
+    else await this.#start();
+    await this.settled();
+    this.#sockets.close(gone);
+    for (const { name, bind } of plan.listeners)
+      for (const { key } of bind)
+        if (fresh.includes(key))
+          this.#report({ kind: 'listening', listener: name, address: this.#sockets.addressOf(key) });
   }
 
   stopListening(): Promise<void> {
@@ -144,8 +151,8 @@ export class WorkerFleet implements DataPlaneHost {
     this.#descriptors.beforeExit();
   }
 
-  whenEmpty(): Promise<void> {
-    return this.#askAll({ what: 'whenEmpty' });
+  async whenEmpty(): Promise<void> {
+    await this.#askAll({ what: 'whenEmpty' });
   }
 
   close(): Promise<void> {
@@ -159,9 +166,9 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   listeners(): readonly ListenerView[] {
-    return this.#settings.data.listeners.map(({ name, slot }, i) => ({
+    return (this.#plans.listeners?.listeners ?? []).map(({ name, slot, bind }) => ({
       name,
-      addresses: this.#bound.addresses(i),
+      addresses: bind.map(({ key }) => this.#sockets.addressOf(key)),
       paused: this.#events.isPaused(name),
       sessions: this.#deps.shared.counts.live(slot),
     }));
@@ -179,7 +186,7 @@ export class WorkerFleet implements DataPlaneHost {
     return this.#members.map(({ index, thread: { state }, stats }) => ({
       worker: index + 1,
       state: state === 'running' || state === 'stalled' ? state : 'restarting',
-      sessions: this.#deps.shared.counts.liveOf(index, this.#settings.data.slot),
+      sessions: this.#deps.shared.counts.liveOf(index, this.#settings.slot),
       sessionsEver: stats.sessionsEver,
     }));
   }
@@ -215,21 +222,16 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #startOf(index: number, stats: SharedArrayBuffer, wakeup: Wakeup | undefined): WorkerStart {
-    const { engine, data, baseDir, waitingLimit } = this.#settings;
+    const { engine, slot, waitingLimit } = this.#settings;
     const { memory } = this.#deps.shared;
     return {
-      index,
-      engine,
-      settings: data,
-      baseDir,
-      snapshots: [...this.#snapshots.values()],
-      sockets: this.#bound.socketsOf(index),
-      memory,
+      ...{ index, engine, slot, memory },
+      plans: Array.from(this.#plans.all(), plan => this.#shareOf(plan, index)),
       stats,
       recording: this.#recording,
       ...(waitingLimit === undefined
         ? {}
-        : { waitingLimit: Math.max(Math.floor(waitingLimit / memory.counts.workers), 1) }),
+        : { waitingLimit: waitingShare(waitingLimit, memory.counts.workers) }),
       ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd }),
       owners: this.#descriptors.memory,
     };
@@ -250,7 +252,7 @@ export class WorkerFleet implements DataPlaneHost {
   /** It has missed everything that it need not have seen, only its outcome. */
   #hearResumed(index: number): void {
     const thread = this.#members[index]?.thread;
-    for (const snapshot of this.#snapshots.values()) thread?.post({ kind: 'apply', snapshot });
+    for (const plan of this.#plans.all()) thread?.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
     thread?.post({ kind: 'recheckLimits' });
     this.#report({ kind: 'workerResumed', worker: index + 1 });
   }
@@ -265,7 +267,7 @@ export class WorkerFleet implements DataPlaneHost {
   /** Takes what a dead worker held out of the books and out of the kernel. */
   #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
     const { shared } = this.#deps;
-    const sessions = Math.max(stats.sessionsLost, shared.counts.liveOf(index, this.#settings.data.slot));
+    const sessions = Math.max(stats.sessionsLost, shared.counts.liveOf(index, this.#settings.slot));
     stats.sessionsLost = 0;
     stats.clearPools(shared.slotsUsed);
     shared.forget(index);
@@ -280,47 +282,67 @@ export class WorkerFleet implements DataPlaneHost {
 
   async #stopListening(): Promise<void> {
     // All of them at once: none lets clients in while another one is emptied.
-    this.#bound.refuseNewClients();
+    this.#sockets.refuseNewClients(this.#sockets.keys);
     await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
     await this.#askAll({ what: 'stopListening' });
-    await this.#serveClientsOfDeadWorkers();
+    await this.#serveClientsOfDeadWorkers(this.#sockets.keys);
     // Last of all: closing a socket for good resets whoever is in its queue.
-    this.#bound.close();
+    this.#sockets.close(this.#sockets.keys);
   }
 
-  async #serveClientsOfDeadWorkers(): Promise<void> {
+  async #serveClientsOfDeadWorkers(keys: readonly string[]): Promise<void> {
     const heir = this.#members.find(({ thread }) => thread.state === 'running');
-    for (const { index, thread } of this.#members) {
-      if (thread.state !== 'restarting') continue;
-      await heir?.thread.ask({ what: 'takeClientsOf', sockets: this.#bound.socketsOf(index) });
+    const dead = this.#members.filter(({ thread }) => thread.state === 'restarting');
+    const listeners = this.#plans.listeners?.listeners ?? [];
+    for (const { index } of dead) {
+      const sockets = listeners.flatMap(({ name: listener, bind }) => {
+        const lost = bind.map(({ key }) => key).filter(key => keys.includes(key));
+        return this.#sockets.socketsOf(index, lost).map(socket => ({ listener, socket }));
+      });
+      if (sockets.length > 0) await heir?.thread.ask({ what: 'takeClientsOf', sockets });
     }
   }
 
-  async #close(): Promise<void> {
-    clearInterval(this.#watch);
-    await Promise.all(this.#members.map(({ thread }) => thread.end()));
-    for (const { wakeup } of this.#members) wakeup?.close();
+  async #start(): Promise<void> {
+    await startAll(
+      this.#members.map(({ thread }) => thread),
+      () => this.#deps.threadLimits(),
+    );
+    this.#hasStarted = true;
+    this.#heartbeats.start();
   }
 
-  #checkBeats(): void {
-    const now = this.#deps.now();
-    // A process that stood still as a whole must not blame its workers for it.
-    const sinceMs = Math.min(now - this.#lastWatchMs, 2 * WATCH_MS);
-    this.#lastWatchMs = now;
-    for (const { thread } of this.#members) thread.checkBeat(sinceMs);
+  #shareOf(plan: Plan, index: number): Plan {
+    if (plan.kind === 'listeners') {
+      return { ...plan, listeners: this.#sockets.inPlan(plan.listeners, index) };
+    }
+    return shareOf(plan, this.#members.length);
+  }
+
+  async #close(): Promise<void> {
+    this.#heartbeats.stop();
+    await Promise.all(this.#members.map(({ thread }) => thread.end()));
+    for (const { wakeup } of this.#members) wakeup?.close();
   }
 
   #sum(figure: (stats: WorkerStats) => number): number {
     return this.#members.reduce((sum, { stats }) => sum + figure(stats), 0);
   }
 
-  async #askAll(question: Question): Promise<void> {
-    await Promise.all(this.#members.map(({ thread }) => thread.ask(question)));
+  #askAll<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
+    return Promise.all(this.#members.map(({ thread }) => thread.ask(question)));
+  }
+
+  #postPlan(plan: Plan): void {
+    // One that stands still gets the last of each kind when it moves again; what goes is not among them.
+    for (const { index, thread } of this.#members)
+      if (plan.kind === 'upstreamGone' || thread.state !== 'stalled')
+        thread.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
   }
 
   #postAll(message: ToWorker): void {
-    // What is superseded anyway does not pile up before one that stands still.
-    const isSuperseded = message.kind === 'apply' || message.kind === 'recheckLimits';
+    // It does not pile up before one that stands still.
+    const isSuperseded = message.kind === 'recheckLimits';
     for (const { thread } of this.#members) {
       if (!isSuperseded || thread.state !== 'stalled') thread.post(message);
     }

@@ -8,19 +8,25 @@
  */
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
-import { DataPlane, type DataPlaneSettings } from '../data-plane.ts';
-import { withStrategies } from '../data-plane-settings.ts';
-import type { Engine, ListeningSocket } from '../engine/engine.ts';
+import { DataPlane } from '../data-plane.ts';
+import type { Engine } from '../engine/engine.ts';
 import { createEpollEngine } from '../engine/epoll/epoll-engine.ts';
 import { loadLibc, type Libc } from '../engine/epoll/libc.ts';
-import { duplicate } from '../engine/epoll/listening-sockets.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../session/deadline-wheel.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
 import { DueTimers } from '../support/due-timers.ts';
 import { setUnrefTimer } from '../support/timer.ts';
-import { ownerTag, type FromWorker, type Question, type ToWorker, type WorkerStart } from './messages.ts';
+import { listeningOnDuplicates } from './host-sockets.ts';
+import {
+  ownerTag,
+  type AnswerTo,
+  type FromWorker,
+  type Question,
+  type ToWorker,
+  type WorkerStart,
+} from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { WorkerStats } from './worker-stats.ts';
 
@@ -43,11 +49,12 @@ const timers = start.engine === 'epoll' ? new DueTimers(() => performance.now(),
 const setTimer = timers?.set ?? setUnrefTimer;
 const wheel = new DeadlineWheel(() => performance.now(), setTimer);
 const shared = new SharedState(start.memory, start.index);
-const data = new DataPlane(await ownSettings(), {
-  engine: createEngine(),
+const data: DataPlane = new DataPlane({
+  engine: listeningOnDuplicates(createEngine(), libc),
   wheel,
   shared,
   ledger: stats,
+  slot: start.slot,
   idPrefix: `${start.index + 1}-`,
   setTimer,
   now: () => performance.now(),
@@ -57,10 +64,10 @@ const data = new DataPlane(await ownSettings(), {
   onPlaceFreed: tellPlaceFreed,
 });
 data.recording = start.recording;
-for (const snapshot of start.snapshots) data.apply(snapshot);
+for (const plan of start.plans) data.apply(plan);
 const beating = setInterval(beat, BEAT_MS);
 process.on('exit', dieInOrder);
-await data.listen();
+await data.settled();
 beat();
 post({ kind: 'ready' });
 // Not before: what control says meanwhile waits in the port.
@@ -69,7 +76,7 @@ port.on('message', (message: ToWorker) => obey(message));
 function obey(message: ToWorker): void {
   switch (message.kind) {
     case 'apply':
-      data.apply(message.snapshot);
+      data.apply(message.plan);
       return;
     case 'record':
       data.recording = message.recording;
@@ -84,10 +91,10 @@ function obey(message: ToWorker): void {
       data.recheckLimits();
       return;
     case 'ask':
-      void answerTo(message.question).then(() => {
+      void answerTo(message.question).then(answer => {
         beat();
         outbox.flushAll();
-        post({ kind: 'done', id: message.id });
+        post({ kind: 'answer', id: message.id, answer });
       });
       return;
     case 'end':
@@ -99,16 +106,20 @@ function obey(message: ToWorker): void {
   }
 }
 
-function answerTo(question: Question): Promise<void> {
+async function answerTo(question: Question): Promise<AnswerTo<Question>> {
   switch (question.what) {
     case 'stopListening':
-      return data.stopListening();
+      await data.stopListening();
+      return undefined;
     case 'takeClientsOf':
-      return data.takeClientsOf(question.sockets.map(ownSockets));
+      await data.takeClientsOf(question.sockets);
+      return undefined;
     case 'whenEmpty':
-      return data.whenEmpty();
+      await data.whenEmpty();
+      return undefined;
     case 'settled':
-      return Promise.resolve();
+      await data.settled();
+      return undefined;
   }
 }
 
@@ -128,7 +139,7 @@ function beat(): void {
 }
 
 function dieInOrder(): void {
-  stats.sessionsLost = shared.counts.liveOf(start.index, start.settings.slot);
+  stats.sessionsLost = shared.counts.liveOf(start.index, start.slot);
   try {
     data.abandonSessions({ by: 'balancer', phase: 'relay', reason: 'workerDied' });
     outbox.flushAll();
@@ -148,11 +159,10 @@ function createEngine(): Engine {
   const waiting = waitingLimit === undefined ? {} : { waitingLimit };
   const ownerTable = { owners: new Uint8Array(owners), tag: ownerTag(index) };
   if (engine === 'node') return createNodeEngine({ clock: wheel, libc, ownerTable, ...waiting });
-  // generic-pool hands its connections over in promises: they must not wait for a turn of Node's loop.
-  const usesPromises = start.settings.upstreams.some(({ pool }) => pool.warm > 0 || pool.reuse);
   return createEpollEngine({
     libc,
-    ...(usesPromises ? { lingerMs: 0 } : {}),
+    // generic-pool hands its connections over in promises: they must not wait for a turn of Node's loop.
+    waitsForPromises: () => data.parks,
     clock: wheel,
     now: () => performance.now(),
     ...waiting,
@@ -160,32 +170,4 @@ function createEngine(): Engine {
     ...(wakeFd === undefined ? {} : { wakeFd }),
     ownerTable,
   });
-}
-
-/** The instance's settings as this worker's: its own sockets, its share of spare connections and of retries. */
-async function ownSettings(): Promise<DataPlaneSettings> {
-  const { workers } = start.memory.counts;
-  const { listeners, upstreams, ...rest } = await withStrategies(start.settings, start.baseDir);
-  return {
-    ...rest,
-    listeners: listeners.map((listener, i) => ({
-      ...listener,
-      bind: ownSockets(start.sockets[i] ?? []),
-    })),
-    upstreams: upstreams.map(upstream => ({
-      ...upstream,
-      pool: { ...upstream.pool, warm: Math.ceil(upstream.pool.warm / workers) },
-      connect: {
-        ...upstream.connect,
-        retryBudget: {
-          ...upstream.connect.retryBudget,
-          minPerSecond: upstream.connect.retryBudget.minPerSecond / workers,
-        },
-      },
-    })),
-  };
-}
-
-function ownSockets(sockets: readonly ListeningSocket[]): readonly ListeningSocket[] {
-  return sockets.map(socket => ({ ...socket, fd: duplicate(libc, socket.fd) }));
 }

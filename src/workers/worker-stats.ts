@@ -7,6 +7,7 @@
  * Invariants: every cell has one writer: its worker, or where it says so control, which writes into the others only
  * while that worker is dead. Sessions ever outlive a restart: session ids are made from them, and must not come twice.
  */
+import { NO_POOL, type PoolFigures } from '../model/pool-figures.ts';
 
 const HEADER = 6;
 const BEATS = 0;
@@ -17,14 +18,6 @@ const EVENTS_TAKEN = 4;
 const PLACES = 5;
 /** Spares parked, hits, misses. */
 const PER_SLOT = 3;
-
-export interface PoolFigures {
-  readonly parked: number;
-  readonly hits: number;
-  readonly misses: number;
-}
-
-export const NO_POOL: PoolFigures = { parked: 0, hits: 0, misses: 0 };
 
 /** One worker's cells. */
 export class WorkerStats {

@@ -10,7 +10,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { SetTimer } from '../support/timer.ts';
-import type { FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
+import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
 import { workerFailure } from './starting.ts';
 
 export interface WorkerTimes {
@@ -75,7 +75,7 @@ type State = 'starting' | 'running' | 'stalled' | 'restarting' | 'ended';
 export class WorkerThread {
   readonly #deps: WorkerThreadDeps;
   readonly #handlers: WorkerThreadHandlers;
-  readonly #answers = new Map<number, () => void>();
+  readonly #answers = new Map<number, (answer: AnswerTo<Question>) => void>();
   #state: State = 'restarting';
   #worker: Thread | undefined;
   #mayRestart = true;
@@ -121,11 +121,12 @@ export class WorkerThread {
     this.#deps.wake();
   }
 
-  /** Resolves when the worker has answered, or is dead. */
-  ask(question: Question): Promise<void> {
-    if (this.#worker === undefined) return Promise.resolve();
+  /** Resolves with the worker's answer, or with undefined when it is dead. */
+  ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>> {
+    if (this.#worker === undefined) return Promise.resolve(undefined);
     const id = this.#nextId++;
     return new Promise(resolve => {
+      // The worker answers what it was asked.
       this.#answers.set(id, resolve);
       this.post({ kind: 'ask', id, question });
     });
@@ -220,8 +221,8 @@ export class WorkerThread {
   }
 
   #hear(message: FromWorker, ready: (() => void) | undefined): void {
-    if (message.kind === 'done') {
-      this.#answer(message.id);
+    if (message.kind === 'answer') {
+      this.#answer(message.id, message.answer);
     } else if (message.kind === 'ready') {
       this.#becomeReady();
       if (ready === undefined) this.#handlers.onRestarted();
@@ -249,7 +250,7 @@ export class WorkerThread {
       this.#delayMs = times.restartFirstMs;
     const delayMs = this.#mayRestart ? this.#delayMs : undefined;
     this.#handlers.onExit(reason, delayMs);
-    for (const id of [...this.#answers.keys()]) this.#answer(id);
+    for (const id of [...this.#answers.keys()]) this.#answer(id, undefined);
     // Told of the death, control may have begun to stop.
     if (delayMs === undefined || this.#isFinal()) return;
     this.#delayMs = Math.min(this.#delayMs * 2, times.restartMaxMs);
@@ -279,10 +280,10 @@ export class WorkerThread {
     await this.#exited;
   }
 
-  #answer(id: number): void {
-    const answer = this.#answers.get(id);
+  #answer(id: number, answer: AnswerTo<Question>): void {
+    const resolve = this.#answers.get(id);
     this.#answers.delete(id);
-    answer?.();
+    resolve?.(answer);
   }
 }
 

@@ -175,6 +175,7 @@ export class FakeEngine implements Engine {
       address: text,
       paused: false,
       closed: false,
+      released: false,
       client(peer?: string): FakeConnection {
         const client = new FakeConnection(peer);
         handlers.onClient(client);
@@ -190,6 +191,7 @@ export class FakeEngine implements Engine {
         listener.closed = true;
         return Promise.resolve();
       },
+      release: () => void (listener.released = true),
     });
   }
 

@@ -1,19 +1,20 @@
 /** An upstream's runtime side over a fake engine, for tests of picker, dispatcher and session. */
-import {
-  UpstreamRuntime,
-  type ConnectSettings,
-  type EjectionSettings,
-  type QueueSettings,
-} from '../../src/dispatch/upstream-runtime.ts';
-import type { BackupRules } from '../../src/dispatch/picker.ts';
+import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
+import type {
+  BackendPlan,
+  BackupRules,
+  ConnectSettings,
+  EjectionSettings,
+  QueueSettings,
+} from '../../src/model/upstream-plan.ts';
 import { parseAddress } from '../../src/support/address.ts';
 import { ControlledState, SharedState } from '../../src/shared-memory/shared-state.ts';
-import type { BackendSnapshot } from '../../src/upstream/snapshot.ts';
 import { STRATEGIES, type StrategyFactory, type StrategyName } from '../../strategies/index.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { FakeTimers } from './fake-timers.ts';
+import { backendPlan, upstreamPlan } from './plans.ts';
 
-export type BackendSpec = Partial<Omit<BackendSnapshot, 'id' | 'slot' | 'tag'>>;
+export type BackendSpec = Partial<Omit<BackendPlan, 'id' | 'slot' | 'tag'>>;
 
 export function createFakeUpstream(
   backends: Record<string, BackendSpec>,
@@ -39,12 +40,12 @@ export function createFakeUpstream(
 ) {
   const { strategy = 'first', attempts, warm = 0, reuse = false } = options;
   const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky, mirrored, backups } = options;
-  const { ejection = { failures: Infinity, earlyCloseMs: 0 } } = options;
+  const { ejection = { failures: Infinity, earlyClose: 0 } } = options;
   const { sharing } = options;
   const shared = sharing === undefined ? new ControlledState({ slots: 16 }) : sharing.control;
   const state =
     sharing === undefined
-      ? shared.addUpstream('app', {
+      ? shared.configureUpstream('app', {
           sticky: sticky === undefined ? undefined : { max: sticky, ttlMs: 60_000 },
           mirrored: mirrored === true,
         })
@@ -52,45 +53,31 @@ export function createFakeUpstream(
   const { counts } = shared;
   const failures: unknown[] = [];
   const timers = new FakeTimers();
-  const upstream = new UpstreamRuntime(
-    {
-      name: 'app',
-      memory: state.memory,
-      factory: typeof strategy === 'string' ? STRATEGIES[strategy] : strategy,
-      sockets: {},
-      connect: {
-        timeoutMs: 5_000,
-        attempts,
-        retriesPerBackend: 0,
-        retryDelayMs: 10,
-        rounds: 1,
-        backoffMs: 100,
-        deadlineMs: 0,
-        retryBudget: { percent: 20, minPerSecond: 10 },
-        ...connect,
-      },
-      ejection,
-      queue: { max: 0, timeoutMs: 5_000, slot: shared.slotOfQueue('app'), ...queue },
-      backups: { when: 'down', which: 'all', ...backups },
-      pool: { warm, maxIdleMs: 5_000, reuse },
+  const factory = typeof strategy === 'string' ? STRATEGIES[strategy] : strategy;
+  const base = upstreamPlan('app', { memory: state.memory }, shared);
+  const plan = {
+    ...base,
+    connect: { ...base.connect, attempts, ...connect },
+    queue: { ...base.queue, ...queue },
+    backups: { ...base.backups, ...backups },
+    ...{ ejection, pool: { warm, maxIdle: 5_000, reuse } },
+  };
+  const upstream = new UpstreamRuntime(plan, factory, {
+    engine,
+    shared: sharing === undefined ? shared : new SharedState(shared.memory, sharing.worker),
+    now,
+    random: () => 0.5,
+    setTimer: timers.setTimer,
+    onOthersTurn: () => undefined,
+    report: event => {
+      if (event.kind === 'strategyFailed') failures.push(event.reason);
     },
-    {
-      engine,
-      shared: sharing === undefined ? shared : new SharedState(shared.memory, sharing.worker),
-      now,
-      random: () => 0.5,
-      setTimer: timers.setTimer,
-      onOthersTurn: () => undefined,
-      report: event => {
-        if (event.kind === 'strategyFailed') failures.push(event.reason);
-      },
-    },
-  );
+  });
   const apply = (specs: Record<string, BackendSpec>): boolean =>
-    upstream.apply({
-      name: 'app',
-      backends: Object.entries(specs).map(([id, spec]) => snapshotOf(id, spec, shared)),
-    });
+    upstream.apply(
+      { ...plan, backends: Object.entries(specs).map(([id, spec]) => planOf(id, spec, shared)) },
+      factory,
+    );
   apply(backends);
   const slotOf = (id: string): number => shared.slotOfBackend('app', id).index;
   return {
@@ -113,21 +100,9 @@ export function createFakeUpstream(
   };
 }
 
-function snapshotOf(id: string, spec: BackendSpec, shared: ControlledState): BackendSnapshot {
+function planOf(id: string, spec: BackendSpec, shared: ControlledState): BackendPlan {
   const parsed = parseAddress(id);
   const { index, tag } = shared.slotOfBackend('app', id);
-  return {
-    id,
-    slot: index,
-    tag,
-    addresses: parsed.ok ? [parsed.address] : [],
-    weight: 1,
-    maxSessions: undefined,
-    eligible: true,
-    trial: false,
-    reserve: false,
-    well: spec.eligible ?? true,
-    resetSessions: false,
-    ...spec,
-  };
+  const addresses = parsed.ok ? [parsed.address] : [];
+  return backendPlan(id, index, { tag, addresses, well: spec.eligible ?? true, ...spec });
 }

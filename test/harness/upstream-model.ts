@@ -5,7 +5,7 @@ import type { BackendConfig, ConfigInput } from '../../src/config/schema.ts';
 import type { ConnectFailure } from '../../src/engine/engine.ts';
 import { EVENT_NAMES, Events } from '../../src/events.ts';
 import { ControlledState } from '../../src/shared-memory/shared-state.ts';
-import type { BackendSnapshot, UpstreamSnapshot } from '../../src/upstream/snapshot.ts';
+import type { BackendPlan, UpstreamPlan } from '../../src/model/upstream-plan.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
 
 type UpstreamInput = ConfigInput['upstreams'][number];
@@ -37,8 +37,7 @@ export function createModel(
     });
   }
   const shared = new ControlledState({ slots: list.length + 8 });
-  shared.addUpstream('app', {});
-  const published: UpstreamSnapshot[] = [];
+  const published: UpstreamPlan[] = [];
   /** `settled` resolves when data planes have applied what was published: at once, unless a test says otherwise. */
   const data = { settled: (): Promise<void> => Promise.resolve() };
   const upstream = new Upstream(config, {
@@ -47,7 +46,7 @@ export function createModel(
     settled: () => data.settled(),
   });
   const slotOf = (backend: string): number => shared.slotOfBackend('app', backend).index;
-  const find = (backend: string): BackendSnapshot | undefined =>
+  const find = (backend: string): BackendPlan | undefined =>
     published.at(-1)?.backends.find(each => each.id === backend);
   return {
     data,

@@ -1,6 +1,6 @@
 /** A warm pool over a backend answered by hand and a clock moved by hand. */
-import type { Acquired, Cancel, ConnectionPool } from '../../pool/connection-pool.ts';
-import { createWarmPool, type WarmPoolOptions } from '../../pool/index.ts';
+import type { Acquired, Cancel } from '../../pool/connection-pool.ts';
+import { createWarmPool, type WarmPool, type WarmPoolOptions } from '../../pool/index.ts';
 import { FakeBackend, type FakeConnection, settle } from './fake-backend.ts';
 import { FakeClock } from '../harness/fake-clock.ts';
 
@@ -9,7 +9,7 @@ export type Result = Acquired<FakeConnection, string>;
 export interface WarmHarness {
   readonly backend: FakeBackend;
   readonly clock: FakeClock;
-  readonly pool: ConnectionPool<FakeConnection, string>;
+  readonly pool: WarmPool<FakeConnection, string>;
   /** What the acquires below came to, in that order. */
   readonly results: Result[];
   readonly acquire: () => Cancel;

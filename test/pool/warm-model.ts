@@ -22,6 +22,7 @@ export const STEPS = [
   'readable',
   'suspend',
   'resume',
+  'adjust',
   'advance',
   'microtask',
   'settle',
@@ -43,8 +44,10 @@ interface Session {
 }
 
 export class WarmModel {
-  readonly #limit: number;
-  readonly #warm: number;
+  #limit: number;
+  /** What is open beyond a limit that was lowered. */
+  #beyond = 0;
+  #warm: number;
   readonly #maxReused: number;
   readonly #harness: WarmHarness;
   readonly #sessions: Session[] = [];
@@ -113,6 +116,13 @@ export class WarmModel {
         this.#isSuspended = false;
         pool.resume();
         break;
+      case 'adjust':
+        this.#limit = 1 + (n % 4);
+        this.#warm = 1 + (n % 3);
+        pool.adjust({ limit: this.#limit, warm: this.#warm });
+        this.#beyond = Math.max(this.#open() - this.#limit, 0);
+        assert.ok(this.#beyond === 0 || pool.stats().parked === 0, 'what is parked goes first');
+        break;
       case 'advance':
         clock.advance([10, 100, 1_500, 4_000][n % 4]!);
         break;
@@ -169,7 +179,7 @@ export class WarmModel {
     await this.step('suspend', 0);
     await this.step('resume', 0);
     await this.#succeedAll();
-    const wanted = Math.min(this.#warm, this.#limit - this.#lent.length);
+    const wanted = Math.max(Math.min(this.#warm, this.#limit - this.#lent.length), 0);
     assert.equal(pool.stats().parked, this.#waiting() > 0 ? 0 : wanted, 'filled again');
 
     pool.close();
@@ -234,7 +244,9 @@ export class WarmModel {
     const { backend, pool } = this.#harness;
     const { lent, parked, hits, misses } = pool.stats();
     const watched = backend.connects.filter(({ connection }) => connection.isWatched).length;
-    assert.ok(this.#open() <= this.#limit, `${this.#open()} connections at a limit of ${this.#limit}`);
+    const beyond = Math.max(this.#open() - this.#limit, 0);
+    assert.ok(beyond <= this.#beyond, `${this.#open()} connections at a limit of ${this.#limit}`);
+    this.#beyond = beyond;
     assert.equal(parked, watched, 'parked is watched');
     assert.ok(parked <= this.#warm + this.#maxReused);
     const spares = backend.connects.filter(

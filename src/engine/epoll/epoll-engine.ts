@@ -31,10 +31,10 @@ export interface EpollEngineDeps {
   /** The longest that a wait blocks the thread, in milliseconds; default 50. */
   readonly ceilingMs?: number;
   /**
-   * How long the thread waits for more events, in milliseconds, before promises and timers have their turn;
-   * default 1. 0 where a session waits for promises.
+   * True while sessions wait for promises: the thread then does not wait for more events, as it does for a millisecond
+   * otherwise, before promises and timers have their turn. Default: never.
    */
-  readonly lingerMs?: number;
+  readonly waitsForPromises?: () => boolean;
   /** An eventfd with which other threads end the wait. */
   readonly wakeFd?: number;
   /** Where to note which descriptors are this engine's, for whoever cleans up after the thread. */
@@ -58,13 +58,13 @@ export interface EpollEngine extends Engine {
 
 /** Creates the engine. Throws when descriptors have run out. */
 export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
-  const { libc, clock, now, ceilingMs = CEILING_MS, lingerMs = LINGER_MS } = deps;
+  const { libc, clock, now, ceilingMs = CEILING_MS, waitsForPromises } = deps;
   const timers = deps.timers ?? new DueTimers(now, deps.setTimer ?? setUnrefTimer);
   const setTimer = timers.set;
   const reactor = new Reactor(libc, {
     now,
     ceilingMs,
-    lingerMs,
+    lingerMs: () => (waitsForPromises?.() === true ? 0 : LINGER_MS),
     nextTimerMs: () => timers.nextDueMs,
     ...(deps.wakeFd === undefined ? {} : { wakeFd: deps.wakeFd }),
   });

@@ -144,6 +144,13 @@ class EpollListener implements EngineListener, Watched {
     this.#update();
   }
 
+  release(): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = Promise.resolve();
+    this.#update();
+    this.#deps.descriptors.close(this.#fd);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

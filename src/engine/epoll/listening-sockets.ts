@@ -32,16 +32,20 @@ export interface ListeningSockets {
   readonly file?: SocketFile | undefined;
 }
 
-/** Binds `count` listening sockets, non-blocking, to one address. `options` are for the clients' sockets. */
+/**
+ * Binds `count` listening sockets, non-blocking, to one address. `options` are for the clients' sockets.
+ * @param sharing.mayShare this process itself listens on the port already, with sockets made here; default false
+ */
 export async function bindListeningSockets(
   libc: Libc,
   address: ListenAddress,
   count: number,
   options: SocketOptions = {},
+  { mayShare = false }: { readonly mayShare?: boolean } = {},
 ): Promise<ListeningSockets> {
   try {
     if (address.kind === 'unix') return await bindUnix(libc, address, count);
-    const bound = bindAnyFamily(libc, address, count);
+    const bound = bindAnyFamily(libc, address, count, mayShare);
     // Accepted sockets inherit them: no call per session.
     for (const fd of bound.fds) setSocketOptions(libc, fd, options);
     return bound;
@@ -76,24 +80,31 @@ const LINGER_ZERO: Uint8Array = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 export const ON: Uint8Array = Buffer.from([1, 0, 0, 0]);
 const OFF: Uint8Array = Buffer.from([0, 0, 0, 0]);
 
-function bindAnyFamily(libc: Libc, address: TcpAddress, count: number): ListeningSockets {
-  if (address.host !== '') return bindTcp(libc, address, address, count);
+function bindAnyFamily(libc: Libc, address: TcpAddress, count: number, mayShare: boolean): ListeningSockets {
+  const bind = (to: TcpAddress) => bindTcp(libc, to, { asked: address, count, mayShare });
+  if (address.host !== '') return bind(address);
   try {
-    return bindTcp(libc, { ...address, host: '::' }, address, count);
+    return bind({ ...address, host: '::' });
   } catch (error) {
     // Only a machine without IPv6 falls back: any other failure must not narrow the listener silently.
     if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(systemCode(error))) throw error;
-    return bindTcp(libc, { ...address, host: '0.0.0.0' }, address, count);
+    return bind({ ...address, host: '0.0.0.0' });
   }
 }
 
-function bindTcp(libc: Libc, address: TcpAddress, asked: TcpAddress, count: number): ListeningSockets {
+interface Binding {
+  readonly asked: TcpAddress;
+  readonly count: number;
+  readonly mayShare: boolean;
+}
+
+function bindTcp(libc: Libc, address: TcpAddress, { asked, count, mayShare }: Binding): ListeningSockets {
   const dualStack = asked.host === '';
   const fds: number[] = [];
   try {
     // Without SO_REUSEPORT at first: so the kernel refuses an address that anybody else holds, and only then
     // are the others let in beside it.
-    const first = openTcp(libc, address, dualStack, fds);
+    const first = openTcp(libc, address, dualStack, fds, mayShare ? allowSharing : undefined);
     const bound = { ...address, port: boundPort(libc, first) };
     allowSharing(libc, first);
     while (fds.length < count) {

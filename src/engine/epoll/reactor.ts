@@ -36,7 +36,7 @@ export interface ReactorOptions {
   /** When the thread's next timer is due, by the same clock; Infinity for never. */
   nextTimerMs?(): number;
   /** How long a turn that had events waits for more of them before Node's loop runs, in milliseconds. */
-  readonly lingerMs: number;
+  lingerMs(): number;
   /** An eventfd that ends the wait. */
   readonly wakeFd?: number;
 }
@@ -50,7 +50,7 @@ export class Reactor {
   readonly #epollFd: number;
   readonly #now: () => number;
   readonly #ceilingMs: number;
-  readonly #lingerMs: number;
+  readonly #lingerMs: () => number;
   readonly #nextTimerMs: () => number;
   readonly #words: number;
   readonly #dataWord: number;
@@ -73,7 +73,7 @@ export class Reactor {
     this.#libc = libc;
     this.#now = () => options.now();
     this.#ceilingMs = options.ceilingMs;
-    this.#lingerMs = options.lingerMs;
+    this.#lingerMs = () => options.lingerMs();
     this.#nextTimerMs = () => options.nextTimerMs?.() ?? Infinity;
     this.#words = libc.epollLayout.words;
     this.#dataWord = libc.epollLayout.dataWord;
@@ -151,7 +151,7 @@ export class Reactor {
       const nowMs = this.#now();
       untilMs ??= nowMs + TURN_MS;
       if (nowMs >= untilMs || nowMs >= this.#nextTimerMs()) break;
-      timeoutMs = this.#hasWork() ? 0 : this.#lingerMs;
+      timeoutMs = this.#hasWork() ? 0 : this.#lingerMs();
     }
     this.#inTurn = false;
     if (this.#registered > 0 || this.#hasWork()) this.#ensureTurn();

@@ -14,6 +14,13 @@ export function setSocketOptions(libc: Libc, fd: number, { keepalive, userTimeou
   if (userTimeoutMs !== undefined) setUserTimeout(libc, fd, userTimeoutMs);
 }
 
+/** The same for a socket that had others before: what is not asked for any more is switched off. */
+export function replaceSocketOptions(libc: Libc, fd: number, options: SocketOptions): void {
+  setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_KEEPALIVE, 0);
+  setUserTimeout(libc, fd, 0);
+  setSocketOptions(libc, fd, options);
+}
+
 export function setKeepalive(libc: Libc, fd: number, { idleMs, intervalMs, count }: Keepalive): void {
   setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_KEEPALIVE, 1);
   setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_KEEPINTVL, seconds(intervalMs));

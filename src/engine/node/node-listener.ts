@@ -95,6 +95,14 @@ class NodeListener implements EngineListener {
     this.#handOver();
   }
 
+  release(): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = Promise.resolve();
+    this.#closing = true;
+    this.resume();
+    this.#server.close();
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -1,59 +1,44 @@
 /** One backend over its addresses: how it is connected to, and what becomes of parked connections when they change. */
 import t from 'tap';
-import {
-  BackendRuntime,
-  type BackendPool,
-  type ConnectBackend,
-} from '../../../src/dispatch/backend-runtime.ts';
+import { BackendRuntime } from '../../../src/dispatch/backend-runtime.ts';
 import type { ConnectResult } from '../../../src/engine/engine.ts';
-import type { BackendSnapshot } from '../../../src/upstream/snapshot.ts';
+import type { BackendPlan } from '../../../src/model/upstream-plan.ts';
 import { FakeEngine } from '../../harness/fake-engine.ts';
+import { backendPlan, upstreamPlan } from '../../harness/plans.ts';
 
-function snapshot(...hosts: readonly string[]): BackendSnapshot {
-  return {
-    id: 'app.test:80',
-    slot: 0,
-    tag: 0,
-    addresses: hosts.map(host => ({ kind: 'tcp', host, port: 80 })),
-    ...{ weight: 1, maxSessions: undefined, eligible: true, well: true },
-    ...{ trial: false, reserve: false, resetSessions: false },
-  };
+function planOf(...hosts: readonly string[]): BackendPlan {
+  return backendPlan('app.test:80', 0, { addresses: hosts.map(host => ({ kind: 'tcp', host, port: 80 })) });
 }
 
 function create(...hosts: readonly string[]) {
   const engine = new FakeEngine();
-  const calls: string[] = [];
-  let open: ConnectBackend = () => () => undefined;
-  const runtime = new BackendRuntime(snapshot(...hosts), {
+  const plan = upstreamPlan();
+  const ofAll = { ...plan, connect: { ...plan.connect, timeout: 4_000 } };
+  const runtime = new BackendRuntime(planOf(...hosts), ofAll, {
     engine,
-    connect: { timeoutMs: 4_000 },
     now: () => 0,
-    createPool: connect => {
-      open = connect;
-      const pool: BackendPool = {
-        acquire: () => () => undefined,
-        release: () => undefined,
-        suspend: () => calls.push('suspend'),
-        resume: () => calls.push('resume'),
-        close: () => undefined,
-        stats: () => ({
-          lent: 0,
-          parked: 0,
-          hits: 0,
-          misses: 0,
-          reused: 0,
-          evicted: { dead: 0, late: 0, idle: 0, surplus: 0, drained: 0 },
-        }),
-      };
-      return pool;
-    },
+    random: () => 0,
+    setTimer: () => () => undefined,
   });
+  const calls: string[] = [];
+  for (const call of ['suspend', 'resume'] as const) {
+    const { pool } = runtime;
+    const original = pool[call].bind(pool);
+    pool[call] = () => {
+      calls.push(call);
+      original();
+    };
+  }
   const results: ConnectResult[] = [];
   return {
     ...{ engine, runtime, results },
-    connect: () => open(result => results.push(result)),
+    connect: () =>
+      runtime.pool.lender.acquire(acquired => {
+        if (acquired.ok) results.push({ ok: true, connection: acquired.connection });
+        else results.push(acquired);
+      }),
     update: (...now: readonly string[]) => {
-      runtime.update(snapshot(...now));
+      runtime.update(planOf(...now), ofAll);
       return calls.splice(0);
     },
   };

@@ -28,7 +28,7 @@ function start(
 void t.test('the same backend is tried again after the delay, and stays counted meanwhile', async t => {
   const { engine, timers, live, tried, ends } = start(
     { [A]: {}, [B]: {} },
-    { connect: { retriesPerBackend: 1, retryDelayMs: 30 } },
+    { connect: { retriesPerBackend: 1, retryDelay: 30 } },
   );
   engine.connects[0]?.fail('refused');
   t.same(tried(), [A]);
@@ -58,7 +58,7 @@ void t.test('a backend that went down during the delay is not tried again', asyn
 void t.test('another round begins after the pause, with all backends', async t => {
   const { engine, timers, tried, ends, live } = start(
     { [A]: {}, [B]: {} },
-    { attempts: 3, connect: { rounds: 2, backoffMs: 100 } },
+    { attempts: 3, connect: { rounds: 2, backoff: 100 } },
   );
   engine.connects[0]?.fail('refused');
   engine.connects[1]?.fail('timeout');
@@ -82,7 +82,7 @@ void t.test('a cancel during a pause leaves nothing behind', async t => {
 });
 
 void t.test('the deadline ends the search, whatever it is doing', async t => {
-  const { engine, timers, ends, live } = start({ [A]: {}, [B]: {} }, { connect: { deadlineMs: 700 } });
+  const { engine, timers, ends, live } = start({ [A]: {}, [B]: {} }, { connect: { deadline: 700 } });
   t.same(timers.delays, [700]);
   engine.connects[0]?.fail('refused');
   timers.fireNext();
@@ -92,7 +92,7 @@ void t.test('the deadline ends the search, whatever it is doing', async t => {
 });
 
 void t.test('a connection in time ends the deadline', async t => {
-  const { engine, timers, ends } = start({ [A]: {} }, { connect: { deadlineMs: 700 } });
+  const { engine, timers, ends } = start({ [A]: {} }, { connect: { deadline: 700 } });
   engine.connects[0]?.succeed();
   t.equal(timers.pending, 0);
   t.same(ends, ['connected']);
@@ -147,7 +147,7 @@ function startMany(fake: ReturnType<typeof createFakeUpstream>, timers: FakeTime
 void t.test('sessions that pause at the same time do not overdraw the budget together', async t => {
   const fake = createFakeUpstream(
     { [A]: DOWN },
-    { connect: { rounds: 2, backoffMs: 100, retryBudget: BUDGET_OF_TEN } },
+    { connect: { rounds: 2, backoff: 100, retryBudget: BUDGET_OF_TEN } },
   );
   const timers = new FakeTimers();
   fake.engine.autoConnect = () => 'refused';

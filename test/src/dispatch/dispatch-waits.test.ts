@@ -9,7 +9,7 @@ const A = '10.0.0.1:80';
 const B = '10.0.0.2:80';
 const ONE = { maxSessions: 1 };
 
-function setUp(backends: Record<string, BackendSpec>, queue: { max?: number; timeoutMs?: number } = {}) {
+function setUp(backends: Record<string, BackendSpec>, queue: { max?: number; timeout?: number } = {}) {
   let nowMs = 0;
   const now = () => nowMs;
   const fake = createFakeUpstream(backends, { queue: { max: 10, ...queue }, now });
@@ -79,7 +79,7 @@ void t.test('a new session does not overtake those that wait', async t => {
 void t.test(
   'beyond `queue.max` a session is refused as full; after `queue.timeout` as having waited',
   async t => {
-    const { open, served, upstream, pass, timers, waiting } = setUp({ [A]: ONE }, { max: 1, timeoutMs: 500 });
+    const { open, served, upstream, pass, timers, waiting } = setUp({ [A]: ONE }, { max: 1, timeout: 500 });
     served();
     const second = open();
     t.same(open().log, ['waits', 'goes on', { by: 'balancer', phase: 'connect', reason: 'full' }]);
@@ -143,7 +143,7 @@ void t.test(
 void t.test('the wait beside the line is as long as the one in it', async t => {
   const { served, open, engine, timers, pass, apply, waiting } = setUp(
     { [A]: ONE, [B]: ONE },
-    { timeoutMs: 60 },
+    { timeout: 60 },
   );
   apply({ [B]: ONE });
   served();

@@ -1,7 +1,7 @@
 /** While one backend is well and has room, no session is refused, whatever has failed before. */
 import fc from 'fast-check';
 import t from 'tap';
-import type { BackendSnapshot } from '../../../src/upstream/snapshot.ts';
+import type { BackendPlan } from '../../../src/model/upstream-plan.ts';
 import { STRATEGY_NAMES, type StrategyName } from '../../../strategies/index.ts';
 import { relayEnd } from '../../harness/dispatch-deps.ts';
 import { BACKUP, DOWN, id, NO_BUDGET, openSessions as setUp } from './open-sessions.ts';
@@ -182,7 +182,7 @@ void t.test('a client that had to take a backup is not remembered as that one’
 });
 
 interface Spec {
-  readonly snapshot: Partial<BackendSnapshot>;
+  readonly snapshot: Partial<BackendPlan>;
   readonly answers: boolean;
   readonly failing: boolean;
   readonly held: number;

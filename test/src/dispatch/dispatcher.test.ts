@@ -215,7 +215,7 @@ void t.test(
     t.equal(live(A), 1);
     dispatch.release(relayEnd(false));
     t.equal(live(A), 0);
-    t.match([...upstream.backends()][0]?.pool.stats(), { lent: 0, parked: 0 });
+    t.match([...upstream.backends()][0]?.pool.lender.stats(), { lent: 0, parked: 0 });
   },
 );
 
@@ -303,16 +303,17 @@ void t.test('after a backend has moved, no connection to its old address serves 
     engine.connects[1]?.succeed();
     await settled();
     next.dispatch.release(relayEnd(true));
-    t.match([...upstream.backends()][0]?.pool.stats(), { parked: 1 }, 'but one to its new address may');
+    t.match(
+      [...upstream.backends()][0]?.pool.lender.stats(),
+      { parked: 1 },
+      'but one to its new address may',
+    );
   }
 });
 
 void t.test('a failed connect is told before what follows from it', async t => {
   const told: string[] = [];
-  const { upstream, engine } = createFakeUpstream(
-    { [A]: {} },
-    { ejection: { failures: 1, earlyCloseMs: 0 } },
-  );
+  const { upstream, engine } = createFakeUpstream({ [A]: {} }, { ejection: { failures: 1, earlyClose: 0 } });
   const deps = dispatcherDeps({
     report: event => {
       if (event.kind === 'connectFailed') told.push(`${event.backend} ${event.failure.reason}`);

@@ -10,10 +10,10 @@ const B = '10.0.0.2:80';
 
 function setUp(
   backends: Record<string, BackendSpec>,
-  { failures = 3, earlyCloseMs = 0 }: { failures?: number; earlyCloseMs?: number } = {},
+  { failures = 3, earlyClose = 0 }: { failures?: number; earlyClose?: number } = {},
 ) {
   let nowMs = 0;
-  const fake = createFakeUpstream(backends, { ejection: { failures, earlyCloseMs }, attempts: 1 });
+  const fake = createFakeUpstream(backends, { ejection: { failures, earlyClose }, attempts: 1 });
   const timers = new FakeTimers();
   const told: string[] = [];
   const slot = fake.slotOf(A);
@@ -78,7 +78,7 @@ void t.test('what this machine lacks never counts', async t => {
 
 void t.test('sessions that end at once without a byte from the backend count, where they are to', async t => {
   const early = relayEnd(false, { by: 'backend', bytesFromBackend: 0 });
-  const { connected, told, pass } = setUp({ [A]: {} }, { failures: 2, earlyCloseMs: 100 });
+  const { connected, told, pass } = setUp({ [A]: {} }, { failures: 2, earlyClose: 100 });
   connected().release(early);
   const lasting = connected();
   pass(100);
@@ -136,7 +136,7 @@ void t.test('a trial whose session goes before it is decided is given to another
 void t.test('where early ends count, a trial must last or answer', async t => {
   const early = relayEnd(false, { by: 'backend', bytesFromBackend: 0 });
   const start = () => {
-    const made = setUp({ [A]: {} }, { earlyCloseMs: 100 });
+    const made = setUp({ [A]: {} }, { earlyClose: 100 });
     made.offer();
     return { ...made, dispatch: made.connected() };
   };

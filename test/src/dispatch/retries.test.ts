@@ -2,16 +2,16 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Group } from '../../../src/dispatch/candidate.ts';
 import { MOST_TRIED, Retries } from '../../../src/dispatch/retries.ts';
-import type { ConnectSettings } from '../../../src/dispatch/upstream-runtime.ts';
+import type { ConnectSettings } from '../../../src/model/upstream-plan.ts';
 
 const SETTINGS: ConnectSettings = {
-  timeoutMs: 5_000,
+  timeout: 5_000,
   attempts: 2,
   retriesPerBackend: 1,
-  retryDelayMs: 10,
+  retryDelay: 10,
   rounds: 3,
-  backoffMs: 100,
-  deadlineMs: 0,
+  backoff: 100,
+  deadline: 0,
   retryBudget: { percent: 20, minPerSecond: 10 },
 };
 const never = () => 0;
@@ -76,7 +76,7 @@ void t.test('a backend that a session leaves is not tried again, and takes no ot
 });
 
 void t.test('pauses between rounds double, with jitter, up to ten seconds', async t => {
-  const retries = new Retries({ ...SETTINGS, rounds: 10, backoffMs: 1_000 });
+  const retries = new Retries({ ...SETTINGS, rounds: 10, backoff: 1_000 });
   const pauses = Array.from({ length: 9 }, () => retries.nextRound(never)?.afterMs);
   t.same(pauses, [1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000, 10_000, 10_000]);
   t.equal(retries.nextRound(never), undefined);

@@ -13,7 +13,7 @@ const [A, B, C, STANDBY] = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80', '10.0.0
 /** Data planes over the same memory, as so many workers have it. */
 function workers(count: number, backends: Record<string, BackendSpec>) {
   const control = new ControlledState({ workers: count, slots: 16 });
-  control.addUpstream('app', { takesTurns: true });
+  control.configureUpstream('app', { takesTurns: true });
   return Array.from({ length: count }, (_, worker) =>
     createFakeUpstream(backends, { strategy: 'roundrobin', sharing: { control, worker } }),
   );
@@ -80,7 +80,7 @@ void t.test('threads that pick as fast as they can: every share is exact', async
   // One more than whole rounds: threads that took turns each for itself would all give it to the same backend.
   const [THREADS, PICKS, WEIGHTS] = [3, 8_001, [5, 2, 1]];
   const control = new ControlledState({ workers: THREADS, slots: 16 });
-  const upstream = control.addUpstream('app', { takesTurns: true }).memory;
+  const upstream = control.configureUpstream('app', { takesTurns: true }).memory;
   const threads = Array.from({ length: THREADS }, (_, index) => {
     const workerData: ThreadStart = {
       index,

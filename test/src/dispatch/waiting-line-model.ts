@@ -103,8 +103,9 @@ class ModelWorker {
     // Each thread's clock begins when the thread does.
     this.clock = new FakeClock(1_000 * index);
     this.line = new WaitingLine(
-      { slot: model.queueSlot, max: model.maxWaiting, timeoutMs: TIMEOUT_MS },
+      { max: model.maxWaiting, timeout: TIMEOUT_MS },
       {
+        slot: model.queueSlot,
         counts: this.counts,
         order: this.order,
         now: this.clock.now,

@@ -25,8 +25,9 @@ function play(port: MessagePort, start: ThreadStart): void {
   const counts = new LiveCounts(start.counts, start.index);
   const tally = { served: 0, waited: 0, timedOut: 0 };
   const line = new WaitingLine(
-    { slot: start.slot, max: 10_000, timeoutMs: 20_000 },
+    { max: 10_000, timeout: 20_000 },
     {
+      slot: start.slot,
       counts,
       order: new QueueOrder(start.order, start.index),
       now: () => performance.now(),

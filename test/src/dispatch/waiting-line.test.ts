@@ -39,8 +39,9 @@ function setUp({ workers = 1, max = 10 } = {}) {
   const room = { places: 0 };
   const lines = Array.from({ length: workers }, (_, worker) => {
     return new WaitingLine(
-      { slot, max, timeoutMs: 100 },
+      { max, timeout: 100 },
       {
+        slot,
         counts: new LiveCounts(counts.memory, worker),
         order: new QueueOrder(order.memory, worker),
         now: clock.now,

@@ -8,11 +8,12 @@ function create(max: number, workers = 1) {
   const slot = 0;
   const sides = Array.from({ length: workers }, (_, i) => {
     const calls: string[] = [];
-    const limit = new SessionLimit(max, slot, new LiveCounts(counts.memory, i), {
+    const limit = new SessionLimit(slot, new LiveCounts(counts.memory, i), {
       onFull: () => calls.push('full'),
       onFree: () => calls.push('free'),
       onPlaceFreed: () => calls.push('freed'),
     });
+    limit.configure(max);
     return { limit, calls };
   });
   const [first] = sides;

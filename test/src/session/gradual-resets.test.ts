@@ -1,7 +1,8 @@
 import t from 'tap';
 import { GradualResets } from '../../../src/session/gradual-resets.ts';
 import type { Termination } from '../../../src/termination.ts';
-import type { UpstreamSnapshot } from '../../../src/upstream/snapshot.ts';
+import { backendPlan, upstreamPlan } from '../../harness/plans.ts';
+import type { UpstreamPlan } from '../../../src/model/upstream-plan.ts';
 
 const A = '10.0.0.1:80';
 const B = '10.0.0.2:80';
@@ -22,21 +23,15 @@ class FakeSession {
   }
 }
 
-function snapshot(reset: readonly string[]): UpstreamSnapshot {
-  const backends = [A, B].map((id, slot) => ({
-    id,
-    slot,
-    tag: slot,
-    addresses: [],
-    weight: 1,
-    maxSessions: undefined,
-    eligible: !reset.includes(id),
-    trial: false,
-    reserve: false,
-    well: !reset.includes(id),
-    resetSessions: reset.includes(id),
-  }));
-  return { name: 'app', backends };
+function planOf(reset: readonly string[]): UpstreamPlan {
+  const backends = [A, B].map((id, slot) =>
+    backendPlan(id, slot, {
+      eligible: !reset.includes(id),
+      well: !reset.includes(id),
+      resetSessions: reset.includes(id),
+    }),
+  );
+  return upstreamPlan('app', { backends });
 }
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
@@ -46,7 +41,7 @@ void t.test('the sessions of a backend that is to have none are reset, a hundred
   const resets = new GradualResets();
   const sessions = Array.from({ length: 250 }, () => new FakeSession(A));
   const others = [new FakeSession(B), new FakeSession(undefined), new FakeSession(A, 'other')];
-  resets.apply(snapshot([A]), [...sessions, ...others]);
+  resets.apply(planOf([A]), [...sessions, ...others]);
   t.equal(ended(sessions), 100);
   await turn();
   t.equal(ended(sessions), 200);
@@ -59,8 +54,8 @@ void t.test('the sessions of a backend that is to have none are reset, a hundred
 void t.test('a backend that is back in time keeps the sessions it still has', async t => {
   const resets = new GradualResets();
   const sessions = Array.from({ length: 250 }, () => new FakeSession(A));
-  resets.apply(snapshot([A]), sessions);
-  resets.apply(snapshot([]), sessions);
+  resets.apply(planOf([A]), sessions);
+  resets.apply(planOf([]), sessions);
   await turn();
   await turn();
   t.equal(ended(sessions), 100);
@@ -69,7 +64,7 @@ void t.test('a backend that is back in time keeps the sessions it still has', as
 void t.test('a session that has moved to another backend meanwhile is left alone', async t => {
   const resets = new GradualResets();
   const sessions = Array.from({ length: 101 }, () => new FakeSession(A));
-  resets.apply(snapshot([A]), sessions);
+  resets.apply(planOf([A]), sessions);
   const moved = sessions.find(({ ends }) => ends.length === 0);
   if (moved !== undefined) moved.servedBy = B;
   await turn();
@@ -78,10 +73,10 @@ void t.test('a session that has moved to another backend meanwhile is left alone
 
 void t.test('sessions are looked through once per change, not with every snapshot', async t => {
   const resets = new GradualResets();
-  resets.apply(snapshot([A]), []);
+  resets.apply(planOf([A]), []);
   const late = new FakeSession(A);
-  resets.apply(snapshot([A]), [late]);
+  resets.apply(planOf([A]), [late]);
   t.equal(late.ends.length, 0);
-  resets.apply(snapshot([A, B]), [late]);
+  resets.apply(planOf([A, B]), [late]);
   t.equal(late.ends.length, 1);
 });

@@ -4,6 +4,7 @@ import { DeadlineWheel } from '../../../src/session/deadline-wheel.ts';
 import type { SessionRecord } from '../../../src/session/session-record.ts';
 import { Session } from '../../../src/session/session.ts';
 import type { Termination } from '../../../src/termination.ts';
+import { listenerPlan } from '../../harness/plans.ts';
 import { dispatcherDeps } from '../../harness/dispatch-deps.ts';
 import { FakeConnection, type FakeRelay } from '../../harness/fake-engine.ts';
 import { type BackendSpec, createFakeUpstream } from '../../harness/fake-upstream.ts';
@@ -32,8 +33,13 @@ function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Opt
     const session = new Session(
       `s${records.length}`,
       client,
-      fake.upstream,
-      { listener: 'web', whenUnavailable: 'reset', timeouts: { idleMs, halfClosedMs: 60_000, lifetimeMs } },
+      {
+        plan: listenerPlan('web', {
+          whenUnavailable: 'reset',
+          timeouts: { idle: idleMs, halfClosed: 60_000, lifetime: lifetimeMs },
+        }),
+        upstream: fake.upstream,
+      },
       {
         ...dispatcherDeps({ now }),
         engine: fake.engine,
@@ -64,7 +70,7 @@ function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Opt
     }
   };
   const poolOf = (id: string) =>
-    [...fake.upstream.backends()].find(backend => backend.id === id)?.pool.stats();
+    [...fake.upstream.backends()].find(backend => backend.id === id)?.pool.lender.stats();
   /** A session over a connection that an earlier one has left clean at A. */
   const reused = async () => {
     open();
@@ -216,8 +222,9 @@ void t.test('whoever stops everything when a session ends cannot end it twice', 
   const { session, relay } = await reused();
   const [runtime] = upstream.backends();
   if (runtime === undefined) throw new Error('no backend');
-  const release = runtime.pool.release.bind(runtime.pool);
-  runtime.pool.release = (connection, clean) => {
+  const { lender } = runtime.pool;
+  const release = lender.release.bind(lender);
+  lender.release = (connection, clean) => {
     release(connection, clean);
     session.abort(DRAINED);
   };

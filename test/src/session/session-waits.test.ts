@@ -2,6 +2,7 @@ import t from 'tap';
 import { DeadlineWheel } from '../../../src/session/deadline-wheel.ts';
 import type { SessionRecord } from '../../../src/session/session-record.ts';
 import { Session } from '../../../src/session/session.ts';
+import { listenerPlan } from '../../harness/plans.ts';
 import { dispatcherDeps, relayEnd } from '../../harness/dispatch-deps.ts';
 import { FakeConnection } from '../../harness/fake-engine.ts';
 import { createFakeUpstream } from '../../harness/fake-upstream.ts';
@@ -17,11 +18,12 @@ function waiting() {
     const session = new Session(
       's1',
       client,
-      fake.upstream,
       {
-        listener: 'web',
-        whenUnavailable: 'http503',
-        timeouts: { idleMs: 0, halfClosedMs: 0, lifetimeMs: 0 },
+        plan: listenerPlan('web', {
+          whenUnavailable: 'http503',
+          timeouts: { idle: 0, halfClosed: 0, lifetime: 0 },
+        }),
+        upstream: fake.upstream,
       },
       {
         ...dispatcherDeps(),

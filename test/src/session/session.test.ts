@@ -1,9 +1,10 @@
 import t from 'tap';
 import { DeadlineWheel } from '../../../src/session/deadline-wheel.ts';
-import type { WhenUnavailable } from '../../../src/session/refuse.ts';
+import type { WhenUnavailable } from '../../../src/model/listener-plan.ts';
 import type { SessionRecord } from '../../../src/session/session-record.ts';
 import { Session } from '../../../src/session/session.ts';
 import type { Termination } from '../../../src/termination.ts';
+import { listenerPlan } from '../../harness/plans.ts';
 import { dispatcherDeps } from '../../harness/dispatch-deps.ts';
 import { FakeConnection } from '../../harness/fake-engine.ts';
 import { createFakeUpstream, type BackendSpec } from '../../harness/fake-upstream.ts';
@@ -31,8 +32,13 @@ function start(options: Options = {}) {
   const session = new Session(
     's1',
     client,
-    fake.upstream,
-    { listener: 'web', whenUnavailable, timeouts: { idleMs, halfClosedMs, lifetimeMs } },
+    {
+      plan: listenerPlan('web', {
+        whenUnavailable,
+        timeouts: { idle: idleMs, halfClosed: halfClosedMs, lifetime: lifetimeMs },
+      }),
+      upstream: fake.upstream,
+    },
     {
       ...dispatcherDeps({ now }),
       engine: fake.engine,

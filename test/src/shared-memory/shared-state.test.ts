@@ -5,7 +5,7 @@ import { UpstreamState } from '../../../src/shared-memory/upstream-state.ts';
 function setUp() {
   const control = new ControlledState({ workers: 2, slots: 8 });
   const slot = control.slotOfBackend('app', 'a:1').index;
-  const upstream = control.addUpstream('app', { sticky: { max: 5, ttlMs: 1_000 } });
+  const upstream = control.configureUpstream('app', { sticky: { max: 5, ttlMs: 1_000 } });
   // As a worker gets them.
   const viewOf = (worker: number) => ({
     shared: new SharedState(structuredClone(control.memory), worker),
@@ -55,17 +55,37 @@ void t.test('sessions that wait elsewhere pass by those of a worker that stands 
   t.ok(one.upstream.queue.isEmpty());
 });
 
-void t.test('an upstream that is made again shares nothing with the one before', async t => {
-  const { control, one } = setUp();
+void t.test('an upstream that is configured anew keeps what does not depend on what is new', async t => {
+  const { control, own, one } = setUp();
   one.upstream.sticky?.bind('192.0.2.1', 3);
-  const again = control.addUpstream('app', { sticky: { max: 5, ttlMs: 1_000 } });
-  t.equal(again.sticky?.find('192.0.2.1'), undefined);
+  const { memory } = own.upstream;
+  const same = control.configureUpstream('app', { sticky: { max: 5, ttlMs: 1_000 } });
+  t.equal(same.memory.version, memory.version, 'nothing is new');
+  const mirrored = control.configureUpstream('app', { sticky: { max: 5, ttlMs: 9_000 }, mirrored: true });
+  t.not(mirrored.memory.version, memory.version);
+  t.equal(mirrored.sticky?.find('192.0.2.1'), 3, 'another time to live, the same clients');
+  t.equal(mirrored.memory.queue, memory.queue, 'those who wait go on waiting');
+  t.equal(mirrored.memory.sticky?.ttlSeconds, 9);
+  const larger = control.configureUpstream('app', { sticky: { max: 50, ttlMs: 9_000 } });
+  t.equal(larger.sticky?.find('192.0.2.1'), undefined, 'another table is empty');
+  t.equal(larger.news, undefined);
 });
+
+void t.test(
+  'an upstream that is made again after it has gone shares nothing with the one before',
+  async t => {
+    const { control, one } = setUp();
+    one.upstream.sticky?.bind('192.0.2.1', 3);
+    control.freeUpstream('app');
+    const again = control.configureUpstream('app', { sticky: { max: 5, ttlMs: 1_000 } });
+    t.equal(again.sticky?.find('192.0.2.1'), undefined);
+  },
+);
 
 void t.test(
   'by default an upstream remembers no clients and shares nothing with other instances',
   async t => {
-    const { sticky, news } = new ControlledState({ slots: 1 }).addUpstream('app', {});
+    const { sticky, news } = new ControlledState({ slots: 1 }).configureUpstream('app', {});
     t.same([sticky, news], [undefined, undefined]);
   },
 );

@@ -60,18 +60,18 @@ void t.test(
   async t => {
     const model = createModel(2);
     model.fail(one, 'earlyClose');
-    model.upstream.setHealthy(one, false, 'no answer');
+    model.upstream.news.setHealthy(one, false, 'no answer');
     await model.turn();
     model.told();
     model.clock.advance(5_000);
     await model.turn();
     t.same(model.told(), [], 'its time is over');
     t.match(model.find(one), { eligible: false, trial: false });
-    model.upstream.setHealthy(one, true, 'well');
+    model.upstream.news.setHealthy(one, true, 'well');
     await model.turn();
     t.same(model.told(), [`backend:up ${one} well`, `backend:trial ${one}`]);
     t.match(model.find(one), { trial: true });
-    model.upstream.setHealthy(two, false, 'no answer');
+    model.upstream.news.setHealthy(two, false, 'no answer');
     await model.turn();
     t.notOk(
       model.told().some(event => event.startsWith('backend:trial')),
@@ -112,7 +112,7 @@ void t.test('no more are out at a time than maxPercent, and never the last one',
 void t.test('in panic nobody is ejected, and what is ejected gets sessions', async t => {
   const model = createModel(4, { panicBelow: 50 });
   model.fail(one);
-  for (const backend of [two, three]) model.upstream.setHealthy(backend, false, 'refused');
+  for (const backend of [two, three]) model.upstream.news.setHealthy(backend, false, 'refused');
   await model.turn();
   model.told();
   t.same(model.takers(), [1, 2, 3, 4]);
@@ -121,7 +121,7 @@ void t.test('in panic nobody is ejected, and what is ejected gets sessions', asy
   model.clock.advance(5_000);
   await model.turn();
   t.match(model.find(one), { eligible: true, trial: false }, 'nor is anybody on trial');
-  model.upstream.setHealthy(two, true, 'passed');
+  model.upstream.news.setHealthy(two, true, 'passed');
   await model.turn();
   t.match(model.find(one), { eligible: false, trial: true }, 'before it is over');
 });
@@ -130,12 +130,12 @@ void t.test('a health check that passes ends an ejection for failed connects', a
   const model = createModel(2);
   model.fail(one);
   model.told();
-  model.upstream.noteProbe(one, false);
+  model.upstream.news.noteProbe(one, false);
   t.same(model.told(), []);
-  model.upstream.noteProbe(one, true);
+  model.upstream.news.noteProbe(one, true);
   t.same(model.told(), [`backend:restored ${one} a health check has passed`]);
   t.same(model.clock.delaysMs, [], 'and its timer');
-  model.upstream.noteProbe(one, true);
+  model.upstream.news.noteProbe(one, true);
   t.same(model.told(), []);
 });
 
@@ -144,7 +144,7 @@ void t.test('one for silence only where the check makes the backend speak', asyn
   const tcp = createModel(2, early);
   tcp.fail(one, 'earlyClose');
   t.same(tcp.told(), [`backend:ejected ${one} 5 sessions in a row ended within 100ms without a byte 5000 1`]);
-  tcp.upstream.noteProbe(one, true);
+  tcp.upstream.news.noteProbe(one, true);
   t.same(tcp.told(), []);
   for (const health of [
     { type: 'http' as const },
@@ -153,7 +153,7 @@ void t.test('one for silence only where the check makes the backend speak', asyn
     const model = createModel(2, { ...early, health });
     model.fail(one, 'earlyClose');
     model.told();
-    model.upstream.noteProbe(one, true);
+    model.upstream.news.noteProbe(one, true);
     t.same(model.told(), [`backend:restored ${one} a health check has passed`]);
   }
 });

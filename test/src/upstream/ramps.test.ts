@@ -9,9 +9,9 @@ const SLOW = { slowStart: '20s' };
 async function recovered(options: Parameters<typeof createModel>[1] = SLOW) {
   const model = createModel([{ address: one, maxSessions: 100 }, two, three], options);
   model.upstream.publish();
-  model.upstream.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
   await model.turn();
-  model.upstream.setHealthy(one, true, 'passed');
+  model.upstream.news.setHealthy(one, true, 'passed');
   await model.turn();
   return model;
 }
@@ -53,8 +53,8 @@ void t.test('nobody starts slowly at the start, whatever is said of it first', a
     const model = createModel(2, { ...SLOW, health: { initial } });
     model.upstream.publish();
     for (const backend of [one, two]) {
-      model.upstream.noteProbe(backend, true);
-      if (initial !== 'up') model.upstream.setHealthy(backend, true, 'passed');
+      model.upstream.news.noteProbe(backend, true);
+      if (initial !== 'up') model.upstream.news.setHealthy(backend, true, 'passed');
       await model.turn();
     }
     t.same(model.takers(), [1, 2]);
@@ -69,10 +69,10 @@ void t.test('but one whose first check had failed does', async t => {
   for (const initial of ['down', 'checked'] as const) {
     const model = createModel(2, { ...SLOW, health: { initial } });
     model.upstream.publish();
-    model.upstream.setHealthy(two, true, 'passed');
-    model.upstream.noteProbe(one, false);
+    model.upstream.news.setHealthy(two, true, 'passed');
+    model.upstream.news.noteProbe(one, false);
     await model.turn();
-    model.upstream.setHealthy(one, true, 'passed');
+    model.upstream.news.setHealthy(one, true, 'passed');
     await model.turn();
     t.match(model.told().at(-1), `backend:slowStart ${one}`, initial);
   }
@@ -81,9 +81,9 @@ void t.test('but one whose first check had failed does', async t => {
 void t.test('not while there is no other that has its whole share', async t => {
   const model = createModel(2, { ...SLOW, panicBelow: 0 });
   model.upstream.publish();
-  for (const backend of [one, two]) model.upstream.setHealthy(backend, false, 'refused');
+  for (const backend of [one, two]) model.upstream.news.setHealthy(backend, false, 'refused');
   await model.turn();
-  for (const backend of [one, two]) model.upstream.setHealthy(backend, true, 'passed');
+  for (const backend of [one, two]) model.upstream.news.setHealthy(backend, true, 'passed');
   await model.turn();
   t.notOk(
     model.told().some(each => each.startsWith('backend:slowStart')),
@@ -93,7 +93,7 @@ void t.test('not while there is no other that has its whole share', async t => {
 
 void t.test('it ends when the last other one goes down', async t => {
   const model = await recovered();
-  for (const backend of [two, three]) model.upstream.setOperatorState(backend, 'drain');
+  for (const backend of [two, three]) model.upstream.news.setOperatorState(backend, 'drain');
   model.told();
   await model.turn();
   t.same(model.told(), [`backend:slowStartEnded ${one}`]);
@@ -102,7 +102,7 @@ void t.test('it ends when the last other one goes down', async t => {
 
 void t.test('it ends in panic, when every backend is needed', async t => {
   const model = await recovered({ ...SLOW, panicBelow: 50 });
-  for (const backend of [two, three]) model.upstream.setHealthy(backend, false, 'refused');
+  for (const backend of [two, three]) model.upstream.news.setHealthy(backend, false, 'refused');
   await model.turn();
   t.match(model.told().slice(-2), [`backend:slowStartEnded ${one}`, 'upstream:panic 1 3']);
   t.match(model.find(one), { weight: 1, maxSessions: 100 });
@@ -113,9 +113,9 @@ void t.test('one that goes down on the way begins anew, and nothing is told of a
   model.clock.advance(15_000);
   await model.turn();
   model.told();
-  model.upstream.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
   await model.turn();
-  model.upstream.setHealthy(one, true, 'passed');
+  model.upstream.news.setHealthy(one, true, 'passed');
   await model.turn();
   t.same(model.told(), [
     `backend:down ${one} refused`,
@@ -131,15 +131,15 @@ void t.test(
     const model = createModel(6, SLOW);
     model.upstream.publish();
     model.fail(one);
-    model.upstream.setOperatorState(two, 'drain');
-    model.upstream.hearAgent(three, { health: 'down' });
-    model.upstream.setWeight(id(4), 0);
+    model.upstream.news.setOperatorState(two, 'drain');
+    model.upstream.news.hearAgent(three, { health: 'down' });
+    model.upstream.news.setWeight(id(4), 0);
     await model.turn();
     model.told();
-    model.upstream.noteProbe(one, true);
-    model.upstream.setOperatorState(two, 'ready');
-    model.upstream.hearAgent(three, { health: 'up' });
-    model.upstream.setWeight(id(4), 1);
+    model.upstream.news.noteProbe(one, true);
+    model.upstream.news.setOperatorState(two, 'ready');
+    model.upstream.news.hearAgent(three, { health: 'up' });
+    model.upstream.news.setWeight(id(4), 1);
     model.upstream.add(backendOf(id(7)));
     await model.turn();
     t.same(
@@ -154,14 +154,14 @@ void t.test(
   async t => {
     const model = createModel([one, { address: two, backup: true }], SLOW);
     model.upstream.publish();
-    model.upstream.setHealthy(one, false, 'refused');
+    model.upstream.news.setHealthy(one, false, 'refused');
     await model.turn();
     t.same(model.takers(), [2]);
     const panic = createModel(2, SLOW);
     panic.upstream.publish();
-    for (const backend of [one, two]) panic.upstream.setHealthy(backend, false, 'refused');
+    for (const backend of [one, two]) panic.upstream.news.setHealthy(backend, false, 'refused');
     await panic.turn();
-    panic.upstream.setHealthy(one, true, 'passed');
+    panic.upstream.news.setHealthy(one, true, 'passed');
     await panic.turn();
     for (const each of [...model.told(), ...panic.told()]) t.notMatch(each, /slowStart/);
   },

@@ -8,7 +8,7 @@ void t.test('flips of one turn are told one by one, and published and judged tog
   const model = createModel(4, { panicBelow: 50 });
   model.upstream.publish();
   t.same([model.told(), model.takers()], [[], [1, 2, 3, 4]]);
-  for (const backend of [one, two, three]) model.upstream.setHealthy(backend, false, 'refused');
+  for (const backend of [one, two, three]) model.upstream.news.setHealthy(backend, false, 'refused');
   await model.turn();
   t.same(model.told(), [
     `backend:down ${one} refused`,
@@ -19,7 +19,7 @@ void t.test('flips of one turn are told one by one, and published and judged tog
   t.equal(model.published.length, 2);
   t.same(model.takers(), [1, 2, 3, 4], 'in panic all get sessions');
   t.match(model.upstream.status(), { mode: 'panic', backends: [{ state: 'down', takesSessions: true }] });
-  model.upstream.setHealthy(one, true, 'passed');
+  model.upstream.news.setHealthy(one, true, 'passed');
   await model.turn();
   t.same(model.told(), [`backend:up ${one} passed`, 'upstream:panicEnded 2 4']);
   t.same(model.takers(), [1, 4]);
@@ -31,8 +31,8 @@ void t.test('flips of one turn are told one by one, and published and judged tog
 
 void t.test('a verdict that is told twice is one event', async t => {
   const model = createModel(2);
-  model.upstream.setHealthy(one, false, 'refused');
-  model.upstream.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
   t.same(model.told(), [`backend:down ${one} refused`]);
 });
 
@@ -40,12 +40,12 @@ void t.test(
   'with panic off an upstream goes down with its last backend, and comes back with the first',
   async t => {
     const model = createModel(2, { panicBelow: 'off' });
-    model.upstream.setHealthy(one, false, 'refused');
-    model.upstream.setHealthy(two, false, 'refused');
+    model.upstream.news.setHealthy(one, false, 'refused');
+    model.upstream.news.setHealthy(two, false, 'refused');
     await model.turn();
     t.same(model.told().slice(2), ['upstream:down']);
     t.same([model.takers(), model.upstream.status().mode], [[], 'down']);
-    model.upstream.setHealthy(two, true, 'passed');
+    model.upstream.news.setHealthy(two, true, 'passed');
     await model.turn();
     t.same(model.told(), [`backend:up ${two} passed`, 'upstream:up']);
     t.same(model.takers(), [2]);
@@ -57,12 +57,12 @@ void t.test('backups stand in while no other is well', async t => {
   model.upstream.publish();
   t.same(model.takers(), [1]);
   t.match(model.status(two), { state: 'standby', backup: true, takesSessions: false });
-  model.upstream.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
   await model.turn();
   t.same(model.told(), [`backend:down ${one} refused`, `upstream:backups ${two},${three}`]);
   t.same(model.takers(), [2, 3]);
   t.match(model.status(two), { state: 'up', takesSessions: true });
-  model.upstream.setHealthy(one, true, 'passed');
+  model.upstream.news.setHealthy(one, true, 'passed');
   await model.turn();
   t.same(model.told(), [`backend:up ${one} passed`, 'upstream:backupsEnded']);
   t.same(model.takers(), [1]);
@@ -75,16 +75,16 @@ void t.test(
     model.upstream.publish();
     t.same([model.told(), model.takers()], [[], []], 'that it waits is nothing to be told of');
     t.match(model.status(one), { state: 'down', health: 'unchecked' });
-    model.upstream.noteProbe(one, true);
-    model.upstream.setHealthy(one, true, '1 health check passed');
-    model.upstream.noteProbe(two, false);
+    model.upstream.news.noteProbe(one, true);
+    model.upstream.news.setHealthy(one, true, '1 health check passed');
+    model.upstream.news.noteProbe(two, false);
     await model.turn();
     t.same(model.told(), [
       `backend:up ${one} 1 health check passed`,
       `backend:down ${two} its first health check failed`,
     ]);
     t.same(model.takers(), [1]);
-    model.upstream.noteProbe(three, false);
+    model.upstream.news.noteProbe(three, false);
     await model.turn();
     t.same(model.told(), [`backend:down ${three} its first health check failed`, 'upstream:panic 1 3']);
   },
@@ -93,9 +93,9 @@ void t.test(
 void t.test('a name that is resolved is up, one that cannot be is not', async t => {
   const model = createModel(['a.test:80', one]);
   t.match(model.status('a.test:80'), { state: 'unresolved' });
-  model.upstream.reportUnresolved('a.test:80', 'no such name');
-  model.upstream.setAddresses('a.test:80', [{ kind: 'tcp', host: '10.1.1.1', port: 80 }]);
-  model.upstream.setAddresses('a.test:80', [{ kind: 'tcp', host: '10.1.1.2', port: 80 }]);
+  model.upstream.news.reportUnresolved('a.test:80', 'no such name');
+  model.upstream.news.setAddresses('a.test:80', [{ kind: 'tcp', host: '10.1.1.1', port: 80 }]);
+  model.upstream.news.setAddresses('a.test:80', [{ kind: 'tcp', host: '10.1.1.2', port: 80 }]);
   await model.turn();
   t.same(model.told(), ['backend:down a.test:80 no such name', 'backend:up a.test:80 name resolved']);
   t.match(model.find('a.test:80'), { eligible: true, addresses: [{ host: '10.1.1.2' }] });
@@ -103,43 +103,43 @@ void t.test('a name that is resolved is up, one that cannot be is not', async t 
 
 void t.test('drain and maint are told once each, and the stricter of operator and agent counts', async t => {
   const model = createModel(2);
-  model.upstream.setOperatorState(one, 'drain');
-  model.upstream.setOperatorState(one, 'drain');
-  model.upstream.hearAgent(one, { state: 'maint' });
+  model.upstream.news.setOperatorState(one, 'drain');
+  model.upstream.news.setOperatorState(one, 'drain');
+  model.upstream.news.hearAgent(one, { state: 'maint' });
   t.same(model.told(), [`backend:stateSet ${one} drain operator`, `backend:stateSet ${one} maint agent`]);
   t.match(model.status(one), { state: 'maint', operator: 'drain', agent: { state: 'maint' } });
-  model.upstream.hearAgent(one, { state: 'ready' });
+  model.upstream.news.hearAgent(one, { state: 'ready' });
   t.match(model.status(one), { state: 'drain' });
   await model.turn();
   t.same(model.takers(), [2]);
-  model.upstream.setOperatorState(one, 'ready');
+  model.upstream.news.setOperatorState(one, 'ready');
   await model.turn();
   t.same(model.takers(), [1, 2]);
 });
 
 void t.test('what is in maint comes back as never checked and never ejected', async t => {
   const model = createModel(4);
-  model.upstream.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
   model.fail(two);
   model.told();
-  model.upstream.setOperatorState(one, 'maint');
-  model.upstream.setOperatorState(two, 'maint');
+  model.upstream.news.setOperatorState(one, 'maint');
+  model.upstream.news.setOperatorState(two, 'maint');
   t.same(model.told(), [
     `backend:stateSet ${one} maint operator`,
     `backend:stateSet ${two} maint operator`,
     `backend:restored ${two} it is in maint`,
   ]);
-  model.upstream.setOperatorState(one, 'ready');
+  model.upstream.news.setOperatorState(one, 'ready');
   t.match(model.status(one), { state: 'up', health: 'unchecked' });
-  model.upstream.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
   t.same(model.told().slice(1), [`backend:down ${one} refused`], 'and is found out anew');
 });
 
 void t.test('an agent that says down is told with its reason, and up again', async t => {
   const model = createModel(2);
-  model.upstream.hearAgent(one, { health: 'down', why: 'disk full' });
-  model.upstream.hearAgent(one, { health: 'down', why: 'disk full' });
-  model.upstream.hearAgent(one, { health: 'up' });
+  model.upstream.news.hearAgent(one, { health: 'down', why: 'disk full' });
+  model.upstream.news.hearAgent(one, { health: 'down', why: 'disk full' });
+  model.upstream.news.hearAgent(one, { health: 'up' });
   t.same(model.told(), [
     `backend:down ${one} its agent says down: disk full`,
     `backend:up ${one} its agent says up`,
@@ -150,16 +150,16 @@ void t.test(
   'what the agent and the operator leave of weight and limit is published in proportion',
   async t => {
     const model = createModel([{ address: one, weight: 2, maxSessions: 100 }, two]);
-    model.upstream.hearAgent(one, { percent: 75, maxSessions: 30 });
-    model.upstream.hearAgent(one, { percent: 75 });
+    model.upstream.news.hearAgent(one, { percent: 75, maxSessions: 30 });
+    model.upstream.news.hearAgent(one, { percent: 75 });
     t.same(model.told(), [`backend:shareSet ${one} 2 75 30 agent`]);
     await model.turn();
     t.match(model.find(one), { weight: 3, maxSessions: 30 });
     t.match(model.find(two), { weight: 2, maxSessions: undefined });
     t.match(model.status(one), { share: 0.75, weight: 2, agent: { percent: 75, maxSessions: 30 } });
-    model.upstream.hearAgent(one, { maxSessions: 200 });
-    model.upstream.setWeight(one, 4);
-    model.upstream.setWeight(one, 4);
+    model.upstream.news.hearAgent(one, { maxSessions: 200 });
+    model.upstream.news.setWeight(one, 4);
+    model.upstream.news.setWeight(one, 4);
     await model.turn();
     t.same(model.told(), [
       `backend:shareSet ${one} 2 75 100 agent`,
@@ -167,7 +167,7 @@ void t.test(
     ]);
     t.match(model.find(one), { weight: 3, maxSessions: 100 });
     t.match(model.find(two), { weight: 1 });
-    model.upstream.hearAgent(one, { percent: 0 });
+    model.upstream.news.hearAgent(one, { percent: 0 });
     await model.turn();
     t.match(model.find(one), { eligible: false, weight: 0 });
     t.match(model.status(one), { state: 'drain' });
@@ -176,9 +176,9 @@ void t.test(
 
 void t.test('an answer that says nothing new publishes nothing', async t => {
   const model = createModel(2);
-  model.upstream.hearAgent(one, { percent: 50 });
+  model.upstream.news.hearAgent(one, { percent: 50 });
   await model.turn();
-  model.upstream.hearAgent(one, { percent: 50, health: 'up' });
+  model.upstream.news.hearAgent(one, { percent: 50, health: 'up' });
   await model.turn();
   t.equal(model.published.length, 1);
   t.equal(model.told().length, 1);
@@ -186,10 +186,10 @@ void t.test('an answer that says nothing new publishes nothing', async t => {
 
 void t.test('sessions are to be reset where it is down by check or agent, or in maint', async t => {
   const model = createModel(6, { whenDown: 'reset' });
-  model.upstream.setHealthy(one, false, 'refused');
-  model.upstream.hearAgent(two, { health: 'down' });
-  model.upstream.setOperatorState(three, 'maint');
-  model.upstream.setOperatorState(four, 'drain');
+  model.upstream.news.setHealthy(one, false, 'refused');
+  model.upstream.news.hearAgent(two, { health: 'down' });
+  model.upstream.news.setOperatorState(three, 'maint');
+  model.upstream.news.setOperatorState(four, 'drain');
   model.fail(id(5));
   await model.turn();
   t.same(
@@ -200,15 +200,15 @@ void t.test('sessions are to be reset where it is down by check or agent, or in 
 
 void t.test('whoever gets sessions in panic keeps those it has', async t => {
   const model = createModel(2, { whenDown: 'reset' });
-  model.upstream.setHealthy(one, false, 'refused');
-  model.upstream.setHealthy(two, false, 'refused');
+  model.upstream.news.setHealthy(one, false, 'refused');
+  model.upstream.news.setHealthy(two, false, 'refused');
   await model.turn();
   t.match(model.find(one), { eligible: true, resetSessions: false });
   const early = createModel(2, { whenDown: 'reset', health: { initial: 'checked' } });
   early.upstream.publish();
   t.match(early.find(one), { eligible: false, resetSessions: false }, 'as has one that was never checked');
   const keep = createModel(2);
-  keep.upstream.setHealthy(one, false, 'refused');
+  keep.upstream.news.setHealthy(one, false, 'refused');
   await keep.turn();
   t.match(keep.find(one), { eligible: false, resetSessions: false }, 'and by default all do');
 });
@@ -241,7 +241,7 @@ void t.test('one that is to lose its sessions stays in the snapshot until it has
   await model.turn();
   t.match(model.find(one), { eligible: false, resetSessions: true });
   t.match(model.status(one), { state: 'removed' });
-  model.upstream.setWeight(two, 2);
+  model.upstream.news.setWeight(two, 2);
   await model.turn();
   t.same(model.clock.delaysMs, [200]);
   model.shared.counts.release(model.slotOf(one));
@@ -345,13 +345,13 @@ void t.test('reports that come late are heard by nobody', async t => {
   await model.turn();
   model.told();
   model.fail(one);
-  model.upstream.setHealthy(one, false, 'late');
-  model.upstream.hearAgent(one, { health: 'down' });
-  model.upstream.noteProbe(one, true);
+  model.upstream.news.setHealthy(one, false, 'late');
+  model.upstream.news.hearAgent(one, { health: 'down' });
+  model.upstream.news.noteProbe(one, true);
   model.connectFailed(one, 'timeout', 'ETIMEDOUT');
   model.trialEnded(one);
   model.upstream.stop();
-  model.upstream.setHealthy(two, false, 'late');
+  model.upstream.news.setHealthy(two, false, 'late');
   const { length } = model.published;
   await model.turn();
   t.same(model.told(), []);

@@ -132,7 +132,7 @@ void t.test('every question is answered, by the worker or by its death', async t
     { kind: 'ask', id: 1, question: { what: 'whenEmpty' } },
   ]);
   t.equal(world.wakes, 2, 'each message wakes it');
-  latest().says({ kind: 'done', id: 0 });
+  latest().says({ kind: 'answer', id: 0, answer: undefined });
   await stopped;
   latest().emit('exit', 1);
   await empty;

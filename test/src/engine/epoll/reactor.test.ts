@@ -12,7 +12,7 @@ import { createWakeup } from '../../../../src/engine/epoll/wakeup.ts';
 import { pause, until } from '../../../harness/until.ts';
 
 /** Real time, and no waiting for more events once there were some. */
-const PROMPT = { now: () => performance.now(), lingerMs: 0 };
+const PROMPT = { now: () => performance.now(), lingerMs: () => 0 };
 const loaded = loadLibc();
 const skip = loaded.ok ? false : loaded.reason;
 
@@ -238,7 +238,7 @@ function withTimer(t: Test, dueMs: number) {
   const reactor = new Reactor(kernel.libc(), {
     now: () => world.nowMs,
     nextTimerMs: () => world.dueMs,
-    lingerMs: 1,
+    lingerMs: () => 1,
     ceilingMs: 50,
   });
   t.teardown(() => reactor.close());
@@ -280,7 +280,7 @@ void t.test('events without a pause do not hold up a timer that is due', async t
 
 void t.test('after events it waits for a moment for more, then Node has its turn', async t => {
   const kernel = new FakeKernel(layout);
-  const reactor = new Reactor(kernel.libc(), { now: () => 0, lingerMs: 1, ceilingMs: 50 });
+  const reactor = new Reactor(kernel.libc(), { now: () => 0, lingerMs: () => 1, ceilingMs: 50 });
   t.teardown(() => reactor.close());
   reactor.add(
     3,

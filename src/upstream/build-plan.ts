@@ -1,5 +1,5 @@
 /**
- * One upstream's snapshot for the data plane: judgement and records as plain values.
+ * One upstream's plan for the data plane: settings, judgement and records as plain values.
  *
  * Place: `Upstream` publishes it. Pure.
  * Invariants: weights are whole numbers in one proportion; a backend that gets sessions in panic is not reset.
@@ -8,10 +8,10 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import { effectiveState, maxSessionsOf, percentOf, type BackendRecord } from './backend-record.ts';
 import type { BackendJudgement, Judgement } from './eligibility.ts';
 import { scaleMaxSessions, scaleWeights } from './slow-start.ts';
-import type { BackendSnapshot, UpstreamSnapshot } from './snapshot.ts';
+import type { BackendPlan, UpstreamPlan, UpstreamSettings } from '../model/upstream-plan.ts';
 
-export interface SnapshotParts {
-  readonly name: string;
+export interface PlanParts {
+  readonly settings: UpstreamSettings;
   readonly whenDown: UpstreamConfig['whenDown'];
   readonly records: readonly BackendRecord[];
   /** Of the records, in their order. */
@@ -21,8 +21,8 @@ export interface SnapshotParts {
   permilleOf(record: BackendRecord): number;
 }
 
-export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
-  const { name, records, judgement, leaving } = parts;
+export function buildPlan(parts: PlanParts): UpstreamPlan {
+  const { settings, records, judgement, leaving } = parts;
   const weights = scaleWeights(
     records.map(record => ({
       weight: record.weight,
@@ -30,7 +30,7 @@ export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
       percent: percentOf(record),
     })),
   );
-  const staying = records.map((record, i): BackendSnapshot => {
+  const staying = records.map((record, i): BackendPlan => {
     const {
       takesSessions = false,
       trial = false,
@@ -52,7 +52,7 @@ export function buildSnapshot(parts: SnapshotParts): UpstreamSnapshot {
       resetSessions: parts.whenDown === 'reset' && !takesSessions && isDown(record, state),
     };
   });
-  return { name, backends: [...staying, ...leaving.map(leavingSnapshot)] };
+  return { ...settings, backends: [...staying, ...leaving.map(leavingPlan)] };
 }
 
 /** Down by check or agent, or in maint; not one that only waits for its first check. */
@@ -61,7 +61,7 @@ function isDown(record: BackendRecord, state: BackendJudgement['state']): boolea
   return state !== 'unresolved' && record.settled && (!record.healthy || record.agent?.health === 'down');
 }
 
-function leavingSnapshot({ settings, slot, tag, addresses }: BackendRecord): BackendSnapshot {
+function leavingPlan({ settings, slot, tag, addresses }: BackendRecord): BackendPlan {
   return {
     id: settings.id,
     slot,

@@ -1,0 +1,51 @@
+/**
+ * What control says to the data planes about the listeners, all of them at once, and about the instance as a whole.
+ *
+ * Place: made by `listener-plans.ts` from the configuration, completed by the host with the sockets that it has bound,
+ * read by `data-plane.ts`. Plain values, so that they can be posted; each one replaces the one before whole.
+ */
+import type { ListeningSocket, SocketOptions } from '../engine/engine.ts';
+import type { ListenAddress } from '../support/address.ts';
+
+/** One address of a listener. */
+export interface BindPoint {
+  /** The same for the same address in each plan, whichever listener has it; no two points share one. */
+  readonly key: string;
+  /** An address to bind, or a socket that the host has bound. */
+  readonly where: ListenAddress | ListeningSocket;
+}
+
+export interface Timeouts {
+  /** In milliseconds, as the others; 0: none. */
+  readonly idle: number;
+  readonly halfClosed: number;
+  readonly lifetime: number;
+}
+
+/** What a client gets when no backend can take it. */
+export type WhenUnavailable = 'reset' | 'close' | 'http503';
+
+export interface ListenerPlan {
+  readonly name: string;
+  readonly bind: readonly BindPoint[];
+  /** For the clients' sockets. */
+  readonly sockets: SocketOptions;
+  /** Which upstream serves the clients that come from now on. */
+  readonly upstream: string;
+  readonly limits: { readonly maxSessions?: number | undefined };
+  /** Where its sessions are counted. */
+  readonly slot: number;
+  /** For the sessions that begin from now on, as the next one. */
+  readonly timeouts: Timeouts;
+  readonly whenUnavailable: WhenUnavailable;
+}
+
+export interface ListenersPlan {
+  readonly limits: {
+    /** Sessions at once in all listeners together; Infinity for no limit. */
+    readonly maxSessions: number;
+  };
+  /** Where all sessions of the instance are counted. */
+  readonly slot: number;
+  readonly listeners: readonly ListenerPlan[];
+}

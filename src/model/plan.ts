@@ -1,0 +1,36 @@
+/**
+ * Everything that a data plane can be told to be: it is born empty, and plans are the only way in.
+ *
+ * Place: control and load-balancer.ts make them, the host hands them to each data plane and keeps the last of each kind
+ * and name, for a worker that is started again.
+ */
+import type { ListenersPlan } from './listener-plan.ts';
+import type { UpstreamPlan } from './upstream-plan.ts';
+
+export type Plan =
+  | { readonly kind: 'upstream'; readonly upstream: UpstreamPlan }
+  /** No listener names it any more, and its plan before this one had no backends. */
+  | { readonly kind: 'upstreamGone'; readonly name: string }
+  | { readonly kind: 'listeners'; readonly listeners: ListenersPlan };
+
+/** The last plan of each kind and name: what makes a new data plane like those that have heard everything. */
+export class Plans {
+  readonly #upstreams = new Map<string, Plan>();
+  #listeners: Plan | undefined;
+
+  keep(plan: Plan): void {
+    if (plan.kind === 'listeners') this.#listeners = plan;
+    else if (plan.kind === 'upstream') this.#upstreams.set(plan.upstream.name, plan);
+    else this.#upstreams.delete(plan.name);
+  }
+
+  get listeners(): ListenersPlan | undefined {
+    return this.#listeners?.kind === 'listeners' ? this.#listeners.listeners : undefined;
+  }
+
+  /** In the order in which a new data plane must get them: listeners name upstreams. */
+  *all(): Iterable<Plan> {
+    yield* this.#upstreams.values();
+    if (this.#listeners !== undefined) yield this.#listeners;
+  }
+}

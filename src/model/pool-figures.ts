@@ -1,0 +1,10 @@
+/** How the pool of one backend does, in one data plane or in all together. */
+export interface PoolFigures {
+  /** Spare connections. */
+  readonly parked: number;
+  /** Sessions that got a parked connection, and those that had to connect. */
+  readonly hits: number;
+  readonly misses: number;
+}
+
+export const NO_POOL: PoolFigures = Object.freeze({ parked: 0, hits: 0, misses: 0 });

@@ -1,0 +1,224 @@
+/**
+ * Configurations at random, one after the other under load: no session fails, what is there in the end is the last one,
+ * and nothing is left of those before. The balancer has room for 300 things at a time, so a slot that is not given back
+ * shows.
+ */
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import t from 'tap';
+import { parseConfig } from '../../src/config/parse.ts';
+import type { Config, ConfigInput } from '../../src/config/schema.ts';
+import { LoadBalancer } from '../../src/load-balancer.ts';
+import { seeded } from '../../src/sim/seeded.ts';
+import { formatAddress } from '../../src/support/address.ts';
+import { connectClient } from '../harness/client.ts';
+import { DATA_PLANE } from '../harness/data-plane.ts';
+import { FULL } from '../harness/full-load.ts';
+import { startHttpBackends } from '../harness/http-backend.ts';
+import { addressOf } from '../harness/listening-address.ts';
+import { runPacedSessions, summary, tally, type SessionOutcome } from '../harness/paced-sessions.ts';
+import { until } from '../harness/until.ts';
+
+const CHANGES = FULL ? 1_000 : 40;
+const SLOTS = 300;
+const PER_SECOND = 300;
+const LOAD_MS = 2_000;
+const OPTIONS = { timeout: FULL ? 590_000 : 90_000 };
+const STRATEGIES = ['leastconn', 'roundrobin', 'iphash', 'random', 'p2c', 'ewma', 'first'] as const;
+
+type Upstream = ConfigInput['upstreams'][number];
+type DataPlane = Pick<ConfigInput, 'engine' | 'workers'>;
+
+const engines = FULL ? (['epoll', 'node'] as const) : [DATA_PLANE.engine ?? 'auto'];
+const places: readonly DataPlane[] = [
+  ...engines.flatMap(engine => (FULL ? [1, 2] : [2]).map(workers => ({ engine, workers }))),
+  { engine: 'node', workers: 0 },
+];
+
+for (const [index, place] of places.entries()) {
+  const where = `${place.engine} engine, ${place.workers} workers`;
+  void t.test(`${CHANGES} configurations at ${PER_SECOND} sessions a second, ${where}`, OPTIONS, async t => {
+    // Every address of 127.0.0.0/8 leads to it.
+    const [own = ''] = (await startHttpBackends(t, ['only'], '0.0.0.0')).addresses;
+    const port = Number(own.split(':')[1]);
+    const random = seeded(4_711 + index);
+    const first = configOf(place, random, port);
+    const balancer = new LoadBalancer(parsed(first), { slots: SLOTS });
+    t.teardown(() => balancer.stop());
+    await balancer.start();
+    await balancer.apply(first);
+    const descriptors = openDescriptors();
+
+    const sessions: Promise<readonly SessionOutcome[]>[] = [];
+    const startLoad = (): void =>
+      void sessions.push(
+        runPacedSessions(t, {
+          address: addressOf(balancer),
+          ratePerSecond: PER_SECOND,
+          durationMs: LOAD_MS,
+          answerWithinMs: 10_000,
+        }),
+      );
+    startLoad();
+    const loading = setInterval(startLoad, LOAD_MS);
+    t.teardown(() => clearInterval(loading));
+    let last = first;
+    for (let i = 0; i < CHANGES; i++) {
+      last = configOf(place, random, port);
+      await balancer.apply(last);
+      // Sometimes one follows the other without a pause.
+      if (random() < 0.5) await new Promise(resolve => setTimeout(resolve, random() * (FULL ? 200 : 60)));
+    }
+    clearInterval(loading);
+    const outcomes = (await Promise.all(sessions)).flat();
+    t.equal(
+      tally(outcomes.map(({ outcome }) => outcome)),
+      `${outcomes.length} ok`,
+      summary(outcomes).join('; '),
+    );
+
+    await until('its sessions have ended', () => balancer.snapshot().sessions === 0, 30_000);
+    t.same(shownBy(balancer), expectedFrom(parsed(last)), 'the last configuration is in force');
+    for (const { addresses } of balancer.snapshot().listeners) {
+      for (const address of addresses) {
+        const [host = '', at] = address.split(':');
+        const client = await connectClient(t, { kind: 'tcp', host, port: Number(at) });
+        await client.send('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+        await until(`${address} answers`, () => client.text.endsWith('only\n'));
+        client.reset();
+      }
+    }
+    await balancer.apply(first);
+    await until('every session has ended', () => balancer.snapshot().sessions === 0, 30_000);
+    await until('nothing is left of the others', () => openDescriptors() <= descriptors + 8, 30_000);
+  });
+}
+
+void t.test('a worker that dies while configurations follow each other comes back with the last', async t => {
+  const backends = [...(await startHttpBackends(t, ['only'])).addresses];
+  const suicidal = `${t.testdir({
+    'own.mjs': `export const createStrategy = all => ({
+      pick: ({ clientAddress, skip }) => {
+        if (clientAddress === '127.0.0.2') process.exit(7);
+        return all.find(each => !skip?.(each));
+      } })`,
+  })}/own.mjs`;
+  const config = (names: readonly string[]): ConfigInput => ({
+    ...DATA_PLANE,
+    workers: 2,
+    listeners: names.map(name => ({ name, bind: ['127.0.0.1:0'], upstream: name })),
+    upstreams: names.map(name => ({ name, health: 'off', backends, strategy: suicidal })),
+  });
+  const balancer = new LoadBalancer(parsed(config(['web'])));
+  t.teardown(() => balancer.stop());
+  await balancer.start();
+  const exits: number[] = [];
+  const restarts: number[] = [];
+  balancer.on('worker:exited', ({ worker }) => exits.push(worker));
+  balancer.on('worker:restarted', ({ worker }) => restarts.push(worker));
+  for (let round = 0; round < 3; round++) {
+    const { host, port } = addressOf(balancer);
+    const victim = connect({ host, port, localAddress: '127.0.0.2' }).on('error', () => undefined);
+    await balancer.apply(config(['web', `more-${round}`]));
+    await balancer.apply(config(['web', `last-${round}`]));
+    await until('it has died', () => exits.length > round);
+    await until('it is back', () => restarts.length > round);
+    victim.destroy();
+    t.same(
+      balancer.snapshot().listeners.map(({ name }) => name),
+      ['web', `last-${round}`],
+    );
+    const [address = ''] = balancer.snapshot().listeners[1]?.addresses ?? [];
+    // Both workers get some of so many.
+    for (let i = 0; i < 20; i++) {
+      const client = await connectClient(t, { kind: 'tcp', host, port: Number(address.split(':')[1]) });
+      await client.send('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+      await until('it answers', () => client.text.endsWith('only\n'));
+      client.reset();
+    }
+  }
+});
+
+/** Listener `web` and upstream `app` are always there; all else is as chance will have it. */
+function configOf(place: DataPlane, random: () => number, port: number): ConfigInput {
+  const upTo = (most: number): number => Math.floor(random() * (most + 1));
+  const one = <const T>(...of: readonly T[]): T => of[upTo(of.length - 1)]!;
+  const backendsOf = (name: number): Upstream['backends'] =>
+    Array.from({ length: 1 + upTo(4) }, (_, i) => ({
+      // Distinct within an upstream: each has a network of its own.
+      address: `127.${1 + name}.${upTo(20)}.${1 + i}:${port}`,
+      weight: 1 + upTo(3),
+      ...(random() < 0.2 ? { maxSessions: 200 + upTo(100) } : {}),
+      ...(i > 0 && random() < 0.1 ? { backup: true } : {}),
+    }));
+  const names = ['app', ...['b', 'c', 'd', 'e'].filter(() => random() < 0.5)];
+  const upstreams = names.map((name, number): Upstream => ({
+    name,
+    strategy: one(...STRATEGIES),
+    backends: backendsOf(number),
+    health: one<Upstream['health']>('off', { type: 'tcp', interval: one('300ms', '1s') }),
+    pool: one<NonNullable<Upstream['pool']>>({}, {}, { warm: 1 + upTo(3) }, { reuse: true, warm: upTo(2) }),
+    connect: { timeout: one('4s', '5s'), rounds: 1 + upTo(1) },
+    queue: { max: 500 + upTo(500), timeout: one('8s', '9s') },
+    slowStart: one('0s', '500ms'),
+    ejection: one<Upstream['ejection']>('off', { failures: 5 + upTo(5) }),
+    ...(random() < 0.3 ? { sticky: { max: 100 + upTo(1), ttl: one('1m', '2m') } } : {}),
+  }));
+  const others = ['web-2', 'web-3', 'web-4'].filter(() => random() < 0.5);
+  const listeners = ['web', ...others].map((name): ConfigInput['listeners'][number] => ({
+    name,
+    bind: ['127.0.0.1:0'],
+    upstream: one(...names),
+    limits: random() < 0.5 ? { maxSessions: 1_000 + upTo(1_000) } : {},
+    timeouts: { idle: one('30s', '1m'), halfClosed: one('10s', '20s') },
+    ...(random() < 0.3 ? { keepalive: { idle: one('1m', '2m') } } : {}),
+    whenUnavailable: one('reset', 'close', 'http503'),
+  }));
+  // The order of the list is part of it.
+  if (random() < 0.3) listeners.push(...listeners.splice(1, 1));
+  return { ...place, listeners, upstreams, limits: { maxSessions: 2_000 + upTo(1_000) } };
+}
+
+function parsed(input: ConfigInput): Config {
+  const result = parseConfig(input);
+  if (!result.ok) throw new Error(JSON.stringify(result.issues));
+  return result.config;
+}
+
+function shownBy(balancer: LoadBalancer): unknown {
+  const { listeners, upstreams, maxSessions } = balancer.snapshot();
+  return {
+    maxSessions,
+    listeners: listeners.map(({ name, addresses, sessions }) => ({
+      name,
+      addresses: addresses.length,
+      sessions,
+    })),
+    upstreams: upstreams.map(({ name, strategy, queue, backends }) => ({
+      ...{ name, strategy, queue: queue.max },
+      backends: backends.map(({ backend, weight, backup, sessions }) => ({
+        backend,
+        weight,
+        backup,
+        sessions,
+      })),
+    })),
+  };
+}
+
+function expectedFrom({ listeners, upstreams, limits }: Config): unknown {
+  return {
+    maxSessions: limits.maxSessions,
+    listeners: listeners.map(({ name }) => ({ name, addresses: 1, sessions: 0 })),
+    upstreams: upstreams.map(({ name, strategy, queue, backends }) => ({
+      ...{ name, strategy, queue: queue.max },
+      backends: backends.map(({ address, weight, backup }) => ({
+        ...{ backend: formatAddress(address), weight, backup, sessions: 0 },
+      })),
+    })),
+  };
+}
+
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
