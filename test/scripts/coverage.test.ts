@@ -1,4 +1,5 @@
 /** The coverage of the data path: what its table names, and what fails it. */
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
@@ -37,3 +38,15 @@ void t.test('a floor for a file that has moved fails', async t => {
   const { wrong } = judged([row('a.ts', 100)], { 'old.ts': { branches: 50, why: 'luck' } });
   t.same(wrong, ['test/coverage-floors.json names old.ts, which is no file of the data path']);
 });
+
+void t.test(
+  'the floors of the repository are for files that are there, each below the usual one with a reason',
+  async t => {
+    const root = new URL('../../../', import.meta.url);
+    const floors = JSON.parse(readFileSync(new URL('test/coverage-floors.json', root), 'utf8')) as Floors;
+    for (const [file, { branches, why }] of Object.entries(floors)) {
+      t.ok(existsSync(new URL(file, root)), `${file} moved: its floor moves along`);
+      t.ok(branches <= 85 && why.length > 10, file);
+    }
+  },
+);
