@@ -87,7 +87,7 @@ export class DataPlane {
     const onPlaceFreed = (): void => deps.onPlaceFreed?.();
     this.#upstreams = new Upstreams({
       ...deps,
-      onOthersTurn: onPlaceFreed,
+      onOthersFirst: onPlaceFreed,
       follow: work => this.#follow(work),
       onBetter: upstream => moveGradually(upstream, this.#sessions),
     });

@@ -21,7 +21,7 @@ import { afterFailure, balancers } from './refusals.ts';
 import { Retries, type NextStep } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
 import type { PickResult } from './picker.ts';
-import { Wait, type Turn, type WaitOwner } from './wait.ts';
+import { Wait, type Found, type WaitOwner } from './wait.ts';
 
 const FRESH = { fresh: true } as const;
 const ANY = {} as const;
@@ -89,7 +89,7 @@ export class Dispatch implements WaitOwner {
 
   /** Begins the search; its owner may be told before this returns. */
   start(): void {
-    if (this.upstream.line.mustWait()) this.#waitForRoom('inLine');
+    if (this.upstream.queue.mustWait()) this.#waitForRoom('inQueue');
     else this.#search();
   }
 
@@ -148,15 +148,15 @@ export class Dispatch implements WaitOwner {
   }
 
   /** For its wait only: nothing keeps it from a backend that others may have. */
-  mayStandInLine(): boolean {
+  mayQueue(): boolean {
     const { picker } = this.upstream;
     return this.#retries === undefined || this.#retries.forgetUnless(backend => picker.has(backend));
   }
 
   /** For its wait only. */
-  onTurn(turn: Turn): void {
+  onPlace(found: Found): void {
     this.#stopWaiting();
-    this.#take(turn);
+    this.#take(found);
   }
 
   /** For its wait only. */
@@ -168,17 +168,17 @@ export class Dispatch implements WaitOwner {
   #search(): void {
     const picked = this.pick();
     if (picked !== 'full') this.#take(picked);
-    else this.#waitForRoom(this.mayStandInLine() ? 'inLine' : 'aside');
+    else this.#waitForRoom(this.mayQueue() ? 'inQueue' : 'aside');
   }
 
-  #take(picked: Turn): void {
+  #take(picked: Found): void {
     if (picked === 'spent') this.#unavailable(balancers('retryBudget'));
     else if (picked !== 'noBackend') this.#acquire(picked);
     else if (this.#lastFailure === undefined) this.#unavailable(balancers('noBackend'));
     else this.#goOn(this.#retries?.nextRound(() => this.#deps.random()));
   }
 
-  #waitForRoom(where: 'inLine' | 'aside'): void {
+  #waitForRoom(where: 'inQueue' | 'aside'): void {
     this.#wait = new Wait(this.upstream, this, this.#deps);
     this.#owner.onWaiting(true);
     if (this.#wait[where]()) return;

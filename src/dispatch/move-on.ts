@@ -13,7 +13,7 @@ import type { UpstreamRuntime } from './upstream-runtime.ts';
  * its backend gets no sessions any more, and those that are well are full for the moment.
  */
 export function whereTo(
-  { picker, line }: UpstreamRuntime,
+  { picker, queue }: UpstreamRuntime,
   { backend, isTrial }: Lease,
   clientAddress: string,
   retries: Retries,
@@ -23,5 +23,5 @@ export function whereTo(
   retries.leave(backend.id);
   const better = picker.pickWell(clientAddress, retries);
   if (better instanceof Lease) return better;
-  return better === 'full' && line.hasRoom && !picker.takesSessions(backend) ? 'wait' : 'stay';
+  return better === 'full' && queue.hasRoom && !picker.takesSessions(backend) ? 'wait' : 'stay';
 }

@@ -22,7 +22,7 @@ import { Picker } from './picker.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { sharedTurns, type SharedTurns } from './shared-turns.ts';
 import { Stickiness } from './stickiness.ts';
-import { WaitingLine } from './waiting-line.ts';
+import { Queue } from './queue.ts';
 
 export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly engine: Engine;
@@ -30,7 +30,7 @@ export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly setTimer: SetTimer;
   readonly report: Report;
   /** There may be a place for a session that waits in another worker: all are to recheck their lines. */
-  readonly onOthersTurn: () => void;
+  readonly onOthersFirst: () => void;
 }
 
 /** What all data planes share of it, as seen from this one; replaced when the plan brings other memory. */
@@ -45,7 +45,7 @@ export class UpstreamRuntime {
   readonly failures: BackendFailures;
   readonly budget: RetryBudget;
   /** Where sessions wait while every backend is full. */
-  readonly line: WaitingLine;
+  readonly queue: Queue;
   readonly #deps: UpstreamRuntimeDeps;
   readonly #backends = new Map<string, BackendRuntime>();
   readonly #byTag = new Map<number, BackendRuntime>();
@@ -65,13 +65,13 @@ export class UpstreamRuntime {
     this.failures = shared.failures;
     this.budget = new RetryBudget(plan.connect.retryBudget);
     const state = shared.viewOf(plan.memory);
-    this.line = new WaitingLine(plan.queue, {
+    this.queue = new Queue(plan.queue, {
       slot: plan.queueSlot,
       counts: shared.counts,
       order: state.queue,
       now: () => deps.now(),
       setTimer: deps.setTimer,
-      onOthersTurn: () => deps.onOthersTurn(),
+      onOthersFirst: () => deps.onOthersFirst(),
       onQueueing: isQueueing => deps.report({ kind: 'queueing', upstream: name, isQueueing }),
     });
     this.#shared = this.#partsOf(state);
@@ -114,7 +114,7 @@ export class UpstreamRuntime {
     this.#plan = plan;
     this.#factory = factory;
     this.budget.configure(plan.connect.retryBudget);
-    this.line.configure(plan.queue);
+    this.queue.configure(plan.queue);
     this.#forgetOthersThan(plan);
     const pickable: PickableBackend[] = [];
     for (const backend of plan.backends) {
@@ -126,8 +126,8 @@ export class UpstreamRuntime {
     const before = this.#picker;
     // A strategy carries on where the one before it was, if that was of its own kind.
     this.#picker = this.#createPicker(pickable, isOtherStrategy ? undefined : before);
-    if (this.#picker.isEmpty) this.line.recheckAll();
-    else this.line.recheck();
+    if (this.#picker.isEmpty) this.queue.recheckAll();
+    else this.queue.recheck();
     return this.#picker.invitesToMove(before);
   }
 
@@ -172,7 +172,7 @@ export class UpstreamRuntime {
       counts.release(backend.slot);
       // The current picker's strategy must know, whichever picker the lease came from.
       this.#picker.changed(backend);
-      this.line.placeFreed();
+      this.queue.placeFreed();
     };
     return new Picker(
       pickable,

@@ -63,12 +63,12 @@ export class Upstreams {
 
   /** No session that waits gets a place any more. */
   closeLines(): void {
-    for (const { line } of this.#upstreams.values()) line.close();
+    for (const { queue } of this.#upstreams.values()) queue.close();
   }
 
   /** Another worker has freed a place. */
   recheckLines(): void {
-    for (const { line } of this.#upstreams.values()) line.recheck();
+    for (const { queue } of this.#upstreams.values()) queue.recheck();
   }
 
   /** Spare connections and how sessions got theirs, per backend. */

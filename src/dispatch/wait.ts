@@ -1,10 +1,10 @@
 /**
- * One session's wait for a backend with room: in the line, or beside it.
+ * One session's wait for a backend with room: in the queue, or beside it.
  *
  * Place: begun by the dispatcher when the picker says 'full', or when others wait already.
- * Beside the line waits a session that must not get a backend which has just failed it: in the line it would hold
- * up others, who may. It looks for itself now and then, and counts as one that waits.
- * Invariants: bounded by `queue.max` and `queue.timeout`, both ways; its owner is told once how it ended, and not
+ * Beside the queue waits a session that must not get a backend which has just failed it: in the queue it would hold
+ * up others, which may get it. It looks for itself now and then, and counts as one that waits.
+ * Invariants: bounded by `queue.max` and `queue.timeout`, both ways; its owner learns once how it ended, and not
  * after `end`; a place that was taken for it is used or given back.
  */
 import type { Cancel } from '../engine/engine.ts';
@@ -12,18 +12,18 @@ import type { SetTimer } from '../support/timer.ts';
 import { Lease } from './lease.ts';
 import type { PickResult } from './picker.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
-import type { Waiter, WaitingPlace } from './waiting-line.ts';
+import type { Waiter, QueueEntry } from './queue.ts';
 
 /** What a wait ends with: a place, or why there is none to wait for. */
-export type Turn = Exclude<PickResult, 'full'>;
+export type Found = Exclude<PickResult, 'full'>;
 
 /** Who waits: the session's dispatch. */
 export interface WaitOwner {
   pick(): PickResult;
   /** Whatever place is free, it may have it: it has no reason of its own to hold up others. */
-  mayStandInLine(): boolean;
+  mayQueue(): boolean;
   /** It has a place, or no backend is left to wait for. */
-  onTurn(turn: Turn): void;
+  onPlace(found: Found): void;
   onWaitTimeout(): void;
 }
 
@@ -35,15 +35,15 @@ export interface WaitDeps {
 const LOOK_AGAIN_MS = 50;
 
 export class Wait implements Waiter {
-  /** The line's own. */
-  place: WaitingPlace | undefined;
+  /** The queue's own. */
+  entry: QueueEntry | undefined;
   readonly #upstream: UpstreamRuntime;
   readonly #owner: WaitOwner;
   readonly #deps: WaitDeps;
   #isAside = false;
   #untilMs = 0;
   #cancelTimer: Cancel | undefined;
-  #turn: Turn = 'noBackend';
+  #found: Found = 'noBackend';
   #isOver = false;
 
   constructor(upstream: UpstreamRuntime, owner: WaitOwner, deps: WaitDeps) {
@@ -53,8 +53,8 @@ export class Wait implements Waiter {
   }
 
   /** False when as many wait as may. It may be over before this returns. */
-  inLine(): boolean {
-    return this.#upstream.line.join(this);
+  inQueue(): boolean {
+    return this.#upstream.queue.join(this);
   }
 
   /** False when as many wait as may. */
@@ -67,44 +67,44 @@ export class Wait implements Waiter {
     return true;
   }
 
-  /** What it had tried may be gone: then it stands in line like others, behind those that do already. */
+  /** What it had tried may be gone: then it joins the queue like others, at its end. */
   moveOn(): void {
-    if (!this.#isAside || this.#isOver || !this.#owner.mayStandInLine()) return;
+    if (!this.#isAside || this.#isOver || !this.#owner.mayQueue()) return;
     this.#leave();
     this.#isOver = false;
     this.#isAside = false;
     // Another session may have taken its place in the meantime.
-    if (!this.#upstream.line.join(this) && !this.aside()) this.onWaitTimeout();
+    if (!this.#upstream.queue.join(this) && !this.aside()) this.onWaitTimeout();
   }
 
   /** Its session has ended. */
   end(): void {
     if (this.#isOver) return;
     this.#leave();
-    this.#upstream.line.leave(this);
+    this.#upstream.queue.leave(this);
   }
 
-  /** For the line only. */
-  takeTurn(): boolean {
+  /** For the queue only. */
+  takePlace(): boolean {
     const picked = this.#owner.pick();
     if (picked === 'full') return false;
-    this.#turn = picked;
+    this.#found = picked;
     return true;
   }
 
-  /** For the line only. */
-  onTurn(): void {
-    const turn = this.#turn;
+  /** For the queue only. */
+  onPlace(): void {
+    const found = this.#found;
     if (!this.#isOver) {
       this.#leave();
-      this.#owner.onTurn(turn);
-    } else if (turn instanceof Lease) {
-      if (turn.isTrial) this.#upstream.failures.returnTrial(turn.backend.slot);
-      turn.release();
+      this.#owner.onPlace(found);
+    } else if (found instanceof Lease) {
+      if (found.isTrial) this.#upstream.failures.returnTrial(found.backend.slot);
+      found.release();
     }
   }
 
-  /** For the line only. */
+  /** For the queue only. */
   onWaitTimeout(): void {
     this.#leave();
     this.#owner.onWaitTimeout();
@@ -112,7 +112,7 @@ export class Wait implements Waiter {
 
   #lookLater(): void {
     this.#cancelTimer = this.#deps.setTimer(() => {
-      if (this.takeTurn()) this.onTurn();
+      if (this.takePlace()) this.onPlace();
       else if (this.#deps.now() < this.#untilMs) this.#lookLater();
       else this.onWaitTimeout();
     }, LOOK_AGAIN_MS);

@@ -1,7 +1,7 @@
 /**
  * The order of one upstream's queue over all threads that balance: which waiter is first.
  *
- * Place: each data plane keeps its own waiters (dispatch/waiting-line.ts). Here stands what the other data planes must
+ * Place: each data plane keeps its own waiters (dispatch/queue.ts). Here stands what the other data planes must
  * know of them: a counter of tickets and, per worker, its head, which is the ticket of its oldest waiter. For people,
  * there is also the longest wait. The live counts say how many wait.
  * Invariants:
@@ -125,7 +125,7 @@ export class QueueOrder {
 
   /**
    * That worker has no waiter any more: it is dead, or it stands still and must not hold up the others. In the second
-   * case its head comes back when it looks (`WaitingLine.recheck`). The other workers must be woken. Control only.
+   * case its head comes back when it looks (`Queue.recheck`). The other workers must be woken. Control only.
    */
   forget(worker: number): void {
     Atomics.store(this.#words, headOf(worker), NOBODY);

@@ -153,7 +153,7 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
     report: event => {
       if (event.kind === 'strategyFailed') throw new Error(event.reason);
     },
-    onOthersTurn: () => undefined,
+    onOthersFirst: () => undefined,
   });
   const upstream: Upstream = new Upstream(config, {
     ...{ shared, events, now, random: () => 0 },

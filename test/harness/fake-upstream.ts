@@ -68,7 +68,7 @@ export function createFakeUpstream(
     now,
     random: () => 0.5,
     setTimer: timers.setTimer,
-    onOthersTurn: () => undefined,
+    onOthersFirst: () => undefined,
     report: event => {
       if (event.kind === 'strategyFailed') failures.push(event.reason);
     },
@@ -91,7 +91,7 @@ export function createFakeUpstream(
     slotOf,
     live: (id: string) => counts.live(slotOf(id)),
     /** Sessions that wait. */
-    inLine: () => counts.live(shared.slotOfQueue('app')),
+    inQueue: () => counts.live(shared.slotOfQueue('app')),
     /** What other instances hold, 0 where nothing is said, and how many sessions the counts do not include. */
     hear: (elsewhere: Record<string, number>, unseen = 0) => {
       for (const id of Object.keys(backends)) shared.elsewhere.set(slotOf(id), elsewhere[id] ?? 0);

@@ -44,11 +44,11 @@ void t.test('it is not given up for one that is full, was tried, or is not well 
 });
 
 void t.test(
-  'where those that are well are full it waits for them in line, like any other session',
+  'where those that are well are full it waits for them in the queue, like any other session',
   async t => {
     const one = { maxSessions: 1 };
     const gone = { eligible: false, well: false };
-    const { open, engine, apply, live, inLine } = setUp({ [A]: {}, [B]: one }, { queue: { max: 2 } });
+    const { open, engine, apply, live, inQueue } = setUp({ [A]: {}, [B]: one }, { queue: { max: 2 } });
     apply({ [B]: one });
     const onB = open();
     engine.connects[0]?.succeed();
@@ -70,7 +70,7 @@ void t.test(
       [['waits', 'goes on'], ['waits'], []],
       'first come, first served',
     );
-    t.equal(inLine(), 1);
+    t.equal(inQueue(), 1);
   },
 );
 
@@ -91,19 +91,19 @@ void t.test(
 
 void t.test('one that waits beside the line joins it once what has failed it is gone', async t => {
   const one = { maxSessions: 1 };
-  const { open, engine, apply, timers, upstream, inLine } = setUp({ [B]: one }, { queue: { max: 10 } });
+  const { open, engine, apply, timers, upstream, inQueue } = setUp({ [B]: one }, { queue: { max: 10 } });
   const onB = open();
   engine.connects[0]?.succeed();
   apply({ [A]: {}, [B]: one });
   const unlucky = open();
   engine.connects[1]?.fail('refused');
-  t.same([unlucky.log, upstream.line.waiting], [['waits'], 0]);
+  t.same([unlucky.log, upstream.queue.waiting], [['waits'], 0]);
   apply({ [A]: DOWN, [B]: one });
   unlucky.dispatch.moveOn();
-  t.equal(upstream.line.waiting, 0, 'others may have it still');
+  t.equal(upstream.queue.waiting, 0, 'others may have it still');
   apply({ [A]: { eligible: false, well: false }, [B]: one });
   unlucky.dispatch.moveOn();
-  t.same([upstream.line.waiting, inLine()], [1, 1]);
+  t.same([upstream.queue.waiting, inQueue()], [1, 1]);
   const next = open();
   onB.dispatch.release(relayEnd(false));
   t.same([unlucky.log, next.log], [['waits', 'goes on'], ['waits']]);

@@ -34,7 +34,7 @@ function setUp(backends: Record<string, BackendSpec>, queue: { max?: number; tim
     fake.engine.connects.at(-1)?.succeed();
     return made;
   };
-  const waiting = () => fake.inLine();
+  const waiting = () => fake.inQueue();
   return { ...fake, timers, open, served, waiting, pass: (ms: number) => (nowMs += ms) };
 }
 
@@ -85,7 +85,7 @@ void t.test(
     t.same(open().log, ['waits', 'goes on', { by: 'balancer', phase: 'connect', reason: 'full' }]);
     pass(500);
     t.equal(timers.pending, 0, 'its time is kept by the line, not by the session');
-    t.equal(upstream.line.waiting, 1);
+    t.equal(upstream.queue.waiting, 1);
     second.dispatch.onWaitTimeout();
     t.same(second.log, ['waits', 'goes on', { by: 'balancer', phase: 'queue', reason: 'queueTimeout' }]);
     t.equal(waiting(), 0);

@@ -42,17 +42,17 @@ void t.test(
       upstream,
       {
         pick: () => upstream.picker.pickAgain('', search, true),
-        mayStandInLine: () => true,
-        onTurn: () => told.push('turn'),
+        mayQueue: () => true,
+        onPlace: () => told.push('turn'),
         onWaitTimeout: () => told.push('timeout'),
       },
       { now: () => 0, setTimer: timers.setTimer },
     );
-    t.ok(wait.takeTurn());
+    t.ok(wait.takePlace());
     t.equal(live(A), 1);
     t.notOk(shared.failures.isTrialOnOffer(slotOf(A)));
     wait.end();
-    wait.onTurn();
+    wait.onPlace();
     t.equal(live(A), 0);
     t.ok(shared.failures.isTrialOnOffer(slotOf(A)));
     t.same(told, []);

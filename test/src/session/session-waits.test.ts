@@ -51,11 +51,11 @@ void t.test('nothing is read from a client while its session waits; then it is r
 });
 
 void t.test('a client that resets takes its session out of the line', async t => {
-  const { client, records, inLine, free, engine } = waiting();
+  const { client, records, inQueue, free, engine } = waiting();
   client.die('reset');
   t.match(records, [{ by: 'client', phase: 'queue', reason: 'reset', attempts: 0, backend: undefined }]);
   t.same(client.calls, ['watch', 'unwatch', 'reset']);
-  t.equal(inLine(), 0);
+  t.equal(inQueue(), 0);
   free();
   t.equal(engine.connects.length, 1, 'and nobody connects for it');
 });
@@ -70,11 +70,11 @@ void t.test('a client that has only finished sending keeps its place', async t =
 });
 
 void t.test('a session that lb4 ends while it waits is reset and counted out', async t => {
-  const { session, client, records, inLine } = waiting();
+  const { session, client, records, inQueue } = waiting();
   session.abort({ by: 'balancer', phase: 'drain', reason: 'stopped' });
   t.match(records, [{ by: 'balancer', phase: 'drain', reason: 'stopped' }]);
   t.same(client.calls, ['watch', 'unwatch', 'reset']);
-  t.equal(inLine(), 0);
+  t.equal(inQueue(), 0);
 });
 
 void t.test('a session that waits in vain is refused as its listener says', async t => {

@@ -3,7 +3,7 @@
  * run before any step that another takes on the memory, as if the system had switched threads there.
  */
 import assert from 'node:assert/strict';
-import { WaitingLine, type Waiter, type WaitingPlace } from '../../../src/dispatch/waiting-line.ts';
+import { Queue, type Waiter, type QueueEntry } from '../../../src/dispatch/queue.ts';
 import { LiveCounts } from '../../../src/shared-memory/live-counts.ts';
 import { QueueOrder } from '../../../src/shared-memory/queue-order.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
@@ -23,7 +23,7 @@ class ThreadEnded extends Error {}
 
 /** One client's way: as the dispatcher goes it. */
 class Client implements Waiter {
-  place: WaitingPlace | undefined;
+  entry: QueueEntry | undefined;
   state: 'new' | 'waiting' | 'running' | 'refused' | 'gone' | 'timedOut' = 'new';
   failures: number;
   readonly #worker: ModelWorker;
@@ -34,40 +34,40 @@ class Client implements Waiter {
   }
 
   start(): void {
-    const { line } = this.#worker;
-    if (!line.mustWait() && this.#takePlace()) {
+    const { queue } = this.#worker;
+    if (!queue.mustWait() && this.#takePlace()) {
       this.#connect();
       return;
     }
     this.state = 'waiting';
-    if (!line.join(this)) this.state = 'refused';
+    if (!queue.join(this)) this.state = 'refused';
   }
 
-  takeTurn(): boolean {
+  takePlace(): boolean {
     if (!this.#takePlace()) return false;
     this.#worker.model.checkOrder(this);
     return true;
   }
 
-  onTurn(): void {
-    assert.equal(this.place, undefined, 'out of the line when its turn comes');
+  onPlace(): void {
+    assert.equal(this.entry, undefined, 'out of the queue when its place comes');
     this.#connect();
   }
 
   onWaitTimeout(): void {
-    assert.equal(this.place, undefined, 'out of the line when its time is over');
+    assert.equal(this.entry, undefined, 'out of the queue when its time is over');
     this.state = 'timedOut';
   }
 
   release(): void {
     this.state = 'gone';
     this.#worker.counts.release(this.#worker.model.backend);
-    this.#worker.line.placeFreed();
+    this.#worker.queue.placeFreed();
   }
 
   leave(): void {
     this.state = 'gone';
-    this.#worker.line.leave(this);
+    this.#worker.queue.leave(this);
   }
 
   #takePlace(): boolean {
@@ -86,23 +86,23 @@ class Client implements Waiter {
 }
 
 class ModelWorker {
-  readonly model: WaitingLineModel;
+  readonly model: QueueModel;
   readonly counts: LiveCounts;
   readonly order: QueueOrder;
   readonly clock: FakeClock;
-  readonly line: WaitingLine;
+  readonly queue: Queue;
   readonly clients: Client[] = [];
   messages = 0;
   isQueueing = false;
   isDead = false;
 
-  constructor(model: WaitingLineModel, index: number) {
+  constructor(model: QueueModel, index: number) {
     this.model = model;
     this.counts = new LiveCounts(model.counts.memory, index);
     this.order = new QueueOrder(model.order.memory, index);
     // Each thread's clock begins when the thread does.
     this.clock = new FakeClock(1_000 * index);
-    this.line = new WaitingLine(
+    this.queue = new Queue(
       { max: model.maxWaiting, timeout: TIMEOUT_MS },
       {
         slot: model.queueSlot,
@@ -110,7 +110,7 @@ class ModelWorker {
         order: this.order,
         now: this.clock.now,
         setTimer: this.clock.setTimer,
-        onOthersTurn: () => void (model.inbox += 1),
+        onOthersFirst: () => void (model.inbox += 1),
         onQueueing: isQueueing => {
           assert.notEqual(isQueueing, this.isQueueing, 'told of changes only');
           this.isQueueing = isQueueing;
@@ -124,7 +124,7 @@ class ModelWorker {
   }
 }
 
-export class WaitingLineModel {
+export class QueueModel {
   readonly limit: number;
   readonly maxWaiting: number;
   readonly counts = new LiveCounts(LiveCounts.allocate(2, WORKERS));
@@ -171,10 +171,10 @@ export class WaitingLineModel {
   checkOrder(served: Client): void {
     this.served += 1;
     if (this.#wasSetAside) return;
-    const ticket = served.place?.ticket ?? 0;
+    const ticket = served.entry?.ticket ?? 0;
     for (const worker of this.#workers) {
-      for (const { place } of worker.in('waiting')) {
-        assert.ok(place === undefined || ((place.ticket - ticket) | 0) >= 0, 'first come, first served');
+      for (const { entry } of worker.in('waiting')) {
+        assert.ok(entry === undefined || ((entry.ticket - ticket) | 0) >= 0, 'first come, first served');
       }
     }
   }
@@ -246,7 +246,7 @@ export class WaitingLineModel {
       case 'hear':
         if (worker.messages === 0) return;
         worker.messages -= 1;
-        worker.line.recheck();
+        worker.queue.recheck();
         return;
       case 'die':
         worker.isDead = true;
@@ -293,7 +293,7 @@ export class WaitingLineModel {
       for (const worker of this.#workers) {
         if (worker.messages === 0) continue;
         worker.messages -= 1;
-        worker.line.recheck();
+        worker.queue.recheck();
       }
       if (this.inbox === 0 && this.#workers.every(({ messages }) => messages === 0)) return;
     }
@@ -308,9 +308,9 @@ export class WaitingLineModel {
     assert.ok(running.length <= this.limit, 'never more than the limit');
     assert.ok(waiting.length === 0 || running.length === this.limit, 'nobody waits while there is room');
     for (const worker of this.#workers) {
-      assert.equal(worker.line.waiting, worker.in('waiting').length);
+      assert.equal(worker.queue.waiting, worker.in('waiting').length);
       assert.equal(worker.order.head(), oldestOf(worker), 'its head is shown');
-      if (worker.line.waiting > 0) assert.ok(worker.isQueueing, 'told that sessions wait');
+      if (worker.queue.waiting > 0) assert.ok(worker.isQueueing, 'told that sessions wait');
       worker.clock.advance(TIMEOUT_MS);
       assert.deepEqual(worker.in('waiting'), [], 'nobody waits longer than the timeout');
     }
@@ -326,7 +326,7 @@ export class WaitingLineModel {
 }
 
 function oldestOf(worker: ModelWorker): number {
-  const tickets = worker.in('waiting').map(({ place }) => place?.ticket ?? 0);
+  const tickets = worker.in('waiting').map(({ entry }) => entry?.ticket ?? 0);
   return tickets.toSorted((a, b) => (a - b) | 0)[0] ?? 0;
 }
 

@@ -1,44 +1,47 @@
 /**
- * The sessions of one data plane that wait for a place at an upstream whose backends are all full: first come first
- * served, over all workers.
+ * The waiters of one data plane: sessions that wait for a place at an upstream whose backends are all full. First come
+ * first served, over all workers.
  *
- * Place: one per upstream and data plane. The dispatcher lets a session join when the picker says 'full' or somebody
- * waits already, and says when a place is freed. `QueueOrder` says whose turn it is.
- * No wake-up is lost. Who joins counts itself and shows its ticket, then tries once more; who frees a place counts it
- * free, then looks for tickets: one of the two sees the other. Only the first of all tries; who stops being first
- * shows that, then looks who is first now and has it told (`onOthersTurn`); who becomes first unseen had shown its
- * ticket later, and so looks itself. So whenever there is room, the first is about to look, or about to be told.
- * Invariants: a waiter leaves once: by its turn, its timeout, or `leave`; at most one timer; all wait equally long,
- * so the head is the first whose time is over.
+ * Place: one per upstream and data plane. The dispatcher lets a session join when the picker says 'full' or
+ * another session waits already, and reports each freed place. `QueueOrder` says which waiter is first.
+ * No wake-up is lost, because of these four steps and their order:
+ * - A session that joins counts itself and shows its ticket, then tries once more. A session that frees a place counts
+ *   it free, then looks for tickets. One of the two sees the other.
+ * - Only the first waiter of all tries.
+ * - A waiter that stops being first shows that, then looks which one is first now and has it woken (`onOthersFirst`).
+ * - A waiter that becomes first unseen has shown its ticket later than that look, and so looks itself.
+ * So while there is room, the first waiter is about to look, or about to be woken.
+ * Invariants: a waiter leaves once: with a place, by its timeout, or by `leave`; there is at most one timer; all wait
+ * equally long, so the head is the first whose time is over.
  */
 import type { QueueSettings } from '../model/upstream-plan.ts';
 import type { LiveCounts } from '../shared-memory/live-counts.ts';
 import type { QueueOrder } from '../shared-memory/queue-order.ts';
 import type { SetTimer } from '../support/timer.ts';
 
-/** A session's side. Its calls may join, leave and free places, except from within `takeTurn`. */
+/** A session's side. Its calls may join, leave and free places, except from within `takePlace`. */
 export interface Waiter {
-  /** The line's own: undefined at first, and whenever it does not wait. */
-  place: WaitingPlace | undefined;
+  /** The queue's own: undefined at first, and whenever it does not wait. */
+  entry: QueueEntry | undefined;
   /**
    * Takes a place at a backend, if one has room. True: it has one, or need not wait any longer (no backend is left);
-   * `onTurn` follows. False: it goes on waiting, first in line, and everybody else behind it: a session that has
+   * `onPlace` follows. False: it goes on waiting, first in the queue, with all others behind it: a session that has
    * reasons of its own not to take the place that is free (it has tried that backend) must forget them, or end.
    */
-  takeTurn(): boolean;
-  /** Out of the line, after `takeTurn` has said true; always follows, even where the waiter has left in between. */
-  onTurn(): void;
-  /** Out of the line: it has waited too long. */
+  takePlace(): boolean;
+  /** Out of the queue, after `takePlace` has said true; always follows, even where the waiter has left in between. */
+  onPlace(): void;
+  /** Out of the queue: it has waited too long. */
   onWaitTimeout(): void;
 }
 
-/** A waiter's place in the line; opaque to everybody else. */
-export class WaitingPlace {
+/** Where a waiter stands in the queue; opaque to all others. */
+export class QueueEntry {
   readonly waiter: Waiter;
   readonly ticket: number;
   readonly sinceMs: number;
-  previous: WaitingPlace | undefined;
-  next: WaitingPlace | undefined;
+  previous: QueueEntry | undefined;
+  next: QueueEntry | undefined;
 
   constructor(waiter: Waiter, ticket: number, sinceMs: number) {
     this.waiter = waiter;
@@ -47,7 +50,7 @@ export class WaitingPlace {
   }
 }
 
-export interface WaitingLineDeps {
+export interface QueueDeps {
   /** Where waiting sessions are counted. */
   readonly slot: number;
   readonly counts: LiveCounts;
@@ -55,7 +58,7 @@ export interface WaitingLineDeps {
   now(): number;
   readonly setTimer: SetTimer;
   /** There may be a place for a session that waits in another worker: all workers are to `recheck`. */
-  onOthersTurn(): void;
+  onOthersFirst(): void;
   /** Sessions begin to wait here, or none has for a second. */
   onQueueing(isQueueing: boolean): void;
 }
@@ -63,11 +66,11 @@ export interface WaitingLineDeps {
 /** So long nobody must have waited until `onQueueing(false)`. */
 const QUIET_MS = 1_000;
 
-export class WaitingLine {
+export class Queue {
   #settings: QueueSettings;
-  readonly #deps: WaitingLineDeps;
-  #head: WaitingPlace | undefined;
-  #tail: WaitingPlace | undefined;
+  readonly #deps: QueueDeps;
+  #head: QueueEntry | undefined;
+  #tail: QueueEntry | undefined;
   #waiting = 0;
   #isServing = false;
   #isClosed = false;
@@ -77,7 +80,7 @@ export class WaitingLine {
   #isQueueing = false;
   #emptySinceMs = 0;
 
-  constructor(settings: QueueSettings, deps: WaitingLineDeps) {
+  constructor(settings: QueueSettings, deps: QueueDeps) {
     this.#settings = settings;
     this.#deps = deps;
   }
@@ -108,24 +111,24 @@ export class WaitingLine {
   }
 
   /**
-   * A session stands in line already, in whichever worker: a new one has to join instead of passing by. Sessions that
-   * wait beside the line are counted too, and hold nobody up.
+   * A session is in the queue already, in whichever worker: a new one has to join instead of passing by. Sessions that
+   * wait beside the queue are counted too, and hold no other up.
    */
   mustWait(): boolean {
     return this.#isAnyWaiting() && !this.#deps.order.isEmpty();
   }
 
   /**
-   * Puts a waiter at the end; false when as many wait as may, or the line is closed. It may have its turn, and be
-   * out again, before this returns.
+   * Puts a waiter at the end; false when as many wait as may, or the queue is closed. It may get its place, and
+   * be out again, before this returns.
    */
   join(waiter: Waiter): boolean {
     const { max } = this.#settings;
     const { slot, counts, order } = this.#deps;
-    if (this.#isClosed || waiter.place !== undefined || !counts.take(slot, max)) return false;
+    if (this.#isClosed || waiter.entry !== undefined || !counts.take(slot, max)) return false;
     const isHead = this.#head === undefined;
     if (isHead) order.announce();
-    this.#append(new WaitingPlace(waiter, order.draw(), this.#deps.now()));
+    this.#append(new QueueEntry(waiter, order.draw(), this.#deps.now()));
     this.#keepTime();
     this.#setQueueing();
     if (isHead) {
@@ -137,10 +140,10 @@ export class WaitingLine {
 
   /** The waiter's session has ended. Without effect when it does not wait. */
   leave(waiter: Waiter): void {
-    const { place } = waiter;
-    if (place === undefined) return;
-    const wasHead = place === this.#head;
-    this.#remove(place);
+    const { entry } = waiter;
+    if (entry === undefined) return;
+    const wasHead = entry === this.#head;
+    this.#remove(entry);
     // The next one may be able to use what this one could not.
     if (wasHead) this.recheck();
   }
@@ -154,7 +157,7 @@ export class WaitingLine {
     this.#serve('first');
   }
 
-  /** Everybody here has a turn now, whoever waits elsewhere: for when no backend takes sessions any more. */
+  /** Every waiter here tries now, whatever waits elsewhere: for when no backend takes sessions any more. */
   recheckAll(): void {
     this.#serve('all');
   }
@@ -164,10 +167,10 @@ export class WaitingLine {
     if (!this.#isAnyWaiting()) return;
     const { order } = this.#deps;
     if (order.isFirst()) this.recheck();
-    else if (!order.isEmpty()) this.#deps.onOthersTurn();
+    else if (!order.isEmpty()) this.#deps.onOthersFirst();
   }
 
-  /** Nobody joins or has a turn here any more, and no timer runs; whoever still waits has to be ended by its owner. */
+  /** No session joins or tries here any more, and no timer runs; the owner of each waiter ends it. */
   close(): void {
     this.#isClosed = true;
     this.#cancelTimeout?.();
@@ -182,7 +185,7 @@ export class WaitingLine {
   }
 
   #serve(who: 'first' | 'all'): void {
-    // A turn may free a place or end other sessions: the loop that runs already looks again.
+    // A try may free a place or end other sessions: the loop that runs already looks again.
     if (this.#isServing) {
       if (this.#serveAgain !== 'all') this.#serveAgain = who;
       return;
@@ -203,32 +206,32 @@ export class WaitingLine {
   }
 
   /** False: it goes on waiting. */
-  #serveHead(place: WaitingPlace): boolean {
-    const { waiter } = place;
-    if (!waiter.takeTurn()) return waiter.place !== place;
-    if (waiter.place === place) this.#remove(place);
-    waiter.onTurn();
+  #serveHead(entry: QueueEntry): boolean {
+    const { waiter } = entry;
+    if (!waiter.takePlace()) return waiter.entry !== entry;
+    if (waiter.entry === entry) this.#remove(entry);
+    waiter.onPlace();
     return true;
   }
 
-  #append(place: WaitingPlace): void {
-    place.waiter.place = place;
-    place.previous = this.#tail;
-    if (this.#tail === undefined) this.#head = place;
-    else this.#tail.next = place;
-    this.#tail = place;
+  #append(entry: QueueEntry): void {
+    entry.waiter.entry = entry;
+    entry.previous = this.#tail;
+    if (this.#tail === undefined) this.#head = entry;
+    else this.#tail.next = entry;
+    this.#tail = entry;
     this.#waiting += 1;
   }
 
-  #remove(place: WaitingPlace): void {
-    const { previous, next } = place;
-    place.waiter.place = undefined;
+  #remove(entry: QueueEntry): void {
+    const { previous, next } = entry;
+    entry.waiter.entry = undefined;
     this.#waiting -= 1;
     if (next === undefined) this.#tail = previous;
     else next.previous = previous;
     if (previous === undefined) this.#head = next;
     else previous.next = next;
-    this.#deps.order.noteWait(this.#deps.now() - place.sinceMs);
+    this.#deps.order.noteWait(this.#deps.now() - entry.sinceMs);
     this.#deps.counts.release(this.#deps.slot);
     if (next === undefined && previous === undefined) this.#setQuiet();
     // Last, because others may be told now.
@@ -237,8 +240,8 @@ export class WaitingLine {
 
   /** Lets the other workers see who is first here. */
   #showHead(): void {
-    const isOthersTurn = this.#deps.order.setHead(this.#head?.ticket ?? 0);
-    if (isOthersTurn) this.#deps.onOthersTurn();
+    const isOthersFirst = this.#deps.order.setHead(this.#head?.ticket ?? 0);
+    if (isOthersFirst) this.#deps.onOthersFirst();
   }
 
   /** Sets the timer for the head, unless one runs: that one was set for an older head and looks then. */

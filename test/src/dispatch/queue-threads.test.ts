@@ -1,10 +1,10 @@
-/** The waiting line in real threads: nobody is forgotten, and no place is used twice. */
+/** The queue in real threads: nobody is forgotten, and no place is used twice. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { LiveCounts } from '../../../src/shared-memory/live-counts.ts';
 import { QueueOrder } from '../../../src/shared-memory/queue-order.ts';
-import type { FromThread, ThreadStart } from './waiting-line-thread.ts';
+import type { FromThread, ThreadStart } from './queue-thread.ts';
 
 const THREADS = 3;
 const SESSIONS = 400;
@@ -24,7 +24,7 @@ void t.test('clients of several threads all have their turn, within the limit', 
       limit: LIMIT,
       sessions: SESSIONS,
     };
-    return new Worker(new URL('./waiting-line-thread.js', import.meta.url), { workerData, execArgv: [] });
+    return new Worker(new URL('./queue-thread.js', import.meta.url), { workerData, execArgv: [] });
   });
   let most = 0;
   const done = threads.map(

@@ -1,7 +1,7 @@
-/** The waiting line's promises, whatever happens in whatever order, and between any two steps on the memory. */
+/** The queue's promises, whatever happens in whatever order, and between any two steps on the memory. */
 import fc from 'fast-check';
 import t from 'tap';
-import { WaitingLineModel, WORKERS, type Command } from './waiting-line-model.ts';
+import { QueueModel, WORKERS, type Command } from './queue-model.ts';
 
 const worker = fc.nat(WORKERS - 1);
 const which = fc.nat(3);
@@ -39,7 +39,7 @@ for (const [title, command] of [
         fc.array(command, { minLength: 20, maxLength: 100, size: 'max' }),
         fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 12 }),
         ({ limit, maxWaiting, firstTicket: first }, commands, quanta) => {
-          const model = new WaitingLineModel(limit, maxWaiting, first);
+          const model = new QueueModel(limit, maxWaiting, first);
           model.run(commands, quanta);
           served += model.served;
         },

@@ -1,6 +1,6 @@
-/** A thread of waiting-line-threads.test.ts: its clients come at once and stay for a few turns of the loop. */
+/** A thread of queue-threads.test.ts: its clients come at once and stay for a few turns of the loop. */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
-import { WaitingLine, type Waiter, type WaitingPlace } from '../../../src/dispatch/waiting-line.ts';
+import { Queue, type Waiter, type QueueEntry } from '../../../src/dispatch/queue.ts';
 import { LiveCounts, type CountsMemory } from '../../../src/shared-memory/live-counts.ts';
 import { QueueOrder, type QueueMemory } from '../../../src/shared-memory/queue-order.ts';
 import { setUnrefTimer } from '../../../src/support/timer.ts';
@@ -24,7 +24,7 @@ if (parentPort !== null) play(parentPort, workerData as ThreadStart);
 function play(port: MessagePort, start: ThreadStart): void {
   const counts = new LiveCounts(start.counts, start.index);
   const tally = { served: 0, waited: 0, timedOut: 0 };
-  const line = new WaitingLine(
+  const queue = new Queue(
     { max: 10_000, timeout: 20_000 },
     {
       slot: start.slot,
@@ -32,7 +32,7 @@ function play(port: MessagePort, start: ThreadStart): void {
       order: new QueueOrder(start.order, start.index),
       now: () => performance.now(),
       setTimer: setUnrefTimer,
-      onOthersTurn: () => port.postMessage('others' satisfies FromThread),
+      onOthersFirst: () => port.postMessage('others' satisfies FromThread),
       onQueueing: () => undefined,
     },
   );
@@ -41,13 +41,13 @@ function play(port: MessagePort, start: ThreadStart): void {
   };
 
   class Client implements Waiter {
-    place: WaitingPlace | undefined;
+    entry: QueueEntry | undefined;
 
-    takeTurn(): boolean {
+    takePlace(): boolean {
       return counts.take(start.backend, start.limit);
     }
 
-    onTurn(): void {
+    onPlace(): void {
       tally.waited += 1;
       this.stay(3);
     }
@@ -63,7 +63,7 @@ function play(port: MessagePort, start: ThreadStart): void {
         return;
       }
       counts.release(start.backend);
-      line.placeFreed();
+      queue.placeFreed();
       tally.served += 1;
       tellWhenDone();
     }
@@ -71,13 +71,13 @@ function play(port: MessagePort, start: ThreadStart): void {
 
   port.on('message', (message: 'recheck' | 'end') => {
     if (message === 'end') port.close();
-    else line.recheck();
+    else queue.recheck();
   });
   for (let i = 0; i < start.sessions; i++) {
     setImmediate(() => {
       const client = new Client();
-      if (!line.mustWait() && client.takeTurn()) client.stay(3);
-      else line.join(client);
+      if (!queue.mustWait() && client.takePlace()) client.stay(3);
+      else queue.join(client);
     });
   }
 }
