@@ -9,6 +9,7 @@ import type { Recording } from './data-plane.ts';
 import type { ListenersPlan } from './model/listener-plan.ts';
 import type { Plan } from './model/plan.ts';
 import type { PoolFigures } from './model/pool-figures.ts';
+import type { SessionQuery, SessionView } from './model/session-view.ts';
 import type { Termination } from './termination.ts';
 
 export interface ListenerView {
@@ -55,6 +56,8 @@ export interface DataPlaneHost {
   abortSessions(termination: Termination): void;
   /** The process ends: resets every session within this call, as far as it can. */
   abandonSessions(): void;
+  /** Sessions that run, in no order; those of a thread that stands still are missing. */
+  sessionViews(query: SessionQuery): Promise<readonly SessionView[]>;
   /** Resolves once no session runs. */
   whenEmpty(): Promise<void>;
   /** Ends the threads, if there are any; nothing may be asked of it afterwards. Idempotent. */

@@ -8,6 +8,7 @@
  * counts; what a plan does not change stays: sessions, counts, the position of a strategy, parked connections; after
  * `abortSessions` no session begins.
  */
+import { enterAll, type Gate } from './admission/gate.ts';
 import type { UpstreamRuntime } from './dispatch/upstream-runtime.ts';
 import { Upstreams } from './dispatch/upstreams.ts';
 import type { Connection, Engine } from './engine/engine.ts';
@@ -15,9 +16,10 @@ import type { Front as FrontOf } from './listener/front.ts';
 import { Fronts, type OwnedSocket } from './listener/fronts.ts';
 import { SessionLimit } from './listener/session-limit.ts';
 import type { DataEvent, Report } from './model/data-event.ts';
-import type { ListenersPlan } from './model/listener-plan.ts';
+import type { ListenerPlan, ListenersPlan } from './model/listener-plan.ts';
 import type { Plan } from './model/plan.ts';
 import type { PoolFigures } from './model/pool-figures.ts';
+import { matches, type SessionQuery, type SessionView } from './model/session-view.ts';
 import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
@@ -43,6 +45,11 @@ export interface Ledger {
   sessionsAborted: number;
 }
 
+/** Where gates may send clients. */
+export interface KnownUpstreams {
+  get(name: string): UpstreamRuntime | undefined;
+}
+
 export interface DataPlaneDeps {
   readonly engine: Engine;
   readonly wheel: DeadlineWheel;
@@ -57,6 +64,8 @@ export interface DataPlaneDeps {
   wallClock(): number;
   random(): number;
   readonly report: Report;
+  /** What clients of a listener have to pass besides its limits; default: nothing. */
+  readonly gatesOf?: (plan: ListenerPlan, upstreams: KnownUpstreams) => readonly Gate<UpstreamRuntime>[];
   /** Other workers wait for a place that is free now: all of them, this one too, are to `recheckLimits`. */
   onPlaceFreed?(): void;
 }
@@ -91,16 +100,18 @@ export class DataPlane {
       follow: work => this.#follow(work),
       onBetter: upstream => moveGradually(upstream, this.#sessions),
     });
-    this.#fronts = new Fronts({
-      ...{ engine, counts, report, onPlaceFreed },
-      onClient: (front, client) => this.#admit(front, client),
-      upstreamOf: name => this.#upstreamOf(name),
-      onExhausted: () => this.#rest(),
-    });
     this.#instanceLimit = new SessionLimit(deps.slot, counts, {
       onFull: () => this.#fronts.holdAll('instanceLimit'),
       onFree: () => this.#fronts.unholdInTurn('instanceLimit', () => this.#instanceLimit.isFull),
       onPlaceFreed,
+    });
+    this.#fronts = new Fronts({
+      ...{ engine, counts, report, onPlaceFreed },
+      onClient: (front, client) => this.#admit(front, client),
+      upstreamOf: name => this.#upstreamOf(name),
+      instanceLimit: this.#instanceLimit,
+      gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? [],
+      onExhausted: () => this.#rest(),
     });
     this.#sessionDeps = {
       ...deps,
@@ -163,6 +174,17 @@ export class DataPlane {
     return this.#fronts.takeClientsOf(sockets);
   }
 
+  /** Sessions that run, in no order. */
+  sessions({ limit, ...filter }: SessionQuery): readonly SessionView[] {
+    const found: SessionView[] = [];
+    for (const session of this.#sessions) {
+      if (found.length >= limit) break;
+      const view = session.view();
+      if (matches(view, filter)) found.push(view);
+    }
+    return found;
+  }
+
   /** Destroys spare connections; new sessions could still connect. */
   closePools(): void {
     this.#upstreams.closePools();
@@ -210,16 +232,9 @@ export class DataPlane {
     return this.#upstreams.pools();
   }
 
-  /** False when there is no place, in this listener or in the instance; one of the two holds the listener then. */
+  /** False when there is no place: one of the limits holds the listener then. */
   #admit(front: Front, client: Connection): boolean {
-    const { limit } = front;
-    if (this.#abortedAs === undefined) {
-      if (limit.isFull || this.#instanceLimit.isFull || !limit.enter()) return false;
-      if (!this.#instanceLimit.enter()) {
-        limit.leave();
-        return false;
-      }
-    }
+    if (this.#abortedAs === undefined && !enterAll(front.places)) return false;
     this.#begin(front, client);
     return true;
   }
@@ -240,8 +255,7 @@ export class DataPlane {
       session.start();
       return;
     }
-    front.limit.enterAnyway();
-    this.#instanceLimit.enterAnyway();
+    for (const place of front.places) place.enterAnyway();
     this.#deps.ledger.sessionsAborted += 1;
     session.abort(this.#abortedAs);
   }
@@ -252,7 +266,6 @@ export class DataPlane {
     if (this.recording === 'each') report({ kind: 'sessionClosed', record: record() });
     else if (this.recording === 'counted') report(ONE_UNRECORDED);
     this.#fronts.leave(session.front);
-    this.#instanceLimit.leave();
     // Not before: a client that waited may have taken the place.
     this.#announceEmpty();
   }

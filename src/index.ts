@@ -16,6 +16,7 @@ export type { WorkerView } from './data-plane-host.ts';
 export type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 export { ERROR_CODES, Lb4Error, type ErrorCode } from './errors.ts';
 export type { EventMap, EventName } from './events.ts';
+export type { SessionQuery, SessionView } from './model/session-view.ts';
 export type { HoldReason } from './model/data-event.ts';
 export type { MirrorFailure } from './mirror/exchange.ts';
 export type { MirroredUpstreamView, MirrorView } from './mirror/mirror.ts';

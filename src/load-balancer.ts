@@ -17,6 +17,7 @@ import type { DataPlaneHost } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
 import { snapshotOf, type LoadBalancerSnapshot, type LoadBalancerState } from './load-balancer-snapshot.ts';
+import type { SessionQuery, SessionView } from './model/session-view.ts';
 import { Names } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
 import { Planes } from './planes.ts';
@@ -224,6 +225,14 @@ export class LoadBalancer {
    */
   removeBackend(upstream: string, backend: string, options: { resetSessions?: boolean } = {}): void {
     this.#control().remove(upstream, backend, { resetSessions: options.resetSessions === true });
+  }
+
+  /**
+   * Sessions that run, in no order: those that match, 1,000 at most unless told otherwise. A worker that stands still
+   * is not asked. None while it is not running.
+   */
+  async sessions({ limit = 1_000, ...filter }: Partial<SessionQuery> = {}): Promise<readonly SessionView[]> {
+    return (await this.#planes?.data.sessionViews({ ...filter, limit })) ?? [];
   }
 
   snapshot(): LoadBalancerSnapshot {

@@ -10,6 +10,7 @@ import type { Libc } from './engine/epoll/libc.ts';
 import type { HostReport } from './model/data-event.ts';
 import type { ListenersPlan } from './model/listener-plan.ts';
 import { NO_POOL, type PoolFigures } from './model/pool-figures.ts';
+import type { SessionQuery, SessionView } from './model/session-view.ts';
 import { formatAddress } from './support/address.ts';
 import type { Termination } from './termination.ts';
 import { HostSockets, listeningOnDuplicates } from './workers/host-sockets.ts';
@@ -68,8 +69,7 @@ export class LocalHost implements DataPlaneHost {
       this.#sockets?.close(fresh);
       throw error;
     }
-    const wanted = new Set(plan.listeners.flatMap(({ bind }) => bind.map(({ key }) => key)));
-    this.#sockets?.close(this.#sockets.keys.filter(key => !wanted.has(key)));
+    this.#sockets?.close(this.#sockets.keysBeside(plan));
     for (const { name, addresses } of this.listeners())
       for (const address of addresses)
         if (!known.has(address)) this.#report({ kind: 'listening', listener: name, address });
@@ -93,6 +93,10 @@ export class LocalHost implements DataPlaneHost {
 
   abandonSessions(): void {
     this.#data.abandonSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
+  }
+
+  sessionViews(query: SessionQuery): Promise<readonly SessionView[]> {
+    return Promise.resolve(this.#data.sessions(query));
   }
 
   whenEmpty(): Promise<void> {

@@ -4,6 +4,7 @@
  * Place: the data plane has one per listener of the plan. It outlives its listener while sessions run that came in
  * through it: they are counted here, and one that has the same name again goes on counting.
  */
+import type { Gate, Place } from '../admission/gate.ts';
 import type { Connection, Engine } from '../engine/engine.ts';
 import type { BindPoint, ListenerPlan } from '../model/listener-plan.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
@@ -20,17 +21,24 @@ export interface FrontDeps<U> {
   onClient(front: Front<U>, client: Connection): boolean;
   /** The upstream of this name; throws where there is none. */
   upstreamOf(name: string): U;
+  /** How many may be there besides, in all listeners together. */
+  readonly instanceLimit: Place;
+  /** What clients of a listener have to pass besides its places. */
+  gatesOf(plan: ListenerPlan): readonly Gate<U>[];
 }
 
 export class Front<U> {
   readonly name: string;
   readonly listener: Listener;
   readonly limit: SessionLimit;
+  /** What each of its sessions holds a place of, in the order in which they are taken. */
+  readonly places: readonly Place[];
   /** Sessions of this data plane that came in here. */
   sessions = 0;
   readonly #deps: FrontDeps<U>;
   #plan: ListenerPlan;
   #upstream: U;
+  #gates: readonly Gate<U>[] = [];
 
   constructor(plan: ListenerPlan, deps: FrontDeps<U>, handlers: Omit<ListenerHandlers, 'onClient'>) {
     this.#deps = deps;
@@ -46,7 +54,8 @@ export class Front<U> {
       onFree: () => this.listener.unhold('listenerLimit'),
       onPlaceFreed: () => deps.onPlaceFreed(),
     });
-    this.limit.configure(plan.limits.maxSessions ?? Infinity);
+    this.places = [this.limit, deps.instanceLimit];
+    this.configure(plan);
   }
 
   /** As applied last. */
@@ -59,10 +68,16 @@ export class Front<U> {
     return this.#upstream;
   }
 
+  /** For the clients that come from now on; none: they go to the upstream as they are. */
+  get gates(): readonly Gate<U>[] {
+    return this.#gates;
+  }
+
   /** Everything but its addresses, for the clients that come from now on. */
   configure(plan: ListenerPlan): void {
     this.#plan = plan;
     this.#upstream = this.#deps.upstreamOf(plan.upstream);
+    this.#gates = this.#deps.gatesOf(plan);
     this.limit.configure(plan.limits.maxSessions ?? Infinity);
   }
 

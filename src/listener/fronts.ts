@@ -91,7 +91,7 @@ export class Fronts<U> {
   /** A session that came in here has ended. */
   leave(front: Front<U>): void {
     front.sessions -= 1;
-    front.limit.leave();
+    for (const place of front.places) place.leave();
     this.#forgetIfUnused(front);
   }
 

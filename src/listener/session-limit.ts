@@ -7,6 +7,7 @@
  * Invariants: never more than `max` sessions, whoever counts them; `onFull` and `onFree` alternate; whoever
  * waits is told of a place, because it asks first and then looks once more.
  */
+import type { Place } from '../admission/gate.ts';
 import type { LiveCounts } from '../shared-memory/live-counts.ts';
 
 export interface SessionLimitHandlers {
@@ -16,7 +17,7 @@ export interface SessionLimitHandlers {
   onPlaceFreed?(): void;
 }
 
-export class SessionLimit {
+export class SessionLimit implements Place {
   #max = Infinity;
   readonly #slot: number;
   readonly #counts: LiveCounts;

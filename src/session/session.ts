@@ -2,12 +2,15 @@
  * One client connection from accept to termination: find a backend, relay, account for it.
  *
  * Place: made by the data plane for each client a listener admits; written once over the engine contract, it
- * never sees a socket. States: dispatching → relaying → ended, or dispatching → ended; once at most, and only
- * with a connection that was parked, relaying → dispatching: it was dead, and a fresh one takes its place.
+ * never sees a socket. States: admission → dispatching → relaying → ended, and from each of them → ended; the admission
+ * takes no time where there are no gates. Once at most, and only with a connection that was parked, relaying →
+ * dispatching: it was dead, and a fresh one takes its place.
  * Invariants: it ends exactly once, with one termination; its lease and its pooled connection are given back
  * exactly then; after that it holds no connection, timer or listener.
  * Why it hands itself out as handlers and owner: there may be 100,000 of it, and closures are objects, too.
  */
+import { Admission, type AdmissionOwner } from '../admission/admission.ts';
+import type { Facts, Gate } from '../admission/gate.ts';
 import type { DispatcherDeps, DispatchOwner } from '../dispatch/dispatch-owner.ts';
 import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
@@ -20,6 +23,7 @@ import type {
   RelayOutcome,
 } from '../engine/engine.ts';
 import type { ListenerPlan } from '../model/listener-plan.ts';
+import type { SessionView } from '../model/session-view.ts';
 import type { Termination } from '../termination.ts';
 import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
 import type { SessionRecord } from './session-record.ts';
@@ -29,6 +33,8 @@ import { refuse } from './refuse.ts';
 export interface Origin {
   readonly plan: ListenerPlan;
   readonly upstream: UpstreamRuntime;
+  /** What its clients have to pass first. */
+  readonly gates: readonly Gate<UpstreamRuntime>[];
 }
 
 export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
@@ -47,7 +53,9 @@ const NO_REUSE: RelayOptions = Object.freeze({});
 const REUSE: RelayOptions = Object.freeze({ reuse: true });
 const REUSED: RelayOptions = Object.freeze({ reuse: true, reused: true });
 
-export class Session<O extends Origin = Origin> implements Timed, DispatchOwner, RelayHandlers {
+export class Session<O extends Origin = Origin>
+  implements Timed, DispatchOwner, RelayHandlers, AdmissionOwner<UpstreamRuntime>
+{
   wheelSlot = -1;
   wheelIndex = 0;
   /** Its place among the sessions of its data plane, which writes it. */
@@ -59,9 +67,15 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
   readonly #deps: SessionDeps<O>;
   readonly #startedAtMs: number;
   readonly #startedMs: number;
-  readonly #dispatch: Dispatch;
+  /** The client as the gates have found it; undefined where there are none. */
+  #facts: Facts<UpstreamRuntime> | undefined;
+  #upstream: UpstreamRuntime;
+  #admission: Admission<UpstreamRuntime> | undefined;
+  /** Undefined until the client is admitted. */
+  #dispatch: Dispatch | undefined;
   #relay: Relay | undefined;
   /** Since when it waits for a backend with room, and for how long it has waited before, in all. */
+  #isQueued = false;
   #queuedSinceMs = 0;
   #queuedMs: number | undefined;
   /** When one side has ended. */
@@ -78,29 +92,69 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
     this.#deps = deps;
     this.#startedAtMs = deps.wallClock();
     this.#startedMs = deps.now();
-    this.#dispatch = new Dispatch(front.upstream, client.peerAddress, deps, this);
+    this.#upstream = front.upstream;
   }
 
   start(): void {
-    this.#dispatch.start();
+    const { gates } = this.front;
+    const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
+    if (gates.length === 0) {
+      this.#search(clientAddress);
+      return;
+    }
+    const facts = { clientAddress, clientPort, upstream: this.#upstream };
+    this.#facts = facts;
+    this.#admission = new Admission(this.#client, facts, gates, this.#deps.setTimer, this);
+    this.#admission.start();
+  }
+
+  /** For the admission only. */
+  onAdmitted(facts: Facts<UpstreamRuntime>): void {
+    this.#facts = facts;
+    this.#upstream = facts.upstream;
+    this.#search(facts.clientAddress);
+  }
+
+  /** For the admission only. */
+  onRefused(termination: Termination): void {
+    this.#client.reset();
+    this.#end(termination);
   }
 
   get upstream(): string {
-    return this.#dispatch.upstream.plan.name;
+    return this.#upstream.plan.name;
   }
 
   /** The backend whose bytes it gets; undefined before and after. */
   get servedBy(): string | undefined {
-    return this.#relay === undefined ? undefined : this.#dispatch.backend;
+    return this.#relay === undefined ? undefined : this.#dispatch?.backend;
   }
 
   get isConnecting(): boolean {
-    return !this.#isEnded && this.#relay === undefined;
+    return !this.#isEnded && this.#dispatch !== undefined && this.#relay === undefined;
+  }
+
+  /** As it is now. */
+  view(): SessionView {
+    const { peerAddress, peerPort } = this.#client;
+    const relay = this.#relay;
+    return {
+      id: this.id,
+      listener: this.#plan.name,
+      upstream: this.upstream,
+      backend: this.#dispatch?.backend,
+      clientAddress: this.#facts?.clientAddress ?? peerAddress,
+      clientPort: this.#facts?.clientPort ?? peerPort,
+      phase: this.#phase(),
+      startedAtMs: this.#startedAtMs,
+      bytesFromClient: relay?.bytesFromClient ?? 0,
+      bytesFromBackend: relay?.bytesFromBackend ?? 0,
+    };
   }
 
   /** An attempt to connect to a backend that is not well ends, if one that is well has room. */
   moveOn(): void {
-    if (this.isConnecting) this.#dispatch.moveOn();
+    if (this.isConnecting) this.#dispatch?.moveOn();
   }
 
   /** Resets both sides now, for the reason given. */
@@ -111,7 +165,8 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
       this.#relay.abort();
       return;
     }
-    this.#dispatch.cancel();
+    this.#admission?.cancel();
+    this.#dispatch?.cancel();
     this.#client.reset();
     this.#end(termination);
   }
@@ -144,8 +199,9 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
   /** For the dispatch only. */
   onConnected(connection: Connection): void {
     const { engine } = this.#deps;
-    const { upstream, origin } = this.#dispatch;
-    const options = origin === 'reused' ? REUSED : upstream.plan.pool.reuse ? REUSE : NO_REUSE;
+    const origin = this.#dispatch?.origin;
+    const { pool } = this.#upstream.plan;
+    const options = origin === 'reused' ? REUSED : pool.reuse ? REUSE : NO_REUSE;
     const handlers = origin === 'new' ? this : this.#handlersOfParked();
     this.#relay = engine.relay(this.#client, connection, handlers, options);
     this.#schedule(this.#relay);
@@ -160,6 +216,7 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
   /** For the dispatch only. */
   onWaiting(isWaiting: boolean): void {
     const nowMs = this.#deps.now();
+    this.#isQueued = isWaiting;
     if (!isWaiting) {
       this.#queuedMs = (this.#queuedMs ?? 0) + nowMs - this.#queuedSinceMs;
       this.#client.unwatch();
@@ -175,7 +232,7 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
 
   /** For the engine only. */
   onHalfClosed(): void {
-    if (this.#dispatch.judgesEnds) this.#halfClosedMs = this.#deps.now();
+    if (this.#dispatch?.judgesEnds === true) this.#halfClosedMs = this.#deps.now();
     if (this.#relay !== undefined) this.#schedule(this.#relay);
   }
 
@@ -187,7 +244,7 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
     // Before anything is given back: that may serve others, who may stop everything.
     this.#isEnded = true;
     this.#deps.wheel.remove(this);
-    this.#dispatch.release(outcome, this.#halfClosedMs);
+    this.#dispatch?.release(outcome, this.#halfClosedMs);
     this.#end(this.#terminationOf(outcome), outcome);
   }
 
@@ -199,9 +256,20 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
       onStale: () => {
         this.#relay = undefined;
         this.#deps.wheel.remove(this);
-        this.#dispatch.replaceStale();
+        this.#dispatch?.replaceStale();
       },
     };
+  }
+
+  #phase(): SessionView['phase'] {
+    if (this.#relay !== undefined) return 'relay';
+    if (this.#dispatch === undefined) return 'admission';
+    return this.#isQueued ? 'queue' : 'connect';
+  }
+
+  #search(clientAddress: string): void {
+    this.#dispatch = new Dispatch(this.#upstream, clientAddress, this.#deps, this);
+    this.#dispatch.start();
   }
 
   #schedule(relay: Relay): void {
@@ -248,16 +316,16 @@ export class Session<O extends Origin = Origin> implements Timed, DispatchOwner,
       id: this.id,
       listener: this.#plan.name,
       upstream: this.upstream,
-      clientAddress: this.#client.peerAddress,
-      clientPort: this.#client.peerPort,
-      backend: dispatch.backend,
-      attempts: dispatch.attempts,
-      warm: dispatch.origin === 'warm',
-      reused: dispatch.origin === 'reused',
+      clientAddress: this.#facts?.clientAddress ?? this.#client.peerAddress,
+      clientPort: this.#facts?.clientPort ?? this.#client.peerPort,
+      backend: dispatch?.backend,
+      attempts: dispatch?.attempts ?? 0,
+      warm: dispatch?.origin === 'warm',
+      reused: dispatch?.origin === 'reused',
       startedAtMs: this.#startedAtMs,
       durationMs: this.#deps.now() - this.#startedMs,
       queuedMs: this.#queuedMs,
-      connectMs: dispatch.connectMs,
+      connectMs: dispatch?.connectMs,
       bytesFromClient: relayed?.bytesFromClient ?? 0,
       bytesFromBackend: relayed?.bytesFromBackend ?? 0,
       by: termination.by,

@@ -18,6 +18,7 @@ import {
 import { replaceSocketOptions } from '../engine/epoll/socket-options.ts';
 import { refuseNewClients } from '../engine/epoll/stop-accepting.ts';
 import { giveAccess, removeIfSame } from '../engine/socket-file.ts';
+import type { OwnedSocket } from '../listener/fronts.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
 
@@ -75,9 +76,24 @@ export class HostSockets {
     return { ...plan, listeners };
   }
 
-  /** The sockets at these points of the data plane with this index. */
-  socketsOf(index: number, keys: readonly string[]): readonly ListeningSocket[] {
-    return keys.flatMap(key => this.#socketOf(key, index) ?? []);
+  /** The sockets at these points of the data plane with this index, with the listener that each belongs to. */
+  ownedAt(
+    keys: readonly string[],
+    index: number,
+    listeners: readonly ListenerPlan[],
+  ): readonly OwnedSocket[] {
+    return listeners.flatMap(({ name: listener, bind }) =>
+      bind
+        .filter(({ key }) => keys.includes(key))
+        .flatMap(({ key }) => this.#socketOf(key, index) ?? [])
+        .map(socket => ({ listener, socket })),
+    );
+  }
+
+  /** Points that are bound and that a plan does not name. */
+  keysBeside({ listeners }: ListenersPlan): readonly string[] {
+    const wanted = new Set(listeners.flatMap(({ bind }) => bind.map(({ key }) => key)));
+    return this.keys.filter(key => !wanted.has(key));
   }
 
   /** No new client is let in from now on; those in the queues can still be accepted. */

@@ -8,6 +8,7 @@ import type { Recording } from '../data-plane.ts';
 import type { EngineName } from '../engine/engine.ts';
 import type { OwnedSocket } from '../listener/fronts.ts';
 import type { DataEvent } from '../model/data-event.ts';
+import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Termination } from '../termination.ts';
 import type { SharedMemory } from '../shared-memory/shared-state.ts';
@@ -53,13 +54,16 @@ export interface Answers {
   readonly whenEmpty: undefined;
   /** It is as all plans want it that were posted before. */
   readonly settled: undefined;
+  /** Sessions that run there. */
+  readonly sessions: readonly SessionView[];
 }
 
 export type Question =
   | { readonly what: 'stopListening' }
   | { readonly what: 'takeClientsOf'; readonly sockets: readonly OwnedSocket[] }
   | { readonly what: 'whenEmpty' }
-  | { readonly what: 'settled' };
+  | { readonly what: 'settled' }
+  | { readonly what: 'sessions'; readonly query: SessionQuery };
 
 /** The answer to a question; undefined from a worker that is dead. */
 export type AnswerTo<Q extends Question> = Answers[Q['what']] | undefined;

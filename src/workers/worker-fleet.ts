@@ -9,48 +9,24 @@
  */
 import type { Recording } from '../data-plane.ts';
 import type { DataPlaneHost, ListenerView, UpstreamChange, WorkerView } from '../data-plane-host.ts';
-import type { EngineName } from '../engine/engine.ts';
-import type { Libc } from '../engine/epoll/libc.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
+import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { Plans, type Plan } from '../model/plan.ts';
 import type { PoolFigures } from '../model/pool-figures.ts';
-import { setUnrefTimer, type SetTimer } from '../support/timer.ts';
+import { setUnrefTimer } from '../support/timer.ts';
 import type { Termination } from '../termination.ts';
-import type { ControlledState } from '../shared-memory/shared-state.ts';
+import type { FleetDeps, FleetSettings } from './fleet-settings.ts';
 import { FleetEvents } from './fleet-events.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { HostSockets } from './host-sockets.ts';
 import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
 import { shareOf, waitingShare } from './share-of.ts';
-import { startAll, type ThreadLimits } from './starting.ts';
+import { startAll } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
 import { WorkerStats } from './worker-stats.ts';
-import { spawnWorker, WorkerThread, WORKER_TIMES, type WorkerTimes } from './worker-thread.ts';
-
-export interface FleetSettings {
-  readonly engine: EngineName;
-  /** Where all sessions of the instance are counted. */
-  readonly slot: number;
-  /** Clients that may wait at paused listeners, in all workers together; undefined: the engine's default each. */
-  readonly waitingLimit: number | undefined;
-  /** One more than the highest descriptor this process can have. */
-  readonly descriptors: number;
-  /** A worker that has not moved for so long is ended and started again; Infinity: never. */
-  readonly stallTimeoutMs: number;
-}
-
-export interface FleetDeps {
-  readonly libc: Libc;
-  readonly shared: ControlledState;
-  now(): number;
-  /** For restarts: what keeps the process alive while no worker lives. */
-  readonly setTimer: SetTimer;
-  readonly times?: WorkerTimes;
-  /** For the message when the system gives no thread. */
-  threadLimits(): ThreadLimits;
-}
+import { spawnWorker, WorkerThread, WORKER_TIMES } from './worker-thread.ts';
 
 interface Member {
   readonly index: number;
@@ -116,8 +92,7 @@ export class WorkerFleet implements DataPlaneHost {
 
   async listen(plan: ListenersPlan): Promise<void> {
     const fresh = await this.#sockets.bind(plan.listeners);
-    const wanted = new Set(plan.listeners.flatMap(({ bind }) => bind.map(({ key }) => key)));
-    const gone = this.#sockets.keys.filter(key => !wanted.has(key));
+    const gone = this.#sockets.keysBeside(plan);
     // All of them at once: none lets clients in while another one is emptied.
     this.#sockets.refuseNewClients(gone);
     await this.#serveClientsOfDeadWorkers(gone);
@@ -149,6 +124,11 @@ export class WorkerFleet implements DataPlaneHost {
 
   abandonSessions(): void {
     this.#descriptors.beforeExit();
+  }
+
+  async sessionViews(query: SessionQuery): Promise<readonly SessionView[]> {
+    const asked = this.#inState('running').map(({ thread }) => thread.ask({ what: 'sessions', query }));
+    return (await Promise.all(asked)).flatMap(views => views ?? []).slice(0, query.limit);
   }
 
   async whenEmpty(): Promise<void> {
@@ -291,15 +271,10 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   async #serveClientsOfDeadWorkers(keys: readonly string[]): Promise<void> {
-    const heir = this.#members.find(({ thread }) => thread.state === 'running');
-    const dead = this.#members.filter(({ thread }) => thread.state === 'restarting');
-    const listeners = this.#plans.listeners?.listeners ?? [];
-    for (const { index } of dead) {
-      const sockets = listeners.flatMap(({ name: listener, bind }) => {
-        const lost = bind.map(({ key }) => key).filter(key => keys.includes(key));
-        return this.#sockets.socketsOf(index, lost).map(socket => ({ listener, socket }));
-      });
-      if (sockets.length > 0) await heir?.thread.ask({ what: 'takeClientsOf', sockets });
+    const [heir] = this.#inState('running');
+    for (const { index } of this.#inState('restarting')) {
+      const sockets = this.#sockets.ownedAt(keys, index, this.#plans.listeners?.listeners ?? []);
+      await heir?.thread.ask({ what: 'takeClientsOf', sockets });
     }
   }
 
@@ -323,6 +298,10 @@ export class WorkerFleet implements DataPlaneHost {
     this.#heartbeats.stop();
     await Promise.all(this.#members.map(({ thread }) => thread.end()));
     for (const { wakeup } of this.#members) wakeup?.close();
+  }
+
+  #inState(state: WorkerThread['state']): readonly Member[] {
+    return this.#members.filter(({ thread }) => thread.state === state);
   }
 
   #sum(figure: (stats: WorkerStats) => number): number {

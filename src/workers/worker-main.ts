@@ -120,6 +120,8 @@ async function answerTo(question: Question): Promise<AnswerTo<Question>> {
     case 'settled':
       await data.settled();
       return undefined;
+    case 'sessions':
+      return data.sessions(question.query);
   }
 }
 

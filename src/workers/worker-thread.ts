@@ -127,7 +127,8 @@ export class WorkerThread {
     const id = this.#nextId++;
     return new Promise(resolve => {
       // The worker answers what it was asked.
-      this.#answers.set(id, resolve);
+      // What a worker answers fits what it was asked.
+      this.#answers.set(id, answer => resolve(answer as AnswerTo<Q>));
       this.post({ kind: 'ask', id, question });
     });
   }

@@ -70,6 +70,29 @@ for (const [place, dataPlane] of Object.entries(places)) {
       });
     });
 
+    void t.test('sessions that run can be listed, wherever they run', async t => {
+      const [one, two] = [await startBackend(t, scripts.echo), await startBackend(t, scripts.echo)];
+      const other = { name: 'other', health: 'off', backends: [formatAddress(two.address)] } as const;
+      const backends = [{ address: formatAddress(one.address), maxSessions: 3 }];
+      const listeners = [web(), web({ name: 'second', upstream: 'other' })];
+      const balancer = await start(t, configOf([app({ backends }), other], listeners));
+      for (let i = 0; i < 3; i++) await served(t, balancer);
+      const waiting = await connectClient(t, addressOf(balancer));
+      await until('it waits', () => balancer.snapshot().upstreams[0]?.queue.waiting === 1);
+      const phases = async (query = {}): Promise<string[]> =>
+        (await balancer.sessions(query)).map(({ phase }) => phase).sort();
+      t.same(await phases(), ['queue', 'relay', 'relay', 'relay']);
+      t.same(await phases({ upstream: 'other' }), []);
+      t.same(
+        await phases({ clientAddress: '127.0.0.1', listener: 'web', limit: 2 }).then(all => all.length),
+        2,
+      );
+      t.match(await balancer.sessions({ backend: formatAddress(one.address), limit: 1 }), [
+        { upstream: 'app', clientAddress: '127.0.0.1', bytesFromClient: 1, bytesFromBackend: 1 },
+      ]);
+      waiting.reset();
+    });
+
     void t.test('listeners come, go, and take each other’s address over, without a gap', async t => {
       const backends = [formatAddress((await startBackend(t, scripts.echo)).address)];
       const balancer = await start(t, configOf([app({ backends })]));

@@ -39,6 +39,7 @@ function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Opt
           timeouts: { idle: idleMs, halfClosed: 60_000, lifetime: lifetimeMs },
         }),
         upstream: fake.upstream,
+        gates: [],
       },
       {
         ...dispatcherDeps({ now }),

@@ -24,6 +24,7 @@ function waiting() {
           timeouts: { idle: 0, halfClosed: 0, lifetime: 0 },
         }),
         upstream: fake.upstream,
+        gates: [],
       },
       {
         ...dispatcherDeps(),

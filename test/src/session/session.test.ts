@@ -38,6 +38,7 @@ function start(options: Options = {}) {
         timeouts: { idle: idleMs, halfClosed: halfClosedMs, lifetime: lifetimeMs },
       }),
       upstream: fake.upstream,
+      gates: [],
     },
     {
       ...dispatcherDeps({ now }),
