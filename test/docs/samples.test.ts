@@ -25,12 +25,12 @@ const documents = [
     .map(name => `docs/${name}`),
 ];
 
+const text = (document: string): string => readFileSync(join(root, document), 'utf8');
+
 function samples(language: string): { document: string; text: string }[] {
   return documents.flatMap(document =>
     Array.from(
-      readFileSync(join(root, document), 'utf8').matchAll(
-        new RegExp('^```' + language + '\\n(.*?)^```$', 'gms'),
-      ),
+      text(document).matchAll(new RegExp('^```' + language + '\\n(.*?)^```$', 'gms')),
       ([, text = '']) => ({ document, text }),
     ),
   );
@@ -57,6 +57,24 @@ void t.test('programs in the documents run', async t => {
     t.equal(code, 0, `${document}: ${stderr}`);
   }
 });
+
+void t.test(
+  'the unit of docs/operations.md is one for systemd',
+  { skip: skipWithout('systemd-analyze') },
+  async t => {
+    const [unit] = samples('ini');
+    const path = join(folder, 'lb4.service');
+    // Whether lb4 is installed on this machine is not the point.
+    writeFileSync(path, (unit?.text ?? '').replace('/usr/bin/lb4', process.execPath));
+    const { stderr } = await runProgram('systemd-analyze', ['verify', path]);
+    // It also complains about other units of the machine.
+    t.notMatch(stderr, 'lb4.service');
+    const value = (key: string): number =>
+      Number(new RegExp(`^${key}=(\\d+)$`, 'm').exec(unit?.text ?? '')?.[1]);
+    const drainSeconds = Number(/`drainTimeout` \((\d+)s\)/.exec(text('docs/operations.md'))?.[1]);
+    t.ok(value('TimeoutStopSec') > drainSeconds, 'which waits for a drain to end');
+  },
+);
 
 void t.test(
   'the agent of docs/health-checks.md answers as agents do',
