@@ -1,6 +1,7 @@
 /**
- * A strategy of your own: backends in the own rack first, and among those the one with the fewest sessions.
+ * A strategy of your own: backends of the same rack first, and among those the one with the fewest sessions.
  *
+ * Its name: .js here, because this package is one of ES modules; call your own file .mjs.
  * Use it:    lb4 --strategy ./my-strategy.js --backends 10.0.1.1:80,10.0.1.2:80,10.0.2.1:80
  * The rules: `pick` is called for every new session. It returns one of the candidates, or undefined when none
  *            may be taken; it never returns one for which `skip` is true (already tried, or full), never waits

@@ -47,6 +47,17 @@ void t.test('configurations in the documents are valid', async t => {
   });
 });
 
+void t.test('the sample for PostgreSQL is the configuration of its page', async t => {
+  const [replicas] = samples('yaml').filter(({ document }) => document === 'docs/postgresql.md');
+  const path = join(folder, 'replicas.yaml');
+  writeFileSync(path, replicas?.text ?? '');
+  const [page, sample] = [path, join(root, 'deploy/examples/postgres.yaml')].map(file =>
+    loadConfigFile(file, {}),
+  );
+  t.ok(page?.ok === true && sample?.ok === true);
+  if (page?.ok === true && sample?.ok === true) t.same(sample.config, page.config);
+});
+
 void t.test('programs in the documents run', async t => {
   const found = samples('js').filter(({ text }) => /from 'lb4-balancer['/]/.test(text));
   t.ok(found.length > 0);
