@@ -119,7 +119,7 @@ function loops(
   return ways
     .filter(({ from, to }) => getsTo(to.upstream, from))
     .map(({ from, backend, to, bind }) => {
-      const back = to.upstream === from ? 'back' : 'over other backends back';
+      const back = to.upstream === from ? 'back' : 'through other backends back';
       return warning(
         backend,
         'a backend that does not lead back to lb4',

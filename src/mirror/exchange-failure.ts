@@ -10,11 +10,11 @@ import { ExchangeError, type MirrorFailure } from './exchange.ts';
 /** What servers say, by the code that their message has in front (or within, when a script ran into it). */
 const BY_CODE: readonly (readonly [RegExp, MirrorFailure, string])[] = [
   [/\bWRONGPASS\b/, 'denied', 'Redis refuses the user name or the password'],
-  [/\bNOAUTH\b/, 'denied', 'Redis asks for a password'],
+  [/\bNOAUTH\b/, 'denied', 'Redis requires a password'],
   [
     /\bNOPERM\b|\bACL failure\b|can't run this command/,
     'denied',
-    "Redis's ACL does not allow this user what it takes: EVAL and EVALSHA, and to read and write keys lb4:*",
+    "Redis's ACL does not allow this user to call EVAL and EVALSHA, and to read and write keys lb4:*",
   ],
   [/\bDENIED\b/, 'denied', 'Redis runs in protected mode and refuses connections from elsewhere'],
   [/\bLOADING\b/, 'loading', 'Redis is still loading its data'],
@@ -30,7 +30,7 @@ const BY_CODE: readonly (readonly [RegExp, MirrorFailure, string])[] = [
     'Redis Cluster',
   ],
   [/\bDB index is out of range\b/, 'error', 'Redis has no database of this number'],
-  [/max number of clients/, 'unreachable', 'Redis has as many clients as it takes'],
+  [/max number of clients/, 'unreachable', 'Redis has reached its maxclients'],
   [/\bBUSY\b/, 'timeout', 'Redis is busy with a script'],
   [/Command timed out|Socket timeout|\bETIMEDOUT\b/, 'timeout', 'Redis did not answer in time'],
 ];

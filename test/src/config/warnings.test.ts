@@ -80,8 +80,8 @@ void t.test('a way over several listeners is a loop when it comes back, and none
   t.match(
     warnings(listeners, { x: ['127.0.0.1:2'], y: ['127.0.0.1:3'], z: ['10.9.9.9:80', '127.0.0.1:2'] }),
     [
-      /^upstreams\[1\]\.backends\[0\]: 127\.0\.0\.1:3 leads over other backends back to listeners\[2\]\.bind/,
-      /^upstreams\[2\]\.backends\[1\]: 127\.0\.0\.1:2 leads over other backends back to listeners\[1\]\.bind/,
+      /^upstreams\[1\]\.backends\[0\]: 127\.0\.0\.1:3 leads through other backends back to listeners\[2\]\.bind/,
+      /^upstreams\[2\]\.backends\[1\]: 127\.0\.0\.1:2 leads through other backends back to listeners\[1\]\.bind/,
     ],
   );
   t.end();
