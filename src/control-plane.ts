@@ -6,10 +6,10 @@
  * in three steps, so that listeners can change in between: `prepare`, which may fail, `introduce`, `configure`. Nothing here
  * stands between a client and its backend.
  */
+import type { OperatorState } from './model/words.ts';
 import type { BackendConfig } from './config/schema.ts';
 import { Lb4Error } from './errors.ts';
 import { formatAddress, parseAddress } from './support/address.ts';
-import type { OperatorState } from './upstream/eligibility.ts';
 import {
   UpstreamControl,
   type PreparedChecks,

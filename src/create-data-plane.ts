@@ -5,9 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
-import type { Config } from './config/schema.ts';
 import type { DataPlaneHost } from './data-plane-host.ts';
-import { chooseEngine, type EngineChoice } from './engine/choose-engine.ts';
+import { chooseEngine, type EngineChoice, type EngineWishes } from './engine/choose-engine.ts';
 import { epollSupport } from './engine/epoll/epoll-support.ts';
 import { loadLibc } from './engine/epoll/libc.ts';
 import { createNodeEngine, PROC_NET, type NodeEngine } from './engine/node/node-engine.ts';
@@ -19,7 +18,7 @@ import type { HostReport } from './model/data-event.ts';
 import { DeadlineWheel } from './session/deadline-wheel.ts';
 import { ControlledState } from './shared-memory/shared-state.ts';
 import { MAX_SLOTS } from './shared-memory/slot-table.ts';
-import { formatAddress, isAbstract } from './support/address.ts';
+import { formatAddress, isAbstract, type Address } from './support/address.ts';
 import { threadLimit } from './support/cgroup.ts';
 import { usableCores } from './support/cores.ts';
 import { processLimit } from './support/process-limits.ts';
@@ -28,12 +27,26 @@ import type { ThreadLimits } from './workers/starting.ts';
 import { sparesOfAll } from './workers/share-of.ts';
 import { WorkerFleet } from './workers/worker-fleet.ts';
 
+/** What is needed of a configuration to choose threads and limits. */
+export interface HostConfig extends EngineWishes {
+  readonly workerStallTimeout: number;
+  readonly limits: { readonly maxSessions?: number | undefined };
+  readonly listeners: readonly {
+    readonly bind: readonly Address[];
+    readonly limits: { readonly maxSessions?: number | undefined };
+  }[];
+  readonly upstreams: readonly {
+    readonly backends: readonly { readonly address: Address }[];
+    readonly pool: { readonly warm: number };
+  }[];
+}
+
 export interface DataPlaneMaking {
   readonly data: DataPlaneHost;
   readonly choice: EngineChoice;
   readonly shared: ControlledState;
   /** Throws LB4_ENGINE_UNAVAILABLE for addresses that cannot be had here. */
-  limitsOf(config: Config): SessionLimits;
+  limitsOf(config: HostConfig): SessionLimits;
   /** The engine of the caller's thread: for probes, whatever moves the sessions. */
   readonly engine: NodeEngine;
 }
@@ -66,7 +79,7 @@ const ALL_DESCRIPTORS = 1 << 20;
 
 /** Opens nothing yet. Throws LB4_ENGINE_UNAVAILABLE. */
 export function createDataPlane(
-  config: Config,
+  config: HostConfig,
   clocks: Clocks,
   report: HostReport,
   slots: number = MAX_SLOTS,
@@ -83,7 +96,7 @@ export function createDataPlane(
   });
   const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
   const alreadyOpen = openDescriptors();
-  const limitsOf = (wanted: Config): SessionLimits => {
+  const limitsOf = (wanted: HostConfig): SessionLimits => {
     if (!loaded.ok) refuseAbstractNames(wanted, loaded.reason);
     return sessionLimits(wanted, descriptorBudget(descriptorsAside(wanted, choice.workers), alreadyOpen));
   };
@@ -121,7 +134,7 @@ export function createDataPlane(
 }
 
 /** What this machine allows of what a configuration wants. */
-function sessionLimits(config: Config, budget: DescriptorBudget | undefined): SessionLimits {
+function sessionLimits(config: HostConfig, budget: DescriptorBudget | undefined): SessionLimits {
   return {
     maxSessions: Math.min(config.limits.maxSessions ?? Infinity, budget?.sessions ?? Infinity),
     descriptors: descriptorShortage(config, budget),
@@ -131,7 +144,7 @@ function sessionLimits(config: Config, budget: DescriptorBudget | undefined): Se
 
 /** Undefined where the configuration allows no more sessions than the descriptors do. */
 function descriptorShortage(
-  { limits, listeners }: Config,
+  { limits, listeners }: HostConfig,
   budget: DescriptorBudget | undefined,
 ): DescriptorShortage | undefined {
   if (budget === undefined || (limits.maxSessions ?? Infinity) <= budget.sessions) return undefined;
@@ -143,7 +156,7 @@ function descriptorShortage(
 }
 
 /** Node knows abstract names by other names than the rest of the system does. */
-function refuseAbstractNames({ listeners, upstreams }: Config, reason: string): void {
+function refuseAbstractNames({ listeners, upstreams }: HostConfig, reason: string): void {
   const backends = upstreams.flatMap(upstream => upstream.backends.map(({ address }) => address));
   for (const address of [...listeners.flatMap(({ bind }) => bind), ...backends]) {
     if (address.kind !== 'unix' || !isAbstract(address)) continue;
@@ -153,7 +166,7 @@ function refuseAbstractNames({ listeners, upstreams }: Config, reason: string): 
 }
 
 /** Descriptors that go to other things than sessions: probes, spare connections, threads and what they listen on. */
-function descriptorsAside({ upstreams, listeners }: Config, workers: number): number {
+function descriptorsAside({ upstreams, listeners }: HostConfig, workers: number): number {
   const addresses = listeners.reduce((sum, { bind }) => sum + bind.length, 0);
   const perWorker = DESCRIPTORS_PER_WORKER + 2 * addresses;
   return upstreams.reduce((sum, { backends, pool }) => {

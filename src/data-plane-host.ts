@@ -5,29 +5,13 @@
  * Place: between control and data. Everything that is read here is synchronous: what workers know of themselves
  * stands in shared memory.
  */
+import type { HostListenerView, WorkerView } from './model/snapshot.ts';
 import type { Recording } from './data-plane.ts';
 import type { ListenersPlan } from './model/listener-plan.ts';
 import type { Plan } from './model/plan.ts';
 import type { PoolFigures } from './model/pool-figures.ts';
 import type { SessionQuery, SessionView } from './model/session-view.ts';
 import type { Termination } from './termination.ts';
-
-export interface ListenerView {
-  readonly name: string;
-  readonly addresses: readonly string[];
-  /** True while new clients wait because a limit is reached. */
-  readonly paused: boolean;
-  readonly sessions: number;
-}
-
-/** One data-plane thread. */
-export interface WorkerView {
-  /** From 1 on; kept when it is restarted. */
-  readonly worker: number;
-  readonly state: 'running' | 'stalled' | 'restarting';
-  readonly sessions: number;
-  readonly sessionsEver: number;
-}
 
 /** What concerns upstreams: takes effect at once, and cannot fail. */
 export type UpstreamChange = Exclude<Plan, { readonly kind: 'listeners' }>;
@@ -64,7 +48,7 @@ export interface DataPlaneHost {
   close(): Promise<void>;
   /** What is wanted of sessions that end from now on. */
   record(recording: Recording): void;
-  listeners(): readonly ListenerView[];
+  listeners(): readonly HostListenerView[];
   /** Spare connections and how sessions got theirs, for the backend with this slot. */
   pool(slot: number): PoolFigures;
   workers(): readonly WorkerView[];

@@ -4,12 +4,10 @@
  *
  * Place: emitted by `LoadBalancer`; docs/events.md lists them, checked by a test.
  */
+import type { MirrorFailure, MirrorMode, OperatorState } from './model/words.ts';
 import { EventEmitter } from 'node:events';
 import type { EngineName } from './engine/engine.ts';
 import type { HoldReason } from './model/data-event.ts';
-import type { MirrorFailure } from './mirror/exchange.ts';
-import type { MirrorMode } from './mirror/upstream-exchanges.ts';
-import type { OperatorState } from './upstream/eligibility.ts';
 import type { SessionRecord } from './session/session-record.ts';
 
 export interface EventMap {

@@ -6,6 +6,8 @@
  * file of the library in which the real clock and the real randomness are named.
  * States: new → starting → running → draining → stopped; to start again, create another one.
  */
+import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
+import { OPERATOR_STATES, type OperatorState } from './model/words.ts';
 import { performance } from 'node:perf_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import { formatIssues } from './config/format-issues.ts';
@@ -16,14 +18,13 @@ import type { SessionLimits } from './create-data-plane.ts';
 import type { DataPlaneHost } from './data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './events.ts';
-import { snapshotOf, type LoadBalancerSnapshot, type LoadBalancerState } from './load-balancer-snapshot.ts';
+import { snapshotOf } from './load-balancer-snapshot.ts';
 import type { SessionQuery, SessionView } from './model/session-view.ts';
 import { Names } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
 import { Planes } from './planes.ts';
 import { translateInto } from './translate-events.ts';
 import { MAX_TIMER_MS } from './support/timer.ts';
-import { OPERATOR_STATES, type OperatorState } from './upstream/eligibility.ts';
 
 export interface LoadBalancerOptions {
   /** Where a strategy's relative path starts from; the working directory unless given. */

@@ -4,8 +4,9 @@
  * Place: behind the interface of data-plane-host.ts. It owns the listening sockets as `WorkerFleet` does, where there is
  * the C library; elsewhere the engine binds them.
  */
+import type { HostListenerView, WorkerView } from './model/snapshot.ts';
 import { DataPlane, type DataPlaneDeps, type Recording } from './data-plane.ts';
-import type { DataPlaneHost, ListenerView, UpstreamChange, WorkerView } from './data-plane-host.ts';
+import type { DataPlaneHost, UpstreamChange } from './data-plane-host.ts';
 import type { Libc } from './engine/epoll/libc.ts';
 import type { HostReport } from './model/data-event.ts';
 import type { ListenersPlan } from './model/listener-plan.ts';
@@ -111,7 +112,7 @@ export class LocalHost implements DataPlaneHost {
     this.#data.recording = recording;
   }
 
-  listeners(): readonly ListenerView[] {
+  listeners(): readonly HostListenerView[] {
     return (this.#plan?.listeners ?? []).map(({ name, slot }) => ({
       name,
       addresses: this.#data.addressesOf(name).map(formatAddress),

@@ -8,7 +8,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type Address, formatAddress, parseAddress } from '../support/address.ts';
-import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';
+import { DURATION_PATTERN, formatDuration, parseDuration } from '../support/duration.ts';
 import type { Finding } from './finding.ts';
 
 /** What the reference says about a field, and whether its numbers are milliseconds. */

@@ -1,7 +1,7 @@
 /**
  * `keepalive` and `userTimeout` of a listener or an upstream, as the engine takes them.
  */
-import type { SocketOptions } from '../engine/engine.ts';
+import type { SocketOptions } from '../support/socket.ts';
 import type { Config } from './schema.ts';
 
 export function socketOptions({

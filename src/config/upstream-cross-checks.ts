@@ -4,7 +4,7 @@
  *
  * Place: a part of cross-checks.ts, with the same invariants.
  */
-import { formatDuration, parseDuration } from './duration.ts';
+import { formatDuration, parseDuration } from '../support/duration.ts';
 import { field } from './field.ts';
 import type { Finding } from './finding.ts';
 import type { Path } from './issue.ts';

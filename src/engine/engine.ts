@@ -10,6 +10,7 @@
  * took it has returned, and so are the handlers of a relay; an engine never throws on the data path; a connection belongs to its creator until
  * `relay`, `finish` or `reset` takes it, and one engine's connections are relayed by that engine only.
  */
+import type { SocketOptions, ListeningSocket } from '../support/socket.ts';
 import type { Address, ListenAddress } from '../support/address.ts';
 
 export type EngineName = 'node' | 'epoll';
@@ -37,35 +38,6 @@ export interface Engine {
    * sockets are closed: without a timeout of the session's own, a peer that stops reading keeps it for ever.
    */
   relay(client: Connection, backend: Connection, handlers: RelayHandlers, options?: RelayOptions): Relay;
-}
-
-/** How the system finds out that a peer has vanished; TCP only. */
-export interface SocketOptions {
-  /** Absent: quiet connections are never asked whether they still have a peer. */
-  readonly keepalive?: Keepalive | undefined;
-  /**
-   * How long bytes may be on their way without an acknowledgement before the connection breaks. Absent: as long as
-   * the system likes, on Linux about 15 minutes.
-   */
-  readonly userTimeoutMs?: number | undefined;
-}
-
-/** The times count in whole seconds, rounded up. */
-export interface Keepalive {
-  /** A connection that has been quiet for so long is asked for a sign of life. */
-  readonly idleMs: number;
-  /** Time between one question and the next, while none is answered. */
-  readonly intervalMs: number;
-  /** Unanswered questions after which the connection breaks, as if its peer had reset it. */
-  readonly count: number;
-}
-
-/** A socket that somebody else has bound and made to listen, such as control for its workers. */
-export interface ListeningSocket {
-  readonly kind: 'listening';
-  /** Its descriptor; the engine's own from the call on, to be closed with the listener. */
-  readonly fd: number;
-  readonly address: Address;
 }
 
 export interface ListenHandlers {

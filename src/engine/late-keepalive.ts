@@ -7,9 +7,9 @@
  * Invariants: a connection gets it once, `idleMs` after it was made and a second later at most; one that is closed
  * before never does.
  */
+import type { Keepalive } from '../support/socket.ts';
 import type { SetTimer } from '../support/timer.ts';
 import { Deadlines, type Expiring } from './deadlines.ts';
-import type { Keepalive } from './engine.ts';
 
 const SLACK_MS = 1000;
 

@@ -3,7 +3,7 @@
  *
  * Place: every kind of probe that waits for an answer.
  */
-import { formatDuration } from '../config/duration.ts';
+import { formatDuration } from '../support/duration.ts';
 import { failed, type ProbeResult } from './probe.ts';
 import { quoted } from './reason-text.ts';
 

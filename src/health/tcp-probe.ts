@@ -5,7 +5,7 @@
  * Why it ends with FIN and not with a reset: servers that are not hardened log or even count resets against
  * the client (MySQL's max_connect_errors), and a few TIME_WAITs on our side cost nothing.
  */
-import { formatDuration } from '../config/duration.ts';
+import { formatDuration } from '../support/duration.ts';
 import type { TryAddress } from '../engine/address-walk.ts';
 import { isOfThisMachine } from '../engine/connect-failure.ts';
 import type { ConnectResult, Engine } from '../engine/engine.ts';

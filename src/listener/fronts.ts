@@ -6,7 +6,8 @@
  * Invariants: a listener that is named again goes on as it was; new sockets are opened before old ones are closed, so
  * that a listener of another name takes over an address without a gap.
  */
-import type { Connection, ListeningSocket } from '../engine/engine.ts';
+import type { ListeningSocket } from '../support/socket.ts';
+import type { Connection } from '../engine/engine.ts';
 import type { HoldReason, Report } from '../model/data-event.ts';
 import type { ListenerPlan } from '../model/listener-plan.ts';
 import type { Address } from '../support/address.ts';

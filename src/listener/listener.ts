@@ -6,7 +6,8 @@
  * engine's contract), it does not turn them away. A client that was accepted just when another worker took the last
  * place waits here, before all others.
  */
-import type { Connection, Engine, EngineListener, ListeningSocket, SocketOptions } from '../engine/engine.ts';
+import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
+import type { Connection, Engine, EngineListener } from '../engine/engine.ts';
 import type { HoldReason } from '../model/data-event.ts';
 import type { BindPoint } from '../model/listener-plan.ts';
 import type { Address, ListenAddress } from '../support/address.ts';

@@ -5,7 +5,8 @@
  * Invariants: no sentence holds a password, a URL, a command's arguments or the script, and no error of ioredis is
  * passed on as a cause: it carries the command with all its arguments.
  */
-import { ExchangeError, type MirrorFailure } from './exchange.ts';
+import type { MirrorFailure } from '../model/words.ts';
+import { ExchangeError } from './exchange.ts';
 
 /** What servers say, by the code that their message has in front (or within, when a script ran into it). */
 const BY_CODE: readonly (readonly [RegExp, MirrorFailure, string])[] = [

@@ -7,6 +7,7 @@
  * Why absolute counts under a lease: a repeated or late publication does no harm, and what a killed instance has
  * counted goes by itself (docs/adr/0009).
  */
+import type { MirrorFailure } from '../model/words.ts';
 
 /** What one instance says of one upstream. */
 export interface Publication {
@@ -61,24 +62,6 @@ export interface Change {
   /** By how much each total has changed. */
   readonly deltas: ReadonlyMap<string, number>;
 }
-
-/**
- * Why an exchange failed: a word from a closed set, for programs, and a sentence for people. Neither ever holds a
- * password or a URL.
- */
-export type MirrorFailure =
-  | 'unreachable'
-  | 'timeout'
-  | 'loading'
-  | 'readOnly'
-  | 'outOfMemory'
-  | 'denied'
-  | 'wrongType'
-  | 'cluster'
-  | 'nameTaken'
-  /** What was published is gone by the next exchange: evicted, or expired too early. */
-  | 'lost'
-  | 'error';
 
 export class ExchangeError extends Error {
   override readonly name = 'ExchangeError';

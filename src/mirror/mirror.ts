@@ -7,10 +7,12 @@
  * Invariants: nothing is published before `start` or after `stop`; every change of mode, and of the reason for
  * which nothing is shared, is told once, for all upstreams that it concerns together; a name that another process holds is given up for a new one.
  */
+import type { MirrorView } from '../model/snapshot.ts';
+import type { MirrorMode, MirrorTrouble } from '../model/words.ts';
 import type { Events } from '../events.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Exchange } from './exchange.ts';
-import { UpstreamExchanges, type MirrorMode, type MirrorTrouble } from './upstream-exchanges.ts';
+import { UpstreamExchanges } from './upstream-exchanges.ts';
 import type { MirroredUpstream } from './upstream-mirror.ts';
 
 /**
@@ -45,25 +47,6 @@ export interface MirrorDeps {
   now(): number;
   random(): number;
   readonly events: Events;
-}
-
-/** What `snapshot()` shows of one upstream. */
-export interface MirroredUpstreamView {
-  readonly upstream: string;
-  /** `shared`: other instances' sessions count. `local`: only one's own do. */
-  readonly mode: MirrorMode;
-  /** Why the last exchange failed; undefined when it did not. */
-  readonly trouble: MirrorTrouble | undefined;
-  /** In mode `shared`: how old the oldest count is that is gone by, in milliseconds. */
-  readonly ageMs: number | undefined;
-  /** Names of the other instances that are heard of. */
-  readonly others: readonly string[];
-}
-
-export interface MirrorView {
-  /** The name of this instance. */
-  readonly instance: string;
-  readonly upstreams: readonly MirroredUpstreamView[];
 }
 
 interface Told {

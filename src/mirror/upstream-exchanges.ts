@@ -6,8 +6,10 @@
  * Invariants: one exchange is under way at a time; an answer that comes after `stop` changes nothing; a failure
  * costs nothing but the next attempt, and what was heard is believed until it is too old.
  */
+import type { MirrorMode, MirrorTrouble } from '../model/words.ts';
+import type { MirrorFailure } from '../model/words.ts';
 import { wordsOf } from '../errors.ts';
-import type { Change, Exchange, MirrorFailure, NameTaken, Publication, Totals } from './exchange.ts';
+import type { Change, Exchange, NameTaken, Publication, Totals } from './exchange.ts';
 import { ExchangeError } from './exchange.ts';
 import { UpstreamMirror, type MirroredUpstream, type UpstreamMirrorSettings } from './upstream-mirror.ts';
 
@@ -17,14 +19,6 @@ const JITTER = 0.1;
 const LONGEST_BACKOFF_MS = 5_000;
 /** The first answer after an outage finds nothing; more of them in a row are a fault. */
 const OFTEN_LOST = 3;
-
-export type MirrorMode = 'shared' | 'local';
-
-/** Why nothing is shared: a word for programs and a sentence for people. */
-export interface MirrorTrouble {
-  readonly reason: MirrorFailure;
-  readonly message: string;
-}
 
 export interface UpstreamExchangesDeps {
   readonly exchange: Exchange;

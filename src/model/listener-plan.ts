@@ -4,7 +4,7 @@
  * Place: made by `listener-plans.ts` from the configuration, completed by the host with the sockets that it has bound,
  * read by `data-plane.ts`. Plain values, so that they can be posted; each one replaces the one before whole.
  */
-import type { ListeningSocket, SocketOptions } from '../engine/engine.ts';
+import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import type { ListenAddress } from '../support/address.ts';
 
 /** One address of a listener. */

@@ -6,7 +6,7 @@
  * be posted to another thread as it is. The start is the first plan, a change of the configuration or of a backend's
  * health is a later one, and a worker that is started again gets the last one once more.
  */
-import type { SocketOptions } from '../engine/engine.ts';
+import type { SocketOptions } from '../support/socket.ts';
 import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
 import type { Address } from '../support/address.ts';
 

@@ -3,7 +3,7 @@
  *
  * Place: called by `lb4 run` when it has started: a mistake that ends the start has its own line, and no other.
  */
-import { formatDuration } from '../config/duration.ts';
+import { formatDuration } from '../support/duration.ts';
 import type { BackendConfig, Config, UpstreamConfig } from '../config/schema.ts';
 import { counted } from '../support/counted.ts';
 import type { Log } from './log.ts';

@@ -3,32 +3,18 @@
  *
  * Place: called by `lb4 run` at SIGUSR1. The lines have levels like any other; the caller sees to it that they are shown.
  */
-import type { ListenerView, WorkerView } from '../data-plane-host.ts';
-import type { MirrorView } from '../mirror/mirror.ts';
+import type {
+  AgentWord,
+  BackendView,
+  ListenerView,
+  LoadBalancerSnapshot,
+  MirrorView,
+} from '../model/snapshot.ts';
 import { counted } from '../support/counted.ts';
-import type { AgentWord } from '../upstream/backend-record.ts';
-import type { BackendStatus, UpstreamStatus } from '../upstream/upstream-status.ts';
-import type { PoolFigures } from '../model/pool-figures.ts';
 import type { Log } from './log.ts';
 import { seconds } from './spans.ts';
 
-/** What is shown of the snapshot. */
-export interface ShownSnapshot {
-  readonly state: string;
-  readonly engine: string;
-  readonly sessions: number;
-  readonly sessionsEver: number;
-  readonly maxSessions: number | undefined;
-  readonly workers: readonly WorkerView[];
-  readonly listeners: readonly ShownListener[];
-  readonly upstreams: readonly (UpstreamStatus & { readonly backends: readonly ShownBackend[] })[];
-  readonly mirror: MirrorView | undefined;
-}
-
-type ShownListener = ListenerView & { readonly pausedMs: number | undefined };
-type ShownBackend = BackendStatus & { readonly pool: PoolFigures };
-
-export function logSnapshot(snapshot: ShownSnapshot, log: Log): void {
+export function logSnapshot(snapshot: LoadBalancerSnapshot, log: Log): void {
   const { state, engine, sessions, sessionsEver, maxSessions, workers } = snapshot;
   log.write(
     'info',
@@ -54,7 +40,7 @@ export function logSnapshot(snapshot: ShownSnapshot, log: Log): void {
   if (snapshot.mirror !== undefined) logMirror(snapshot.mirror, log);
 }
 
-function logListener({ name, addresses, paused, pausedMs, sessions }: ShownListener, log: Log): void {
+function logListener({ name, addresses, paused, pausedMs, sessions }: ListenerView, log: Log): void {
   const on = addresses.join(', ');
   const since = pausedMs === undefined ? '' : ` for ${seconds(pausedMs)}`;
   log.write(
@@ -66,7 +52,7 @@ function logListener({ name, addresses, paused, pausedMs, sessions }: ShownListe
 }
 
 function logUpstream(
-  { name, strategy, mode, queue, backends }: ShownSnapshot['upstreams'][number],
+  { name, strategy, mode, queue, backends }: LoadBalancerSnapshot['upstreams'][number],
   log: Log,
 ): void {
   const taking = backends.filter(({ takesSessions }) => takesSessions).length;
@@ -93,7 +79,7 @@ function logUpstream(
   );
 }
 
-function logBackend(upstream: string, backend: ShownBackend, log: Log): void {
+function logBackend(upstream: string, backend: BackendView, log: Log): void {
   const {
     state,
     sessions,

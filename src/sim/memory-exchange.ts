@@ -6,11 +6,11 @@
  * publication, and sums them all up whenever an instance joins, leaves or has other backends.
  * The clock is injected. Changes are told through `deliver`, at once unless the test has them wait.
  */
+import type { MirrorFailure } from '../model/words.ts';
 import {
   ExchangeError,
   type Change,
   type Exchange,
-  type MirrorFailure,
   type NameTaken,
   type Publication,
   type Totals,

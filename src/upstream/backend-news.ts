@@ -6,6 +6,7 @@
  * ejection.ts); here is only what changes and what is said about it.
  * Invariant: a report about a backend that has gone has no effect: it may come late.
  */
+import type { OperatorState } from '../model/words.ts';
 import type { BackendConfig, UpstreamConfig } from '../config/schema.ts';
 import type { Events } from '../events.ts';
 import type { DataEvent } from '../model/data-event.ts';
@@ -21,7 +22,6 @@ import {
   type BackendRecord,
 } from './backend-record.ts';
 import type { Ejector } from './ejector.ts';
-import type { OperatorState } from './eligibility.ts';
 
 /** What data planes report of a backend. */
 export type BackendEvent = Extract<DataEvent, { kind: 'connectFailed' | 'backendFailing' | 'trialEnded' }>;

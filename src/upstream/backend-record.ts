@@ -4,12 +4,14 @@
  * Place: `Upstream` holds and changes them; nothing else does, except that `Ejector` and `Ramps` each look after
  * one field. Identity is the configured address.
  */
+import type { AgentWord } from '../model/snapshot.ts';
+import type { OperatorState } from '../model/words.ts';
 import { isIP } from 'node:net';
 import type { BackendConfig, HealthConfig } from '../config/schema.ts';
 import type { Slot } from '../shared-memory/slot-table.ts';
 import type { Address } from '../support/address.ts';
 import { NEVER_EJECTED, type Ejection } from './ejection.ts';
-import { stricter, type BackendConditions, type OperatorState } from './eligibility.ts';
+import { stricter, type BackendConditions } from './eligibility.ts';
 
 /** What a backend's agent says in one answer; what it does not speak of stays as it is. */
 export interface AgentAnswer {
@@ -20,14 +22,6 @@ export interface AgentAnswer {
   readonly health?: 'up' | 'down' | undefined;
   /** Why it is down, in its own words. */
   readonly why?: string | undefined;
-}
-
-/** Everything its agent has said so far. */
-export interface AgentWord {
-  readonly percent: number;
-  readonly maxSessions: number | undefined;
-  readonly state: OperatorState;
-  readonly health: 'up' | 'down';
 }
 
 /** Before its first answer. */

@@ -7,7 +7,7 @@
  * `trial`, and announced once sessions may take it: not while checks hold the backend down; no timer outlives `stop`.
  */
 import type { UpstreamConfig } from '../config/schema.ts';
-import { formatDuration } from '../config/duration.ts';
+import { formatDuration } from '../support/duration.ts';
 import type { Events } from '../events.ts';
 import type { BackendFailures, FailureKind } from '../shared-memory/backend-failures.ts';
 import type { SetTimer } from '../support/timer.ts';

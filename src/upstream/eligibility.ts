@@ -8,10 +8,7 @@
  * Invariants: a backend that is drained, in maint or without an address never gets a session; a backup that is not in
  * reserve gets none beside a primary that is well; unless panic is `off`, somebody does as long as there is a candidate.
  */
-
-/** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
-export type OperatorState = (typeof OPERATOR_STATES)[number];
-export const OPERATOR_STATES = ['ready', 'drain', 'maint'] as const;
+import type { OperatorState, BackendStateWord, UpstreamMode } from '../model/words.ts';
 
 /** `trial`: its ejection is over, and one session may try it. */
 export type EjectionPhase = 'none' | 'ejected' | 'trial';
@@ -38,16 +35,6 @@ export interface EligibilityRules {
   /** Which of the backups that are well get sessions: all, or the first as configured. */
   readonly backups: { readonly which: 'all' | 'first' };
 }
-
-/**
- * What a backend is by itself, for people. `up` and `standby` are well, the latter a backup that is not needed;
- * in panic others than these get sessions as well.
- */
-export type BackendStateWord =
-  'up' | 'standby' | 'down' | 'unresolved' | 'ejected' | 'trial' | 'drain' | 'maint';
-
-/** `down`: nobody gets sessions. */
-export type UpstreamMode = 'normal' | 'backups' | 'panic' | 'down';
 
 export interface BackendJudgement {
   readonly takesSessions: boolean;

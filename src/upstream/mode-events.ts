@@ -4,9 +4,10 @@
  *
  * Place: `Upstream` reports every judgement that it publishes, and what data planes tell of their queues.
  */
+import type { UpstreamMode } from '../model/words.ts';
 import type { Events } from '../events.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
-import type { Judgement, UpstreamMode } from './eligibility.ts';
+import type { Judgement } from './eligibility.ts';
 
 export interface ModeEventsDeps {
   readonly events: Events;

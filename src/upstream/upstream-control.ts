@@ -6,6 +6,7 @@
  * Invariants: a backend is checked from `start` on while it is a member and not in maint; it has a resolver while
  * it is a member and was configured by name; nothing runs on after `stop`.
  */
+import type { OperatorState } from '../model/words.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { BackendConfig } from '../config/schema.ts';
 import type { Lookup } from '../names/names.ts';
@@ -17,7 +18,6 @@ import {
   type ChecksDeps,
   type ProbingEngine,
 } from './checks.ts';
-import type { OperatorState } from './eligibility.ts';
 import { Resolver } from './resolver.ts';
 import type { PlannedUpstream } from './upstream-settings.ts';
 import { Upstream, type UpstreamDeps } from './upstream.ts';

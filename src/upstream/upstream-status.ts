@@ -3,62 +3,12 @@
  *
  * Place: `Upstream.status()` makes them, `LoadBalancer.snapshot()` adds the pools.
  */
+import type { UpstreamStatus, BackendStatus } from '../model/snapshot.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import type { ControlledState, SharedState } from '../shared-memory/shared-state.ts';
-import { percentOf, type AgentWord, type BackendRecord } from './backend-record.ts';
-import type {
-  BackendJudgement,
-  BackendStateWord,
-  Judgement,
-  OperatorState,
-  UpstreamMode,
-} from './eligibility.ts';
+import { percentOf, type BackendRecord } from './backend-record.ts';
+import type { BackendJudgement, Judgement } from './eligibility.ts';
 import { WHOLE } from './slow-start.ts';
-
-/** One backend, as `snapshot()` shows it, but for its pool. */
-export interface BackendStatus {
-  /** Its configured address. */
-  readonly backend: string;
-  /**
-   * `up`: well. `standby`: a backup that is well and not needed. `down`: by its checks or its agent. `unresolved`:
-   * its name has no address. `ejected`, `trial`: out after failures of live sessions, or about to be tried again.
-   * `drain`, `maint`: set by an operator or its agent, or of weight 0. `removed`: only its sessions are still there.
-   */
-  readonly state: BackendStateWord | 'removed';
-  /** Whether new sessions may go to it; in panic also to those that are not well. */
-  readonly takesSessions: boolean;
-  /** What its checks say; `unchecked` before the first one and without checks. */
-  readonly health: 'up' | 'down' | 'unchecked';
-  /** What an operator has set. */
-  readonly operator: OperatorState;
-  /** What its agent says, once it has said something. */
-  readonly agent: AgentWord | undefined;
-  readonly backup: boolean;
-  /** While it is ejected or on trial: how often in a row it was ejected, and for how long this time. */
-  readonly ejection: { readonly times: number; readonly forMs: number } | undefined;
-  /** What slow start and agent leave of its weight: 1 for all of it; an agent can also give it more. */
-  readonly share: number;
-  /** As configured, or as an operator has set it since. */
-  readonly weight: number;
-  /** Sessions that hold it now. */
-  readonly sessions: number;
-  /** Sessions of other instances that hold it, as last heard; 0 where nothing is shared. */
-  readonly elsewhere: number;
-}
-
-/** One upstream, as `snapshot()` shows it, but for the pools. */
-export interface UpstreamStatus {
-  readonly name: string;
-  readonly strategy: string;
-  /** `backups`: they stand in. `panic`: none or too few are well, so health is ignored. `down`: nobody gets sessions. */
-  readonly mode: UpstreamMode;
-  /**
-   * Sessions that wait for a backend with room, and how many may. `longestMs`: how long one has waited at most, since
-   * sessions began to wait the last time.
-   */
-  readonly queue: { readonly waiting: number; readonly max: number; readonly longestMs: number };
-  readonly backends: readonly BackendStatus[];
-}
 
 export interface StatusParts {
   readonly config: UpstreamConfig;

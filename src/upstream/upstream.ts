@@ -6,6 +6,8 @@
  * Invariants: a backend is identified by its configured address, and keeps its live count when it is removed and
  * added again; plans are immutable; nothing runs on after `stop`.
  */
+import type { UpstreamStatus } from '../model/snapshot.ts';
+import type { OperatorState } from '../model/words.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import type { Events } from '../events.ts';
 import type { DataEvent } from '../model/data-event.ts';
@@ -19,11 +21,11 @@ import { buildPlan } from './build-plan.ts';
 import { Departed } from './departed.ts';
 import { mayEject } from './ejection.ts';
 import { Ejector } from './ejector.ts';
-import { judge, type Judgement, type OperatorState } from './eligibility.ts';
+import { judge, type Judgement } from './eligibility.ts';
 import { ModeEvents } from './mode-events.ts';
 import { Ramps } from './ramps.ts';
 import { upstreamSettings, type PlannedUpstream } from './upstream-settings.ts';
-import { upstreamStatus, type UpstreamStatus } from './upstream-status.ts';
+import { upstreamStatus } from './upstream-status.ts';
 
 export interface UpstreamDeps {
   readonly shared: ControlledState;

@@ -6,8 +6,9 @@
  * Invariants: a point keeps its sockets as long as plans name it, whichever listener has it; `bind` binds all that is
  * new or nothing.
  */
+import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import { isDeepStrictEqual } from 'node:util';
-import type { Engine, ListeningSocket, SocketOptions } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Libc } from '../engine/epoll/libc.ts';
 import {
   bindListeningSockets,

@@ -7,8 +7,9 @@
  * are served when it is back; it gives them up before the workers drain theirs, so that no client comes in
  * between. A dead worker leaves no count and no descriptor behind. A listener is paused once, for all workers.
  */
+import type { HostListenerView, WorkerView } from '../model/snapshot.ts';
 import type { Recording } from '../data-plane.ts';
-import type { DataPlaneHost, ListenerView, UpstreamChange, WorkerView } from '../data-plane-host.ts';
+import type { DataPlaneHost, UpstreamChange } from '../data-plane-host.ts';
 import { createWakeup, type Wakeup } from '../engine/epoll/wakeup.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
@@ -145,7 +146,7 @@ export class WorkerFleet implements DataPlaneHost {
     this.#postAll({ kind: 'record', recording });
   }
 
-  listeners(): readonly ListenerView[] {
+  listeners(): readonly HostListenerView[] {
     return (this.#plans.listeners?.listeners ?? []).map(({ name, slot, bind }) => ({
       name,
       addresses: bind.map(({ key }) => this.#sockets.addressOf(key)),

@@ -2,6 +2,7 @@
  * An engine without sockets, for tests of what stands above it: connects are answered and relays are ended by
  * the test.
  */
+import type { ListeningSocket } from '../../src/support/socket.ts';
 import type {
   ConnectFailure,
   ConnectResult,
@@ -9,7 +10,6 @@ import type {
   Engine,
   EngineListener,
   ListenHandlers,
-  ListeningSocket,
   OnItsWay,
   OnPeek,
   PeekState,

@@ -6,7 +6,8 @@
  * Invariants: nothing is read while nobody owns the socket; readiness seen meanwhile is remembered, because an
  * edge is told only once; a closed connection tells nothing more; exactly one owner.
  */
-import type { Connection, Keepalive, OnPeek } from '../engine.ts';
+import type { Keepalive } from '../../support/socket.ts';
+import type { Connection, OnPeek } from '../engine.ts';
 import { takeFrom, type HeldBytes } from '../held-bytes.ts';
 import type { Keepable, LateKeepalive, LateKeepalives } from '../late-keepalive.ts';
 import * as abi from './abi.ts';

@@ -9,8 +9,9 @@
  * it rests instead of spinning; a client that the kernel has let in is handed over, also by `close`, after which none
  * comes.
  */
+import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { Address, ListenAddress } from '../../support/address.ts';
-import type { EngineListener, ListenHandlers, ListeningSocket, SocketOptions } from '../engine.ts';
+import type { EngineListener, ListenHandlers } from '../engine.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 import {
   EPOLLEXCLUSIVE,

@@ -7,6 +7,7 @@
  * Invariants: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, with nothing left open; an address
  * that another program listens on is refused, although SO_REUSEPORT would let the same user share it.
  */
+import type { SocketOptions } from '../../support/socket.ts';
 import { systemCode } from '../../errors.ts';
 import {
   isAbstract,
@@ -15,7 +16,6 @@ import {
   type ListenUnixAddress,
   type TcpAddress,
 } from '../../support/address.ts';
-import type { SocketOptions } from '../engine.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
 import { ownSocketFile, removeIfSame, removeStale, type SocketFile } from '../socket-file.ts';
 import * as abi from './abi.ts';

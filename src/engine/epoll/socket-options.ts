@@ -5,7 +5,7 @@
  * the node engine, too, where there is the C library.
  * A kernel that refuses one of them, as sandboxed ones may, goes on without it: no session depends on it.
  */
-import type { Keepalive, SocketOptions } from '../engine.ts';
+import type { Keepalive, SocketOptions } from '../../support/socket.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 

@@ -4,10 +4,10 @@
  * Place: the first half of `listen`; node-listener.ts is the second.
  * Invariant: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, cause kept.
  */
+import type { ListeningSocket } from '../../support/socket.ts';
 import type { Server } from 'node:net';
 
 import type { Address, ListenAddress } from '../../support/address.ts';
-import type { ListeningSocket } from '../engine.ts';
 import { Lb4Error, systemCode } from '../../errors.ts';
 import { withNamedZone } from '../../support/zone.ts';
 import type { Libc } from '../epoll/libc.ts';

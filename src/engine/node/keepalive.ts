@@ -5,9 +5,9 @@
  * inherit it from the listening socket. Without it only `idleMs` is the configuration's: the interval and the count
  * are the system's or libuv's, and there is no user timeout.
  */
+import type { Keepalive, SocketOptions } from '../../support/socket.ts';
 import type { Server, Socket } from 'node:net';
 
-import type { Keepalive, SocketOptions } from '../engine.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { setKeepalive as setWith, setSocketOptions } from '../epoll/socket-options.ts';
 import { descriptorOf } from './descriptor.ts';

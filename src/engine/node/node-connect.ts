@@ -5,11 +5,12 @@
  * Invariants: `done` is called exactly once, never before `connectNode` has returned and never after a
  * cancel; a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
  */
+import type { Keepalive } from '../../support/socket.ts';
 import type { Socket } from 'node:net';
 
 import type { Address } from '../../support/address.ts';
 import { systemCode } from '../../errors.ts';
-import type { Cancel, ConnectOptions, ConnectResult, Keepalive } from '../engine.ts';
+import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { setUserTimeout } from '../epoll/socket-options.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';

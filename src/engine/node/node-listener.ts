@@ -9,11 +9,12 @@
  * after `close` has resolved no client comes, and where there is the C library none has been let in and then reset.
  * A client that was reset before it was accepted has no address any more; it is dropped, because admission could not judge it.
  */
+import type { Keepalive, ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Address, ListenAddress } from '../../support/address.ts';
-import type { EngineListener, Keepalive, ListenHandlers, ListeningSocket, SocketOptions } from '../engine.ts';
+import type { EngineListener, ListenHandlers } from '../engine.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { isHandshakeUnderWay, refuseNewClients } from '../epoll/stop-accepting.ts';
 import { socketOver, takeHandles, type AcceptedHandle } from './accept.ts';

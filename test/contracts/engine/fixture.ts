@@ -1,6 +1,7 @@
 /**
  * What the parts of the engine suite share: places to listen, and a balancer of a dozen lines.
  */
+import type { SocketOptions } from '../../../src/support/socket.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,6 @@ import type {
   RelayHandlers,
   RelayOptions,
   RelayOutcome,
-  SocketOptions,
 } from '../../../src/engine/engine.ts';
 import type { Address, ListenAddress } from '../../../src/support/address.ts';
 import type { SetTimer } from '../../../src/support/timer.ts';

@@ -1,7 +1,8 @@
 /** What both engines ask of the kernel so that vanished peers are noticed, read back from the kernel. */
+import type { SocketOptions } from '../../../src/support/socket.ts';
 import t, { type Test } from 'tap';
 
-import type { Connection, Engine, SocketOptions } from '../../../src/engine/engine.ts';
+import type { Connection, Engine } from '../../../src/engine/engine.ts';
 import * as abi from '../../../src/engine/epoll/abi.ts';
 import { EpollConnection } from '../../../src/engine/epoll/epoll-connection.ts';
 import { loadLibc, type Libc } from '../../../src/engine/epoll/libc.ts';

@@ -1,9 +1,9 @@
 /** When the mirror exchanges, what it tells, and what it does when Redis does not answer; in virtual time. */
+import type { MirrorFailure } from '../../../src/model/words.ts';
 import t, { type Test } from 'tap';
 import { Events, type EventMap } from '../../../src/events.ts';
 import {
   ExchangeError,
-  type MirrorFailure,
   type Change,
   type Exchange,
   type NameTaken,

@@ -1,9 +1,10 @@
 import t from 'tap';
 import { createLog, type LogFormat } from '../../../src/observability/log.ts';
-import { logSnapshot, type ShownSnapshot } from '../../../src/observability/log-snapshot.ts';
+import type { LoadBalancerSnapshot } from '../../../src/model/snapshot.ts';
+import { logSnapshot } from '../../../src/observability/log-snapshot.ts';
 import { keepLines } from '../../harness/log-lines.ts';
 
-const BACKEND: ShownSnapshot['upstreams'][number]['backends'][number] = {
+const BACKEND: LoadBalancerSnapshot['upstreams'][number]['backends'][number] = {
   backend: '10.0.0.1:80',
   state: 'up',
   takesSessions: true,
@@ -19,7 +20,7 @@ const BACKEND: ShownSnapshot['upstreams'][number]['backends'][number] = {
   pool: { parked: 0, hits: 0, misses: 0 },
 };
 
-const SNAPSHOT: ShownSnapshot = {
+const SNAPSHOT: LoadBalancerSnapshot = {
   state: 'running',
   engine: 'epoll',
   sessions: 4,

@@ -1,0 +1,133 @@
+/**
+ * What `LoadBalancer.snapshot()` shows: everything that is going on, as plain data.
+ *
+ * Place: control, hosts and the mirror fill in their parts; composition puts them together, observers read them.
+ */
+import type { PoolFigures } from './pool-figures.ts';
+import type { BackendStateWord, MirrorMode, MirrorTrouble, OperatorState, UpstreamMode } from './words.ts';
+
+/** Everything its agent has said so far. */
+export interface AgentWord {
+  readonly percent: number;
+  readonly maxSessions: number | undefined;
+  readonly state: OperatorState;
+  readonly health: 'up' | 'down';
+}
+
+/** One backend, as `snapshot()` shows it, but for its pool. */
+export interface BackendStatus {
+  /** Its configured address. */
+  readonly backend: string;
+  /**
+   * `up`: well. `standby`: a backup that is well and not needed. `down`: by its checks or its agent. `unresolved`:
+   * its name has no address. `ejected`, `trial`: out after failures of live sessions, or about to be tried again.
+   * `drain`, `maint`: set by an operator or its agent, or of weight 0. `removed`: only its sessions are still there.
+   */
+  readonly state: BackendStateWord | 'removed';
+  /** Whether new sessions may go to it; in panic also to those that are not well. */
+  readonly takesSessions: boolean;
+  /** What its checks say; `unchecked` before the first one and without checks. */
+  readonly health: 'up' | 'down' | 'unchecked';
+  /** What an operator has set. */
+  readonly operator: OperatorState;
+  /** What its agent says, once it has said something. */
+  readonly agent: AgentWord | undefined;
+  readonly backup: boolean;
+  /** While it is ejected or on trial: how often in a row it was ejected, and for how long this time. */
+  readonly ejection: { readonly times: number; readonly forMs: number } | undefined;
+  /** What slow start and agent leave of its weight: 1 for all of it; an agent can also give it more. */
+  readonly share: number;
+  /** As configured, or as an operator has set it since. */
+  readonly weight: number;
+  /** Sessions that hold it now. */
+  readonly sessions: number;
+  /** Sessions of other instances that hold it, as last heard; 0 where nothing is shared. */
+  readonly elsewhere: number;
+}
+
+/** One upstream, as `snapshot()` shows it, but for the pools. */
+export interface UpstreamStatus {
+  readonly name: string;
+  readonly strategy: string;
+  /** `backups`: they stand in. `panic`: none or too few are well, so health is ignored. `down`: nobody gets sessions. */
+  readonly mode: UpstreamMode;
+  /**
+   * Sessions that wait for a backend with room, and how many may. `longestMs`: how long one has waited at most, since
+   * sessions began to wait the last time.
+   */
+  readonly queue: { readonly waiting: number; readonly max: number; readonly longestMs: number };
+  readonly backends: readonly BackendStatus[];
+}
+
+/** What `snapshot()` shows of one upstream. */
+export interface MirroredUpstreamView {
+  readonly upstream: string;
+  /** `shared`: other instances' sessions count. `local`: only one's own do. */
+  readonly mode: MirrorMode;
+  /** Why the last exchange failed; undefined when it did not. */
+  readonly trouble: MirrorTrouble | undefined;
+  /** In mode `shared`: how old the oldest count is that is gone by, in milliseconds. */
+  readonly ageMs: number | undefined;
+  /** Names of the other instances that are heard of. */
+  readonly others: readonly string[];
+}
+
+export interface MirrorView {
+  /** The name of this instance. */
+  readonly instance: string;
+  readonly upstreams: readonly MirroredUpstreamView[];
+}
+
+/** One listener, as its host shows it. */
+export interface HostListenerView {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  /** True while new clients wait because a limit is reached. */
+  readonly paused: boolean;
+  readonly sessions: number;
+}
+
+/** One data-plane thread. */
+export interface WorkerView {
+  /** From 1 on; kept when it is restarted. */
+  readonly worker: number;
+  readonly state: 'running' | 'stalled' | 'restarting';
+  readonly sessions: number;
+  readonly sessionsEver: number;
+}
+
+export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
+
+/** What is going on, as plain data. */
+export interface LoadBalancerSnapshot {
+  readonly state: LoadBalancerState;
+  readonly engine: string;
+  /** Sessions that run now, and all there ever were. */
+  readonly sessions: number;
+  readonly sessionsEver: number;
+  /** Sessions that can run at once: `limits.maxSessions` or what file descriptors allow; undefined for no limit. */
+  readonly maxSessions: number | undefined;
+  /** The data plane's threads; none when it runs in the caller's own. */
+  readonly workers: readonly WorkerView[];
+  readonly listeners: readonly ListenerView[];
+  readonly upstreams: readonly UpstreamView[];
+  /** How counts are shared with other instances; undefined where `redis` is not configured. */
+  readonly mirror: MirrorView | undefined;
+}
+
+/** One listener, as `snapshot()` shows it. */
+export interface ListenerView extends HostListenerView {
+  /** For how long new clients have waited; undefined while they do not. */
+  readonly pausedMs: number | undefined;
+}
+
+/** One upstream, as `snapshot()` shows it. */
+export interface UpstreamView extends UpstreamStatus {
+  readonly backends: readonly BackendView[];
+}
+
+/** One backend, as `snapshot()` shows it. */
+export interface BackendView extends BackendStatus {
+  /** Spare connections, and how many sessions got one or had to connect. */
+  readonly pool: PoolFigures;
+}

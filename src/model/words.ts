@@ -1,0 +1,44 @@
+/**
+ * Words from closed sets that more than one plane uses: what operators say, what a backend and an upstream are, how
+ * counts are shared.
+ */
+
+/** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
+export type OperatorState = (typeof OPERATOR_STATES)[number];
+export const OPERATOR_STATES = ['ready', 'drain', 'maint'] as const;
+
+/**
+ * What a backend is by itself, for people. `up` and `standby` are well, the latter a backup that is not needed;
+ * in panic others than these get sessions as well.
+ */
+export type BackendStateWord =
+  'up' | 'standby' | 'down' | 'unresolved' | 'ejected' | 'trial' | 'drain' | 'maint';
+
+/** `down`: nobody gets sessions. */
+export type UpstreamMode = 'normal' | 'backups' | 'panic' | 'down';
+
+/**
+ * Why an exchange failed: a word from a closed set, for programs, and a sentence for people. Neither ever holds a
+ * password or a URL.
+ */
+export type MirrorFailure =
+  | 'unreachable'
+  | 'timeout'
+  | 'loading'
+  | 'readOnly'
+  | 'outOfMemory'
+  | 'denied'
+  | 'wrongType'
+  | 'cluster'
+  | 'nameTaken'
+  /** What was published is gone by the next exchange: evicted, or expired too early. */
+  | 'lost'
+  | 'error';
+
+export type MirrorMode = 'shared' | 'local';
+
+/** Why nothing is shared: a word for programs and a sentence for people. */
+export interface MirrorTrouble {
+  readonly reason: MirrorFailure;
+  readonly message: string;
+}
