@@ -10,6 +10,8 @@ import { ExchangeError } from './exchange.ts';
 
 /** What servers say, by the code that their message has in front (or within, when a script ran into it). */
 const BY_CODE: readonly (readonly [RegExp, MirrorFailure, string])[] = [
+  // First: what follows is of no program that can be relied on.
+  [/\bLB4STRANGE\b/, 'error', 'what answers is no Redis, or a broken one: it sends what Redis does not'],
   [/\bWRONGPASS\b/, 'denied', 'Redis refuses the user name or the password'],
   [/\bNOAUTH\b/, 'denied', 'Redis requires a password'],
   [

@@ -36,6 +36,8 @@ export class RedisClient {
   readonly #link: RedisLink<Redis | Cluster>;
   /** What was last heard of the connection, while there is none. */
   #trouble: ExchangeError | undefined;
+  /** The server of the last attempt sends what Redis does not: what is heard later is only what comes of that. */
+  #strange: ExchangeError | undefined;
 
   constructor(connection: RedisConnection, options: RedisClientOptions, deps: RedisDeps) {
     this.#timeoutMs = options.timeoutMs;
@@ -43,9 +45,11 @@ export class RedisClient {
     this.#link = new RedisLink(
       {
         create: () => {
+          this.#strange = undefined;
           const client = createCommandClient(connection, {
             timeoutMs: options.timeoutMs,
             lookup: deps.lookup,
+            onStrange: error => (this.#strange = exchangeFailure(error)),
           });
           client.defineCommand('lb4Exchange', { numberOfKeys: 4, lua: EXCHANGE_SCRIPT });
           return client;
@@ -75,7 +79,7 @@ export class RedisClient {
     const late = new Promise<never>((_resolve, reject) => {
       cancelTimer = this.#setTimer(() => {
         call.isLate = true;
-        reject(this.#trouble ?? new ExchangeError('timeout', 'Redis did not answer in time'));
+        reject(this.#known ?? new ExchangeError('timeout', 'Redis did not answer in time'));
       }, this.#timeoutMs);
     });
     try {
@@ -90,6 +94,10 @@ export class RedisClient {
     this.#link.close();
   }
 
+  get #known(): ExchangeError | undefined {
+    return this.#strange ?? this.#trouble;
+  }
+
   async #run(
     keys: readonly string[],
     values: readonly ScriptValue[],
@@ -98,7 +106,7 @@ export class RedisClient {
     const client = await this.#link.whenReady();
     // What nobody waits for any more is not sent: the next one says more.
     if (client === undefined || call.isLate) {
-      throw this.#trouble ?? new ExchangeError('unreachable', 'there is no connection to Redis');
+      throw this.#known ?? new ExchangeError('unreachable', 'there is no connection to Redis');
     }
     try {
       const reply = await client.lb4ExchangeBuffer(...keys, ...values);
@@ -112,7 +120,7 @@ export class RedisClient {
         this.#trouble = failure;
         this.#link.drop(client);
       }
-      throw failure.reason === 'unreachable' ? (this.#trouble ?? failure) : failure;
+      throw failure.reason === 'unreachable' ? (this.#known ?? failure) : failure;
     }
   }
 }

@@ -16,8 +16,16 @@ import {
 } from 'ioredis';
 import { isItself, refused } from '../engine/self-connect.ts';
 import { withNamedZone } from '../support/zone.ts';
+import { guardReplies } from './reply-guard.ts';
 
 export type Connector = NonNullable<RedisOptions['Connector']>;
+
+/** What connections need besides ioredis's options. */
+export interface Surroundings {
+  readonly lookup: LookupFunction;
+  /** Called when a server sends what Redis does not; ioredis says only that the connection was lost. */
+  readonly onStrange?: ((error: Error) => void) | undefined;
+}
 
 /** What of ioredis's options a plain connection is made with. */
 interface PlainOptions {
@@ -28,7 +36,7 @@ interface PlainOptions {
 }
 
 /** For one Redis, a node of a Cluster, or one Sentinel. */
-export function plainConnector(lookup: LookupFunction): Connector {
+export function plainConnector({ lookup, onStrange }: Surroundings): Connector {
   return class extends AbstractConnector {
     readonly #options: PlainOptions;
 
@@ -57,6 +65,7 @@ export function plainConnector(lookup: LookupFunction): Connector {
         if (tls === undefined) stream.resetAndDestroy();
         else stream.destroy();
       });
+      guardReplies(stream, onStrange);
       return stream;
     }
 
@@ -68,8 +77,9 @@ export function plainConnector(lookup: LookupFunction): Connector {
 }
 
 /** For the master that Sentinels name. */
-export function sentinelConnector(lookup: LookupFunction): Connector {
-  const plain = plainConnector(lookup);
+export function sentinelConnector(around: Surroundings): Connector {
+  const plain = plainConnector(around);
+  const { lookup, onStrange } = around;
   return class extends SentinelConnector {
     constructor(options: unknown) {
       super({
@@ -86,6 +96,13 @@ export function sentinelConnector(lookup: LookupFunction): Connector {
         (endpoint: unknown, more?: object): unknown =>
           Reflect.apply(connectToSentinel, this, [endpoint, { ...more, Connector: plain }]) as unknown,
       );
+    }
+
+    override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Socket> {
+      // The caller listens before the socket's first event, which is a turn away.
+      const stream = await super.connect(emit);
+      guardReplies(stream, onStrange);
+      return stream;
     }
   };
 }

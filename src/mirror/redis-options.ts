@@ -12,7 +12,7 @@ import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import type { LookupFunction } from 'node:net';
 import type { SetTimer } from '../support/timer.ts';
 import type { RedisConnection, RedisNode } from './redis-connection.ts';
-import { plainConnector, sentinelConnector } from './redis-connectors.ts';
+import { plainConnector, sentinelConnector, type Surroundings } from './redis-connectors.ts';
 
 /** What clients of Redis need of the outside. */
 export interface RedisDeps {
@@ -22,7 +22,7 @@ export interface RedisDeps {
   readonly lookup: LookupFunction;
 }
 
-export interface ClientLimits extends Pick<RedisDeps, 'lookup'> {
+export interface ClientLimits extends Surroundings {
   /** For how long to wait for an answer, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -38,7 +38,19 @@ type BoundedOptions = RedisOptions & { replyMapping: 'legacy' };
 export function createCommandClient(connection: RedisConnection, limits: ClientLimits): Redis | Cluster {
   const { topology } = connection;
   if (topology.kind !== 'cluster') return createPlainClient(connection, limits);
-  return new Cluster([...topology.nodes], clusterOptions(connection, limits));
+  const cluster = new Cluster([...topology.nodes], clusterOptions(connection, limits));
+  cluster.on('+node', askQuietly);
+  return cluster;
+}
+
+/** When the node that ASK names cannot be reached, ioredis leaves a rejection of its own unhandled, which ends the process. */
+function askQuietly(node: Redis): void {
+  const asking = node.asking.bind(node);
+  node.asking = () => {
+    const asked = asking();
+    asked.catch(() => undefined);
+    return asked;
+  };
 }
 
 /** A client for a subscription. A Cluster passes messages to all nodes, so any one will do: `node` says which. */
@@ -66,7 +78,7 @@ function createPlainClient(connection: RedisConnection, limits: ClientLimits): R
     sentinelCommandTimeout: limits.timeoutMs,
     sentinelRetryStrategy: () => null,
     failoverDetector: false,
-    Connector: sentinelConnector(limits.lookup),
+    Connector: sentinelConnector(limits),
   };
   if (connection.sentinelUsername !== undefined) sentinel.sentinelUsername = connection.sentinelUsername;
   if (connection.sentinelPassword !== undefined) sentinel.sentinelPassword = connection.sentinelPassword;
@@ -99,7 +111,8 @@ function clusterOptions(
   };
 }
 
-function baseOptions(connection: RedisConnection, { timeoutMs, lookup }: ClientLimits): BoundedOptions {
+function baseOptions(connection: RedisConnection, limits: ClientLimits): BoundedOptions {
+  const { timeoutMs } = limits;
   const options: BoundedOptions = {
     replyMapping: 'legacy',
     lazyConnect: true,
@@ -116,7 +129,7 @@ function baseOptions(connection: RedisConnection, { timeoutMs, lookup }: ClientL
     socketTimeout: 2 * timeoutMs,
     connectTimeout: Math.max(CONNECT_TIMEOUT_MS, timeoutMs),
     disconnectTimeout: 100,
-    Connector: plainConnector(lookup),
+    Connector: plainConnector(limits),
   };
   if (connection.username !== undefined) options.username = connection.username;
   if (connection.password !== undefined) options.password = connection.password;

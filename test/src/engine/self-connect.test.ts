@@ -208,7 +208,7 @@ async function askAgent(t: Test): Promise<string> {
 
 async function connectToRedis(): Promise<string> {
   const lookup: LookupFunction = (_, __, done) => done(null, HERE.host, 4);
-  const connector = new (plainConnector(lookup))({ ...HERE, disconnectTimeout: 1000 });
+  const connector = new (plainConnector({ lookup }))({ ...HERE, disconnectTimeout: 1000 });
   const stream = await connector.connect(() => undefined);
   stream.write('PING\r\n');
   return await new Promise(resolve => {
