@@ -24,6 +24,13 @@ export interface EventMap {
     readonly descriptorsNeeded?: number;
   };
   'listener:resumed': { readonly listener: string };
+  /**
+   * Others have made an address stop listening (`ss -K`), and its clients were refused. lb4 makes it listen again; with
+   * `code`, the system's name for why it cannot yet, it goes on trying. With workers, each of them has its own socket.
+   */
+  'listener:broken': { readonly listener: string; readonly address: string; readonly code?: string };
+  /** It listens again; after each `listener:broken`. */
+  'listener:mended': { readonly listener: string; readonly address: string };
   /** A client found no room to wait at a paused listener: it was reset, and never became a session. */
   'listener:turnedAway': {
     readonly listener: string;
@@ -170,6 +177,8 @@ export const EVENT_NAMES = [
   'listener:listening',
   'listener:paused',
   'listener:resumed',
+  'listener:broken',
+  'listener:mended',
   'listener:turnedAway',
   'session:closed',
   'session:unrecorded',

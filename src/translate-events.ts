@@ -30,6 +30,14 @@ export function translateInto(deps: TranslationDeps): HostReport {
       case 'listenerResumed':
         events.emit('listener:resumed', { listener: event.listener });
         return;
+      case 'listenerBroken': {
+        const { listener, address, code } = event;
+        events.emit('listener:broken', { listener, address, ...(code === undefined ? {} : { code }) });
+        return;
+      }
+      case 'listenerMended':
+        events.emit('listener:mended', { listener: event.listener, address: event.address });
+        return;
       case 'turnedAway':
         events.emit('listener:turnedAway', { listener: event.listener, times: event.times });
         return;

@@ -50,6 +50,13 @@ export interface ListenHandlers {
    * again by itself after a moment. `code` is the system's name for it, such as EMFILE.
    */
   onExhausted?(code: string): void;
+  /**
+   * Somebody else has made the socket stop listening, and clients were refused; those in its queue are lost. `code`:
+   * the system's name for why it cannot listen again yet. The engine goes on trying.
+   */
+  onBroken?(code: string | undefined): void;
+  /** After `onBroken`: it listens again. */
+  onMended?(): void;
 }
 
 export type Cancel = () => void;

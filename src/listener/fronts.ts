@@ -156,6 +156,8 @@ export class Fronts<U> {
       onResumed: () => report({ kind: 'listenerResumed', listener }),
       onTurnedAway: () => report({ kind: 'turnedAway', listener, times: 1 }),
       onExhausted: () => this.#deps.onExhausted(),
+      onBroken: (address, code) => report({ kind: 'listenerBroken', listener, address, code }),
+      onMended: address => report({ kind: 'listenerMended', listener, address }),
     });
   }
 }

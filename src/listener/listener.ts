@@ -10,7 +10,7 @@ import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import type { Connection, Engine, EngineListener } from '../engine/engine.ts';
 import type { HoldReason } from '../model/data-event.ts';
 import type { BindPoint } from '../model/listener-plan.ts';
-import type { Address, ListenAddress } from '../support/address.ts';
+import { formatAddress, type Address, type ListenAddress } from '../support/address.ts';
 
 export interface ListenerHandlers {
   /** Takes the client, or answers false when there is no place for it; it is offered again later. */
@@ -21,6 +21,9 @@ export interface ListenerHandlers {
   onTurnedAway(): void;
   /** The system has no descriptor or memory for another client. */
   onExhausted(): void;
+  /** Others have made an address stop listening; the engine mends that, and `code` is why it cannot yet. */
+  onBroken(address: string, code: string | undefined): void;
+  onMended(address: string): void;
 }
 
 export class Listener {
@@ -117,13 +120,16 @@ export class Listener {
     await bound.close();
   }
 
-  #listen(where: ListenAddress | ListeningSocket, sockets: SocketOptions): Promise<EngineListener> {
+  async #listen(where: ListenAddress | ListeningSocket, sockets: SocketOptions): Promise<EngineListener> {
     const handlers = {
       onClient: (client: Connection) => this.#offer(client),
       onTurnedAway: () => this.#handlers.onTurnedAway(),
       onExhausted: () => this.#handlers.onExhausted(),
+      onBroken: (code: string | undefined) => this.#handlers.onBroken(formatAddress(bound.address), code),
+      onMended: () => this.#handlers.onMended(formatAddress(bound.address)),
     };
-    return this.#engine.listen(where, handlers, sockets);
+    const bound = await this.#engine.listen(where, handlers, sockets);
+    return bound;
   }
 
   #offer(client: Connection): void {

@@ -18,6 +18,14 @@ export type HoldReason = (typeof HOLD_REASONS)[number];
 export type DataEvent =
   | { readonly kind: 'listenerPaused'; readonly listener: string; readonly reason: HoldReason }
   | { readonly kind: 'listenerResumed'; readonly listener: string }
+  /** Others have made an address stop listening; undefined `code`: it listens again already, and is reported as mended. */
+  | {
+      readonly kind: 'listenerBroken';
+      readonly listener: string;
+      readonly address: string;
+      readonly code: string | undefined;
+    }
+  | { readonly kind: 'listenerMended'; readonly listener: string; readonly address: string }
   /** Clients found no room to wait at a paused listener, and were reset; they never became sessions. */
   | { readonly kind: 'turnedAway'; readonly listener: string; readonly times: number }
   | {

@@ -1,5 +1,5 @@
 /**
- * Events of listeners → log lines: where they accept, and when and why clients have to wait.
+ * Events of listeners → log lines: where they accept, when and why clients have to wait, and when they do not listen.
  *
  * Place: a part of log-events.ts. A listener at its limit pauses and goes on with every session that ends; that is one
  * pause until it has gone on for a second.
@@ -13,6 +13,8 @@ import type { Seldom } from './seldom.ts';
 import { seconds } from './spans.ts';
 
 const QUIET_MS = 1_000;
+/** Workers look at their sockets once a second. */
+const MENDED_QUIET_MS = 2_000;
 
 interface Pause {
   readonly sinceMs: number;
@@ -65,6 +67,7 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
       log.write('info', 'listenerResumed', message, { listener, forMs });
     }, QUIET_MS);
   });
+  logBroken(source, log, setTimer);
   source.on('listener:turnedAway', event =>
     seldom.tell(`turned away ${event.listener}`, event.times, others =>
       log.write(
@@ -75,6 +78,30 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
       ),
     ),
   );
+}
+
+/** An address that breaks in one worker after the other, or again at once, is broken once. */
+function logBroken(source: EventSource, log: Log, setTimer: SetTimer): void {
+  const broken = new Map<string, { readonly code: string | undefined; cancelEnd: () => void }>();
+  source.on('listener:broken', event => {
+    const { listener, address, code } = event;
+    const before = broken.get(address);
+    before?.cancelEnd();
+    broken.set(address, { code, cancelEnd: () => undefined });
+    if (before !== undefined && before.code === code) return;
+    const what = code === undefined ? 'it is made to listen again' : `it cannot listen again yet (${code})`;
+    const message = `listener ${listener} was made to stop listening on ${address}, and clients were refused: ${what}`;
+    log.write('error', 'listenerBroken', message, event);
+  });
+  source.on('listener:mended', event => {
+    const was = broken.get(event.address);
+    if (was === undefined) return;
+    was.cancelEnd = setTimer(() => {
+      broken.delete(event.address);
+      const message = `listener ${event.listener} listens on ${event.address} again`;
+      log.write('info', 'listenerMended', message, event);
+    }, MENDED_QUIET_MS);
+  });
 }
 
 function whyPaused({ reason, maxSessions, descriptorLimit, descriptorsNeeded }: Paused): string {

@@ -87,6 +87,9 @@ function aboutOf(event: DataEvent): string {
     case 'listenerPaused':
     case 'listenerResumed':
       return `listener ${event.listener}`;
+    case 'listenerBroken':
+    case 'listenerMended':
+      return `address ${event.listener} ${event.address}`;
     case 'turnedAway':
       return `turned away ${event.listener}`;
     case 'connectFailed':

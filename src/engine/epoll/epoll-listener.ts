@@ -6,27 +6,18 @@
  * connects wait too. The registration is level-triggered, so a round takes some clients and leaves the rest for
  * the next, after the sessions that run.
  * Invariants: clients come in the order in which the kernel queued them; when descriptors or memory have run out
- * it rests instead of spinning; a client that the kernel has let in is handed over, also by `close`, after which none
- * comes.
+ * it rests instead of spinning, and so it does while its socket has been made to listen no more (keep-listening.ts); a
+ * client that the kernel has let in is handed over, also by `close`, after which none comes.
  */
 import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { Address, ListenAddress } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers } from '../engine.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
-import {
-  EPOLLEXCLUSIVE,
-  EPOLLIN,
-  F_GETFL,
-  F_SETFL,
-  O_NONBLOCK,
-  SO_ACCEPTCONN,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOL_SOCKET,
-} from './abi.ts';
+import { EPOLLEXCLUSIVE, EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK } from './abi.ts';
 import { removeIfSame, type SocketFile } from '../socket-file.ts';
 import { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
+import { isListening, KeepListening, listenAgain } from './keep-listening.ts';
 import type { Libc } from './libc.ts';
 import { bindListeningSockets } from './listening-sockets.ts';
 import type { Watched } from './reactor.ts';
@@ -73,7 +64,10 @@ export async function listenEpoll(
 /** Makes sure that it listens, and that accepting from it never blocks the thread; else closes it and throws. */
 function takeOver(libc: Libc, { fd, address }: ListeningSocket): void {
   try {
-    if (!isListening(libc, fd)) throw systemError('accept4', EINVAL);
+    // A socket that does not listen would be ready for ever, and never have a client.
+    const listens = isListening(libc, fd);
+    if (listens === undefined) throw systemError('getsockopt', libc.errno());
+    if (!listens && listenAgain(libc, fd, address) !== undefined) throw systemError('accept4', EINVAL);
     const flags = libc.fcntl(fd, F_GETFL, 0);
     if (flags < 0 || libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
       throw systemError('fcntl', libc.errno());
@@ -81,15 +75,6 @@ function takeOver(libc: Libc, { fd, address }: ListeningSocket): void {
     libc.close(fd);
     throw listenFailure(address, error);
   }
-}
-
-/** A socket that does not listen would be ready for ever, and never have a client. */
-function isListening(libc: Libc, fd: number): boolean {
-  const value = Buffer.alloc(4);
-  const length = Buffer.from([4, 0, 0, 0]);
-  const result = libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, length);
-  if (result < 0) throw systemError('getsockopt', libc.errno());
-  return value.readInt32LE(0) === 1;
 }
 
 /** One client, or why there is none. */
@@ -104,6 +89,8 @@ class EpollListener implements EngineListener, Watched {
   readonly #file: SocketFile | undefined;
   #paused = false;
   #resting = false;
+  readonly #kept: KeepListening;
+  #broken = false;
   #watched = false;
   #closed: Promise<void> | undefined;
   /** Grows while clients wait in numbers, so that a single client does not cost a second, empty accept. */
@@ -117,6 +104,14 @@ class EpollListener implements EngineListener, Watched {
     this.#deps = deps;
     this.#file = file;
     deps.descriptors.own(fd);
+    this.#kept = new KeepListening(fd, address, deps, {
+      onBroken: code => handlers.onBroken?.(code),
+      onMended: () => handlers.onMended?.(),
+      onChange: listens => {
+        this.#broken = !listens;
+        this.#update();
+      },
+    });
     this.#update();
   }
 
@@ -148,6 +143,7 @@ class EpollListener implements EngineListener, Watched {
   release(): void {
     if (this.#closed !== undefined) return;
     this.#closed = Promise.resolve();
+    this.#kept.stop();
     this.#update();
     this.#deps.descriptors.close(this.#fd);
   }
@@ -159,6 +155,7 @@ class EpollListener implements EngineListener, Watched {
 
   async #close(): Promise<void> {
     this.#paused = true;
+    this.#kept.stop();
     this.#update();
     refuseNewClients(this.#deps.libc, this.#fd, this.address.kind);
     await this.#lastClientsTaken();
@@ -208,7 +205,7 @@ class EpollListener implements EngineListener, Watched {
   }
 
   #isOpen(): boolean {
-    return !this.#paused && !this.#resting && this.#closed === undefined;
+    return !this.#paused && !this.#resting && !this.#broken && this.#closed === undefined;
   }
 
   #accept(): Accepted {
@@ -229,6 +226,10 @@ class EpollListener implements EngineListener, Watched {
 
   #failed(errno: number): 'nobody' | 'exhausted' | 'gone' {
     if (errno === EAGAIN) return 'nobody';
+    if (errno === EINVAL) {
+      if (this.#closed === undefined) this.#kept.look();
+      return 'nobody';
+    }
     // Everything else is about the one client, who has gone already (accept(2) lists what it may be).
     if (!EXHAUSTED.includes(errno)) return 'gone';
     this.#rest();

@@ -23,6 +23,7 @@ export async function listen(
     };
     server.once('error', onError);
     server.once('listening', onListening);
-    server.listen({ ...where, backlog: LISTEN_BACKLOG });
+    // For a descriptor Node reads the argument, for all else the key.
+    server.listen({ ...where, backlog: LISTEN_BACKLOG }, LISTEN_BACKLOG);
   });
 }

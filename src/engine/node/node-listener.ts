@@ -2,25 +2,28 @@
  * A bound address that accepts clients, and can hold them back.
  *
  * Place: made by `engine.listen`; admission and the session stand behind `onClient`.
- * Pausing: Node cannot stop accepting without closing the listening socket (libuv accepts as long as the
- * handle lives), so clients of a paused listener are accepted and wait in a bounded room, unread, first come
- * first served; a client that finds the room full is reset (docs/adr/0001-engine-contract.md).
+ * Pausing: with the C library clients wait in the kernel's queue (acceptor.ts). Without it Node cannot stop accepting, so
+ * clients of a paused listener are accepted and wait in a bounded room, unread, first come first served; a client that
+ * finds the room full is reset (docs/adr/0001-engine-contract.md).
  * Invariants: clients are handed over in the order they were accepted, also those that left while waiting;
  * after `close` has resolved no client comes, and where there is the C library none has been let in and then reset.
  * A client that was reset before it was accepted has no address any more; it is dropped, because admission could not judge it.
  */
-import type { Keepalive, ListeningSocket, SocketOptions } from '../../support/socket.ts';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
+import { systemCode } from '../../errors.ts';
 import type { Address, ListenAddress } from '../../support/address.ts';
+import type { Keepalive, ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { EngineListener, ListenHandlers } from '../engine.ts';
+import { KeepListening } from '../epoll/keep-listening.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { isHandshakeUnderWay, refuseNewClients } from '../epoll/stop-accepting.ts';
-import { socketOver, takeHandles, type AcceptedHandle } from './accept.ts';
+import { socketOver, type AcceptedHandle } from './accept.ts';
+import { Acceptor, newServer } from './acceptor.ts';
+import { listenFailure } from '../listen-failure.ts';
 import { removeIfSame, type SocketFile } from '../socket-file.ts';
 import { bind, type Bound } from './bind.ts';
-import { descriptorOf } from './descriptor.ts';
 import { letInherit, setKeepalive } from './keepalive.ts';
 import type { ConnectionDeps, Peer } from './connection-deps.ts';
 import { NodeConnection } from './node-connection.ts';
@@ -28,6 +31,8 @@ import { NodeConnection } from './node-connection.ts';
 /** `close` takes clients from the kernel's queue, and waits for handshakes, for no longer than this. */
 const CLOSE_LIMIT_MS = 1000;
 const LOOK_AGAIN_MS = 10;
+/** How long it rests when there is no descriptor to accept with. */
+const EXHAUSTED_REST_MS = 100;
 
 export interface ListenerDeps extends ConnectionDeps {
   /** The C library, where there is one: with it `close` loses no client that connects just then. */
@@ -44,18 +49,25 @@ export async function listenNode(
   takesHandles: boolean,
   options: SocketOptions = {},
 ): Promise<EngineListener> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+  const server = newServer();
   const bound = await bind(server, where, deps.libc);
   // Still in the turn that bound the socket: nobody can have been accepted yet.
   // Those of a socket that was taken over are set already.
   const isOwn = bound.address.kind === 'tcp' && where.kind !== 'listening';
   const keepalive = isOwn && !letInherit(server, options, deps.libc) ? options.keepalive : undefined;
-  return new NodeListener(server, bound, handlers, deps, { takesHandles, keepalive });
+  try {
+    return new NodeListener(server, bound, handlers, deps, { takesHandles, keepalive });
+  } catch (error) {
+    server.close();
+    if (bound.file !== undefined) removeIfSame(bound.file);
+    throw listenFailure(bound.address, error);
+  }
 }
 
 class NodeListener implements EngineListener {
   readonly address: Address;
-  readonly #server: Server;
+  readonly #acceptor: Acceptor;
+  readonly #kept: KeepListening | undefined;
   readonly #file: SocketFile | undefined;
   readonly #handlers: ListenHandlers;
   readonly #deps: ListenerDeps;
@@ -65,6 +77,8 @@ class NodeListener implements EngineListener {
   #paused = false;
   #handingOver = false;
   #closing = false;
+  #broken = false;
+  #isClosed = false;
   #accepted = 0;
   #closed: Promise<void> | undefined;
 
@@ -75,33 +89,39 @@ class NodeListener implements EngineListener {
     deps: ListenerDeps,
     { takesHandles, keepalive }: { takesHandles: boolean; keepalive: Keepalive | undefined },
   ) {
-    this.#server = server;
     this.address = bound.address;
     this.#file = bound.file;
     this.#handlers = handlers;
     this.#deps = deps;
     this.#keepalive = keepalive;
-    // A failed accept (out of descriptors) is the kernel's to report again; unheard it would end the process.
-    server.on('error', () => undefined);
-    if (takesHandles && takeHandles(server, handle => this.#acceptHandle(handle))) return;
-    server.on('connection', socket => this.#acceptSocket(socket));
+    this.#acceptor = new Acceptor(server, deps.libc, takesHandles, {
+      onHandle: handle => this.#acceptHandle(handle),
+      onSocket: socket => this.#acceptSocket(socket),
+    });
+    this.#kept = this.#keepListening();
   }
 
   pause(): void {
-    if (!this.#closing) this.#paused = true;
+    if (this.#closing) return;
+    this.#paused = true;
+    this.#acceptor.stop();
   }
 
   resume(): void {
     this.#paused = false;
     this.#handOver();
+    this.#goOn();
   }
 
   release(): void {
     if (this.#closed !== undefined) return;
     this.#closed = Promise.resolve();
     this.#closing = true;
-    this.resume();
-    this.#server.close();
+    this.#kept?.stop();
+    this.#paused = false;
+    this.#handOver();
+    this.#isClosed = true;
+    this.#acceptor.close();
   }
 
   close(): Promise<void> {
@@ -111,22 +131,25 @@ class NodeListener implements EngineListener {
 
   async #close(): Promise<void> {
     this.#closing = true;
+    this.#kept?.stop();
     this.resume();
     const { setTimer, libc } = this.#deps;
-    const fd = descriptorOf(this.#server);
+    const { fd } = this.#acceptor;
     if (libc !== undefined && fd !== undefined) refuseNewClients(libc, fd, this.address.kind);
     const time = { isUp: false };
     const cancelTimer = setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
     for (;;) {
       const more = this.#isHandshakeUnderWay();
       await this.#untilQueueIsEmpty(time);
-      if (!more || time.isUp) break;
+      const isOver = !more && (this.#acceptor.isAccepting || this.#broken);
+      if (isOver || time.isUp) break;
       await new Promise<void>(resolve => setTimer(resolve, LOOK_AGAIN_MS));
     }
     cancelTimer();
     if (this.#file !== undefined) removeIfSame(this.#file);
     // The descriptor is closed at once; the callback would wait for the clients that live on.
-    this.#server.close();
+    this.#isClosed = true;
+    this.#acceptor.close();
   }
 
   /** libuv takes clients out of the kernel's queue one or a few per turn: it is empty when two turns bring nobody. */
@@ -136,6 +159,28 @@ class NodeListener implements EngineListener {
       await nextTurn();
       quietTurns = this.#accepted === before ? quietTurns + 1 : 0;
     }
+  }
+
+  /** Where the socket can be looked at. */
+  #keepListening(): KeepListening | undefined {
+    const { libc, setTimer } = this.#deps;
+    const { fd } = this.#acceptor;
+    if (libc === undefined || fd === undefined) return undefined;
+    const handlers = this.#handlers;
+    return new KeepListening(
+      fd,
+      this.address,
+      { libc, setTimer },
+      {
+        onBroken: code => handlers.onBroken?.(code),
+        onMended: () => handlers.onMended?.(),
+        onChange: listens => {
+          this.#broken = !listens;
+          if (listens) this.#goOn();
+          else this.#acceptor.stop();
+        },
+      },
+    );
   }
 
   #isHandshakeUnderWay(): boolean {
@@ -173,6 +218,18 @@ class NodeListener implements EngineListener {
     } else {
       client.reset();
       this.#handlers.onTurnedAway?.();
+    }
+  }
+
+  /** Takes clients from the kernel's queue, unless something forbids it. */
+  #goOn(): void {
+    if (this.#paused || this.#broken || this.#isClosed) return;
+    try {
+      this.#acceptor.start();
+    } catch (error) {
+      const code = systemCode(error);
+      this.#deps.setTimer(() => this.#goOn(), EXHAUSTED_REST_MS);
+      setImmediate(() => this.#handlers.onExhausted?.(code));
     }
   }
 

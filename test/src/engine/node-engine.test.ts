@@ -5,4 +5,6 @@ import { engineContract } from '../../contracts/engine.ts';
 
 const loaded = loadLibc();
 const libc = loaded.ok ? loaded.libc : undefined;
-engineContract('node', options => createNodeEngine({ ...options, libc }), { waitsIn: 'room' });
+engineContract('node', options => createNodeEngine({ ...options, libc }), {
+  waitsIn: libc === undefined ? 'room' : 'kernel',
+});

@@ -28,6 +28,8 @@ function create(...bind: string[]) {
     onResumed: () => seen.push('resumed'),
     onTurnedAway: () => seen.push('turned away'),
     onExhausted: () => seen.push('exhausted'),
+    onBroken: (address, code) => seen.push(`broken ${address} ${code ?? ''}`),
+    onMended: address => seen.push(`mended ${address}`),
   });
   const start = async (): Promise<void> => {
     for (const where of addresses(...bind)) await listener.open({ key: formatAddress(where), where }, {});

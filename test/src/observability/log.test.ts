@@ -243,6 +243,27 @@ void t.test('an event that stands for several counts as several', async t => {
 });
 
 void t.test(
+  'an address that was made to stop listening is an error once, and its end is said when it lasts',
+  async t => {
+    const { written, time, events } = timed('text');
+    const about = { listener: 'web', address: '192.0.2.1:80' };
+    for (let worker = 0; worker < 2; worker++) {
+      events.emit('listener:broken', about);
+      events.emit('listener:mended', about);
+      await time.advanceAndSettle(1_000);
+    }
+    t.match(written, [
+      /error listener web was made to stop listening on 192\.0\.2\.1:80, and clients were refused: it is made to listen again$/,
+    ]);
+    await time.advanceAndSettle(2_000);
+    t.match(written.splice(0).slice(1), [/info {2}listener web listens on 192\.0\.2\.1:80 again$/]);
+
+    events.emit('listener:broken', { ...about, code: 'EADDRINUSE' });
+    t.match(written, [/: it cannot listen again yet \(EADDRINUSE\)$/]);
+  },
+);
+
+void t.test(
   'a listener that pauses and goes on at its limit is paused once, and its end says for how long',
   async t => {
     const { written, time, events } = timed('text');

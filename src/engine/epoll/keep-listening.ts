@@ -1,0 +1,105 @@
+/**
+ * Keeps a socket listening that others can make stop.
+ *
+ * Place: one for each listener, with either engine where there is the C library.
+ * Why: an operator or a security agent may destroy a listening socket (`ss -K`, SOCK_DESTROY). Its descriptor stays
+ * open and reports a hang-up for ever, without a client to accept: the loop spins, and nobody learns of it. Ending the
+ * process would be noticed, too, but would end the sessions that run, which nothing has happened to.
+ * How: the socket is looked at once a second, and at once when accepting says that it does not listen. It is made to
+ * listen again as it is, so that all its descriptors do, those of other workers and of control. Its port is still its own
+ * unless the system had chosen it; then it is bound again. Where that fails, somebody else having taken the port, it is
+ * tried again with growing pauses.
+ * Invariants: `onBroken` and `onMended` alternate; after `stop` nothing happens.
+ */
+import type { Address } from '../../support/address.ts';
+import type { SetTimer } from '../../support/timer.ts';
+import type { ListenHandlers } from '../engine.ts';
+import { LISTEN_BACKLOG } from '../listen-failure.ts';
+import { SO_ACCEPTCONN, SOL_SOCKET } from './abi.ts';
+import type { Libc } from './libc.ts';
+import { encodeAddress } from './sockaddr.ts';
+import { EINVAL, errnoName } from './system-error.ts';
+
+/** `struct sockaddr` of family AF_UNSPEC: connecting to it makes a socket as new, but for its name and options. */
+const NOBODY: Uint8Array = new Uint8Array(16);
+
+const LOOK_MS = 1000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+
+export interface KeepListeningDeps {
+  readonly libc: Libc;
+  readonly setTimer: SetTimer;
+}
+
+export interface KeepListeningHandlers extends Pick<ListenHandlers, 'onBroken' | 'onMended'> {
+  /** Whether clients may be accepted from now on; the socket may spin where it is watched nevertheless. */
+  onChange(listens: boolean): void;
+}
+
+export class KeepListening {
+  readonly #fd: number;
+  readonly #address: Address;
+  readonly #deps: KeepListeningDeps;
+  readonly #handlers: KeepListeningHandlers;
+  #isBroken = false;
+  #pauseMs = FIRST_PAUSE_MS;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(fd: number, address: Address, deps: KeepListeningDeps, handlers: KeepListeningHandlers) {
+    this.#fd = fd;
+    this.#address = address;
+    this.#deps = deps;
+    this.#handlers = handlers;
+    this.#lookAfter(LOOK_MS);
+  }
+
+  /** Looks now, and makes it listen where it does not. */
+  look(): void {
+    this.#cancelTimer();
+    const { libc } = this.#deps;
+    if (!this.#isBroken && isListening(libc, this.#fd) !== false) {
+      this.#lookAfter(LOOK_MS);
+      return;
+    }
+    const code = listenAgain(libc, this.#fd, this.#address);
+    this.#lookAfter(code === undefined ? LOOK_MS : this.#pauseMs);
+    this.#pauseMs = code === undefined ? FIRST_PAUSE_MS : Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    const wasBroken = this.#isBroken;
+    this.#isBroken = code !== undefined;
+    if (!wasBroken) this.#handlers.onBroken?.(code);
+    if (wasBroken !== this.#isBroken) this.#handlers.onChange(!this.#isBroken);
+    if (!this.#isBroken) this.#handlers.onMended?.();
+  }
+
+  stop(): void {
+    this.#cancelTimer();
+    this.#lookAfter = () => undefined;
+  }
+
+  #lookAfter = (ms: number): void => {
+    this.#cancelTimer = this.#deps.setTimer(() => this.look(), ms);
+  };
+}
+
+/** Undefined where the system does not tell, or the descriptor is none. */
+export function isListening(libc: Libc, fd: number): boolean | undefined {
+  const value = Buffer.alloc(4);
+  const length = Buffer.from([4, 0, 0, 0]);
+  if (libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, length) < 0) return undefined;
+  return value.readInt32LE(0) === 1;
+}
+
+/** Makes a socket listen that has done so before; the error's name where it cannot. */
+export function listenAgain(libc: Libc, fd: number, address: Address): string | undefined {
+  const failure = (): string => errnoName(libc.errno());
+  if (address.kind === 'tcp') {
+    if (address.port === 0) return errnoName(EINVAL);
+    const { bytes } = encodeAddress(address);
+    // Else what it accepts would be shut down already, as a destroyed socket is itself.
+    libc.connect(fd, NOBODY, NOBODY.length);
+    // EINVAL: it is bound. Its name would not tell: one that has lost its port still has it there.
+    if (libc.bind(fd, bytes, bytes.length) < 0 && libc.errno() !== EINVAL) return failure();
+  }
+  return libc.listen(fd, LISTEN_BACKLOG) < 0 ? failure() : undefined;
+}

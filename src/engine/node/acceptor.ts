@@ -1,0 +1,99 @@
+/**
+ * Accepts clients from a listening socket, and can stop while they wait in the kernel's queue.
+ *
+ * Place: a part of the listener. How: Node accepts for as long as a handle listens (libuv), so stopping closes the
+ * handle. The socket stays, through a second descriptor, and so do its queue and its port; starting again opens a new
+ * handle over a third. That takes the C library: without it a socket has one descriptor, and accepting cannot stop.
+ * Why the second descriptor belongs to a stream of Node's: of a worker that dies Node closes what is Node's.
+ */
+import { createServer, Socket, type Server } from 'node:net';
+
+import type { Libc } from '../epoll/libc.ts';
+import { closeDescriptor, duplicate } from '../epoll/listening-sockets.ts';
+import { LISTEN_BACKLOG } from '../listen-failure.ts';
+import { takeHandles, type AcceptedHandle } from './accept.ts';
+import { descriptorOf } from './descriptor.ts';
+
+export interface AcceptorHandlers {
+  onHandle(handle: AcceptedHandle): void;
+  onSocket(socket: Socket): void;
+}
+
+export function newServer(): Server {
+  return createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+}
+
+export class Acceptor {
+  readonly #libc: Libc | undefined;
+  readonly #takesHandles: boolean;
+  readonly #handlers: AcceptorHandlers;
+  readonly #kept: Socket | undefined;
+  #server: Server | undefined;
+
+  /**
+   * Throws when descriptors have run out.
+   * @param server listens; closed with this
+   */
+  constructor(server: Server, libc: Libc | undefined, takesHandles: boolean, handlers: AcceptorHandlers) {
+    this.#libc = libc;
+    this.#takesHandles = takesHandles;
+    this.#handlers = handlers;
+    const fd = descriptorOf(server);
+    this.#kept = libc && fd !== undefined ? keep(libc, fd) : undefined;
+    this.#accept(server);
+  }
+
+  /** Good until `close`, and the same; undefined where none is known. */
+  get fd(): number | undefined {
+    return this.#kept && descriptorOf(this.#kept);
+  }
+
+  get isAccepting(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** Lets clients wait in the kernel's queue; without effect where that is impossible. */
+  stop(): void {
+    if (this.#kept === undefined) return;
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
+  /** Accepts again. Throws when descriptors have run out. */
+  start(): void {
+    const fd = this.fd;
+    if (this.#server !== undefined || this.#libc === undefined || fd === undefined) return;
+    const server = newServer();
+    const own = duplicate(this.#libc, fd);
+    // Of a descriptor it listens at once.
+    server.listen({ fd: own }, LISTEN_BACKLOG);
+    if (descriptorOf(server) === undefined) closeDescriptor(this.#libc, own);
+    this.#accept(server);
+  }
+
+  /** The descriptors are closed at once. */
+  close(): void {
+    this.#server?.close();
+    this.#kept?.destroy();
+  }
+
+  #accept(server: Server): void {
+    this.#server = server;
+    const handlers = this.#handlers;
+    // A failed accept (out of descriptors) is the kernel's to report again; unheard it would end the process.
+    server.on('error', () => undefined);
+    if (this.#takesHandles && takeHandles(server, handle => handlers.onHandle(handle))) return;
+    server.on('connection', socket => handlers.onSocket(socket));
+  }
+}
+
+/** Another descriptor for the socket, which does nothing but keep it. */
+function keep(libc: Libc, fd: number): Socket {
+  const own = duplicate(libc, fd);
+  try {
+    return new Socket({ fd: own, readable: false, writable: false });
+  } catch (error) {
+    closeDescriptor(libc, own);
+    throw error;
+  }
+}
