@@ -9,9 +9,11 @@ import { printable } from '../support/printable.ts';
 import { processLimit } from '../support/process-limits.ts';
 
 /** What lb4 needs to load its own files with a few workers, and some sessions. */
-const DESCRIPTORS_NEEDED = 128;
+const DESCRIPTORS_NEEDED = 192;
+/** What each worker beyond the second takes while all of them load their files. */
+const NEEDED_BY_WORKER = 48;
 /** What it needs with as many workers as there can be: each of them loads its files, too. */
-const MOST_NEEDED = DESCRIPTORS_NEEDED + 32 * 64;
+const MOST_NEEDED = DESCRIPTORS_NEEDED + NEEDED_BY_WORKER * 64;
 /** How Node names a file that it could not open while it looked for a module. */
 const NOT_FOUND = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
 
@@ -41,7 +43,7 @@ export function outOfDescriptors(error: unknown, limit = processLimit('descripto
   const isLow = limit !== undefined && limit < needed;
   if (!codes.includes('EMFILE') && !(isLow && codes.some(code => NOT_FOUND.includes(code)))) return undefined;
   const found = limit === undefined ? 'ulimit -n' : `ulimit -n is ${limit}`;
-  return `too few file descriptors: ${found}; lb4 needs at least ${DESCRIPTORS_NEEDED} to start, 32 more for each worker beyond two, and 2 for each session`;
+  return `too few file descriptors: ${found}; lb4 needs at least ${DESCRIPTORS_NEEDED} to start, ${NEEDED_BY_WORKER} more for each worker beyond two, and 2 for each session`;
 }
 
 /** The codes of an error and of what caused it. */

@@ -8,7 +8,8 @@ import { ONE_THREAD } from '../harness/data-plane.ts';
 import type { Peer } from '../harness/peer.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 
-const LIMIT = 128;
+/** As many as lb4 says that it needs. */
+const LIMIT = 192;
 /** Clients beyond those that can have a session at once; they have to wait. */
 const WAITING = 5;
 

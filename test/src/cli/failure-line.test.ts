@@ -21,7 +21,7 @@ void t.test('the stack follows where the level is debug, by option or by environ
 });
 
 void t.test('an error that came of too few descriptors names the limit and what is needed', async t => {
-  const expected = /^too few file descriptors: ulimit -n is 64; lb4 needs at least 128 to start/;
+  const expected = /^too few file descriptors: ulimit -n is 64; lb4 needs at least 192 to start/;
   t.match(outOfDescriptors(coded('EMFILE'), 64), expected);
   t.match(outOfDescriptors(new Error('a worker died', { cause: coded('EMFILE') }), 64), expected);
   t.match(
