@@ -11,7 +11,7 @@ import { openOutput } from '../observability/output.ts';
 import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { setKeepingTimer } from '../support/timer.ts';
-import { outliveClosedTerminals } from './closed-terminals.ts';
+import { outliveTerminals } from './terminals.ts';
 import { demoLine, type DemoStatus } from './demo-line.ts';
 import { startDemoBackend, type DemoBackend } from './demo-backends.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -31,7 +31,7 @@ export async function demo(
   const backends = await Promise.all(DEMO_BACKENDS.map(startDemoBackend));
   let balancer: LoadBalancer | undefined;
   // A terminal or a pipe that stands still must not stop the demo.
-  outliveClosedTerminals();
+  outliveTerminals();
   const screen = openScreen();
   try {
     balancer = createLoadBalancer({

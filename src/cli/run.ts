@@ -24,7 +24,7 @@ import type { Log } from '../observability/log.ts';
 import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { setUnrefTimer } from '../support/timer.ts';
-import { outliveClosedTerminals } from './closed-terminals.ts';
+import { outliveTerminals } from './terminals.ts';
 import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { atExit } from '../support/at-exit.ts';
@@ -73,7 +73,7 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
     for (const line of lines) process.stderr.write(`lb4: ${printable(line)}\n`);
     return exitCodeOf(loaded);
   }
-  outliveClosedTerminals();
+  outliveTerminals();
   const logs = openLogs(loaded.config.log);
   const code = await balance({ options, loaded, unknown, signals, logs });
   await logs.end(code);

@@ -100,3 +100,6 @@ const LAYOUTS: Readonly<Record<string, EpollLayout>> = {
 export function epollLayout(arch: string): EpollLayout | undefined {
   return LAYOUTS[arch];
 }
+
+/** The action of signal(2) that ignores a signal. */
+export const SIG_IGN = 1;

@@ -39,6 +39,8 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   read(fd: number, buffer: Uint8Array, bytes: number): number;
   write(fd: number, buffer: Uint8Array, bytes: number): number;
+  /** What this process does at a signal: `SIG_IGN`, which Node has no way to ask for. */
+  signal(signal: number, action: number): number;
   /** Ends the process at once, whatever its threads do. */
   _exit(code: number): void;
 }
@@ -69,6 +71,7 @@ const PROTOTYPES = [
   'int ioctl(int, unsigned long, void *)',
   'int64_t read(int, void *, size_t)',
   'int64_t write(int, void *, size_t)',
+  'int64_t signal(int, int64_t)',
   'void _exit(int)',
 ] as const;
 
