@@ -248,13 +248,17 @@ export class WorkerFleet implements DataPlaneHost {
   /** Takes what a dead worker held out of the books and out of the kernel. */
   #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
     const { shared } = this.#deps;
-    const sessions = Math.max(stats.sessionsLost, shared.counts.liveOf(index, this.#settings.slot));
+    // One that died in order has reported its sessions; of these nobody else does.
+    const unrecorded = shared.counts.liveOf(index, this.#settings.slot);
+    const sessions = Math.max(stats.sessionsLost, unrecorded);
     stats.sessionsLost = 0;
     stats.clearPools(shared.slotsUsed);
     shared.forget(index);
     this.#descriptors.bury(index);
     stats.hearPlaceFreed();
     this.#events.forget(index);
+    if (unrecorded > 0 && this.#recording !== 'none')
+      this.#report({ kind: 'unrecorded', sessions: unrecorded });
     // One that ends when it is told to has died of nothing; one that does not start is the start's failure.
     if (this.#closed === undefined && this.#hasStarted)
       this.#report({ kind: 'workerExited', worker: index + 1, reason, sessions, restartInMs });

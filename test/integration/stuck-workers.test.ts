@@ -48,6 +48,10 @@ async function withStuckWorker(t: Test, how: string) {
     ],
   });
   t.teardown(() => balancer.stop());
+  /** Sessions that were accounted for, by a record or by their number. */
+  const accounted = { recorded: 0, unrecorded: 0 };
+  balancer.on('session:closed', () => (accounted.recorded += 1));
+  balancer.on('session:unrecorded', ({ sessions }) => (accounted.unrecorded += sessions));
   const reasons: string[] = [];
   balancer.on('worker:exited', ({ reason }) => reasons.push(reason));
   const restarted: number[] = [];
@@ -55,30 +59,45 @@ async function withStuckWorker(t: Test, how: string) {
   await balancer.start();
   const client = await served(t, balancer);
   connectFrom(t, balancer, '127.0.0.2');
-  return { balancer, client, reasons, restarted };
+  return { balancer, client, reasons, restarted, accounted };
 }
 
 void t.test(
   'a worker whose strategy loops for ever is ended; its clients are reset, and new ones served',
   { skip },
   async t => {
-    const { balancer, client, reasons, restarted } = await withStuckWorker(t, 'for (;;) {}');
+    const { balancer, client, reasons, restarted, accounted } = await withStuckWorker(t, 'for (;;) {}');
     t.equal(await client.untilEnded(), 'reset');
     await until('another has taken its place', () => restarted.length === 1);
     t.same(reasons, ['it had not moved for 2 s and was ended']);
+    // The one that was served, and the one at which it got stuck.
+    t.same(accounted, { recorded: 0, unrecorded: 2 }, 'each session is accounted for once');
     await served(t, balancer);
     t.match(balancer.snapshot(), { sessions: 1, workers: [{ state: 'running', sessions: 1 }] });
   },
 );
 
+void t.test('a worker that dies of an error has reported its sessions itself', { skip }, async t => {
+  const how = `setTimeout(() => { throw new Error('a defect'); }, 50)`;
+  const { client, restarted, accounted } = await withStuckWorker(t, how);
+  t.equal(await client.untilEnded(), 'reset');
+  await until('another has taken its place', () => restarted.length === 1);
+  t.same(accounted, { recorded: 2, unrecorded: 0 }, 'each session is accounted for once');
+});
+
 void t.test(
   'so is one that blocks in a system call, although its thread cannot be ended',
   { skip },
   async t => {
-    const { balancer, client, reasons, restarted } = await withStuckWorker(t, `execSync('sleep 5')`);
+    const { balancer, client, reasons, restarted, accounted } = await withStuckWorker(
+      t,
+      `execSync('sleep 5')`,
+    );
     t.equal(await client.untilEnded(), 'reset');
     await until('another has taken its place', () => restarted.length === 1);
     t.match(reasons, [/^it had not moved for 2 s and was ended; its thread blocks in a system call/]);
+    // The one that was served, and the one at which it got stuck.
+    t.same(accounted, { recorded: 0, unrecorded: 2 }, 'each session is accounted for once');
     await served(t, balancer);
     t.match(balancer.snapshot(), { sessions: 1, workers: [{ state: 'running', sessions: 1 }] });
     await balancer.stop();
