@@ -36,7 +36,7 @@ export interface HealthCheckerDeps {
   /** Where a backend is now; nowhere while it has no address: then it is looked at again an interval later. */
   addressesOf(backend: string): readonly Address[];
   /** A result has come: told before the flip it may lead to. */
-  onProbe?(backend: string, passed: boolean): void;
+  onProbe?(backend: string, result: ProbeResult): void;
   /** A check of a backend that counts as healthy has failed, and does not change that yet. */
   onFailed?(backend: string, failure: CheckFailure): void;
   onFlip(backend: string, healthy: boolean, reason: string): void;
@@ -151,7 +151,7 @@ export class HealthChecker {
     const thresholds = state.isOpen ? { rise: 1, fall: 1 } : this.#settings;
     state.isOpen = false;
     state.verdict = afterProbe(before, passed, thresholds);
-    this.#deps.onProbe?.(backend, passed);
+    this.#deps.onProbe?.(backend, result);
     // That report may have had the backend removed.
     if (this.#states.get(backend) !== state) return;
     const { healthy, against } = state.verdict;

@@ -119,8 +119,9 @@ export class BackendNews {
     });
   }
 
-  /** One check was made; told before the verdict that it may lead to. */
-  noteProbe(id: string, passed: boolean): void {
+  /** One check was made; `failure` is undefined when it passed. Comes before the verdict that it may lead to. */
+  noteProbe(id: string, failure: string | undefined): void {
+    const passed = failure === undefined;
     const record = this.#deps.find(id);
     if (record === undefined) return;
     record.checked = true;
@@ -128,7 +129,7 @@ export class BackendNews {
     else record.isOriginal = false;
     // No verdict flips where one that was not trusted before is found not well.
     const decides = !passed && !record.settled && this.#deps.health().initial === 'checked';
-    if (decides) this.setHealthy(id, false, 'its first health check failed');
+    if (decides) this.setHealthy(id, false, `its first health check failed: ${failure}`);
   }
 
   /** The backend's name was resolved, to other addresses than before or for the first time. */

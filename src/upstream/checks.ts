@@ -9,6 +9,7 @@ import type { Engine } from '../engine/engine.ts';
 import { AgentChecker, agentSettings } from '../health/agent-checker.ts';
 import type { DialDeps } from '../health/dial.ts';
 import { createProbe } from '../health/create-probe.ts';
+import type { ProbeResult } from '../health/probe.ts';
 import { HealthChecker, healthSettings, type CheckFailure } from '../health/health-checker.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
@@ -38,7 +39,7 @@ export interface ChecksDeps {
   /** Where a backend is now; nowhere while it has no address. */
   addressesOf(backend: string): readonly Address[];
   onFlip(backend: string, healthy: boolean, reason: string): void;
-  onProbe(backend: string, passed: boolean): void;
+  onProbe(backend: string, result: ProbeResult): void;
   onCheckFailed(backend: string, failure: CheckFailure): void;
   onAnswer(backend: string, answer: AgentAnswer): void;
 }

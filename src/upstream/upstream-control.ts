@@ -190,7 +190,8 @@ export class UpstreamControl {
         upstream.news.setHealthy(backend, healthy, reason);
         if (!healthy) this.#resolvers.get(backend)?.tryNext();
       },
-      onProbe: (backend, passed) => upstream.news.noteProbe(backend, passed),
+      onProbe: (backend, result) =>
+        upstream.news.noteProbe(backend, result.verdict === 'failed' ? result.reason : undefined),
       onCheckFailed: (backend, failure) =>
         events.emit('backend:checkFailed', { upstream: config.name, backend, ...failure }),
       onAnswer: (backend, answer) => this.#hearAgent(backend, answer),

@@ -58,7 +58,7 @@ function create(
       },
       random: options.random ?? (() => 0.5),
       addressesOf: options.addressesOf ?? (() => [ADDRESS]),
-      onProbe: (backend, passed) => told.push(`${backend} ${passed ? '+' : '-'}`),
+      onProbe: (backend, { verdict }) => told.push(`${backend} ${verdict === 'passed' ? '+' : '-'}`),
       onFailed: (backend, { inARow, fall }) => doubts.push(`${backend} ${inARow} of ${fall}`),
       onFlip: (backend, healthy, reason) => {
         flips.push(`${backend} ${healthy ? 'up' : 'down'}: ${reason}`);

@@ -130,12 +130,12 @@ void t.test('a health check that passes ends an ejection for failed connects', a
   const model = createModel(2);
   model.fail(one);
   model.told();
-  model.upstream.news.noteProbe(one, false);
+  model.upstream.news.noteProbe(one, 'refused');
   t.same(model.told(), []);
-  model.upstream.news.noteProbe(one, true);
+  model.upstream.news.noteProbe(one, undefined);
   t.same(model.told(), [`backend:restored ${one} a health check has passed`]);
   t.same(model.clock.delaysMs, [], 'and its timer');
-  model.upstream.news.noteProbe(one, true);
+  model.upstream.news.noteProbe(one, undefined);
   t.same(model.told(), []);
 });
 
@@ -144,7 +144,7 @@ void t.test('one for silence only where the check makes the backend speak', asyn
   const tcp = createModel(2, early);
   tcp.fail(one, 'earlyClose');
   t.same(tcp.told(), [`backend:ejected ${one} 5 sessions in a row ended within 100ms without a byte 5000 1`]);
-  tcp.upstream.news.noteProbe(one, true);
+  tcp.upstream.news.noteProbe(one, undefined);
   t.same(tcp.told(), []);
   for (const health of [
     { type: 'http' as const },
@@ -153,7 +153,7 @@ void t.test('one for silence only where the check makes the backend speak', asyn
     const model = createModel(2, { ...early, health });
     model.fail(one, 'earlyClose');
     model.told();
-    model.upstream.news.noteProbe(one, true);
+    model.upstream.news.noteProbe(one, undefined);
     t.same(model.told(), [`backend:restored ${one} a health check has passed`]);
   }
 });

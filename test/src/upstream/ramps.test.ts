@@ -53,7 +53,7 @@ void t.test('nobody starts slowly at the start, whatever is said of it first', a
     const model = createModel(2, { ...SLOW, health: { initial } });
     model.upstream.publish();
     for (const backend of [one, two]) {
-      model.upstream.news.noteProbe(backend, true);
+      model.upstream.news.noteProbe(backend, undefined);
       if (initial !== 'up') model.upstream.news.setHealthy(backend, true, 'passed');
       await model.turn();
     }
@@ -70,7 +70,7 @@ void t.test('but one whose first check had failed does', async t => {
     const model = createModel(2, { ...SLOW, health: { initial } });
     model.upstream.publish();
     model.upstream.news.setHealthy(two, true, 'passed');
-    model.upstream.news.noteProbe(one, false);
+    model.upstream.news.noteProbe(one, 'refused');
     await model.turn();
     model.upstream.news.setHealthy(one, true, 'passed');
     await model.turn();
@@ -136,7 +136,7 @@ void t.test(
     model.upstream.news.setWeight(id(4), 0);
     await model.turn();
     model.told();
-    model.upstream.news.noteProbe(one, true);
+    model.upstream.news.noteProbe(one, undefined);
     model.upstream.news.setOperatorState(two, 'ready');
     model.upstream.news.hearAgent(three, { health: 'up' });
     model.upstream.news.setWeight(id(4), 1);

@@ -75,18 +75,21 @@ void t.test(
     model.upstream.publish();
     t.same([model.told(), model.takers()], [[], []], 'that it waits is nothing to be told of');
     t.match(model.status(one), { state: 'down', health: 'unchecked' });
-    model.upstream.news.noteProbe(one, true);
+    model.upstream.news.noteProbe(one, undefined);
     model.upstream.news.setHealthy(one, true, '1 health check passed');
-    model.upstream.news.noteProbe(two, false);
+    model.upstream.news.noteProbe(two, 'refused');
     await model.turn();
     t.same(model.told(), [
       `backend:up ${one} 1 health check passed`,
-      `backend:down ${two} its first health check failed`,
+      `backend:down ${two} its first health check failed: refused`,
     ]);
     t.same(model.takers(), [1]);
-    model.upstream.news.noteProbe(three, false);
+    model.upstream.news.noteProbe(three, 'refused');
     await model.turn();
-    t.same(model.told(), [`backend:down ${three} its first health check failed`, 'upstream:panic 1 3']);
+    t.same(model.told(), [
+      `backend:down ${three} its first health check failed: refused`,
+      'upstream:panic 1 3',
+    ]);
   },
 );
 
@@ -347,7 +350,7 @@ void t.test('reports that come late are heard by nobody', async t => {
   model.fail(one);
   model.upstream.news.setHealthy(one, false, 'late');
   model.upstream.news.hearAgent(one, { health: 'down' });
-  model.upstream.news.noteProbe(one, true);
+  model.upstream.news.noteProbe(one, undefined);
   model.connectFailed(one, 'timeout', 'ETIMEDOUT');
   model.trialEnded(one);
   model.upstream.stop();
