@@ -6,8 +6,9 @@
  * would live on where nobody can reach it if its predecessor removed what it finds. The kernel keeps the inode of a
  * socket that is open, so its number is nobody else's until the socket is closed: compare before, not after.
  */
-import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { resolve } from 'node:path';
 
 import { systemCode } from '../errors.ts';
 import type { ListenUnixAddress, SocketAccess } from '../support/address.ts';
@@ -78,17 +79,48 @@ export function removeIfSame({ path, dev, ino }: SocketFile): void {
  * somebody's, or no socket; then it is left alone.
  */
 export async function removeStale(path: string): Promise<boolean> {
-  const file = socketFileAt(path);
+  const file = bornAt(path);
   if (file === undefined || !(await refusesClients(path))) return false;
-  removeIfSame(file);
+  // Another instance that starts now may be between bind and listen, where it refuses clients, too.
+  if (isAboutToListen(path)) return false;
+  if (bornAt(path) === file) unlinkSync(path);
   return true;
+}
+
+/** Throws EADDRINUSE when the path is no longer this socket's: another instance has taken it at the same moment. */
+export function expectAt(file: SocketFile | undefined): void {
+  if (file === undefined) return;
+  const now = socketFileAt(file.path);
+  if (now?.dev === file.dev && now.ino === file.ino) return;
+  throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' });
+}
+
+/** Which socket is there. By its time, too: the number of an inode that was given back is soon somebody else's. */
+function bornAt(path: string): string | undefined {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats?.isSocket() === true ? [stats.dev, stats.ino, stats.mtimeNs].join(' ') : undefined;
+}
+
+/** Linux lists every socket of this network with its path; one that is bound and no more has no flags. */
+function isAboutToListen(path: string): boolean {
+  let sockets: string;
+  try {
+    sockets = readFileSync('/proc/net/unix', 'utf8');
+  } catch {
+    return false;
+  }
+  const paths = [path, resolve(path)];
+  return sockets.split('\n').some(line => {
+    const [, , , flags, type, state, , ...name] = line.split(' ').filter(word => word !== '');
+    return flags === '00000000' && type === '0001' && state === '01' && paths.includes(name.join(' '));
+  });
 }
 
 async function refusesClients(path: string): Promise<boolean> {
   const socket = connect({ path });
-  const refuses = await new Promise<boolean>(resolve => {
-    socket.once('connect', () => resolve(false));
-    socket.once('error', error => resolve(systemCode(error) === 'ECONNREFUSED'));
+  const refuses = await new Promise<boolean>(done => {
+    socket.once('connect', () => done(false));
+    socket.once('error', error => done(systemCode(error) === 'ECONNREFUSED'));
   });
   socket.destroy();
   return refuses;

@@ -17,7 +17,7 @@ import {
   type TcpAddress,
 } from '../../support/address.ts';
 import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
-import { ownSocketFile, removeIfSame, removeStale, type SocketFile } from '../socket-file.ts';
+import { expectAt, ownSocketFile, removeIfSame, removeStale, type SocketFile } from '../socket-file.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 import { encodeAddress, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
@@ -159,6 +159,7 @@ async function bindUnix(libc: Libc, address: ListenUnixAddress, count: number): 
     }
     if (!isAbstract(address)) file = ownSocketFile(address);
     check(libc, 'listen', libc.listen(first, LISTEN_BACKLOG));
+    expectAt(file);
     while (fds.length < count) fds.push(duplicate(libc, first));
     return { address, fds, file };
   } catch (error) {

@@ -3,13 +3,14 @@
  *
  * Place: the part of bind.ts that is about files. Why not `server.listen({ path })` alone: libuv removes the path when
  * it closes, whoever's file is there by then. With the C library the socket is bound without libuv's knowledge. Without
- * it the socket is made in a folder of its own and then moved to its path: what libuv removes is nothing.
+ * it the socket is made in a folder of its own and then linked to its path: what libuv removes is nothing.
  * Invariants: a file is replaced only if it is a socket and nobody answers on it.
  */
-import { lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { linkSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 
+import { systemCode } from '../../errors.ts';
 import { isAbstract, type ListenUnixAddress } from '../../support/address.ts';
 import type { Libc } from '../epoll/libc.ts';
 import { bindListeningSockets, closeDescriptor } from '../epoll/listening-sockets.ts';
@@ -49,7 +50,7 @@ async function bindByMoving(server: Server, address: ListenUnixAddress): Promise
   if (isAbstract(address))
     throw new Error('names in the abstract namespace need koffi, which cannot be loaded');
   if (isTaken(path) && !(await removeStale(path))) {
-    throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' });
+    throw inUse();
   }
   // On Windows it is no file.
   const folder = process.platform === 'win32' ? undefined : mkdtempSync(join(dirname(path), '.lb4-'));
@@ -62,7 +63,8 @@ async function bindByMoving(server: Server, address: ListenUnixAddress): Promise
     }
     await listen(server, { path: elsewhere });
     const file = ownSocketFile({ ...address, path: elsewhere });
-    renameSync(elsewhere, path);
+    // Not renamed: another instance may have come to the path at the same moment.
+    linkTo(elsewhere, path);
     return file && { ...file, path };
   } catch (error) {
     server.close();
@@ -70,6 +72,18 @@ async function bindByMoving(server: Server, address: ListenUnixAddress): Promise
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function linkTo(elsewhere: string, path: string): void {
+  try {
+    linkSync(elsewhere, path);
+  } catch (error) {
+    throw systemCode(error) === 'EEXIST' ? inUse() : error;
+  }
+}
+
+function inUse(): Error {
+  return Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' });
 }
 
 function isTaken(path: string): boolean {
