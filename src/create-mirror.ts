@@ -5,7 +5,6 @@
  * and shares no upstream before it is told to `follow` some.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Config } from './config/schema.ts';
 import type { Events } from './events.ts';
@@ -16,6 +15,7 @@ import type { MirroredUpstream } from './mirror/upstream-mirror.ts';
 import type { Lookup } from './names/names.ts';
 import { netLookup } from './names/net-lookup.ts';
 import type { ControlledState } from './shared-memory/shared-state.ts';
+import { readSmallFile } from './support/small-file.ts';
 import { setUnrefTimer } from './support/timer.ts';
 
 /** How long Redis may take for an exchange: a period, within bounds. */
@@ -43,8 +43,7 @@ export interface MirrorMaking {
 export function createMirror({ redis }: Config, making: MirrorMaking): Mirror | undefined {
   const { baseDir, events } = making;
   if (redis === undefined) return undefined;
-  const readFile = (path: string): string => readFileSync(path, 'utf8');
-  const connection = redisConnection(redis, { baseDir, at: ['redis'], readFile });
+  const connection = redisConnection(redis, { baseDir, at: ['redis'], readFile: readSmallFile });
   const deps = { setTimer: setUnrefTimer, now: () => making.now(), random: () => making.random() };
   const timeoutMs = Math.min(Math.max(redis.publish, TIMEOUT_MS.min), TIMEOUT_MS.max);
   const lookup = netLookup(making.lookup);

@@ -4,7 +4,7 @@
  * Place: `lb4 check` asks. Files that health checks and the mirror need are read by those who would read them, and
  * modules with strategies must be there; no module is loaded, because it would run.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isStrategyName } from '../strategies/index.ts';
 import { ConfigError } from './config/config-error.ts';
@@ -14,10 +14,11 @@ import { unknownOwners } from './config/socket-owners.ts';
 import { systemCode } from './errors.ts';
 import { tlsSettings } from './health/tls-settings.ts';
 import { redisConnection } from './mirror/redis-connection.ts';
+import { readSmallFile } from './support/small-file.ts';
 
 /** One problem for each file that cannot be used, with the place of its key. */
 export function problemsWithFiles({ listeners, upstreams, redis }: Config, baseDir: string): ConfigIssue[] {
-  const deps = { baseDir, readFile: (path: string) => readFileSync(path, 'utf8') };
+  const deps = { baseDir, readFile: readSmallFile };
   const problems = (read: () => unknown): readonly ConfigIssue[] => {
     try {
       read();

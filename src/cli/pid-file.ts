@@ -117,7 +117,7 @@ export class PidFile {
 }
 
 function readPid(path: string): number | undefined {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const text = readFileSync(fd, 'utf8').trim();
     return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;

@@ -3,7 +3,6 @@
  *
  * Place: control makes one per upstream when a configuration is applied, and gives it to the health checker.
  */
-import { readFileSync } from 'node:fs';
 import type { Path } from '../config/issue.ts';
 import type { HealthConfig } from '../config/schema.ts';
 import { parseStatusRanges } from '../config/status-ranges.ts';
@@ -18,6 +17,7 @@ import { createSendExpectProbe } from './send-expect-probe.ts';
 import { createTcpProbe } from './tcp-probe.ts';
 import { createTlsProbe } from './tls-probe.ts';
 import { tlsSettings, type TlsSettings } from './tls-settings.ts';
+import { readSmallFile } from '../support/small-file.ts';
 
 const DEFAULT_STATUSES = [{ from: 200, to: 399 }];
 
@@ -65,7 +65,7 @@ export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
 }
 
 function tlsOf(tls: Parameters<typeof tlsSettings>[0], { baseDir, at, readFile }: ProbeDeps): TlsSettings {
-  return tlsSettings(tls, { baseDir, at, readFile: readFile ?? (path => readFileSync(path, 'utf8')) });
+  return tlsSettings(tls, { baseDir, at, readFile: readFile ?? readSmallFile });
 }
 
 function dialogueOf({ preset, send, sendHex, expect = '', expectPattern }: HealthConfig): Dialogue {

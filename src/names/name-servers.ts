@@ -8,8 +8,8 @@
  * first to the server that has answered last.
  * Invariants: `ask` never rejects, and ends within `DEADLINE_MS`; after `cancel` everything ends at once.
  */
-import { Resolver } from 'node:dns/promises';
 import { systemCode } from '../errors.ts';
+import { isSmallFileOrNone } from '../support/small-file.ts';
 import type { SetTimer } from '../support/timer.ts';
 
 export type Family = 4 | 6;
@@ -100,6 +100,10 @@ export class NameServers {
   }
 }
 
+const nobody = (): Promise<string[]> =>
+  Promise.reject(Object.assign(new Error('no name server'), { code: 'ECONNREFUSED' }));
+const NO_SERVER: NameServer = { resolve4: nobody, resolve6: nobody, cancel: () => undefined };
+
 async function question(server: NameServer, name: string, family: Family): Promise<Answer> {
   try {
     const addresses = await (family === 4 ? server.resolve4(name) : server.resolve6(name));
@@ -110,7 +114,15 @@ async function question(server: NameServer, name: string, family: Family): Promi
   }
 }
 
+/**
+ * What c-ares reads whenever a resolver is made, on this thread: from a FIFO or a device it would read for ever. Node makes
+ * one when `node:dns` is loaded.
+ */
+const READ_BY_CARES = ['resolv.conf', 'nsswitch.conf', 'host.conf', 'svc.conf'];
+
 function createCares(address: string | undefined): NameServer {
+  if (!READ_BY_CARES.every(file => isSmallFileOrNone(`/etc/${file}`))) return NO_SERVER;
+  const { Resolver } = process.getBuiltinModule('node:dns/promises');
   // One question each: who is asked again, and when, is decided above.
   const resolver = new Resolver({ timeout: DEADLINE_MS, tries: 1 });
   // Node would drop the zone; c-ares, which reads resolv.conf by itself at first, keeps it.

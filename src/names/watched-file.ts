@@ -2,10 +2,15 @@
  * A small file of the system, read again whenever it has changed.
  *
  * Place: `/etc/hosts` and its kind, which programs rewrite while lb4 runs (DHCP clients, VPNs, container runtimes).
- * Invariants: never throws; a file that is not there or cannot be read is an empty one. The value is the same object
+ * Invariants: never throws and never waits; a file that is not there, cannot be read, is no regular one or is too
+ * large is an empty one. The value is the same object
  * as long as the file is the same.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { readSmallFile } from '../support/small-file.ts';
+
+/** Lists of hosts to be blocked have some 10 MiB. */
+const MOST_MIB = 32;
 
 export class WatchedFile<Value> {
   readonly #path: string;
@@ -41,7 +46,7 @@ function versionOf(path: string): string {
 
 function textOf(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readSmallFile(path, MOST_MIB);
   } catch {
     return '';
   }

@@ -4,7 +4,7 @@
  * Place: for the owners of unix sockets, at the start and in `lb4 check`. Users that only a directory service knows
  * (LDAP) are given by number.
  */
-import { readFileSync } from 'node:fs';
+import { readSmallFile } from './small-file.ts';
 
 const FILES = { user: '/etc/passwd', group: '/etc/group' } as const;
 
@@ -14,7 +14,7 @@ export type NameKind = keyof typeof FILES;
 export function numberOf(
   kind: NameKind,
   name: string | number | undefined,
-  readFile: (path: string) => string = path => readFileSync(path, 'utf8'),
+  readFile: (path: string) => string = path => readSmallFile(path, 32),
 ): number | undefined {
   if (typeof name !== 'string') return name;
   const file = FILES[kind];

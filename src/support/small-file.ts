@@ -1,0 +1,52 @@
+/**
+ * Reads a small file that a user or the system names, and nothing else that a path can stand for.
+ *
+ * Place: certificates, keys, passwords, `/etc/hosts` and its kind. Synchronous, because it runs at the start, or for a
+ * file that is there all the time. What may be a pipe, as a configuration may, is for config/read-text.ts.
+ * Invariants: never waits, and takes no more memory than a few times `mostMib`: a FIFO without a writer, a terminal, a device
+ * and a file without end are errors that say what they are.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+
+const MIB = 2 ** 20;
+const PIECE_BYTES = 65_536;
+
+/** The text, as UTF-8. Throws the system's error, or one that says what else is wrong. */
+export function readSmallFile(path: string, mostMib = 16): string {
+  // Opening a FIFO, or some devices, would wait for somebody at the other end.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isDirectory()) throw Object.assign(new Error('it is a directory'), { code: 'EISDIR' });
+    if (!stats.isFile()) throw new Error('it is not a regular file');
+    const most = mostMib * MIB;
+    if (stats.size > most) throw tooLarge(mostMib);
+    // Its size may be wrong: in /proc all files have none, and others grow.
+    const pieces: Buffer[] = [];
+    let length = 0;
+    for (;;) {
+      const piece = Buffer.allocUnsafe(Math.max(stats.size - length + 1, PIECE_BYTES));
+      const count = readSync(fd, piece, 0, piece.length, null);
+      if (count === 0) return Buffer.concat(pieces, length).toString();
+      length += count;
+      if (length > most) throw tooLarge(mostMib);
+      pieces.push(piece.subarray(0, count));
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** For those who read it by themselves, such as c-ares. */
+export function isSmallFileOrNone(path: string, mostMib = 16): boolean {
+  try {
+    const stats = statSync(path);
+    return stats.isFile() && stats.size <= mostMib * MIB;
+  } catch {
+    return true;
+  }
+}
+
+function tooLarge(mostMib: number): Error {
+  return new Error(`it is larger than ${mostMib} MiB`);
+}
