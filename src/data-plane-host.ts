@@ -30,8 +30,9 @@ export interface DataPlaneHost {
    * Listens as planned, all listeners at once: binds what is new, then closes what is not named any more, after taking
    * the clients that had connected already. Rejects with an `Lb4Error`, and then everything is as before; after the
    * first time it is to be followed by `close` then. Upstreams that it names must have been applied.
+   * @param expectWanted throws where listening is not wanted any more; called last before anything is bound
    */
-  listen(plan: ListenersPlan): Promise<void>;
+  listen(plan: ListenersPlan, expectWanted: () => void): Promise<void>;
   /** Takes the clients that had connected already, then no more. Idempotent. */
   stopListening(): Promise<void>;
   /** Destroys spare connections; new sessions could still connect. */

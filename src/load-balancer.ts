@@ -9,8 +9,8 @@
 import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
 import { OPERATOR_STATES, type OperatorState } from './model/words.ts';
 import { performance } from 'node:perf_hooks';
-import { isDeepStrictEqual } from 'node:util';
 import { formatIssues } from './config/format-issues.ts';
+import { expectSame } from './config/needs-restart.ts';
 import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -53,6 +53,8 @@ export class LoadBalancer {
   readonly #names = new Names();
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
+  /** A start is not to let anybody in any more. */
+  #isLeaving = false;
   /** The last configuration that is being taken over; never rejects. */
   #applying: Promise<void> = Promise.resolve();
   #planes: Planes | undefined;
@@ -103,7 +105,7 @@ export class LoadBalancer {
       await this.#starting;
     } catch (error) {
       // A stop ends whatever the start waits for.
-      const isStopped = this.state === 'stopped';
+      const isStopped = this.#isLeaving || this.state === 'stopped';
       await this.stop();
       if (isStopped) throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started', { cause: error });
       throw error;
@@ -135,11 +137,12 @@ export class LoadBalancer {
 
   /**
    * Takes no more clients, lets sessions end by themselves, resets those that still run after the time, then
-   * stops.
+   * stops. During a start it stops before a client is let in, or drains those that have been.
    *
    * @param timeoutMs the configuration's `drainTimeout` unless given; Infinity waits for as long as it takes
    */
   async drain(timeoutMs: number = this.#config.drainTimeout): Promise<void> {
+    if (this.#state === 'starting' && !(await this.#endStart())) return;
     const planes = this.#planes;
     if (this.#state !== 'running' || planes === undefined) {
       throw new Lb4Error('LB4_WRONG_STATE', `cannot drain: it is ${this.#state}`);
@@ -255,7 +258,7 @@ export class LoadBalancer {
     }
     // Whatever ends the process: a clean end in the middle of an answer would be a lie.
     this.#leaveExit = atExit(() => planes.data.abandonSessions());
-    await planes.apply(this.#config, () => this.#expectNotStopped());
+    await planes.apply(this.#config, () => this.#expectNotStopped(this.#isLeaving));
     this.#expectNotStopped();
     planes.start();
     this.#state = 'running';
@@ -312,8 +315,21 @@ export class LoadBalancer {
     throw new Lb4Error('LB4_WRONG_STATE', `cannot change a backend: it is ${this.#state}`);
   }
 
-  #expectNotStopped(): void {
-    if (this.#state === 'stopped') throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
+  /** Ends a start before a client is let in, or lets it come to its end where one may have been; true: it runs then. */
+  async #endStart(): Promise<boolean> {
+    this.#isLeaving = true;
+    const listens = (this.#planes?.data.listeners().length ?? 0) > 0;
+    // What it waits for may hang.
+    if (!listens) this.#names.close();
+    await this.#starting?.catch(() => undefined);
+    if (this.state === 'running') return true;
+    await this.stop();
+    return false;
+  }
+
+  #expectNotStopped(isLeaving = false): void {
+    if (isLeaving || this.#state === 'stopped')
+      throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
   }
 }
 
@@ -325,16 +341,4 @@ function tellShortage({ descriptors, maxSessions }: SessionLimits, events: Event
     ...{ maxSessions: wanted.maxSessions, allowed: maxSessions },
     ...{ descriptorLimit: limit, descriptorsNeeded: wanted.limit },
   });
-}
-
-/** What cannot change while it runs. */
-const FIXED = ['engine', 'workers', 'workerStallTimeout', 'redis'] as const;
-
-function expectSame(before: Config, after: Config): void {
-  const changed = FIXED.filter(key => !isDeepStrictEqual(before[key], after[key]));
-  if (changed.length === 0) return;
-  throw new Lb4Error(
-    'LB4_NEEDS_RESTART',
-    `${changed.join(', ')}: cannot be changed while lb4 runs; start it again with the new configuration`,
-  );
 }

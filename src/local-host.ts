@@ -59,7 +59,8 @@ export class LocalHost implements DataPlaneHost {
     await this.#data.settled().catch(() => undefined);
   }
 
-  async listen(plan: ListenersPlan): Promise<void> {
+  async listen(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
+    expectWanted();
     const before = this.#plan;
     const known = new Set(this.listeners().flatMap(({ addresses }) => addresses));
     const fresh = (await this.#sockets?.bind(plan.listeners)) ?? [];

@@ -112,8 +112,7 @@ export class Planes {
       expectNotStopped();
       await control.introduce(upstreams);
       await data.settled();
-      expectNotStopped();
-      await data.listen(listeners);
+      await data.listen(listeners, expectNotStopped);
     } catch (error) {
       await control.discard(upstreams);
       throw error;

@@ -159,7 +159,7 @@ async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
   }
 }
 
-/** Drains at the first signal, stops at the second, or at once while it still starts; resolves when it has ended. */
+/** Drains at the first signal, also while it still starts, stops at the second; resolves when it has ended. */
 async function untilSignalled(
   balancer: LoadBalancer,
   { log, askedFor }: { log: Log; askedFor: Log },
@@ -169,15 +169,25 @@ async function untilSignalled(
     const stop = (): void => {
       log.write('info', 'stopping', 'stopping now: every session is reset');
       balancer.stop().then(resolve, reject);
-      setTimeout(() => {
-        log.write('error', 'stopTooLate', `lb4 has not stopped within ${STOP_MS / 1000} s and ends now`);
-        exitAtOnce(EXIT.failure);
-      }, STOP_MS).unref();
+      setTimeout(endTooLate, STOP_MS).unref();
+    };
+    const endTooLate = (): void => {
+      log.write('error', 'stopTooLate', `lb4 has not stopped within ${STOP_MS / 1000} s and ends now`);
+      exitAtOnce(EXIT.failure);
+    };
+    const drain = (): void => {
+      if (balancer.state === 'starting') {
+        log.write('info', 'stopping', 'stopping: lb4 was still starting');
+        setTimeout(() => {
+          if (balancer.state === 'starting') endTooLate();
+        }, STOP_MS).unref();
+      }
+      balancer.drain().then(resolve, reject);
     };
     signals.handle({
       drain: () => {
-        if (balancer.state === 'running') balancer.drain().then(resolve, reject);
-        else stop();
+        if (balancer.state !== 'starting' && balancer.state !== 'running') stop();
+        else drain();
       },
       stop,
       hangUp: () =>

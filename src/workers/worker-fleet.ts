@@ -91,7 +91,10 @@ export class WorkerFleet implements DataPlaneHost {
     await this.#askAll({ what: 'settled' });
   }
 
-  async listen(plan: ListenersPlan): Promise<void> {
+  async listen(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
+    // Before anything is bound: clients are let in when all can serve them, and a stop until then concerns none.
+    if (!this.#hasStarted) await this.#start();
+    expectWanted();
     const fresh = await this.#sockets.bind(plan.listeners);
     const gone = this.#sockets.keysBeside(plan);
     // All of them at once: none lets clients in while another one is emptied.
@@ -99,8 +102,7 @@ export class WorkerFleet implements DataPlaneHost {
     await this.#serveClientsOfDeadWorkers(gone);
     const change = { kind: 'listeners', listeners: plan } as const;
     this.#plans.keep(change);
-    if (this.#hasStarted) this.#postPlan(change);
-    else await this.#start();
+    this.#postPlan(change);
     await this.settled();
     this.#sockets.close(gone);
     for (const { name, bind } of plan.listeners)

@@ -1,7 +1,7 @@
 /**
  * Listening sockets made by control for its workers: bound once, one per worker, kept by control.
  *
- * Place: before the workers start, so that a bind that fails is told at once; each worker gets a duplicate. With
+ * Place: bound when all workers are ready, before any of them lets clients in; each worker gets a duplicate. With
  * SO_REUSEPORT the kernel spreads clients over the sockets of an address; a unix address has one socket, which
  * all workers accept from. While control keeps its descriptors, a worker that dies loses no client that waits.
  * Invariants: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, with nothing left open; an address
