@@ -20,14 +20,14 @@ const KEY = 'lb4';
 /**
  * @typedef {{ name: string, diag?: object }} Failure
  * @typedef {{ file: string, passed: number, failed: number, skipped: number, seconds: number, failures: Failure[],
- *   output: string }} Outcome
+ *   reasons: Record<string, number>, output: string }} Outcome reasons: how often something was skipped for which
  * @param {string} file
  * @param {NodeJS.ProcessEnv} env
  * @returns {Promise<Outcome>}
  */
 export function runTestFile(file, env) {
   const started = performance.now();
-  const tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const tally = { passed: 0, failed: 0, skipped: 0, failures: [], reasons: {} };
   let output = '';
   const other = text => (output = (output + text).slice(-OUTPUT_SHOWN));
 
@@ -81,8 +81,11 @@ function count(parser, path, tally) {
   let failedBefore = 0;
   parser.on('assert', result => {
     const { ok, skip, todo, closingTestPoint, name, diag } = result;
-    if (skip || todo) tally.skipped++;
-    else if (closingTestPoint && (ok || tally.failed > failedBefore)) failedBefore = tally.failed;
+    if (skip || todo) {
+      tally.skipped++;
+      const reason = [skip, todo].find(each => typeof each === 'string') ?? name.replace(/^skipped: /, '');
+      tally.reasons[reason] = (tally.reasons[reason] ?? 0) + 1;
+    } else if (closingTestPoint && (ok || tally.failed > failedBefore)) failedBefore = tally.failed;
     else if (ok) tally.passed++;
     else {
       failedBefore = ++tally.failed;

@@ -1,5 +1,5 @@
 /**
- * What a run of the tests shows: a line per file as it ends, what failed whole and at once, and at the end a summary
+ * What a run of the tests shows: a line per file as it ends, why it has skipped something, what failed whole and at once, and at the end a summary
  * whose last line is `N passed, N failed, N skipped`.
  *
  * Place: scripts/test.mjs reports here. On a terminal a last line also says which files are running; in a pipe nothing
@@ -34,7 +34,12 @@ export class TestReport {
   ended(outcome) {
     this.#running.delete(outcome.file);
     this.#ended++;
-    this.#write(this.#lineOf(outcome) + outcome.failures.map(failureText).join('') + outputOf(outcome));
+    this.#write(
+      this.#lineOf(outcome) +
+        reasonsText(outcome) +
+        outcome.failures.map(failureText).join('') +
+        outputOf(outcome),
+    );
     this.#status();
   }
 
@@ -80,6 +85,12 @@ export function slowestText(outcomes) {
 /** `file: its first failed assertion`. */
 export function whyText({ file, failures }) {
   return `${file}: ${failures[0]?.name ?? 'unknown'}`;
+}
+
+/** Why something was skipped: one line for each reason. */
+function reasonsText({ reasons = {} }) {
+  const lines = Object.entries(reasons).map(([reason, times]) => `    – ${times} skipped: ${reason}\n`);
+  return lines.join('');
 }
 
 function failureText({ name, diag }) {

@@ -26,6 +26,8 @@ async function run(files: Record<string, string>, env: NodeJS.ProcessEnv = {}) {
 const TAP = "import t from 'tap';\n";
 const PASSES = `${TAP}t.test('a', async t => { t.ok(true); t.ok(true); });
 t.test('b', { skip: 'not here' }, async t => t.fail());`;
+const SKIPS = `${TAP}t.test('a', { skip: 'no redis here' }, async t => t.fail());
+t.test('b', async t => { t.pass('skipped: no koffi', { skip: true }); t.pass('skipped: no koffi', { skip: true }); });`;
 const FAILS = `${TAP}import { writeSync } from 'node:fs';
 t.test('outer', async t => {
   t.ok(true);
@@ -43,6 +45,14 @@ void t.test('what passes is one line per file, and the closing line counts asser
   );
   t.equal(lines.at(-2), '2 passed, 0 failed, 1 skipped');
   t.ok(lines.length <= 6, 'and hardly more');
+});
+
+void t.test('what is skipped says why, once for each reason', async t => {
+  const { code, lines } = await run({ 'a.test.js': SKIPS });
+  t.equal(code, 0);
+  t.match(lines[0], /: 0 passed, 0 failed, 3 skipped$/);
+  t.same(lines.slice(1, 3), ['    – 1 skipped: no redis here', '    – 2 skipped: no koffi']);
+  t.equal(lines.at(-2), '0 passed, 0 failed, 3 skipped');
 });
 
 void t.test('a failure is shown whole: its path, the difference, the output of its file', async t => {
