@@ -14,7 +14,7 @@ const CONTROL_AND_ABOVE = [
   '**/cli/**',
   '**/load-balancer.ts',
   '**/health/**',
-  '**/observability/**',
+  '**/observe/**',
   '**/upstream/upstream.ts',
   '**/config/**',
 ];
@@ -38,7 +38,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts', 'strategies/**/*.ts', 'pool/**/*.ts'],
-    ignores: ['src/load-balancer.ts', 'src/workers/worker-main.ts', 'src/cli/**'],
+    ignores: ['src/load-balancer.ts', 'src/host/worker-main.ts', 'src/cli/**'],
     rules: {
       'no-restricted-properties': [
         'error',
@@ -56,9 +56,9 @@ export default tseslint.config(
       'pool/timer.ts',
       // Where the clock is the real one: the composition root, the command, a thread's main program.
       'src/load-balancer.ts',
-      'src/control-plane.ts',
-      'src/workers/worker-fleet.ts',
-      'src/workers/worker-main.ts',
+      'src/control/control-plane.ts',
+      'src/host/worker-fleet.ts',
+      'src/host/worker-main.ts',
       'src/cli/**',
     ],
     rules: {
@@ -71,7 +71,7 @@ export default tseslint.config(
   },
   {
     // winston's types declare its transports as interfaces, so the rule cannot see that they are instances.
-    files: ['src/observability/log.ts'],
+    files: ['src/observe/log.ts'],
     rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },
   },
   imports(
@@ -92,22 +92,22 @@ export default tseslint.config(
     'an engine knows connections, not sessions',
   ),
   imports(
-    ['src/dispatch/**', 'src/session/**', 'src/listener/**'],
+    ['src/data/**'],
     CONTROL_AND_ABOVE,
     'the data plane imports nothing from control or observation',
   ),
   imports(
-    ['src/config/**', 'src/upstream/**', 'src/health/**'],
-    ['**/cli/**', '**/load-balancer.ts', '**/observability/**', '**/session/**', '**/listener/**'],
+    ['src/config/**', 'src/control/**'],
+    ['**/cli/**', '**/load-balancer.ts', '**/observe/**', '**/session/**', '**/listener/**'],
     'control imports neither the data plane nor what stands above it',
   ),
   imports(
-    ['src/mirror/**'],
+    ['src/control/mirror/**'],
     [
       '**/cli/**',
       '**/load-balancer.ts',
       '**/health/**',
-      '**/observability/**',
+      '**/observe/**',
       '**/upstream/**',
       '**/dispatch/**',
       '**/session/**',
@@ -117,23 +117,23 @@ export default tseslint.config(
   ),
   imports(['src/names/**'], ['../!(support)/**', '../!(errors).ts'], 'names are resolved for whoever asks'),
   imports(
-    ['src/observability/**'],
+    ['src/observe/**'],
     ['**/cli/**', '**/load-balancer.ts', '**/session/session.ts', '**/listener/**', '**/dispatch/**'],
     'observers see events and records only',
   ),
   imports(
-    ['src/workers/**'],
-    ['**/cli/**', '**/load-balancer.ts', '**/health/**', '**/observability/**', '**/upstream/upstream.ts'],
+    ['src/host/**'],
+    ['**/cli/**', '**/load-balancer.ts', '**/health/**', '**/observe/**', '**/upstream/upstream.ts'],
     'workers are the data plane and its control, nothing else',
   ),
   imports(
-    ['src/load-balancer.ts', 'src/create-data-plane.ts', 'src/data-plane*.ts'],
+    ['src/load-balancer.ts', 'src/host/build-data-plane.ts', 'src/composition/**'],
     ['**/cli/**'],
     'the library knows nothing of the command line',
   ),
   imports(
     ['src/sim/**'],
-    ['**/cli/**', '**/load-balancer.ts', '**/workers/**', '**/session/**', '**/listener/**', '**/test/**'],
+    ['**/cli/**', '**/load-balancer.ts', '**/host/**', '**/session/**', '**/listener/**', '**/test/**'],
     'a simulation runs the shipped rules, without sockets and threads',
   ),
   imports(

@@ -4,12 +4,12 @@
  * dist/scripts/generate.js` writes them; `--check` writes nothing and exits 1, naming what is stale.
  */
 import { z } from 'zod';
-import { fieldFacts } from '../src/config/fields.ts';
-import { elementOf, layers, shapeOf } from '../src/config/schema-tree.ts';
-import { configSchema } from '../src/config/schema.ts';
+import { fieldFacts } from '../src/config/schema/fields.ts';
+import { elementOf, layers, shapeOf } from '../src/config/schema/schema-tree.ts';
+import { configSchema } from '../src/config/schema/schema.ts';
 import { keepUpToDate, readText } from './generated-files.ts';
 
-const LUA = 'src/mirror/exchange.lua';
+const LUA = 'src/control/mirror/exchange.lua';
 const SAMPLE = 'deploy/examples/full.yaml';
 
 /** What a value with a variable contains, as the pattern of a JSON Schema. */
@@ -57,7 +57,7 @@ function forEditors(node: unknown): unknown {
 
 function reference(): string {
   const rows = rowsOf(configSchema, '');
-  return `<!-- Generated from src/config/schema.ts by \`node dist/scripts/generate.js\`. Do not edit. -->
+  return `<!-- Generated from src/config/schema/schema.ts by \`node dist/scripts/generate.js\`. Do not edit. -->
 
 # Configuration
 
@@ -180,7 +180,7 @@ keepUpToDate(
   {
     'schema/lb4.schema.json': jsonSchema(),
     'docs/configuration.md': reference(),
-    'src/mirror/exchange-lua.ts': luaModule(),
+    'src/control/mirror/exchange-lua.ts': luaModule(),
   },
   'generate',
 );

@@ -1,6 +1,6 @@
 /**
  * The errors that lb4 throws: for construction, configuration and misuse of the API only. On the data path
- * failures are values (src/termination.ts).
+ * failures are values (src/model/termination.ts).
  *
  * Every code has a heading in docs/errors.md, checked by a test in both directions.
  */

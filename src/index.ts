@@ -19,10 +19,10 @@ export type {
 export type { MirrorFailure, MirrorMode, MirrorTrouble, OperatorState, UpstreamMode } from './model/words.ts';
 export { createLoadBalancer } from './load-balancer.ts';
 export type { LoadBalancer, LoadBalancerOptions } from './load-balancer.ts';
-export type { BackendInput, Config, ConfigInput } from './config/schema.ts';
+export type { BackendInput, Config, ConfigInput } from './config/schema/schema.ts';
 export { ERROR_CODES, Lb4Error, type ErrorCode } from './errors.ts';
-export type { EventMap, EventName } from './events.ts';
+export type { EventMap, EventName } from './model/events.ts';
 export type { SessionQuery, SessionView } from './model/session-view.ts';
 export type { HoldReason } from './model/data-event.ts';
-export type { SessionRecord } from './session/session-record.ts';
-export { REASONS, type EndedBy, type Phase, type Reason, type Termination } from './termination.ts';
+export type { SessionRecord } from './model/session-record.ts';
+export { REASONS, type EndedBy, type Phase, type Reason, type Termination } from './model/termination.ts';

@@ -9,21 +9,21 @@
 import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
 import { OPERATOR_STATES, type OperatorState } from './model/words.ts';
 import { performance } from 'node:perf_hooks';
-import { formatIssues } from './config/format-issues.ts';
-import { expectSame } from './config/needs-restart.ts';
-import { issueOfWeight, parseBackend, parseConfig } from './config/parse.ts';
-import type { BackendInput, Config, ConfigInput } from './config/schema.ts';
-import type { ControlPlane } from './control-plane.ts';
-import type { SessionLimits } from './create-data-plane.ts';
-import type { DataPlaneHost } from './data-plane-host.ts';
+import { formatIssues } from './config/report/format-issues.ts';
+import { expectSame } from './config/checks/needs-restart.ts';
+import { issueOfWeight, parseBackend, parseConfig } from './config/source/parse.ts';
+import type { BackendInput, Config, ConfigInput } from './config/schema/schema.ts';
+import type { ControlPlane } from './control/control-plane.ts';
+import type { SessionLimits } from './host/build-data-plane.ts';
+import type { DataPlaneHost } from './host/data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
-import { Events, type EventMap, type EventName } from './events.ts';
-import { snapshotOf } from './load-balancer-snapshot.ts';
+import { Events, type EventMap, type EventName } from './model/events.ts';
+import { snapshotOf } from './composition/snapshot.ts';
 import type { SessionQuery, SessionView } from './model/session-view.ts';
 import { Names } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
-import { Planes } from './planes.ts';
-import { translateInto } from './translate-events.ts';
+import { Planes } from './composition/planes.ts';
+import { translateInto } from './composition/translate-events.ts';
 import { MAX_TIMER_MS } from './support/timer.ts';
 
 export interface LoadBalancerOptions {

@@ -2,7 +2,7 @@
  * The contract between a strategy (the algorithm that chooses a backend) and whoever uses it.
  *
  * Place: `strategies/` is a leaf: it imports nothing from `src/` and can be used by itself. The picker in
- * `src/dispatch` builds one strategy per upstream snapshot and replaces it whole when the snapshot changes.
+ * `src/data/dispatch` builds one strategy per upstream plan and replaces it whole when the plan changes.
  * Invariants: `pick` is synchronous, never throws, never returns a candidate of weight 0 or one that
  * `context.skip` refuses; it does not change any live count itself (the picker's lease does that).
  */

@@ -6,9 +6,9 @@
  * are on other machines, where they do not share a core and its caches with them.
  */
 import { randomUUID } from 'node:crypto';
-import { Events } from '../../src/events.ts';
-import { Mirror } from '../../src/mirror/mirror.ts';
-import { createRedisExchange } from '../../src/mirror/redis-exchange.ts';
+import { Events } from '../../src/model/events.ts';
+import { Mirror } from '../../src/control/mirror/mirror.ts';
+import { createRedisExchange } from '../../src/control/mirror/redis-exchange.ts';
 import { Names } from '../../src/names/names.ts';
 import { netLookup } from '../../src/names/net-lookup.ts';
 import { setUnrefTimer } from '../../src/support/timer.ts';

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Children } from '../processes/children.ts';
-import { exchangeKeys } from '../../src/mirror/exchange-keys.ts';
+import { exchangeKeys } from '../../src/control/mirror/exchange-keys.ts';
 import { freePort, waitUntilAccepting } from '../processes/ports.ts';
 
 const PROGRAM = 'redis-server';

@@ -5,9 +5,9 @@
  * else is opened or resolved.
  */
 import { dirname, resolve } from 'node:path';
-import { formatIssues, formatWarning, inOrder } from '../config/format-issues.ts';
-import { loadConfigFile } from '../config/load.ts';
-import { problemsWithFiles } from '../problems-with-files.ts';
+import { formatIssues, formatWarning, inOrder } from '../config/report/format-issues.ts';
+import { loadConfigFile } from '../config/source/load.ts';
+import { problemsWithFiles } from '../composition/problems-with-files.ts';
 import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';

@@ -6,7 +6,7 @@
  */
 import { wordsOf } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import type { Log } from '../observability/log.ts';
+import type { Log } from '../observe/log.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 /** How long the reset of sessions in other threads may take; what is left then is reset at the exit. */

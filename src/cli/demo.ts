@@ -6,8 +6,8 @@
 import { performance } from 'node:perf_hooks';
 import { Lb4Error } from '../errors.ts';
 import { createLoadBalancer, type LoadBalancer } from '../load-balancer.ts';
-import { LineBuffer } from '../observability/line-buffer.ts';
-import { openOutput } from '../observability/output.ts';
+import { LineBuffer } from '../observe/line-buffer.ts';
+import { openOutput } from '../observe/output.ts';
 import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { setKeepingTimer } from '../support/timer.ts';

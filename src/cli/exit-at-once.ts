@@ -4,7 +4,7 @@
  * Place: the last resort of `bin/lb4.ts` and `lb4 run`. Why: Node's own exit joins every thread, and one that blocks in a system call
  * cannot be ended; the process would live for as long as that call takes.
  */
-import { loadLibc } from '../engine/epoll/libc.ts';
+import { loadLibc } from '../linux/libc.ts';
 import type { ExitCode } from './exit-codes.ts';
 
 /** What is to be done at the exit is done first: the last lines, sessions that are left. */

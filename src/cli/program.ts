@@ -3,12 +3,12 @@
  *
  * Place: `bin/lb4.ts` calls `main`; each command is a file of its own. stdout is data, stderr is talk.
  * A command's own code is imported when it is called: a usage error or --help need not wait for it.
- * The options of `run` are a thin layer over the configuration file (src/config/flags.ts validates both alike).
+ * The options of `run` are a thin layer over the configuration file (src/config/source/flags.ts validates both alike).
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { optionsFromEnvironment, unknownVariables } from '../config/environment.ts';
-import type { FlagName } from '../config/flags.ts';
-import { nearest } from '../config/nearest.ts';
+import { optionsFromEnvironment, unknownVariables } from '../config/source/environment.ts';
+import type { FlagName } from '../config/source/flags.ts';
+import { nearest } from '../config/report/nearest.ts';
 import { printable } from '../support/printable.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { RunOptions } from './run.ts';

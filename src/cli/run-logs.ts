@@ -5,10 +5,10 @@
  */
 import { performance } from 'node:perf_hooks';
 import { isatty } from 'node:tty';
-import type { Config } from '../config/schema.ts';
-import { LineBuffer } from '../observability/line-buffer.ts';
-import { createLog, lossLine, type Log } from '../observability/log.ts';
-import { openOutput } from '../observability/output.ts';
+import type { Config } from '../config/schema/schema.ts';
+import { LineBuffer } from '../observe/line-buffer.ts';
+import { createLog, lossLine, type Log } from '../observe/log.ts';
+import { openOutput } from '../observe/output.ts';
 import { atExit } from '../support/at-exit.ts';
 import { setKeepingTimer } from '../support/timer.ts';
 import type { ExitCode } from './exit-codes.ts';

@@ -12,8 +12,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
-import { SIG_IGN } from '../engine/epoll/abi.ts';
-import { loadLibc } from '../engine/epoll/libc.ts';
+import { SIG_IGN } from '../linux/abi.ts';
+import { loadLibc } from '../linux/libc.ts';
 import { atExit } from '../support/at-exit.ts';
 
 export function outliveTerminals(): void {

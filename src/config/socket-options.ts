@@ -2,7 +2,7 @@
  * `keepalive` and `userTimeout` of a listener or an upstream, as the engine takes them.
  */
 import type { SocketOptions } from '../support/socket.ts';
-import type { Config } from './schema.ts';
+import type { Config } from './schema/schema.ts';
 
 export function socketOptions({
   keepalive,

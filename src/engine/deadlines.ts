@@ -4,7 +4,7 @@
  * Place: one per engine for the connects that are under way, and one for connections that get their keepalive late.
  * Why: what begins later with the same time is due later, so a list and one timer replace a timer each. The links
  * stand in the members themselves and are cleared when one leaves: sets and dead links keep garbage alive
- * (src/session/deadline-wheel.ts).
+ * (src/data/session/deadline-wheel.ts).
  * Invariants: nothing expires before its time, nor later than one timer's delay and `slackMs` after it; no timer
  * runs for long without a member.
  */

@@ -8,7 +8,7 @@
  * one `unrecorded`.
  */
 import type { ConnectFailure } from '../engine/engine.ts';
-import type { SessionRecord } from '../session/session-record.ts';
+import type { SessionRecord } from './session-record.ts';
 import type { FailureKind } from '../shared-memory/backend-failures.ts';
 
 /** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */

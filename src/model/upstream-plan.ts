@@ -2,7 +2,7 @@
  * What control says to the data planes about an upstream: one immutable, plain value, which replaces the one before
  * whole.
  *
- * Place: built by control (`src/upstream`), read by `src/dispatch`. It holds no functions and no handles, so that it can
+ * Place: built by control (`src/control/upstream`), read by `src/data/dispatch`. It holds no functions and no handles, so that it can
  * be posted to another thread as it is. The start is the first plan, a change of the configuration or of a backend's
  * health is a later one, and a worker that is started again gets the last one once more.
  */

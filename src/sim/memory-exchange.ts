@@ -14,8 +14,8 @@ import {
   type NameTaken,
   type Publication,
   type Totals,
-} from '../mirror/exchange.ts';
-import { MOST_CHANGES_TOLD, TOMBSTONE_MS } from '../mirror/exchange-script.ts';
+} from '../control/mirror/exchange.ts';
+import { MOST_CHANGES_TOLD, TOMBSTONE_MS } from '../control/mirror/exchange-script.ts';
 import { TellingPace } from './telling-pace.ts';
 
 type Who = Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>;

@@ -2,13 +2,13 @@
  * What an instance knows through the shipped mirror: as it ships, and with polling alone.
  *
  * Place: given to `Cluster`, beside the ways of `knowledge.ts` that it is compared with. What Redis would do is a
- * model with a delay; everything else is the code of src/mirror and strategies.
+ * model with a delay; everything else is the code of src/control/mirror and strategies.
  * Invariant: a function made here is for one run: all its instances share one model of Redis.
  */
-import { Events } from '../events.ts';
-import type { Exchange } from '../mirror/exchange.ts';
-import { Mirror } from '../mirror/mirror.ts';
-import { UpstreamMirror, type MirroredUpstream } from '../mirror/upstream-mirror.ts';
+import { Events } from '../model/events.ts';
+import type { Exchange } from '../control/mirror/exchange.ts';
+import { Mirror } from '../control/mirror/mirror.ts';
+import { UpstreamMirror, type MirroredUpstream } from '../control/mirror/upstream-mirror.ts';
 import type { SetTimer } from '../support/timer.ts';
 import { idOf, type CreateKnowledge } from './cluster.ts';
 import { ModelRedis } from './model-exchange.ts';

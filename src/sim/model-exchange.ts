@@ -2,10 +2,10 @@
  * One Redis for the instances of a simulation: the model of `memory-exchange.ts`, with a delay on the way there, back,
  * and on each change.
  *
- * Place: stands in for Redis behind the contract of `src/mirror/exchange.ts`.
+ * Place: stands in for Redis behind the contract of `src/control/mirror/exchange.ts`.
  * Invariant: messages to one instance arrive in the order of sending.
  */
-import type { Exchange } from '../mirror/exchange.ts';
+import type { Exchange } from '../control/mirror/exchange.ts';
 import type { EventClock } from './event-clock.ts';
 import { MemoryHub } from './memory-exchange.ts';
 

@@ -8,14 +8,14 @@
  * Times are whole milliseconds. Arrivals and ties are drawn from generators of their own: two runs with the same seed meet the same clients.
  */
 import { Heap } from 'heap-js';
-import { parseConfig } from '../config/parse.ts';
-import type { ConfigInput } from '../config/schema.ts';
-import type { Lease } from '../dispatch/lease.ts';
-import { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
-import { Events } from '../events.ts';
+import { parseConfig } from '../config/source/parse.ts';
+import type { ConfigInput } from '../config/schema/schema.ts';
+import type { Lease } from '../data/dispatch/lease.ts';
+import { UpstreamRuntime } from '../data/dispatch/upstream-runtime.ts';
+import { Events } from '../model/events.ts';
 import { ControlledState } from '../shared-memory/shared-state.ts';
-import { upstreamSettings } from '../upstream/upstream-settings.ts';
-import { Upstream } from '../upstream/upstream.ts';
+import { upstreamSettings } from '../control/upstream/upstream-settings.ts';
+import { Upstream } from '../control/upstream/upstream.ts';
 import { STRATEGIES } from '../../strategies/index.ts';
 import type { Engine } from '../engine/engine.ts';
 import { EventClock } from './event-clock.ts';

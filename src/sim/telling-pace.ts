@@ -3,7 +3,7 @@
  *
  * Place: the model of Redis (memory-exchange.ts) keeps one per upstream.
  */
-import { TELLING } from '../mirror/exchange-script.ts';
+import { TELLING } from '../control/mirror/exchange-script.ts';
 
 export class TellingPace {
   #perSecond = 0;

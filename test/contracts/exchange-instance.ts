@@ -3,7 +3,7 @@
  *
  * Place: test/contracts/exchange.ts makes several per test.
  */
-import type { Change, Exchange, NameTaken, Publication, Totals } from '../../src/mirror/exchange.ts';
+import type { Change, Exchange, NameTaken, Publication, Totals } from '../../src/control/mirror/exchange.ts';
 
 /** What the exchanges of one test share. */
 export interface ExchangeWorld {

@@ -1,10 +1,10 @@
 /**
- * What every exchange keeps to (src/mirror/exchange.ts): the one over Redis and the plain model that stands in for it.
+ * What every exchange keeps to (src/control/mirror/exchange.ts): the one over Redis and the plain model that stands in for it.
  *
- * Place: test/src/mirror/*-exchange.test.ts calls it once per implementation, with a world to break.
+ * Place: test/src/control/mirror/*-exchange.test.ts calls it once per implementation, with a world to break.
  */
 import type { Test } from 'tap';
-import { ExchangeError } from '../../src/mirror/exchange.ts';
+import { ExchangeError } from '../../src/control/mirror/exchange.ts';
 import { pause } from '../harness/until.ts';
 import { Instance, mapOf, type Counts, type ExchangeWorld } from './exchange-instance.ts';
 

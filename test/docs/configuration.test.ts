@@ -10,11 +10,11 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { parseConfig } from '../../src/config/parse.ts';
+import { parseConfig } from '../../src/config/source/parse.ts';
 import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const SAMPLES = 'deploy/examples';
 const samples = readdirSync(join(root, SAMPLES)).filter(file => /\.(yaml|json)$/.test(file));

@@ -2,19 +2,19 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { ERROR_CODES } from '../../src/errors.ts';
-import { EVENT_NAMES } from '../../src/events.ts';
+import { EVENT_NAMES } from '../../src/model/events.ts';
 import { HOLD_REASONS } from '../../src/model/data-event.ts';
-import { accessFields } from '../../src/observability/access-log.ts';
-import { REASONS } from '../../src/termination.ts';
+import { accessFields } from '../../src/observe/access-log.ts';
+import { REASONS } from '../../src/model/termination.ts';
 import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { EXIT } from '../../src/cli/exit-codes.ts';
-import { variableOf } from '../../src/config/environment.ts';
-import { PRESETS } from '../../src/health/presets.ts';
+import { variableOf } from '../../src/config/source/environment.ts';
+import { PRESETS } from '../../src/control/health/presets.ts';
 import { fieldsOf, wordsOf } from '../harness/declared-types.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 
-const root = new URL('../../../', import.meta.url);
+const root = new URL('../../..', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 const DOCUMENTS = [
   ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
@@ -188,8 +188,8 @@ void t.test('docs/health-checks.md and docs/cli.md have every preset', async t =
 
 void t.test('docs/terminations.md lists everybody who ends a session, and every phase', async t => {
   const text = read('docs/terminations.md');
-  t.same(firstCells(text, '| by |').sort(), wordsOf('src/termination.ts', 'EndedBy').sort());
-  t.same(firstCells(text, '| phase |').sort(), wordsOf('src/termination.ts', 'Phase').sort());
+  t.same(firstCells(text, '| by |').sort(), wordsOf('src/model/termination.ts', 'EndedBy').sort());
+  t.same(firstCells(text, '| phase |').sort(), wordsOf('src/model/termination.ts', 'Phase').sort());
 });
 
 void t.test(
@@ -198,7 +198,7 @@ void t.test(
     const rows = new Map(
       rowsOf(read('docs/events.md'), '| event |').map(([event, , fields]) => [codeIn(event)[0], fields]),
     );
-    for (const [event, fields] of fieldsOf('src/events.ts', 'EventMap')) {
+    for (const [event, fields] of fieldsOf('src/model/events.ts', 'EventMap')) {
       for (const field of fields) t.ok(codeIn(rows.get(event)).includes(field), `${event}: ${field}`);
     }
     for (const reason of HOLD_REASONS) t.ok(codeIn(rows.get('listener:paused')).includes(reason), reason);

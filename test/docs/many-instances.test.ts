@@ -1,8 +1,8 @@
 /** What docs/many-instances.md tells people to type does what it says, with a real Redis. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import type { Change } from '../../src/mirror/exchange.ts';
-import { changesChannel } from '../../src/mirror/exchange-keys.ts';
+import type { Change } from '../../src/control/mirror/exchange.ts';
+import { changesChannel } from '../../src/control/mirror/exchange-keys.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
 import { shareOver } from '../harness/sharing-instance.ts';
 import { pause, until } from '../harness/until.ts';

@@ -10,7 +10,7 @@ import { startLb4 } from '../harness/lb4-process.ts';
 import { skipWithoutPostgres, startPostgres } from '../harness/postgres-server.ts';
 import { freePort, runProgram } from '../harness/programs.ts';
 import { pause } from '../harness/until.ts';
-import { certificateFor } from '../src/health/certificate.ts';
+import { certificateFor } from '../src/control/health/certificate.ts';
 
 const skip = skipWithoutPostgres();
 const [HOST_A, HOST_B] = ['127.0.0.11', '127.0.0.12'];

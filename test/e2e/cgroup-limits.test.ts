@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram, skipWithout } from '../harness/programs.ts';
 import { until } from '../harness/until.ts';

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { connectClient } from '../harness/client.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { until } from '../harness/until.ts';

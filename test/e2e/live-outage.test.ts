@@ -7,7 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { PROBE_PATH } from '../harness/faulty-backend.ts';

@@ -13,7 +13,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { startBackendProcess } from '../harness/faulty-backends.ts';

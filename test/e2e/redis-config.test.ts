@@ -15,7 +15,7 @@ const FORM = 'expected a Redis URL: redis://[user[:password]@]host[:6379][/db], 
 void t.test(
   'a Redis URL that is refused: exit 2, with the option or the variable, without the password',
   async t => {
-    // By flag and by variable in turns: what is refused is the same (test/src/config/secrets.test.ts).
+    // By flag and by variable in turns: what is refused is the same (test/src/config/report/secrets.test.ts).
     const cases: [option: '--redis' | 'LB4_REDIS', url: string, expected: string][] = [
       ['--redis', 'hunter2', FORM],
       ['LB4_REDIS', 'http://u:hunter2@h', FORM],

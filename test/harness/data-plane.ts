@@ -2,7 +2,7 @@
  * Which engine and how many workers the tests of whole balancers run over: LB4_TEST_ENGINE (`node`, `epoll`;
  * default auto) and LB4_TEST_WORKERS (default auto), so that the same suite can be run over all of them.
  */
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 
 const { LB4_TEST_ENGINE: engine, LB4_TEST_WORKERS: workers } = process.env;
 

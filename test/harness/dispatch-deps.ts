@@ -1,5 +1,5 @@
 /** What a dispatch or a session needs besides its upstream, for tests in which nothing of it matters unless given. */
-import type { DispatcherDeps } from '../../src/dispatch/dispatch-owner.ts';
+import type { DispatcherDeps } from '../../src/data/dispatch/dispatch-owner.ts';
 import type { RelayOutcome } from '../../src/engine/engine.ts';
 import { FakeConnection } from './fake-engine.ts';
 import { FakeTimers } from './fake-timers.ts';

@@ -3,7 +3,7 @@
  * answering.
  */
 import { createEpollEngine, type EpollEngine } from '../../src/engine/epoll/epoll-engine.ts';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 
 /** Throws where the engine cannot be had; tests that use it are skipped there. */
 export function newEpollEngine(over: Partial<Parameters<typeof createEpollEngine>[0]> = {}): EpollEngine {

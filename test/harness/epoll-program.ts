@@ -22,7 +22,7 @@ export interface EpollProgram {
   cpuMs(): Promise<number>;
 }
 
-const engineUrl = new URL('../../src/engine/epoll/', import.meta.url).href;
+const engineUrl = new URL('../../src/engine/epoll', import.meta.url).href;
 
 const PROGRAM = `
 const { createEpollEngine } = await import(${JSON.stringify(`${engineUrl}epoll-engine.js`)});

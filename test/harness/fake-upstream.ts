@@ -1,5 +1,5 @@
 /** An upstream's runtime side over a fake engine, for tests of picker, dispatcher and session. */
-import { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
+import { UpstreamRuntime } from '../../src/data/dispatch/upstream-runtime.ts';
 import type {
   BackendPlan,
   BackupRules,

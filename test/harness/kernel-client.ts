@@ -6,10 +6,10 @@
  * the call returns, if the other side takes part in it at all.
  */
 import type { Address } from '../../src/support/address.ts';
-import * as abi from '../../src/engine/epoll/abi.ts';
-import type { Libc } from '../../src/engine/epoll/libc.ts';
-import { encodeAddress, portOf, SOCKADDR_BYTES } from '../../src/engine/epoll/sockaddr.ts';
-import { errnoName } from '../../src/engine/epoll/system-error.ts';
+import * as abi from '../../src/linux/abi.ts';
+import type { Libc } from '../../src/linux/libc.ts';
+import { encodeAddress, portOf, SOCKADDR_BYTES } from '../../src/linux/sockaddr.ts';
+import { errnoName } from '../../src/linux/system-error.ts';
 import type { Teardown } from './teardown.ts';
 
 export interface KernelClient {

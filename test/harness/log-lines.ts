@@ -1,8 +1,8 @@
 /**
  * A log's lines, kept in memory.
  */
-import type { LogEventsDeps } from '../../src/observability/log-events.ts';
-import type { LogOptions } from '../../src/observability/log.ts';
+import type { LogEventsDeps } from '../../src/observe/log-events.ts';
+import type { LogOptions } from '../../src/observe/log.ts';
 
 export interface LogLines {
   /** For `createLog`. */

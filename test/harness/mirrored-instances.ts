@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { startLb4, type Lb4Process, type LogLine } from './lb4-process.ts';
 import { now, type Traffic } from './traffic.ts';

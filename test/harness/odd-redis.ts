@@ -5,7 +5,7 @@
  * and the only node of a Cluster at once.
  */
 import { createServer, type Socket } from 'node:net';
-import type { RedisConnection } from '../../src/mirror/redis-connection.ts';
+import type { RedisConnection } from '../../src/control/mirror/redis-connection.ts';
 import type { Teardown } from './teardown.ts';
 
 export interface OddRedis {

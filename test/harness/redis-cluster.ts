@@ -2,7 +2,7 @@
  * A Redis Cluster of three masters for a test: real processes that share the slots among them.
  */
 import type { Redis } from 'ioredis';
-import type { RedisConnection } from '../../src/mirror/redis-connection.ts';
+import type { RedisConnection } from '../../src/control/mirror/redis-connection.ts';
 import { startRedisServer, type RedisServer, type Teardown } from './redis-server.ts';
 import { pause } from './until.ts';
 

@@ -1,5 +1,5 @@
 /** What clients of Redis need of the outside, in tests: the machine's own names. */
-import type { RedisDeps } from '../../src/mirror/redis-options.ts';
+import type { RedisDeps } from '../../src/control/mirror/redis-options.ts';
 import { Names } from '../../src/names/names.ts';
 import { netLookup } from '../../src/names/net-lookup.ts';
 import { setUnrefTimer } from '../../src/support/timer.ts';

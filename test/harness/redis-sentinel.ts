@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { RedisConnection } from '../../src/mirror/redis-connection.ts';
+import type { RedisConnection } from '../../src/control/mirror/redis-connection.ts';
 import { ended, freePort } from './programs.ts';
 import { launch, startRedisServer, untilItAnswers, type RedisServer, type Teardown } from './redis-server.ts';
 import { pause } from './until.ts';

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
-import type { RedisConnection } from '../../src/mirror/redis-connection.ts';
+import type { RedisConnection } from '../../src/control/mirror/redis-connection.ts';
 import { ended, find, freePort, skipWithout } from './programs.ts';
 import { pause } from './until.ts';
 

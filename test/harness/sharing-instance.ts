@@ -1,9 +1,9 @@
 /**
  * One instance that shares its counts, for tests that look at the exchange rather than at what it is for.
  */
-import type { Exchange, ExchangeError, NameTaken, Totals } from '../../src/mirror/exchange.ts';
-import type { RedisConnection } from '../../src/mirror/redis-connection.ts';
-import { createRedisExchange } from '../../src/mirror/redis-exchange.ts';
+import type { Exchange, ExchangeError, NameTaken, Totals } from '../../src/control/mirror/exchange.ts';
+import type { RedisConnection } from '../../src/control/mirror/redis-connection.ts';
+import { createRedisExchange } from '../../src/control/mirror/redis-exchange.ts';
 import { REDIS_DEPS } from './redis-deps.ts';
 import type { Teardown } from './redis-server.ts';
 import { pause } from './until.ts';

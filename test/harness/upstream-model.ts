@@ -1,12 +1,12 @@
 /** Control's model of one upstream over a clock that is moved by hand, with everything it tells. */
 import { FakeClock } from './fake-clock.ts';
-import { parseConfig } from '../../src/config/parse.ts';
-import type { BackendConfig, ConfigInput } from '../../src/config/schema.ts';
+import { parseConfig } from '../../src/config/source/parse.ts';
+import type { BackendConfig, ConfigInput } from '../../src/config/schema/schema.ts';
 import type { ConnectFailure } from '../../src/engine/engine.ts';
-import { EVENT_NAMES, Events } from '../../src/events.ts';
+import { EVENT_NAMES, Events } from '../../src/model/events.ts';
 import { ControlledState } from '../../src/shared-memory/shared-state.ts';
 import type { BackendPlan, UpstreamPlan } from '../../src/model/upstream-plan.ts';
-import { Upstream } from '../../src/upstream/upstream.ts';
+import { Upstream } from '../../src/control/upstream/upstream.ts';
 
 type UpstreamInput = ConfigInput['upstreams'][number];
 

@@ -1,17 +1,17 @@
 /** Gates of a whole data plane over real sockets: they see the first bytes, and the backend sees the rest. */
 import t, { type Test } from 'tap';
-import type { Gate } from '../../src/admission/gate.ts';
-import { DataPlane, type KnownUpstreams } from '../../src/data-plane.ts';
-import type { UpstreamRuntime } from '../../src/dispatch/upstream-runtime.ts';
+import type { Gate } from '../../src/data/admission/gate.ts';
+import { DataPlane, type KnownUpstreams } from '../../src/data/data-plane.ts';
+import type { UpstreamRuntime } from '../../src/data/dispatch/upstream-runtime.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { createNodeEngine } from '../../src/engine/node/node-engine.ts';
-import type { SessionRecord } from '../../src/session/session-record.ts';
-import { DeadlineWheel } from '../../src/session/deadline-wheel.ts';
+import type { SessionRecord } from '../../src/model/session-record.ts';
+import { DeadlineWheel } from '../../src/data/session/deadline-wheel.ts';
 import { ControlledState } from '../../src/shared-memory/shared-state.ts';
 import { setUnrefTimer } from '../../src/support/timer.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { newEpollEngine } from '../harness/epoll-engine.ts';
 import { backendPlan, listenerPlan, upstreamPlan } from '../harness/plans.ts';
 import { until } from '../harness/until.ts';

@@ -1,9 +1,9 @@
 /** An agent that speaks HAProxy's words, and what they do to the sessions of its backend: each told and logged once. */
 import t, { type Test } from 'tap';
-import { EVENT_NAMES } from '../../src/events.ts';
+import { EVENT_NAMES } from '../../src/model/events.ts';
 import { createLoadBalancer } from '../../src/index.ts';
-import { logEvents } from '../../src/observability/log-events.ts';
-import { createLog } from '../../src/observability/log.ts';
+import { logEvents } from '../../src/observe/log-events.ts';
+import { createLog } from '../../src/observe/log.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';

@@ -1,7 +1,7 @@
 /** What happens to backends with real sessions: in workers and in the caller's thread, over sockets. */
 import t, { type Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
-import { EVENT_NAMES, type EventName } from '../../src/events.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
+import { EVENT_NAMES, type EventName } from '../../src/model/events.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
 
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { HastyClients, type Outcomes } from '../harness/hasty-clients.ts';
 

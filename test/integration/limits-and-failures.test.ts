@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress, parseAddress, type Address } from '../../src/support/address.ts';
 import { refusingAddress, scripts, startBackend } from '../harness/backend.ts';

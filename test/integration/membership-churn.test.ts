@@ -3,7 +3,7 @@
  * The balancer has room for 512 things at a time, so the test ends when a slot in three is not given back.
  */
 import t from 'tap';
-import { parseConfig } from '../../src/config/parse.ts';
+import { parseConfig } from '../../src/config/source/parse.ts';
 import { LoadBalancer } from '../../src/load-balancer.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { FULL } from '../harness/full-load.ts';

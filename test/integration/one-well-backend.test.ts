@@ -1,6 +1,6 @@
 /** Clients are served as soon as, and as long as, one backend works: in an outage, after it, on and off, and by hand. */
 import t, { type Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';

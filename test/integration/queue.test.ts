@@ -1,6 +1,6 @@
 /** Waiting for a backend with room, with real traffic: order, limits, and what ends a wait. */
 import t, { type Test } from 'tap';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer, type SessionRecord } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { startBackend, type Backend, type Script } from '../harness/backend.ts';

@@ -6,8 +6,8 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import t from 'tap';
-import { parseConfig } from '../../src/config/parse.ts';
-import type { Config, ConfigInput } from '../../src/config/schema.ts';
+import { parseConfig } from '../../src/config/source/parse.ts';
+import type { Config, ConfigInput } from '../../src/config/schema/schema.ts';
 import { LoadBalancer } from '../../src/load-balancer.ts';
 import { seeded } from '../../src/sim/seeded.ts';
 import { formatAddress } from '../../src/support/address.ts';

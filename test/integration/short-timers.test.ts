@@ -4,8 +4,8 @@
  * fastest counts: any of them may meet a busy machine, and one may be lucky.
  */
 import t, { type Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.ts';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer, type EventMap } from '../../src/index.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
 import { refusingAddress, scripts, startBackend, startDeafBackend } from '../harness/backend.ts';

@@ -4,8 +4,8 @@
  */
 import t, { type Test } from 'tap';
 
-import { SIOCOUTQ, SOL_SOCKET } from '../../src/engine/epoll/abi.ts';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { SIOCOUTQ, SOL_SOCKET } from '../../src/linux/abi.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer, type SessionRecord } from '../../src/index.ts';
 import { formatAddress, parseAddress, type Address } from '../../src/support/address.ts';
 import { startBackend } from '../harness/backend.ts';

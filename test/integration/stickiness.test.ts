@@ -1,7 +1,7 @@
 /** Clients that come back to their backend, with real traffic and over all workers. */
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { startBackend, type Backend } from '../harness/backend.ts';

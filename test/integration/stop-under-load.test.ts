@@ -1,6 +1,6 @@
 /** A balancer drains while clients come as fast as they can: each of them is served or refused, and none is reset. */
 import t from 'tap';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer } from '../../src/index.ts';
 import { FULL } from '../harness/full-load.ts';
 import { HastyClients, type Outcomes } from '../harness/hasty-clients.ts';

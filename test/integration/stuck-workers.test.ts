@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';

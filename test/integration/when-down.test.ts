@@ -1,6 +1,6 @@
 /** What becomes of the sessions of a backend that goes down: `whenDown`, with a thousand of them. */
 import t, { type Test } from 'tap';
-import { loadLibc } from '../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
 import { createLoadBalancer, type SessionRecord } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runProgram } from '../harness/programs.ts';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
 
 void t.test('what makes a test longer or chooses its engine is read in one file each', async t => {
@@ -46,6 +46,6 @@ void t.test('every part of npm run verify has files, and they are those that use
   t.ok(parts.get('long variants')?.includes('dist/test/e2e/network-faults.test.js'));
   t.ok(parts.get('long variants')?.includes('dist/test/src/engine/epoll-engine.test.js'));
   t.ok(parts.get('node engine')?.includes('dist/test/integration/queue.test.js'));
-  t.ok(parts.get('coverage of the data path')?.includes('dist/test/src/dispatch/dispatcher.test.js'));
+  t.ok(parts.get('coverage of the data path')?.includes('dist/test/src/data/dispatch/dispatcher.test.js'));
   t.notOk(parts.get('node engine')?.includes('dist/test/pool/warm-pool.test.js'));
 });

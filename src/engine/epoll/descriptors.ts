@@ -6,9 +6,9 @@
  * is noted in a table that control can read (one byte per descriptor: whose it is) and cleared before it is
  * closed, because from then on its number may be another thread's.
  */
-import { makeCloseReset } from './listening-sockets.ts';
-import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from './abi.ts';
-import type { Libc } from './libc.ts';
+import { makeCloseReset } from '../../linux/listening-sockets.ts';
+import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from '../../linux/abi.ts';
+import type { Libc } from '../../linux/libc.ts';
 import type { Reactor, Watched } from './reactor.ts';
 
 /** One registration for a connection's whole life, never modified. */

@@ -12,11 +12,11 @@
  */
 import type { OnItsWay } from '../engine.ts';
 import { Underway } from '../underway.ts';
-import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './abi.ts';
+import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from '../../linux/abi.ts';
 import type { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { PIPE_BYTES, type Pipe, type PipeHolder, type PipePool } from './pipe-pool.ts';
-import { EAGAIN, EINTR } from './system-error.ts';
+import { EAGAIN, EINTR } from '../../linux/system-error.ts';
 
 /**
  * What came of moving: 'more' may follow at once, 'wait' for an event, 'end' of what `from` sends, or one of the

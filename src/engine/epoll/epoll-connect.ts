@@ -8,16 +8,16 @@
 import { connectFailure } from '../connect-failure.ts';
 import type { Deadlines, Expiring } from '../deadlines.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
-import { REFUSED, SelfConnects } from '../self-connect.ts';
+import { REFUSED, SelfConnects } from '../../support/self-connect.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import type { Address } from '../../support/address.ts';
-import * as abi from './abi.ts';
+import * as abi from '../../linux/abi.ts';
 import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
-import type { Libc } from './libc.ts';
-import { encodeAddress, SOCKADDR_BYTES, type EncodedAddress } from './sockaddr.ts';
-import { setUserTimeout } from './socket-options.ts';
-import { EINPROGRESS, ENAMETOOLONG, errnoName } from './system-error.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { encodeAddress, SOCKADDR_BYTES, type EncodedAddress } from '../../linux/sockaddr.ts';
+import { setUserTimeout } from '../../linux/socket-options.ts';
+import { EINPROGRESS, ENAMETOOLONG, errnoName } from '../../linux/system-error.ts';
 
 export interface ConnectDeps extends EpollDeps {
   readonly deadlines: Deadlines;

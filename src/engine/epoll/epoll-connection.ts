@@ -10,13 +10,13 @@ import type { Keepalive } from '../../support/socket.ts';
 import type { Connection, OnPeek } from '../engine.ts';
 import { takeFrom, type HeldBytes } from '../held-bytes.ts';
 import type { Keepable, LateKeepalive, LateKeepalives } from '../late-keepalive.ts';
-import * as abi from './abi.ts';
+import * as abi from '../../linux/abi.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { Finishing } from './finishing.ts';
-import { ON } from './listening-sockets.ts';
+import { ON } from '../../linux/listening-sockets.ts';
 import { Peeking } from './peeking.ts';
 import type { Watched } from './reactor.ts';
-import { setKeepalive } from './socket-options.ts';
+import { setKeepalive } from '../../linux/socket-options.ts';
 import { Watching } from './watching.ts';
 
 /** Whoever owns a connection. `events` are the EPOLL flags of this edge; the connection remembers them. */

@@ -4,7 +4,7 @@
 import type { Room } from '../room.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { Descriptors } from './descriptors.ts';
-import type { Libc } from './libc.ts';
+import type { Libc } from '../../linux/libc.ts';
 import type { PipePool } from './pipe-pool.ts';
 import type { Reactor } from './reactor.ts';
 

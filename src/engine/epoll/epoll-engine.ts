@@ -17,7 +17,7 @@ import { connectEpoll } from './epoll-connect.ts';
 import { EpollConnection } from './epoll-connection.ts';
 import { listenEpoll } from './epoll-listener.ts';
 import { startRelay } from './epoll-relay.ts';
-import type { Libc } from './libc.ts';
+import type { Libc } from '../../linux/libc.ts';
 import { PipePool } from './pipe-pool.ts';
 import { Poller } from '../poller.ts';
 import { Reactor } from './reactor.ts';

@@ -12,17 +12,25 @@
 import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { Address, ListenAddress } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers } from '../engine.ts';
-import { LISTEN_BACKLOG, listenFailure } from '../listen-failure.ts';
-import { EPOLLEXCLUSIVE, EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK } from './abi.ts';
-import { removeIfSame, type SocketFile } from '../socket-file.ts';
+import { LISTEN_BACKLOG, listenFailure } from '../../linux/listen-failure.ts';
+import {
+  EPOLLEXCLUSIVE,
+  EPOLLIN,
+  F_GETFL,
+  F_SETFL,
+  O_NONBLOCK,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+} from '../../linux/abi.ts';
+import { removeIfSame, type SocketFile } from '../../linux/socket-file.ts';
 import { EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import { isListening, KeepListening, listenAgain } from './keep-listening.ts';
-import type { Libc } from './libc.ts';
-import { bindListeningSockets } from './listening-sockets.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { bindListeningSockets } from '../../linux/listening-sockets.ts';
 import type { Watched } from './reactor.ts';
-import { isHandshakeUnderWay, refuseNewClients } from './stop-accepting.ts';
-import { hostOf, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
+import { isHandshakeUnderWay, refuseNewClients } from '../../linux/stop-accepting.ts';
+import { hostOf, portOf, SOCKADDR_BYTES } from '../../linux/sockaddr.ts';
 import {
   EAGAIN,
   EINVAL,
@@ -33,7 +41,7 @@ import {
   ENOSPC,
   errnoName,
   systemError,
-} from './system-error.ts';
+} from '../../linux/system-error.ts';
 
 /** Clients taken per round at most: the sessions that run come first. */
 const MAX_BATCH = 64;

@@ -8,7 +8,7 @@
  * `startRelay` has returned; per round a direction moves a bounded amount.
  */
 import type { OnItsWay, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
-import * as abi from './abi.ts';
+import * as abi from '../../linux/abi.ts';
 import { Direction, lookAtDelivery } from './direction.ts';
 import { leftClean } from './clean-backend.ts';
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';

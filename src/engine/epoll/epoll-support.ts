@@ -9,10 +9,10 @@
  */
 import { constants } from 'node:os';
 
-import * as abi from './abi.ts';
-import { loadLibc, type Libc, type LibcResult } from './libc.ts';
-import { encodeAddress, SOCKADDR_BYTES } from './sockaddr.ts';
-import { EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, errnoName } from './system-error.ts';
+import * as abi from '../../linux/abi.ts';
+import { loadLibc, type Libc, type LibcResult } from '../../linux/libc.ts';
+import { encodeAddress, SOCKADDR_BYTES } from '../../linux/sockaddr.ts';
+import { EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, errnoName } from '../../linux/system-error.ts';
 
 /** The C library, ready for the engine, or the reason why `node` has to do. */
 export function epollSupport(load: () => LibcResult = loadLibc): LibcResult {

@@ -4,10 +4,10 @@
  * Place: the owner of a connection after `finish`. Closing a socket with unread bytes would reset it and take
  * the last words with it (RFC 1122 4.2.2.13), so what the peer still sends is swallowed for a while.
  */
-import * as abi from './abi.ts';
+import * as abi from '../../linux/abi.ts';
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
-import { EAGAIN } from './system-error.ts';
+import { EAGAIN } from '../../linux/system-error.ts';
 
 /** It swallows this much, then stops reading and leaves the rest to the kernel's buffers. */
 const SWALLOW_LIMIT_BYTES = 64 * 1024;

@@ -14,11 +14,11 @@
 import type { Address } from '../../support/address.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { ListenHandlers } from '../engine.ts';
-import { LISTEN_BACKLOG } from '../listen-failure.ts';
-import { SO_ACCEPTCONN, SOL_SOCKET } from './abi.ts';
-import type { Libc } from './libc.ts';
-import { encodeAddress } from './sockaddr.ts';
-import { EINVAL, errnoName } from './system-error.ts';
+import { LISTEN_BACKLOG } from '../../linux/listen-failure.ts';
+import { SO_ACCEPTCONN, SOL_SOCKET } from '../../linux/abi.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { encodeAddress } from '../../linux/sockaddr.ts';
+import { EINVAL, errnoName } from '../../linux/system-error.ts';
 
 /** `struct sockaddr` of family AF_UNSPEC: connecting to it makes a socket as new, but for its name and options. */
 const NOBODY: Uint8Array = new Uint8Array(16);

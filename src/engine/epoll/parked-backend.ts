@@ -5,7 +5,7 @@
  * Place: kept by a relay that can start over (`onStale`); a relay over a new connection has none.
  */
 import type { Direction } from './direction.ts';
-import type { Libc } from './libc.ts';
+import type { Libc } from '../../linux/libc.ts';
 import { Replay } from './replay.ts';
 
 export class ParkedBackend {

@@ -11,7 +11,7 @@ import type { OnPeek, PeekState } from '../engine.ts';
 import { HeldBytes } from '../held-bytes.ts';
 import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
-import { EAGAIN, EINTR } from './system-error.ts';
+import { EAGAIN, EINTR } from '../../linux/system-error.ts';
 
 const NOTHING = Buffer.alloc(0);
 

@@ -11,8 +11,8 @@
  * Invariants: no byte of a pipe that is taken back is lost or changes its place; no more than `MOST_BYTES_OUT` are in
  * memory because of it.
  */
-import { F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK } from './abi.ts';
-import type { Libc } from './libc.ts';
+import { F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK } from '../../linux/abi.ts';
+import type { Libc } from '../../linux/libc.ts';
 
 export interface Pipe {
   readonly readFd: number;

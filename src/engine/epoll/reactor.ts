@@ -11,9 +11,9 @@
  * at once after close, so each registration carries a generation; work that is not finished (`again`) or deferred
  * keeps the next wait from blocking; with nothing registered nothing runs and the thread may end.
  */
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN } from './abi.ts';
-import type { Libc } from './libc.ts';
-import { EINTR, systemError } from './system-error.ts';
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN } from '../../linux/abi.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { EINTR, systemError } from '../../linux/system-error.ts';
 
 /** Whoever is told what happens on a descriptor. */
 export interface Watched {

@@ -13,10 +13,10 @@
  * (100 of 100 on a connection that had served before).
  * Invariant: at most `REPLAY_LIMIT_BYTES` are kept; a client that sends more is past replaying.
  */
-import * as abi from './abi.ts';
+import * as abi from '../../linux/abi.ts';
 import type { EpollConnection } from './epoll-connection.ts';
-import type { Libc } from './libc.ts';
-import { ECONNRESET, EPIPE } from './system-error.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { ECONNRESET, EPIPE } from '../../linux/system-error.ts';
 
 /** What a client may have sent and still be replayed. */
 export const REPLAY_LIMIT_BYTES = 64 * 1024;

@@ -6,7 +6,7 @@
  * Invariants: ends once, with `done`, unless it is stopped; while it waits, only what the receiver takes counts as
  * activity.
  */
-import { EPOLLERR, EPOLLHUP, EPOLLOUT } from './abi.ts';
+import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../../linux/abi.ts';
 import type { Direction } from './direction.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import type { Polled, Poller } from '../poller.ts';

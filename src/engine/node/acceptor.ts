@@ -8,9 +8,9 @@
  */
 import { createServer, Socket, type Server } from 'node:net';
 
-import type { Libc } from '../epoll/libc.ts';
-import { closeDescriptor, duplicate } from '../epoll/listening-sockets.ts';
-import { LISTEN_BACKLOG } from '../listen-failure.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { closeDescriptor, duplicate } from '../../linux/listening-sockets.ts';
+import { LISTEN_BACKLOG } from '../../linux/listen-failure.ts';
 import { takeHandles, type AcceptedHandle } from './accept.ts';
 import { descriptorOf } from './descriptor.ts';
 

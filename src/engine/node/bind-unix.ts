@@ -12,9 +12,9 @@ import { dirname, join } from 'node:path';
 
 import { systemCode } from '../../errors.ts';
 import { isAbstract, type ListenUnixAddress } from '../../support/address.ts';
-import type { Libc } from '../epoll/libc.ts';
-import { bindListeningSockets, closeDescriptor } from '../epoll/listening-sockets.ts';
-import { ownSocketFile, removeStale, socketFileAt, type SocketFile } from '../socket-file.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { bindListeningSockets, closeDescriptor } from '../../linux/listening-sockets.ts';
+import { ownSocketFile, removeStale, socketFileAt, type SocketFile } from '../../linux/socket-file.ts';
 import { listen } from './listen.ts';
 
 /** What every system has room for, macOS being the smallest. */

@@ -10,9 +10,9 @@ import type { Server } from 'node:net';
 import type { Address, ListenAddress } from '../../support/address.ts';
 import { Lb4Error, systemCode } from '../../errors.ts';
 import { withNamedZone } from '../../support/zone.ts';
-import type { Libc } from '../epoll/libc.ts';
-import { listenFailure } from '../listen-failure.ts';
-import type { SocketFile } from '../socket-file.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { listenFailure } from '../../linux/listen-failure.ts';
+import type { SocketFile } from '../../linux/socket-file.ts';
 import { bindUnix } from './bind-unix.ts';
 import { listen } from './listen.ts';
 

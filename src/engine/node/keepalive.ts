@@ -8,8 +8,8 @@
 import type { Keepalive, SocketOptions } from '../../support/socket.ts';
 import type { Server, Socket } from 'node:net';
 
-import type { Libc } from '../epoll/libc.ts';
-import { setKeepalive as setWith, setSocketOptions } from '../epoll/socket-options.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { setKeepalive as setWith, setSocketOptions } from '../../linux/socket-options.ts';
 import { descriptorOf } from './descriptor.ts';
 
 /** Gives a listening socket what its clients are to inherit; false where each of them needs a call of its own. */

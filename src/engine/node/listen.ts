@@ -3,7 +3,7 @@
  */
 import type { Server } from 'node:net';
 
-import { LISTEN_BACKLOG } from '../listen-failure.ts';
+import { LISTEN_BACKLOG } from '../../linux/listen-failure.ts';
 
 export async function listen(
   server: Server,

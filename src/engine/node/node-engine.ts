@@ -10,7 +10,7 @@ import { Lb4Error } from '../../errors.ts';
 import type { Address } from '../../support/address.ts';
 import type { Connection, Engine } from '../engine.ts';
 import type { OwnerTable } from '../epoll/descriptors.ts';
-import type { Libc } from '../epoll/libc.ts';
+import type { Libc } from '../../linux/libc.ts';
 import { descriptorOf } from './descriptor.ts';
 import { openSocket } from './open-socket.ts';
 import { connectNode } from './node-connect.ts';

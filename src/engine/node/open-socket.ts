@@ -9,10 +9,10 @@ import { connect, Socket, type OnReadOpts } from 'node:net';
 
 import { isAbstract, type Address, type UnixAddress } from '../../support/address.ts';
 import { withNamedZone } from '../../support/zone.ts';
-import * as abi from '../epoll/abi.ts';
-import type { Libc } from '../epoll/libc.ts';
-import { encodeAddress } from '../epoll/sockaddr.ts';
-import { systemError } from '../epoll/system-error.ts';
+import * as abi from '../../linux/abi.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { encodeAddress } from '../../linux/sockaddr.ts';
+import { systemError } from '../../linux/system-error.ts';
 
 export interface SocketForm {
   readonly allowHalfOpen?: boolean;

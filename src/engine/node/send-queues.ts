@@ -11,8 +11,8 @@
 import type { Socket } from 'node:net';
 
 import type { SetTimer } from '../../support/timer.ts';
-import { IPPROTO_TCP, SIOCOUTQ, TCP_CLOSE, TCP_INFO } from '../epoll/abi.ts';
-import type { Libc } from '../epoll/libc.ts';
+import { IPPROTO_TCP, SIOCOUTQ, TCP_CLOSE, TCP_INFO } from '../../linux/abi.ts';
+import type { Libc } from '../../linux/libc.ts';
 import { descriptorOf } from './descriptor.ts';
 import { createSocketTables } from './socket-tables.ts';
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseConfig } from '../../../src/config/parse.ts';
+import { parseConfig } from '../../../src/config/source/parse.ts';
 import {
   listener,
   problems,

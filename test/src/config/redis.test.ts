@@ -1,7 +1,7 @@
 /** The section `redis`: what it becomes, and what is wrong with it in plain words. */
 import t from 'tap';
-import { loadConfig } from '../../../src/config/load.ts';
-import { parseConfig } from '../../../src/config/parse.ts';
+import { loadConfig } from '../../../src/config/source/load.ts';
+import { parseConfig } from '../../../src/config/source/parse.ts';
 import { problems, withTop, type Keys } from './small-inputs.ts';
 
 const withRedis = (keys: Keys) => withTop({ redis: { url: 'redis://h', ...keys } });

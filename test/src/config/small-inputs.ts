@@ -1,8 +1,8 @@
 /**
  * The smallest configurations around one place, for tests that put something wrong there.
  */
-import { formatIssues } from '../../../src/config/format-issues.ts';
-import { parseConfig } from '../../../src/config/parse.ts';
+import { formatIssues } from '../../../src/config/report/format-issues.ts';
+import { parseConfig } from '../../../src/config/source/parse.ts';
 
 export type Keys = Record<string, unknown>;
 

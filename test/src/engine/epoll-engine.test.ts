@@ -2,7 +2,7 @@
 import t from 'tap';
 
 import { createEpollEngine } from '../../../src/engine/epoll/epoll-engine.ts';
-import { loadLibc } from '../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../src/linux/libc.ts';
 import { engineContract } from '../../contracts/engine.ts';
 
 const loaded = loadLibc();

@@ -1,6 +1,6 @@
 /** An engine relays what it has made: anything else is a defect of its caller, and is named at once. */
 import t from 'tap';
-import { loadLibc } from '../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../src/linux/libc.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import { newEpollEngine } from '../../harness/epoll-engine.ts';
 import { FakeConnection } from '../../harness/fake-engine.ts';

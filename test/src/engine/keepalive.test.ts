@@ -3,9 +3,9 @@ import type { SocketOptions } from '../../../src/support/socket.ts';
 import t, { type Test } from 'tap';
 
 import type { Connection, Engine } from '../../../src/engine/engine.ts';
-import * as abi from '../../../src/engine/epoll/abi.ts';
+import * as abi from '../../../src/linux/abi.ts';
 import { EpollConnection } from '../../../src/engine/epoll/epoll-connection.ts';
-import { loadLibc, type Libc } from '../../../src/engine/epoll/libc.ts';
+import { loadLibc, type Libc } from '../../../src/linux/libc.ts';
 import { descriptorOf } from '../../../src/engine/node/descriptor.ts';
 import { NodeConnection } from '../../../src/engine/node/node-connection.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';

@@ -6,7 +6,7 @@
 import t, { type Test } from 'tap';
 
 import type { Connection, Engine } from '../../../src/engine/engine.ts';
-import { loadLibc, type Libc } from '../../../src/engine/epoll/libc.ts';
+import { loadLibc, type Libc } from '../../../src/linux/libc.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import type { Address } from '../../../src/support/address.ts';
 import { anywhere, hasFamily } from '../../contracts/engine/fixture.ts';

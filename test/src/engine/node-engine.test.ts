@@ -1,5 +1,5 @@
 /** Runs the engine suite over the node engine, with the C library where it can be loaded. */
-import { loadLibc } from '../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../src/linux/libc.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import { engineContract } from '../../contracts/engine.ts';
 

@@ -5,14 +5,14 @@ import { dirname } from 'node:path';
 import t from 'tap';
 
 import type { Engine } from '../../../src/engine/engine.ts';
-import { loadLibc, type Libc } from '../../../src/engine/epoll/libc.ts';
-import { bindListeningSockets } from '../../../src/engine/epoll/listening-sockets.ts';
+import { loadLibc, type Libc } from '../../../src/linux/libc.ts';
+import { bindListeningSockets } from '../../../src/linux/listening-sockets.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import type { Address, SocketAccess, UnixAddress } from '../../../src/support/address.ts';
 import { connectTo, listen, socketPath, startRelay } from '../../contracts/engine/fixture.ts';
 import { newEpollEngine } from '../../harness/epoll-engine.ts';
 import { until } from '../../harness/until.ts';
-import { PASSED, probeOnce } from '../health/probing.ts';
+import { PASSED, probeOnce } from '../control/health/probing.ts';
 
 const NOBODY = { onClient: () => undefined };
 const loaded = loadLibc();

@@ -7,8 +7,8 @@ import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync } from 'n
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { readCertificates, readPassword, readPrivateKey } from '../../../src/config/named-files.ts';
-import { readText } from '../../../src/config/read-text.ts';
+import { readCertificates, readPassword, readPrivateKey } from '../../../src/config/source/named-files.ts';
+import { readText } from '../../../src/config/source/read-text.ts';
 import { PidFile } from '../../../src/cli/pid-file.ts';
 import { Names } from '../../../src/names/names.ts';
 import { isSmallFileOrNone, readSmallFile } from '../../../src/support/small-file.ts';

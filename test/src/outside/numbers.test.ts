@@ -7,16 +7,16 @@
  */
 import t from 'tap';
 import type { z } from 'zod';
-import { fieldFacts } from '../../../src/config/fields.ts';
-import { loadConfig } from '../../../src/config/load.ts';
-import { configSchema } from '../../../src/config/schema.ts';
-import { elementOf, layers, shapeOf } from '../../../src/config/schema-tree.ts';
-import { parseAgentAnswer } from '../../../src/health/agent-answer.ts';
-import type { Totals } from '../../../src/mirror/exchange.ts';
-import { parseChange } from '../../../src/mirror/exchange-codec.ts';
-import { UpstreamMirror } from '../../../src/mirror/upstream-mirror.ts';
+import { fieldFacts } from '../../../src/config/schema/fields.ts';
+import { loadConfig } from '../../../src/config/source/load.ts';
+import { configSchema } from '../../../src/config/schema/schema.ts';
+import { elementOf, layers, shapeOf } from '../../../src/config/schema/schema-tree.ts';
+import { parseAgentAnswer } from '../../../src/control/health/agent-answer.ts';
+import type { Totals } from '../../../src/control/mirror/exchange.ts';
+import { parseChange } from '../../../src/control/mirror/exchange-codec.ts';
+import { UpstreamMirror } from '../../../src/control/mirror/upstream-mirror.ts';
 import { ElsewhereCounts, ElsewhereNews } from '../../../src/shared-memory/elsewhere-counts.ts';
-import { scaleMaxSessions, scaleWeights } from '../../../src/upstream/slow-start.ts';
+import { scaleMaxSessions, scaleWeights } from '../../../src/control/upstream/slow-start.ts';
 import { createFakeUpstream } from '../../harness/fake-upstream.ts';
 
 const INT32 = 2 ** 31 - 1;

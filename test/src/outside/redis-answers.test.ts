@@ -6,7 +6,7 @@
  */
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { ReplyFrames } from '../../../src/mirror/reply-frames.ts';
+import { ReplyFrames } from '../../../src/control/mirror/reply-frames.ts';
 import { SILENCE, startOddRedis, type Answer } from '../../harness/odd-redis.ts';
 import { shareOver } from '../../harness/sharing-instance.ts';
 

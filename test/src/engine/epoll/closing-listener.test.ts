@@ -1,7 +1,7 @@
 /** A listener that closes while the process has no descriptors left: its last clients are handed over when it has. */
 import t from 'tap';
 import type { Connection } from '../../../../src/engine/engine.ts';
-import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../../src/linux/libc.ts';
 import { anywhere } from '../../../contracts/engine/fixture.ts';
 import { connectClient } from '../../../harness/client.ts';
 import { newEpollEngine } from '../../../harness/epoll-engine.ts';

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import t from 'tap';
 
-import * as abi from '../../../../src/engine/epoll/abi.ts';
+import * as abi from '../../../../src/linux/abi.ts';
 import { EpollConnection } from '../../../../src/engine/epoll/epoll-connection.ts';
-import { loadLibc, type Libc } from '../../../../src/engine/epoll/libc.ts';
+import { loadLibc, type Libc } from '../../../../src/linux/libc.ts';
 import { anywhere, join, listen, connected, startRelay } from '../../../contracts/engine/fixture.ts';
 import { startBackend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';

@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import t from 'tap';
 
 import { epollSupport } from '../../../../src/engine/epoll/epoll-support.ts';
-import { loadLibc, type Libc } from '../../../../src/engine/epoll/libc.ts';
+import { loadLibc, type Libc } from '../../../../src/linux/libc.ts';
 import { NetworkNamespace, skipWithoutNamespaces } from '../../../harness/network-namespace.ts';
 import { runWithoutCall } from '../../../harness/seccomp.ts';
 

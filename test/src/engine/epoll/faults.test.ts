@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import t, { type Test } from 'tap';
 
 import { createEpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts';
-import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../../src/linux/libc.ts';
 import type { ConnectResult } from '../../../../src/engine/engine.ts';
 import type { Address, TcpAddress } from '../../../../src/support/address.ts';
 import { connectTo, join, listen } from '../../../contracts/engine/fixture.ts';

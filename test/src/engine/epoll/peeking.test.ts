@@ -1,7 +1,7 @@
 /** Looks at first bytes, as far as they are this engine's own: how much it reads, and what it meets while it does. */
 import t from 'tap';
 
-import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../../src/linux/libc.ts';
 import type { PeekState } from '../../../../src/engine/engine.ts';
 import { accept, connected, startRelay } from '../../../contracts/engine/fixture.ts';
 import { peekAt } from '../../../contracts/engine/peeked.ts';

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 
-import * as abi from '../../../../src/engine/epoll/abi.ts';
-import { loadLibc, type Libc } from '../../../../src/engine/epoll/libc.ts';
+import * as abi from '../../../../src/linux/abi.ts';
+import { loadLibc, type Libc } from '../../../../src/linux/libc.ts';
 import { Reactor, type Watched } from '../../../../src/engine/epoll/reactor.ts';
-import { createWakeup } from '../../../../src/engine/epoll/wakeup.ts';
+import { createWakeup } from '../../../../src/linux/wakeup.ts';
 import { pause, until } from '../../../harness/until.ts';
 
 /** Real time, and no waiting for more events once there were some. */

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 
 import { createEpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts';
 import { EpollConnection } from '../../../../src/engine/epoll/epoll-connection.ts';
-import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../../src/linux/libc.ts';
 import { REPLAY_LIMIT_BYTES } from '../../../../src/engine/epoll/replay.ts';
 import type { Connection, RelayHandlers, RelayOutcome } from '../../../../src/engine/engine.ts';
 import { connected, listen } from '../../../contracts/engine/fixture.ts';

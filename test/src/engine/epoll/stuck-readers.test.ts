@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 
-import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
+import { loadLibc } from '../../../../src/linux/libc.ts';
 import { join, type Joined } from '../../../contracts/engine/fixture.ts';
 import { newEpollEngine } from '../../../harness/epoll-engine.ts';
 import { pause, until } from '../../../harness/until.ts';

@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 
-import { loadLibc } from '../../../../src/engine/epoll/libc.ts';
-import { duplicate } from '../../../../src/engine/epoll/listening-sockets.ts';
+import { loadLibc } from '../../../../src/linux/libc.ts';
+import { duplicate } from '../../../../src/linux/listening-sockets.ts';
 import { Acceptor, newServer } from '../../../../src/engine/node/acceptor.ts';
 import { listen } from '../../../../src/engine/node/listen.ts';
 import { find, runProgram } from '../../../harness/programs.ts';

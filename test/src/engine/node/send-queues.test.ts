@@ -2,7 +2,7 @@
 import { Socket } from 'node:net';
 import t from 'tap';
 
-import { SIOCOUTQ, TCP_CLOSE } from '../../../../src/engine/epoll/abi.ts';
+import { SIOCOUTQ, TCP_CLOSE } from '../../../../src/linux/abi.ts';
 import { createSendQueues, type Left, type Sending } from '../../../../src/engine/node/send-queues.ts';
 
 const NO_PROC = '/nowhere';

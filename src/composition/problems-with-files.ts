@@ -1,0 +1,62 @@
+/**
+ * What is wrong with the files that a configuration names, without starting anything.
+ *
+ * Place: `lb4 check` asks. Files that health checks and the mirror need are read by those who would read them, and
+ * modules with strategies must be there; no module is loaded, because it would run.
+ */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { isStrategyName } from '../../strategies/index.ts';
+import { ConfigError } from '../config/report/config-error.ts';
+import type { ConfigIssue } from '../config/report/issue.ts';
+import type { Config } from '../config/schema/schema.ts';
+import { unknownOwners } from '../config/checks/socket-owners.ts';
+import { systemCode } from '../errors.ts';
+import { tlsSettings } from '../control/health/tls-settings.ts';
+import { redisConnection } from '../control/mirror/redis-connection.ts';
+import { readSmallFile } from '../support/small-file.ts';
+
+/** One problem for each file that cannot be used, with the place of its key. */
+export function problemsWithFiles({ listeners, upstreams, redis }: Config, baseDir: string): ConfigIssue[] {
+  const deps = { baseDir, readFile: readSmallFile };
+  const problems = (read: () => unknown): readonly ConfigIssue[] => {
+    try {
+      read();
+      return [];
+    } catch (error) {
+      if (error instanceof ConfigError) return error.issues;
+      throw error;
+    }
+  };
+  return [
+    ...unknownOwners(listeners),
+    ...upstreams.flatMap(({ strategy }, index) =>
+      isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),
+    ),
+    ...upstreams.flatMap(({ health: { tls } }, index) =>
+      tls === undefined
+        ? []
+        : problems(() => tlsSettings(tls, { ...deps, at: ['upstreams', index, 'health'] })),
+    ),
+    ...(redis === undefined ? [] : problems(() => redisConnection(redis, { ...deps, at: ['redis'] }))),
+  ];
+}
+
+/** A module is not loaded, because it would run. */
+function missingModule(strategy: string, baseDir: string, upstream: number): ConfigIssue[] {
+  const path = resolve(baseDir, strategy);
+  const found = whyNoFile(path);
+  if (found === undefined) return [];
+  const expected = 'a JavaScript module';
+  const got = `${path} (${found})`;
+  const message = `expected ${expected}, got ${got}`;
+  return [{ path: ['upstreams', upstream, 'strategy'], kind: 'value', expected, got, message }];
+}
+
+function whyNoFile(path: string): string | undefined {
+  try {
+    return statSync(path).isFile() ? undefined : 'no file';
+  } catch (error) {
+    return systemCode(error);
+  }
+}

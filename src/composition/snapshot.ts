@@ -1,0 +1,34 @@
+/**
+ * Puts together what `LoadBalancer.snapshot()` shows, from control, data planes and mirror.
+ *
+ * Place: called by `load-balancer.ts` whenever it is asked for; what it is stands in model/snapshot.ts.
+ */
+import type { LoadBalancerSnapshot, LoadBalancerState } from '../model/snapshot.ts';
+import type { Planes } from './planes.ts';
+import { NO_POOL } from '../model/pool-figures.ts';
+
+/** @param pausedMs for how long a listener has been paused */
+export function snapshotOf(
+  state: LoadBalancerState,
+  planes: Planes | undefined,
+  pausedMs: (listener: string) => number | undefined,
+): LoadBalancerSnapshot {
+  const { data, choice, limits, control, mirror } = planes ?? {};
+  return {
+    state,
+    engine: choice?.engine ?? '',
+    sessions: data?.sessions ?? 0,
+    sessionsEver: data?.sessionsEver ?? 0,
+    maxSessions: limits?.maxSessions === Infinity ? undefined : limits?.maxSessions,
+    workers: data?.workers() ?? [],
+    listeners: (data?.listeners() ?? []).map(view => ({ ...view, pausedMs: pausedMs(view.name) })),
+    upstreams: (control?.status() ?? []).map(({ slots, ...upstream }) => ({
+      ...upstream,
+      backends: upstream.backends.map((backend, i) => ({
+        ...backend,
+        pool: data?.pool(slots[i] ?? -1) ?? NO_POOL,
+      })),
+    })),
+    mirror: mirror?.view(),
+  };
+}

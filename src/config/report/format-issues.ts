@@ -1,0 +1,44 @@
+/**
+ * Problems as lines for people: `lb4.yaml:12:14  upstreams[0].backends[1].weight: expected …, got -1`.
+ *
+ * Place: what `lb4 check` and `lb4 run` print, and the message of the library's LB4_CONFIG_INVALID.
+ */
+import { printable } from '../../support/printable.ts';
+import { formatPath, type LocatedIssue } from './issue.ts';
+
+/** One line: the place if there is one, the path, what is wrong. A flag stands for its path. */
+export function formatIssue(issue: LocatedIssue): string {
+  return printable(textOf(issue));
+}
+
+function textOf({ place, path, kind, message }: LocatedIssue, what = ''): string {
+  if (place !== undefined && 'option' in place) return `${what}${place.option}: ${message}`;
+  // The message names an unknown key itself; the path to say is that of its mapping.
+  const pathText = formatPath(kind === 'unknownKey' ? path.slice(0, -1) : path);
+  const text = pathText === '' ? message : `${pathText}: ${message}`;
+  if (place === undefined) return `${what}${text}`;
+  return `${place.file}:${String(place.line)}:${String(place.column)}  ${what}${text}`;
+}
+
+/** The same of something that is probably a mistake, and stops nothing. */
+export function formatWarning(issue: LocatedIssue): string {
+  return printable(textOf(issue, 'warning: '));
+}
+
+/** All of them, one a line. */
+export function formatIssues(issues: readonly LocatedIssue[]): string {
+  return issues.map(formatIssue).join('\n');
+}
+
+/** In the order of the file; those of flags come first. */
+export function inOrder(issues: readonly LocatedIssue[]): LocatedIssue[] {
+  return issues.toSorted((a, b) => line(a) - line(b) || column(a) - column(b));
+}
+
+function line({ place }: LocatedIssue): number {
+  return place !== undefined && 'line' in place ? place.line : 0;
+}
+
+function column({ place }: LocatedIssue): number {
+  return place !== undefined && 'column' in place ? place.column : 0;
+}

@@ -1,0 +1,49 @@
+/**
+ * What issues show of the places that may hold a secret: of a Redis URL its scheme, of a user nothing.
+ *
+ * Place: parse.ts and document-reader.ts describe all values and keys through it. Why by place and not by content:
+ * a password is known by where it stands only, and a URL that is not well-formed does not say where it is.
+ * Also what stands where the whole section belongs, and the keys of the section that are none: in
+ * `{ url: redis://:a,b@host }` YAML sees the key `b@host`. Text that is only `${NAME}` is no secret.
+ */
+import { describeValue, type Path } from './issue.ts';
+import { redisSection } from '../schema/redis-schema.ts';
+import { redisScheme } from '../schema/redis-url.ts';
+import { shapeOf } from '../schema/schema-tree.ts';
+
+const SECTION = 'redis';
+/** The keys whose values may be shown; a new key is hidden until it stands here. */
+const PUBLIC = new Set(['tls', 'publish', 'instance']);
+const KNOWN_KEYS = new Set(Object.keys(shapeOf(redisSection) ?? {}));
+/** Keys that people try, and that say what is wrong; no piece of a password is known by such a name. */
+const HARMLESS_KEYS = new Set(['password', 'user', 'host', 'port', 'db', 'database']);
+const REFERENCE = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
+const HIDDEN = 'that is not shown';
+
+/** A value as an issue shows it, at this place. */
+export function describeAt(path: Path, value: unknown): string {
+  if (!isSecret(path)) return describeValue(value);
+  if (typeof value === 'number') return `a number ${HIDDEN}`;
+  if (typeof value !== 'string' || value === '' || REFERENCE.test(value)) return describeValue(value);
+  const scheme = path[1] === 'url' ? redisScheme(value) : undefined;
+  return scheme === undefined ? `a text ${HIDDEN}` : `"${scheme}***"`;
+}
+
+/** The key that ends `path` as an issue shows it; `suggestion`: the known key that it resembles. */
+export function describeKey(path: Path, suggestion?: string): string {
+  const isHidden = suggestion === undefined && isStrayKey(path) && !HARMLESS_KEYS.has(String(path[1]));
+  return isHidden ? '(not shown)' : describeValue(path.at(-1));
+}
+
+/** `path`, or its beginning where the rest must not be shown. */
+export function visiblePath(path: Path): Path {
+  return isStrayKey(path.slice(0, 2)) ? path.slice(0, 1) : path;
+}
+
+function isSecret([first, second]: Path): boolean {
+  return first === SECTION && !PUBLIC.has(String(second));
+}
+
+function isStrayKey(path: Path): boolean {
+  return path.length === 2 && path[0] === SECTION && !KNOWN_KEYS.has(String(path[1]));
+}

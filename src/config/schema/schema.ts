@@ -1,0 +1,145 @@
+/**
+ * The configuration: every key with its type, default, range and meaning. The one source of the types, the
+ * validation, schema/lb4.schema.json and docs/configuration.md (`node dist/scripts/generate.js`).
+ *
+ * Place: parse.ts applies it. What concerns two keys at once (unique names, existing upstreams) is in
+ * cross-checks.ts. Invariants: every key is described; every limit is bounded; unknown keys are errors; a
+ * parsed Config holds milliseconds and parsed addresses, and is frozen.
+ */
+import { z } from 'zod';
+import {
+  bindAddress,
+  duration,
+  fieldFacts,
+  integer,
+  list,
+  name,
+  oneOf,
+  reference,
+  section,
+  yesOrNo,
+} from './fields.ts';
+import { MAX_WORKERS } from '../../support/cores.ts';
+import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
+import { redisSection } from './redis-schema.ts';
+import { bindPoint, keepalive, userTimeout } from './socket-schema.ts';
+import { upstream } from './upstream-schema.ts';
+
+const listener = section({
+  name: name().describe('Names the listener in logs and events. Unique.'),
+  bind: z
+    .union([bindAddress(), list(bindPoint(), 'addresses', 64)], {
+      error: 'an address such as 0.0.0.0:443, or a list of addresses and mappings',
+    })
+    .transform(bind => ('kind' in bind ? [bind] : bind))
+    .readonly()
+    .register(fieldFacts, { type: 'address or list of addresses', range: '1 to 64 addresses' })
+    .describe(
+      'Where clients connect: `host:port`, `[v6]:port`, `:port` (every local address, IPv6 and IPv4), `unix:/path`, or on Linux `unix:@name` (abstract, without a file). Port 0 lets the system choose.',
+    ),
+  upstream: reference('an upstream').describe('The upstream that serves the clients of this listener.'),
+  limits: section({
+    maxSessions: maxSessions().describe(
+      'Most sessions at a time through this listener; further clients wait. Default: no limit of its own.',
+    ),
+  })
+    .prefault({})
+    .describe('Limits of this listener.'),
+  timeouts: section({
+    idle: duration(SHORTEST, WEEK, 'none')
+      .prefault('1h')
+      .describe(
+        'Ends a session when for this long no byte has moved in either direction, and no receiver has taken any.',
+      ),
+    halfClosed: duration(SHORTEST, WEEK, 'none')
+      .prefault('60s')
+      .describe(
+        'Ends a session when one side has finished sending, the other is silent, and no receiver has taken any byte for this long.',
+      ),
+    lifetime: duration(SHORTEST, WEEK, 'none')
+      .prefault('0s')
+      .describe('Ends a session this long after it began, whatever it is doing.'),
+  })
+    .prefault({})
+    .describe('When sessions end by themselves.'),
+  keepalive: keepalive('clients'),
+  userTimeout: userTimeout(),
+  whenUnavailable: oneOf(['reset', 'close', 'http503'])
+    .default('reset')
+    .describe(
+      'What a client gets when no backend can take it. `reset`: a TCP reset. `close`: a clean close. `http503`: an HTTP 503 response.',
+    ),
+});
+
+/** The whole configuration. */
+export const configSchema = section({
+  $schema: z
+    .string({ error: 'the address of a JSON Schema' })
+    .optional()
+    .register(fieldFacts, { type: 'text' })
+    .describe('For editors; ignored.'),
+  listeners: list(listener, 'listeners', 1000).describe('Where clients connect.'),
+  upstreams: list(upstream, 'upstreams', 1000).describe('Named groups of backends.'),
+  limits: section({
+    maxSessions: maxSessions().describe(
+      'Most sessions at a time in this instance; further clients wait. Default: what the limit of file descriptors allows.',
+    ),
+  })
+    .prefault({})
+    .describe('Limits of the whole instance.'),
+  drainTimeout: duration(SHORTEST, WEEK, 'not waiting')
+    .prefault('30s')
+    .describe('How long running sessions may go on after SIGTERM or `drain()`; then they are reset.'),
+  engine: oneOf(['auto', 'node', 'epoll'])
+    .default('auto')
+    .describe(
+      'What moves the bytes. `epoll`: fastest, Linux only. `node`: any system. `auto`: `epoll` where it runs, else `node`.',
+    ),
+  workers: z
+    .union([z.literal('auto'), integer(0, MAX_WORKERS)], {
+      error: `auto, or an integer from 0 to ${MAX_WORKERS}`,
+    })
+    .register(fieldFacts, { type: '`auto` or integer', range: `0 to ${MAX_WORKERS}` })
+    .default('auto')
+    .describe(
+      'Threads that take sessions. `auto`: one per core that the process may use (affinity and the CPU quota of a container count), none where the system lacks what workers need. 0: the main thread takes sessions, with the `node` engine.',
+    ),
+  workerStallTimeout: duration(SECOND, WEEK, 'never')
+    .prefault('30s')
+    .describe(
+      'A worker whose thread has been blocked for this long is ended and started again; its sessions are reset.',
+    ),
+  redis: redisSection
+    .optional()
+    .describe(
+      'Shares the counts of live sessions with other instances through Redis, for `leastconn`, `p2c` and `ewma`. Default: off.',
+    ),
+  log: section({
+    level: oneOf(['error', 'warn', 'info', 'debug'])
+      .default('info')
+      .describe('The least important level shown.'),
+    format: oneOf(['text', 'json'])
+      .optional()
+      .describe('Form of the lines. Default: `text` on a terminal, else `json`.'),
+    access: yesOrNo().default(false).describe('The access log: one line for each session that has ended.'),
+  })
+    .prefault({})
+    .describe('What lb4 writes to standard error.'),
+}).transform((config): Omit<typeof config, '$schema'> => {
+  const copy = { ...config };
+  delete copy.$schema;
+  return Object.freeze(copy);
+});
+
+/** A checked configuration: defaults filled in, durations in milliseconds, addresses parsed. */
+export type Config = z.output<typeof configSchema>;
+/** What a user writes; durations are text such as `5s`, or milliseconds. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+export type UpstreamConfig = Config['upstreams'][number];
+/** One backend as a user writes it. */
+export type BackendInput = ConfigInput['upstreams'][number]['backends'][number];
+export type BackendConfig = UpstreamConfig['backends'][number];
+export type HealthConfig = UpstreamConfig['health'];
+export type RedisConfig = NonNullable<Config['redis']>;
+export type AgentConfig = NonNullable<UpstreamConfig['agent']>;

@@ -1,0 +1,76 @@
+/**
+ * Reads a configuration file as text, at most 1 MiB of it, or says in plain words why not.
+ *
+ * Place: the first step of load.ts. Synchronous, because it runs at the start and on a reload only and is bounded.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { systemCode } from '../../errors.ts';
+import { printable } from '../../support/printable.ts';
+
+export type UnreadableReason =
+  'missing' | 'directory' | 'empty' | 'binary' | 'tooLarge' | 'permission' | 'failed';
+
+export type ReadText =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly reason: UnreadableReason; readonly message: string };
+
+const LARGEST_BYTES = 1024 * 1024;
+
+const REASONS: Readonly<Record<string, [UnreadableReason, string]>> = {
+  ENOENT: ['missing', 'there is no such file'],
+  ENOTDIR: ['missing', 'there is no such file'],
+  EISDIR: ['directory', 'it is a directory'],
+  EACCES: ['permission', 'permission denied'],
+  EPERM: ['permission', 'permission denied'],
+};
+
+/** The text of `file`, without a byte order mark. Never throws. */
+export function readText(file: string): ReadText {
+  let bytes: Buffer;
+  try {
+    bytes = readBytes(file);
+  } catch (error) {
+    const code = systemCode(error);
+    const [reason, words] = REASONS[code] ?? ['failed', code];
+    return unreadable(file, reason, words);
+  }
+  if (bytes.length > LARGEST_BYTES) return unreadable(file, 'tooLarge', 'it is larger than 1 MiB');
+  if (bytes.includes(0)) return unreadable(file, 'binary', NOT_TEXT);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return unreadable(file, 'binary', NOT_TEXT);
+  }
+  return text.trim() === '' ? emptyFile(file) : { ok: true, text };
+}
+
+/** A file with nothing in it, or nothing but comments. */
+export function emptyFile(file: string): ReadText & { ok: false } {
+  return unreadable(file, 'empty', 'it is empty');
+}
+
+const NOT_TEXT = 'it is not a text file (UTF-8)';
+
+/** At most one byte more than allowed. */
+function readBytes(file: string): Buffer {
+  const handle = openSync(file, 'r');
+  try {
+    if (fstatSync(handle).isDirectory()) throw Object.assign(new Error('directory'), { code: 'EISDIR' });
+    const buffer = Buffer.alloc(LARGEST_BYTES + 1);
+    let length = 0;
+    // Pipes, such as bash's <(…), give their bytes in pieces.
+    while (length < buffer.length) {
+      const count = readSync(handle, buffer, length, buffer.length - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function unreadable(file: string, reason: UnreadableReason, words: string): ReadText & { ok: false } {
+  return { ok: false, reason, message: printable(`cannot read ${file}: ${words}`) };
+}

@@ -1,0 +1,255 @@
+/**
+ * The control plane: everything slow about the upstreams. Names, health, ejection, what operators want, and the plans
+ * that follow.
+ *
+ * Place: built by `load-balancer.ts` beside the data plane, which it feeds with plans and hears of. A list of upstreams is applied
+ * in three steps, so that listeners can change in between: `prepare`, which may fail, `introduce`, `configure`. Nothing here
+ * stands between a client and its backend.
+ */
+import type { OperatorState } from '../model/words.ts';
+import type { BackendConfig } from '../config/schema/schema.ts';
+import { Lb4Error } from '../errors.ts';
+import { formatAddress, parseAddress } from '../support/address.ts';
+import {
+  UpstreamControl,
+  type PreparedChecks,
+  type UpstreamControlDeps,
+} from './upstream/upstream-control.ts';
+import type { PlannedUpstream } from './upstream/upstream-settings.ts';
+import type { Upstream, UpstreamEvent } from './upstream/upstream.ts';
+
+/** Longest that new upstreams wait for names to be resolved; later answers are taken as they come. */
+const FIRST_RESOLUTION_MS = 750;
+/** How often it is looked whether an upstream that was taken out has no sessions left. */
+const SWEEP_MS = 200;
+
+export interface ControlPlaneDeps extends UpstreamControlDeps {
+  /** The data planes are to forget an upstream. */
+  remove(upstream: string): void;
+}
+
+/** What a list of upstreams needs before anything of it takes effect. */
+export interface PreparedUpstreams {
+  readonly configs: readonly PlannedUpstream[];
+  /** Those that there have not been so far. */
+  readonly fresh: ReadonlyMap<string, UpstreamControl>;
+  /** Checks of the others. */
+  readonly checks: ReadonlyMap<string, PreparedChecks>;
+}
+
+export class ControlPlane {
+  readonly #deps: ControlPlaneDeps;
+  /** In the order of the configuration. */
+  #upstreams: ReadonlyMap<string, UpstreamControl> = new Map();
+  /** Taken out of the configuration, with sessions or traces left. */
+  readonly #leaving = new Map<string, UpstreamControl>();
+  #hasStarted = false;
+  #isStopped = false;
+  #cancelSweep: (() => void) | undefined;
+
+  constructor(deps: ControlPlaneDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read, and LB4_TOO_MANY_SLOTS; then nothing has
+   * changed. Else it is followed by `introduce` or `discard`.
+   */
+  prepare(configs: readonly PlannedUpstream[]): PreparedUpstreams {
+    const fresh = new Map<string, UpstreamControl>();
+    const checks = new Map<string, PreparedChecks>();
+    const prepared = { configs, fresh, checks };
+    try {
+      for (const config of configs) {
+        const { name } = config;
+        const before = this.#upstreams.get(name) ?? this.#leaving.get(name);
+        if (before === undefined) fresh.set(name, new UpstreamControl(config, this.#deps));
+        else checks.set(name, before.prepare(config));
+      }
+      return prepared;
+    } catch (error) {
+      this.#forget(fresh);
+      throw error;
+    }
+  }
+
+  /**
+   * Publishes the first plans of upstreams that are new, or back; resolves their names, waiting a while for the first
+   * answers. Nothing changes for the others.
+   */
+  async introduce({ configs, fresh, checks }: PreparedUpstreams): Promise<void> {
+    const added = configs.flatMap(config => {
+      const control = fresh.get(config.name) ?? this.#revive(config, checks);
+      return control === undefined ? [] : [control];
+    });
+    const known = new Map(this.#upstreams);
+    for (const control of added) known.set(control.config.name, control);
+    this.#upstreams = known;
+    await this.#untilResolved(added);
+    for (const { upstream } of added) upstream.publish();
+    if (this.#hasStarted) for (const control of added) control.start();
+  }
+
+  /** Nothing will come of it: what is new has never been there. Also after `introduce`. */
+  async discard({ fresh }: PreparedUpstreams): Promise<void> {
+    const kept = new Map(this.#upstreams);
+    for (const [name, control] of fresh) {
+      control.stop();
+      if (kept.delete(name)) this.#deps.remove(name);
+    }
+    this.#upstreams = kept;
+    await this.#deps.settled();
+    this.#forget(fresh);
+  }
+
+  /** Takes over what changes for the others, after `introduce`, and takes those out that are not named any more. */
+  configure({ configs, fresh, checks }: PreparedUpstreams): void {
+    const after = new Map<string, UpstreamControl>();
+    for (const config of configs) {
+      const control = this.#upstreams.get(config.name);
+      const prepared = checks.get(config.name);
+      if (control === undefined) continue;
+      if (!fresh.has(config.name) && prepared !== undefined) control.configure(config, prepared);
+      after.set(config.name, control);
+    }
+    for (const [name, control] of this.#upstreams) if (!after.has(name)) this.#retire(name, control);
+    this.#upstreams = after;
+    // At once: what follows is to find the new plans applied.
+    for (const { upstream } of after.values()) upstream.publish();
+    this.#sweepSoon();
+  }
+
+  /** Begins the health checks: one round at once, then each backend at its interval. */
+  start(): void {
+    this.#hasStarted = true;
+    for (const control of this.#upstreams.values()) control.start();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelSweep?.();
+    for (const control of [...this.#upstreams.values(), ...this.#leaving.values()]) control.stop();
+  }
+
+  status(): ReturnType<Upstream['status']>[] {
+    return Array.from(this.#upstreams.values(), ({ upstream }) => upstream.status());
+  }
+
+  /** Throws LB4_UNKNOWN_UPSTREAM or LB4_UNKNOWN_BACKEND, as the others below do. */
+  setState(upstream: string, backend: string, state: OperatorState): void {
+    const control = this.#control(upstream);
+    control.setState(memberOf(control, backend), state);
+  }
+
+  setWeight(upstream: string, backend: string, weight: number): void {
+    const control = this.#control(upstream);
+    control.setWeight(memberOf(control, backend), weight);
+  }
+
+  /** Throws LB4_CONFIG_INVALID for one that is a member already, or that cannot be checked as the others are. */
+  add(upstream: string, backend: BackendConfig): void {
+    const control = this.#control(upstream);
+    const { health, agent } = control.config;
+    if (control.upstream.has(backend.id)) {
+      throw new Lb4Error('LB4_CONFIG_INVALID', `upstream ${upstream} has the backend ${backend.id} already`);
+    }
+    if (backend.address.kind === 'unix' && (health.port ?? agent?.port) !== undefined) {
+      const why = `upstream ${upstream} is checked at a port, and a unix socket has none`;
+      throw new Lb4Error('LB4_CONFIG_INVALID', `cannot add ${backend.id}: ${why}`);
+    }
+    control.add(backend);
+  }
+
+  remove(upstream: string, backend: string, options: { readonly resetSessions: boolean }): void {
+    const control = this.#control(upstream);
+    control.remove(memberOf(control, backend), options);
+  }
+
+  /** See `Upstream.counted`. */
+  countedBy(upstream: string): Iterable<readonly [backend: string, slot: number]> {
+    return this.#upstream(upstream)?.counted() ?? [];
+  }
+
+  /** What data planes report of backends and queues. It may be late, so what it names may have gone. */
+  hear(event: UpstreamEvent): void {
+    this.#upstream(event.upstream)?.hear(event);
+  }
+
+  #upstream(name: string): Upstream | undefined {
+    return (this.#upstreams.get(name) ?? this.#leaving.get(name))?.upstream;
+  }
+
+  async #untilResolved(controls: readonly UpstreamControl[]): Promise<void> {
+    const first = controls.map(control => control.resolve());
+    let cancelTimer: (() => void) | undefined;
+    const longEnough = new Promise<void>(resolve => {
+      cancelTimer = this.#deps.setTimer(resolve, FIRST_RESOLUTION_MS);
+    });
+    await Promise.race([Promise.all(first), longEnough]);
+    cancelTimer?.();
+  }
+
+  /** One that was taken out and is not gone yet is back, with the sessions it has. */
+  #revive(config: PlannedUpstream, checks: PreparedUpstreams['checks']): UpstreamControl | undefined {
+    const control = this.#leaving.get(config.name);
+    const prepared = checks.get(config.name);
+    if (control === undefined || prepared === undefined) return undefined;
+    this.#leaving.delete(config.name);
+    control.configure(config, prepared);
+    return control;
+  }
+
+  /** They have never had a session. */
+  #forget(controls: PreparedUpstreams['fresh']): void {
+    const { shared } = this.#deps;
+    for (const [name, control] of controls) {
+      control.stop();
+      for (const id of control.upstream.ids) shared.freeBackend(name, id);
+      shared.freeUpstream(name);
+    }
+  }
+
+  #retire(name: string, control: UpstreamControl): void {
+    this.#leaving.set(name, control);
+    control.retire();
+  }
+
+  #sweepSoon(): void {
+    if (this.#leaving.size === 0 || this.#isStopped) return;
+    this.#cancelSweep ??= this.#deps.setTimer(() => {
+      this.#cancelSweep = undefined;
+      void this.#sweep();
+    }, SWEEP_MS);
+  }
+
+  /** Forgets those of which nothing is left. */
+  async #sweep(): Promise<void> {
+    const deps = this.#deps;
+    const gone = [...this.#leaving].filter(([, { upstream }]) => upstream.isGone);
+    for (const [name] of gone) deps.remove(name);
+    if (gone.length > 0) await deps.settled();
+    for (const [name, control] of gone) {
+      // It may be back.
+      if (this.#leaving.get(name) !== control || this.#isStopped) continue;
+      this.#leaving.delete(name);
+      control.stop();
+      deps.shared.freeUpstream(name);
+    }
+    this.#sweepSoon();
+  }
+
+  #control(name: string): UpstreamControl {
+    const control = this.#upstreams.get(name);
+    if (control !== undefined) return control;
+    const known = [...this.#upstreams.keys()].join(', ');
+    throw new Lb4Error('LB4_UNKNOWN_UPSTREAM', `no upstream is named "${name}"; there are ${known}`);
+  }
+}
+
+/** The identity of a backend that an operator names, in whichever way its address is written. */
+function memberOf({ config, upstream }: UpstreamControl, backend: string): string {
+  const parsed = parseAddress(backend);
+  const id = parsed.ok ? formatAddress(parsed.address) : backend;
+  if (upstream.has(id)) return id;
+  throw new Lb4Error('LB4_UNKNOWN_BACKEND', `upstream ${config.name} has no backend ${backend}`);
+}

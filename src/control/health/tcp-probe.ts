@@ -1,0 +1,30 @@
+/**
+ * The `tcp` probe: passes when the backend accepts a connection within the timeout.
+ *
+ * Place: one kind of probe; uses the engine, so that it connects exactly as sessions do.
+ * Why it ends with FIN and not with a reset: servers that are not hardened log or even count resets against
+ * the client (MySQL's max_connect_errors), and a few TIME_WAITs on our side cost nothing.
+ */
+import { formatDuration } from '../../support/duration.ts';
+import type { TryAddress } from '../../engine/address-walk.ts';
+import { isOfThisMachine } from '../../engine/connect-failure.ts';
+import type { ConnectResult, Engine } from '../../engine/engine.ts';
+import { failed, NOT_MADE, PASSED, type Probe } from './probe.ts';
+
+export function createTcpProbe(engine: Engine, { timeoutMs }: { timeoutMs: number }): Probe {
+  return ({ addresses }, done) => {
+    const open: TryAddress<ConnectResult> = (address, shareMs, tried) =>
+      engine.connect(address, { timeoutMs: shareMs }, tried);
+    return addresses.start(timeoutMs, open, result => {
+      if (result.ok) {
+        result.connection.finish();
+        done(PASSED);
+        return;
+      }
+      const { reason, code } = result.failure;
+      if (isOfThisMachine(result.failure)) done(NOT_MADE);
+      else if (reason === 'timeout') done(failed(`no answer within ${formatDuration(timeoutMs)}`));
+      else done(failed(`${reason} (${code})`));
+    });
+  };
+}

@@ -1,0 +1,214 @@
+/**
+ * The mirror: shares the live counts of this instance's upstreams with its sister instances, and tells the pickers
+ * what those hold.
+ *
+ * Place: part of the control plane, made by `load-balancer.ts` where `redis:` is configured. Pickers read what it
+ * hears from shared memory; nothing on the way of a session waits for it.
+ * Invariants: nothing is published before `start` or after `stop`; every change of mode, and of the reason for
+ * which nothing is shared, is told once, for all upstreams that it concerns together; a name that another process holds is given up for a new one.
+ */
+import type { MirrorView } from '../../model/snapshot.ts';
+import type { MirrorMode, MirrorTrouble } from '../../model/words.ts';
+import type { Events } from '../../model/events.ts';
+import type { SetTimer } from '../../support/timer.ts';
+import type { Exchange } from './exchange.ts';
+import { UpstreamExchanges } from './upstream-exchanges.ts';
+import type { MirroredUpstream } from './upstream-mirror.ts';
+
+/**
+ * Looks per period, within bounds: often enough to tell a single session at once, seldom enough to cost nothing.
+ * Where single sessions are not told, only bursts are looked for.
+ */
+const LOOKS_PER_PERIOD = { telling: 5, notTelling: 2 };
+const LOOK_MS = { min: 10, max: 50 };
+/** A change of mode is told after this many periods, so that upstreams that change together are told together. */
+const TELL_AFTER_PERIODS = 2;
+const TELL_AFTER_MS = { min: 100, max: 1_000 };
+/** Why nothing is shared may change all the time: of each upstream it is told no more often than this. */
+const TELL_AGAIN_MS = 10_000;
+/**
+ * Tries before a name is given up, at growing distances: seven periods. Who was killed and started again finds his
+ * old name free after two; a living namesake stays.
+ */
+const NAME_TRIES = 4;
+const NAME_LENGTH = 64;
+
+export interface MirrorSettings {
+  readonly periodMs: number;
+  /** This instance's name. */
+  readonly instance: string;
+  /** Tells this process from others of the same name. */
+  readonly owner: string;
+}
+
+export interface MirrorDeps {
+  readonly exchange: Exchange;
+  readonly setTimer: SetTimer;
+  now(): number;
+  random(): number;
+  readonly events: Events;
+}
+
+interface Told {
+  readonly mode: MirrorMode;
+  /** In mode `local`: why. */
+  readonly message: string | undefined;
+  readonly atMs: number;
+}
+
+export class Mirror {
+  readonly #settings: MirrorSettings;
+  readonly #deps: MirrorDeps;
+  readonly #upstreams = new Map<string, UpstreamExchanges>();
+  /** As last told; undefined: nothing has been. */
+  readonly #told = new Map<UpstreamExchanges, Told>();
+  #instance: string;
+  #cancelLook: () => void = () => undefined;
+  #cancelTelling: (() => void) | undefined;
+  #cancelTellingAgain: () => void = () => undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(upstreams: readonly MirroredUpstream[], settings: MirrorSettings, deps: MirrorDeps) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#instance = settings.instance;
+    this.follow(upstreams);
+  }
+
+  /** Shares these upstreams from now on: those that are new begin, counts of those that have gone are taken out. */
+  follow(upstreams: readonly MirroredUpstream[]): void {
+    const names = new Set(upstreams.map(({ name }) => name));
+    for (const [name, gone] of this.#upstreams) {
+      if (names.has(name)) continue;
+      this.#upstreams.delete(name);
+      this.#told.delete(gone);
+      gone.stop();
+      void gone.withdraw(this.#instance);
+    }
+    for (const upstream of upstreams) {
+      if (!this.#upstreams.has(upstream.name)) this.#upstreams.set(upstream.name, this.#create(upstream));
+    }
+  }
+
+  #create(upstream: MirroredUpstream): UpstreamExchanges {
+    const deps = this.#deps;
+    return new UpstreamExchanges(upstream, this.#settings, {
+      exchange: deps.exchange,
+      instance: () => this.#instance,
+      now: () => deps.now(),
+      random: () => deps.random(),
+      onMode: () => this.#tellSoon(),
+      onNameTaken: (name, times) => this.#onNameTaken(name, times),
+    });
+  }
+
+  start(): void {
+    const { exchange } = this.#deps;
+    exchange.onChange(change => this.#upstreams.get(change.upstream)?.apply(change));
+    exchange.onReady(() => {
+      for (const upstream of this.#upstreams.values()) upstream.hurry();
+      this.#look();
+    });
+    this.#look();
+  }
+
+  /** Takes this instance's counts out, as far as Redis answers in time, and closes the connections. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#cancelLook();
+    this.#cancelTelling?.();
+    this.#cancelTellingAgain();
+    const upstreams = [...this.#upstreams.values()];
+    for (const upstream of upstreams) upstream.stop();
+    await Promise.all(upstreams.map(upstream => upstream.withdraw(this.#instance)));
+    this.#deps.exchange.close();
+  }
+
+  view(): MirrorView {
+    return {
+      instance: this.#instance,
+      upstreams: Array.from(this.#upstreams.values(), upstream => {
+        const { name, mode, trouble } = upstream;
+        const heard = upstream.heard();
+        return { upstream: name, mode, trouble, ageMs: heard?.ageMs, others: heard?.others ?? [] };
+      }),
+    };
+  }
+
+  #look(): void {
+    this.#cancelLook();
+    let isTelling = false;
+    for (const upstream of this.#upstreams.values()) {
+      upstream.wake();
+      isTelling ||= upstream.isTelling;
+    }
+    const { periodMs } = this.#settings;
+    const seldom = Math.max(LOOK_MS.min, periodMs / LOOKS_PER_PERIOD.notTelling);
+    const delayMs = isTelling ? between(LOOK_MS, periodMs / LOOKS_PER_PERIOD.telling) : seldom;
+    this.#cancelLook = this.#deps.setTimer(() => this.#look(), delayMs);
+  }
+
+  #tellSoon(): void {
+    const delayMs = between(TELL_AFTER_MS, this.#settings.periodMs * TELL_AFTER_PERIODS);
+    this.#cancelTelling ??= this.#deps.setTimer(() => this.#tell(), delayMs);
+  }
+
+  /** Tells what is different from what was told before: one change per mode and reason. */
+  #tell(): void {
+    this.#cancelTelling?.();
+    this.#cancelTelling = undefined;
+    this.#cancelTellingAgain();
+    const nowMs = this.#deps.now();
+    let againMs = Infinity;
+    const groups = new Map<string, { upstreams: UpstreamExchanges[]; trouble: MirrorTrouble | undefined }>();
+    for (const upstream of this.#upstreams.values()) {
+      const { mode } = upstream;
+      const trouble = mode === 'local' ? upstream.trouble : undefined;
+      const told = this.#told.get(upstream);
+      if (mode === 'local' && trouble === undefined) continue;
+      if (told?.mode === mode && told.message === trouble?.message) continue;
+      const waitMs = told?.mode === mode ? told.atMs + TELL_AGAIN_MS - nowMs : 0;
+      if (waitMs > 0) {
+        againMs = Math.min(againMs, waitMs);
+        continue;
+      }
+      this.#told.set(upstream, { mode, message: trouble?.message, atMs: nowMs });
+      const key = `${mode} ${trouble?.message ?? ''}`;
+      const group = groups.get(key) ?? { upstreams: [], trouble };
+      group.upstreams.push(upstream);
+      groups.set(key, group);
+    }
+    for (const { upstreams, trouble } of groups.values()) {
+      this.#deps.events.emit('mirror:changed', {
+        mode: trouble === undefined ? 'shared' : 'local',
+        upstreams: upstreams.map(({ name }) => name),
+        others: Math.max(...upstreams.map(upstream => upstream.heard()?.others.length ?? 0)),
+        ...trouble,
+      });
+    }
+    if (againMs !== Infinity) this.#cancelTellingAgain = this.#deps.setTimer(() => this.#tell(), againMs);
+  }
+
+  #onNameTaken(from: string, times: number): void {
+    // Another upstream may have found it out before.
+    if (from !== this.#instance || times < NAME_TRIES) return;
+    const suffix = Math.floor(this.#deps.random() * 36 ** 4)
+      .toString(36)
+      .padStart(4, '0');
+    this.#instance = `${this.#settings.instance.slice(0, NAME_LENGTH - 5)}-${suffix}`;
+    for (const upstream of this.#upstreams.values()) {
+      // Where the name was this process's own.
+      void upstream.withdraw(from);
+      upstream.hurry();
+    }
+    this.#deps.events.emit('mirror:renamed', { from, to: this.#instance });
+  }
+}
+
+function between({ min, max }: { readonly min: number; readonly max: number }, value: number): number {
+  return Math.min(Math.max(value, min), max);
+}

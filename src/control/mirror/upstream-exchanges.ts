@@ -1,0 +1,185 @@
+/**
+ * When one upstream's counts are exchanged: at its period, earlier where that helps, later while Redis fails; and
+ * whether it is shared or local.
+ *
+ * Place: `mirror.ts` holds one per upstream and wakes it several times per period.
+ * Invariants: one exchange is under way at a time; an answer that comes after `stop` changes nothing; a failure
+ * costs nothing but the next attempt, and what was heard is believed until it is too old.
+ */
+import type { MirrorMode, MirrorTrouble } from '../../model/words.ts';
+import type { MirrorFailure } from '../../model/words.ts';
+import { wordsOf } from '../../errors.ts';
+import type { Change, Exchange, NameTaken, Publication, Totals } from './exchange.ts';
+import { ExchangeError } from './exchange.ts';
+import { UpstreamMirror, type MirroredUpstream, type UpstreamMirrorSettings } from './upstream-mirror.ts';
+
+/** Regular exchanges come this much earlier at random, so that instances do not march in step; never later. */
+const JITTER = 0.1;
+/** Failed exchanges are tried again after one period, two, four, ..., at most after this. */
+const LONGEST_BACKOFF_MS = 5_000;
+/** The first answer after an outage finds nothing; more of them in a row are a fault. */
+const OFTEN_LOST = 3;
+
+export interface UpstreamExchangesDeps {
+  readonly exchange: Exchange;
+  /** The name of this instance, as it is now. */
+  instance(): string;
+  now(): number;
+  random(): number;
+  /** Its mode has changed, or in mode `local` the reason. */
+  onMode(): void;
+  /** Another process holds the name, so many times in a row. */
+  onNameTaken(name: string, times: number): void;
+}
+
+export class UpstreamExchanges {
+  readonly #mirror: UpstreamMirror;
+  readonly #periodMs: number;
+  readonly #deps: UpstreamExchangesDeps;
+  #mode: MirrorMode = 'local';
+  #trouble: MirrorTrouble | undefined;
+  /** In a row, each of them. */
+  #failures = 0;
+  #timesNameTaken = 0;
+  #timesLost = 0;
+  #dueMs: number;
+  #isUnderWay = false;
+  #isStopped = false;
+
+  constructor(upstream: MirroredUpstream, settings: UpstreamMirrorSettings, deps: UpstreamExchangesDeps) {
+    const now = deps.now();
+    this.#mirror = new UpstreamMirror(upstream, settings, now);
+    this.#periodMs = settings.periodMs;
+    this.#deps = deps;
+    this.#dueMs = now;
+  }
+
+  get name(): string {
+    return this.#mirror.upstream.name;
+  }
+
+  get mode(): MirrorMode {
+    return this.#mode;
+  }
+
+  /** Small changes are told at once. */
+  get isTelling(): boolean {
+    return this.#mirror.isTelling;
+  }
+
+  /** How the last exchange failed; undefined when it did not, or there was none. */
+  get trouble(): MirrorTrouble | undefined {
+    return this.#trouble;
+  }
+
+  heard(): ReturnType<UpstreamMirror['heard']> {
+    return this.#mirror.heard(this.#deps.now());
+  }
+
+  /** Exchanges if it is time to. */
+  wake(): void {
+    const now = this.#deps.now();
+    const isWanted = this.#mirror.look(now);
+    if (this.#mode === 'shared' && this.#mirror.heard(now) === undefined) this.#setMode('local');
+    if (this.#isUnderWay || this.#isStopped) return;
+    if (now >= this.#dueMs) {
+      void this.#exchange();
+    } else if (isWanted && this.#failures === 0) {
+      this.#mirror.noteExtra();
+      void this.#exchange();
+    }
+  }
+
+  /** Does not wait any longer: the connection is back, or the name is another one. */
+  hurry(): void {
+    this.#dueMs = this.#deps.now();
+  }
+
+  apply(change: Change): void {
+    this.#mirror.apply(change, this.#deps.instance());
+  }
+
+  /** No exchange is made any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Takes the counts published under a name out; failures do not matter, the lease ends by itself. */
+  async withdraw(instance: string): Promise<void> {
+    try {
+      await this.#deps.exchange.withdraw(this.#mirror.withdrawal(instance));
+    } catch (error) {
+      // Anything else is a defect of ours.
+      if (!(error instanceof ExchangeError)) throw error;
+    }
+  }
+
+  async #exchange(): Promise<void> {
+    this.#isUnderWay = true;
+    const publication = this.#mirror.publication(this.#deps.instance());
+    const answer = await this.#send(publication);
+    this.#isUnderWay = false;
+    if (this.#isStopped) return;
+    const now = this.#deps.now();
+    this.#timesNameTaken = 'kind' in answer && answer.kind === 'nameTaken' ? this.#timesNameTaken + 1 : 0;
+    if (answer instanceof ExchangeError) {
+      this.#fail(answer.reason, answer.message);
+    } else if (answer.kind === 'nameTaken') {
+      this.#fail('nameTaken', `another process is called ${publication.instance}`);
+      this.#deps.onNameTaken(publication.instance, this.#timesNameTaken);
+      if (this.#deps.instance() !== publication.instance) this.hurry();
+    } else {
+      this.#failures = 0;
+      this.#dueMs = now + this.#inAPeriod();
+      this.#accept(publication, answer, now);
+    }
+  }
+
+  #accept(publication: Publication, answer: Totals, now: number): void {
+    if (this.#mirror.accept(publication, answer, now)) {
+      this.#timesLost = 0;
+      this.#trouble = undefined;
+      this.#setMode('shared');
+      return;
+    }
+    this.#timesLost += 1;
+    if (this.#timesLost >= OFTEN_LOST) {
+      this.#note('lost', 'what was published is gone at the next exchange: evicted, or expired too early');
+    }
+  }
+
+  async #send(publication: Publication): Promise<Totals | NameTaken | ExchangeError> {
+    try {
+      return await this.#deps.exchange.exchange(publication);
+    } catch (error) {
+      if (error instanceof ExchangeError) return error;
+      return new ExchangeError('error', wordsOf(error), {
+        cause: error,
+      });
+    }
+  }
+
+  #fail(reason: MirrorFailure, message: string): void {
+    const backoffMs = Math.min(this.#periodMs * 2 ** this.#failures, LONGEST_BACKOFF_MS);
+    this.#dueMs = this.#deps.now() + Math.max(backoffMs, this.#inAPeriod());
+    this.#failures += 1;
+    this.#note(reason, message);
+  }
+
+  #note(reason: MirrorFailure, message: string): void {
+    const isNew = this.#trouble?.message !== message;
+    this.#trouble = { reason, message };
+    // There is no change of mode, but somebody wants to know why nothing is shared.
+    if (isNew && this.#mode === 'local') this.#deps.onMode();
+  }
+
+  #inAPeriod(): number {
+    return this.#periodMs * (1 - JITTER * this.#deps.random());
+  }
+
+  #setMode(mode: MirrorMode): void {
+    if (this.#mode === mode) return;
+    this.#mode = mode;
+    this.#deps.onMode();
+  }
+}

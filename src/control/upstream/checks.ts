@@ -1,0 +1,81 @@
+/**
+ * How the backends of one upstream are found out about: their active checks and their agents, each to be begun and
+ * ended for a backend by itself.
+ *
+ * Place: between `UpstreamControl` and src/control/health: the one place that knows how checks are made.
+ */
+import type { UpstreamConfig } from '../../config/schema/schema.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { AgentChecker, agentSettings } from '../health/agent-checker.ts';
+import type { DialDeps } from '../health/dial.ts';
+import { createProbe } from '../health/create-probe.ts';
+import type { ProbeResult } from '../health/probe.ts';
+import { HealthChecker, healthSettings, type CheckFailure } from '../health/health-checker.ts';
+import type { Address } from '../../support/address.ts';
+import type { SetTimer } from '../../support/timer.ts';
+import type { AgentAnswer } from './backend-record.ts';
+
+/** Opens connections of its own, and sockets for Node's clients. */
+export interface ProbingEngine extends Engine {
+  readonly openSocket: DialDeps['openSocket'];
+}
+
+export interface Checks {
+  /** Begins with a backend. `healthy`: what is known of it already; absent: nothing is. */
+  add(backend: string, known?: { readonly healthy?: boolean }): void;
+  /** Ends it; nothing follows. */
+  remove(backend: string): void;
+  stop(): void;
+}
+
+export interface ChecksDeps {
+  /** Probes connect with it. */
+  readonly engine: ProbingEngine;
+  /** Relative paths in the configuration start here. */
+  readonly baseDir: string;
+  now(): number;
+  random(): number;
+  readonly setTimer: SetTimer;
+  /** Where a backend is now; nowhere while it has no address. */
+  addressesOf(backend: string): readonly Address[];
+  onFlip(backend: string, healthy: boolean, reason: string): void;
+  onProbe(backend: string, result: ProbeResult): void;
+  onCheckFailed(backend: string, failure: CheckFailure): void;
+  onAnswer(backend: string, answer: AgentAnswer): void;
+}
+
+/** Undefined where backends are not checked. Throws LB4_CONFIG_INVALID when a file that is needed cannot be read. */
+export function createHealthChecks({ name, health }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
+  if (health.type === 'off') return undefined;
+  const { engine, baseDir } = deps;
+  const probe = createProbe(health, {
+    engine,
+    openSocket: address => engine.openSocket(address),
+    setTimer: deps.setTimer,
+    baseDir,
+    at: ['upstreams', name, 'health'],
+  });
+  return new HealthChecker(healthSettings(health), {
+    probe,
+    now: () => deps.now(),
+    random: () => deps.random(),
+    setTimer: deps.setTimer,
+    addressesOf: backend => deps.addressesOf(backend),
+    onFlip: (...flip) => deps.onFlip(...flip),
+    onProbe: (...result) => deps.onProbe(...result),
+    onFailed: (...failure) => deps.onCheckFailed(...failure),
+  });
+}
+
+/** Undefined where there are no agents. */
+export function createAgentChecks({ agent }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
+  if (agent === undefined) return undefined;
+  return new AgentChecker(agentSettings(agent), {
+    now: () => deps.now(),
+    random: () => deps.random(),
+    setTimer: deps.setTimer,
+    openSocket: address => deps.engine.openSocket(address),
+    addressesOf: backend => deps.addressesOf(backend),
+    onAnswer: (...answer) => deps.onAnswer(...answer),
+  });
+}

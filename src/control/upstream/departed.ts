@@ -1,0 +1,107 @@
+/**
+ * Backends that were removed while their sessions run on: shown until these have ended, held in the snapshots as long
+ * as they are to be reset, and then forgotten.
+ *
+ * Place: a part of `Upstream`. Their live counts belong to their slots, so one that is added again adopts its own.
+ * Invariant: a backend is forgotten once, when it has no session and every data plane has applied a snapshot in which
+ * it gets none: from then on nothing counts in its slot. One that is added again before is not forgotten.
+ */
+import type { LiveCounts } from '../../shared-memory/live-counts.ts';
+import type { SetTimer } from '../../support/timer.ts';
+import type { BackendRecord } from './backend-record.ts';
+
+/** How often it is looked whether their sessions have ended. */
+const LOOK_MS = 200;
+
+export interface DepartedDeps {
+  readonly counts: LiveCounts;
+  readonly setTimer: SetTimer;
+  /** Resolves when every data plane has applied what was published before. */
+  settled(): Promise<void>;
+  /** Backends have left the snapshots: publish again. */
+  onChange(): void;
+  /** Nothing of it is left: its slot is free. */
+  onForgotten(backend: string): void;
+}
+
+interface Entry {
+  readonly record: BackendRecord;
+  readonly reset: boolean;
+  /** `applied`: no data plane sends sessions to it any more. */
+  state: 'removed' | 'published' | 'applied';
+}
+
+export class Departed {
+  readonly #deps: DepartedDeps;
+  readonly #entries = new Map<string, Entry>();
+  #cancelTimer: (() => void) | undefined;
+  #isStopped = false;
+
+  constructor(deps: DepartedDeps) {
+    this.#deps = deps;
+  }
+
+  /** @param reset whether its sessions are to be reset */
+  add(record: BackendRecord, reset: boolean): void {
+    this.#entries.set(record.settings.id, { record, reset, state: 'removed' });
+  }
+
+  /** It is back. */
+  delete(id: string): void {
+    this.#entries.delete(id);
+  }
+
+  /** Those whose sessions run on. */
+  running(): BackendRecord[] {
+    return this.#withSessions().map(({ record }) => record);
+  }
+
+  /** For a snapshot: those whose sessions are still to be reset. */
+  resetting(): BackendRecord[] {
+    return this.#withSessions()
+      .filter(({ reset }) => reset)
+      .map(({ record }) => record);
+  }
+
+  /** A snapshot without them was published: what was removed before may be forgotten once it is applied. */
+  published(): void {
+    const waiting = [...this.#entries.values()].filter(({ state }) => state === 'removed');
+    if (waiting.length === 0) return;
+    for (const entry of waiting) entry.state = 'published';
+    void this.#deps.settled().then(() => {
+      for (const entry of waiting) entry.state = 'applied';
+      this.#look();
+    });
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelTimer?.();
+  }
+
+  #withSessions(): Entry[] {
+    return [...this.#entries.values()].filter(({ record }) => this.#deps.counts.live(record.slot) > 0);
+  }
+
+  #look(): void {
+    if (this.#isStopped) return;
+    const gone = [...this.#entries].filter(
+      ([, { state, record }]) => state === 'applied' && this.#deps.counts.live(record.slot) <= 0,
+    );
+    for (const [id] of gone) {
+      this.#entries.delete(id);
+      this.#deps.onForgotten(id);
+    }
+    // The data planes still have those that were reset.
+    if (gone.some(([, { reset }]) => reset)) this.#deps.onChange();
+    if (this.#entries.size === 0) return;
+    this.#cancelTimer ??= this.#deps.setTimer(() => {
+      this.#cancelTimer = undefined;
+      this.#look();
+    }, LOOK_MS);
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The events of an upstream as a whole: down, panic, backups and queueing, each told once when it begins and once
+ * when it ends.
+ *
+ * Place: `Upstream` reports every judgement that it publishes, and what data planes tell of their queues.
+ */
+import type { UpstreamMode } from '../../model/words.ts';
+import type { Events } from '../../model/events.ts';
+import type { ControlledState } from '../../shared-memory/shared-state.ts';
+import type { Judgement } from './eligibility.ts';
+
+export interface ModeEventsDeps {
+  readonly events: Events;
+  now(): number;
+  readonly shared: ControlledState;
+}
+
+export class ModeEvents {
+  readonly #upstream: string;
+  readonly #events: Events;
+  readonly #deps: ModeEventsDeps;
+  /** As told last; nobody needs to be told that it begins well. */
+  #told: UpstreamMode = 'normal';
+  #hasServed = false;
+  #queueingSinceMs: number | undefined;
+
+  constructor(upstream: string, deps: ModeEventsDeps) {
+    this.#upstream = upstream;
+    this.#events = deps.events;
+    this.#deps = deps;
+  }
+
+  /**
+   * @param waiting whether a backend waits for its first check: at the start an upstream is not down because of it
+   * @param backups those that stand in, if backups do
+   */
+  follow({ mode, well, of }: Judgement, waiting: boolean, backups: readonly string[]): void {
+    if (mode !== 'down') this.#hasServed = true;
+    else if (waiting && !this.#hasServed) return;
+    const before = this.#told;
+    if (mode === before) return;
+    this.#told = mode;
+    const upstream = this.#upstream;
+    if (before === 'panic') this.#events.emit('upstream:panicEnded', { upstream, well, of });
+    if (before === 'backups') this.#events.emit('upstream:backupsEnded', { upstream });
+    if (before === 'down') this.#events.emit('upstream:up', { upstream });
+    if (mode === 'panic') this.#events.emit('upstream:panic', { upstream, well, of });
+    if (mode === 'backups') this.#events.emit('upstream:backups', { upstream, backends: backups });
+    if (mode === 'down') this.#events.emit('upstream:down', { upstream });
+  }
+
+  /** What one data plane reports of its queue: while sessions wait anywhere, another one has yet to report. */
+  followQueue(isQueueing: boolean): void {
+    const upstream = this.#upstream;
+    const { shared } = this.#deps;
+    const order = shared.upstream(upstream).queue;
+    const waiting = shared.counts.live(shared.slotOfQueue(upstream));
+    const sinceMs = this.#queueingSinceMs;
+    if (isQueueing && sinceMs === undefined) {
+      this.#queueingSinceMs = this.#deps.now();
+      order.forgetWaits();
+      this.#events.emit('upstream:queueing', { upstream });
+    } else if (!isQueueing && sinceMs !== undefined && waiting === 0) {
+      this.#queueingSinceMs = undefined;
+      const forMs = Math.round(this.#deps.now() - sinceMs);
+      this.#events.emit('upstream:queueingEnded', { upstream, forMs, longestMs: order.longestWaitMs });
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Which backends of one upstream are in a slow start, since when, and when the next step is due.
+ *
+ * Place: `Upstream` asks it at each publication; the line itself is slow-start.ts's.
+ * Rules: a backend ramps that gets sessions and did not when last published; except those that were there from the
+ * start and never found unwell. There must be another backend that takes the load meanwhile: one that got sessions
+ * before and does not ramp. When there is none any more, or in panic, all ramps end. So backups that begin to stand
+ * in do not ramp: whoever took the load before has gone.
+ */
+import type { SetTimer } from '../../support/timer.ts';
+import type { BackendRecord } from './backend-record.ts';
+import type { Judgement } from './eligibility.ts';
+import { rampPermille, untilNextStep, WHOLE } from './slow-start.ts';
+
+export interface RampsDeps {
+  now(): number;
+  readonly setTimer: SetTimer;
+  onStarted(record: BackendRecord, forMs: number): void;
+  onEnded(record: BackendRecord): void;
+  /** The next step is due: publish again. */
+  onStep(): void;
+}
+
+export class Ramps {
+  #totalMs: number;
+  readonly #deps: RampsDeps;
+  #cancelTimer: () => void = () => undefined;
+
+  /** @param totalMs how long a slow start takes; 0: there is none */
+  constructor(totalMs: number, deps: RampsDeps) {
+    this.#totalMs = totalMs;
+    this.#deps = deps;
+  }
+
+  /** Another time from now on, also for ramps under way: they go on from when they began. */
+  configure(totalMs: number): void {
+    this.#totalMs = totalMs;
+  }
+
+  /** Begins and ends ramps as a judgement that is about to be published demands; `records` in its order. */
+  follow(records: readonly BackendRecord[], { mode, backends }: Judgement): void {
+    const nowMs = this.#deps.now();
+    const isTaking = (index: number): boolean => backends[index]?.takesSessions === true;
+    const hasEstablished =
+      mode !== 'panic' &&
+      records.some(
+        (record, i) => isTaking(i) && record.tookSessions && this.#isOver(record.rampSinceMs, nowMs),
+      );
+    records.forEach((record, i) => {
+      const takesSessions = isTaking(i);
+      if (record.rampSinceMs !== undefined) {
+        if (!takesSessions) record.rampSinceMs = undefined;
+        else if (!hasEstablished || this.#isOver(record.rampSinceMs, nowMs)) this.#end(record);
+      } else if (takesSessions && !record.tookSessions && hasEstablished && !record.isOriginal) {
+        if (this.#totalMs > 0) this.#begin(record, nowMs);
+      }
+      record.tookSessions = takesSessions;
+      if (takesSessions) record.isOriginal = false;
+    });
+    this.#schedule(records, nowMs);
+  }
+
+  /** How much of its share a backend gets now, in thousandths. */
+  permilleOf({ rampSinceMs }: BackendRecord): number {
+    return rampSinceMs === undefined ? WHOLE : rampPermille(this.#deps.now() - rampSinceMs, this.#totalMs);
+  }
+
+  stop(): void {
+    this.#cancelTimer();
+  }
+
+  #isOver(sinceMs: number | undefined, nowMs: number): boolean {
+    return sinceMs === undefined || nowMs - sinceMs >= this.#totalMs;
+  }
+
+  #begin(record: BackendRecord, nowMs: number): void {
+    record.rampSinceMs = nowMs;
+    this.#deps.onStarted(record, this.#totalMs);
+  }
+
+  #end(record: BackendRecord): void {
+    record.rampSinceMs = undefined;
+    this.#deps.onEnded(record);
+  }
+
+  #schedule(records: readonly BackendRecord[], nowMs: number): void {
+    this.#cancelTimer();
+    const delays = records.flatMap(({ rampSinceMs }) =>
+      rampSinceMs === undefined ? [] : [untilNextStep(nowMs - rampSinceMs, this.#totalMs)],
+    );
+    if (delays.length === 0) return;
+    // Rounded up: a timer that fires before its step would only be set again.
+    const delayMs = Math.ceil(delays.reduce((a, b) => Math.min(a, b)));
+    this.#cancelTimer = this.#deps.setTimer(() => this.#deps.onStep(), delayMs);
+  }
+}

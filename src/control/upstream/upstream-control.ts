@@ -1,0 +1,226 @@
+/**
+ * One upstream with everything that finds out about its backends: the model, a resolver per name, the checks.
+ *
+ * Place: `ControlPlane` holds one per upstream. The configuration and operators' changes of membership and state come
+ * in here, because resolvers and checks must follow them.
+ * Invariants: a backend is checked from `start` on while it is a member and not in maint; it has a resolver while
+ * it is a member and was configured by name; nothing runs on after `stop`.
+ */
+import type { OperatorState } from '../../model/words.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { BackendConfig } from '../../config/schema/schema.ts';
+import type { Lookup } from '../../names/names.ts';
+import { isNumeric, type AgentAnswer } from './backend-record.ts';
+import {
+  createAgentChecks,
+  createHealthChecks,
+  type Checks,
+  type ChecksDeps,
+  type ProbingEngine,
+} from './checks.ts';
+import { Resolver } from './resolver.ts';
+import type { PlannedUpstream } from './upstream-settings.ts';
+import { Upstream, type UpstreamDeps } from './upstream.ts';
+
+export interface UpstreamControlDeps extends UpstreamDeps {
+  /** Probes connect with it. */
+  readonly engine: ProbingEngine;
+  /** Relative paths in the configuration start here. */
+  readonly baseDir: string;
+  /** Resolves names. */
+  readonly lookup: Lookup;
+}
+
+/** What a configuration of an upstream needs besides itself: checks that are ready, and have not begun. */
+export interface PreparedChecks {
+  readonly health: Checks | undefined;
+  readonly agents: Checks | undefined;
+}
+
+export class UpstreamControl {
+  readonly upstream: Upstream;
+  readonly #deps: UpstreamControlDeps;
+  readonly #resolvers = new Map<string, Resolver>();
+  #config: PlannedUpstream;
+  #checks: PreparedChecks;
+  /** Backends that are checked now. */
+  readonly #checked = new Set<string>();
+  #hasStarted = false;
+
+  /** Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read. */
+  constructor(config: PlannedUpstream, deps: UpstreamControlDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.upstream = new Upstream(config, deps);
+    this.#checks = this.#createChecks(config);
+  }
+
+  get config(): PlannedUpstream {
+    return this.#config;
+  }
+
+  /**
+   * What another configuration needs. Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read; nothing
+   * has changed then, or later, unless `configure` follows.
+   */
+  prepare(config: PlannedUpstream): PreparedChecks {
+    const before = this.#config;
+    const fresh = this.#createChecks(config);
+    return {
+      health: isDeepStrictEqual(config.health, before.health) ? this.#checks.health : fresh.health,
+      agents: isDeepStrictEqual(config.agent, before.agent) ? this.#checks.agents : fresh.agents,
+    };
+  }
+
+  /**
+   * Takes over another configuration. What operators have changed since stays, unless the configuration changes that
+   * very key; a backend that they have added stays, too, and one that they have removed is not brought back.
+   */
+  configure(config: PlannedUpstream, checks: PreparedChecks): void {
+    const before = new Map(this.#config.backends.map(backend => [backend.id, backend]));
+    const wanted = new Set(config.backends.map(({ id }) => id));
+    this.#useChecks(config, checks);
+    this.#config = config;
+    for (const id of before.keys()) if (!wanted.has(id)) this.remove(id, { resetSessions: false });
+    for (const backend of config.backends) this.#configureBackend(backend, before.get(backend.id));
+    this.upstream.configure(config);
+  }
+
+  /** Begins to resolve the names of its backends; resolves after the first answer to each, good or bad. */
+  async resolve(): Promise<void> {
+    await Promise.all(this.#config.backends.map(backend => this.#resolve(backend)));
+  }
+
+  /** Begins the checks, at once and in parallel. */
+  start(): void {
+    this.#hasStarted = true;
+    for (const id of this.upstream.ids) this.#begin(id);
+  }
+
+  stop(): void {
+    this.upstream.stop();
+    this.#checks.health?.stop();
+    this.#checks.agents?.stop();
+    for (const resolver of this.#resolvers.values()) resolver.stop();
+    this.#resolvers.clear();
+  }
+
+  setState(id: string, state: OperatorState): void {
+    this.upstream.news.setOperatorState(id, state);
+    this.#followChecks(id);
+  }
+
+  add(backend: BackendConfig): void {
+    this.upstream.add(backend);
+    void this.#resolve(backend);
+    if (this.#hasStarted) this.#begin(backend.id);
+  }
+
+  setWeight(id: string, weight: number): void {
+    this.upstream.news.setWeight(id, weight);
+  }
+
+  /** Without effect for one that it does not have. */
+  remove(id: string, options: { readonly resetSessions: boolean }): void {
+    this.upstream.remove(id, options);
+    this.#resolvers.get(id)?.stop();
+    this.#resolvers.delete(id);
+    this.#checks.agents?.remove(id);
+    this.#followChecks(id);
+  }
+
+  /** It is not configured any more: it has no backends from now on; sessions that run go on. */
+  retire(): void {
+    for (const id of [...this.upstream.ids]) this.remove(id, { resetSessions: false });
+    this.#config = { ...this.#config, backends: [] };
+    this.upstream.publish();
+  }
+
+  async #resolve({ id, address }: BackendConfig): Promise<void> {
+    if (address.kind !== 'tcp' || isNumeric(address)) return;
+    const resolver = new Resolver(address.host, {
+      lookup: this.#deps.lookup,
+      setTimer: this.#deps.setTimer,
+      onResolved: hosts =>
+        this.upstream.news.setAddresses(
+          id,
+          hosts.map(host => ({ ...address, host })),
+        ),
+      onUnresolved: reason => this.upstream.news.reportUnresolved(id, reason),
+    });
+    this.#resolvers.set(id, resolver);
+    await resolver.start();
+  }
+
+  #configureBackend(after: BackendConfig, before: BackendConfig | undefined): void {
+    if (this.upstream.has(after.id)) this.upstream.news.configure(after.id, after, before);
+    // One that the configuration knew and that is not there was removed by an operator.
+    else if (!isDeepStrictEqual(after, before)) this.add(after);
+  }
+
+  /** Other checks take over where those before them were. */
+  #useChecks(config: PlannedUpstream, checks: PreparedChecks): void {
+    const before = this.#checks;
+    this.#checks = checks;
+    const { news, ids } = this.upstream;
+    if (checks.health !== before.health) {
+      before.health?.stop();
+      for (const id of this.#checked) {
+        if (config.health.type === 'off') news.forgetChecks(id);
+        else checks.health?.add(id, this.upstream.verdictOn(id));
+      }
+    }
+    if (checks.agents === before.agents) return;
+    before.agents?.stop();
+    for (const id of ids) {
+      if (checks.agents === undefined) news.forgetAgent(id);
+      else if (this.#hasStarted) checks.agents.add(id);
+    }
+  }
+
+  #createChecks(config: PlannedUpstream): PreparedChecks {
+    const { upstream } = this;
+    const { engine, baseDir, setTimer, events } = this.#deps;
+    const deps: ChecksDeps = {
+      ...{ engine, baseDir, setTimer },
+      now: () => this.#deps.now(),
+      random: () => this.#deps.random(),
+      addressesOf: backend => upstream.addressesOf(backend),
+      onFlip: (backend, healthy, reason) => {
+        upstream.news.setHealthy(backend, healthy, reason);
+        if (!healthy) this.#resolvers.get(backend)?.tryNext();
+      },
+      onProbe: (backend, result) =>
+        upstream.news.noteProbe(backend, result.verdict === 'failed' ? result.reason : undefined),
+      onCheckFailed: (backend, failure) =>
+        events.emit('backend:checkFailed', { upstream: config.name, backend, ...failure }),
+      onAnswer: (backend, answer) => this.#hearAgent(backend, answer),
+    };
+    return { health: createHealthChecks(config, deps), agents: createAgentChecks(config, deps) };
+  }
+
+  #begin(id: string): void {
+    // An agent is asked in maint, too: it may be the one that has said so.
+    this.#checks.agents?.add(id);
+    this.#followChecks(id);
+  }
+
+  #hearAgent(id: string, answer: AgentAnswer): void {
+    this.upstream.news.hearAgent(id, answer);
+    this.#followChecks(id);
+  }
+
+  #followChecks(id: string): void {
+    // One that has gone is like one in maint.
+    const { together = 'maint' } = this.upstream.statesOf(id) ?? {};
+    const isWanted = this.#hasStarted && together !== 'maint';
+    if (isWanted === this.#checked.has(id)) return;
+    if (isWanted) {
+      this.#checked.add(id);
+      this.#checks.health?.add(id);
+    } else {
+      this.#checked.delete(id);
+      this.#checks.health?.remove(id);
+    }
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * What an upstream's configuration means for its data planes, apart from its backends: the part of each plan that
+ * changes only with the configuration.
+ *
+ * Place: `Upstream` asks for it at the start and whenever it is configured anew. Sections of the configuration go into
+ * the plan as they are, under their own names.
+ */
+import type { UpstreamConfig } from '../../config/schema/schema.ts';
+import { socketOptions } from '../../config/socket-options.ts';
+import type { UpstreamSettings } from '../../model/upstream-plan.ts';
+import type { ControlledState } from '../../shared-memory/shared-state.ts';
+
+/** An upstream as configured, and which version of its strategy that was when it was configured. */
+export interface PlannedUpstream extends UpstreamConfig {
+  readonly strategyVersion?: string;
+}
+
+/** @param mirrored whether counts are shared with other instances */
+export function upstreamSettings(
+  config: PlannedUpstream,
+  shared: ControlledState,
+  mirrored: boolean,
+): UpstreamSettings {
+  const { name, strategy, sticky, connect, pool, ejection, queue, backups } = config;
+  const { memory } = shared.configureUpstream(name, {
+    sticky: sticky && { max: sticky.max, ttlMs: sticky.ttl },
+    mirrored,
+    takesTurns: strategy === 'roundrobin',
+  });
+  return {
+    ...{ name, memory, connect, pool, queue, backups },
+    strategy: config.strategyVersion ?? strategy,
+    queueSlot: shared.slotOfQueue(name),
+    ejection: { failures: ejection.failures, earlyClose: ejection.earlyClose },
+    sockets: socketOptions(config),
+  };
+}

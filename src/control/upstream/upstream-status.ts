@@ -1,0 +1,84 @@
+/**
+ * An upstream and its backends as `snapshot()` shows them: plain values for people and programs.
+ *
+ * Place: `Upstream.status()` makes them, `LoadBalancer.snapshot()` adds the pools.
+ */
+import type { UpstreamStatus, BackendStatus } from '../../model/snapshot.ts';
+import type { UpstreamConfig } from '../../config/schema/schema.ts';
+import type { ControlledState, SharedState } from '../../shared-memory/shared-state.ts';
+import { percentOf, type BackendRecord } from './backend-record.ts';
+import type { BackendJudgement, Judgement } from './eligibility.ts';
+import { WHOLE } from './slow-start.ts';
+
+export interface StatusParts {
+  readonly config: UpstreamConfig;
+  readonly shared: ControlledState;
+  /** Where its waiting sessions are counted. */
+  readonly queueSlot: number;
+  readonly records: readonly BackendRecord[];
+  /** Of the records, in their order. */
+  readonly judgement: Judgement;
+  /** Backends that were removed and still have sessions. */
+  readonly removed: readonly BackendRecord[];
+  permilleOf(record: BackendRecord): number;
+}
+
+/** With the slot of each backend, for its pool. */
+export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly slots: readonly number[] } {
+  const { config, shared, queueSlot, records, judgement, removed } = parts;
+  return {
+    name: config.name,
+    strategy: config.strategy,
+    mode: judgement.mode,
+    queue: {
+      waiting: shared.counts.live(queueSlot),
+      max: config.queue.max,
+      longestMs: shared.upstream(config.name).queue.longestWaitMs,
+    },
+    backends: [
+      ...records.map((record, i) =>
+        backendStatus(record, judgement.backends[i] ?? UNJUDGED, parts.permilleOf(record), shared),
+      ),
+      ...removed.map(record => backendStatus(record, REMOVED, 0, shared)),
+    ],
+    slots: [...records, ...removed].map(({ slot }) => slot),
+  };
+}
+
+function backendStatus(
+  record: BackendRecord,
+  { state, takesSessions }: Pick<BackendStatus, 'state' | 'takesSessions'>,
+  permille: number,
+  { counts, elsewhere }: SharedState,
+): BackendStatus {
+  const { settings, slot, checked, healthy, operator, agent, ejection, weight } = record;
+  return {
+    backend: settings.id,
+    state,
+    takesSessions,
+    health: !checked ? 'unchecked' : healthy ? 'up' : 'down',
+    operator,
+    agent,
+    backup: settings.backup,
+    ejection: ejection.phase === 'none' ? undefined : { times: ejection.times, forMs: ejection.forMs },
+    share: (permille / WHOLE) * (percentOf(record) / 100),
+    weight,
+    sessions: counts.live(slot),
+    elsewhere: elsewhere.count(slot),
+  };
+}
+
+/** What is left of a backend that was removed: its sessions. */
+const REMOVED = { state: 'removed', takesSessions: false } as const satisfies Pick<
+  BackendStatus,
+  'state' | 'takesSessions'
+>;
+
+/** For a judgement that has nothing to say of it. */
+const UNJUDGED: BackendJudgement = {
+  takesSessions: false,
+  trial: false,
+  reserve: false,
+  well: false,
+  state: 'down',
+};

@@ -1,0 +1,266 @@
+/**
+ * Control's model of one upstream: its configuration, its backends, and the plans for the data planes that follow.
+ *
+ * Place: what is found out about a backend comes in through `news`; everything that is decided is decided by pure
+ * functions (eligibility.ts, ejection.ts, slow-start.ts). However many changes there are in a turn, they make one plan.
+ * Invariants: a backend is identified by its configured address, and keeps its live count when it is removed and
+ * added again; plans are immutable; nothing runs on after `stop`.
+ */
+import type { UpstreamStatus } from '../../model/snapshot.ts';
+import type { OperatorState } from '../../model/words.ts';
+import type { BackendConfig } from '../../config/schema/schema.ts';
+import type { Events } from '../../model/events.ts';
+import type { DataEvent } from '../../model/data-event.ts';
+import type { UpstreamPlan, UpstreamSettings } from '../../model/upstream-plan.ts';
+import type { ControlledState } from '../../shared-memory/shared-state.ts';
+import type { Address } from '../../support/address.ts';
+import type { SetTimer } from '../../support/timer.ts';
+import { conditionsOf, createRecord, effectiveState, type BackendRecord } from './backend-record.ts';
+import { BackendNews, type BackendEvent } from './backend-news.ts';
+import { buildPlan } from './build-plan.ts';
+import { Departed } from './departed.ts';
+import { mayEject } from './ejection.ts';
+import { Ejector } from './ejector.ts';
+import { judge, type Judgement } from './eligibility.ts';
+import { ModeEvents } from './mode-events.ts';
+import { Ramps } from './ramps.ts';
+import { upstreamSettings, type PlannedUpstream } from './upstream-settings.ts';
+import { upstreamStatus } from './upstream-status.ts';
+
+export interface UpstreamDeps {
+  readonly shared: ControlledState;
+  readonly events: Events;
+  now(): number;
+  random(): number;
+  readonly setTimer: SetTimer;
+  /** Whether counts are shared with other instances; default false. */
+  readonly mirrored?: boolean;
+  /** Hands a plan to the data planes. */
+  publish(plan: UpstreamPlan): void;
+  /** Resolves when every data plane has applied what was published before. */
+  settled(): Promise<void>;
+}
+
+/** What data planes report of an upstream and its backends. */
+export type UpstreamEvent = BackendEvent | Extract<DataEvent, { kind: 'queueing' }>;
+
+export class Upstream {
+  readonly name: string;
+  /** Where everything goes that becomes known of one of its backends. */
+  readonly news: BackendNews;
+  #config: PlannedUpstream;
+  #settings: UpstreamSettings;
+  readonly #deps: UpstreamDeps;
+  /** In the order of the configuration. */
+  #backends = new Map<string, BackendRecord>();
+  readonly #departed: Departed;
+  readonly #ejector: Ejector;
+  readonly #ramps: Ramps;
+  readonly #modeEvents: ModeEvents;
+  #publishing: NodeJS.Immediate | undefined;
+  #isStopped = false;
+
+  constructor(config: PlannedUpstream, deps: UpstreamDeps) {
+    const { shared, events, setTimer } = deps;
+    const now = (): number => deps.now();
+    this.name = config.name;
+    this.#config = config;
+    this.#deps = deps;
+    this.#settings = upstreamSettings(config, shared, deps.mirrored === true);
+    this.#modeEvents = new ModeEvents(config.name, { events, now, shared });
+    const publishSoon = (): void => this.#publishSoon();
+    this.#departed = new Departed({
+      ...{ counts: shared.counts, setTimer, onChange: publishSoon },
+      settled: () => deps.settled(),
+      onForgotten: id => shared.freeBackend(config.name, id),
+    });
+    this.#ejector = new Ejector(config, {
+      events,
+      failures: shared.failures,
+      now,
+      random: () => deps.random(),
+      setTimer,
+      mayEject: record => this.#mayEject(record),
+      onChange: publishSoon,
+    });
+    const ramp = (record: BackendRecord) => ({ upstream: this.name, backend: record.settings.id });
+    this.#ramps = new Ramps(config.slowStart, {
+      now,
+      setTimer,
+      onStarted: (record, forMs) => events.emit('backend:slowStart', { ...ramp(record), forMs }),
+      onEnded: record => events.emit('backend:slowStartEnded', ramp(record)),
+      onStep: publishSoon,
+    });
+    this.news = new BackendNews({
+      upstream: config.name,
+      events,
+      ejector: this.#ejector,
+      health: () => this.#config.health,
+      find: id => this.#find(id),
+      onChange: publishSoon,
+    });
+    for (const settings of config.backends) this.#create(settings, true);
+  }
+
+  get ids(): readonly string[] {
+    return [...this.#backends.keys()];
+  }
+
+  has(id: string): boolean {
+    return this.#backends.has(id);
+  }
+
+  /** Hands the data planes a plan of what is known now, and tells what it means for the upstream as a whole. */
+  publish(): void {
+    clearImmediate(this.#publishing);
+    this.#publishing = undefined;
+    if (this.#isStopped) return;
+    const { whenDown } = this.#config;
+    const records = [...this.#backends.values()];
+    const judgement = this.#judge(records);
+    this.#ramps.follow(records, judgement);
+    const leaving = this.#departed.resetting();
+    this.#deps.publish(
+      buildPlan({
+        ...{ settings: this.#settings, whenDown, records, judgement, leaving },
+        permilleOf: record => this.#ramps.permilleOf(record),
+      }),
+    );
+    this.#departed.published();
+    this.#ejector.announceTrials(records.filter((_, i) => judgement.backends[i]?.trial));
+    this.#modeEvents.follow(
+      judgement,
+      records.some(({ settled }) => !settled),
+      records.filter((_, i) => judgement.backends[i]?.takesSessions).map(({ settings }) => settings.id),
+    );
+  }
+
+  /** What is counted here, with its slot: its members, and those that were removed and still have sessions. */
+  *counted(): Iterable<readonly [backend: string, slot: number]> {
+    for (const [id, { slot }] of this.#backends) yield [id, slot];
+    for (const { settings, slot } of this.#departed.running()) yield [settings.id, slot];
+  }
+
+  /** Nothing is published any more. Idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    clearImmediate(this.#publishing);
+    this.#departed.stop();
+    this.#ejector.stop();
+    this.#ramps.stop();
+  }
+
+  /** Where a backend is now; nowhere while its name has not been resolved. */
+  addressesOf(id: string): readonly Address[] {
+    return this.#backends.get(id)?.addresses ?? [];
+  }
+
+  /** What checks have found, for others that take over; nothing where none has decided yet. */
+  verdictOn(id: string): { readonly healthy?: boolean } {
+    const record = this.#backends.get(id);
+    return record?.settled === true ? { healthy: record.healthy } : {};
+  }
+
+  /** What an operator wants of it, and what operator and agent want together; undefined for one that has gone. */
+  statesOf(id: string): { readonly operator: OperatorState; readonly together: OperatorState } | undefined {
+    const record = this.#backends.get(id);
+    return record && { operator: record.operator, together: effectiveState(record) };
+  }
+
+  /**
+   * Takes a new backend in, or one that was removed back with the sessions it has left. Throws LB4_TOO_MANY_SLOTS,
+   * and then nothing has changed.
+   */
+  add(settings: BackendConfig): void {
+    this.#create(settings, false);
+    this.#departed.delete(settings.id);
+    this.#deps.events.emit('backend:added', { upstream: this.name, backend: settings.id });
+    this.#publishSoon();
+  }
+
+  /**
+   * Takes over another configuration. Backends are added and removed first, by `add` and `remove`; for those that stay
+   * `news.configure` says what is new. What does not change keeps counts, health, ejection, ramps and stickiness.
+   */
+  configure(config: PlannedUpstream): void {
+    const { shared, mirrored } = this.#deps;
+    this.#config = config;
+    this.#settings = upstreamSettings(config, shared, mirrored === true);
+    this.#ejector.configure(config);
+    this.#ramps.configure(config.slowStart);
+    // In the order of the configuration; those that were added since come last.
+    const ids = config.backends.map(({ id }) => id).filter(id => this.#backends.has(id));
+    const order = new Set([...ids, ...this.#backends.keys()]);
+    this.#backends = new Map(
+      [...order].flatMap(id => {
+        const record = this.#backends.get(id);
+        return record === undefined ? [] : [[id, record]];
+      }),
+    );
+    this.#publishSoon();
+  }
+
+  /** Nothing of it is left: it has no backends and no sessions, and nothing waits for either. */
+  get isGone(): boolean {
+    const { counts } = this.#deps.shared;
+    const isUnused = counts.live(this.#settings.queueSlot) <= 0;
+    return this.#backends.size === 0 && this.#departed.isEmpty && isUnused;
+  }
+
+  /** It gets no new sessions any more; those it has run on, unless they are to be reset. */
+  remove(id: string, { resetSessions }: { readonly resetSessions: boolean }): void {
+    const record = this.#find(id);
+    if (record === undefined) return;
+    this.#backends.delete(id);
+    this.#ejector.forget(record);
+    this.#departed.add(record, resetSessions);
+    const sessions = this.#deps.shared.counts.live(record.slot);
+    this.#deps.events.emit('backend:removed', { upstream: this.name, backend: id, sessions });
+    this.#publishSoon();
+  }
+
+  /** What a data plane reports. */
+  hear(event: UpstreamEvent): void {
+    // What one data plane reports of its queue concerns no backend.
+    if (event.kind === 'queueing') this.#modeEvents.followQueue(event.isQueueing);
+    else this.news.hear(event);
+  }
+
+  /** With the slot of each backend, for its pool. */
+  status(): UpstreamStatus & { readonly slots: readonly number[] } {
+    const records = [...this.#backends.values()];
+    return upstreamStatus({
+      config: this.#config,
+      shared: this.#deps.shared,
+      queueSlot: this.#settings.queueSlot,
+      records,
+      judgement: this.#judge(records),
+      removed: this.#departed.running(),
+      permilleOf: record => this.#ramps.permilleOf(record),
+    });
+  }
+
+  #create(settings: BackendConfig, isOriginal: boolean): void {
+    const slot = this.#deps.shared.slotOfBackend(this.name, settings.id);
+    this.#backends.set(settings.id, createRecord(settings, slot, this.#config.health, isOriginal));
+  }
+
+  /** Reports may come late: of a backend that has gone, or after the end. */
+  #find(id: string): BackendRecord | undefined {
+    return this.#isStopped ? undefined : this.#backends.get(id);
+  }
+
+  #judge(records: readonly BackendRecord[]): Judgement {
+    return judge(records.map(conditionsOf), this.#config);
+  }
+
+  #publishSoon(): void {
+    this.#publishing ??= setImmediate(() => this.publish());
+  }
+
+  #mayEject(record: BackendRecord): boolean {
+    const records = [...this.#backends.values()];
+    const { ejection } = this.#config;
+    return mayEject(records.map(conditionsOf), records.indexOf(record), this.#config, ejection.maxPercent);
+  }
+}

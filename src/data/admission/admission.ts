@@ -1,0 +1,131 @@
+/**
+ * One client's way through the gates: bounded in time and in bytes.
+ *
+ * Place: begun by a session whose listener has gates besides its places; ends before there is a dispatch.
+ * Invariants: its owner is told once, never after `cancel` and never before `start` has returned; what gates have not
+ * taken of the first bytes stays with the connection and is relayed first; nothing is read that no gate has asked for.
+ */
+import type { Connection } from '../../engine/engine.ts';
+import type { SetTimer } from '../../support/timer.ts';
+import type { Termination } from '../../model/termination.ts';
+import type { Facts, FirstBytes, Gate } from './gate.ts';
+
+/** Everything that gates wait for must have come by then. */
+const LIMIT_MS = 5_000;
+/** No gate is shown more: a TLS ClientHello has that much at most in practice (RFC 8446 5.1: a record is 16 KiB). */
+export const LIMIT_BYTES = 16 * 1024;
+
+export interface AdmissionOwner<U> {
+  /** All gates are passed. */
+  onAdmitted(facts: Facts<U>): void;
+  /** A gate has refused the client, or the client has gone. */
+  onRefused(termination: Termination): void;
+}
+
+const NOTHING: FirstBytes = Object.freeze({ bytes: new Uint8Array(0), isAll: false });
+
+export class Admission<U> {
+  readonly #client: Connection;
+  readonly #gates: readonly Gate<U>[];
+  readonly #owner: AdmissionOwner<U>;
+  readonly #setTimer: SetTimer;
+  #facts: Facts<U>;
+  #next = 0;
+  #first = NOTHING;
+  /** The limit of the peek under way. */
+  #peeked = 0;
+  #isOver = false;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(
+    client: Connection,
+    facts: Facts<U>,
+    gates: readonly Gate<U>[],
+    setTimer: SetTimer,
+    owner: AdmissionOwner<U>,
+  ) {
+    this.#client = client;
+    this.#facts = facts;
+    this.#gates = gates;
+    this.#setTimer = setTimer;
+    this.#owner = owner;
+  }
+
+  start(): void {
+    this.#cancelTimer = this.#setTimer(() => {
+      this.#refuse({ by: 'balancer', phase: 'admission', reason: 'timeout' });
+    }, LIMIT_MS);
+    // The owner is told when this has returned.
+    queueMicrotask(() => this.#goOn());
+  }
+
+  /** The session has ended otherwise. Idempotent. */
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancelTimer?.();
+    this.#client.unwatch();
+  }
+
+  #goOn(): void {
+    while (!this.#isOver) {
+      const gate = this.#gates[this.#next];
+      if (gate === undefined) {
+        this.cancel();
+        this.#owner.onAdmitted(this.#facts);
+        return;
+      }
+      const verdict = gate(this.#facts, this.#first);
+      if (verdict.kind === 'more') {
+        this.#read(verdict.bytes);
+        return;
+      }
+      if (verdict.kind === 'refuse') {
+        this.#refuse({ by: 'balancer', phase: 'admission', reason: verdict.reason });
+        return;
+      }
+      this.#facts = verdict.facts ?? this.#facts;
+      if (verdict.take !== undefined && verdict.take > 0) this.#take(verdict.take);
+      this.#next += 1;
+    }
+  }
+
+  #take(bytes: number): void {
+    this.#client.take(bytes);
+    // What is left is shown again to the next gate that asks.
+    this.#first = NOTHING;
+    this.#peeked = 0;
+  }
+
+  /** Shows the gate whose turn it is what has come, and again when more has. */
+  #read(bytes: number): void {
+    if (this.#first.isAll) {
+      // It has been told that nothing more will come.
+      this.#refuse({ by: 'client', phase: 'admission', reason: 'closed' });
+      return;
+    }
+    const limit = Math.min(bytes, LIMIT_BYTES);
+    // The peek under way shows what comes next.
+    if (limit === this.#peeked) return;
+    this.#peeked = limit;
+    const seen = this.#first.bytes.length;
+    this.#client.peek(limit, (shown, state) => {
+      if (this.#isOver) return;
+      if (state === 'reset') {
+        this.#refuse({ by: 'client', phase: 'admission', reason: 'reset' });
+        return;
+      }
+      const isAll = state === 'end' || shown.length >= LIMIT_BYTES;
+      // A longer look begins with what the gate has seen.
+      if (shown.length === seen && !isAll) return;
+      this.#first = { bytes: shown, isAll };
+      this.#goOn();
+    });
+  }
+
+  #refuse(termination: Termination): void {
+    if (this.#isOver) return;
+    this.cancel();
+    this.#owner.onRefused(termination);
+  }
+}

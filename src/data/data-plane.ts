@@ -1,0 +1,318 @@
+/**
+ * The data plane: listeners, sessions and the upstreams' runtime sides, on one engine in one thread.
+ *
+ * Place: born empty; plans are the only way in, `report` is the only way out. It holds nothing that control needs to
+ * look into: it runs in the caller's thread or, several times, in workers.
+ * Invariants: every admitted client becomes exactly one session and, where records are wanted, exactly one
+ * `sessionClosed` or, while they are only counted, one `unrecorded`; limits hold over all data planes that share the
+ * counts; what a plan does not change stays: sessions, counts, the position of a strategy, parked connections; after
+ * `abortSessions` no session begins.
+ */
+import { enterAll, type Gate } from './admission/gate.ts';
+import type { UpstreamRuntime } from './dispatch/upstream-runtime.ts';
+import { Upstreams } from './dispatch/upstreams.ts';
+import type { Connection, Engine } from '../engine/engine.ts';
+import type { Front as FrontOf } from './listener/front.ts';
+import { Fronts, type OwnedSocket } from './listener/fronts.ts';
+import { SessionLimit } from './listener/session-limit.ts';
+import type { DataEvent, Report } from '../model/data-event.ts';
+import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
+import type { Plan } from '../model/plan.ts';
+import type { PoolFigures } from '../model/pool-figures.ts';
+import { matches, type SessionQuery, type SessionView } from '../model/session-view.ts';
+import { moveGradually } from './session/gradual-moves.ts';
+import { GradualResets } from './session/gradual-resets.ts';
+import type { DeadlineWheel } from './session/deadline-wheel.ts';
+import type { SessionRecord } from '../model/session-record.ts';
+import { SessionList } from './session/session-list.ts';
+import { Session, type SessionDeps } from './session/session.ts';
+import type { SharedState } from '../shared-memory/shared-state.ts';
+import type { Address } from '../support/address.ts';
+import type { SetTimer } from '../support/timer.ts';
+import type { Termination } from '../model/termination.ts';
+
+const ONE_UNRECORDED: DataEvent = Object.freeze({ kind: 'unrecorded', sessions: 1 });
+/** After a connect failed for want of descriptors or memory, listeners rest this long. */
+const LOCAL_RESOURCES_PAUSE_MS = 200;
+
+/** Of sessions that end: nothing is told, only how many there are, or a record of each. */
+export type Recording = 'none' | 'counted' | 'each';
+
+/** Figures that somebody else reads. */
+export interface Ledger {
+  sessionsEver: number;
+  /** Sessions that `abortSessions` has ended. */
+  sessionsAborted: number;
+}
+
+/** Where gates may send clients. */
+export interface KnownUpstreams {
+  get(name: string): UpstreamRuntime | undefined;
+}
+
+export interface DataPlaneDeps {
+  readonly engine: Engine;
+  readonly wheel: DeadlineWheel;
+  readonly shared: SharedState;
+  readonly ledger: Ledger;
+  /** Where all sessions of the instance are counted. */
+  readonly slot: number;
+  /** Before the number in each session's id, so that ids of several workers differ; default ''. */
+  readonly idPrefix?: string;
+  readonly setTimer: SetTimer;
+  now(): number;
+  wallClock(): number;
+  random(): number;
+  readonly report: Report;
+  /** What clients of a listener have to pass besides its limits; default: nothing. */
+  readonly gatesOf?: (plan: ListenerPlan, upstreams: KnownUpstreams) => readonly Gate<UpstreamRuntime>[];
+  /** Other workers wait for a place that is free now: all of them, this one too, are to `recheckLimits`. */
+  onPlaceFreed?(): void;
+}
+
+type Front = FrontOf<UpstreamRuntime>;
+
+export class DataPlane {
+  /** Building a record costs time on every session. */
+  recording: Recording = 'none';
+  readonly #deps: DataPlaneDeps;
+  readonly #upstreams: Upstreams;
+  readonly #fronts: Fronts<UpstreamRuntime>;
+  readonly #instanceLimit: SessionLimit;
+  readonly #sessionDeps: SessionDeps<Front>;
+  readonly #sessions = new SessionList<Session<Front>>();
+  readonly #resets = new GradualResets();
+  /** What plans have asked for and takes a while. */
+  #underway: Promise<unknown> = Promise.resolve();
+  #abortedAs: Termination | undefined;
+  #isStopped = false;
+  #cancelRest: (() => void) | undefined;
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(deps: DataPlaneDeps) {
+    this.#deps = deps;
+    const { engine, report } = deps;
+    const { counts } = deps.shared;
+    const onPlaceFreed = (): void => deps.onPlaceFreed?.();
+    this.#upstreams = new Upstreams({
+      ...deps,
+      onOthersFirst: onPlaceFreed,
+      follow: work => this.#follow(work),
+      onBetter: upstream => moveGradually(upstream, this.#sessions),
+    });
+    this.#instanceLimit = new SessionLimit(deps.slot, counts, {
+      onFull: () => this.#fronts.holdAll('instanceLimit'),
+      onFree: () => this.#fronts.unholdInTurn('instanceLimit', () => this.#instanceLimit.isFull),
+      onPlaceFreed,
+    });
+    this.#fronts = new Fronts({
+      ...{ engine, counts, report, onPlaceFreed },
+      onClient: (front, client) => this.#admit(front, client),
+      upstreamOf: name => this.#upstreamOf(name),
+      instanceLimit: this.#instanceLimit,
+      gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? [],
+      onExhausted: () => this.#rest(),
+    });
+    this.#sessionDeps = {
+      ...deps,
+      report: event => {
+        if (event.kind === 'connectFailed' && event.failure.reason === 'localResources') this.#rest();
+        report(event);
+      },
+      onEnd: (session, record) => this.#ended(session, record),
+    };
+  }
+
+  addressesOf(listener: string): readonly Address[] {
+    return this.#fronts.addressesOf(listener);
+  }
+
+  isPaused(listener: string): boolean {
+    return this.#fronts.isPaused(listener);
+  }
+
+  /** Sessions may wait for the promises of a pool. */
+  get parks(): boolean {
+    return this.#upstreams.park;
+  }
+
+  /** Takes over a plan. What it asks for and takes a while is done when `settled` resolves. */
+  apply(plan: Plan): void {
+    switch (plan.kind) {
+      case 'upstream':
+        this.#upstreams.apply(plan.upstream);
+        this.#resets.apply(plan.upstream, this.#sessions);
+        return;
+      case 'upstreamGone':
+        this.#upstreams.remove(plan.name);
+        this.#resets.forget(plan.name);
+        return;
+      case 'listeners':
+        if (!this.#isStopped) this.#follow(this.#afterAll(() => this.#listenAs(plan.listeners)));
+        return;
+    }
+  }
+
+  /**
+   * Resolves when everything is as the plans want it that were applied before; rejects with LB4_LISTEN_FAILED when it
+   * cannot listen so.
+   */
+  async settled(): Promise<void> {
+    await this.#underway;
+  }
+
+  /** Takes the clients that had connected already, then no more. Idempotent. */
+  async stopListening(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelRest?.();
+    await this.#underway.catch(() => undefined);
+    await this.#fronts.stop();
+  }
+
+  /** Sockets of a worker that has died: takes the clients that wait there, then closes the sockets. */
+  takeClientsOf(sockets: readonly OwnedSocket[]): Promise<void> {
+    return this.#fronts.takeClientsOf(sockets);
+  }
+
+  /** Sessions that run, in no order. */
+  sessions({ limit, ...filter }: SessionQuery): readonly SessionView[] {
+    const found: SessionView[] = [];
+    for (const session of this.#sessions) {
+      if (found.length >= limit) break;
+      const view = session.view();
+      if (matches(view, filter)) found.push(view);
+    }
+    return found;
+  }
+
+  /** Destroys spare connections; new sessions could still connect. */
+  closePools(): void {
+    this.#upstreams.closePools();
+  }
+
+  /** Resets every session, and from now on those of clients that are still handed over. */
+  abortSessions(termination: Termination): void {
+    this.#abortedAs = termination;
+    this.#deps.ledger.sessionsAborted += this.#sessions.size;
+    // Nobody who waits is to get a place that somebody else loses here.
+    this.#upstreams.closeLines();
+    for (const session of [...this.#sessions]) session.abort(termination);
+    for (const { front, client } of this.#fronts.takeWaiting()) this.#begin(front, client);
+    this.#announceEmpty();
+  }
+
+  /** For a thread that dies: resets every session and accounts for it within this call. */
+  abandonSessions(termination: Termination): void {
+    this.#abortedAs = termination;
+    for (const session of [...this.#sessions]) {
+      try {
+        session.abandon(termination);
+      } catch {
+        // It dies of a defect, and that may be just here; the others are reset all the same.
+      }
+    }
+  }
+
+  /** Resolves once no session runs and no client waits that was accepted before. */
+  whenEmpty(): Promise<void> {
+    if (this.#isEmpty()) return Promise.resolve();
+    return new Promise(resolve => this.#whenEmpty.push(resolve));
+  }
+
+  /** Another worker has freed a place: there may be one for a client that waits here. */
+  recheckLimits(): void {
+    this.#fronts.recheckLimits();
+    this.#instanceLimit.recheck();
+    this.#upstreams.recheckLines();
+    this.#announceEmpty();
+  }
+
+  /** Spare connections and how sessions got theirs, per backend. */
+  pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
+    return this.#upstreams.pools();
+  }
+
+  /** False when there is no place: one of the limits holds the listener then. */
+  #admit(front: Front, client: Connection): boolean {
+    if (this.#abortedAs === undefined && !enterAll(front.places)) return false;
+    this.#begin(front, client);
+    return true;
+  }
+
+  #upstreamOf(name: string): UpstreamRuntime {
+    const upstream = this.#upstreams.get(name);
+    if (upstream === undefined)
+      throw new RangeError(`the plan of no upstream ${name} has come before its listener's`);
+    return upstream;
+  }
+
+  /** Begins a client's session, which is counted already, unless it is aborted at once. */
+  #begin(front: Front, client: Connection): void {
+    front.sessions += 1;
+    const session = new Session(this.#nextSessionId(), client, front, this.#sessionDeps);
+    this.#sessions.add(session);
+    if (this.#abortedAs === undefined) {
+      session.start();
+      return;
+    }
+    for (const place of front.places) place.enterAnyway();
+    this.#deps.ledger.sessionsAborted += 1;
+    session.abort(this.#abortedAs);
+  }
+
+  #ended(session: Session<Front>, record: () => SessionRecord): void {
+    const { report } = this.#deps;
+    this.#sessions.delete(session);
+    if (this.recording === 'each') report({ kind: 'sessionClosed', record: record() });
+    else if (this.recording === 'counted') report(ONE_UNRECORDED);
+    this.#fronts.leave(session.front);
+    // Not before: a client that waited may have taken the place.
+    this.#announceEmpty();
+  }
+
+  async #listenAs({ limits, listeners }: ListenersPlan): Promise<void> {
+    this.#instanceLimit.configure(limits.maxSessions);
+    await this.#fronts.apply(listeners);
+    this.#announceEmpty();
+  }
+
+  /** Does `work` when everything is over that was asked for before, however that went. */
+  async #afterAll(work: () => Promise<void>): Promise<void> {
+    await this.#underway.catch(() => undefined);
+    await work();
+  }
+
+  #follow(work: Promise<void>): void {
+    const before = this.#underway.catch(() => undefined);
+    this.#underway = Promise.all([before, work]);
+    // It is no unhandled failure while nobody asks.
+    this.#underway.catch(() => undefined);
+  }
+
+  #nextSessionId(): string {
+    const { ledger, idPrefix = '' } = this.#deps;
+    ledger.sessionsEver += 1;
+    return `${idPrefix}${ledger.sessionsEver.toString(36)}`;
+  }
+
+  #isEmpty(): boolean {
+    return this.#sessions.size === 0 && this.#fronts.isEmpty;
+  }
+
+  #announceEmpty(): void {
+    if (this.#whenEmpty.length === 0 || !this.#isEmpty()) return;
+    const waiting = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Descriptors or memory ran out: let sessions end before taking more. */
+  #rest(): void {
+    this.#fronts.holdAll('localResources');
+    this.#cancelRest?.();
+    this.#cancelRest = this.#deps.setTimer(
+      () => this.#fronts.unholdAll('localResources'),
+      LOCAL_RESOURCES_PAUSE_MS,
+    );
+  }
+}

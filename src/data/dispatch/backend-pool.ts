@@ -1,0 +1,136 @@
+/**
+ * The pool of one backend, as its plan wants it: direct connections, or one that parks connections where the upstream
+ * asks for it. It follows the plan: limits and spares change in place, another kind of pool takes the place of the old.
+ *
+ * Place: the one file that knows both `pool/`'s options and the plan's settings.
+ * Invariants: a connection is given back to the pool that has lent it; figures go on counting over a change of pools.
+ */
+import {
+  createDirectPool,
+  createWarmPool,
+  type Acquired,
+  type ConnectionPool,
+  type WarmPool,
+} from '../../../pool/index.ts';
+import type { Cancel, ConnectFailure, ConnectResult, Connection } from '../../engine/engine.ts';
+import type { UpstreamPlan } from '../../model/upstream-plan.ts';
+import type { SetTimer } from '../../support/timer.ts';
+
+export type Lender = ConnectionPool<Connection, ConnectFailure>;
+export type AcquiredConnection = Acquired<Connection, ConnectFailure>;
+/** Where a connection came from. */
+export type Origin = (AcquiredConnection & { ok: true })['origin'];
+
+/** Opens a connection to wherever the backend is when the attempt begins: over all its addresses, if need be. */
+export type ConnectBackend = (done: (result: ConnectResult) => void) => Cancel;
+
+export interface BackendPoolDeps {
+  now(): number;
+  random(): number;
+  readonly setTimer: SetTimer;
+}
+
+/** What of a plan matters here. */
+export type PoolPlan = Pick<UpstreamPlan, 'pool' | 'connect'>;
+
+/** A session waits in the pool only while a spare is being opened at the backend's limit: a few at most. */
+const MAX_WAITING = 64;
+/** Beyond the engine's own connect timeout, so that the engine's more exact failure comes first. */
+const ACQUIRE_GRACE_MS = 1_000;
+
+export class BackendPool {
+  readonly #connect: ConnectBackend;
+  readonly #deps: BackendPoolDeps;
+  #lender: Lender;
+  /** The lender, where it parks connections. */
+  #warm: WarmPool<Connection, ConnectFailure> | undefined;
+  #before = { hits: 0, misses: 0 };
+  #isClosed = false;
+
+  /** @param maxSessions the backend's own limit; parked connections count towards it */
+  constructor(
+    plan: PoolPlan,
+    maxSessions: number | undefined,
+    connect: ConnectBackend,
+    deps: BackendPoolDeps,
+  ) {
+    this.#connect = connect;
+    this.#deps = deps;
+    this.#warm = this.#createWarm(plan, maxSessions);
+    this.#lender = this.#warm ?? createDirectPool({ connect });
+  }
+
+  /** Where to acquire now; what is acquired is given back to the same one. */
+  get lender(): Lender {
+    return this.#lender;
+  }
+
+  /** Takes over what a new plan says; lent connections are not touched. */
+  follow(plan: PoolPlan, maxSessions: number | undefined): void {
+    if (parks(plan)) this.#warm?.adjust(warmOptions(plan, maxSessions));
+    if (parks(plan) === (this.#warm !== undefined)) return;
+    const { hits, misses } = this.figures();
+    this.#before = { hits, misses };
+    this.#lender.close();
+    this.#warm = this.#createWarm(plan, maxSessions);
+    this.#lender = this.#warm ?? createDirectPool({ connect: this.#connect });
+    if (this.#isClosed) this.#lender.close();
+  }
+
+  /** The backend gets no new sessions: destroys what is parked. */
+  suspend(): void {
+    this.#lender.suspend();
+  }
+
+  resume(): void {
+    this.#lender.resume();
+  }
+
+  /** Destroys what is parked for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.#lender.close();
+  }
+
+  /** Connections that are parked, and how many acquires got one or had to connect. */
+  figures(): { readonly parked: number; readonly hits: number; readonly misses: number } {
+    const { parked, hits, misses } = this.#lender.stats();
+    return { parked, hits: this.#before.hits + hits, misses: this.#before.misses + misses };
+  }
+
+  #createWarm(
+    plan: PoolPlan,
+    maxSessions: number | undefined,
+  ): WarmPool<Connection, ConnectFailure> | undefined {
+    if (!parks(plan)) return undefined;
+    return createWarmPool(
+      { ...warmOptions(plan, maxSessions), maxWaiting: MAX_WAITING },
+      {
+        connect: this.#connect,
+        now: () => this.#deps.now(),
+        random: () => this.#deps.random(),
+        setTimer: this.#deps.setTimer,
+        failures: {
+          timeout: { reason: 'timeout', code: 'ETIMEDOUT' },
+          // Out of reach as long as leases keep a backend's sessions within its limit.
+          full: { reason: 'timeout', code: 'POOL_FULL' },
+        },
+      },
+    );
+  }
+}
+
+/** Is there anything to park? */
+export function parks({ pool }: Pick<UpstreamPlan, 'pool'>): boolean {
+  return pool.warm > 0 || pool.reuse;
+}
+
+function warmOptions({ pool, connect }: PoolPlan, maxSessions: number | undefined) {
+  return {
+    warm: pool.warm,
+    reuse: pool.reuse,
+    maxIdleMs: pool.maxIdle,
+    limit: maxSessions,
+    acquireTimeoutMs: connect.timeout + ACQUIRE_GRACE_MS,
+  };
+}

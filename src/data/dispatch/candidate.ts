@@ -1,0 +1,83 @@
+/**
+ * One backend as a picker and its strategies see it: its share, its room, and what is known of how it does.
+ *
+ * Place: made by the picker from each snapshot. Live counts, failures and trials are read from shared memory at each
+ * pick, because every worker changes them.
+ */
+import type { Candidate } from '../../../strategies/index.ts';
+import type { SharedState } from '../../shared-memory/shared-state.ts';
+import type { BackendRuntime } from './backend-runtime.ts';
+
+/** A backend that sessions may get, as a snapshot has it. */
+export interface PickableBackend {
+  readonly runtime: BackendRuntime;
+  readonly weight: number;
+  readonly maxSessions: number | undefined;
+  /** Only the one session that takes the trial may have it. */
+  readonly trial: boolean;
+  /** A backup that stands by for sessions that find no other backend. */
+  readonly reserve: boolean;
+  /** Neither checks nor its agent have anything against it, and it is not ejected. */
+  readonly well: boolean;
+}
+
+/** What counts together towards `connect.attempts`. */
+export type Group = 'well' | 'reserve' | 'notWell';
+
+export class PickerCandidate implements Candidate {
+  readonly id: string;
+  readonly weight: number;
+  readonly maxSessions: number | undefined;
+  readonly runtime: BackendRuntime;
+  readonly trial: boolean;
+  readonly reserve: boolean;
+  readonly well: boolean;
+  readonly group: Group;
+  readonly #shared: SharedState;
+
+  constructor(backend: PickableBackend, shared: SharedState) {
+    this.id = backend.runtime.id;
+    this.weight = backend.weight;
+    this.maxSessions = backend.maxSessions;
+    this.runtime = backend.runtime;
+    this.trial = backend.trial;
+    this.reserve = backend.reserve;
+    this.well = backend.well;
+    this.group = !backend.well && !backend.trial ? 'notWell' : backend.reserve ? 'reserve' : 'well';
+    this.#shared = shared;
+  }
+
+  live(): number {
+    return this.#shared.counts.live(this.runtime.slot);
+  }
+
+  elsewhere(): number {
+    return this.#shared.elsewhere.count(this.runtime.slot);
+  }
+
+  isFull(): boolean {
+    return this.maxSessions !== undefined && this.live() >= this.maxSessions;
+  }
+
+  /** Another session tries it already. */
+  isTried(): boolean {
+    return this.trial && !this.#shared.failures.isTrialOnOffer(this.runtime.slot);
+  }
+
+  /** The last session of all workers that needed it, and could say so, has failed. */
+  isFailing(): boolean {
+    const { failures } = this.#shared;
+    const { slot } = this.runtime;
+    return failures.inARow(slot, 'connect') > 0 || failures.inARow(slot, 'earlyClose') > 0;
+  }
+
+  /** Counts a session in, and takes the trial if that is what it would be. */
+  take(): boolean {
+    const { counts, failures } = this.#shared;
+    const { slot } = this.runtime;
+    if (this.trial && !failures.takeTrial(slot)) return false;
+    if (counts.take(slot, this.maxSessions)) return true;
+    if (this.trial) failures.returnTrial(slot);
+    return false;
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * Finds a session its backend connection: pick, acquire from the backend's pool, and on failure again, as
+ * `retries.ts` says and the upstream's budget allows; waits where every backend is full. Holds connection and lease
+ * until the session gives them back, and reports how the backend did.
+ *
+ * Place: between admission and relay; nothing the client sent has been delivered yet (its early bytes wait in
+ * its socket, or come first in its next relay), so another attempt can never repeat a byte.
+ * Invariants: its owner is told once per search, never after a cancel; at most one lease is held, and each is
+ * released once; a failure of this machine blames no backend; a trial that was taken is decided or given back;
+ * `replaceStale` is followed by fresh connections only; while a backend that is well has room the search goes on.
+ */
+import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../../engine/engine.ts';
+import type { Termination } from '../../model/termination.ts';
+import type { AcquiredConnection, Lender, Origin } from './backend-pool.ts';
+import type { BackendRuntime } from './backend-runtime.ts';
+import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
+import type { Lease } from './lease.ts';
+import type { DispatcherDeps, DispatchOwner } from './dispatch-owner.ts';
+import { whereTo } from './move-on.ts';
+import { afterFailure, balancers } from './refusals.ts';
+import { Retries, type NextStep } from './retries.ts';
+import type { UpstreamRuntime } from './upstream-runtime.ts';
+import type { PickResult } from './picker.ts';
+import { Wait, type Found, type WaitOwner } from './wait.ts';
+
+const FRESH = { fresh: true } as const;
+const ANY = {} as const;
+
+/** One session's search, and what came of it. */
+export class Dispatch implements WaitOwner {
+  readonly upstream: UpstreamRuntime;
+  readonly #clientAddress: string;
+  readonly #deps: DispatcherDeps;
+  readonly #owner: DispatchOwner;
+  /** Held from the pick to the failure, the cancel or the release. */
+  #lease: Lease | undefined;
+  #connection: Connection | undefined;
+  /** Ends whatever is under way: an attempt, or the pause before one. */
+  #cancelStep: Cancel | undefined;
+  #cancelDeadline: Cancel | undefined;
+  #backend: BackendRuntime | undefined;
+  #origin: Origin | undefined;
+  #connectMs: number | undefined;
+  #connectedAtMs = 0;
+  /** Which pool was asked for the connection, and the backend's `moves` then. */
+  #lender: Lender | undefined;
+  #moves = 0;
+  #attempts = 0;
+  /** Undefined until something has failed. */
+  #retries: Retries | undefined;
+  #lastFailure: ConnectFailure | undefined;
+  /** Where it waits for a backend with room. */
+  #wait: Wait | undefined;
+  #trial: Trial | undefined;
+  #isFresh = false;
+  #isCancelled = false;
+
+  constructor(upstream: UpstreamRuntime, clientAddress: string, deps: DispatcherDeps, owner: DispatchOwner) {
+    this.upstream = upstream;
+    this.#clientAddress = clientAddress;
+    this.#deps = deps;
+    this.#owner = owner;
+  }
+
+  /** The last backend tried, if any was. */
+  get backend(): string | undefined {
+    return this.#backend?.id;
+  }
+
+  /** Connects and hand-overs of parked connections so far. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** Where the connection came from; undefined while there is none. */
+  get origin(): Origin | undefined {
+    return this.#origin;
+  }
+
+  /** From the last pick to the connection, in milliseconds; undefined while there is none. */
+  get connectMs(): number | undefined {
+    return this.#connectMs;
+  }
+
+  /** Whether it matters when a session ends. */
+  get judgesEnds(): boolean {
+    return this.upstream.plan.ejection.earlyClose > 0;
+  }
+
+  /** Begins the search; its owner may be told before this returns. */
+  start(): void {
+    if (this.upstream.queue.mustWait()) this.#waitForRoom('inQueue');
+    else this.#search();
+  }
+
+  /** Gives the search up. Without effect once its owner has been told. */
+  cancel(): void {
+    this.#isCancelled = true;
+    if (this.#connection !== undefined) return;
+    this.#cancelDeadline?.();
+    this.#stopWaiting();
+    this.#giveUpStep();
+  }
+
+  /**
+   * The session has ended as told: judges the backend by it, and gives connection and lease back.
+   * @param firstEndMs when one side had ended, if that was before
+   */
+  release(outcome: RelayOutcome, firstEndMs?: number): void {
+    if (this.judgesEnds) this.#judge(outcome, firstEndMs);
+    const lease = this.#lease;
+    this.#returnConnection(outcome.cleanBackend !== undefined);
+    this.#lease = undefined;
+    lease?.release();
+  }
+
+  /** Its upstream has changed: an attempt that is given up now says nothing of its backend. */
+  moveOn(): void {
+    this.#wait?.moveOn();
+    if (this.#lease === undefined || this.#connection !== undefined) return;
+    this.#retries ??= new Retries(this.upstream.plan.connect);
+    const next = whereTo(this.upstream, this.#lease, this.#clientAddress, this.#retries);
+    if (next === 'stay') return;
+    this.#giveUpStep();
+    if (next === 'wait') this.#search();
+    else this.#acquire(next);
+  }
+
+  /**
+   * The parked connection was dead already, and nothing was delivered over it: searches once more, for a fresh
+   * one, first at the same backend and without counting the session twice. The owner is told as at first.
+   */
+  replaceStale(): void {
+    const lease = this.#lease;
+    this.#returnConnection(false);
+    this.#origin = undefined;
+    this.#connectMs = undefined;
+    this.#isFresh = true;
+    this.#again(lease?.isTrial === true ? undefined : lease);
+  }
+
+  /** For its wait only. */
+  pick(): PickResult {
+    const { picker, budget } = this.upstream;
+    if (this.#retries === undefined || this.#retries.tried.size === 0)
+      return picker.pick(this.#clientAddress);
+    return picker.pickAgain(this.#clientAddress, this.#retries, budget.allows(this.#deps.now()));
+  }
+
+  /** For its wait only: nothing keeps it from a backend that others may have. */
+  mayQueue(): boolean {
+    const { picker } = this.upstream;
+    return this.#retries === undefined || this.#retries.forgetUnless(backend => picker.has(backend));
+  }
+
+  /** For its wait only. */
+  onPlace(found: Found): void {
+    this.#stopWaiting();
+    this.#take(found);
+  }
+
+  /** For its wait only. */
+  onWaitTimeout(): void {
+    this.#stopWaiting();
+    this.#unavailable({ by: 'balancer', phase: 'queue', reason: 'queueTimeout' });
+  }
+
+  #search(): void {
+    const picked = this.pick();
+    if (picked !== 'full') this.#take(picked);
+    else this.#waitForRoom(this.mayQueue() ? 'inQueue' : 'aside');
+  }
+
+  #take(picked: Found): void {
+    if (picked === 'spent') this.#unavailable(balancers('retryBudget'));
+    else if (picked !== 'noBackend') this.#acquire(picked);
+    else if (this.#lastFailure === undefined) this.#unavailable(balancers('noBackend'));
+    else this.#goOn(this.#retries?.nextRound(() => this.#deps.random()));
+  }
+
+  #waitForRoom(where: 'inQueue' | 'aside'): void {
+    this.#wait = new Wait(this.upstream, this, this.#deps);
+    this.#owner.onWaiting(true);
+    if (this.#wait[where]()) return;
+    this.#stopWaiting();
+    this.#unavailable(balancers('full'));
+  }
+
+  #stopWaiting(): void {
+    if (this.#wait === undefined) return;
+    this.#wait.end();
+    this.#wait = undefined;
+    this.#owner.onWaiting(false);
+  }
+
+  #acquire(lease: Lease): void {
+    const pickedMs = this.#deps.now();
+    this.#hold(lease);
+    if (!this.#account(lease.backend, pickedMs)) {
+      // While it paused, others have spent what was left of the budget: what is left are backends that cost nothing.
+      this.#retries?.leave(lease.backend.id);
+      this.#dropLease();
+      this.#search();
+      return;
+    }
+    this.#backend = lease.backend;
+    this.#moves = lease.backend.moves;
+    const attempt = ++this.#attempts;
+    this.#lender = lease.backend.pool.lender;
+    const cancel = this.#lender.acquire(
+      acquired => this.#acquired(lease, pickedMs, acquired),
+      this.#isFresh ? FRESH : ANY,
+    );
+    // A pool may answer within the call, and the next step be under way.
+    const isSame = this.#lease === lease && this.#attempts === attempt;
+    if (isSame && this.#connection === undefined) this.#cancelStep ??= cancel;
+  }
+
+  #hold(lease: Lease): void {
+    this.#lease = lease;
+    this.#trial = lease.isTrial ? new Trial(this.upstream, lease.backend, this.#deps) : undefined;
+  }
+
+  /** Enters an attempt in the budget, if that allows it; the first one begins the time that all may take. */
+  #account(backend: BackendRuntime, nowMs: number): boolean {
+    const { budget, picker, plan } = this.upstream;
+    // What takes the place of a stale connection is no further attempt.
+    if (this.#isFresh && this.#lastFailure === undefined) return true;
+    if (this.#attempts > 0) return !picker.isCharged(backend) || budget.further(nowMs);
+    budget.first(nowMs);
+    if (plan.connect.deadline === 0) return true;
+    this.#cancelDeadline = this.#deps.setTimer(() => {
+      this.cancel();
+      this.#owner.onUnavailable(balancers('deadline'));
+    }, plan.connect.deadline);
+    return true;
+  }
+
+  #acquired(lease: Lease, pickedMs: number, acquired: AcquiredConnection): void {
+    this.#cancelStep = undefined;
+    if (!acquired.ok) {
+      this.#failed(lease, acquired.failure);
+      return;
+    }
+    const { connection, origin } = acquired;
+    const nowMs = this.#deps.now();
+    const connectMs = (this.#connectMs = nowMs - pickedMs);
+    this.#connection = connection;
+    this.#origin = origin;
+    this.#connectedAtMs = nowMs;
+    this.#cancelDeadline?.();
+    if (origin === 'new') {
+      this.upstream.picker.connected(lease.backend, connectMs);
+      connectSucceeded(this.upstream, lease.backend);
+    }
+    // A client that had to take a backup belongs to a backend that is there for it.
+    if (!lease.isReserve) this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.tag);
+    this.#trial?.connected();
+    this.#owner.onConnected(connection);
+  }
+
+  #failed(lease: Lease, failure: ConnectFailure): void {
+    const { backend } = lease;
+    const { plan, budget } = this.upstream;
+    this.#lastFailure = failure;
+    this.#retries ??= new Retries(plan.connect);
+    // First what has happened, then what follows from it: an ejection names its last failure.
+    const { name: upstream } = plan;
+    this.#deps.report({ kind: 'connectFailed', upstream, backend: backend.id, failure, times: 1 });
+    connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
+    // Whoever heard of it may have stopped everything.
+    if (this.#isCancelled) return;
+    const { picker } = this.upstream;
+    const mayRetryHere = !lease.isTrial && picker.mayRetryAt(backend, budget.allows(this.#deps.now()));
+    const isOver = failure.reason === 'localResources';
+    const step = isOver ? undefined : this.#retries.next(backend.id, lease.group, mayRetryHere);
+    if (step?.where !== 'sameBackend') this.#dropLease();
+    this.#goOn(step);
+  }
+
+  #goOn(step: NextStep | undefined): void {
+    if (step === undefined) {
+      this.#unavailable(afterFailure(this.#lastFailure));
+      return;
+    }
+    const { picker, budget } = this.upstream;
+    // No pause for an attempt that there will not be.
+    if (step.where === 'anyBackend' && !picker.hasWell && !budget.allows(this.#deps.now())) {
+      this.#unavailable(balancers('retryBudget'));
+      return;
+    }
+    if (step.afterMs === 0) {
+      this.#again(this.#lease);
+      return;
+    }
+    this.#cancelStep = this.#deps.setTimer(() => {
+      this.#cancelStep = undefined;
+      this.#again(this.#lease);
+    }, step.afterMs);
+  }
+
+  /** Another attempt: at the backend of the lease that is still held, while that gets sessions; else at any. */
+  #again(lease: Lease | undefined): void {
+    if (lease !== undefined && this.upstream.picker.takesSessions(lease.backend)) {
+      this.#acquire(lease);
+      return;
+    }
+    this.#dropLease();
+    this.#search();
+  }
+
+  /** What the end of the session says of its backend; only a connection of its own says anything. */
+  #judge(outcome: RelayOutcome, firstEndMs = this.#deps.now()): void {
+    const backend = this.#lease?.backend;
+    if (backend === undefined || this.#origin !== 'new') return;
+    const lastedMs = firstEndMs - this.#connectedAtMs;
+    sessionEnded(this.upstream, backend, { outcome, lastedMs, trial: this.#trial }, this.#deps);
+  }
+
+  #giveUpStep(): void {
+    this.#cancelStep?.();
+    this.#cancelStep = undefined;
+    this.#dropLease();
+  }
+
+  #dropLease(): void {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    this.#trial?.giveBack();
+    lease?.release();
+  }
+
+  #returnConnection(clean: boolean): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    const backend = this.#lease?.backend;
+    if (connection === undefined || backend === undefined) return;
+    this.#trial?.giveBack();
+    // Nobody else wants a connection to where the backend no longer is.
+    const isMoved = clean && backend.moves !== this.#moves;
+    if (isMoved) connection.reset();
+    this.#lender?.release(connection, clean && !isMoved);
+  }
+
+  #unavailable(termination: Termination): void {
+    this.#cancelDeadline?.();
+    this.#owner.onUnavailable(termination);
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * The immutable choice over one snapshot's backends: which one a session gets, counted in one `pick`.
+ *
+ * Place: built whole by `UpstreamRuntime` for each snapshot and swapped in by reference; the dispatcher asks it.
+ * A first pick is the strategy's. A session that has failed somewhere gets the best that is left: backends that are
+ * well before others, those whose last connect did not fail before others, backups that stand by when no backend that
+ * is well is left. Where a backend that is well is only full, the answer is 'full', so that the session waits for it.
+ * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend at its `maxSessions`,
+ * one already tried and one whose trial another session has are never picked, whatever the strategy says.
+ */
+import type { BackupRules } from '../../model/upstream-plan.ts';
+import type { BackendRuntime } from './backend-runtime.ts';
+import { PickerCandidate, type Group, type PickableBackend } from './candidate.ts';
+import { Lease } from './lease.ts';
+import type { SharedTurns } from './shared-turns.ts';
+import type { Stickiness } from './stickiness.ts';
+import { Tier, type Refuse, type TierDeps } from './tier.ts';
+
+/**
+ * 'noBackend': none is there (or all were tried); 'full': those that are have no session left to give; 'spent': those
+ * that are would be charged to a retry budget that has nothing left.
+ */
+export type PickResult = Lease | 'noBackend' | 'full' | 'spent';
+
+/** What a session that has failed somewhere may still try. */
+export interface Search {
+  /** Has it tried the backend in this round? */
+  hasTried(backend: string): boolean;
+  /** May it try one more of the group? */
+  mayTry(group: Group, isFailing: boolean): boolean;
+}
+
+export interface PickerDeps extends TierDeps {
+  readonly backups: BackupRules;
+  /** Undefined: no strategy here takes turns. */
+  readonly sharedTurns: SharedTurns | undefined;
+  /** Undefined: clients are not remembered. */
+  readonly stickiness: Stickiness<BackendRuntime> | undefined;
+  /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
+  readonly release: (backend: BackendRuntime) => void;
+}
+
+/** What is asked for at a time when a session has failed: better ones first. */
+interface Kind {
+  readonly well: boolean;
+  /** Absent: either. */
+  readonly failing?: boolean;
+}
+
+const WELL: readonly Kind[] = [
+  { well: true, failing: false },
+  { well: true, failing: true },
+];
+/** Where the order of the list decides. */
+const WELL_IN_ORDER: readonly Kind[] = [{ well: true }];
+const NOT_WELL: readonly Kind[] = [
+  { well: false, failing: false },
+  { well: false, failing: true },
+];
+
+export class Picker {
+  readonly #deps: PickerDeps;
+  readonly #tier: Tier;
+  readonly #reserve: Tier | undefined;
+
+  constructor(backends: readonly PickableBackend[], deps: PickerDeps, previous?: Picker) {
+    this.#deps = deps;
+    const candidates = (isReserve: boolean): PickerCandidate[] =>
+      backends
+        .filter(({ reserve }) => reserve === isReserve)
+        .map(backend => new PickerCandidate(backend, deps.shared));
+    const { sharedTurns } = deps;
+    this.#tier = new Tier(
+      candidates(false),
+      { ...deps, turns: sharedTurns?.main },
+      previous === undefined ? undefined : previous.#tier,
+    );
+    const reserve = candidates(true);
+    if (reserve.length > 0) this.#reserve = new Tier(reserve, { ...deps, turns: sharedTurns?.reserve });
+  }
+
+  /** No backend gets sessions. */
+  get isEmpty(): boolean {
+    return ![...this.#tier.candidates.values()].some(({ weight }) => weight > 0);
+  }
+
+  /** Picks and counts for a session that has not failed anywhere. */
+  pick(clientAddress: string): PickResult {
+    const picked = this.#tier.pick(clientAddress, undefined, this.#remembered(clientAddress));
+    if (picked instanceof PickerCandidate) return this.#lease(picked);
+    if (picked === 'full' && this.#deps.backups.when === 'down' && this.#tier.hasWell) return 'full';
+    return this.#fromReserve(clientAddress, () => false) ?? picked ?? 'noBackend';
+  }
+
+  /**
+   * Picks and counts for a session that has failed somewhere.
+   * @param mayCharge whether the retry budget has an attempt left
+   */
+  pickAgain(clientAddress: string, search: Search, mayCharge: boolean): PickResult {
+    const best = this.pickWell(clientAddress, search);
+    if (best instanceof Lease) return best;
+    let isFull = best === 'full';
+    let isSpent = false;
+    for (const kind of NOT_WELL) {
+      const refuse = refuseAllBut(kind, search);
+      // No attempt at a backend that has not failed lately is charged.
+      if (kind.failing === true && !mayCharge) {
+        isSpent = this.#some(candidate => !refuse(candidate));
+        continue;
+      }
+      const picked = this.#fromTier(clientAddress, refuse) ?? this.#fromReserve(clientAddress, refuse);
+      if (picked instanceof Lease) return picked;
+      isFull ||= picked === 'full';
+    }
+    if (isFull) return 'full';
+    return isSpent ? 'spent' : 'noBackend';
+  }
+
+  /** The same among those that are well. */
+  pickWell(clientAddress: string, search: Search): Lease | 'full' | undefined {
+    let isFull = false;
+    for (const kind of WELL) {
+      const picked = this.#fromTier(clientAddress, refuseAllBut(kind, search));
+      if (picked instanceof Lease) return picked;
+      isFull ||= picked === 'full';
+    }
+    if (isFull && this.#deps.backups.when === 'down') return 'full';
+    for (const kind of this.#deps.backups.which === 'first' ? WELL_IN_ORDER : WELL) {
+      const picked = this.#fromReserve(clientAddress, refuseAllBut(kind, search));
+      if (picked instanceof Lease) return picked;
+      isFull ||= picked === 'full';
+    }
+    return isFull ? 'full' : undefined;
+  }
+
+  /** Does the backend get new sessions, as far as this snapshot knows? Its limit is not asked. */
+  takesSessions(backend: BackendRuntime): boolean {
+    const candidate = this.#find(backend);
+    return candidate !== undefined && candidate.weight > 0;
+  }
+
+  /** The same by its id, whatever its weight. */
+  has(backend: string): boolean {
+    return this.#tier.candidates.has(backend) || this.#reserve?.candidates.has(backend) === true;
+  }
+
+  isWell(backend: BackendRuntime): boolean {
+    const candidate = this.#find(backend);
+    return candidate?.well === true && candidate.weight > 0;
+  }
+
+  get hasWell(): boolean {
+    return this.#tier.hasWell || this.#reserve?.hasWell === true;
+  }
+
+  /** Is an attempt after a first one charged to the retry budget? Not while the backend is well or does well. */
+  isCharged(backend: BackendRuntime): boolean {
+    const candidate = this.#find(backend);
+    return candidate !== undefined && !candidate.well && candidate.isFailing();
+  }
+
+  /** May a session try it again that it has just failed? Not while it is not well and another one is. */
+  mayRetryAt(backend: BackendRuntime, mayCharge: boolean): boolean {
+    if (!this.takesSessions(backend)) return false;
+    return this.isWell(backend) || (!this.hasWell && mayCharge);
+  }
+
+  /** Is there a backend that is well, and a reason that there was not before to leave another one for it? */
+  invitesToMove(before: Picker): boolean {
+    if (!this.hasWell) return false;
+    const isGain = this.#some(({ runtime }) => this.isWell(runtime) && !before.isWell(runtime));
+    return isGain || before.#some(({ runtime }) => before.isWell(runtime) && !this.isWell(runtime));
+  }
+
+  /** Tells the strategy how long a connect took. */
+  connected(backend: BackendRuntime, connectMs: number): void {
+    this.#tier.connected(backend, connectMs);
+    this.#reserve?.connected(backend, connectMs);
+  }
+
+  /** Tells the strategy that a backend's live count has changed. */
+  changed(backend: BackendRuntime): void {
+    this.#tier.changed(backend);
+    this.#reserve?.changed(backend);
+  }
+
+  #fromTier(clientAddress: string, refuse: Refuse): Lease | 'full' | undefined {
+    const remembered = this.#remembered(clientAddress);
+    const preferred = remembered === undefined || refuse(remembered) ? undefined : remembered;
+    const picked = this.#tier.pick(clientAddress, refuse, preferred);
+    return picked instanceof PickerCandidate ? this.#lease(picked) : picked;
+  }
+
+  #fromReserve(clientAddress: string, refuse: Refuse): Lease | 'full' | undefined {
+    const reserve = this.#reserve;
+    if (reserve === undefined) return undefined;
+    const only = this.#deps.backups.which === 'first' ? reserve.first(refuse) : undefined;
+    const refuseAll: Refuse = only === undefined ? refuse : candidate => candidate !== only;
+    const picked = reserve.pick(clientAddress, refuseAll, undefined);
+    return picked instanceof PickerCandidate ? this.#lease(picked) : picked;
+  }
+
+  #lease(candidate: PickerCandidate): Lease {
+    this.#deps.news?.notePlaced();
+    this.changed(candidate.runtime);
+    return new Lease(candidate, this.#deps.release);
+  }
+
+  /** The backend that the client had before, if that takes sessions. */
+  #remembered(clientAddress: string): PickerCandidate | undefined {
+    const backend = this.#deps.stickiness?.preferred(clientAddress);
+    const candidate = backend && this.#tier.candidates.get(backend.id);
+    return candidate?.runtime === backend && candidate?.weight !== 0 ? candidate : undefined;
+  }
+
+  #find(backend: BackendRuntime): PickerCandidate | undefined {
+    const candidate = this.#tier.candidates.get(backend.id) ?? this.#reserve?.candidates.get(backend.id);
+    return candidate?.runtime === backend ? candidate : undefined;
+  }
+
+  #some(matches: (candidate: PickerCandidate) => boolean): boolean {
+    for (const tier of [this.#tier, this.#reserve])
+      for (const candidate of tier?.candidates.values() ?? []) if (matches(candidate)) return true;
+    return false;
+  }
+}
+
+function refuseAllBut({ well, failing }: Kind, search: Search): Refuse {
+  return candidate => {
+    // One on trial is as good as one that is well: it is not known to be failing any more.
+    if ((candidate.well || candidate.trial) !== well) return true;
+    if (search.hasTried(candidate.id)) return true;
+    const isFailing = candidate.isFailing();
+    return (failing ?? isFailing) !== isFailing || !search.mayTry(candidate.group, isFailing);
+  };
+}

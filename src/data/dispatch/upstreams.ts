@@ -1,0 +1,93 @@
+/**
+ * All upstreams of one data plane, as the last plans want them.
+ *
+ * Place: the data plane applies plans to it and asks it where a listener's clients go.
+ * Invariants: an upstream that has gone serves the sessions that it has; until the strategy of a plan is loaded its
+ * upstream goes on with the one before.
+ */
+import { STRATEGIES } from '../../../strategies/index.ts';
+import { wordsOf } from '../../errors.ts';
+import type { UpstreamPlan } from '../../model/upstream-plan.ts';
+import type { PoolFigures } from '../../model/pool-figures.ts';
+import { parks } from './backend-pool.ts';
+import { LoadedStrategies } from './loaded-strategies.ts';
+import { UpstreamRuntime, type UpstreamRuntimeDeps } from './upstream-runtime.ts';
+
+export interface UpstreamsDeps extends UpstreamRuntimeDeps {
+  /** Something is under way that a plan has asked for. */
+  follow(work: Promise<void>): void;
+  /** Sessions that connect to a backend of this upstream which is not well may have a better one now. */
+  onBetter(upstream: string): void;
+}
+
+export class Upstreams {
+  readonly #deps: UpstreamsDeps;
+  readonly #strategies = new LoadedStrategies();
+  readonly #upstreams = new Map<string, UpstreamRuntime>();
+  #park = false;
+
+  constructor(deps: UpstreamsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Does any of them park connections? */
+  get park(): boolean {
+    return this.#park;
+  }
+
+  get(name: string): UpstreamRuntime | undefined {
+    return this.#upstreams.get(name);
+  }
+
+  apply(plan: UpstreamPlan): void {
+    const before = this.#upstreams.get(plan.name);
+    const factory = this.#strategies.get(plan.strategy);
+    if (factory === undefined) this.#deps.follow(this.#load(plan));
+    // At random where there was none before: a client that came now would have to wait otherwise.
+    const usable = factory ?? before?.factory ?? STRATEGIES.random;
+    const upstream = before ?? new UpstreamRuntime(plan, usable, this.#deps);
+    this.#upstreams.set(plan.name, upstream);
+    this.#park = [...this.#upstreams.values()].some(each => parks(each.plan));
+    if (upstream.apply(plan, usable)) this.#deps.onBetter(plan.name);
+  }
+
+  remove(name: string): void {
+    this.#upstreams.get(name)?.close();
+    this.#upstreams.delete(name);
+  }
+
+  /** Destroys spare connections; new sessions could still connect. */
+  closePools(): void {
+    for (const upstream of this.#upstreams.values()) upstream.close();
+  }
+
+  /** No session that waits gets a place any more. */
+  closeLines(): void {
+    for (const { queue } of this.#upstreams.values()) queue.close();
+  }
+
+  /** Another worker has freed a place. */
+  recheckLines(): void {
+    for (const { queue } of this.#upstreams.values()) queue.recheck();
+  }
+
+  /** Spare connections and how sessions got theirs, per backend. */
+  *pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
+    for (const upstream of this.#upstreams.values()) {
+      for (const { slot, pool } of upstream.backends()) yield { slot, figures: () => pool.figures() };
+    }
+  }
+
+  async #load({ name, strategy }: UpstreamPlan): Promise<void> {
+    try {
+      await this.#strategies.load(strategy);
+    } catch (error) {
+      const reason = wordsOf(error);
+      this.#deps.report({ kind: 'strategyFailed', upstream: name, reason, times: 1 });
+      return;
+    }
+    // By now there may be another plan, or none.
+    const plan = this.#upstreams.get(name)?.plan;
+    if (plan?.strategy === strategy) this.apply(plan);
+  }
+}

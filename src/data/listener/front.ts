@@ -1,0 +1,88 @@
+/**
+ * One configured listener in one data plane: where clients come in, how many may be there, and what becomes of them.
+ *
+ * Place: the data plane has one per listener of the plan. It outlives its listener while sessions run that came in
+ * through it: they are counted here, and one that has the same name again goes on counting.
+ */
+import type { Gate, Place } from '../admission/gate.ts';
+import type { Connection, Engine } from '../../engine/engine.ts';
+import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
+import { Listener, type ListenerHandlers } from './listener.ts';
+import { SessionLimit } from './session-limit.ts';
+import type { LiveCounts } from '../../shared-memory/live-counts.ts';
+
+/** Where a listener's clients go; the data plane knows what it is. */
+export interface FrontDeps<U> {
+  readonly engine: Engine;
+  readonly counts: LiveCounts;
+  /** Other workers wait for a place that is free now. */
+  onPlaceFreed(): void;
+  /** Takes a client, or answers false when there is no place for it. */
+  onClient(front: Front<U>, client: Connection): boolean;
+  /** The upstream of this name; throws where there is none. */
+  upstreamOf(name: string): U;
+  /** How many may be there besides, in all listeners together. */
+  readonly instanceLimit: Place;
+  /** What clients of a listener have to pass besides its places. */
+  gatesOf(plan: ListenerPlan): readonly Gate<U>[];
+}
+
+export class Front<U> {
+  readonly name: string;
+  readonly listener: Listener;
+  readonly limit: SessionLimit;
+  /** What each of its sessions holds a place of, in the order in which they are taken. */
+  readonly places: readonly Place[];
+  /** Sessions of this data plane that came in here. */
+  sessions = 0;
+  readonly #deps: FrontDeps<U>;
+  #plan: ListenerPlan;
+  #upstream: U;
+  #gates: readonly Gate<U>[] = [];
+
+  constructor(plan: ListenerPlan, deps: FrontDeps<U>, handlers: Omit<ListenerHandlers, 'onClient'>) {
+    this.#deps = deps;
+    this.#plan = plan;
+    this.#upstream = deps.upstreamOf(plan.upstream);
+    this.name = plan.name;
+    this.listener = new Listener(plan.name, deps.engine, {
+      ...handlers,
+      onClient: client => deps.onClient(this, client),
+    });
+    this.limit = new SessionLimit(plan.slot, deps.counts, {
+      onFull: () => this.listener.hold('listenerLimit'),
+      onFree: () => this.listener.unhold('listenerLimit'),
+      onPlaceFreed: () => deps.onPlaceFreed(),
+    });
+    this.places = [this.limit, deps.instanceLimit];
+    this.configure(plan);
+  }
+
+  /** As applied last. */
+  get plan(): ListenerPlan {
+    return this.#plan;
+  }
+
+  /** Of the plan: serves the clients that come from now on. */
+  get upstream(): U {
+    return this.#upstream;
+  }
+
+  /** For the clients that come from now on; none: they go to the upstream as they are. */
+  get gates(): readonly Gate<U>[] {
+    return this.#gates;
+  }
+
+  /** Everything but its addresses, for the clients that come from now on. */
+  configure(plan: ListenerPlan): void {
+    this.#plan = plan;
+    this.#upstream = this.#deps.upstreamOf(plan.upstream);
+    this.#gates = this.#deps.gatesOf(plan);
+    this.limit.configure(plan.limits.maxSessions ?? Infinity);
+  }
+
+  /** Listens at the addresses that are new; rejects with LB4_LISTEN_FAILED. */
+  async open(points: readonly BindPoint[] = this.#plan.bind): Promise<void> {
+    for (const point of points) await this.listener.open(point, this.#plan.sockets);
+  }
+}

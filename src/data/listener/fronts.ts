@@ -1,0 +1,163 @@
+/**
+ * All listeners of one data plane, as the last plan wants them.
+ *
+ * Place: the data plane applies plans to it and takes its clients. Those of listeners that have gone stay here while
+ * sessions run, or clients wait, that came in through them.
+ * Invariants: a listener that is named again goes on as it was; new sockets are opened before old ones are closed, so
+ * that a listener of another name takes over an address without a gap.
+ */
+import type { ListeningSocket } from '../../support/socket.ts';
+import type { Connection } from '../../engine/engine.ts';
+import type { HoldReason, Report } from '../../model/data-event.ts';
+import type { ListenerPlan } from '../../model/listener-plan.ts';
+import type { Address } from '../../support/address.ts';
+import { Front, type FrontDeps } from './front.ts';
+
+export interface FrontsDeps<U> extends FrontDeps<U> {
+  readonly report: Report;
+  /** The system has no descriptor or memory for another client. */
+  onExhausted(): void;
+}
+
+/** A socket of one of a listener's addresses. */
+export interface OwnedSocket {
+  readonly listener: string;
+  readonly socket: ListeningSocket;
+}
+
+export class Fronts<U> {
+  readonly #deps: FrontsDeps<U>;
+  /** In the order of the configuration. */
+  #current: ReadonlyMap<string, Front<U>> = new Map();
+  readonly #left = new Map<string, Front<U>>();
+  /** Which listener is unheld first when the instance has room again; they take turns. */
+  #firstUnheld = 0;
+
+  constructor(deps: FrontsDeps<U>) {
+    this.#deps = deps;
+  }
+
+  isPaused(listener: string): boolean {
+    return this.#current.get(listener)?.listener.paused === true;
+  }
+
+  addressesOf(listener: string): readonly Address[] {
+    return this.#current.get(listener)?.listener.addresses ?? [];
+  }
+
+  /** No accepted client waits for a place. */
+  get isEmpty(): boolean {
+    return this.#all().every(({ listener }) => listener.waiting === 0);
+  }
+
+  /** Listens as planned; rejects with LB4_LISTEN_FAILED. */
+  async apply(plans: readonly ListenerPlan[]): Promise<void> {
+    const before = [...this.#current.values()];
+    const after = new Map(plans.map(plan => [plan.name, this.#frontOf(plan)]));
+    const owners = new Map(plans.flatMap(({ name, bind }) => bind.map(({ key }) => [key, name])));
+    this.#current = after;
+    for (const front of before) if (!after.has(front.name)) this.#left.set(front.name, front);
+    // Where the host has not bound them, an address that moves has to be given up first.
+    const own = new Set(
+      plans.flatMap(({ bind }) =>
+        bind.filter(({ where }) => where.kind !== 'listening').map(({ key }) => key),
+      ),
+    );
+    await this.#close(before, (key, name) => own.has(key) && owners.get(key) !== name);
+    for (const front of after.values()) await front.open();
+    for (const { name, listener } of before)
+      for (const key of listener.keys) if (owners.has(key) && owners.get(key) !== name) listener.release(key);
+    await this.#close(before, key => !owners.has(key));
+    for (const front of before) this.#forgetIfUnused(front);
+  }
+
+  /** Takes the clients that had connected already, then no more. Idempotent. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#all().map(({ listener }) => listener.stop()));
+  }
+
+  /** Sockets of a worker that has died: takes the clients that wait there, then closes the sockets. */
+  async takeClientsOf(sockets: readonly OwnedSocket[]): Promise<void> {
+    const taking = sockets.flatMap(
+      ({ listener, socket }) => this.#current.get(listener)?.listener.takeClientsOf(socket) ?? [],
+    );
+    await Promise.all(taking);
+  }
+
+  /** Gives up the clients that wait for a place. */
+  takeWaiting(): readonly { readonly front: Front<U>; readonly client: Connection }[] {
+    return this.#all().flatMap(front => front.listener.takeWaiting().map(client => ({ front, client })));
+  }
+
+  /** A session that came in here has ended. */
+  leave(front: Front<U>): void {
+    front.sessions -= 1;
+    for (const place of front.places) place.leave();
+    this.#forgetIfUnused(front);
+  }
+
+  holdAll(reason: HoldReason): void {
+    for (const { listener } of this.#all()) listener.hold(reason);
+  }
+
+  unholdAll(reason: HoldReason): void {
+    for (const { listener } of this.#all()) listener.unhold(reason);
+  }
+
+  /** Lets listeners go on one after the other: the clients that wait at the first may fill the instance again. */
+  unholdInTurn(reason: HoldReason, isFull: () => boolean): void {
+    const fronts = this.#all();
+    const count = fronts.length;
+    for (let i = 0; i < count && !isFull(); i++) {
+      fronts[(this.#firstUnheld + i) % count]?.listener.unhold(reason);
+    }
+    this.#firstUnheld = count === 0 ? 0 : (this.#firstUnheld + 1) % count;
+  }
+
+  /** Another worker has freed a place. */
+  recheckLimits(): void {
+    for (const { limit } of this.#all()) limit.recheck();
+  }
+
+  #all(): Front<U>[] {
+    return [...this.#current.values(), ...this.#left.values()];
+  }
+
+  async #close(
+    fronts: readonly Front<U>[],
+    isUnwanted: (key: string, name: string) => boolean,
+  ): Promise<void> {
+    await Promise.all(
+      fronts.flatMap(({ name, listener }) =>
+        listener.keys.filter(key => isUnwanted(key, name)).map(key => listener.close(key)),
+      ),
+    );
+  }
+
+  #forgetIfUnused(front: Front<U>): void {
+    const isUsed = front.sessions > 0 || front.listener.waiting > 0 || front.listener.keys.length > 0;
+    if (!isUsed && this.#left.get(front.name) === front) this.#left.delete(front.name);
+  }
+
+  #frontOf(plan: ListenerPlan): Front<U> {
+    const { name } = plan;
+    const front = this.#current.get(name) ?? this.#left.get(name);
+    if (front === undefined) return this.#create(plan);
+    this.#left.delete(name);
+    front.configure(plan);
+    return front;
+  }
+
+  #create(plan: ListenerPlan): Front<U> {
+    const { name: listener } = plan;
+    const { report } = this.#deps;
+    return new Front(plan, this.#deps, {
+      onPaused: reason => report({ kind: 'listenerPaused', listener, reason }),
+      onResumed: () => report({ kind: 'listenerResumed', listener }),
+      onTurnedAway: () => report({ kind: 'turnedAway', listener, times: 1 }),
+      onExhausted: () => this.#deps.onExhausted(),
+      onBroken: (address, code) => report({ kind: 'listenerBroken', listener, address, code }),
+      onMended: address => report({ kind: 'listenerMended', listener, address }),
+    });
+  }
+}

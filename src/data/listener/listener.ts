@@ -1,0 +1,161 @@
+/**
+ * One configured listener: the addresses that it listens at, and the reasons for which it takes no clients for a while.
+ *
+ * Place: first station of a session. It hands admitted clients on and knows nothing of upstreams.
+ * Invariants: it accepts exactly while nothing holds it; holding it makes new clients wait (bounded, see the
+ * engine's contract), it does not turn them away. A client that was accepted just when another worker took the last
+ * place waits here, before all others.
+ */
+import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
+import type { Connection, Engine, EngineListener } from '../../engine/engine.ts';
+import type { HoldReason } from '../../model/data-event.ts';
+import type { BindPoint } from '../../model/listener-plan.ts';
+import { formatAddress, type Address, type ListenAddress } from '../../support/address.ts';
+
+export interface ListenerHandlers {
+  /** Takes the client, or answers false when there is no place for it; it is offered again later. */
+  onClient(client: Connection): boolean;
+  onPaused(reason: HoldReason): void;
+  onResumed(): void;
+  /** A client found no room to wait while the listener was paused; it was reset. */
+  onTurnedAway(): void;
+  /** The system has no descriptor or memory for another client. */
+  onExhausted(): void;
+  /** Others have made an address stop listening; the engine mends that, and `code` is why it cannot yet. */
+  onBroken(address: string, code: string | undefined): void;
+  onMended(address: string): void;
+}
+
+export class Listener {
+  readonly name: string;
+  readonly #engine: Engine;
+  readonly #handlers: ListenerHandlers;
+  readonly #holds = new Set<HoldReason>();
+  /** Clients that there was no place for when they were accepted. */
+  #waiting: Connection[] = [];
+  #goingOn = false;
+  #goOnAgain = false;
+  /** By the keys of their points. */
+  readonly #bound = new Map<string, EngineListener>();
+
+  constructor(name: string, engine: Engine, handlers: ListenerHandlers) {
+    this.name = name;
+    this.#engine = engine;
+    this.#handlers = handlers;
+  }
+
+  get addresses(): readonly Address[] {
+    return Array.from(this.#bound.values(), ({ address }) => address);
+  }
+
+  /** The keys of the points that it listens at. */
+  get keys(): readonly string[] {
+    return [...this.#bound.keys()];
+  }
+
+  get paused(): boolean {
+    return this.#holds.size > 0;
+  }
+
+  /** Accepted clients that have no session yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Gives up the clients that wait here; they are the caller's. */
+  takeWaiting(): readonly Connection[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    return waiting;
+  }
+
+  /**
+   * Listens at a point, unless it does already. Rejects with `LB4_LISTEN_FAILED`.
+   * @param sockets for the clients' sockets
+   */
+  async open({ key, where }: BindPoint, sockets: SocketOptions): Promise<void> {
+    if (this.#bound.has(key)) return;
+    const bound = await this.#listen(where, sockets);
+    this.#bound.set(key, bound);
+    if (this.paused) bound.pause();
+  }
+
+  /** Listens at a point no more: takes every client that had connected already, then closes it. */
+  async close(key: string): Promise<void> {
+    const bound = this.#bound.get(key);
+    this.#bound.delete(key);
+    await bound?.close();
+  }
+
+  /** Leaves a point, with the clients that wait there, to another listener that has its socket, too. */
+  release(key: string): void {
+    this.#bound.get(key)?.release();
+    this.#bound.delete(key);
+  }
+
+  hold(reason: HoldReason): void {
+    const wasPaused = this.paused;
+    this.#holds.add(reason);
+    if (wasPaused) return;
+    for (const bound of this.#bound.values()) bound.pause();
+    this.#handlers.onPaused(reason);
+  }
+
+  unhold(reason: HoldReason): void {
+    const wasHeld = this.#holds.delete(reason);
+    if (this.paused) return;
+    if (wasHeld) this.#handlers.onResumed();
+    this.#goOn();
+  }
+
+  /** The same for all its addresses; nothing holds it any more. */
+  async stop(): Promise<void> {
+    this.#holds.clear();
+    await Promise.all(this.keys.map(key => this.close(key)));
+  }
+
+  /** Takes the clients that wait at a socket whose worker has died, then closes it. */
+  async takeClientsOf(socket: ListeningSocket): Promise<void> {
+    const bound = await this.#listen(socket, {});
+    await bound.close();
+  }
+
+  async #listen(where: ListenAddress | ListeningSocket, sockets: SocketOptions): Promise<EngineListener> {
+    const handlers = {
+      onClient: (client: Connection) => this.#offer(client),
+      onTurnedAway: () => this.#handlers.onTurnedAway(),
+      onExhausted: () => this.#handlers.onExhausted(),
+      onBroken: (code: string | undefined) => this.#handlers.onBroken(formatAddress(bound.address), code),
+      onMended: () => this.#handlers.onMended(formatAddress(bound.address)),
+    };
+    const bound = await this.#engine.listen(where, handlers, sockets);
+    return bound;
+  }
+
+  #offer(client: Connection): void {
+    if (this.#waiting.length > 0 || !this.#handlers.onClient(client)) this.#waiting.push(client);
+  }
+
+  /** Lets waiting clients in, then new ones, for as long as nothing holds it again. */
+  #goOn(): void {
+    // A session that ends at once may get here from within `onClient`: the loop that runs goes on.
+    this.#goOnAgain = true;
+    if (this.#goingOn) return;
+    this.#goingOn = true;
+    while (this.#goOnAgain) {
+      this.#goOnAgain = false;
+      this.#serveWaiting();
+      for (const bound of this.#bound.values())
+        if (!this.paused && this.#waiting.length === 0) bound.resume();
+    }
+    this.#goingOn = false;
+  }
+
+  #serveWaiting(): void {
+    while (!this.paused) {
+      const [client] = this.#waiting;
+      if (client === undefined || !this.#handlers.onClient(client)) return;
+      this.#waiting.shift();
+    }
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * One client connection from accept to termination: find a backend, relay, account for it.
+ *
+ * Place: made by the data plane for each client a listener admits; written once over the engine contract, it
+ * never sees a socket. States: admission → dispatching → relaying → ended, and from each of them → ended; the admission
+ * takes no time where there are no gates. Once at most, and only with a connection that was parked, relaying →
+ * dispatching: it was dead, and a fresh one takes its place.
+ * Invariants: it ends exactly once, with one termination; its lease and its pooled connection are given back
+ * exactly then; after that it holds no connection, timer or listener.
+ * Why it hands itself out as handlers and owner: there may be 100,000 of it, and closures are objects, too.
+ */
+import { Admission, type AdmissionOwner } from '../admission/admission.ts';
+import type { Facts, Gate } from '../admission/gate.ts';
+import type { DispatcherDeps, DispatchOwner } from '../dispatch/dispatch-owner.ts';
+import { Dispatch } from '../dispatch/dispatcher.ts';
+import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
+import type {
+  Connection,
+  Engine,
+  Relay,
+  RelayHandlers,
+  RelayOptions,
+  RelayOutcome,
+} from '../../engine/engine.ts';
+import type { ListenerPlan } from '../../model/listener-plan.ts';
+import type { SessionView } from '../../model/session-view.ts';
+import type { Termination } from '../../model/termination.ts';
+import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
+import type { SessionRecord } from '../../model/session-record.ts';
+import { refuse } from './refuse.ts';
+
+/** Where a session came in: plan and upstream of that moment are the session's for life. */
+export interface Origin {
+  readonly plan: ListenerPlan;
+  readonly upstream: UpstreamRuntime;
+  /** What its clients have to pass first. */
+  readonly gates: readonly Gate<UpstreamRuntime>[];
+}
+
+export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
+  readonly engine: Engine;
+  readonly wheel: DeadlineWheel;
+  /** Milliseconds since 1970. */
+  wallClock(): number;
+  /** `record` builds what is known of the session; it is only good for the time of the call. */
+  onEnd(session: Session<O>, record: () => SessionRecord): void;
+}
+
+/** A silent session whose receiver stands still is ended a quarter of its timeout late at most. */
+const LOOKS_PER_SILENCE = 4;
+
+const NO_REUSE: RelayOptions = Object.freeze({});
+const REUSE: RelayOptions = Object.freeze({ reuse: true });
+const REUSED: RelayOptions = Object.freeze({ reuse: true, reused: true });
+
+export class Session<O extends Origin = Origin>
+  implements Timed, DispatchOwner, RelayHandlers, AdmissionOwner<UpstreamRuntime>
+{
+  wheelSlot = -1;
+  wheelIndex = 0;
+  /** Its place among the sessions of its data plane, which writes it. */
+  index = 0;
+  readonly id: string;
+  readonly #client: Connection;
+  readonly front: O;
+  readonly #plan: ListenerPlan;
+  readonly #deps: SessionDeps<O>;
+  readonly #startedAtMs: number;
+  readonly #startedMs: number;
+  /** The client as the gates have found it; undefined where there are none. */
+  #facts: Facts<UpstreamRuntime> | undefined;
+  #upstream: UpstreamRuntime;
+  #admission: Admission<UpstreamRuntime> | undefined;
+  /** Undefined until the client is admitted. */
+  #dispatch: Dispatch | undefined;
+  #relay: Relay | undefined;
+  /** Since when it waits for a backend with room, and for how long it has waited before, in all. */
+  #isQueued = false;
+  #queuedSinceMs = 0;
+  #queuedMs: number | undefined;
+  /** When one side has ended. */
+  #halfClosedMs: number | undefined;
+  #isEnded = false;
+  /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
+  #abortedAs: Termination | undefined;
+
+  constructor(id: string, client: Connection, front: O, deps: SessionDeps<O>) {
+    this.id = id;
+    this.#client = client;
+    this.front = front;
+    this.#plan = front.plan;
+    this.#deps = deps;
+    this.#startedAtMs = deps.wallClock();
+    this.#startedMs = deps.now();
+    this.#upstream = front.upstream;
+  }
+
+  start(): void {
+    const { gates } = this.front;
+    const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
+    if (gates.length === 0) {
+      this.#search(clientAddress);
+      return;
+    }
+    const facts = { clientAddress, clientPort, upstream: this.#upstream };
+    this.#facts = facts;
+    this.#admission = new Admission(this.#client, facts, gates, this.#deps.setTimer, this);
+    this.#admission.start();
+  }
+
+  /** For the admission only. */
+  onAdmitted(facts: Facts<UpstreamRuntime>): void {
+    this.#facts = facts;
+    this.#upstream = facts.upstream;
+    this.#search(facts.clientAddress);
+  }
+
+  /** For the admission only. */
+  onRefused(termination: Termination): void {
+    this.#client.reset();
+    this.#end(termination);
+  }
+
+  get upstream(): string {
+    return this.#upstream.plan.name;
+  }
+
+  /** The backend whose bytes it gets; undefined before and after. */
+  get servedBy(): string | undefined {
+    return this.#relay === undefined ? undefined : this.#dispatch?.backend;
+  }
+
+  get isConnecting(): boolean {
+    return !this.#isEnded && this.#dispatch !== undefined && this.#relay === undefined;
+  }
+
+  /** As it is now. */
+  view(): SessionView {
+    const { peerAddress, peerPort } = this.#client;
+    const relay = this.#relay;
+    return {
+      id: this.id,
+      listener: this.#plan.name,
+      upstream: this.upstream,
+      backend: this.#dispatch?.backend,
+      clientAddress: this.#facts?.clientAddress ?? peerAddress,
+      clientPort: this.#facts?.clientPort ?? peerPort,
+      phase: this.#phase(),
+      startedAtMs: this.#startedAtMs,
+      bytesFromClient: relay?.bytesFromClient ?? 0,
+      bytesFromBackend: relay?.bytesFromBackend ?? 0,
+    };
+  }
+
+  /** An attempt to connect to a backend that is not well ends, if one that is well has room. */
+  moveOn(): void {
+    if (this.isConnecting) this.#dispatch?.moveOn();
+  }
+
+  /** Resets both sides now, for the reason given. */
+  abort(termination: Termination): void {
+    if (this.#isEnded) return;
+    if (this.#relay !== undefined) {
+      this.#abortedAs = termination;
+      this.#relay.abort();
+      return;
+    }
+    this.#admission?.cancel();
+    this.#dispatch?.cancel();
+    this.#client.reset();
+    this.#end(termination);
+  }
+
+  /**
+   * For a thread that dies: `abort`, without waiting for the engine, which will have no turn any more in which to
+   * say that the relay has ended.
+   */
+  abandon(termination: Termination): void {
+    this.abort(termination);
+    const relay = this.#relay;
+    if (this.#isEnded || relay === undefined) return;
+    const { bytesFromClient, bytesFromBackend } = relay;
+    this.onEnd({ by: 'balancer', reason: 'aborted', bytesFromClient, bytesFromBackend });
+  }
+
+  /** The wheel asks: is a timeout over? Otherwise: when could it be? */
+  checkDeadline(nowMs: number): number | undefined {
+    const relay = this.#relay;
+    if (relay === undefined) return undefined;
+    const aliveUntilMs = this.#aliveUntilMs();
+    const nextMs = aliveUntilMs <= nowMs ? undefined : this.#checkSilence(relay, nowMs);
+    if (nextMs !== undefined) return Math.min(nextMs, aliveUntilMs);
+    const silence = relay.halfClosed ? 'halfClosed' : 'idle';
+    const reason = aliveUntilMs <= nowMs ? 'lifetime' : silence;
+    this.abort({ by: 'balancer', phase: 'relay', reason });
+    return undefined;
+  }
+
+  /** For the dispatch only. */
+  onConnected(connection: Connection): void {
+    const { engine } = this.#deps;
+    const origin = this.#dispatch?.origin;
+    const { pool } = this.#upstream.plan;
+    const options = origin === 'reused' ? REUSED : pool.reuse ? REUSE : NO_REUSE;
+    const handlers = origin === 'new' ? this : this.#handlersOfParked();
+    this.#relay = engine.relay(this.#client, connection, handlers, options);
+    this.#schedule(this.#relay);
+  }
+
+  /** For the dispatch only. */
+  onUnavailable(termination: Termination): void {
+    refuse(this.#client, this.#plan.whenUnavailable);
+    this.#end(termination);
+  }
+
+  /** For the dispatch only. */
+  onWaiting(isWaiting: boolean): void {
+    const nowMs = this.#deps.now();
+    this.#isQueued = isWaiting;
+    if (!isWaiting) {
+      this.#queuedMs = (this.#queuedMs ?? 0) + nowMs - this.#queuedSinceMs;
+      this.#client.unwatch();
+      return;
+    }
+    this.#queuedSinceMs = nowMs;
+    this.#client.watch(change => {
+      // One that has only finished sending still wants its answer.
+      if (change !== 'dead' || !this.#client.wasReset) return;
+      this.abort({ by: 'client', phase: 'queue', reason: 'reset' });
+    });
+  }
+
+  /** For the engine only. */
+  onHalfClosed(): void {
+    if (this.#dispatch?.judgesEnds === true) this.#halfClosedMs = this.#deps.now();
+    if (this.#relay !== undefined) this.#schedule(this.#relay);
+  }
+
+  /** For the engine only. */
+  onEnd(outcome: RelayOutcome): void {
+    // An abandoned session has ended before its engine says so.
+    if (this.#isEnded) return;
+    this.#relay = undefined;
+    // Before anything is given back: that may serve others, who may stop everything.
+    this.#isEnded = true;
+    this.#deps.wheel.remove(this);
+    this.#dispatch?.release(outcome, this.#halfClosedMs);
+    this.#end(this.#terminationOf(outcome), outcome);
+  }
+
+  /** An engine looks for a stale connection only where it is asked to: where there can be one. */
+  #handlersOfParked(): RelayHandlers {
+    return {
+      onHalfClosed: () => this.onHalfClosed(),
+      onEnd: outcome => this.onEnd(outcome),
+      onStale: () => {
+        this.#relay = undefined;
+        this.#deps.wheel.remove(this);
+        this.#dispatch?.replaceStale();
+      },
+    };
+  }
+
+  #phase(): SessionView['phase'] {
+    if (this.#relay !== undefined) return 'relay';
+    if (this.#dispatch === undefined) return 'admission';
+    return this.#isQueued ? 'queue' : 'connect';
+  }
+
+  #search(clientAddress: string): void {
+    this.#dispatch = new Dispatch(this.#upstream, clientAddress, this.#deps, this);
+    this.#dispatch.start();
+  }
+
+  #schedule(relay: Relay): void {
+    const firstLookMs = after(relay.lastActivityMs, this.#silenceMs(relay) / LOOKS_PER_SILENCE);
+    const dueMs = Math.min(firstLookMs, this.#aliveUntilMs());
+    if (dueMs !== Infinity) this.#deps.wheel.add(this, dueMs);
+  }
+
+  /** How long the relay may be silent; 0 for ever. */
+  #silenceMs(relay: Relay): number {
+    const { idle, halfClosed } = this.#plan.timeouts;
+    return relay.halfClosed ? halfClosed : idle;
+  }
+
+  /**
+   * When to look again, or undefined when the session has been silent for too long. A receiver that still takes what
+   * was sent to it is not silent, and only looks show that: one after each quarter of the timeout.
+   */
+  #checkSilence(relay: Relay, nowMs: number): number | undefined {
+    const timeoutMs = this.#silenceMs(relay);
+    const lookAfterMs = timeoutMs / LOOKS_PER_SILENCE;
+    const firstLookMs = after(relay.lastActivityMs, lookAfterMs);
+    if (firstLookMs > nowMs) return firstLookMs;
+    const onItsWay = relay.lookAtDelivery();
+    const silentUntilMs = relay.lastActivityMs + timeoutMs;
+    if (onItsWay === 'unknown') return nowMs + lookAfterMs;
+    if (silentUntilMs <= nowMs) return undefined;
+    return onItsWay === 'nothing' ? silentUntilMs : nowMs + lookAfterMs;
+  }
+
+  #aliveUntilMs(): number {
+    return after(this.#startedMs, this.#plan.timeouts.lifetime);
+  }
+
+  #terminationOf(outcome: RelayOutcome): Termination {
+    if (outcome.reason !== 'aborted') return { by: outcome.by, phase: 'relay', reason: outcome.reason };
+    return this.#abortedAs ?? { by: 'balancer', phase: 'relay', reason: 'stopped' };
+  }
+
+  #end(termination: Termination, relayed?: RelayOutcome): void {
+    const dispatch = this.#dispatch;
+    this.#isEnded = true;
+    this.#deps.onEnd(this, () => ({
+      id: this.id,
+      listener: this.#plan.name,
+      upstream: this.upstream,
+      clientAddress: this.#facts?.clientAddress ?? this.#client.peerAddress,
+      clientPort: this.#facts?.clientPort ?? this.#client.peerPort,
+      backend: dispatch?.backend,
+      attempts: dispatch?.attempts ?? 0,
+      warm: dispatch?.origin === 'warm',
+      reused: dispatch?.origin === 'reused',
+      startedAtMs: this.#startedAtMs,
+      durationMs: this.#deps.now() - this.#startedMs,
+      queuedMs: this.#queuedMs,
+      connectMs: dispatch?.connectMs,
+      bytesFromClient: relayed?.bytesFromClient ?? 0,
+      bytesFromBackend: relayed?.bytesFromBackend ?? 0,
+      by: termination.by,
+      phase: termination.phase,
+      reason: termination.reason,
+    }));
+  }
+}
+
+/** A timeout of 0 never comes. */
+function after(startMs: number, timeoutMs: number): number {
+  return timeoutMs === 0 ? Infinity : startMs + timeoutMs;
+}

@@ -1,0 +1,186 @@
+/**
+ * Builds the data plane that the configuration asks for and this machine can run: engine, threads, limits.
+ *
+ * Place: called by `load-balancer.ts` at each start, with the real clock and randomness of its thread.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import type { DataPlaneHost } from './data-plane-host.ts';
+import { chooseEngine, type EngineChoice, type EngineWishes } from '../engine/choose-engine.ts';
+import { epollSupport } from '../engine/epoll/epoll-support.ts';
+import { loadLibc } from '../linux/libc.ts';
+import { createNodeEngine, PROC_NET, type NodeEngine } from '../engine/node/node-engine.ts';
+import { tablesTell } from '../engine/node/proc-net-tcp.ts';
+import { Lb4Error } from '../errors.ts';
+import { LocalHost } from './local-host.ts';
+import { descriptorBudget, openDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
+import type { HostReport } from '../model/data-event.ts';
+import { DeadlineWheel } from '../data/session/deadline-wheel.ts';
+import { ControlledState } from '../shared-memory/shared-state.ts';
+import { MAX_SLOTS } from '../shared-memory/slot-table.ts';
+import { formatAddress, isAbstract, type Address } from '../support/address.ts';
+import { threadLimit } from '../support/cgroup.ts';
+import { usableCores } from '../support/cores.ts';
+import { processLimit } from '../support/process-limits.ts';
+import { setKeepingTimer, setUnrefTimer } from '../support/timer.ts';
+import type { ThreadLimits } from './starting.ts';
+import { sparesOfAll } from './share-of.ts';
+import { WorkerFleet } from './worker-fleet.ts';
+
+/** What is needed of a configuration to choose threads and limits. */
+export interface HostConfig extends EngineWishes {
+  readonly workerStallTimeout: number;
+  readonly limits: { readonly maxSessions?: number | undefined };
+  readonly listeners: readonly {
+    readonly bind: readonly Address[];
+    readonly limits: { readonly maxSessions?: number | undefined };
+  }[];
+  readonly upstreams: readonly {
+    readonly backends: readonly { readonly address: Address }[];
+    readonly pool: { readonly warm: number };
+  }[];
+}
+
+export interface DataPlaneMaking {
+  readonly data: DataPlaneHost;
+  readonly choice: EngineChoice;
+  readonly shared: ControlledState;
+  /** Throws LB4_ENGINE_UNAVAILABLE for addresses that cannot be had here. */
+  limitsOf(config: HostConfig): SessionLimits;
+  /** The engine of the caller's thread: for probes, whatever moves the sessions. */
+  readonly engine: NodeEngine;
+}
+
+export interface SessionLimits {
+  /** Sessions that can run at once; Infinity for no limit. */
+  readonly maxSessions: number;
+  /** Set where it is what the descriptors allow, because no less is configured. */
+  readonly descriptors: DescriptorShortage | undefined;
+  /** Clients that can wait besides, while listeners are paused; undefined: as many as an engine takes by default. */
+  readonly waiting: number | undefined;
+}
+
+/** How the descriptors limit the sessions. */
+export interface DescriptorShortage {
+  readonly limit: number;
+  /** The most sessions that are configured, and the limit of descriptors that would allow them. */
+  readonly wanted: { readonly maxSessions: number; readonly limit: number } | undefined;
+}
+
+export interface Clocks {
+  now(): number;
+  wallClock(): number;
+  random(): number;
+}
+
+/** What a thread of Node's holds by itself (4), and an engine of its own: epoll, wake-up, a pipe. */
+const DESCRIPTORS_PER_WORKER = 8;
+const ALL_DESCRIPTORS = 1 << 20;
+
+/** Opens nothing yet. Throws LB4_ENGINE_UNAVAILABLE. */
+export function createDataPlane(
+  config: HostConfig,
+  clocks: Clocks,
+  report: HostReport,
+  slots: number = MAX_SLOTS,
+): DataPlaneMaking {
+  const loaded = loadLibc();
+  const libc = loaded.ok ? loaded.libc : undefined;
+  if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
+  const choice = chooseEngine(config, {
+    libc: loaded,
+    // Over the library that is loaded already.
+    epoll: () => epollSupport(() => loaded),
+    tellsDelivery: () => tablesTell(PROC_NET),
+    cores: usableCores(readText, cpus().length, availableParallelism()),
+  });
+  const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
+  const alreadyOpen = openDescriptors();
+  const limitsOf = (wanted: HostConfig): SessionLimits => {
+    if (!loaded.ok) refuseAbstractNames(wanted, loaded.reason);
+    return sessionLimits(wanted, descriptorBudget(descriptorsAside(wanted, choice.workers), alreadyOpen));
+  };
+  const { waiting: waitingLimit } = limitsOf(config);
+  const wheel = new DeadlineWheel(() => clocks.now());
+  const engine = createNodeEngine({
+    ...{ clock: wheel, libc },
+    ...(waitingLimit === undefined ? {} : { waitingLimit }),
+  });
+  const making = { choice, shared, limitsOf, engine };
+  const slot = shared.slotOfInstance();
+  if (choice.workers > 0 && libc !== undefined) {
+    const fleet = {
+      ...{ engine: choice.engine, slot, waitingLimit },
+      descriptors: processLimit('descriptors') ?? ALL_DESCRIPTORS,
+      stallTimeoutMs: config.workerStallTimeout === 0 ? Infinity : config.workerStallTimeout,
+    };
+    const deps = {
+      ...{ libc, shared, threadLimits },
+      now: () => clocks.now(),
+      // While every worker waits to be started again, nothing else keeps the process alive.
+      setTimer: setKeepingTimer,
+    };
+    return { ...making, data: new WorkerFleet(fleet, deps, report) };
+  }
+  const ledger = { sessionsEver: 0, sessionsAborted: 0 };
+  const deps = {
+    ...{ engine, libc, wheel, shared, ledger, slot },
+    setTimer: setUnrefTimer,
+    now: () => clocks.now(),
+    wallClock: () => clocks.wallClock(),
+    random: () => clocks.random(),
+  };
+  return { ...making, data: new LocalHost(deps, report) };
+}
+
+/** What this machine allows of what a configuration wants. */
+function sessionLimits(config: HostConfig, budget: DescriptorBudget | undefined): SessionLimits {
+  return {
+    maxSessions: Math.min(config.limits.maxSessions ?? Infinity, budget?.sessions ?? Infinity),
+    descriptors: descriptorShortage(config, budget),
+    waiting: budget?.waiting,
+  };
+}
+
+/** Undefined where the configuration allows no more sessions than the descriptors do. */
+function descriptorShortage(
+  { limits, listeners }: HostConfig,
+  budget: DescriptorBudget | undefined,
+): DescriptorShortage | undefined {
+  if (budget === undefined || (limits.maxSessions ?? Infinity) <= budget.sessions) return undefined;
+  const maxSessions =
+    limits.maxSessions ?? Math.max(...listeners.map(({ limits: own }) => own.maxSessions ?? 0));
+  const wanted =
+    maxSessions > budget.sessions ? { maxSessions, limit: budget.limitFor(maxSessions) } : undefined;
+  return { limit: budget.limit, wanted };
+}
+
+/** Node knows abstract names by other names than the rest of the system does. */
+function refuseAbstractNames({ listeners, upstreams }: HostConfig, reason: string): void {
+  const backends = upstreams.flatMap(upstream => upstream.backends.map(({ address }) => address));
+  for (const address of [...listeners.flatMap(({ bind }) => bind), ...backends]) {
+    if (address.kind !== 'unix' || !isAbstract(address)) continue;
+    const message = `${formatAddress(address)} is in the abstract namespace, which cannot be had here: ${reason}`;
+    throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', message);
+  }
+}
+
+/** Descriptors that go to other things than sessions: probes, spare connections, threads and what they listen on. */
+function descriptorsAside({ upstreams, listeners }: HostConfig, workers: number): number {
+  const addresses = listeners.reduce((sum, { bind }) => sum + bind.length, 0);
+  const perWorker = DESCRIPTORS_PER_WORKER + 2 * addresses;
+  return upstreams.reduce((sum, { backends, pool }) => {
+    return sum + backends.length * (1 + sparesOfAll(pool.warm, workers));
+  }, workers * perWorker);
+}
+
+function threadLimits(): ThreadLimits {
+  const user = processLimit('processes');
+  // The limit of a user's processes does not hold for root.
+  const counts = user !== undefined && user !== Infinity && process.getuid?.() !== 0;
+  return { cgroup: threadLimit(readText), user: counts ? user : undefined };
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8');
+}

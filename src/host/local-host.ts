@@ -1,0 +1,139 @@
+/**
+ * The data plane in the caller's own thread.
+ *
+ * Place: behind the interface of data-plane-host.ts. It owns the listening sockets as `WorkerFleet` does, where there is
+ * the C library; elsewhere the engine binds them.
+ */
+import type { HostListenerView, WorkerView } from '../model/snapshot.ts';
+import { DataPlane, type DataPlaneDeps, type Recording } from '../data/data-plane.ts';
+import type { DataPlaneHost, UpstreamChange } from './data-plane-host.ts';
+import type { Libc } from '../linux/libc.ts';
+import type { HostReport } from '../model/data-event.ts';
+import type { ListenersPlan } from '../model/listener-plan.ts';
+import { NO_POOL, type PoolFigures } from '../model/pool-figures.ts';
+import type { SessionQuery, SessionView } from '../model/session-view.ts';
+import { formatAddress } from '../support/address.ts';
+import type { Termination } from '../model/termination.ts';
+import { HostSockets, listeningOnDuplicates } from './sockets.ts';
+
+export type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'> & {
+  /** Absent where it cannot be loaded. */
+  readonly libc?: Libc | undefined;
+};
+
+export class LocalHost implements DataPlaneHost {
+  readonly #data: DataPlane;
+  readonly #deps: LocalDeps;
+  readonly #report: HostReport;
+  readonly #sockets: HostSockets | undefined;
+  #plan: ListenersPlan | undefined;
+  #isStopped = false;
+
+  constructor(deps: LocalDeps, report: HostReport) {
+    this.#deps = deps;
+    this.#report = report;
+    const { libc } = deps;
+    const engine = libc === undefined ? deps.engine : listeningOnDuplicates(deps.engine, libc);
+    this.#data = new DataPlane({ ...deps, engine, report });
+    this.#sockets = libc && new HostSockets(libc, 1);
+  }
+
+  get sessions(): number {
+    return this.#deps.shared.counts.live(this.#deps.slot);
+  }
+
+  get sessionsEver(): number {
+    return this.#deps.ledger.sessionsEver;
+  }
+
+  get sessionsAborted(): number {
+    return this.#deps.ledger.sessionsAborted;
+  }
+
+  apply(change: UpstreamChange): void {
+    this.#data.apply(change);
+  }
+
+  async settled(): Promise<void> {
+    // That it cannot listen is the answer to `listen`.
+    await this.#data.settled().catch(() => undefined);
+  }
+
+  async listen(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
+    expectWanted();
+    const before = this.#plan;
+    const known = new Set(this.listeners().flatMap(({ addresses }) => addresses));
+    const fresh = (await this.#sockets?.bind(plan.listeners)) ?? [];
+    try {
+      await this.#apply(plan);
+    } catch (error) {
+      if (before !== undefined) await this.#apply(before);
+      this.#sockets?.close(fresh);
+      throw error;
+    }
+    this.#sockets?.close(this.#sockets.keysBeside(plan));
+    for (const { name, addresses } of this.listeners())
+      for (const address of addresses)
+        if (!known.has(address)) this.#report({ kind: 'listening', listener: name, address });
+  }
+
+  async stopListening(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#sockets?.refuseNewClients(this.#sockets.keys);
+    await this.#data.stopListening();
+    this.#sockets?.close(this.#sockets.keys);
+  }
+
+  closePools(): void {
+    this.#data.closePools();
+  }
+
+  abortSessions(termination: Termination): void {
+    this.#data.abortSessions(termination);
+  }
+
+  abandonSessions(): void {
+    this.#data.abandonSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
+  }
+
+  sessionViews(query: SessionQuery): Promise<readonly SessionView[]> {
+    return Promise.resolve(this.#data.sessions(query));
+  }
+
+  whenEmpty(): Promise<void> {
+    return this.#data.whenEmpty();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  record(recording: Recording): void {
+    this.#data.recording = recording;
+  }
+
+  listeners(): readonly HostListenerView[] {
+    return (this.#plan?.listeners ?? []).map(({ name, slot }) => ({
+      name,
+      addresses: this.#data.addressesOf(name).map(formatAddress),
+      paused: this.#data.isPaused(name),
+      sessions: this.#deps.shared.counts.live(slot),
+    }));
+  }
+
+  pool(slot: number): PoolFigures {
+    for (const each of this.#data.pools()) if (each.slot === slot) return each.figures();
+    return NO_POOL;
+  }
+
+  workers(): readonly WorkerView[] {
+    return [];
+  }
+
+  async #apply(plan: ListenersPlan): Promise<void> {
+    this.#plan = plan;
+    this.#data.apply({ kind: 'listeners', listeners: this.#sockets?.inPlan(plan, 0) ?? plan });
+    await this.#data.settled();
+  }
+}

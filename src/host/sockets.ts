@@ -1,0 +1,166 @@
+/**
+ * The listening sockets of all listeners, as the host holds them: bound once, one per data plane.
+ *
+ * Place: `local-host` and `worker-fleet` bind here whatever a plan wants, and hand the sockets on in the plan. Data planes
+ * listen on duplicates; while the host keeps its own, one that dies loses no client that waits for it.
+ * Invariants: a point keeps its sockets as long as plans name it, whichever listener has it; `bind` binds all that is
+ * new or nothing.
+ */
+import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Engine } from '../engine/engine.ts';
+import type { Libc } from '../linux/libc.ts';
+import {
+  bindListeningSockets,
+  closeDescriptor,
+  duplicate,
+  type ListeningSockets,
+} from '../linux/listening-sockets.ts';
+import { replaceSocketOptions } from '../linux/socket-options.ts';
+import { refuseNewClients } from '../linux/stop-accepting.ts';
+import { giveAccess, removeIfSame } from '../linux/socket-file.ts';
+import type { OwnedSocket } from '../data/listener/fronts.ts';
+import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
+import { formatAddress, type ListenAddress } from '../support/address.ts';
+
+interface Bound {
+  readonly sockets: ListeningSockets;
+  readonly asked: ListenAddress;
+  readonly options: SocketOptions;
+}
+
+export class HostSockets {
+  readonly #libc: Libc;
+  readonly #count: number;
+  readonly #bound = new Map<string, Bound>();
+
+  /** @param count sockets per address: one for each data plane */
+  constructor(libc: Libc, count: number) {
+    this.#libc = libc;
+    this.#count = count;
+  }
+
+  /**
+   * Binds what is not bound yet, and gives sockets that are bound the options that are new. Rejects with
+   * LB4_LISTEN_FAILED, and then nothing is bound that was not before.
+   * @returns the keys of what it has bound
+   */
+  async bind(listeners: readonly ListenerPlan[]): Promise<readonly string[]> {
+    const fresh: string[] = [];
+    try {
+      for (const { bind, sockets } of listeners) {
+        for (const point of bind) if (await this.#bindPoint(point, sockets)) fresh.push(point.key);
+      }
+      return fresh;
+    } catch (error) {
+      this.close(fresh);
+      throw error;
+    }
+  }
+
+  /** The address of a point, as text; '' for one that is not bound. */
+  addressOf(key: string): string {
+    const bound = this.#bound.get(key);
+    return bound === undefined ? '' : formatAddress(bound.sockets.address);
+  }
+
+  get keys(): readonly string[] {
+    return [...this.#bound.keys()];
+  }
+
+  /** The plan with the sockets of the data plane with this index in the place of addresses. */
+  inPlan(plan: ListenersPlan, index: number): ListenersPlan {
+    const listeners = plan.listeners.map(listener => ({
+      ...listener,
+      bind: listener.bind.map(({ key, where }) => ({ key, where: this.#socketOf(key, index) ?? where })),
+    }));
+    return { ...plan, listeners };
+  }
+
+  /** The sockets at these points of the data plane with this index, with the listener that each belongs to. */
+  ownedAt(
+    keys: readonly string[],
+    index: number,
+    listeners: readonly ListenerPlan[],
+  ): readonly OwnedSocket[] {
+    return listeners.flatMap(({ name: listener, bind }) =>
+      bind
+        .filter(({ key }) => keys.includes(key))
+        .flatMap(({ key }) => this.#socketOf(key, index) ?? [])
+        .map(socket => ({ listener, socket })),
+    );
+  }
+
+  /** Points that are bound and that a plan does not name. */
+  keysBeside({ listeners }: ListenersPlan): readonly string[] {
+    const wanted = new Set(listeners.flatMap(({ bind }) => bind.map(({ key }) => key)));
+    return this.keys.filter(key => !wanted.has(key));
+  }
+
+  /** No new client is let in from now on; those in the queues can still be accepted. */
+  refuseNewClients(keys: readonly string[]): void {
+    for (const { sockets } of this.#of(keys))
+      for (const fd of sockets.fds) refuseNewClients(this.#libc, fd, sockets.address.kind);
+  }
+
+  /** Gives up the host's sockets, and removes the files of unix sockets that are still its own; what data planes have duplicated lives on. */
+  close(keys: readonly string[]): void {
+    for (const { sockets } of this.#of(keys)) {
+      if (sockets.file !== undefined) removeIfSame(sockets.file);
+      for (const fd of sockets.fds) closeDescriptor(this.#libc, fd);
+    }
+    for (const key of keys) this.#bound.delete(key);
+  }
+
+  #socketOf(key: string, index: number): ListeningSocket | undefined {
+    const sockets = this.#bound.get(key)?.sockets;
+    return sockets && { kind: 'listening', fd: sockets.fds[index] ?? -1, address: sockets.address };
+  }
+
+  #of(keys: readonly string[]): Bound[] {
+    return keys.flatMap(key => this.#bound.get(key) ?? []);
+  }
+
+  /** True when it was not bound before. */
+  async #bindPoint({ key, where }: BindPoint, options: SocketOptions): Promise<boolean> {
+    if (where.kind === 'listening') throw new RangeError('a plan for the host names addresses, not sockets');
+    const before = this.#bound.get(key);
+    if (before !== undefined) {
+      this.#adapt(before, where, options);
+      this.#bound.set(key, { ...before, asked: where, options });
+      return false;
+    }
+    // `0.0.0.0:80` in the place of `:80`: the port is this process's own, and is shared until the old one is closed.
+    const shared = { mayShare: this.#hasPort(where) };
+    const sockets = await bindListeningSockets(this.#libc, where, this.#count, options, shared);
+    this.#bound.set(key, { sockets, asked: where, options });
+    return true;
+  }
+
+  #hasPort(where: ListenAddress): boolean {
+    if (where.kind !== 'tcp') return false;
+    return [...this.#bound.values()].some(
+      ({ sockets: { address } }) => address.kind === 'tcp' && address.port === where.port,
+    );
+  }
+
+  #adapt({ sockets, asked, options: before }: Bound, where: ListenAddress, options: SocketOptions): void {
+    if (where.kind === 'tcp') {
+      if (!isDeepStrictEqual(before, options))
+        for (const fd of sockets.fds) replaceSocketOptions(this.#libc, fd, options);
+    } else if (asked.kind === 'unix' && where.access !== undefined && sockets.file !== undefined) {
+      if (!isDeepStrictEqual(asked.access, where.access)) giveAccess(where.path, where.access);
+    }
+  }
+}
+
+/** The same engine for a data plane whose plans name sockets of the host: it listens on duplicates of them. */
+export function listeningOnDuplicates(engine: Engine, libc: Libc): Engine {
+  return {
+    ...engine,
+    listen: (where, handlers, options) => {
+      const own = where.kind === 'listening' ? { ...where, fd: duplicate(libc, where.fd) } : where;
+      return engine.listen(own, handlers, options);
+    },
+  };
+}

@@ -1,0 +1,336 @@
+/**
+ * The data plane in several threads, behind the same interface as in one.
+ *
+ * Place: control's side. It binds every listening socket once, gives each worker its own, hands on snapshots and
+ * requests, and gathers what workers tell.
+ * Invariants: control keeps its listening sockets while it takes clients, so that those who wait at a dead worker
+ * are served when it is back; it gives them up before the workers drain theirs, so that no client comes in
+ * between. A dead worker leaves no count and no descriptor behind. A listener is paused once, for all workers.
+ */
+import type { HostListenerView, WorkerView } from '../model/snapshot.ts';
+import type { Recording } from '../data/data-plane.ts';
+import type { DataPlaneHost, UpstreamChange } from './data-plane-host.ts';
+import { createWakeup, type Wakeup } from '../linux/wakeup.ts';
+import type { HostReport } from '../model/data-event.ts';
+import type { ListenersPlan } from '../model/listener-plan.ts';
+import type { SessionQuery, SessionView } from '../model/session-view.ts';
+import { Plans, type Plan } from '../model/plan.ts';
+import type { PoolFigures } from '../model/pool-figures.ts';
+import { setUnrefTimer } from '../support/timer.ts';
+import type { Termination } from '../model/termination.ts';
+import type { FleetDeps, FleetSettings } from './fleet-settings.ts';
+import { FleetEvents } from './fleet-events.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { HostSockets } from './sockets.ts';
+import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
+import { shareOf, waitingShare } from './share-of.ts';
+import { startAll } from './starting.ts';
+import { WorkerDescriptors } from './worker-descriptors.ts';
+import { WorkerStats } from './worker-stats.ts';
+import { spawnWorker, WorkerThread, WORKER_TIMES } from './worker-thread.ts';
+
+interface Member {
+  readonly index: number;
+  readonly thread: WorkerThread;
+  readonly stats: WorkerStats;
+  readonly statsMemory: SharedArrayBuffer;
+  readonly wakeup: Wakeup | undefined;
+}
+
+export class WorkerFleet implements DataPlaneHost {
+  readonly #settings: FleetSettings;
+  readonly #deps: FleetDeps;
+  readonly #report: HostReport;
+  readonly #members: readonly Member[];
+  readonly #heartbeats: Heartbeats;
+  readonly #plans = new Plans();
+  readonly #descriptors: WorkerDescriptors;
+  readonly #sockets: HostSockets;
+  readonly #events: FleetEvents;
+  #recording: Recording = 'none';
+  #hasStarted = false;
+  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** As many workers as the live counts have rows. Throws when descriptors have run out. */
+  constructor(settings: FleetSettings, deps: FleetDeps, report: HostReport) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#report = report;
+    this.#sockets = new HostSockets(deps.libc, deps.shared.counts.memory.workers);
+    this.#events = new FleetEvents(report);
+    this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
+    this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
+      this.#createMember(index),
+    );
+    this.#heartbeats = new Heartbeats(
+      this.#members.map(({ thread }) => thread),
+      () => deps.now(),
+      setUnrefTimer,
+    );
+  }
+
+  get sessions(): number {
+    return this.#deps.shared.counts.live(this.#settings.slot);
+  }
+
+  get sessionsEver(): number {
+    return this.#sum(stats => stats.sessionsEver);
+  }
+
+  get sessionsAborted(): number {
+    return this.#sum(stats => stats.sessionsAborted);
+  }
+
+  apply(change: UpstreamChange): void {
+    this.#plans.keep(change);
+    this.#postPlan(change);
+  }
+
+  async settled(): Promise<void> {
+    await this.#askAll({ what: 'settled' });
+  }
+
+  async listen(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
+    // Before anything is bound: clients are let in when all can serve them, and a stop until then concerns none.
+    if (!this.#hasStarted) await this.#start();
+    expectWanted();
+    const fresh = await this.#sockets.bind(plan.listeners);
+    const gone = this.#sockets.keysBeside(plan);
+    // All of them at once: none lets clients in while another one is emptied.
+    this.#sockets.refuseNewClients(gone);
+    await this.#serveClientsOfDeadWorkers(gone);
+    const change = { kind: 'listeners', listeners: plan } as const;
+    this.#plans.keep(change);
+    this.#postPlan(change);
+    await this.settled();
+    this.#sockets.close(gone);
+    for (const { name, bind } of plan.listeners)
+      for (const { key } of bind)
+        if (fresh.includes(key))
+          this.#report({ kind: 'listening', listener: name, address: this.#sockets.addressOf(key) });
+  }
+
+  stopListening(): Promise<void> {
+    this.#stopped ??= this.#stopListening();
+    return this.#stopped;
+  }
+
+  closePools(): void {
+    this.#postAll({ kind: 'closePools' });
+  }
+
+  abortSessions(termination: Termination): void {
+    this.#postAll({ kind: 'abortSessions', termination });
+    for (const { thread } of this.#members) thread.endIfStalled();
+  }
+
+  abandonSessions(): void {
+    this.#descriptors.beforeExit();
+  }
+
+  async sessionViews(query: SessionQuery): Promise<readonly SessionView[]> {
+    const asked = this.#inState('running').map(({ thread }) => thread.ask({ what: 'sessions', query }));
+    return (await Promise.all(asked)).flatMap(views => views ?? []).slice(0, query.limit);
+  }
+
+  async whenEmpty(): Promise<void> {
+    await this.#askAll({ what: 'whenEmpty' });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  record(recording: Recording): void {
+    this.#recording = recording;
+    this.#postAll({ kind: 'record', recording });
+  }
+
+  listeners(): readonly HostListenerView[] {
+    return (this.#plans.listeners?.listeners ?? []).map(({ name, slot, bind }) => ({
+      name,
+      addresses: bind.map(({ key }) => this.#sockets.addressOf(key)),
+      paused: this.#events.isPaused(name),
+      sessions: this.#deps.shared.counts.live(slot),
+    }));
+  }
+
+  pool(slot: number): PoolFigures {
+    return {
+      parked: this.#sum(stats => stats.pool(slot).parked),
+      hits: this.#sum(stats => stats.pool(slot).hits),
+      misses: this.#sum(stats => stats.pool(slot).misses),
+    };
+  }
+
+  workers(): readonly WorkerView[] {
+    return this.#members.map(({ index, thread: { state }, stats }) => ({
+      worker: index + 1,
+      state: state === 'running' || state === 'stalled' ? state : 'restarting',
+      sessions: this.#deps.shared.counts.liveOf(index, this.#settings.slot),
+      sessionsEver: stats.sessionsEver,
+    }));
+  }
+
+  #createMember(index: number): Member {
+    const { libc, shared, setTimer } = this.#deps;
+    const times = { ...(this.#deps.times ?? WORKER_TIMES), endedAfterMs: this.#settings.stallTimeoutMs };
+    const statsMemory = WorkerStats.allocate(shared.counts.memory.slots);
+    const stats = new WorkerStats(statsMemory);
+    // Only the epoll engine waits in a way that a message does not end.
+    const wakeup = this.#settings.engine === 'epoll' ? createWakeup(libc) : undefined;
+    const thread = new WorkerThread(
+      {
+        times,
+        now: () => this.#deps.now(),
+        setTimer,
+        beats: () => stats.beats,
+        wake: () => wakeup?.wake(),
+        spawn: spawnWorker,
+      },
+      {
+        startWith: () => this.#startOf(index, statsMemory, wakeup),
+        onMessage: message => this.#hear(index, message),
+        onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
+        onEnding: () => this.#descriptors.beforeEnd(index),
+        onLeftBehind: () => this.#descriptors.leaveBehind(index),
+        onRestarted: () => this.#report({ kind: 'workerRestarted', worker: index + 1 }),
+        onStalled: forMs => this.#hearStalled(index, forMs),
+        onResumed: () => this.#hearResumed(index),
+      },
+    );
+    return { index, thread, stats, statsMemory, wakeup };
+  }
+
+  #startOf(index: number, stats: SharedArrayBuffer, wakeup: Wakeup | undefined): WorkerStart {
+    const { engine, slot, waitingLimit } = this.#settings;
+    const { memory } = this.#deps.shared;
+    return {
+      ...{ index, engine, slot, memory },
+      plans: Array.from(this.#plans.all(), plan => this.#shareOf(plan, index)),
+      stats,
+      recording: this.#recording,
+      ...(waitingLimit === undefined
+        ? {}
+        : { waitingLimit: waitingShare(waitingLimit, memory.counts.workers) }),
+      ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd }),
+      owners: this.#descriptors.memory,
+    };
+  }
+
+  #hear(index: number, message: FromWorker): void {
+    const stats = this.#members[index]?.stats;
+    if (stats === undefined) return;
+    if (message.kind === 'placeFreed') {
+      stats.hearPlaceFreed();
+      this.#postAll({ kind: 'recheckLimits' });
+    } else if (message.kind === 'events') {
+      for (const event of message.events) this.#events.hear(index, event);
+      stats.eventsTaken += message.events.length;
+    }
+  }
+
+  /** It has missed everything that it need not have seen, only its outcome. */
+  #hearResumed(index: number): void {
+    const thread = this.#members[index]?.thread;
+    for (const plan of this.#plans.all()) thread?.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
+    thread?.post({ kind: 'recheckLimits' });
+    this.#report({ kind: 'workerResumed', worker: index + 1 });
+  }
+
+  /** Those who wait elsewhere are not to wait for it; it takes its place in line again when it moves. */
+  #hearStalled(index: number, forMs: number): void {
+    this.#deps.shared.passBy(index);
+    this.#postAll({ kind: 'recheckLimits' });
+    this.#report({ kind: 'workerStalled', worker: index + 1, forMs });
+  }
+
+  /** Takes what a dead worker held out of the books and out of the kernel. */
+  #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
+    const { shared } = this.#deps;
+    // One that died in order has reported its sessions; of these nobody else does.
+    const unrecorded = shared.counts.liveOf(index, this.#settings.slot);
+    const sessions = Math.max(stats.sessionsLost, unrecorded);
+    stats.sessionsLost = 0;
+    stats.clearPools(shared.slotsUsed);
+    shared.forget(index);
+    this.#descriptors.bury(index);
+    stats.hearPlaceFreed();
+    this.#events.forget(index);
+    if (unrecorded > 0 && this.#recording !== 'none')
+      this.#report({ kind: 'unrecorded', sessions: unrecorded });
+    // One that ends when it is told to has died of nothing; one that does not start is the start's failure.
+    if (this.#closed === undefined && this.#hasStarted)
+      this.#report({ kind: 'workerExited', worker: index + 1, reason, sessions, restartInMs });
+    this.#postAll({ kind: 'recheckLimits' });
+  }
+
+  async #stopListening(): Promise<void> {
+    // All of them at once: none lets clients in while another one is emptied.
+    this.#sockets.refuseNewClients(this.#sockets.keys);
+    await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
+    await this.#askAll({ what: 'stopListening' });
+    await this.#serveClientsOfDeadWorkers(this.#sockets.keys);
+    // Last of all: closing a socket for good resets whoever is in its queue.
+    this.#sockets.close(this.#sockets.keys);
+  }
+
+  async #serveClientsOfDeadWorkers(keys: readonly string[]): Promise<void> {
+    const [heir] = this.#inState('running');
+    for (const { index } of this.#inState('restarting')) {
+      const sockets = this.#sockets.ownedAt(keys, index, this.#plans.listeners?.listeners ?? []);
+      await heir?.thread.ask({ what: 'takeClientsOf', sockets });
+    }
+  }
+
+  async #start(): Promise<void> {
+    await startAll(
+      this.#members.map(({ thread }) => thread),
+      () => this.#deps.threadLimits(),
+    );
+    this.#hasStarted = true;
+    this.#heartbeats.start();
+  }
+
+  #shareOf(plan: Plan, index: number): Plan {
+    if (plan.kind === 'listeners') {
+      return { ...plan, listeners: this.#sockets.inPlan(plan.listeners, index) };
+    }
+    return shareOf(plan, this.#members.length);
+  }
+
+  async #close(): Promise<void> {
+    this.#heartbeats.stop();
+    await Promise.all(this.#members.map(({ thread }) => thread.end()));
+    for (const { wakeup } of this.#members) wakeup?.close();
+  }
+
+  #inState(state: WorkerThread['state']): readonly Member[] {
+    return this.#members.filter(({ thread }) => thread.state === state);
+  }
+
+  #sum(figure: (stats: WorkerStats) => number): number {
+    return this.#members.reduce((sum, { stats }) => sum + figure(stats), 0);
+  }
+
+  #askAll<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
+    return Promise.all(this.#members.map(({ thread }) => thread.ask(question)));
+  }
+
+  #postPlan(plan: Plan): void {
+    // One that stands still gets the last of each kind when it moves again; what goes is not among them.
+    for (const { index, thread } of this.#members)
+      if (plan.kind === 'upstreamGone' || thread.state !== 'stalled')
+        thread.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
+  }
+
+  #postAll(message: ToWorker): void {
+    // It does not pile up before one that stands still.
+    const isSuperseded = message.kind === 'recheckLimits';
+    for (const { thread } of this.#members) {
+      if (!isSuperseded || thread.state !== 'stalled') thread.post(message);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * How the kernel is told to find out that a peer has vanished (tcp(7)).
+ *
+ * Place: used for listening sockets, whose clients inherit everything set here, and for connections to backends; by
+ * the node engine, too, where there is the C library.
+ * A kernel that refuses one of them, as sandboxed ones may, goes on without it: no session depends on it.
+ */
+import type { Keepalive, SocketOptions } from '../support/socket.ts';
+import * as abi from './abi.ts';
+import type { Libc } from './libc.ts';
+
+export function setSocketOptions(libc: Libc, fd: number, { keepalive, userTimeoutMs }: SocketOptions): void {
+  if (keepalive !== undefined) setKeepalive(libc, fd, keepalive);
+  if (userTimeoutMs !== undefined) setUserTimeout(libc, fd, userTimeoutMs);
+}
+
+/** The same for a socket that had others before: what is not asked for any more is switched off. */
+export function replaceSocketOptions(libc: Libc, fd: number, options: SocketOptions): void {
+  setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_KEEPALIVE, 0);
+  setUserTimeout(libc, fd, 0);
+  setSocketOptions(libc, fd, options);
+}
+
+export function setKeepalive(libc: Libc, fd: number, { idleMs, intervalMs, count }: Keepalive): void {
+  setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_KEEPALIVE, 1);
+  setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_KEEPINTVL, seconds(intervalMs));
+  setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_KEEPCNT, count);
+  // Last: it starts the clock, from when the peer was last heard of.
+  setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_KEEPIDLE, seconds(idleMs));
+}
+
+export function setUserTimeout(libc: Libc, fd: number, ms: number): void {
+  setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_USER_TIMEOUT, ms);
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1000);
+}
+
+function setInteger(libc: Libc, fd: number, level: number, option: number, value: number): void {
+  integer.writeInt32LE(value);
+  libc.setsockopt(fd, level, option, integer, integer.length);
+}
+
+const integer = Buffer.alloc(4);

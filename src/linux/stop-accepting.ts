@@ -1,0 +1,93 @@
+/**
+ * How a listening socket stops to take clients without losing one that it has let in.
+ *
+ * Place: used by the listeners of both engines when they close, and by control for the sockets of its workers.
+ * Why: closing a listening socket resets every client that is in its queue. Emptying the queue first is not enough:
+ * a client that connects between the last accept and the close is reset as well.
+ * How: a unix socket that is shut down for reading refuses new clients and keeps its queue (unix(7)). A TCP socket
+ * has no such state; it gets a filter that drops what would begin a connection and lets everything else through. The
+ * client's system sends its SYN again after a second and then finds the port closed. The filter needs no privilege
+ * (socket(7), SO_ATTACH_FILTER), and holds for every descriptor of the socket.
+ * Limit: with SYN cookies nobody can know who has been answered and not yet come in.
+ */
+import type { Address } from '../support/address.ts';
+import * as abi from './abi.ts';
+import type { Libc } from './libc.ts';
+
+/** From now on nobody new is let in; clients in the queue, and those whose handshake has begun, can be accepted. */
+export function refuseNewClients(libc: Libc, fd: number, kind: Address['kind']): void {
+  if (kind === 'unix') {
+    libc.shutdown(fd, abi.SHUT_RD);
+  } else if (libc.setsockopt(fd, abi.SOL_SOCKET, abi.SO_ATTACH_FILTER, dropSyn(libc), SOCK_FPROG_BYTES) < 0) {
+    // A queue of none: the kernel lets one in and drops what comes after it.
+    libc.listen(fd, 0);
+  }
+}
+
+/**
+ * Whether a handshake with this port has begun and not ended: its client may hold the connection for established.
+ * False where the system does not tell (no NETLINK_SOCK_DIAG).
+ */
+export function isHandshakeUnderWay(libc: Libc, port: number): boolean {
+  const type = abi.SOCK_DGRAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
+  const fd = libc.socket(abi.AF_NETLINK, type, abi.NETLINK_SOCK_DIAG);
+  if (fd < 0) return false;
+  try {
+    return [abi.AF_INET, abi.AF_INET6].some(family => hasHalfOpen(libc, fd, family, port));
+  } finally {
+    libc.close(fd);
+  }
+}
+
+const SOCK_FPROG_BYTES = 16;
+const TCP_FLAGS_AT = 13;
+const SYN = 0x02;
+const SYN_AND_ACK = 0x12;
+
+/** Classic BPF over the TCP header: 0 for a segment with SYN and without ACK, all of it for every other. */
+const DROP_SYN: Uint8Array = Buffer.concat([
+  instruction(abi.BPF_LD_BYTE, TCP_FLAGS_AT),
+  instruction(abi.BPF_AND, SYN_AND_ACK),
+  instruction(abi.BPF_JUMP_EQUAL, SYN, { yes: 0, no: 1 }),
+  instruction(abi.BPF_RETURN, 0),
+  instruction(abi.BPF_RETURN, 0xffffffff),
+]);
+
+/** `struct sock_filter`. */
+function instruction(code: number, value: number, jump = { yes: 0, no: 0 }): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt16LE(code, 0);
+  bytes.writeUInt8(jump.yes, 2);
+  bytes.writeUInt8(jump.no, 3);
+  bytes.writeUInt32LE(value, 4);
+  return bytes;
+}
+
+/** `struct sock_fprog`: how many instructions, and where they are. */
+function dropSyn(libc: Libc): Uint8Array {
+  const bytes = Buffer.alloc(SOCK_FPROG_BYTES);
+  bytes.writeUInt16LE(DROP_SYN.length / 8, 0);
+  bytes.writeBigUInt64LE(libc.address(DROP_SYN), 8);
+  return bytes;
+}
+
+const NLMSG_HEADER_BYTES = 16;
+const REQUEST_BYTES = NLMSG_HEADER_BYTES + 56;
+const ANSWER_BYTES = 16 * 1024;
+
+/** Asks for the TCP sockets of this port that are in SYN_RECV (sock_diag(7)). */
+function hasHalfOpen(libc: Libc, fd: number, family: number, port: number): boolean {
+  const request = Buffer.alloc(REQUEST_BYTES);
+  request.writeUInt32LE(REQUEST_BYTES, 0);
+  request.writeUInt16LE(abi.SOCK_DIAG_BY_FAMILY, 4);
+  request.writeUInt16LE(abi.NLM_F_REQUEST | abi.NLM_F_DUMP, 6);
+  request.writeUInt8(family, NLMSG_HEADER_BYTES);
+  request.writeUInt8(abi.IPPROTO_TCP, NLMSG_HEADER_BYTES + 1);
+  request.writeUInt32LE(1 << abi.TCP_SYN_RECV, NLMSG_HEADER_BYTES + 4);
+  request.writeUInt16BE(port, NLMSG_HEADER_BYTES + 8);
+  if (libc.send(fd, request, request.length, 0) < 0) return false;
+  const answer = Buffer.alloc(ANSWER_BYTES);
+  const count = libc.recv(fd, answer, answer.length, 0);
+  // What it has found comes first, DONE or an error last.
+  return count >= NLMSG_HEADER_BYTES && answer.readUInt16LE(4) === abi.SOCK_DIAG_BY_FAMILY;
+}
