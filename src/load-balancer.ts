@@ -119,7 +119,8 @@ export class LoadBalancer {
    * limit that is lowered cuts none of them. What was changed by the methods below since the configuration before stays,
    * unless the new one changes that very key.
    *
-   * Calls follow each other. Rejects with `LB4_CONFIG_INVALID`, `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or
+   * Calls follow each other, and wait for every worker; one that stands still is waited for until it moves or is ended
+   * (`workerStallTimeout`). Rejects with `LB4_CONFIG_INVALID`, `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or
    * `LB4_TOO_MANY_SLOTS`, with `LB4_NEEDS_RESTART` for another `engine`, `workers`, `workerStallTimeout` or `redis`, and
    * with `LB4_WRONG_STATE` unless it is running; then the configuration before goes on, untouched.
    *

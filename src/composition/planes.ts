@@ -115,6 +115,7 @@ export class Planes {
       await data.listen(listeners, expectNotStopped);
     } catch (error) {
       await control.discard(upstreams);
+      this.#forgetListenersOf(config);
       throw error;
     }
     control.configure(upstreams);
@@ -166,14 +167,18 @@ export class Planes {
     const limits = this.#making.limitsOf(config);
     const bound = await bindByAddress(config, lookup);
     const configs = await Promise.all(config.upstreams.map(each => withStrategyVersion(each, baseDir)));
-    const upstreams = this.control.prepare(configs);
     try {
       const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions);
-      return { config, limits, listeners, upstreams };
+      return { config, limits, listeners, upstreams: this.control.prepare(configs) };
     } catch (error) {
-      await this.control.discard(upstreams);
+      this.#forgetListenersOf(config);
       throw error;
     }
+  }
+
+  /** Listeners that are new have a slot already, and will not be. */
+  #forgetListenersOf(config: Config): void {
+    this.#leaving.follow(config, this.#config);
   }
 }
 

@@ -60,12 +60,19 @@ export class ControlPlane {
     const checks = new Map<string, PreparedChecks>();
     const prepared = { configs, fresh, checks };
     try {
+      let more = 0;
       for (const config of configs) {
         const { name } = config;
         const before = this.#upstreams.get(name) ?? this.#leaving.get(name);
-        if (before === undefined) fresh.set(name, new UpstreamControl(config, this.#deps));
-        else checks.set(name, before.prepare(config));
+        if (before === undefined) {
+          fresh.set(name, new UpstreamControl(config, this.#deps));
+          continue;
+        }
+        checks.set(name, before.prepare(config));
+        more += config.backends.filter(({ id }) => !before.upstream.has(id)).length;
       }
+      // They get their slots later, when nothing may fail any more.
+      this.#deps.shared.expectRoom(more);
       return prepared;
     } catch (error) {
       this.#forget(fresh);

@@ -78,6 +78,11 @@ export class ControlledState extends SharedState {
     return this.#slots.size;
   }
 
+  /** Throws LB4_TOO_MANY_SLOTS unless so many more things can have a slot. */
+  expectRoom(more: number): void {
+    this.#slots.expectRoom(more);
+  }
+
   /** Throws LB4_TOO_MANY_SLOTS, as the others do. */
   slotOfBackend(upstream: string, backend: string): Slot {
     return this.#slots.take(backendKey(upstream, backend));

@@ -55,6 +55,11 @@ export class SlotTable {
     return slot;
   }
 
+  /** Throws LB4_TOO_MANY_SLOTS unless so many more keys can have a slot. */
+  expectRoom(more: number): void {
+    if (this.#slots.size + more > this.#capacity) throw this.#full();
+  }
+
   /** Gives a key's slot back; without effect for a key that has none. */
   free(key: string): void {
     const slot = this.#slots.get(key);
@@ -78,13 +83,17 @@ export class SlotTable {
 
   #untouched(): Slot {
     if (this.#used === this.#capacity) {
-      throw new Lb4Error(
-        'LB4_TOO_MANY_SLOTS',
-        `no room for more than ${this.#capacity} backends, listeners and upstreams at the same time`,
-      );
+      throw this.#full();
     }
     const index = this.#used;
     this.#used += 1;
     return { index, tag: index };
+  }
+
+  #full(): Lb4Error {
+    return new Lb4Error(
+      'LB4_TOO_MANY_SLOTS',
+      `no room for more than ${this.#capacity} backends, listeners and upstreams at the same time`,
+    );
   }
 }

@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { createLoadBalancer, type ConfigInput, type LoadBalancer } from '../../src/index.ts';
+import { parseConfig } from '../../src/config/source/parse.ts';
+import { createLoadBalancer, type ConfigInput } from '../../src/index.ts';
+import { LoadBalancer } from '../../src/load-balancer.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
@@ -169,6 +171,23 @@ for (const [place, dataPlane] of Object.entries(places)) {
       await served(t, balancer);
       await balancer.apply(configOf([app({ backends }), fresh]));
       t.equal(balancer.snapshot().upstreams.length, 2, 'and the next one that can be is');
+    });
+
+    void t.test('where there is no room for all of it, nothing of it is taken over', async t => {
+      const parsed = parseConfig(configOf([app({ backends: ['127.0.0.1:1'] })]));
+      if (!parsed.ok) throw new Error('the configuration is valid');
+      const balancer = new LoadBalancer(parsed.config, { slots: 12 });
+      t.teardown(() => balancer.stop());
+      await balancer.start();
+      const many = Array.from({ length: 9 }, (_, i) => `127.0.0.1:${i + 1}`);
+      const listeners = [web(), web({ name: 'second' })];
+      for (let round = 0; round < 3; round++) {
+        const refused = balancer.apply(configOf([app({ backends: many })], listeners));
+        await t.rejects(refused, { code: 'LB4_TOO_MANY_SLOTS' });
+        t.equal(balancer.snapshot().upstreams[0]?.backends.length, 1);
+      }
+      await balancer.apply(configOf([app({ backends: many.slice(0, 7) })]));
+      t.equal(balancer.snapshot().upstreams[0]?.backends.length, 7, 'and what there is room for is');
     });
 
     void t.test('a limit that is lowered cuts no session, one that is raised lets in who waits', async t => {
