@@ -47,7 +47,7 @@ export function isStrategyName(name: string): name is StrategyName {
 }
 
 /**
- * Builds a strategy over a snapshot's candidates, those of weight 0 left out, so that no factory has to think
+ * Builds a strategy over a plan's candidates, those of weight 0 left out, so that no factory has to think
  * of them. `changed` and `connected` may still be called for any candidate. Ids must be unique.
  */
 export function createStrategy(

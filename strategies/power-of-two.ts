@@ -1,7 +1,7 @@
 /**
  * Power of two choices (`p2c`): draw two distinct candidates, keep the one with fewer sessions per weight.
  *
- * Place: built by the picker; one instance per snapshot, no state to carry over. Sessions of other instances
+ * Place: built by the picker; one instance per plan, no state to carry over. Sessions of other instances
  * count as far as `heard` says that they can be believed (`gain`); until then they do not.
  * Why: reads two live counts whatever the number of backends, comes close to least-connections, and many
  * balancers with a stale view do not all run to the same backend.

@@ -1,7 +1,7 @@
 /**
  * Weighted random (`random`): every pick is an independent draw in proportion to weight.
  *
- * Place: built by the picker; one instance per snapshot, no state to carry over.
+ * Place: built by the picker; one instance per plan, no state to carry over.
  * Why: needs neither counts nor history, so any number of balancers can use it without knowing each other;
  * the price is chance: with k picks a backend's share p strays by about sqrt(k·p·(1-p)).
  */

@@ -11,7 +11,7 @@ import type { Turns } from './turns.ts';
 
 /** One eligible backend, as a strategy sees it. */
 export interface Candidate {
-  /** Identity that outlives snapshots and is the same on every instance: the backend's configured address. */
+  /** Identity that outlives plans and is the same on every instance: the backend's configured address. */
   readonly id: string;
   /** Relative share, an integer ≥ 0; 0 takes no new sessions. */
   readonly weight: number;
@@ -60,7 +60,7 @@ export interface StrategyDeps {
 }
 
 /**
- * Builds a strategy over a snapshot's candidates. `previous` is the strategy that it replaces (of the same
+ * Builds a strategy over a plan's candidates. `previous` is the strategy that it replaces (of the same
  * upstream, possibly another kind), so that a ring position or a moving average survives the replacement;
  * what is kept is kept by candidate id, never by index.
  */

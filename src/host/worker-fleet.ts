@@ -1,7 +1,7 @@
 /**
  * The data plane in several threads, behind the same interface as in one.
  *
- * Place: control's side. It binds every listening socket once, gives each worker its own, hands on snapshots and
+ * Place: control's side. It binds every listening socket once, gives each worker its own, hands on plans and
  * requests, and gathers what workers tell.
  * Invariants: control keeps its listening sockets while it takes clients, so that those who wait at a dead worker
  * are served when it is back; it gives them up before the workers drain theirs, so that no client comes in

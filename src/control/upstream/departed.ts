@@ -1,9 +1,9 @@
 /**
- * Backends that were removed while their sessions run on: shown until these have ended, held in the snapshots as long
+ * Backends that were removed while their sessions run on: shown until these have ended, held in the plans as long
  * as they are to be reset, and then forgotten.
  *
  * Place: a part of `Upstream`. Their live counts belong to their slots, so one that is added again adopts its own.
- * Invariant: a backend is forgotten once, when it has no session and every data plane has applied a snapshot in which
+ * Invariant: a backend is forgotten once, when it has no session and every data plane has applied a plan in which
  * it gets none: from then on nothing counts in its slot. One that is added again before is not forgotten.
  */
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
@@ -18,7 +18,7 @@ export interface DepartedDeps {
   readonly setTimer: SetTimer;
   /** Resolves when every data plane has applied what was published before. */
   settled(): Promise<void>;
-  /** Backends have left the snapshots: publish again. */
+  /** Backends have left the plans: publish again. */
   onChange(): void;
   /** Nothing of it is left: its slot is free. */
   onForgotten(backend: string): void;
@@ -56,14 +56,14 @@ export class Departed {
     return this.#withSessions().map(({ record }) => record);
   }
 
-  /** For a snapshot: those whose sessions are still to be reset. */
+  /** For a plan: those whose sessions are still to be reset. */
   resetting(): BackendRecord[] {
     return this.#withSessions()
       .filter(({ reset }) => reset)
       .map(({ record }) => record);
   }
 
-  /** A snapshot without them was published: what was removed before may be forgotten once it is applied. */
+  /** A plan without them was published: what was removed before may be forgotten once it is applied. */
   published(): void {
     const waiting = [...this.#entries.values()].filter(({ state }) => state === 'removed');
     if (waiting.length === 0) return;

@@ -2,7 +2,7 @@
  * Slow start: how much of its weight and `maxSessions` a backend gets while it recovers, and how parts of weights
  * become the whole numbers that strategies reckon with.
  *
- * Place: pure; `Ramps` keeps who ramps since when, build-snapshot.ts applies the factors.
+ * Place: pure; `Ramps` keeps who ramps since when, build-plan.ts applies the factors.
  * Ramp: linear from 10 % to all over the time configured, published in 20 steps. Each step stands for its
  * beginning, so that a backend never gets more than the line allows.
  * Why also `maxSessions`: under least connections an empty backend would get every new session, whatever its

@@ -1,14 +1,14 @@
 /**
  * One backend as a picker and its strategies see it: its share, its room, and what is known of how it does.
  *
- * Place: made by the picker from each snapshot. Live counts, failures and trials are read from shared memory at each
+ * Place: made by the picker from each plan. Live counts, failures and trials are read from shared memory at each
  * pick, because every worker changes them.
  */
 import type { Candidate } from '../../../strategies/index.ts';
 import type { SharedState } from '../../shared-memory/shared-state.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 
-/** A backend that sessions may get, as a snapshot has it. */
+/** A backend that sessions may get, as a plan has it. */
 export interface PickableBackend {
   readonly runtime: BackendRuntime;
   readonly weight: number;

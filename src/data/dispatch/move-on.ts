@@ -1,7 +1,7 @@
 /**
  * Where a session goes whose attempt to connect is under way when its upstream changes.
  *
- * Place: the dispatcher asks for the sessions that connect, after each snapshot in which a backend that is well has come
+ * Place: the dispatcher asks for the sessions that connect, after each plan in which a backend that is well has come
  * or gone.
  */
 import { Lease } from './lease.ts';

@@ -1,7 +1,7 @@
 /**
- * The immutable choice over one snapshot's backends: which one a session gets, counted in one `pick`.
+ * The immutable choice over one plan's backends: which one a session gets, counted in one `pick`.
  *
- * Place: built whole by `UpstreamRuntime` for each snapshot and swapped in by reference; the dispatcher asks it.
+ * Place: built whole by `UpstreamRuntime` for each plan and swapped in by reference; the dispatcher asks it.
  * A first pick is the strategy's. A session that has failed somewhere gets the best that is left: backends that are
  * well before others, those whose last connect did not fail before others, backups that stand by when no backend that
  * is well is left. Where a backend that is well is only full, the answer is 'full', so that the session waits for it.
@@ -133,7 +133,7 @@ export class Picker {
     return isFull ? 'full' : undefined;
   }
 
-  /** Does the backend get new sessions, as far as this snapshot knows? Its limit is not asked. */
+  /** Does the backend get new sessions, as far as this plan knows? Its limit is not asked. */
   takesSessions(backend: BackendRuntime): boolean {
     const candidate = this.#find(backend);
     return candidate !== undefined && candidate.weight > 0;

@@ -2,9 +2,9 @@
  * Sessions whose attempt to connect hangs at a backend that has just been found not well go to one that is, some per
  * turn of the loop.
  *
- * Place: the data plane says when a snapshot has made it necessary. Why not all at once: a thousand connects in one
+ * Place: the data plane says when a plan has made it necessary. Why not all at once: a thousand connects in one
  * turn fill the backlog of the backend that is left.
- * Invariant: a session decides by the snapshot of the moment in which its turn has come.
+ * Invariant: a session decides by the plan of the moment in which its turn has come.
  */
 
 /** What is needed of a session. */
