@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Environment } from './result-file.ts';
 
 /** The repository; the compiled benchmark runs from dist/bench. */
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The header as of now; `rest` is what only the run itself knows. */
 export function describeEnvironment(

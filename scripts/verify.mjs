@@ -91,7 +91,7 @@ function coveragePart() {
 
 /** The engines on the newest Node of a line; real binaries come as npm packages. */
 function newestNode(line) {
-  const files = testsIn(join('dist', 'test', 'src', 'engine'));
+  const files = ['engine', 'linux'].flatMap(folder => testsIn(join('dist', 'test', 'src', folder)));
   const run = () => {
     const prefix = join(folder, `node-${line}`);
     const options = ['--silent', '--no-audit', '--no-fund', '--no-save', '--prefix', prefix];

@@ -14,7 +14,7 @@ import { parseConfig } from '../../src/config/source/parse.ts';
 import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const SAMPLES = 'deploy/examples';
 const samples = readdirSync(join(root, SAMPLES)).filter(file => /\.(yaml|json)$/.test(file));

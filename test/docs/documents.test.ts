@@ -14,7 +14,7 @@ import { fieldsOf, wordsOf } from '../harness/declared-types.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 
-const root = new URL('../../..', import.meta.url);
+const root = new URL('../../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 const DOCUMENTS = [
   ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
@@ -73,7 +73,7 @@ void t.test('docs/events.md lists every event, and no other', async t => {
 });
 
 void t.test('docs/log.md lists every entry of the log, with its level, and no other', async t => {
-  const files = ['observability', 'cli'].flatMap(folder =>
+  const files = ['observe', 'cli'].flatMap(folder =>
     readdirSync(new URL(`src/${folder}/`, root)).map(name => `src/${folder}/${name}`),
   );
   const entries = new Map<string, string | undefined>([['linesLost', 'warn']]);

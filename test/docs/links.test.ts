@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runProgram } from '../harness/programs.ts';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const NOT_OURS = /^(node_modules|dist|\.\w+)($|\/)/;
 /** There is no address of ours yet, so nothing but these may be linked to. */
 const FOREIGN = ['keepachangelog.com', 'semver.org', 'www.conventionalcommits.org'];

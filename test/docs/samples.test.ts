@@ -10,7 +10,7 @@ import { connectClient } from '../harness/client.ts';
 import { freePort, runProgram, skipWithout } from '../harness/programs.ts';
 import { pause } from '../harness/until.ts';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 // Within the package, so that a sample's `from 'lb4-balancer'` means this very build.
 mkdirSync(join(root, 'dist/samples'), { recursive: true });
 const folder = mkdtempSync(join(root, 'dist/samples/run-'));

@@ -13,7 +13,7 @@ import { FULL } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const npm = (args: string[], cwd: string) =>
   runProgram('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, timeoutMs: 120_000 });
 

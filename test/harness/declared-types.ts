@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 
-const root = new URL('../../..', import.meta.url);
+const root = new URL('../../../', import.meta.url);
 
 /** The words of a union of words, such as `'a' | 'b'`. */
 export function wordsOf(file: string, alias: string): string[] {

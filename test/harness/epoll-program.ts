@@ -22,11 +22,11 @@ export interface EpollProgram {
   cpuMs(): Promise<number>;
 }
 
-const engineUrl = new URL('../../src/engine/epoll', import.meta.url).href;
+const sourceUrl = new URL('../../src/', import.meta.url).href;
 
 const PROGRAM = `
-const { createEpollEngine } = await import(${JSON.stringify(`${engineUrl}epoll-engine.js`)});
-const { loadLibc } = await import(${JSON.stringify(`${engineUrl}libc.js`)});
+const { createEpollEngine } = await import(${JSON.stringify(`${sourceUrl}engine/epoll/epoll-engine.js`)});
+const { loadLibc } = await import(${JSON.stringify(`${sourceUrl}linux/libc.js`)});
 const { createInterface } = await import('node:readline');
 const backend = JSON.parse(process.argv[1]);
 const tell = what => process.stdout.write(JSON.stringify(what) + '\\n');

@@ -42,7 +42,7 @@ void t.test('a floor for a file that has moved fails', async t => {
 void t.test(
   'the floors of the repository are for files that are there, each below the usual one with a reason',
   async t => {
-    const root = new URL('../../..', import.meta.url);
+    const root = new URL('../../../', import.meta.url);
     const floors = JSON.parse(readFileSync(new URL('test/coverage-floors.json', root), 'utf8')) as Floors;
     for (const [file, { branches, why }] of Object.entries(floors)) {
       t.ok(existsSync(new URL(file, root)), `${file} moved: its floor moves along`);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runProgram } from '../harness/programs.ts';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 // Within the package, so that the files find tap.
 mkdirSync(join(root, 'dist/samples'), { recursive: true });
 

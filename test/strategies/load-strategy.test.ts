@@ -8,7 +8,7 @@ import { strategyContract } from '../contracts/strategy.ts';
 import { anyone, deps, fake, without } from './fakes.ts';
 
 /** The repository, seen from dist/test/strategies/. */
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const example = await loadStrategy('./deploy/examples/my-strategy.js', root);
 
 await strategyContract(t, 'the example in deploy/examples', example);

@@ -77,10 +77,10 @@ void t.test('a configuration without end and a pid file that is none are refused
 const OWN = [
   'cli/pid-file.ts',
   'cli/version.ts',
-  'create-data-plane.ts',
-  'engine/self-connect.ts',
-  'engine/socket-file.ts',
+  'host/build-data-plane.ts',
+  'linux/socket-file.ts',
   'support/process-limits.ts',
+  'support/self-connect.ts',
 ];
 
 void t.test('no other reader has come: new ones take support/small-file.ts', async t => {

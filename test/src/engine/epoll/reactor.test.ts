@@ -361,10 +361,10 @@ void t.test('a wake-up from another thread ends the wait', { skip }, async t => 
 
 void t.test('an engine with nothing to do lets its process end', { skip }, t => {
   const path = (name: string): string =>
-    JSON.stringify(new URL(`../../../../src/engine/epoll/${name}.js`, import.meta.url).href);
+    JSON.stringify(new URL(`../../../../src/${name}.js`, import.meta.url).href);
   const program = `
-    import { createEpollEngine } from ${path('epoll-engine')};
-    import { loadLibc } from ${path('libc')};
+    import { createEpollEngine } from ${path('engine/epoll/epoll-engine')};
+    import { loadLibc } from ${path('linux/libc')};
     const engine = createEpollEngine({ libc: loadLibc().libc, now: () => performance.now(), clock: { nowMs: 0 } });
     const listener = await engine.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, {
       onClient: accepted => accepted.reset(),
