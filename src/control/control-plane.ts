@@ -35,6 +35,8 @@ export interface PreparedUpstreams {
   readonly fresh: ReadonlyMap<string, UpstreamControl>;
   /** Checks of the others. */
   readonly checks: ReadonlyMap<string, PreparedChecks>;
+  /** Of these, those that were on their way out, and that `introduce` has brought back. */
+  readonly revived: Set<string>;
 }
 
 export class ControlPlane {
@@ -58,7 +60,7 @@ export class ControlPlane {
   prepare(configs: readonly PlannedUpstream[]): PreparedUpstreams {
     const fresh = new Map<string, UpstreamControl>();
     const checks = new Map<string, PreparedChecks>();
-    const prepared = { configs, fresh, checks };
+    const prepared = { configs, fresh, checks, revived: new Set<string>() };
     try {
       let more = 0;
       for (const config of configs) {
@@ -84,9 +86,10 @@ export class ControlPlane {
    * Publishes the first plans of upstreams that are new, or back; resolves their names, waiting a while for the first
    * answers. Nothing changes for the others.
    */
-  async introduce({ configs, fresh, checks }: PreparedUpstreams): Promise<void> {
+  async introduce({ configs, fresh, checks, revived }: PreparedUpstreams): Promise<void> {
     const added = configs.flatMap(config => {
       const control = fresh.get(config.name) ?? this.#revive(config, checks);
+      if (control !== undefined && !fresh.has(config.name)) revived.add(config.name);
       return control === undefined ? [] : [control];
     });
     const known = new Map(this.#upstreams);
@@ -97,14 +100,20 @@ export class ControlPlane {
     if (this.#hasStarted) for (const control of added) control.start();
   }
 
-  /** Nothing will come of it: what is new has never been there. Also after `introduce`. */
-  async discard({ fresh }: PreparedUpstreams): Promise<void> {
+  /** Nothing will come of it: what is new has never been there, what came back goes again. Also after `introduce`. */
+  async discard({ fresh, revived }: PreparedUpstreams): Promise<void> {
     const kept = new Map(this.#upstreams);
     for (const [name, control] of fresh) {
       control.stop();
       if (kept.delete(name)) this.#deps.remove(name);
     }
+    for (const name of revived) {
+      const control = kept.get(name);
+      kept.delete(name);
+      if (control !== undefined) this.#retire(name, control);
+    }
     this.#upstreams = kept;
+    this.#sweepSoon();
     await this.#deps.settled();
     this.#forget(fresh);
   }

@@ -261,6 +261,10 @@ for (const [place, dataPlane] of Object.entries(places)) {
         ['spare'],
       );
       await served(t, balancer);
+      const taken = formatAddress((await startBackend(t)).address);
+      const refused = configOf([spare, app({ backends: [backend] })], [web({ bind: [taken] })]);
+      await t.rejects(balancer.apply(refused), { code: 'LB4_LISTEN_FAILED' });
+      t.equal(balancer.snapshot().upstreams.length, 1, 'one that could not come back is gone as before');
       await balancer.apply(configOf([spare, app({ backends: [backend] })], [web({ upstream: 'spare' })]));
       t.match(balancer.snapshot().upstreams, [
         { name: 'spare', backends: [{ sessions: 1 }] },
