@@ -2,17 +2,18 @@
  * The addresses of one backend, tried one after the other until one of them works.
  *
  * Place: each data plane has one per backend, and each check of a backend; a name may stand for several addresses.
- * How: a walk begins with the address that worked last, and gives each one its share of what is left of the time, but
- * at least a second or half of it. An address that fails is the last one of the walks that begin after it.
- * Invariants: `done` is called exactly once, never after a cancel, and with a failure only when every address has
- * failed, the time is over or this machine lacks something. Of several failures the first one is reported that says
- * something of the backend.
+ * How: a walk begins with the address that worked last, and gives each address its share of the time left, but at
+ * least a second or half of that time. If the address to begin with fails, later walks begin with the next one.
+ * Invariants:
+ * - `done` is called exactly once, and never after a cancel;
+ * - it receives a failure only when every address has failed, the time is over or this machine lacks something;
+ * - of several failures it receives the first one that says something about the backend.
  */
 import { formatAddress, type Address } from '../support/address.ts';
 import { isOfThisMachine } from './connect-failure.ts';
 import type { Cancel, ConnectFailure } from './engine.ts';
 
-/** What became of one address. */
+/** The result of trying one address. */
 export type Step = { readonly ok: true } | { readonly ok: false; readonly failure: ConnectFailure };
 
 /** Tries one address; as `Engine.connect`. */
@@ -24,7 +25,7 @@ export type TryAddress<Result> = (
 
 /** A SYN that is lost is sent again after a second. */
 const LEAST_SHARE_MS = 1_000;
-/** Shares are multiples of this part of the whole, so that there are few different ones: engines keep a list of each. */
+/** Shares are multiples of 1 / SHARES of the whole time: few different ones, as engines keep a list for each. */
 const SHARES = 32;
 
 export class AddressWalk {
@@ -41,7 +42,7 @@ export class AddressWalk {
     this.#now = now;
   }
 
-  /** The address, where there is one only: there is nothing to walk then. */
+  /** The address, where there is only one: there is nothing to walk then. */
   get only(): Address | undefined {
     return this.#addresses.length === 1 ? this.#addresses[0] : undefined;
   }
@@ -51,14 +52,14 @@ export class AddressWalk {
   }
 
   /**
-   * Takes over the addresses of now. Another one at the head of the list is tried first from now on; otherwise the one
-   * that worked last stays the first to be tried. True if one that may have been connected to is gone.
+   * Takes over the current addresses. If the list begins with another address than before, that one is tried first from
+   * now on; otherwise the one that worked last stays first. True if an address that may have been connected to is gone.
    */
   update(addresses: readonly Address[]): boolean {
     const before = this.#texts;
     const texts = addresses.map(formatAddress);
     if (texts.length === before.length && texts.every((text, i) => text === before[i])) return false;
-    // Where there is a single address nobody walks.
+    // A single address is not walked, so it is noted as tried here.
     if (this.only !== undefined) this.#tried.add(this.only);
     this.#first = texts[0] === before[0] ? Math.max(texts.indexOf(before[this.#first] ?? ''), 0) : 0;
     this.#addresses = addresses;
@@ -69,7 +70,7 @@ export class AddressWalk {
   }
 
   /**
-   * Tries the addresses there are now. Without any of them nothing is tried, and the caller is to say so.
+   * Tries the current addresses. Without any, nothing is tried, and the caller has to report that.
    * @param timeoutMs for all of them together
    */
   start<Result extends Step>(
@@ -111,7 +112,7 @@ export class AddressWalk {
     return () => cancel();
   }
 
-  /** What one address has shown. The list may have changed meanwhile. */
+  /** Learns from the result of one address. The list may have changed meanwhile. */
   #learn(addresses: readonly Address[], index: number, worked: boolean): void {
     if (addresses !== this.#addresses) return;
     if (worked) this.#first = index;

@@ -13,7 +13,7 @@ export interface EngineWishes {
   readonly workers: 'auto' | number;
 }
 
-/** Whether something can be had here, and if not, why. */
+/** Whether something is available here, and if not, why. */
 export type Availability = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
 export interface Machine {
@@ -21,7 +21,7 @@ export interface Machine {
   readonly libc: Availability;
   /** Everything that the epoll engine needs; asked only where it matters, because it tries every call. */
   epoll(): Availability;
-  /** Whether the system tells the node engine, without the C library, what a receiver has got. */
+  /** Whether the system shows the node engine, without the C library, what a receiver has got. */
   tellsDelivery(): boolean;
   /** Processors that may be kept busy. */
   readonly cores: Cores;
@@ -31,18 +31,18 @@ export interface EngineChoice {
   readonly engine: EngineName;
   /** Threads; 0: the caller's own. */
   readonly workers: number;
-  /** Why it is less than what was asked for, or than the best; undefined when it is not. */
+  /** Why it is less than what was asked for, or less than the best; undefined when it is neither. */
   readonly reason?: string;
   /** Why `workers: auto` is fewer than one per core of the machine; undefined when it is not. */
   readonly coreLimit?: string;
 }
 
-/** A reset must not take bytes with it: where nothing shows that they have arrived, a FIN has to do. */
+/** A reset must not take bytes with it: where nothing shows that they have arrived, a FIN takes its place. */
 const BLIND =
   'a reset behind data is passed on as a FIN: without koffi and without /proc/self/net/tcp the system does not report what a receiver has got';
 
 /**
- * Throws LB4_ENGINE_UNAVAILABLE when `epoll` was asked for and cannot be had. Workers that cannot be had are no
+ * Throws LB4_ENGINE_UNAVAILABLE when `epoll` was asked for and is not available. Workers that are not available are no
  * error: everything works without them.
  */
 export function chooseEngine({ engine, workers }: EngineWishes, machine: Machine): EngineChoice {

@@ -21,20 +21,20 @@ const REASONS: ReadonlyMap<string, ConnectFailure['reason']> = new Map([
   ['ENOMEM', 'localResources'],
   // No room in the epoll set (fs.epoll.max_user_watches).
   ['ENOSPC', 'localResources'],
-  // No local address or port from which this backend could be reached (IPv6 switched off, or its ports used
-  // up): another backend may well be reached, so the session goes on to it.
+  // This backend cannot be reached from here, for want of a local address or port (IPv6 switched off, or its ports
+  // used up). Another backend may well be reached, so the session goes on to it.
   ['EADDRNOTAVAIL', 'unreachable'],
   ['EADDRINUSE', 'localResources'],
 ]);
 
-/** The failure for a system code such as ECONNREFUSED. Codes it does not know count as 'unreachable'. */
+/** The failure for a system code such as ECONNREFUSED. A code that is not in the map counts as 'unreachable'. */
 export function connectFailure(code: string, kind: Address['kind']): ConnectFailure {
   // A unix socket whose backlog is full answers EAGAIN; on TCP the same code means that ports have run out.
   if (code === 'EAGAIN') return { reason: kind === 'unix' ? 'refused' : 'localResources', code };
   return { reason: REASONS.get(code) ?? 'unreachable', code };
 }
 
-/** Says nothing of the backend: this machine has no descriptor, memory, local address or port left. */
+/** True when a failure says nothing about the backend: this machine lacks a descriptor, memory, address or port. */
 export function isOfThisMachine({ reason, code }: ConnectFailure): boolean {
   return reason === 'localResources' || code === 'EADDRNOTAVAIL';
 }

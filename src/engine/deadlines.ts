@@ -1,12 +1,13 @@
 /**
- * What is due a fixed time after it began, in lists on one timer per distinct time.
+ * Members that expire a fixed time after they were added, in one list with one timer for each distinct time.
  *
  * Place: one per engine for the connects that are under way, and one for connections that get their keepalive late.
- * Why: what begins later with the same time is due later, so a list and one timer replace a timer each. The links
- * stand in the members themselves and are cleared when one leaves: sets and dead links keep garbage alive
- * (src/data/session/deadline-wheel.ts).
- * Invariants: nothing expires before its time, nor later than one timer's delay and `slackMs` after it; no timer
- * runs for long without a member.
+ * Why: of members with the same time, the one added later is due later, so a list with one timer replaces a timer for
+ * each. The links stand in the members themselves and are cleared when one leaves: sets and dead links keep garbage
+ * alive (src/data/session/deadline-wheel.ts).
+ * Invariants:
+ * - nothing expires before its time, nor later than one timer's delay and `slackMs` after it;
+ * - a timer that fires without a member in its list is not started again.
  */
 import type { SetTimer } from '../support/timer.ts';
 
@@ -32,7 +33,7 @@ export class Deadlines {
   readonly #slackMs: number;
   readonly #queues = new Map<number, Queue>();
 
-  /** `now` in milliseconds of a monotonic clock. `slackMs`: how much later the members can be, so that timers are few. */
+  /** `now` in milliseconds of a monotonic clock. `slackMs`: by how much members may be late, so that timers are few. */
   constructor(now: () => number, setTimer: SetTimer, slackMs = 0) {
     this.#now = now;
     this.#setTimer = setTimer;
@@ -79,7 +80,7 @@ export class Deadlines {
   #expire(queue: Queue): void {
     queue.isTimed = false;
     const nowMs = this.#now();
-    // What `expire` adds meanwhile is due later, and planned for.
+    // A member that `expire` adds is due later, and has its timer.
     while (queue.first !== undefined && queue.first.dueMs <= nowMs) {
       const member = queue.first;
       this.remove(member);

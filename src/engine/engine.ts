@@ -6,9 +6,12 @@
  * koffi, docs/adr/0007). test/contracts/engine.ts is the suite that every engine passes.
  * Why callbacks: an engine that runs its own readiness loop completes many steps within one turn of
  * JavaScript; promises would hold each of them back to the end of that turn.
- * Invariants: every `done` is called exactly once, never after its cancel and never before the call that
- * took it has returned, and so are the handlers of a relay; an engine never throws on the data path; a connection belongs to its creator until
- * `relay`, `finish` or `reset` takes it, and one engine's connections are relayed by that engine only.
+ * Invariants:
+ * - every `done` is called exactly once, never after its cancel, and never before the call that took it has returned;
+ * - nor is a handler of a relay called before `relay` has returned;
+ * - an engine never throws on the data path;
+ * - a connection belongs to its creator until `relay`, `finish` or `reset` takes it;
+ * - the connections of one engine are relayed by that engine only.
  */
 import type { SocketOptions, ListeningSocket } from '../support/socket.ts';
 import type { Address, ListenAddress } from '../support/address.ts';
@@ -18,9 +21,9 @@ export type EngineName = 'node' | 'epoll';
 export interface Engine {
   readonly name: EngineName;
   /**
-   * Binds an address, or takes over a socket that listens already, and accepts clients. Rejects with an
-   * `Lb4Error` (`LB4_LISTEN_FAILED`) naming the address. `options` are for the clients' sockets; whoever has bound a
-   * socket that is taken over has given them already.
+   * Binds an address, or takes over a socket that listens already, and accepts clients. Rejects with an `Lb4Error`
+   * (`LB4_LISTEN_FAILED`) naming the address. `options` are for the clients' sockets; a socket that is taken over
+   * was given them when it was bound.
    */
   listen(
     where: ListenAddress | ListeningSocket,
@@ -33,9 +36,9 @@ export interface Engine {
    */
   connect(address: Address, options: ConnectOptions, done: (result: ConnectResult) => void): Cancel;
   /**
-   * Joins two connections until both directions have ended, and owns both from now on. Half-close and reset
-   * arrive at the other side as what they were, after everything received before them. Ends when both
-   * sockets are closed: without a timeout of the session's own, a peer that stops reading keeps it for ever.
+   * Joins two connections until both directions have ended, and owns both from now on. A half-close or reset arrives at
+   * the other side as a half-close or reset, after everything received before it. The relay ends when both sockets are
+   * closed: without a timeout of the session's own, a peer that stops reading keeps it for ever.
    */
   relay(client: Connection, backend: Connection, handlers: RelayHandlers, options?: RelayOptions): Relay;
 }
@@ -51,7 +54,7 @@ export interface ListenHandlers {
    */
   onExhausted?(code: string): void;
   /**
-   * Somebody else has made the socket stop listening, and clients were refused; those in its queue are lost. `code`:
+   * Another program has made the socket stop listening, and clients were refused; those in its queue are lost. `code`:
    * the system's name for why it cannot listen again yet. The engine goes on trying.
    */
   onBroken?(code: string | undefined): void;
@@ -71,7 +74,7 @@ export type ConnectResult =
 
 export interface ConnectFailure {
   readonly reason: 'refused' | 'timeout' | 'unreachable' | 'reset' | 'localResources';
-  /** The system's own name for it, such as ECONNREFUSED; for people. */
+  /** The system's own name for it, such as ECONNREFUSED; for a person who reads it. */
   readonly code: string;
 }
 
@@ -91,15 +94,15 @@ export interface EngineListener {
    */
   close(): Promise<void>;
   /**
-   * For a socket that was taken over, and that others have, too: takes no client any more, and leaves those that wait
-   * in the kernel's queue to them. Clients that it has accepted and held back are handed over first.
+   * For a socket that was taken over, and that others have, too: takes no client any more, and leaves those in the
+   * kernel's queue to the others. Clients that this listener has accepted and held back are handed over first.
    */
   release(): void;
 }
 
 /**
- * What a peek knows of what follows the bytes it shows: 'open' when more may come, 'full' when its limit is reached,
- * 'end' when the peer has sent its FIN behind them, 'reset' when it has reset the connection or that broke.
+ * What follows the bytes that a peek shows: 'open' when more may come, 'full' when its limit is reached, 'end' when the
+ * peer has sent its FIN behind them, 'reset' when the peer has reset the connection or it broke.
  */
 export type PeekState = 'open' | 'full' | 'end' | 'reset';
 
@@ -112,38 +115,38 @@ export interface Connection {
   readonly peerAddress: string;
   readonly peerPort: number;
   /**
-   * Once a watch has said 'dead', or a peek 'end' or 'reset': true when the peer has reset the connection or it broke, false when the peer has
-   * only finished sending and may still be listening. What happens after a FIN is not always noticed.
+   * After a watch has reported 'dead', or a peek 'end' or 'reset': true when the peer has reset the connection or it
+   * broke, false when the peer has only finished sending and may still read. What follows a FIN is not always noticed.
    */
   readonly wasReset: boolean;
   /**
-   * Tells what happens on a connection nobody relays: 'readable' when the peer has sent something (the bytes
-   * stay and are relayed first), 'dead' when the peer has closed, half-closed or reset. Each comes once at
-   * most, 'dead' last, neither before `watch` has returned; a later watch is told again. A dead connection can
-   * still be relayed, and passes on what it has received and how it ended.
-   * An engine may stop noticing the peer after 16 KiB of bytes that nobody takes.
+   * Reports what happens on a connection that no relay has: 'readable' when the peer has sent something (the bytes
+   * stay and are relayed first), 'dead' when the peer has closed, half-closed or reset. Each is reported at most once,
+   * 'dead' last, neither before `watch` has returned; a later watch reports them again. A dead connection can still be
+   * relayed, and passes on what it has received and how it ended.
+   * An engine may stop noticing the peer once 16 KiB of its bytes wait here.
    */
   watch(onChange: (change: 'readable' | 'dead') => void): void;
   /**
-   * Shows the first bytes that the peer sends to a connection nobody relays, without consuming them: they are
+   * Shows the first bytes that the peer sends to a connection that no relay has, without consuming them: they are
    * relayed first, and a FIN or reset behind them is relayed too.
-   * `onChange` is called each time more is there, and once more when that ends; never before `peek` has returned.
-   * After 'full', 'end' or 'reset' it is not called again, and the peer is not looked at until the next owner does.
+   * `onChange` is called each time more bytes have come, and once more when they end; never before `peek` has returned.
+   * After 'full', 'end' or 'reset' it is not called again, and the peer is not looked at before the next owner does.
    * What earlier peeks and watches have read is shown again. A peek takes the place of a watch or of another peek,
    * and `unwatch`, `take`, `watch`, `finish`, `reset` and a relay end it.
    * No byte beyond the limit is shown; where an engine has to read more at once, it holds the rest.
    */
   peek(limitBytes: number, onChange: OnPeek): void;
   /**
-   * Consumes the first `bytes` of those that peeks have shown, and ends the peek. They are never relayed and never
-   * counted; the rest stays. Throws `LB4_WRONG_STATE` when there are fewer. Not for a connection that is relayed.
+   * Consumes the first `bytes` of those that peeks have shown, and ends the peek. They are never relayed or counted;
+   * the rest stays. Throws `LB4_WRONG_STATE` when there are fewer. Not for a connection that is relayed.
    */
   take(bytes: number): void;
   /** Ends the watch or the peek; what it has read stays with the connection. */
   unwatch(): void;
   /**
-   * Delivers `bytes`, if any, then a FIN, then swallows what the peer still sends, for a bounded time and
-   * amount: closing with unread bytes would reset the connection and take `bytes` with it (RFC 1122 4.2.2.13).
+   * Delivers `bytes`, if any, then a FIN, then swallows what the peer still sends, within a limit of time and bytes:
+   * closing with unread bytes would reset the connection and take `bytes` with it (RFC 1122 4.2.2.13).
    */
   finish(bytes?: Uint8Array): void;
   /** Resets the connection at once (unix sockets: closes it). Idempotent. */
@@ -156,20 +159,20 @@ export interface RelayHandlers {
   /** Both directions have ended and both connections are gone; exactly once, and last. */
   onEnd(outcome: RelayOutcome): void;
   /**
-   * For a backend connection that was parked before: it was dead already. Its system has acknowledged none of
-   * the bytes of this relay, its preface included, and nothing came back. Called instead of `onEnd`, with the backend's connection
-   * gone and the client the caller's again; what the client had sent comes first in its next relay. Called only
-   * by an engine that can prove it, and only where this handler is given; never after `abort`.
+   * For a backend connection that was parked before: it was dead already. Its system has acknowledged none of the
+   * bytes of this relay, its preface included, and nothing came back. Called instead of `onEnd`, with the backend's
+   * connection gone and the client the caller's again; what the client had sent comes first in its next relay. Called
+   * only by an engine that can prove it, and only where this handler is given; never after `abort`.
    */
   onStale?(): void;
 }
 
 export interface RelayOptions {
   /**
-   * Hand the backend's connection back, instead of ending it, when the client leaves it clean (default false):
-   * the client has sent its FIN, everything it sent is delivered and answered (the backend has had the last
-   * word, or nobody has said one) and the backend has not ended. The client's FIN is then answered with a FIN
-   * and not passed on. A backend that has only greeted is not clean.
+   * Hand the backend's connection back, instead of ending it, when the client leaves it clean (default false): the
+   * client has sent its FIN, everything it sent is delivered and answered (the backend has sent last, or neither side
+   * has sent anything), and the backend has not ended. The client's FIN is then answered with a FIN and not passed on.
+   * A backend that has only greeted is not clean.
    */
   readonly reuse?: boolean;
   /**
@@ -180,9 +183,9 @@ export interface RelayOptions {
   readonly reused?: boolean;
   /**
    * Bytes that the backend gets before anything of the client's, its FIN and its reset included, such as a header
-   * that names the client. They are sent at once, without waiting for the client to speak, and are not counted as
-   * the client's. They must not change until the relay has ended.
-   * They speak of one client, so that its backend connection serves no other: `reuse` has no effect beside them.
+   * that names the client. They are sent at once, without waiting for the client to send, and are not counted as the
+   * client's. They must not change until the relay has ended.
+   * They describe one client, so its backend connection serves no other: `reuse` has no effect beside a preface.
    * After `onStale` the next relay sends its own preface, then what the client had sent.
    */
   readonly preface?: Uint8Array;
@@ -190,7 +193,7 @@ export interface RelayOptions {
 
 /**
  * What a look has found between a relay and its receivers: 'nothing', 'bytes' that a later look may find delivered,
- * or 'unknown', because its answer takes a while: the next look, some time later, has it.
+ * or 'unknown', because the answer takes a while: a later look has it.
  */
 export type OnItsWay = 'nothing' | 'bytes' | 'unknown';
 
@@ -216,7 +219,7 @@ export interface Relay {
 }
 
 export interface RelayOutcome {
-  /** Who ended it: the first side that sent its FIN, or the side that reset. */
+  /** Which side ended it: the first one that sent its FIN, or the one that reset. */
   readonly by: 'client' | 'backend' | 'balancer';
   readonly reason: 'closed' | 'reset' | 'aborted';
   readonly bytesFromClient: number;

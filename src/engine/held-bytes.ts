@@ -5,7 +5,7 @@
  * Place: kept by the connections of both engines.
  * Why one piece: a peek shows all bytes each time more arrive. The memory doubles as it grows, so that a peer that
  * sends byte after byte costs time in proportion to its bytes, not to their square.
- * Invariant: bytes that were shown once never change: more is written behind them only, or to new memory.
+ * Invariant: bytes that were shown never change: further bytes are written behind them, or to new memory.
  */
 import { Lb4Error } from '../errors.ts';
 

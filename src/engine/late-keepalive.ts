@@ -1,10 +1,10 @@
 /**
- * Keepalive for connections to backends, set when it could first do something.
+ * Keepalive for connections to backends, set when it could first have an effect.
  *
- * Place: one per engine. Why: it takes four system calls for each connection, where the clients' is inherited from the
- * listening socket. The kernel sends no probe before a connection has been quiet for `idleMs`, so nothing is lost by
- * asking for it only when the connection is that old; sessions that end before cost no call.
- * Invariants: a connection gets it once, `idleMs` after it was made and a second later at most; one that is closed
+ * Place: one per engine. Why: setting it takes four system calls for each connection, while clients inherit theirs from
+ * the listening socket. The kernel sends no probe before a connection has been quiet for `idleMs`, so nothing is lost
+ * by setting it only when the connection is that old; sessions that end before cost no call.
+ * Invariants: a connection gets it once, `idleMs` after it was made and at most a second later; one that is closed
  * before never does.
  */
 import type { Keepalive } from '../support/socket.ts';
@@ -28,7 +28,7 @@ export class LateKeepalives {
   }
 }
 
-/** A connection whose socket can be given keepalive. */
+/** A connection with a socket that can be given keepalive. */
 export interface Keepable {
   setKeepalive(keepalive: Keepalive): void;
 }

@@ -1,13 +1,14 @@
 /**
- * Looks again and again at the few sockets of which the kernel sends no event: how much of what was sent a peer
- * has acknowledged.
+ * Looks repeatedly at the few sockets for which the kernel sends no event: how much of what was sent a peer has
+ * acknowledged.
  *
  * Place: one per engine; asked by a relay that holds a reset back until its receiver has everything, or that
  * wants to know whether a backend took a byte.
- * How: the looks come closer together right after something was added (a receiver that is well acknowledges within
- * a millisecond, or within the 40 ms of a delayed acknowledgement), then every 10 ms.
- * Invariants: the looks per millisecond are bounded, however many wait, and all have their turn; nothing ticks
- * while nothing waits.
+ * How: the looks are closest together right after something was added (a healthy receiver acknowledges within
+ * a millisecond, or within the 40 ms of a delayed acknowledgement), then one every 10 ms.
+ * Invariants:
+ * - the looks per millisecond are bounded, however many sockets wait, and all have their turn;
+ * - no timer runs while no socket waits.
  */
 import type { SetTimer } from '../support/timer.ts';
 
@@ -60,7 +61,7 @@ export class Poller {
       due.push(each);
     }
     for (const each of due) {
-      // Behind all others, if it stays: everyone has a turn.
+      // One that stays goes behind all others, so that each has its turn.
       if (this.#everyone.delete(each) && each.poll()) this.#everyone.add(each);
     }
     this.#plan();

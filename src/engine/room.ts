@@ -3,9 +3,9 @@
  * listener, and connections that `finish` keeps open until the peer has read its last words.
  *
  * Place: one per engine, shared by all its listeners and connections, because descriptors are the process's.
- * Invariant: never more than `limit` places are taken; strangers can fill it, so nothing may depend on a place.
+ * Invariant: never more than `limit` places are taken; strangers can fill the room, so nothing may depend on a place.
  */
-/** How many places an engine has unless it is told otherwise. */
+/** How many places an engine has by default. */
 export const WAITING_LIMIT = 1024;
 
 export class Room {

@@ -12,14 +12,14 @@ export class Underway {
     return this.#leftBytes;
   }
 
-  /** Whether this was all, and is delivered. */
+  /** Whether the last look has found everything delivered, and nothing was sent since. */
   isSettled(sentBytes: number): boolean {
     return this.#leftBytes === 0 && this.#sentBytes === sentBytes;
   }
 
   /**
-   * Notes a look; true for progress: less is left than before. The first look since bytes were sent counts as
-   * progress too, because nothing is known of the time before it.
+   * Notes a look; true when there was progress: less is left than before. The first look since bytes were sent counts
+   * as progress too, because nothing is known of the time before it.
    */
   note(leftBytes: number, sentBytes: number): boolean {
     const isFirst = sentBytes !== this.#sentBytes;

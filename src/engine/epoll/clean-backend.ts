@@ -6,7 +6,7 @@
 import type { Direction } from './direction.ts';
 
 /**
- * Everything the client has said is answered, and nothing else is on its way. `lastWord`: the direction in which
+ * Everything the client has sent is answered, and nothing else is on its way. `lastWord`: the direction in which
  * bytes moved last. A greeting answers nothing.
  */
 export function leftClean(up: Direction, down: Direction, lastWord: Direction | undefined): boolean {
@@ -14,7 +14,7 @@ export function leftClean(up: Direction, down: Direction, lastWord: Direction | 
   return wasAnswered && owesNothing(down);
 }
 
-/** Nothing of the backend's is on its way to anybody, and it has acknowledged everything it was sent. */
+/** Nothing that the backend sent is on its way to its client, and it has acknowledged everything it was sent. */
 function owesNothing(fromBackend: Direction): boolean {
   const backend = fromBackend.from;
   return (

@@ -3,7 +3,7 @@
  *
  * Place: one per engine, used by listener, connect and connection.
  * Why: all threads of a process share its descriptors, and nothing closes those of a worker that dies. So each
- * is noted in a table that control can read (one byte per descriptor: whose it is) and cleared before it is
+ * descriptor is noted in a table that control can read (one byte per descriptor: its owner) and cleared before it is
  * closed, because from then on its number may be another thread's.
  */
 import { makeCloseReset } from '../../linux/listening-sockets.ts';
@@ -15,7 +15,7 @@ import type { Reactor, Watched } from './reactor.ts';
 const ALL_EDGES = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
 export interface OwnerTable {
-  /** One byte per descriptor number; 0 for nobody's. */
+  /** One byte per descriptor number; 0 for one without an owner. */
   readonly owners: Uint8Array;
   readonly tag: number;
 }
@@ -36,7 +36,7 @@ export class Descriptors {
     if (this.#table !== undefined) this.#table.owners[fd] = this.#table.tag;
   }
 
-  /** Notes a connection's descriptor and tells `target` of everything that happens on it. */
+  /** Notes a connection's descriptor and reports everything that happens on it to `target`. */
   watch(fd: number, target: Watched): boolean {
     this.own(fd);
     return this.#reactor.add(fd, target, ALL_EDGES);
@@ -48,7 +48,7 @@ export class Descriptors {
     this.#libc.close(fd);
   }
 
-  /** Closes with a reset; on a unix socket, which knows none, just closes. */
+  /** Closes with a reset; a unix socket, which has no reset, is just closed. */
   reset(fd: number): void {
     makeCloseReset(this.#libc, fd);
     this.close(fd);

@@ -7,8 +7,9 @@
  * go through a pipe (`splice`) and never enter this process. A short read of a TCP socket proves that the kernel
  * has no more, and after a FIN that the end follows, so neither is asked for again. On a unix socket it proves
  * nothing: a read ends where a message with descriptors does (unix(7)).
- * Invariant: at most one buffer or one pipe of bytes is held, and nothing is read meanwhile. A pipe that the pool
- * takes back leaves its bytes as such a buffer.
+ * Invariants:
+ * - at most one buffer or one pipe of bytes is held, and nothing is read meanwhile;
+ * - a pipe that the pool takes back leaves its bytes as such a buffer.
  */
 import type { OnItsWay } from '../engine.ts';
 import { Underway } from '../underway.ts';
@@ -19,7 +20,7 @@ import { PIPE_BYTES, type Pipe, type PipeHolder, type PipePool } from './pipe-po
 import { EAGAIN, EINTR } from '../../linux/system-error.ts';
 
 /**
- * What came of moving: 'more' may follow at once, 'wait' for an event, 'end' of what `from` sends, or one of the
+ * The result of moving: 'more' may follow at once, 'wait' for an event, 'end' of what `from` sends, or one of the
  * two sides failed.
  */
 export type Moved = 'more' | 'wait' | 'end' | 'readFailed' | 'writeFailed';
@@ -28,7 +29,7 @@ export type Moved = 'more' | 'wait' | 'end' | 'readFailed' | 'writeFailed';
 const BULK_AFTER = 2;
 /** A splice that moves less than this was not worth its three calls: back to recv and send. */
 const WORTH_SPLICING_BYTES = 16 * 1024;
-/** Without a pipe a bulk direction reads on for a while before it asks for one again. */
+/** Without a pipe a bulk direction reads on, for up to 66 full reads, before it asks for one again. */
 const NO_PIPE = -64;
 const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
@@ -56,9 +57,9 @@ export class Direction implements PipeHolder {
   /** Bytes in it. */
   pipeBytes = 0;
   #pipe: Pipe | undefined;
-  /** Of what is held, what the pool has taken out of a pipe. */
+  /** Of the held bytes, those that the pool has taken out of a pipe. */
   #outBytes = 0;
-  /** While a look at a deadline has found bytes on their way. */
+  /** Present while a look at a deadline has found bytes on their way. */
   #underway: Underway | undefined;
 
   /** `preface`: what `to` gets before anything of `from`. */
@@ -71,7 +72,7 @@ export class Direction implements PipeHolder {
     from.unread = undefined;
     this.receivedBytes = unread?.length ?? 0;
     this.prefaceBytes = preface?.length ?? 0;
-    // One send for both, so that a backend that reads once has both.
+    // One send for both: a backend that reads once gets preface and bytes together.
     if (this.prefaceBytes === 0 || preface === undefined) this.#held = unread;
     else this.#held = unread === undefined ? preface : Buffer.concat([preface, unread]);
   }
@@ -125,7 +126,7 @@ export class Direction implements PipeHolder {
     this.#outBytes = bytes.length;
     this.#pipe = undefined;
     this.pipeBytes = 0;
-    // Its receiver stands still: it moves through the read buffer for a while, also when that goes on.
+    // Its receiver takes nothing: it moves through the read buffer for a while, even after that has changed.
     this.#fullReads = NO_PIPE;
   }
 
@@ -165,7 +166,7 @@ export class Direction implements PipeHolder {
     if (count <= 0) {
       const errno = count === 0 ? 0 : libc.errno();
       pipes.giveBack(pipe);
-      // splice stops for good before a byte of urgent data, and calls it the end after a FIN: recv knows better.
+      // splice stops for good before a byte of urgent data, and after a FIN reports the end there: recv reads on.
       if (errno === 0 || (errno === EAGAIN && this.from.urgent)) {
         this.#fullReads = 0;
         return 'more';

@@ -2,8 +2,10 @@
  * Opens a connection to a backend, with a timeout and a cancel.
  *
  * Place: called by the dispatcher through the engine, and by the pool for its spares.
- * Invariants: `done` is called exactly once, never before `connectEpoll` has returned and never after a cancel;
- * a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
+ * Invariants:
+ * - `done` is called exactly once, never before `connectEpoll` has returned and never after a cancel;
+ * - a failure is a value;
+ * - the new connection has not been read from, so a greeting waits for its owner.
  */
 import { connectFailure } from '../connect-failure.ts';
 import type { Deadlines, Expiring } from '../deadlines.ts';
@@ -89,7 +91,7 @@ class Connecting implements ConnectionOwner, Expiring {
     else this.#succeed(connection);
   }
 
-  /** Starts the connect; 0, or the errno of a failure that is known already. */
+  /** Starts the connect; returns 0, or the errno of a connect that has failed at once. */
   #begin(address: Address): number {
     const { libc, descriptors } = this.#deps;
     const target = encoded(address);
@@ -134,7 +136,7 @@ class Connecting implements ConnectionOwner, Expiring {
     if (!this.#settle()) return;
     this.#connection?.reset();
     this.#target?.selfConnects.failed();
-    // The interface may have got another number since.
+    // The interface may have been given another number since.
     if (this.#address.kind === 'tcp' && this.#address.host.includes('%')) ENCODED.delete(this.#address);
     this.#done({ ok: false, failure: connectFailure(code, this.#address.kind) });
   }
@@ -147,7 +149,7 @@ class Connecting implements ConnectionOwner, Expiring {
   }
 }
 
-/** A backend's address is one object for as long as it does not move, so it is encoded once. */
+/** A backend's address is one object while it does not change, so it is encoded once. */
 const ENCODED = new WeakMap<Address, Target>();
 
 interface Target extends EncodedAddress {
@@ -168,7 +170,7 @@ function encoded(address: Address): Target | undefined {
   }
 }
 
-/** Whether both ends have the same name, the peer's port being known; a peer that is gone by now has no name. */
+/** Whether both ends have the same name, when the peer's port is known; a peer that is gone by now has no name. */
 function isItself(libc: Libc, fd: number, target: Uint8Array): boolean {
   length.writeUInt32LE(SOCKADDR_BYTES);
   if (libc.getsockname(fd, own, length) < 0 || own[2] !== target[2] || own[3] !== target[3]) return false;

@@ -1,10 +1,12 @@
 /**
- * One connected socket: what is known of its readiness, and who is told when that changes.
+ * One connected socket: what is known of its readiness, and which owner receives its changes.
  *
- * Place: made by the listener and by connect; handed to the session as `Connection`; read and written by
- * whoever owns it: a watch, a peek, `finish`, or the relay.
- * Invariants: nothing is read while nobody owns the socket; readiness seen meanwhile is remembered, because an
- * edge is told only once; a closed connection tells nothing more; exactly one owner.
+ * Place: made by the listener and by connect; handed to the session as `Connection`; read and written by its owner:
+ * a watch, a peek, `finish`, or the relay.
+ * Invariants:
+ * - there is at most one owner, and without one nothing is read;
+ * - readiness seen meanwhile is remembered, because the kernel reports an edge only once;
+ * - a closed connection reports nothing more.
  */
 import type { Keepalive } from '../../support/socket.ts';
 import type { Connection, OnPeek } from '../engine.ts';
@@ -19,7 +21,7 @@ import type { Watched } from './reactor.ts';
 import { setKeepalive } from '../../linux/socket-options.ts';
 import { Watching } from './watching.ts';
 
-/** Whoever owns a connection. `events` are the EPOLL flags of this edge; the connection remembers them. */
+/** The owner of a connection. `events` are the EPOLL flags of this edge; the connection remembers them. */
 export interface ConnectionOwner {
   onReady(connection: EpollConnection, events: number): void;
 }
@@ -41,10 +43,10 @@ export class EpollConnection implements Connection, Watched, Keepable {
   hungUp = false;
   /** The connection is broken: a reset, or a timeout of the kernel's own. */
   broken = false;
-  /** A short read is no proof that nothing more is there: urgent data ends one early (tcp(7)). */
+  /** A short read does not prove that nothing more is there: urgent data ends one early (tcp(7)). */
   urgent = false;
   closed = false;
-  /** Bytes that a peek has read, or that a relay has taken and could give to nobody: the next relay sends them first. */
+  /** Bytes that a peek has read, or that a relay has taken and could not pass on: the next relay sends them first. */
   unread: HeldBytes | undefined;
   owner: ConnectionOwner | undefined;
   /** For the pool that lends it. */
@@ -103,15 +105,15 @@ export class EpollConnection implements Connection, Watched, Keepable {
   }
 
   /**
-   * Takes note of the error that a read or write has met: the kernel tells each but once. From then on the
-   * connection is broken, for that reason.
+   * Notes the error of a read or write, because the kernel reports each error only once. From then on the connection is
+   * broken, for that reason.
    */
   failed(errno: number): void {
     this.broken = true;
     if (this.#error === 0) this.#error = errno;
   }
 
-  /** The errno that broke the connection, whoever has met it; 0 while nothing has. */
+  /** The errno that broke the connection, whichever call has met it; 0 while the connection is not broken. */
   get error(): number {
     if (this.#error !== 0) return this.#error;
     const { libc } = this.#deps;
@@ -154,7 +156,7 @@ export class EpollConnection implements Connection, Watched, Keepable {
   finish(bytes?: Uint8Array): void {
     if (this.closed || this.owner instanceof Finishing) return;
     if (!this.#deps.room.take()) {
-      // No room to wait for the peer: it gets a reset instead of last words it might never read.
+      // No room to wait for the peer: it gets a reset instead of last words that it might never read.
       this.reset();
       return;
     }
@@ -182,7 +184,7 @@ export class EpollConnection implements Connection, Watched, Keepable {
     this.#deps.descriptors.close(this.fd);
   }
 
-  /** From some time on the kernel is to find out when the peer has vanished. */
+  /** From `idleMs` after its start on, the kernel is to find out when the peer has vanished. */
   keepAlive(keepalive: Keepalive, keepalives: LateKeepalives): void {
     this.#lateKeepalive = keepalives.add(this, keepalive);
   }

@@ -31,17 +31,17 @@ export interface EpollEngineDeps {
   /** The longest that a wait blocks the thread, in milliseconds; default 50. */
   readonly ceilingMs?: number;
   /**
-   * True while sessions wait for promises: the thread then does not wait for more events, as it does for a millisecond
-   * otherwise, before promises and timers have their turn. Default: never.
+   * True while sessions wait for promises: promises and timers then have their turn at once. Otherwise the thread first
+   * waits a millisecond for more events. Default: never true.
    */
   readonly waitsForPromises?: () => boolean;
   /** An eventfd with which other threads end the wait. */
   readonly wakeFd?: number;
-  /** Where to note which descriptors are this engine's, for whoever cleans up after the thread. */
+  /** Where to note which descriptors are this engine's, for the thread that cleans up after this one. */
   readonly ownerTable?: OwnerTable;
   /** How many connections `finish` may keep open at once; default 1024. Beyond that they are reset. */
   readonly waitingLimit?: number;
-  /** All timers of the thread that must not be late by a wait. Default: the engine's own alone, made by `setTimer`. */
+  /** All timers of the thread that a wait must not delay. Default: the engine's own alone, made by `setTimer`. */
   readonly timers?: DueTimers;
   /** Default: global timers that do not keep the process alive. */
   readonly setTimer?: SetTimer;

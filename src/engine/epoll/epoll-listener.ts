@@ -4,10 +4,12 @@
  * Place: made by `engine.listen`; admission and the session stand behind `onClient`.
  * Pausing takes the socket out of the epoll set: clients wait in the kernel's queue, and when that is full their
  * connects wait too. The registration is level-triggered, so a round takes some clients and leaves the rest for
- * the next, after the sessions that run.
- * Invariants: clients come in the order in which the kernel queued them; when descriptors or memory have run out
- * it rests instead of spinning, and so it does while its socket has been made to listen no more (keep-listening.ts); a
- * client that the kernel has let in is handed over, also by `close`, after which none comes.
+ * the next round, after the running sessions.
+ * Invariants:
+ * - clients come in the order in which the kernel queued them;
+ * - the listener rests instead of spinning while descriptors or memory have run out, and while its socket has been
+ *   made to stop listening (keep-listening.ts);
+ * - a client that the kernel has let in is handed over, also by `close`; after `close` none comes.
  */
 import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { Address, ListenAddress } from '../../support/address.ts';
@@ -43,7 +45,7 @@ import {
   systemError,
 } from '../../linux/system-error.ts';
 
-/** Clients taken per round at most: the sessions that run come first. */
+/** Clients taken per round at most: the running sessions come first. */
 const MAX_BATCH = 64;
 /** How long it rests when there is no descriptor or memory for another client. */
 const EXHAUSTED_REST_MS = 100;
@@ -69,10 +71,10 @@ export async function listenEpoll(
   return new EpollListener(fd, address, handlers, deps, file);
 }
 
-/** Makes sure that it listens, and that accepting from it never blocks the thread; else closes it and throws. */
+/** Makes sure that the socket listens and that accepting never blocks the thread; else closes it and throws. */
 function takeOver(libc: Libc, { fd, address }: ListeningSocket): void {
   try {
-    // A socket that does not listen would be ready for ever, and never have a client.
+    // A socket that does not listen would be ready for ever, without a client to accept.
     const listens = isListening(libc, fd);
     if (listens === undefined) throw systemError('getsockopt', libc.errno());
     if (!listens && listenAgain(libc, fd, address) !== undefined) throw systemError('accept4', EINVAL);
@@ -169,7 +171,7 @@ class EpollListener implements EngineListener, Watched {
     await this.#lastClientsTaken();
   }
 
-  /** Hands over everybody who is in the kernel's queue or about to be, and closes the socket behind the last. */
+  /** Hands over every client in the kernel's queue or about to enter it, and closes the socket behind the last one. */
   #lastClientsTaken(): Promise<void> {
     const time = { isUp: false };
     const cancelTimer = this.#deps.setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
@@ -180,7 +182,7 @@ class EpollListener implements EngineListener, Watched {
           this.#deps.reactor.defer(round);
           return;
         }
-        // Whoever has come in between the two looks is taken by the second one, in the same step as the close.
+        // A client that comes between the two looks is taken by the second one, in the same step as the close.
         const isOver =
           taken === 'all' && !this.#isHandshakeUnderWay() && this.#take(LISTEN_BACKLOG) === 'all';
         if (!isOver && !time.isUp) {
@@ -238,7 +240,7 @@ class EpollListener implements EngineListener, Watched {
       if (this.#closed === undefined) this.#kept.look();
       return 'nobody';
     }
-    // Everything else is about the one client, who has gone already (accept(2) lists what it may be).
+    // Every other errno is about one client, which has gone already (accept(2) lists the possible ones).
     if (!EXHAUSTED.includes(errno)) return 'gone';
     this.#rest();
     this.#handlers.onExhausted?.(errnoName(errno));
@@ -255,7 +257,7 @@ class EpollListener implements EngineListener, Watched {
     }, EXHAUSTED_REST_MS);
   }
 
-  /** Brings the registration in line with whether clients are wanted. */
+  /** Registers the socket while clients are wanted, and takes it out while they are not. */
   #update(): void {
     const { reactor } = this.#deps;
     const wanted = this.#isOpen();

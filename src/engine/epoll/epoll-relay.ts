@@ -2,10 +2,12 @@
  * Joins two connections: every byte, half-close and reset of one side reaches the other, in order.
  *
  * Place: started by the session once a backend is connected; ends with one outcome.
- * A FIN follows the last byte. A reset follows it too: not before the peer has acknowledged everything (SO_LINGER
- * throws away what is unsent), unless `abort` says so.
- * Invariants: `onEnd` (or `onStale`) exactly once, with both connections closed or given back; no handler before
- * `startRelay` has returned; per round a direction moves a bounded amount.
+ * A FIN follows the last byte. A reset follows it too, once the peer has acknowledged everything (SO_LINGER throws
+ * away what is unsent), or at once on `abort`.
+ * Invariants:
+ * - `onEnd` or `onStale` is called exactly once, with both connections closed or given back;
+ * - no handler is called before `startRelay` has returned;
+ * - a direction moves a bounded amount per round.
  */
 import type { OnItsWay, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
 import * as abi from '../../linux/abi.ts';
@@ -18,7 +20,7 @@ import { ParkedBackend } from './parked-backend.ts';
 import type { Unfinished } from './reactor.ts';
 import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
 
-/** Of one direction before the others have their turn; one read may lie beyond. */
+/** What one direction moves before the others have their turn; one read may lie beyond. */
 const MAX_ROUNDS = 16;
 const MAX_BYTES = 256 * 1024;
 
@@ -118,7 +120,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#isAgain = false;
     if (this.#state === 'starting') {
       this.#state = 'open';
-      // What the backend had sent, or its end, comes before bytes that would be wasted on it.
+      // What the backend had sent, or its end, is read first: bytes sent to a backend that has ended would be wasted.
       if (this.#parked?.canTell === true) this.#pump(this.#down);
       this.#parked?.begin();
     }
@@ -127,7 +129,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#pump(this.#down);
   }
 
-  /** A FIN has met bytes of ours; true while neither an acknowledgement nor a reset tells what became of them. */
+  /** Bytes of ours were sent after the backend's FIN; true until an acknowledgement or a reset shows their fate. */
   poll(): boolean {
     const verdict = this.#parked?.judge();
     if (verdict === 'doubtful') return true;
@@ -135,7 +137,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#deps.poller.remove(this);
     if (verdict === 'stale') this.#startOver();
     else this.#end(this.#down);
-    // What has happened meanwhile was only remembered.
+    // What happened meanwhile was only remembered.
     this.#pumpAgain();
     return false;
   }
@@ -184,7 +186,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       this.#writeFailed(direction);
       return false;
     }
-    // The backend had this word when it was read: the client may have spoken since.
+    // The backend sent its last bytes before these left: the client may have sent since.
     if (direction === this.#up) this.#lastWord = direction;
     this.#stamp();
     if (flushed !== 'more') return false;
@@ -213,7 +215,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
       this.#resetOther(direction);
       return;
     }
-    // A FIN counts as activity: the wait for the other direction starts with it.
+    // A FIN counts as activity: the time allowed for the other direction starts with it.
     this.#stamp();
     this.#firstFin ??= direction;
     if (!direction.hasPending) this.#deliverEnd(direction);
@@ -250,7 +252,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     direction.drop(this.#deps.pipes);
     const back = this.#other(direction);
     back.deaf = true;
-    // Neither side takes anything any more, or this one has said its last word: nothing is left to be moved.
+    // Neither side takes bytes any more, or this one has sent its last: nothing is left to be moved.
     if (direction.deaf || back.ended) {
       this.#resetOther(direction.deaf ? direction : back);
       return;
@@ -279,7 +281,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#tellHalfClosed();
   }
 
-  /** Everything that came before the reset is delivered, or nobody is left to take it. */
+  /** Everything that came before the reset is delivered, or no side is left to take it. */
   #passReset(direction: Direction): void {
     direction.to.reset();
     this.#over(direction.by, 'reset');

@@ -1,9 +1,10 @@
 /**
- * Whether the epoll engine works on this machine, found out by using every call it needs once.
+ * Whether the epoll engine works on this machine, found out by making every call it needs once.
  *
  * Place: asked once, by control, before the engine is chosen. Why: a container's seccomp filter may forbid a
  * single call, and a sandboxed kernel may lack one; better one line at the start than a session's failure.
- * How: what moves bytes is tried on a pair of sockets that needs no network, what makes connections without making one.
+ * How: the calls that move bytes are tried on a pair of sockets that needs no network, those that make connections
+ * without making one.
  * Invariant: the state of the network (an interface that is down, a firewall, ports that are used up) decides nothing
  * here, nor does a shortage of descriptors or memory: the engine itself reports them, where they matter.
  */
@@ -14,7 +15,7 @@ import { loadLibc, type Libc, type LibcResult } from '../../linux/libc.ts';
 import { encodeAddress, SOCKADDR_BYTES } from '../../linux/sockaddr.ts';
 import { EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, errnoName } from '../../linux/system-error.ts';
 
-/** The C library, ready for the engine, or the reason why `node` has to do. */
+/** The C library, ready for the engine, or the reason why the `node` engine has to be used. */
 export function epollSupport(load: () => LibcResult = loadLibc): LibcResult {
   const loaded = load();
   if (!loaded.ok) return loaded;
@@ -24,11 +25,11 @@ export function epollSupport(load: () => LibcResult = loadLibc): LibcResult {
 
 /** A call that the system refuses, and the errno. */
 class CallRefused extends Error {}
-/** Something has run out, and nothing has been found out. */
+/** The machine has run out of something, so the test shows nothing. */
 class RanOut extends Error {}
 
 const { EACCES, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM } = constants.errno;
-/** What a filter or a kernel without the call answers; what is wrong with the network has other names. */
+/** The errors of a filter, or of a kernel without the call; trouble with the network has other errors. */
 const REFUSALS: readonly number[] = [EPERM, EACCES, ENOSYS, EOPNOTSUPP, ENOTSUP];
 const SHORTAGES: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC];
 
@@ -71,11 +72,11 @@ class SelfTest {
     const one = Buffer.from([1, 0, 0, 0]);
     this.#works('setsockopt', libc.setsockopt(tcp, abi.SOL_SOCKET, abi.SO_REUSEPORT, one, one.length));
     const nowhere = Buffer.alloc(SOCKADDR_BYTES);
-    // AF_UNSPEC: connected to nothing, which it is.
+    // AF_UNSPEC: disconnects a socket that is not connected, which changes nothing.
     this.#isAllowed('connect', libc.connect(tcp, nowhere, nowhere.length));
     const { bytes } = encodeAddress({ kind: 'tcp', host: '127.0.0.1', port: 0 });
     const isBound = this.#isAllowed('bind', libc.bind(tcp, bytes, bytes.length));
-    // A socket that is not bound would be by `listen`, to every address.
+    // `listen` would bind an unbound socket to every address.
     const listening = isBound ? tcp : standIn;
     this.#isAllowed('listen', libc.listen(listening, 1));
     const peer = Buffer.alloc(SOCKADDR_BYTES);
@@ -132,7 +133,7 @@ class SelfTest {
     throw new CallRefused(`${call} (${errnoName(errno)})`);
   }
 
-  /** For calls whose failure may be about the network; whether it has worked. */
+  /** For calls that the state of the network may make fail; true when the call has worked. */
   #isAllowed(call: string, result: number): boolean {
     if (result >= 0) return true;
     const errno = this.#libc.errno();

@@ -33,7 +33,7 @@ export class Finishing implements ConnectionOwner {
     if (connection.owner === this && connection.readable) this.#swallow(connection);
   }
 
-  /** The connection has been closed by somebody else. */
+  /** Other code has closed the connection. */
   left(): void {
     this.#cancelTimer();
     this.#deps.room.leave();

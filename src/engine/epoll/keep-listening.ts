@@ -1,14 +1,14 @@
 /**
- * Keeps a socket listening that others can make stop.
+ * Keeps a socket listening when another program makes it stop.
  *
  * Place: one for each listener, with either engine where there is the C library.
  * Why: an operator or a security agent may destroy a listening socket (`ss -K`, SOCK_DESTROY). Its descriptor stays
- * open and reports a hang-up for ever, without a client to accept: the loop spins, and nobody learns of it. Ending the
- * process would be noticed, too, but would end the sessions that run, which nothing has happened to.
- * How: the socket is looked at once a second, and at once when accepting says that it does not listen. It is made to
- * listen again as it is, so that all its descriptors do, those of other workers and of control. Its port is still its own
- * unless the system had chosen it; then it is bound again. Where that fails, somebody else having taken the port, it is
- * tried again with growing pauses.
+ * open and reports a hang-up for ever, without a client to accept: the loop spins, and no log shows it. Ending the
+ * process would be noticed, but would end the running sessions, which are not affected.
+ * How: the socket is looked at once a second, and at once when an accept fails because it does not listen. The socket
+ * itself is made to listen again, so that all its descriptors do, those of other workers and of control. Its port is
+ * still its own unless the system had chosen it; then it is bound again. Where that fails because another program has
+ * taken the port, it is tried again with growing pauses.
  * Invariants: `onBroken` and `onMended` alternate; after `stop` nothing happens.
  */
 import type { Address } from '../../support/address.ts';
@@ -20,7 +20,7 @@ import type { Libc } from '../../linux/libc.ts';
 import { encodeAddress } from '../../linux/sockaddr.ts';
 import { EINVAL, errnoName } from '../../linux/system-error.ts';
 
-/** `struct sockaddr` of family AF_UNSPEC: connecting to it makes a socket as new, but for its name and options. */
+/** `struct sockaddr` of family AF_UNSPEC: connecting to it makes a socket as new, except its name and options. */
 const NOBODY: Uint8Array = new Uint8Array(16);
 
 const LOOK_MS = 1000;
@@ -33,7 +33,7 @@ export interface KeepListeningDeps {
 }
 
 export interface KeepListeningHandlers extends Pick<ListenHandlers, 'onBroken' | 'onMended'> {
-  /** Whether clients may be accepted from now on; the socket may spin where it is watched nevertheless. */
+  /** Whether clients may be accepted from now on; if not, a loop that watches the socket may spin. */
   onChange(listens: boolean): void;
 }
 
@@ -82,7 +82,7 @@ export class KeepListening {
   };
 }
 
-/** Undefined where the system does not tell, or the descriptor is none. */
+/** Undefined where the system cannot report it, or the descriptor is not a socket's. */
 export function isListening(libc: Libc, fd: number): boolean | undefined {
   const value = Buffer.alloc(4);
   const length = Buffer.from([4, 0, 0, 0]);
@@ -96,9 +96,9 @@ export function listenAgain(libc: Libc, fd: number, address: Address): string | 
   if (address.kind === 'tcp') {
     if (address.port === 0) return errnoName(EINVAL);
     const { bytes } = encodeAddress(address);
-    // Else what it accepts would be shut down already, as a destroyed socket is itself.
+    // Without this, connections that it accepts would be shut down already, as a destroyed socket is itself.
     libc.connect(fd, NOBODY, NOBODY.length);
-    // EINVAL: it is bound. Its name would not tell: one that has lost its port still has it there.
+    // EINVAL: it is bound. Its name would not show that: a socket that has lost its port keeps the port in its name.
     if (libc.bind(fd, bytes, bytes.length) < 0 && libc.errno() !== EINVAL) return failure();
   }
   return libc.listen(fd, LISTEN_BACKLOG) < 0 ? failure() : undefined;

@@ -1,6 +1,6 @@
 /**
- * What a relay has to look out for whose backend's connection was parked before: it may have died unnoticed, and one
- * that has served another client may still say something to that one.
+ * What a relay checks when its backend's connection was parked before: the connection may have died unnoticed, and on
+ * one that has served another client the backend may still send bytes for that client.
  *
  * Place: kept by a relay that can start over (`onStale`); a relay over a new connection has none.
  */
@@ -13,17 +13,17 @@ export class ParkedBackend {
   #isGuarded: boolean;
   #replay: Replay | undefined;
 
-  /** Before a byte is sent to the backend. `wasUsed`: the connection has served another client. */
+  /** To be made before a byte is sent to the backend. `wasUsed`: the connection has served another client. */
   constructor(libc: Libc, up: Direction, wasUsed: boolean) {
     this.#up = up;
     this.#isGuarded = wasUsed;
     if (up.to.isTcp) this.#replay = new Replay(libc, up.to, up.prefaceBytes);
-    // What was read of the client before this relay may meet a dead connection here, perhaps again.
+    // What was read of the client before this relay may meet a dead connection here, perhaps not for the first time.
     const { untouched } = up;
     if (untouched !== undefined && this.#replay?.keep(untouched) === false) this.#replay = undefined;
   }
 
-  /** A byte of the backend's would be meant for the client before this one. */
+  /** A byte that the backend sends now would be meant for the client before this one. */
   get isGuarded(): boolean {
     return this.#isGuarded;
   }
@@ -33,19 +33,19 @@ export class ParkedBackend {
     return this.#replay !== undefined;
   }
 
-  /** What the backend had said or done before the session got it has been seen. */
+  /** What the backend had sent or done before the session got it has been seen. */
   begin(): void {
     this.#replay?.begin();
   }
 
-  /** What the backend's end means (replay.ts); undefined when it means what it says. */
+  /** What the backend's end means (replay.ts); undefined when it is an end like any other. */
   judge(): ReturnType<Replay['judge']> | undefined {
     return this.#replay?.judge();
   }
 
   /**
-   * Asked before `direction` moves: whether the backend speaks before its new client does, so that it speaks to the
-   * client before. From the client's first bytes or its end on the backend may answer it.
+   * Asked before `direction` moves: true when the backend sends before its new client does, so that its bytes are meant
+   * for the client before. Once the client has sent bytes or its end, the backend may be answering that.
    */
   hasLateByte(direction: Direction): boolean {
     const isReadable = direction.from.readable;
@@ -55,7 +55,7 @@ export class ParkedBackend {
     return isLate;
   }
 
-  /** Keeps what the client has just sent; once the backend speaks there is nothing to replay any more. */
+  /** Keeps what the client has just sent; once the backend sends, nothing can be replayed any more. */
   keep(bytes: Uint8Array, direction: Direction): void {
     if (direction.by === 'backend' || this.#replay?.keep(bytes) === false) this.#replay = undefined;
   }

@@ -3,9 +3,10 @@
  *
  * Place: the owner of a client whose first bytes decide where it goes. What is read stays with the connection: the
  * next relay sends it first, and another peek shows it again.
- * Invariants: never more than the limit is read, the rest stays with the kernel; nothing is shown before `peek` has
- * returned, and nothing after 'full', 'end' or 'reset'. An end or a reset that was read is met again by the relay: a
- * FIN by the next read, a reset because the connection is `broken`.
+ * Invariants:
+ * - never more than the limit is read, the rest stays with the kernel;
+ * - nothing is shown before `peek` has returned, and nothing after 'full', 'end' or 'reset';
+ * - the relay meets again what a peek has read of an end: a FIN in the next read, a reset in the flag `broken`.
  */
 import type { OnPeek, PeekState } from '../engine.ts';
 import { HeldBytes } from '../held-bytes.ts';
@@ -68,7 +69,7 @@ function hold(connection: EpollConnection, bytes: Uint8Array): void {
   else connection.unread.append(bytes);
 }
 
-/** What a read without bytes means. An end stays readable: it is to be read again. */
+/** What a read without bytes means. An end stays readable, so that the next owner reads it again. */
 function nothingRead(connection: EpollConnection, errno: number): PeekState | 'more' {
   if (errno === EINTR) return 'more';
   if (errno === EAGAIN) {

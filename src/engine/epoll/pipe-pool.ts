@@ -4,12 +4,13 @@
  * Place: one per engine; a direction of a relay that proves to be bulk borrows one.
  * Why bounded: a user's pipes may hold fs.pipe-user-pages-soft pages in all (16,384 by default); beyond that the
  * kernel makes them one page small. A direction that gets no pipe moves its bytes through the read buffer instead.
- * Readers that stand still: a direction keeps its pipe while its receiver takes nothing. When no pipe is left, the
- * direction that has waited longest, and for `STUCK_MS` at least, gives its own up: its bytes move to memory, and it
+ * Receivers that take nothing: a direction keeps its pipe while its receiver takes nothing. When no pipe is left, the
+ * direction that has waited longest, and for `STUCK_MS` at least, gives its pipe up: its bytes move to memory, and it
  * goes on without a pipe. Otherwise some dozens of readers that have stopped would cost every other bulk flow its
  * pipe (measured: 2.6 times the CPU per byte).
- * Invariants: no byte of a pipe that is taken back is lost or changes its place; no more than `MOST_BYTES_OUT` are in
- * memory because of it.
+ * Invariants:
+ * - no byte of a pipe that is taken back is lost or changes its place;
+ * - at most `MOST_BYTES_OUT` are in memory because of it.
  */
 import { F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK } from '../../linux/abi.ts';
 import type { Libc } from '../../linux/libc.ts';
@@ -22,7 +23,7 @@ export interface Pipe {
 /** A direction whose bytes wait in a pipe for their receiver. */
 export interface PipeHolder {
   readonly pipeBytes: number;
-  /** Its pipe is the pool's again: `bytes` were in it, in this order, and come next. */
+  /** The pool has taken its pipe back: `bytes` were in it, in this order, and come next. */
   takeOut(bytes: Buffer): void;
 }
 
@@ -39,14 +40,14 @@ interface Waiting {
   readonly sinceMs: number;
 }
 
-/** Larger than the default of 64 KiB: fewer calls for the same bytes. The kernel may refuse. */
+/** Larger than the default of 64 KiB: fewer calls for the same bytes. The kernel may refuse this size. */
 export const PIPE_BYTES = 256 * 1024;
 /** Pipes at once, borrowed and spare: at 64 pages each, a sixteenth of a user's share. */
 const MAX_PIPES = 64;
 const MAX_SPARE = 16;
-/** A receiver that takes nothing for so long is not merely slow. */
+/** A receiver that takes nothing for this long is not merely slow. */
 const STUCK_MS = 200;
-/** In memory instead of in pipes, all directions together: as much as twice as many pipes would hold. */
+/** In memory instead of in pipes, all directions together: as much as 2 * MAX_PIPES pipes would hold. */
 const MOST_BYTES_OUT = 2 * MAX_PIPES * PIPE_BYTES;
 
 export class PipePool {

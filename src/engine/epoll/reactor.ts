@@ -1,21 +1,23 @@
 /**
- * The readiness loop: waits for the kernel's events and hands them to whoever registered the descriptor.
+ * The readiness loop: waits for the kernel's events and hands each to the target registered for its descriptor.
  *
  * Place: one per engine; everything else of this engine runs inside its turns, or between them.
  * How: edge-triggered epoll. A wait blocks until the next timer is due, and for `ceilingMs` at most because of timers
- * that nobody has told of; then the next turn is asked of Node with
- * setImmediate, so that promises, timers and messages run in between. That detour costs as much as a request, so
- * while events come without a pause, rounds follow each other for some milliseconds without it. What must not
- * happen inside its caller is deferred to the end of the round.
- * Invariants: an event is delivered only to the registration it was raised for: a descriptor's number is reused
- * at once after close, so each registration carries a generation; work that is not finished (`again`) or deferred
- * keeps the next wait from blocking; with nothing registered nothing runs and the thread may end.
+ * that the reactor does not know; then the next turn is asked of Node with setImmediate, so that promises, timers and
+ * messages run in between. That detour costs as much as a request, so while events come without a pause, rounds
+ * follow each other for TURN_MS at most without it. What must not happen inside its caller is deferred to the end of
+ * the round.
+ * Invariants:
+ * - an event is delivered only to the registration it was raised for: a descriptor's number is reused at once after
+ *   close, so each registration carries a generation;
+ * - work that is not finished (`again`) or deferred keeps the next wait from blocking;
+ * - with nothing registered nothing runs, and the thread may end.
  */
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN } from '../../linux/abi.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { EINTR, systemError } from '../../linux/system-error.ts';
 
-/** Whoever is told what happens on a descriptor. */
+/** Receives what happens on a descriptor. */
 export interface Watched {
   /** Written by the reactor only. */
   generation: number;
@@ -42,7 +44,7 @@ export interface ReactorOptions {
 }
 
 const EVENTS_PER_WAIT = 512;
-/** However many events come, Node's own loop runs after so long. */
+/** However many events come, Node's own loop runs after this time. */
 const TURN_MS = 4;
 
 export class Reactor {
@@ -91,7 +93,7 @@ export class Reactor {
     return this.#epollFd;
   }
 
-  /** Starts to tell `target` of these events on `fd`. Returns false when the kernel refuses, `errno()` says why. */
+  /** Starts to report these events on `fd` to `target`. False when the kernel refuses; `errno()` has the reason. */
   add(fd: number, target: Watched, events: number): boolean {
     this.#generation = (this.#generation + 1) | 0;
     target.generation = this.#generation;
@@ -105,14 +107,14 @@ export class Reactor {
     return true;
   }
 
-  /** Stops telling of a descriptor that stays open. */
+  /** Stops reporting on a descriptor that stays open. */
   remove(fd: number): void {
     if (this.#watched[fd] === undefined) return;
     this.forget(fd);
     this.#libc.epoll_ctl(this.#epollFd, EPOLL_CTL_DEL, fd, this.#controlBytes);
   }
 
-  /** Stops telling of a descriptor that is about to be closed, which takes it out of the kernel's set. */
+  /** Stops reporting on a descriptor that is about to be closed, which takes it out of the kernel's set. */
   forget(fd: number): void {
     if (this.#watched[fd] === undefined) return;
     this.#watched[fd] = undefined;
@@ -125,7 +127,7 @@ export class Reactor {
     this.#ensureTurn();
   }
 
-  /** Lets `work` go on in the next round. The caller sees to it that it is not asked for twice. */
+  /** Lets `work` go on in the next round. The caller makes sure that it does not ask twice. */
   again(work: Unfinished): void {
     this.#again.push(work);
     this.#ensureTurn();
@@ -160,7 +162,7 @@ export class Reactor {
   #longestWaitMs(): number {
     const dueMs = this.#nextTimerMs();
     if (dueMs === Infinity) return this.#ceilingMs;
-    // Rounded up: Node would run nothing earlier.
+    // Rounded up, because Node runs no timer before its whole millisecond.
     return Math.min(Math.max(Math.ceil(dueMs - this.#now()), 0), this.#ceilingMs);
   }
 
@@ -192,7 +194,7 @@ export class Reactor {
     }
   }
 
-  /** What was put off until now; true if there was anything. What it puts off itself waits for the next round. */
+  /** Runs the work put off until now; true if there was any. What that work puts off waits for the next round. */
   #finishRound(): boolean {
     if (!this.#hasWork()) return false;
     const again = this.#again;
@@ -215,7 +217,7 @@ export class Reactor {
       onEvents: () => void this.#libc.read(fd, count, count.length),
     };
     if (!this.add(fd, target, EPOLLIN)) throw systemError('epoll_ctl', this.#libc.errno());
-    // It is there to end a wait, not to begin one: without anything else the thread may end.
+    // The wakeup ends a wait but is no reason to wait: with nothing else registered the thread may end.
     this.#registered -= 1;
   }
 }

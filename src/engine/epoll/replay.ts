@@ -3,13 +3,13 @@
  *
  * Place: kept by a relay over a warm or reused connection, from its start until the backend's first byte.
  * Proof: nothing came back, the backend's system has acknowledged none of this relay's bytes (`tcpi_bytes_acked`
- * stands where it stood), and it had sent its FIN before it reset them. Whoever has closed a socket reads nothing
- * from it any more, and who has shut down his side could not have answered.
+ * has not changed), and it had sent its FIN before it reset them. A program that has closed a socket reads nothing
+ * from it any more, and one that has shut down its own side could not have answered.
  * A reset without a FIN before it is no proof: a Linux receiver may delay its acknowledgement by 40 ms and more,
  * so that a program can have read a request, then died. Unacknowledged were, of 100 such requests: 99 on a
  * connection that had served before; on one never used 0, but 100 with TCP_QUICKACK off at the backend, and an
  * acknowledgement can be lost. A timeout is no proof either.
- * Limit: a backend that shuts down its writing, reads on all the same and resets within that delay looks dead
+ * Limit: a backend that shuts down its writing, still reads and resets within that delay looks dead
  * (100 of 100 on a connection that had served before).
  * Invariant: at most `REPLAY_LIMIT_BYTES` are kept; a client that sends more is past replaying.
  */
@@ -32,7 +32,7 @@ export class Replay {
   /** The backend's FIN has been read while its connection was sound. */
   #finSeen = false;
 
-  /** `prefaceBytes`: sent before those of the client, and by each relay anew. */
+  /** `prefaceBytes`: sent before those of the client, and sent again by each relay. */
   constructor(libc: Libc, backend: EpollConnection, prefaceBytes: number) {
     this.#libc = libc;
     this.#backend = backend;
@@ -40,7 +40,7 @@ export class Replay {
     this.#ackedBefore = ackedBytes(libc, backend.fd);
   }
 
-  /** Keeps what is about to be sent; false when it is too much to be replayed. */
+  /** Keeps what is about to be sent; false when there is too much to be replayed. */
   keep(bytes: Uint8Array): boolean {
     this.#bytes += bytes.length;
     if (this.#bytes > REPLAY_LIMIT_BYTES || this.#ackedBefore < 0) return false;
@@ -53,19 +53,19 @@ export class Replay {
     return this.#bytes === 0 ? undefined : Buffer.concat(this.#chunks);
   }
 
-  /** What the backend had said or done before the session got it has been seen. */
+  /** What the backend had sent or done before the session got it has been seen. */
   begin(): void {
     this.#begun = true;
   }
 
   /**
-   * What the backend's end means, before it has said a word: 'stale' when the session may start over, 'alive'
-   * when it must not, 'doubtful' when a reset or an acknowledgement is still to tell.
+   * What the backend's end means, before it has sent a byte: 'stale' when the session may start over, 'alive' when it
+   * must not, 'doubtful' while only a reset or an acknowledgement to come can decide.
    */
   judge(): 'stale' | 'alive' | 'doubtful' {
-    // It was over before a byte of the client's was sent.
+    // The end came before a byte of the client's was sent.
     if (!this.#begun) return 'stale';
-    // An end that comes before a byte was sent, but not before the client could, is the backend's own decision.
+    // An end that comes before a byte was sent, but when the client could already send, is the backend's own decision.
     if (this.#bytes + this.#prefaceBytes === 0) return 'alive';
     if (ackedBytes(this.#libc, this.#backend.fd) !== this.#ackedBefore) return 'alive';
     const errno = this.#backend.error;
@@ -79,7 +79,7 @@ export class Replay {
   }
 }
 
-/** -1 where the system does not tell. */
+/** -1 where the system does not report it. */
 function ackedBytes(libc: Libc, fd: number): number {
   const info = Buffer.alloc(abi.TCP_INFO_BYTES);
   const length = Buffer.alloc(4);

@@ -3,8 +3,9 @@
  *
  * Place: begun by a relay whose one side has reset while the other still has bytes to come. SO_LINGER 0 throws
  * away what the kernel has not sent, so the reset waits until nothing is unacknowledged.
- * Invariants: ends once, with `done`, unless it is stopped; while it waits, only what the receiver takes counts as
- * activity.
+ * Invariants:
+ * - ends once, with `done`, unless it is stopped;
+ * - while it waits, only what the receiver takes counts as activity.
  */
 import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../../linux/abi.ts';
 import type { Direction } from './direction.ts';

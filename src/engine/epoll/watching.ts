@@ -1,5 +1,5 @@
 /**
- * A watch over a connection that nobody relays.
+ * A watch over a connection that no relay has.
  *
  * Place: the owner of a parked connection. It reads nothing: the kernel keeps the bytes, bounded by its buffers.
  * Those that a peek has read count as well.
@@ -18,14 +18,14 @@ export class Watching implements ConnectionOwner {
     onChange: (change: 'readable' | 'dead') => void,
   ) {
     this.#onChange = onChange;
-    // What is known already is told too.
+    // What is known already is reported too.
     if (connection.readable || connection.closed || connection.unread !== undefined)
       reactor.defer(() => this.onReady(connection));
   }
 
   onReady(connection: EpollConnection): void {
     if (connection.hungUp || connection.closed) {
-      // An end without a byte before it is no news of bytes.
+      // An end with no byte before it does not report bytes.
       const hasBytes = connection.unread !== undefined || (!connection.closed && connection.unreadBytes > 0);
       if (hasBytes) this.#tell(connection, 'readable');
       this.#tell(connection, 'dead');

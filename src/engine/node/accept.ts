@@ -1,11 +1,11 @@
 /**
  * Takes accepted clients from Node before it has made a stream of them.
  *
- * Place: used by the listener. Why: `createServer` cannot be told to read into a buffer of ours (`onread`), but the
- * constructor of net.Socket can, given the handle.
+ * Place: used by the listener. Why: `createServer` has no option to read into a buffer of ours (`onread`), but the
+ * constructor of net.Socket has, given the handle.
  * How: the listening handle calls its `onconnection` for each client; node:cluster replaces it in the same way.
- * Both are Node's own business, so all is checked: where anything looks different, the listener takes the sockets
- * that the server makes, which read at their own cost.
+ * Both are internals of Node, so all is checked: where anything looks different, the listener takes the sockets
+ * that the server makes, which allocate a buffer for each read.
  */
 import { Socket, type OnReadOpts, type Server } from 'node:net';
 
@@ -21,7 +21,7 @@ export function takeHandles(server: Server, onHandle: (handle: AcceptedHandle) =
   if (!isObject(listening) || !hasMethod(listening, 'onconnection')) return false;
   const inherited = inheritsNoDelay(listening);
   return Reflect.set(listening, 'onconnection', (_error: unknown, handle: unknown) => {
-    // A failed accept (out of descriptors) is the kernel's to report again.
+    // A failed accept (out of descriptors): the kernel will report it again.
     if (!isAccepted(handle)) return;
     if (!inherited && hasMethod(handle, 'setNoDelay')) handle.setNoDelay(true);
     onHandle(handle);
@@ -34,7 +34,7 @@ export function socketOver(handle: AcceptedHandle, onread: OnReadOpts): Socket {
   return new Socket(options);
 }
 
-/** Linux gives TCP_NODELAY of a listening socket to those it accepts: one system call less for each. */
+/** Linux passes TCP_NODELAY of a listening socket on to those it accepts: one system call less for each. */
 function inheritsNoDelay(listening: object): boolean {
   return (
     process.platform === 'linux' && hasMethod(listening, 'setNoDelay') && listening.setNoDelay(true) === 0

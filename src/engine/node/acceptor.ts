@@ -4,7 +4,7 @@
  * Place: a part of the listener. How: Node accepts for as long as a handle listens (libuv), so stopping closes the
  * handle. The socket stays, through a second descriptor, and so do its queue and its port; starting again opens a new
  * handle over a third. That takes the C library: without it a socket has one descriptor, and accepting cannot stop.
- * Why the second descriptor belongs to a stream of Node's: of a worker that dies Node closes what is Node's.
+ * Why the second descriptor belongs to a stream of Node's: when a worker dies, Node closes what belongs to Node.
  */
 import { createServer, Socket, type Server } from 'node:net';
 
@@ -43,7 +43,7 @@ export class Acceptor {
     this.#accept(server);
   }
 
-  /** Good until `close`, and the same; undefined where none is known. */
+  /** The same descriptor until `close`; undefined where none is known. */
   get fd(): number | undefined {
     return this.#kept && descriptorOf(this.#kept);
   }
@@ -65,7 +65,7 @@ export class Acceptor {
     if (this.#server !== undefined || this.#libc === undefined || fd === undefined) return;
     const server = newServer();
     const own = duplicate(this.#libc, fd);
-    // Of a descriptor it listens at once.
+    // Given a descriptor, it listens at once.
     server.listen({ fd: own }, LISTEN_BACKLOG);
     if (descriptorOf(server) === undefined) closeDescriptor(this.#libc, own);
     this.#accept(server);
@@ -80,7 +80,7 @@ export class Acceptor {
   #accept(server: Server): void {
     this.#server = server;
     const handlers = this.#handlers;
-    // A failed accept (out of descriptors) is the kernel's to report again; unheard it would end the process.
+    // A failed accept (out of descriptors): the kernel will report it again. Without a listener it ends the process.
     server.on('error', () => undefined);
     if (this.#takesHandles && takeHandles(server, handle => handlers.onHandle(handle))) return;
     server.on('connection', socket => handlers.onSocket(socket));

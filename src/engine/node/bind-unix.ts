@@ -1,10 +1,11 @@
 /**
- * Makes a server listen on a unix socket, and says which file is its own.
+ * Makes a server listen on a unix socket, and returns the file that is its own.
  *
  * Place: the part of bind.ts that is about files. Why not `server.listen({ path })` alone: libuv removes the path when
- * it closes, whoever's file is there by then. With the C library the socket is bound without libuv's knowledge. Without
- * it the socket is made in a folder of its own and then linked to its path: what libuv removes is nothing.
- * Invariants: a file is replaced only if it is a socket and nobody answers on it.
+ * it closes, even if another program's file is there by then. With the C library the socket is bound without libuv's
+ * knowledge. Without it the socket is made in a folder of its own and then linked to its path: the path that libuv
+ * removes no longer exists.
+ * Invariant: a file is replaced only if it is a socket and no program answers on it.
  */
 import { linkSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
@@ -17,7 +18,7 @@ import { bindListeningSockets, closeDescriptor } from '../../linux/listening-soc
 import { ownSocketFile, removeStale, socketFileAt, type SocketFile } from '../../linux/socket-file.ts';
 import { listen } from './listen.ts';
 
-/** What every system has room for, macOS being the smallest. */
+/** A length that every system has room for, macOS having the least. */
 const MAX_PATH_BYTES = 103;
 const NO_ACCESS = `a mode, user or group of a path beyond ${MAX_PATH_BYTES - '.lb4-XXXXXX/s'.length} bytes needs koffi`;
 
@@ -52,7 +53,7 @@ async function bindByMoving(server: Server, address: ListenUnixAddress): Promise
   if (isTaken(path) && !(await removeStale(path))) {
     throw inUse();
   }
-  // On Windows it is no file.
+  // On Windows the path is no file.
   const folder = process.platform === 'win32' ? undefined : mkdtempSync(join(dirname(path), '.lb4-'));
   const elsewhere = folder === undefined ? path : join(folder, 's');
   try {
@@ -63,7 +64,7 @@ async function bindByMoving(server: Server, address: ListenUnixAddress): Promise
     }
     await listen(server, { path: elsewhere });
     const file = ownSocketFile({ ...address, path: elsewhere });
-    // Not renamed: another instance may have come to the path at the same moment.
+    // Not renamed: another instance may have taken the path at the same moment.
     linkTo(elsewhere, path);
     return file && { ...file, path };
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * Binds a listening socket, and says in plain words why it cannot.
+ * Binds a listening socket, or reports in plain words why that failed.
  *
  * Place: the first half of `listen`; node-listener.ts is the second.
  * Invariant: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, cause kept.
@@ -17,9 +17,9 @@ import { bindUnix } from './bind-unix.ts';
 import { listen } from './listen.ts';
 
 export interface Bound {
-  /** The one it has. */
+  /** The address it is bound to. */
   readonly address: Address;
-  /** Of a unix socket that is bound here: to be removed with it, if it is still the same. */
+  /** The file of a unix socket that is bound here: to be removed with it, if it is still the same file. */
   readonly file?: SocketFile | undefined;
 }
 
@@ -45,7 +45,7 @@ export async function bind(
 
 async function bindTcp(server: Server, host: string, port: number): Promise<void> {
   if (host !== '') {
-    // Said in full, `::` is IPv6 alone, so that it can stand beside 0.0.0.0 on the same port.
+    // Given explicitly, `::` is IPv6 alone, so that it can stand beside 0.0.0.0 on the same port.
     await listen(server, { host: withNamedZone(host), port, ipv6Only: host === '::' });
     return;
   }

@@ -24,5 +24,5 @@ export interface ConnectionDeps {
   readonly turns: Turns;
 }
 
-/** Who makes the socket of a connection: not flowing, and reading as `onread` says. */
+/** Makes the socket of a connection: not flowing, and reading as `onread` says. */
 export type MakeSocket = (onread: OnReadOpts) => Socket;

@@ -1,9 +1,9 @@
 /**
- * What whoever reads and writes a connection is told of it: a watch, `finish`, or a side of a relay.
+ * What the owner of a connection (a watch, a peek, `finish`, or a side of a relay) receives.
  *
  * Place: between node-connection.ts and its owners.
  */
-/** Whoever reads and writes a connection at the moment; told what happens on it, in order. */
+/** The part of the code that reads and writes a connection at the moment; its calls come in order. */
 export interface ConnectionOwner {
   onData(chunk: Buffer): void;
   /** The peer has sent its FIN; nothing more will be read. `wasReset`: Node says FIN, but it was a reset. */

@@ -1,7 +1,7 @@
 /**
- * What the handle of a socket knows: its descriptor, and what it has not written yet.
+ * What the handle of a socket knows: its descriptor, and the bytes it has not written yet.
  *
- * Place: for system calls that Node does not know, and for the connection. The handle is Node's own business: the
+ * Place: for system calls that Node does not offer, and for the connection. The handle is internal to Node: the
  * descriptor is undefined wherever it looks different, and on Windows.
  */
 import type { Server, Socket } from 'node:net';
@@ -13,7 +13,7 @@ export function descriptorOf(socket: Server | Socket): number | undefined {
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
-/** Bytes that the kernel has not taken yet; 0 where nothing is known of them. */
+/** Bytes that the kernel has not taken yet; 0 where this is not known. */
 export function queuedBytesOf(socket: Socket): number {
   const handle: unknown = Reflect.get(socket, '_handle');
   const bytes: unknown =

@@ -1,5 +1,5 @@
 /**
- * How Node is told to find out that a peer has vanished.
+ * How Node is made to find out that a peer has vanished.
  *
  * Place: beside the listener and connect. With the C library everything that is asked for is set, and on Linux clients
  * inherit it from the listening socket. Without it only `idleMs` is the configuration's: the interval and the count

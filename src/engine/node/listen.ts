@@ -23,7 +23,7 @@ export async function listen(
     };
     server.once('error', onError);
     server.once('listening', onListening);
-    // For a descriptor Node reads the argument, for all else the key.
+    // With a descriptor Node reads the argument, otherwise the key.
     server.listen({ ...where, backlog: LISTEN_BACKLOG }, LISTEN_BACKLOG);
   });
 }

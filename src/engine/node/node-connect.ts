@@ -2,8 +2,10 @@
  * Opens a connection to a backend, with a timeout and a cancel.
  *
  * Place: called by the dispatcher through the engine, and by the pool for its spares.
- * Invariants: `done` is called exactly once, never before `connectNode` has returned and never after a
- * cancel; a failure is a value; the new connection has not been read from, so a greeting waits for its owner.
+ * Invariants:
+ * - `done` is called exactly once, never before `connectNode` has returned and never after a cancel;
+ * - a failure is a value;
+ * - the new connection has not been read from, so a greeting waits for its owner.
  */
 import type { Keepalive } from '../../support/socket.ts';
 import type { Socket } from 'node:net';
@@ -27,7 +29,7 @@ export interface ConnectDeps extends ConnectionDeps {
   readonly keepalives: LateKeepalives;
   /** Milliseconds of a monotonic clock, updated now and then by its owner. */
   readonly clock: { readonly nowMs: number };
-  /** Takes note of a connection's descriptor. */
+  /** Notes a connection's descriptor. */
   note(socket: Socket): void;
 }
 
@@ -78,7 +80,7 @@ export function connectNode(
   };
 }
 
-/** A backend's address is one object for as long as it does not move, so the system is asked once. */
+/** A backend's address is one object while it does not change, so the system is asked once. */
 const SELF_CONNECTS = new WeakMap<Address, SelfConnects>();
 
 function selfConnectsOf(address: Address): SelfConnects {
@@ -92,7 +94,7 @@ function selfConnectsOf(address: Address): SelfConnects {
 function reachesItself(address: Address, socket: Socket, { nowMs }: ConnectDeps['clock']): boolean {
   const selfConnects = selfConnectsOf(address);
   if (address.kind === 'unix' || !selfConnects.mayBe(nowMs)) return false;
-  // The port alone says no at the price of one call.
+  // Where the ports differ, one call is enough.
   if (socket.localPort === address.port && isItself(socket)) return true;
   selfConnects.wasNone(nowMs);
   return false;

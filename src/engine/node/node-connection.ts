@@ -1,10 +1,12 @@
 /**
  * One socket, with the guards that every socket needs, from birth to close.
  *
- * Place: made by the listener and by connect; handed to the session as `Connection`; read and written by
- * whoever owns it: a watch, a peek, `finish`, or the relay.
- * Invariants: an 'error' listener exists from birth, so nothing the peer does ends the process; nothing is
- * read while nobody owns the socket; bytes read during a watch or a peek are held and come first; exactly one owner.
+ * Place: made by the listener and by connect; handed to the session as `Connection`; read and written by its owner:
+ * a watch, a peek, `finish`, or the relay.
+ * Invariants:
+ * - an 'error' listener exists from birth, so nothing the peer does ends the process;
+ * - there is at most one owner, and without one nothing is read; bytes read during a watch or a peek are held and
+ *   come first.
  * Reading: into the buffers of the engine (read-buffers.ts), so a chunk is valid until `onData` returns, or until
  * everything is written if the owner has passed it to another connection's `write` and stops reading at once.
  * Writing: straight to the handle through the `_write` hook, past the buffers of the stream, which pauses the
@@ -28,13 +30,13 @@ const NOTHING = Buffer.alloc(0);
 
 /** What Node reads at once for a stream. */
 const STREAMED_BYTES = 64 * 1024;
-/** After so many bytes in full buffers others have their turn; one read may lie beyond. */
+/** After this many bytes in full buffers others have their turn; one read may lie beyond. */
 const TURN_BYTES = 64 * 1024;
 
-/** What a stream tells its `_write` hook when the chunk is bytes; Node's documentation knows it, its types do not. */
+/** What a stream passes to its `_write` hook when the chunk is bytes: documented by Node, missing in its types. */
 const BYTES = 'buffer' as BufferEncoding;
 
-/** A socket that reads so much at once gets a large buffer, and keeps it while it reads no less than this. */
+/** A socket that reads this much at once gets a large buffer, and keeps it while it reads no less than this. */
 const LARGE_FROM_BYTES = 16 * 1024;
 const LARGE_UNTIL_BYTES = 4 * 1024;
 
@@ -52,11 +54,11 @@ export class NodeConnection implements Connection {
   #end: 'open' | 'fin' | 'reset' = 'open';
   #failed = false;
   #closed = false;
-  /** A buffer of its own, while it reads much. */
+  /** A buffer of its own, while its reads are large. */
   #large: Buffer | undefined;
   #isReading = false;
   #isPaused = true;
-  /** Read in full buffers since others had their turn. */
+  /** Bytes read in full buffers since others had their turn. */
   #turnBytes = 0;
   /** It reads on when others have had their turn. */
   #isYielding = false;
@@ -67,7 +69,7 @@ export class NodeConnection implements Connection {
   #whenWritten: 'nothing' | 'end' | 'destroy' = 'nothing';
   readonly #written: (error?: Error | null) => void;
 
-  /** Takes a socket that is not flowing, or makes it; it stays unread until somebody owns it. */
+  /** Takes a socket that is not flowing, or makes it; it stays unread until it has an owner. */
   constructor(source: Socket | MakeSocket, peer: Peer, deps: ConnectionDeps) {
     this.#deps = deps;
     this.isTcp = peer.kind === 'tcp';
@@ -108,7 +110,7 @@ export class NodeConnection implements Connection {
     return this.hasUnsent ? Math.max(queuedBytesOf(this.socket), 1) : 0;
   }
 
-  /** Bytes that were read and come first for the next owner who reads. */
+  /** Bytes that were read and come first for the next owner that reads. */
   get heldBytes(): number {
     return this.#held?.length ?? 0;
   }
@@ -134,7 +136,7 @@ export class NodeConnection implements Connection {
     return this.socket.writableEnded || this.#whenWritten !== 'nothing';
   }
 
-  /** Everything received is with the owner, everything written with the kernel, and nobody has ended. */
+  /** The owner has everything received, the kernel has everything written, and neither side has ended. */
   get isQuiet(): boolean {
     const { socket } = this;
     const isOpen = this.#end === 'open' && !socket.destroyed && !this.hasEnded;
@@ -167,7 +169,7 @@ export class NodeConnection implements Connection {
     const { socket } = this;
     if (socket.destroyed) return;
     if (!this.#deps.room.take()) {
-      // No room to wait for the peer: it gets a reset instead of last words it might never read.
+      // No room to wait for the peer: it gets a reset instead of last words that it might never read.
       this.reset();
       return;
     }
@@ -183,8 +185,8 @@ export class NodeConnection implements Connection {
     if (!this.isTcp) {
       socket.destroy();
     } else if (socket.writableEnded && !socket.writableFinished) {
-      // shutdown(2) is under way. libuv refuses a reset until it is done, within this turn or the next, and
-      // Node would lose the descriptor over that refusal (EINVAL from uv_tcp_close_reset).
+      // shutdown(2) is under way. libuv refuses a reset until that is done, within this turn or the next, and
+      // Node would lose the descriptor over the refusal (EINVAL from uv_tcp_close_reset).
       socket.once('finish', () => socket.resetAndDestroy());
     } else {
       socket.resetAndDestroy();
@@ -195,7 +197,7 @@ export class NodeConnection implements Connection {
     return this.#owner === owner;
   }
 
-  /** Keeps what its owner has just been given for the next one. */
+  /** Holds what its owner has just received, for the next owner. */
   hold(chunk: Buffer): void {
     if (this.#held !== undefined) this.#held.append(chunk);
     else this.#held = new HeldBytes(this.#large === undefined ? chunk : Buffer.from(chunk));
@@ -206,12 +208,12 @@ export class NodeConnection implements Connection {
     return this.#held?.show(limitBytes) ?? NOTHING;
   }
 
-  /** Makes `owner` the one who is told what becomes of writes; it reads nothing before `own`. */
+  /** Makes `owner` receive the results of writes; it reads nothing before `own`. */
   lendTo(owner: ConnectionOwner): void {
     this.#owner = owner;
   }
 
-  /** Makes `owner` the one who reads: first what was held, then what arrives. `onClose` never comes at once. */
+  /** Makes `owner` the reader: it receives first what was held, then what arrives. `onClose` never comes at once. */
   own(owner: ConnectionOwner): void {
     this.#owner = owner;
     if (!this.#closed) this.resumeReading();
@@ -220,7 +222,7 @@ export class NodeConnection implements Connection {
     if (held !== undefined) owner.onData(held.show());
     if (this.#end !== 'open') owner.onEnd(this.#end === 'reset');
     if (!this.#failed && !this.#closed) return;
-    // Only if it has failed before this call: an error that comes later finds its owner.
+    // Only a failure before this call is reported here: an error that comes later finds its owner.
     const hasFailed = this.#failed;
     const isClosed = this.#closed;
     process.nextTick(() => {
@@ -238,7 +240,7 @@ export class NodeConnection implements Connection {
     return this.#pendingWrites === 0;
   }
 
-  /** Sends a FIN behind everything written; never before that, or a reset would have to wait as long. */
+  /** Sends a FIN behind everything written. An earlier one would keep a reset waiting for the written bytes. */
   end(): void {
     if (this.hasUnsent) this.#whenWritten = 'end';
     else this.socket.end();
@@ -252,7 +254,7 @@ export class NodeConnection implements Connection {
 
   pauseReading(): void {
     this.#isPaused = true;
-    // Within a read its return value stops the reading.
+    // During a read its return value stops the reading.
     if (!this.#isReading) this.socket.pause();
   }
 
@@ -260,7 +262,7 @@ export class NodeConnection implements Connection {
     this.#isPaused = false;
     if (this.#isReading || this.#isYielding) return;
     if (this.#isStreamed) this.socket.resume();
-    // Starts the handle, as `resume` would, without making the stream flow: nothing ever comes through it.
+    // Starts the handle, as `resume` would, without making the stream flow: no byte comes through the stream.
     else this.socket.read(0);
   }
 

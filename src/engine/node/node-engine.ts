@@ -29,15 +29,15 @@ export interface NodeEngineDeps {
   /** Milliseconds of a monotonic clock, updated by its owner as often as `lastActivityMs` has to be exact. */
   readonly clock: CoarseClock;
   /**
-   * How many clients can wait at paused listeners, those included that `finish` still keeps; default 1024.
-   * Beyond that they are reset.
+   * How many clients can wait at paused listeners, together with the connections that `finish` still keeps; default
+   * 1024. Beyond that they are reset.
    */
   readonly waitingLimit?: number;
   /** Default: global timers that do not keep the process alive. */
   readonly setTimer?: SetTimer;
-  /** Where the kernel's socket tables are; default `/proc/self/net`. Absent on other systems than Linux. */
+  /** Where the kernel's socket tables are; default `/proc/self/net`. Absent on systems other than Linux. */
   readonly procNet?: string;
-  /** Whether clients are taken from Node before it makes streams of them, where it can be done; default true. */
+  /** Whether clients are taken from Node before it makes streams of them, where that is possible; default true. */
   readonly takesHandles?: boolean;
   /** The C library, where it can be loaded: for what Node cannot do. */
   readonly libc?: Libc | undefined;
@@ -49,7 +49,7 @@ export interface NodeEngineDeps {
 export const PROC_NET = '/proc/self/net';
 
 export interface NodeEngine extends Engine {
-  /** A socket of Node's that is being connected, for whoever speaks a protocol over it. */
+  /** A socket of Node's that is being connected, for code that speaks a protocol over it. */
   openSocket(address: Address): Socket;
 }
 

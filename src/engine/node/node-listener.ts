@@ -2,12 +2,13 @@
  * A bound address that accepts clients, and can hold them back.
  *
  * Place: made by `engine.listen`; admission and the session stand behind `onClient`.
- * Pausing: with the C library clients wait in the kernel's queue (acceptor.ts). Without it Node cannot stop accepting, so
- * clients of a paused listener are accepted and wait in a bounded room, unread, first come first served; a client that
- * finds the room full is reset (docs/adr/0001-engine-contract.md).
- * Invariants: clients are handed over in the order they were accepted, also those that left while waiting;
- * after `close` has resolved no client comes, and where there is the C library none has been let in and then reset.
- * A client that was reset before it was accepted has no address any more; it is dropped, because admission could not judge it.
+ * Pausing: with the C library clients wait in the kernel's queue (acceptor.ts). Without it Node cannot stop accepting,
+ * so clients of a paused listener are accepted and wait in a bounded room, unread, first come first served; a client
+ * that finds the room full is reset (docs/adr/0001-engine-contract.md).
+ * Invariants:
+ * - clients are handed over in the order they were accepted, also those that left while waiting;
+ * - after `close` has resolved no client comes, and with the C library none has been let in and then reset.
+ * A client that was reset before it was accepted has no address any more: it is dropped, as admission cannot judge it.
  */
 import type { Server, Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -28,16 +29,16 @@ import { letInherit, setKeepalive } from './keepalive.ts';
 import type { ConnectionDeps, Peer } from './connection-deps.ts';
 import { NodeConnection } from './node-connection.ts';
 
-/** `close` takes clients from the kernel's queue, and waits for handshakes, for no longer than this. */
+/** `close` takes clients from the kernel's queue, and waits for handshakes, for at most this time. */
 const CLOSE_LIMIT_MS = 1000;
 const LOOK_AGAIN_MS = 10;
 /** How long it rests when there is no descriptor to accept with. */
 const EXHAUSTED_REST_MS = 100;
 
 export interface ListenerDeps extends ConnectionDeps {
-  /** The C library, where there is one: with it `close` loses no client that connects just then. */
+  /** The C library, where it can be loaded: with it `close` loses no client that connects at that moment. */
   readonly libc?: Libc | undefined;
-  /** Takes note of a client's descriptor. */
+  /** Notes a client's descriptor. */
   note(socket: Socket): void;
 }
 
@@ -51,8 +52,8 @@ export async function listenNode(
 ): Promise<EngineListener> {
   const server = newServer();
   const bound = await bind(server, where, deps.libc);
-  // Still in the turn that bound the socket: nobody can have been accepted yet.
-  // Those of a socket that was taken over are set already.
+  // This is still the turn that bound the socket, so no client can have been accepted yet.
+  // The options of a socket that was taken over are set already.
   const isOwn = bound.address.kind === 'tcp' && where.kind !== 'listening';
   const keepalive = isOwn && !letInherit(server, options, deps.libc) ? options.keepalive : undefined;
   try {
@@ -152,7 +153,7 @@ class NodeListener implements EngineListener {
     this.#acceptor.close();
   }
 
-  /** libuv takes clients out of the kernel's queue one or a few per turn: it is empty when two turns bring nobody. */
+  /** libuv takes clients out of the kernel's queue one or a few per turn: after two turns without any it is empty. */
   async #untilQueueIsEmpty(time: { readonly isUp: boolean }): Promise<void> {
     for (let quietTurns = 0; quietTurns < 2 && !time.isUp;) {
       const before = this.#accepted;
@@ -252,7 +253,7 @@ const MAPPED_IPV4 = '::ffff:';
 function clientPeer(kind: Address['kind'], remoteAddress?: string, remotePort?: number): Peer | undefined {
   if (kind === 'unix') return { kind, address: '', port: 0 };
   if (remoteAddress === undefined || remotePort === undefined) return undefined;
-  // A listener on every address sees IPv4 clients in IPv6 clothes.
+  // A listener on every address sees IPv4 clients as mapped IPv6 addresses.
   const isMapped = remoteAddress.startsWith(MAPPED_IPV4) && remoteAddress.includes('.');
   return {
     kind,

@@ -2,11 +2,11 @@
  * Joins two connections: every byte, half-close and reset of one side reaches the other, in order.
  *
  * Place: started by the session once a backend is connected; ends with one outcome.
- * How: a chunk read from one side is written to the other; where the kernel does not take it, reading stops
- * until it has: at most one chunk per direction is ever held. A FIN follows the last byte. A reset follows it
- * too: not before the peer has everything (reset-delivery.ts), unless `abort` says so.
- * A preface is written before the client is read, so that it precedes all the client does.
- * Where the system does not tell what the peer has, a FIN stands in for the reset, rather than lost bytes.
+ * How: a chunk read from one side is written to the other; where the kernel does not take it, reading stops until it
+ * has, so at most one chunk per direction is ever held. A FIN follows the last byte. A reset follows it too, once the
+ * peer has everything (reset-delivery.ts), or at once on `abort`. Where the system does not show what the peer has, a
+ * FIN takes the place of the reset, so that no byte is lost.
+ * A preface is written before the client is read, so that it precedes everything from the client.
  * With `reuse` a client's FIN is first answered by a look at the backend: what the kernel had for us when the FIN
  * was read comes within two turns of the loop (the rest of this poll, and one more). A backend that is quiet
  * until then is handed back; one that is not gets the FIN.
@@ -45,14 +45,14 @@ class NodeRelay implements Relay, SideOwner {
   readonly #deps: RelayDeps;
   readonly #handlers: RelayHandlers;
   readonly #reuse: boolean;
-  /** The backend has served another client: what it says before this one does was meant for that one. */
+  /** The backend has served another client: what it sends before this client does was meant for that one. */
   readonly #guarded: boolean;
   readonly #prefaceBytes: number;
   #isStale = false;
   #lastActivityMs: number;
-  /** Whose bytes were handed to the kernel last. */
+  /** The side that sent the bytes handed to the kernel last. */
   #lastWord: Side | undefined;
-  /** The client has left a clean backend, which is the caller's again. */
+  /** The client has left the backend's connection clean, and it is the caller's again. */
   #handedBack = false;
   #firstFin: Side | undefined;
   #resetBy: Side | undefined;
@@ -79,13 +79,13 @@ class NodeRelay implements Relay, SideOwner {
     this.#guarded = options.reused === true && handlers.onStale !== undefined;
     this.#lastActivityMs = deps.clock.nowMs;
     if (this.#guarded) {
-      // What the backend still has to say to its client before comes first; then it is this client's turn.
+      // First comes what the backend still sends for its client before; two turns later this client is read.
       backend.own(this.#backend);
       inTwoTurns(() => {
         if (!this.#isStale) this.#beginWithClient(options.preface);
       });
     } else {
-      // A failed write of the first bytes is reported to it, though it does not read yet.
+      // A failed write of the first bytes is reported to the backend's side, though that does not read yet.
       backend.lendTo(this.#backend);
       this.#beginWithClient(options.preface);
       backend.own(this.#backend);
@@ -136,7 +136,7 @@ class NodeRelay implements Relay, SideOwner {
     }
     const to = this.#other(from);
     const { connection } = to;
-    // A side that outlives the reset of the other has nobody left to talk to.
+    // Bytes of a side that outlives the other's reset have no receiver left.
     if (this.#resetBy === to || to.deaf || connection.socket.destroyed) return;
     from.receivedBytes += chunk.length;
     this.#lastWord = from;
@@ -165,7 +165,7 @@ class NodeRelay implements Relay, SideOwner {
       this.#resetOther(from);
       return;
     }
-    // A FIN counts as activity: the wait for the other direction starts with it.
+    // A FIN counts as activity: the time allowed for the other direction starts with it.
     this.#stamp();
     this.#firstFin ??= from;
     if (this.#started) this.#tellHalfClosed();
@@ -176,7 +176,7 @@ class NodeRelay implements Relay, SideOwner {
   #passFinOn(from: Side): void {
     const { connection, ended } = this.#other(from);
     if (connection.socket.destroyed) return;
-    // Behind both FINs there is nothing left to read, so closing alone says the same as a FIN before it.
+    // After both FINs nothing is left to read, so closing alone has the effect of a FIN before it.
     if (ended && !connection.hasUnsent) connection.socket.destroy();
     else connection.end();
   }
@@ -190,7 +190,7 @@ class NodeRelay implements Relay, SideOwner {
     }
     const other = this.#other(to);
     other.connection.pauseReading();
-    // Where neither takes a byte any more, nothing that one of them still has to say can be delivered.
+    // Where neither takes a byte any more, nothing that either still sends can be delivered.
     if (other.deaf) this.#resetOther(other);
     else if (to.ended) this.#resetOther(to);
   }
@@ -206,11 +206,11 @@ class NodeRelay implements Relay, SideOwner {
     this.#handlers.onEnd(this.#outcome());
   }
 
-  /** The client's FIN finds nothing on its way, and an exchange that the backend has ended, or none at all. */
+  /** At the client's FIN nothing is on its way, and the backend has sent last, or neither side has sent anything. */
   #isClean(): boolean {
     if (!this.#reuse || this.#resetBy !== undefined || this.#aborted) return false;
     const client = this.#client;
-    // A greeting that the client left without an answer would be missed by the next one.
+    // A greeting that the client left without an answer would be missed by the next client.
     const isOver = client.receivedBytes === 0 ? this.#lastWord === undefined : this.#lastWord !== client;
     const { connection } = client;
     const hasAll =

@@ -2,8 +2,8 @@
  * Opens a socket to an address, as a stream of Node's that is connecting.
  *
  * Place: for connections to backends, and for the checks that speak a protocol (HTTP, TLS) over a socket of Node's.
- * Why not `net.connect` alone: Node pads abstract names with NUL bytes to another name than other programs know, so
- * these are connected through the C library.
+ * Why not `net.connect` alone: Node pads abstract names with NUL bytes, which makes them other names than those that
+ * other programs use, so these are connected through the C library.
  */
 import { connect, Socket, type OnReadOpts } from 'node:net';
 
@@ -19,7 +19,7 @@ export interface SocketForm {
   readonly onread?: OnReadOpts;
 }
 
-/** 'connect' or 'error' follows, not before it has returned. */
+/** 'connect' or 'error' follows, but not before `openSocket` has returned. */
 export function openSocket(address: Address, libc: Libc | undefined, form: SocketForm = {}): Socket {
   if (address.kind === 'unix') {
     return isAbstract(address) ? openAbstract(address, libc, form) : connect({ ...form, path: address.path });
@@ -37,13 +37,13 @@ function openAbstract(address: UnixAddress, libc: Libc | undefined, form: Socket
   const fd = libc.socket(abi.AF_UNIX, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
   if (fd < 0) return failing(systemError('socket', libc.errno()));
   const { bytes } = encodeAddress(address);
-  // Over at once: a unix socket that has to wait for room is an error (EAGAIN).
+  // Over at once: where a unix socket would have to wait for room, connect fails (EAGAIN).
   if (libc.connect(fd, bytes, bytes.length) < 0) {
     const error = systemError('connect', libc.errno());
     libc.close(fd);
     return failing(error);
   }
-  // Node's constructor knows `pauseOnCreate` and `onread`, its types do not.
+  // Node's constructor accepts `pauseOnCreate` and `onread`, its types do not.
   const options = { ...form, fd, readable: true, writable: true, pauseOnCreate: form.onread !== undefined };
   const socket = new Socket(options);
   process.nextTick(() => {

@@ -23,7 +23,7 @@ export class Peeking implements ConnectionOwner {
     this.#onChange = onChange;
   }
 
-  /** It owns the connection now. */
+  /** To be called once it owns the connection. */
   begin(): void {
     const connection = this.#connection;
     if (!connection.isClosed && connection.heldBytes < this.#limitBytes) connection.resumeReading();

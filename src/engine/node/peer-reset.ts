@@ -1,5 +1,5 @@
 /**
- * Tells a reset that Node reports as end-of-file from a real FIN.
+ * Distinguishes a reset that Node reports as end-of-file from a real FIN.
  *
  * Place: asked by a connection when its 'end' arrives.
  * Why: libuv before 1.52 (Node 20 and 22) turns "data, then reset" into end-of-file when it sees both in one
@@ -17,7 +17,7 @@ const MASKS_RESETS = process.platform === 'linux' && isOlderThan(process.version
 export function endWasReset(socket: Socket): boolean {
   if (!MASKS_RESETS || socket.writableEnded) return false;
   // `socket.remoteAddress` would do, but it remembers its first answer, so the handle itself is asked. The
-  // handle is Node's own business: where it looks different, end-of-file is taken at its word.
+  // handle is internal to Node: where it looks different, end-of-file is believed.
   const handle: unknown = Reflect.get(socket, '_handle');
   if (typeof handle !== 'object' || handle === null) return false;
   const getpeername: unknown = Reflect.get(handle, 'getpeername');

@@ -44,7 +44,7 @@ export function tablesTell(procNet: string): boolean {
   }
 }
 
-/** Takes the bytes not yet acknowledged of one socket; false ends the reading. */
+/** Receives the bytes not yet acknowledged of one socket; false ends the reading. */
 export type OnSocket = (key: string, unackedBytes: number) => boolean;
 
 /**

@@ -27,7 +27,7 @@ export class Side implements ConnectionOwner {
   receivedBytes = 0;
   /** Its FIN has arrived. */
   ended = false;
-  /** It takes no more bytes, though some of its own may still have to be read. */
+  /** It takes no more bytes, though some that it has sent may still have to be read. */
   deaf = false;
   #underway: Underway | undefined;
   #look: 'none' | 'asked' | 'answered' = 'none';
@@ -38,7 +38,7 @@ export class Side implements ConnectionOwner {
     this.#relay = relay;
   }
 
-  /** What is on its way to this side, of `sentBytes` that were ever sent to it. */
+  /** What is on its way to this side. `sentBytes`: how many were ever sent to it. */
   lookAtDelivery(sentBytes: number, sendQueues: SendQueues, onProgress: () => void): OnItsWay {
     if (sentBytes === 0 || this.connection.socket.destroyed) return 'nothing';
     const underway = (this.#underway ??= new Underway());

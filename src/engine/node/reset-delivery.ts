@@ -3,8 +3,9 @@
  *
  * Place: begun by a relay whose one side has reset while the other may still have bytes to come. The first look is
  * at once: where everything was acknowledged long ago, there is nothing to wait for.
- * Invariants: ends once, with `done`, unless it is stopped; while it waits, only what the receiver takes counts as
- * progress.
+ * Invariants:
+ * - ends once, with `done`, unless it is stopped;
+ * - while it waits, only what the receiver takes counts as progress.
  */
 import type { OnItsWay } from '../engine.ts';
 import type { Polled, Poller } from '../poller.ts';
@@ -18,7 +19,7 @@ export interface ResetDeliveryDeps {
 export interface ResetDeliveryHandlers {
   /** The receiver has taken some of it. */
   onProgress(): void;
-  /** False where the system does not tell what the receiver has: it may still miss bytes. */
+  /** False where the system does not show what the receiver has: it may still miss bytes. */
   done(isDelivered: boolean): void;
 }
 
@@ -29,7 +30,7 @@ export class ResetDelivery implements Polled {
   #leftBytes = Infinity;
   #isLooking = false;
   #isOver = false;
-  /** Since `look` has asked for one, an answer has come. */
+  /** Whether `look` has asked for an answer, and whether that has come. */
   #deadlineLook: 'none' | 'asked' | 'answered' = 'none';
 
   constructor(receiver: Sending, deps: ResetDeliveryDeps, handlers: ResetDeliveryHandlers) {
@@ -51,7 +52,7 @@ export class ResetDelivery implements Polled {
     return !this.#isOver;
   }
 
-  /** For a deadline: 'unknown' until a look has been answered that was asked for here. */
+  /** For a deadline: 'unknown' until a look that was asked for here has been answered. */
   look(): OnItsWay {
     if (this.#deadlineLook === 'none') {
       this.#deadlineLook = 'asked';

@@ -4,8 +4,8 @@
  * Place: asked by the relay before it resets a receiver, because SO_LINGER 0 throws away what the kernel has not
  * sent, and at deadlines, because a receiver that still takes bytes is not silent.
  * How: with the C library by SIOCOUTQ, in one or two system calls. Without it from the kernel's socket tables, whose
- * reading costs in proportion to all sockets of the machine (socket-tables.ts). Where neither can be had, nothing
- * tells, and one line says so at the start (choose-engine.ts).
+ * reading costs in proportion to all sockets of the machine (socket-tables.ts). Where neither is available the answer
+ * is 'unknown', and the log has one line about that at the start (choose-engine.ts).
  * Invariant: `tell` is called exactly once for each look, perhaps before `look` has returned.
  */
 import type { Socket } from 'node:net';
@@ -24,7 +24,7 @@ export interface Sending {
   readonly queuedBytes: number;
 }
 
-/** What is left to be acknowledged; 0 also where the peer is gone; 'unknown' where the system does not tell. */
+/** Bytes still to be acknowledged; 0 also where the peer is gone; 'unknown' where the system does not show it. */
 export type Left = number | 'unknown';
 
 export interface SendQueues {
@@ -52,7 +52,7 @@ function withSystemCalls(libc: Pick<Libc, 'ioctl' | 'getsockopt'>, otherwise: Se
   /** Bytes for a peer that has reset are never acknowledged. */
   function isGone(fd: number): boolean {
     stateLength.writeUInt32LE(state.length);
-    // `tcpi_state` is the first byte of what TCP_INFO tells.
+    // `tcpi_state` is the first byte that TCP_INFO returns.
     return libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, state, stateLength) === 0 && state[0] === TCP_CLOSE;
   }
 

@@ -1,14 +1,16 @@
 /**
  * What is on its way to a peer, from the kernel's socket tables: for systems without the C library.
  *
- * Place: behind send-queues.ts. All who ask are served by one pass over a table, which begins at once when none
- * has run lately.
+ * Place: behind send-queues.ts. One pass over a table answers all looks that wait, and begins at once unless another
+ * pass runs or rests.
  * Cost: a pass is proportional to all sockets of the network namespace, TIME_WAIT included (measured: 30 ms for
  * 2,700, 300 ms for 60,000, most of it in Node's thread pool, and never more than a page at a time in this thread).
  * So it ends with the last socket that is looked for, and a rest in proportion to its length follows: it takes no
- * more than a fifth of a core, and on such a machine an answer takes seconds.
- * Invariants: every look is answered exactly once, never before `look` has returned. A table that cannot be
- * read for want of descriptors or memory is read again later; one that does not exist is 'unknown'.
+ * more than a fifth of a core, and with 60,000 sockets an answer takes seconds.
+ * Invariants:
+ * - every look is answered exactly once, never before `look` has returned;
+ * - a table that cannot be read for want of descriptors or memory is read again later; one that does not exist is
+ *   'unknown'.
  */
 import { systemCode } from '../../errors.ts';
 import type { SetTimer } from '../../support/timer.ts';
@@ -22,10 +24,10 @@ interface Asked {
   missedPasses: number;
 }
 
-/** A millisecond of rest after a pass for so many lines: about four times as long as the pass itself took. */
+/** Lines of a pass for each millisecond of rest after it: a rest about four times as long as the pass itself. */
 const LINES_PER_MS = 50;
 const SHORTEST_REST_MS = 10;
-/** What stands in the way of a pass, and passes itself. */
+/** Errors that stop a pass, but go away by themselves. */
 const PASSING = ['EMFILE', 'ENFILE', 'ENOMEM'];
 const PASSING_REST_MS = 200;
 /** The table is not read in one piece: a socket can be missed once although it exists. */
@@ -44,7 +46,7 @@ export function createSocketTables(deps: {
   function begin(): void {
     if (isBusy || asked.size === 0) return;
     isBusy = true;
-    // Whoever asks in the same turn is served by the same pass.
+    // Looks that are asked for in the same turn are answered by the same pass.
     setImmediate(() => void pass());
   }
 
@@ -102,7 +104,7 @@ export function createSocketTables(deps: {
         asked.add({ sending, row, tell, missedPasses: 0 });
         begin();
       } else {
-        // A socket without a peer has nobody to send to; what a unix socket holds is in no table.
+        // A socket without a peer has nothing on its way; what a unix socket holds is in no table.
         setImmediate(() => tell(sending.isTcp ? 0 : 'unknown'));
       }
     },

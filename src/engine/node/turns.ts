@@ -1,5 +1,5 @@
 /**
- * Lets sockets that read much go on in later turns of the loop, one in each, after all others had theirs.
+ * Lets sockets that read much go on in later turns of the loop, one socket per turn, after all others had theirs.
  *
  * Place: one per engine. Why: libuv reads a socket up to 32 times per event while its buffer comes back full, which
  * is 8 MiB with a large buffer; eight such flows kept every small request waiting for 40 ms. A request passes the

@@ -1,7 +1,7 @@
 /**
- * A watch over a connection that nobody relays.
+ * A watch over a connection that no relay has.
  *
- * Place: the owner of a parked connection, or of a client that waits. Node cannot say that bytes are there without
+ * Place: the owner of a parked connection, or of a client that waits. Node cannot report that bytes are there without
  * reading them, so what it reads is held by the connection, within bounds.
  * Invariants: 'readable' and 'dead' once each, 'dead' last, neither before `watch` has returned.
  */
@@ -21,11 +21,11 @@ export class Watching implements ConnectionOwner {
     this.#onChange = onChange;
   }
 
-  /** It owns the connection now. */
+  /** To be called once it owns the connection. */
   begin(): void {
     const connection = this.#connection;
     if (!connection.isClosed && connection.heldBytes < HELD_LIMIT_BYTES) connection.resumeReading();
-    // What is known already is told too, but not before `watch` has returned.
+    // What is known already is reported too, but not before `watch` has returned.
     process.nextTick(() => {
       if (connection.heldBytes > 0) this.#tell('readable');
       if (connection.isEnded || connection.isClosed) this.#tell('dead');
