@@ -3,7 +3,7 @@
  *
  * Place: loaded once per thread; everything else in this folder takes a `Libc` and never sees koffi.
  * Conventions: as in C, a result of -1 is a failure and `errno()` must be read right after it. Buffers are passed
- * by address: a call that keeps none of them after it returns needs nobody to keep them alive.
+ * by address; for a call that keeps none of them after it returns, they need not be kept alive.
  */
 import { createRequire } from 'node:module';
 
@@ -39,7 +39,7 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   read(fd: number, buffer: Uint8Array, bytes: number): number;
   write(fd: number, buffer: Uint8Array, bytes: number): number;
-  /** What this process does at a signal: `SIG_IGN`, which Node has no way to ask for. */
+  /** Sets what this process does at a signal: `SIG_IGN`, for which Node has no function. */
   signal(signal: number, action: number): number;
   /** Ends the process at once, whatever its threads do. */
   _exit(code: number): void;
@@ -78,7 +78,7 @@ const PROTOTYPES = [
 export type LibcResult =
   { readonly ok: true; readonly libc: Libc } | { readonly ok: false; readonly reason: string };
 
-/** Loads the C library into this thread, or says why the engine cannot be had here. */
+/** Loads the C library into this thread, or returns the reason why that is impossible here. */
 export function loadLibc(
   platform: string = process.platform,
   arch: string = process.arch,
@@ -96,7 +96,7 @@ export function loadLibc(
 }
 
 function declare(module: unknown, layout: EpollLayout): Libc {
-  // The one place where koffi's word is taken for its types: each prototype above is a method of `Libc`.
+  // The one place where koffi's types are believed without a check: each prototype above is a method of `Libc`.
   const koffi = module as {
     load(path: null): { func(prototype: string): unknown };
     errno(): number;

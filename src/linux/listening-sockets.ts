@@ -2,10 +2,11 @@
  * Listening sockets made by control for its workers: bound once, one per worker, kept by control.
  *
  * Place: bound when all workers are ready, before any of them lets clients in; each worker gets a duplicate. With
- * SO_REUSEPORT the kernel spreads clients over the sockets of an address; a unix address has one socket, which
- * all workers accept from. While control keeps its descriptors, a worker that dies loses no client that waits.
- * Invariants: rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, with nothing left open; an address
- * that another program listens on is refused, although SO_REUSEPORT would let the same user share it.
+ * SO_REUSEPORT the kernel spreads clients over the sockets of an address; a unix address has one socket, from which
+ * all workers accept. While control keeps its descriptors, no waiting client is lost when a worker dies.
+ * Invariants:
+ * - rejects with `Lb4Error` LB4_LISTEN_FAILED naming the address, with nothing left open;
+ * - an address that another program listens on is refused, although SO_REUSEPORT would let the same user share it.
  */
 import type { SocketOptions } from '../support/socket.ts';
 import { systemCode } from '../errors.ts';
@@ -28,7 +29,7 @@ export interface ListeningSockets {
   /** The bound address, with the port the kernel chose when port 0 was asked for. */
   readonly address: Address;
   readonly fds: readonly number[];
-  /** Of a unix socket: to be removed when the sockets are closed, if it is still the same. */
+  /** The file of a unix socket: to be removed when the sockets are closed, if it is still the same file. */
   readonly file?: SocketFile | undefined;
 }
 
@@ -102,8 +103,8 @@ function bindTcp(libc: Libc, address: TcpAddress, { asked, count, mayShare }: Bi
   const dualStack = asked.host === '';
   const fds: number[] = [];
   try {
-    // Without SO_REUSEPORT at first: so the kernel refuses an address that anybody else holds, and only then
-    // are the others let in beside it.
+    // Unless `mayShare`, the first socket is bound without SO_REUSEPORT, so that the kernel refuses an address that
+    // another program holds; only then are the others let in beside it.
     const first = openTcp(libc, address, dualStack, fds, mayShare ? allowSharing : undefined);
     const bound = { ...address, port: boundPort(libc, first) };
     allowSharing(libc, first);
@@ -111,7 +112,7 @@ function bindTcp(libc: Libc, address: TcpAddress, { asked, count, mayShare }: Bi
       const fd = openTcp(libc, bound, dualStack, fds, allowSharing);
       check(libc, 'listen', libc.listen(fd, LISTEN_BACKLOG));
     }
-    // The last to listen: a port that another program binds meanwhile would show here.
+    // The first socket listens last: a port that another program has bound meanwhile shows here.
     check(libc, 'listen', libc.listen(first, LISTEN_BACKLOG));
     return { address: bound, fds };
   } catch (error) {

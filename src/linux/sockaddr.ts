@@ -70,8 +70,8 @@ export function portOf(bytes: Buffer): number {
 }
 
 /**
- * The IP address that the kernel has written, '' for a unix socket; a mapped IPv4 address as IPv4. Only a
- * link-local address has a scope: it is followed by its interface.
+ * The IP address that the kernel has written, '' for a unix socket; a mapped IPv4 address as IPv4. Only a link-local
+ * address has a scope: its interface follows it.
  */
 export function hostOf(bytes: Buffer): string {
   const family = bytes.readUInt16LE(0);

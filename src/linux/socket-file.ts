@@ -1,10 +1,10 @@
 /**
- * The file of a unix socket: whose it is, who may use it, and when it may be removed.
+ * The file of a unix socket: which socket it belongs to, its access rights, and when it may be removed.
  *
- * Place: used wherever lb4 listens on a unix socket, and gives that up.
- * Why by device and inode: a path says nothing about who has put the file there. A successor may have replaced it, and
- * would live on where nobody can reach it if its predecessor removed what it finds. The kernel keeps the inode of a
- * socket that is open, so its number is nobody else's until the socket is closed: compare before, not after.
+ * Place: used wherever lb4 listens on a unix socket, and stops listening on it.
+ * Why by device and inode: a path does not show which program has made the file. A successor may have replaced it; if
+ * the predecessor removed what it finds, the successor would live on, out of reach. The kernel keeps the inode of an
+ * open socket, so its number belongs to no other file until the socket is closed: compare before that, not after.
  */
 import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -28,7 +28,7 @@ export function socketFileAt(path: string): SocketFile | undefined {
 
 /**
  * The file of a socket that has just been bound, with the access that is asked for. To be called before it listens:
- * until then the kernel refuses all clients. Throws when the access cannot be given, and leaves no file then.
+ * until then the kernel refuses all clients. Throws when the access cannot be given, and then leaves no file.
  */
 export function ownSocketFile({ path, access }: ListenUnixAddress): SocketFile | undefined {
   const file = socketFileAt(path);
@@ -70,18 +70,18 @@ export function removeIfSame({ path, dev, ino }: SocketFile): void {
   try {
     unlinkSync(path);
   } catch {
-    // Somebody else has removed it, or its directory does not allow it any more: it is stale then.
+    // Another program has removed it, or its directory no longer allows that: then it is left as stale.
   }
 }
 
 /**
- * Removes a socket on which nobody listens any more: its program has gone without doing so. False when it is
- * somebody's, or no socket; then it is left alone.
+ * Removes a socket on which no program listens any more, because its program has ended without removing it. False
+ * when a program listens on it, or it is no socket; then it is left alone.
  */
 export async function removeStale(path: string): Promise<boolean> {
   const file = bornAt(path);
   if (file === undefined || !(await refusesClients(path))) return false;
-  // Another instance that starts now may be between bind and listen, where it refuses clients, too.
+  // Another instance that is starting may be between bind and listen, where it refuses clients, too.
   if (isAboutToListen(path)) return false;
   if (bornAt(path) === file) unlinkSync(path);
   return true;
@@ -95,13 +95,13 @@ export function expectAt(file: SocketFile | undefined): void {
   throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' });
 }
 
-/** Which socket is there. By its time, too: the number of an inode that was given back is soon somebody else's. */
+/** Identifies the socket, by its time, too: the inode number of a removed socket is soon given to another file. */
 function bornAt(path: string): string | undefined {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return stats?.isSocket() === true ? [stats.dev, stats.ino, stats.mtimeNs].join(' ') : undefined;
 }
 
-/** Linux lists every socket of this network with its path; one that is bound and no more has no flags. */
+/** Linux lists every socket of this network with its path; one that is only bound has no flags. */
 function isAboutToListen(path: string): boolean {
   let sockets: string;
   try {

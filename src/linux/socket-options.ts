@@ -1,9 +1,9 @@
 /**
- * How the kernel is told to find out that a peer has vanished (tcp(7)).
+ * How the kernel is made to find out that a peer has vanished (tcp(7)).
  *
- * Place: used for listening sockets, whose clients inherit everything set here, and for connections to backends; by
+ * Place: used for listening sockets, as their clients inherit everything set here, and for connections to backends; by
  * the node engine, too, where there is the C library.
- * A kernel that refuses one of them, as sandboxed ones may, goes on without it: no session depends on it.
+ * Where a kernel refuses an option, as sandboxed ones may, lb4 goes on without it: no session depends on it.
  */
 import type { Keepalive, SocketOptions } from '../support/socket.ts';
 import * as abi from './abi.ts';
@@ -14,7 +14,7 @@ export function setSocketOptions(libc: Libc, fd: number, { keepalive, userTimeou
   if (userTimeoutMs !== undefined) setUserTimeout(libc, fd, userTimeoutMs);
 }
 
-/** The same for a socket that had others before: what is not asked for any more is switched off. */
+/** The same for a socket that had other options before: those not asked for any more are switched off. */
 export function replaceSocketOptions(libc: Libc, fd: number, options: SocketOptions): void {
   setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_KEEPALIVE, 0);
   setUserTimeout(libc, fd, 0);
@@ -25,7 +25,7 @@ export function setKeepalive(libc: Libc, fd: number, { idleMs, intervalMs, count
   setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_KEEPALIVE, 1);
   setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_KEEPINTVL, seconds(intervalMs));
   setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_KEEPCNT, count);
-  // Last: it starts the clock, from when the peer was last heard of.
+  // Last: it starts the clock, which counts from the peer's last segment.
   setInteger(libc, fd, abi.IPPROTO_TCP, abi.TCP_KEEPIDLE, seconds(idleMs));
 }
 

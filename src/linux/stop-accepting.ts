@@ -1,5 +1,5 @@
 /**
- * How a listening socket stops to take clients without losing one that it has let in.
+ * How a listening socket stops taking clients without losing one that it has let in.
  *
  * Place: used by the listeners of both engines when they close, and by control for the sockets of its workers.
  * Why: closing a listening socket resets every client that is in its queue. Emptying the queue first is not enough:
@@ -8,25 +8,25 @@
  * has no such state; it gets a filter that drops what would begin a connection and lets everything else through. The
  * client's system sends its SYN again after a second and then finds the port closed. The filter needs no privilege
  * (socket(7), SO_ATTACH_FILTER), and holds for every descriptor of the socket.
- * Limit: with SYN cookies nobody can know who has been answered and not yet come in.
+ * Limit: with SYN cookies there is no record of a client that has been answered and has not yet come in.
  */
 import type { Address } from '../support/address.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 
-/** From now on nobody new is let in; clients in the queue, and those whose handshake has begun, can be accepted. */
+/** From now on no new client is let in; those in the queue, or whose handshake has begun, can still be accepted. */
 export function refuseNewClients(libc: Libc, fd: number, kind: Address['kind']): void {
   if (kind === 'unix') {
     libc.shutdown(fd, abi.SHUT_RD);
   } else if (libc.setsockopt(fd, abi.SOL_SOCKET, abi.SO_ATTACH_FILTER, dropSyn(libc), SOCK_FPROG_BYTES) < 0) {
-    // A queue of none: the kernel lets one in and drops what comes after it.
+    // A queue of length 0: the kernel lets one client in and drops what comes after it.
     libc.listen(fd, 0);
   }
 }
 
 /**
- * Whether a handshake with this port has begun and not ended: its client may hold the connection for established.
- * False where the system does not tell (no NETLINK_SOCK_DIAG).
+ * Whether a handshake with this port has begun and not ended: its client may take the connection for established.
+ * False where the system does not report it (no NETLINK_SOCK_DIAG).
  */
 export function isHandshakeUnderWay(libc: Libc, port: number): boolean {
   const type = abi.SOCK_DGRAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
@@ -63,7 +63,7 @@ function instruction(code: number, value: number, jump = { yes: 0, no: 0 }): Buf
   return bytes;
 }
 
-/** `struct sock_fprog`: how many instructions, and where they are. */
+/** `struct sock_fprog`: the number of instructions, and their address. */
 function dropSyn(libc: Libc): Uint8Array {
   const bytes = Buffer.alloc(SOCK_FPROG_BYTES);
   bytes.writeUInt16LE(DROP_SYN.length / 8, 0);
@@ -88,6 +88,6 @@ function hasHalfOpen(libc: Libc, fd: number, family: number, port: number): bool
   if (libc.send(fd, request, request.length, 0) < 0) return false;
   const answer = Buffer.alloc(ANSWER_BYTES);
   const count = libc.recv(fd, answer, answer.length, 0);
-  // What it has found comes first, DONE or an error last.
+  // Sockets that were found come first, DONE or an error last.
   return count >= NLMSG_HEADER_BYTES && answer.readUInt16LE(4) === abi.SOCK_DIAG_BY_FAMILY;
 }

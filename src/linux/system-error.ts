@@ -1,7 +1,7 @@
 /**
  * Errno numbers by name, and errors that look like Node's own.
  *
- * Place: used wherever a system call has failed; the name, such as ECONNREFUSED, is what the rest of lb4 knows.
+ * Place: used wherever a system call has failed; the rest of lb4 knows only the name, such as ECONNREFUSED.
  */
 import { constants } from 'node:os';
 

@@ -1,8 +1,8 @@
 /**
  * An eventfd that ends another thread's wait.
  *
- * Place: made by control for each worker, watched by the worker's reactor: a message posted to a thread that
- * blocks in epoll_wait is seen only after the wait has ended.
+ * Place: made by control for each worker, watched by the worker's reactor: a thread that blocks in epoll_wait receives
+ * a posted message only after the wait has ended.
  */
 import { EFD_CLOEXEC, EFD_NONBLOCK } from './abi.ts';
 import type { Libc } from './libc.ts';
@@ -10,7 +10,7 @@ import { systemError } from './system-error.ts';
 
 export interface Wakeup {
   readonly fd: number;
-  /** Ends the wait of whoever watches `fd`, now or the next time it waits. */
+  /** Ends the wait of the thread that watches `fd`: now, or the next time it waits. */
   wake(): void;
   close(): void;
 }
