@@ -2,15 +2,16 @@
  * One connect under way, and the place of the limit that it takes.
  *
  * Place: created by the warm pool when the limiter has a place; freed through the limiter.
- * Invariants: starts at most one connect and settles exactly once, with a value, also if `connect` throws or is
- * withdrawn; a connection that comes too late or twice is reset; a connection still in here when the
- * place is closed is reset. So none can leak.
+ * Invariants, so that no connection can leak:
+ * - starts at most one connect and settles exactly once, with a value, also if `connect` throws or is withdrawn;
+ * - a connection that comes too late or twice is reset;
+ * - a connection that is still in here when the place is closed is reset.
  */
 import type { Cancel, Connect, Connected, Poolable } from './connection-pool.ts';
 import { surface } from './surface.ts';
 
 export class Attempt<C extends Poolable, F, Owner> {
-  /** The acquire that this connect is for; undefined when it is for a spare, or for nobody any more. */
+  /** The acquire that this connect is for; undefined when it is for a spare, or no longer for any acquire. */
   owner: Owner | undefined;
   readonly #ready: (attempt: this) => void;
   #isSettled = false;
@@ -22,7 +23,7 @@ export class Attempt<C extends Poolable, F, Owner> {
     this.#ready = ready;
   }
 
-  /** What came of it; undefined while it is under way, when it was withdrawn, and after the hand-over. */
+  /** The result; undefined while the connect is under way, when it was withdrawn, and after the hand-over. */
   get outcome(): Connected<C, F> | undefined {
     return this.#outcome;
   }
@@ -37,7 +38,7 @@ export class Attempt<C extends Poolable, F, Owner> {
     }
   }
 
-  /** Nobody wants it any more: cancels the connect, or resets the connection that it already brought. */
+  /** No acquire wants it any more: cancels the connect, or resets the connection that it already brought. */
   withdraw(): void {
     this.close();
     if (this.#isSettled) return;

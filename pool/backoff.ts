@@ -2,8 +2,10 @@
  * Exponential back-off with jitter, and the timer that waits it out.
  *
  * Place: paces the refill of one warm pool after failed connects and after spares that died young.
- * Invariants: at most one timer; each failure in a row doubles the wait up to `maxMs`; the jitter takes away
- * up to half of it, so that many pools which lost the same backend do not come back in step.
+ * Invariants:
+ * - at most one timer runs;
+ * - each failure in a row doubles the wait up to `maxMs`;
+ * - the jitter takes away up to half of it, so that many pools which lost the same backend do not come back in step.
  */
 import type { Cancel } from './connection-pool.ts';
 import type { SetTimer } from './timer.ts';
@@ -40,8 +42,8 @@ export class Backoff {
   }
 
   /**
-   * One more failure in a row: waits, twice as long as after the last one. During a wait it changes nothing:
-   * spares that die together have one cause.
+   * Records one more failure in a row: waits, twice as long as after the last one. During a wait it changes nothing,
+   * because spares that die together have one cause.
    */
   failed(): void {
     if (this.isWaiting) return;
@@ -54,7 +56,7 @@ export class Backoff {
     }, waitMs);
   }
 
-  /** The backend has proved itself: the next failure is a first one. A wait under way goes on. */
+  /** The backend works: the next failure counts as a first one. A wait under way goes on. */
   succeeded(): void {
     this.#failures = 0;
   }

@@ -1,13 +1,15 @@
 /**
- * The contract of a connection pool: where a session gets its connection to one backend from.
+ * The contract of a connection pool: the source of a session's connection to one backend.
  *
  * Place: `pool/` is a leaf: it imports nothing from `src/` and can be used by itself. One pool per backend
  * per data plane; the dispatcher acquires after the pick and before the relay.
  * Why callbacks: on the data path an acquire may complete in the same turn, and a promise would delay it
  * past the end of the event loop's turn.
- * Invariants: a connection is given to one session at a time, and parked again after a session only when that
- * session left it clean and the pool was made to reuse; `done` is called exactly once unless the acquire was
- * cancelled, then never; a failed connect is a value, not a throw, and costs exactly one connect attempt.
+ * Invariants:
+ * - a connection is given to one session at a time, and parked again after a session only when that session left it
+ *   clean and the pool was made to reuse;
+ * - `done` is called exactly once, or never if the acquire was cancelled;
+ * - a failed connect is a value, not a throw, and costs exactly one connect attempt.
  */
 
 /** What a pool must be able to do with a connection; the engine's connections satisfy it structurally. */
@@ -15,9 +17,9 @@ export interface Poolable {
   /** The pool that lends it at the moment; written by that pool only. */
   lentBy?: unknown;
   /**
-   * Watches a parked connection: `onChange` is told when the peer sends something ('readable'; the bytes
-   * stay with the connection and reach the session) and when the connection can no longer serve a session
-   * ('dead': closed, half-closed or reset by the peer). 'dead' comes at most once and last.
+   * Watches a parked connection: `onChange` is called when the peer sends something ('readable'; the bytes stay with
+   * the connection and reach the session) and when the connection can no longer serve a session ('dead': closed,
+   * half-closed or reset by the peer). 'dead' comes at most once and last.
    */
   watch(onChange: (change: 'readable' | 'dead') => void): void;
   /** Ends the watch, before the connection is handed to a session. */
@@ -49,7 +51,7 @@ export interface PoolStats {
   readonly lent: number;
   /** Connections ready to be lent: spare ones, and those left clean by a session. */
   readonly parked: number;
-  /** Acquires served from a parked connection, and those that had to connect. */
+  /** Acquires served from a parked connection (`hits`), and those that had to connect (`misses`). */
   readonly hits: number;
   readonly misses: number;
   /** Of the hits, those with a connection that an earlier session had left clean. */
@@ -58,7 +60,7 @@ export interface PoolStats {
   readonly evicted: {
     /** The peer closed, half-closed or reset it. */
     readonly dead: number;
-    /** The peer sent something on a connection left clean: it was not as clean as that. */
+    /** The peer sent something on a connection left clean, so it was not clean after all. */
     readonly late: number;
     /** Parked for too long. */
     readonly idle: number;
@@ -71,20 +73,20 @@ export interface PoolStats {
 
 export interface ConnectionPool<C extends Poolable, F> {
   /**
-   * Lends a connection: a parked one when there is a live one, else a freshly opened one; with `fresh` always
-   * the latter, for a session whose parked connection turned out dead.
+   * Lends a connection: a parked one when there is a live one, else a freshly opened one; with `fresh` always a
+   * freshly opened one, for a session whose parked connection turned out to be dead.
    */
   acquire(done: (result: Acquired<C, F>) => void, options?: { readonly fresh?: boolean }): Cancel;
   /**
-   * Says that the session is done with a lent connection; exactly once per lent connection. `clean`: it lives
-   * and nothing is in flight, so it may serve another session; the pool parks it or resets it. Otherwise
-   * (default) the relay has closed it.
+   * Ends the session's use of a lent connection; exactly once per lent connection. `clean`: it lives and nothing is in
+   * flight, so it may serve another session; the pool parks it or resets it. Otherwise (default) the relay has
+   * closed it.
    */
   release(connection: C, clean?: boolean): void;
-  /** The backend is down: destroys what is parked and opens no spares until `resume`. Acquires still work. */
+  /** The backend is down: destroys what is parked, and opens no spares until `resume`. Acquires still work. */
   suspend(): void;
   resume(): void;
-  /** Destroys what is parked for good, opens no spares any more; lent connections live on. Idempotent. */
+  /** Destroys what is parked and opens no spares any more, for good; lent connections live on. Idempotent. */
   close(): void;
   stats(): PoolStats;
 }

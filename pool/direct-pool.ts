@@ -1,11 +1,12 @@
 /**
  * The pool that pools nothing: every acquire opens one connection. The default.
  *
- * Place: what an upstream without `pool.warm` and `pool.reuse` uses; the dispatcher cannot tell it from the warm pool.
+ * Place: used for an upstream without `pool.warm` and `pool.reuse`; to the dispatcher it looks like the warm pool.
  * Why: a fresh connection is never stale, takes no slot of the backend while idle and costs one round trip.
- * Invariants: a result is passed on in the turn in which it comes; nothing is queued, parked or timed here (the
- * limit is the backend's `maxSessions`, the timeout is the engine's); a lent connection carries its pool's mark, so
- * that a second release is noticed.
+ * Invariants:
+ * - a result is passed on in the turn in which it comes;
+ * - nothing is queued, parked or timed here (the limit is the backend's `maxSessions`, the timeout is the engine's);
+ * - a lent connection carries its pool's mark, so that a second release is noticed.
  */
 import type { Acquired, Cancel, Connect, ConnectionPool, Poolable, PoolStats } from './connection-pool.ts';
 import { notLent } from './not-lent.ts';

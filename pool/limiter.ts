@@ -2,18 +2,19 @@
  * generic-pool behind callbacks: at most `limit` places, opened on request, requests in order; the limit may change.
  *
  * Place: the warm pool's limiter, factory and queue; the only file that knows generic-pool.
- * Rules that keep it usable (ADR 0002): `create` resolves, whatever happened, and never rejects or throws;
- * nothing is ever returned to it, a place is used once and destroyed; only what it lent is destroyed; its `max`, which
- * it reads once and for all, its own acquire timer (not unref'd), its bound on the queue (counts requests that are already being served), its
- * evictor and its minimum (given up after one failure) are not used.
+ * Rules that keep it usable (ADR 0002):
+ * - `create` resolves, whatever happened, and never rejects or throws;
+ * - nothing is ever returned to it: a place is used once and destroyed, and only what it lent is destroyed;
+ * - not used are its `max` (read only once), its acquire timer (not unref'd), its bound on the queue (counts requests
+ *   that are being served already), its evictor and its minimum (given up after one failure).
  */
 import { createPool, type Pool } from 'generic-pool';
 import { surface } from './surface.ts';
 
 export interface LimiterDeps<P extends object> {
   /**
-   * A place is free for a request: opens what is to stand in it and calls `ready` once, then or later, also
-   * after a failure. Must not throw, and must not call back into the limiter.
+   * A place is free for a request: opens its content and calls `ready` once, then or later, also after a failure.
+   * Must not throw, and must not call back into the limiter.
    */
   open(ready: (place: P) => void): void;
   /** Takes an opened place, never in the turn of `ready`; once per request, though not in their order. */
@@ -31,7 +32,7 @@ export class Limiter<P extends object> {
   #held = 0;
   /** Requests without a place. */
   #waiting = 0;
-  /** What generic-pool is promised: the places of requests, as far as it has come to them. */
+  /** The places that generic-pool has been promised, one for each request that it has come to. */
   readonly #promised: ((place: P) => void)[] = [];
 
   constructor(limit: number | undefined, deps: LimiterDeps<P>) {
@@ -55,7 +56,7 @@ export class Limiter<P extends object> {
     );
   }
 
-  /** Would a request be served at once? */
+  /** Whether a request would be served at once. */
   get hasRoom(): boolean {
     return this.#held + this.#waiting < this.#limit;
   }
@@ -65,7 +66,7 @@ export class Limiter<P extends object> {
     return this.#held > this.#limit;
   }
 
-  /** From now on at most so many places are opened; those that are open stay. Undefined: no limit. */
+  /** From now on at most `limit` places are opened; those that are open stay. Undefined: no limit. */
   setLimit(limit: number | undefined): void {
     this.#limit = limit ?? Infinity;
     this.#serve();

@@ -1,7 +1,7 @@
 /**
  * The one misuse of a pool that both implementations must notice.
  *
- * A second release would count a session down twice, or take the limit's place of somebody else's connection.
+ * A second release would count a session down twice, or take away the place of another session's connection.
  */
 
 /** The error that `release` throws for a connection which this pool has not lent, or no longer lends. */

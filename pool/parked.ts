@@ -1,11 +1,12 @@
 /**
  * All that a warm pool has parked: spares, connected ahead and unused, and connections left clean by a session.
  *
- * Place: between the warm pool and its two spare lists; decides which one is lent, and which one has to go.
- * Why what was left clean is lent first: it costs no refill, its path is proven, and the spares are left for
- * when more sessions come at a time.
- * Invariants: at most `maxReused` are parked that were left clean, and after `trim` at most so many of each kind; `evict` hears of every connection that left
- * without having been taken, after it was counted.
+ * Place: between the warm pool and its two spare lists; decides which connection is lent, and which one has to go.
+ * Why those left clean are lent first: they cost no refill, their path is proven, and the spares remain for when more
+ * sessions come at a time.
+ * Invariants:
+ * - at most `maxReused` connections left clean are parked, and after `trim` at most the number given for each kind;
+ * - `evict` is called for every connection that left without having been taken, after it was counted.
  */
 import type { Poolable, PoolStats } from './connection-pool.ts';
 import { SpareList } from './spare-list.ts';
@@ -22,7 +23,7 @@ export interface ParkedOptions {
 export interface ParkedDeps<P> {
   now(): number;
   readonly setTimer: SetTimer;
-  /** A connection was given up, after `ageMs`; it is the callee's to reset. */
+  /** A connection was given up, after `ageMs`; the receiver of this call resets it. */
   evict(place: P, kind: Kind, cause: keyof Evicted, ageMs: number): void;
 }
 
@@ -86,7 +87,7 @@ export class Parked<C extends Poolable, P> {
       : { connection: spare.connection, place: spare.place, kind: 'warm' };
   }
 
-  /** Evicts the connection that is the least worth its place, if any is parked. */
+  /** Evicts the connection that is least worth its place, if any is parked. */
   giveUpOldest(): void {
     const clean = this.#clean.takeOldest();
     const oldest = clean ?? this.#spares.takeOldest();
@@ -95,14 +96,14 @@ export class Parked<C extends Poolable, P> {
     this.#evict(oldest.place, kind, 'surplus', this.#deps.now() - oldest.sinceMs);
   }
 
-  /** From now on what has been parked this long is given up, also what is parked already. */
+  /** From now on a connection parked for `maxIdleMs` is given up, also one that is parked already. */
   setMaxIdle(maxIdleMs: number): void {
     this.#options.maxIdleMs = maxIdleMs;
     this.#spares.recheck();
     this.#clean.recheck();
   }
 
-  /** Evicts the oldest of each kind until no more are left than so many. */
+  /** Evicts the oldest of each kind until at most `most` are left. */
   trim(most: { readonly warm: number; readonly reused: number }): void {
     this.#trim(this.#clean, 'reused', most.reused);
     this.#trim(this.#spares, 'warm', most.warm);

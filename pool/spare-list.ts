@@ -2,35 +2,37 @@
  * The parked connections of one kind and backend: watched, youngest lent first.
  *
  * Place: guards one of the two kinds in `parked.ts`; opening and counting are the pool's.
- * Why watched: a socket nobody watches notices neither FIN nor RST, and generic-pool hands out dead ones.
+ * Why watched: a socket without a watch notices neither FIN nor RST, and generic-pool hands out dead ones.
  * Why the youngest first: it is the least likely to have met a login timer or a middlebox's idle limit.
- * Invariants: the list is in the order of parking, so the oldest is first; one timer, for the oldest; what
- * `take` gives was not known to be dead and is not older than `maxIdleMs`.
+ * Invariants:
+ * - the list is in the order of parking, so the oldest is first;
+ * - there is one timer, for the oldest;
+ * - what `take` gives was not known to be dead and is not older than `maxIdleMs`.
  */
 import type { Cancel, Poolable } from './connection-pool.ts';
 import type { SetTimer } from './timer.ts';
 
 export interface Spare<C, P> {
   readonly connection: C;
-  /** The place of the limit it takes. */
+  /** The place of the limit that it takes. */
   readonly place: P;
   readonly sinceMs: number;
 }
 
-/** Why a connection has left the list unasked: 'late' when its peer spoke although it must not. */
+/** Why a connection has left the list without being taken: 'late' when its peer sent bytes although it must not. */
 type Gone = 'dead' | 'late' | 'idle';
 
 export interface SpareListOptions {
-  /** Read whenever it matters, so it may change. */
+  /** Read each time it is needed, so it may change. */
   readonly maxIdleMs: number;
-  /** May the peer speak first? A greeting is kept for the session; on a connection left clean it is a late byte. */
+  /** Bytes from the peer: 'kept' for the session as a greeting, or 'late', which ends a connection left clean. */
   readonly greetings: 'kept' | 'late';
 }
 
 export interface SpareListDeps<P> {
   now(): number;
   readonly setTimer: SetTimer;
-  /** A connection has left the list after `ageMs`; it is the callee's to reset. */
+  /** A connection has left the list after `ageMs`; the receiver of this call resets it. */
   gone(place: P, cause: Gone, ageMs: number): void;
 }
 
@@ -85,7 +87,7 @@ export class SpareList<C extends Poolable, P> {
     return all;
   }
 
-  /** The longest time of waiting has changed. */
+  /** To be called when `maxIdleMs` has changed. */
   recheck(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -95,7 +97,7 @@ export class SpareList<C extends Poolable, P> {
 
   #changed(spare: Spare<C, P>, cause: 'dead' | 'late'): void {
     const index = this.#spares.indexOf(spare);
-    // An engine may still have the news of a connection that has just been taken.
+    // An engine may still report a change of a connection that has just been taken.
     if (index === -1) return;
     this.#spares.splice(index, 1);
     // A dead connection's watch is over by itself.

@@ -1,5 +1,5 @@
 /**
- * What happens to an exception of the caller's own functions when the pool has no caller to throw it at.
+ * Throws an exception of the caller's own functions when the pool has no caller to throw it at.
  *
  * Place: a `connect` that throws, and a `done` that throws after a promise of generic-pool. Both break their
  * contract; rejecting would turn the first into a busy loop (ADR 0002) and hide the second.

@@ -9,7 +9,7 @@ import type { Cancel } from './connection-pool.ts';
 /** Calls `callback` once after `ms` milliseconds, never at once, unless cancelled. */
 export type SetTimer = (callback: () => void, ms: number) => Cancel;
 
-/** The longest delay that setTimeout keeps; it turns a longer one into 1 ms. (pool/ imports nothing from src/.) */
+/** The longest delay that setTimeout keeps; a longer one becomes 1 ms. (pool/ imports nothing from src/.) */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 export const setUnrefTimer: SetTimer = (callback, ms) => {

@@ -1,6 +1,6 @@
 /**
- * What a warm pool is told (options, their defaults and their check, and which may change) and what it is given
- * (dependencies).
+ * What a warm pool is configured with (options, their defaults and their check, and which may change) and what it is
+ * given (dependencies).
  *
  * Place: read by `createWarmPool`; invalid options throw there and never reach the data path.
  */
@@ -34,8 +34,8 @@ export type WarmPoolChanges = Partial<
 
 export interface WarmPool<C extends Poolable, F> extends ConnectionPool<C, F> {
   /**
-   * Takes over other options at once: what is parked beyond them is given up, what is lent stays lent, acquires that
-   * wait get the places of a higher limit. Throws a RangeError for an option out of range, and then nothing changes.
+   * Takes over other options at once: what is parked beyond them is given up, what is lent stays lent, and waiting
+   * acquires get the places of a higher limit. Throws a RangeError for an option out of range; then nothing changes.
    */
   adjust(changes: WarmPoolChanges): void;
 }

@@ -2,14 +2,15 @@
  * The pool that parks connections: spares, connected ahead and unused, and, with `reuse`, those that sessions
  * have left clean; watched, each lent to one session at a time.
  *
- * Place: used for an upstream with `pool.warm` > 0 or `pool.reuse`, one per backend; pool/README.md says when
- * that helps. An acquire takes the youngest live parked connection at once, or waits in `#queued` for a place
- * of the limit and then in `#connecting` for its own connect; a refill that completes meanwhile serves it sooner.
- * Invariants: lent + parked + being opened ≤ `limit`; spares ≤ `warm`, left clean ≤ `maxReused`; one refill at a
- * time, and none while an acquire waits for a place; a failed connect ends exactly the acquire it was made for;
- * whatever `done` is told is true before it is called, so it may call the pool; every connection is lent, parked
- * or reset.
- * Why so, with figures: docs/adr/0002-failure-values-in-the-pool.md.
+ * Place: used for an upstream with `pool.warm` > 0 or `pool.reuse`, one per backend; pool/README.md explains when that
+ * helps. An acquire takes the youngest live parked connection at once, or waits in `#queued` for a place of the limit
+ * and then in `#connecting` for its own connect; a refill that completes meanwhile serves it sooner.
+ * Invariants (reasons and figures: docs/adr/0002-failure-values-in-the-pool.md):
+ * - lent + parked + being opened ≤ `limit`; spares ≤ `warm`, left clean ≤ `maxReused`;
+ * - one refill at a time, and none while an acquire waits for a place;
+ * - a failed connect ends exactly the acquire it was made for;
+ * - the pool is up to date before `done` is called, so `done` may call the pool;
+ * - every connection is lent, parked or reset.
  */
 import { Attempt } from './attempt.ts';
 import { Backoff } from './backoff.ts';
@@ -29,15 +30,15 @@ import {
 } from './warm-options.ts';
 
 /**
- * A spare that dies sooner than this counts as a failed connect, so that a backend which closes every
- * connection at once is not hammered; one that dies later is replaced at once.
+ * A spare that dies sooner than this counts as a failed connect, so that a backend which closes every connection at
+ * once is not hammered; one that dies later is replaced at once.
  */
 const YOUNG_MS = 1_000;
 
 /** An acquire that has not been served yet. */
 interface Waiter<C, F> {
   readonly done: (result: Acquired<C, F>) => void;
-  /** It must not get a connection that was parked or used before. */
+  /** Its connection must not have been parked or used before. */
   readonly fresh: boolean;
   readonly cancelTimer: Cancel;
 }
@@ -69,7 +70,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
   #refill: WarmAttempt<C, F> | 'requested' | undefined;
   /** Attempts from the moment they have a place until `#settled`. */
   #inFlight = 0;
-  /** Requests in the limiter's queue whose acquire has left; the next ones use them. */
+  /** Requests in the limiter's queue with no acquire any more; the next acquires use them. */
   #surplus = 0;
   readonly #counted = { hits: 0, misses: 0, reused: 0 };
 
@@ -183,7 +184,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
     };
   }
 
-  /** Lends or parks a connection that its session has left clean; false if it is of no use. */
+  /** Lends or parks a connection that its session has left clean; false if the connection is of no use. */
   #reuse(attempt: WarmAttempt<C, F>, connection: C): boolean {
     if (this.#options.reuse !== true || this.#state !== 'open') return false;
     const waiter = this.#queued.values().next().value;
@@ -191,14 +192,14 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
       this.#parked.park(connection, attempt, 'reused');
       return true;
     }
-    // The place is what a fresh one waits for.
+    // A fresh connection needs the place.
     if (waiter.fresh) return false;
     this.#leave(waiter);
     this.#lend(attempt, connection, waiter.done, 'reused');
     return true;
   }
 
-  /** The limiter has a place: decides what to connect for. Must not call the limiter. */
+  /** The limiter has a place: decides which connect it is for. Must not call the limiter. */
   #open(ready: (attempt: WarmAttempt<C, F>) => void): void {
     const attempt: WarmAttempt<C, F> = new Attempt(ready);
     this.#inFlight++;
@@ -217,7 +218,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
     attempt.start(this.#deps.connect, this.#deps.failures.timeout);
   }
 
-  /** An attempt has come to its end: with a connection, with a failure, or withdrawn. */
+  /** An attempt has ended: with a connection, with a failure, or withdrawn. */
   #settled(attempt: WarmAttempt<C, F>): void {
     const { outcome, owner } = attempt;
     const isRefill = attempt === this.#refill;
@@ -242,7 +243,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
   /** Gives a new connection to the acquire it was made for, else to one that waits, else parks it. */
   #connected(attempt: WarmAttempt<C, F>, connection: C): void {
     const { owner } = attempt;
-    // A queued acquire before a connecting one, whose own connect would be wasted.
+    // A queued acquire before a connecting one: the latter's own connect would be wasted.
     const waiter = owner ?? this.#queued.values().next().value ?? this.#connecting.keys().next().value;
     if (waiter === undefined) {
       this.#parked.park(connection, attempt, 'warm');
@@ -270,7 +271,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
     this.#finish(done, { ok: true, connection, origin });
   }
 
-  /** The session first: opening a spare takes longer than handing one over. */
+  /** The session gets its connection first, because opening a spare takes longer than handing one over. */
   #finish(done: (result: Acquired<C, F>) => void, result: Acquired<C, F>): void {
     try {
       done(result);
@@ -297,7 +298,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
   /** A parked connection was given up: resets it, and lets others have its place. */
   #evicted(attempt: WarmAttempt<C, F>, kind: Kind, cause: keyof Evicted, ageMs: number): void {
     this.#limiter.free(attempt);
-    // Its place is spoken for, or nothing is opened any more.
+    // Another connection gets its place, or nothing is opened any more.
     if (cause === 'surplus' || cause === 'drained') return;
     if (kind === 'warm') {
       if (cause === 'dead' && ageMs < YOUNG_MS) this.#backoff.failed();
@@ -323,7 +324,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
     );
   }
 
-  /** Must one more acquire be refused? Attempts without an owner end in a connection or a free place: they count. */
+  /** Whether one more acquire is refused. Attempts without an owner count: they end in a connection or a free place. */
   #isFull(): boolean {
     const unowned = this.#inFlight - this.#connecting.size;
     return this.#queued.size >= this.#options.maxWaiting + unowned && !this.#limiter.hasRoom;
