@@ -14,7 +14,7 @@ export function at<T>(items: readonly T[], index: number): T {
   return item;
 }
 
-/** The number at `index`; NaN where there is none, which means a defect in the caller. For where every pick passes. */
+/** The number at `index`; NaN where there is none, which means a defect in the caller. For what every pick runs. */
 export function numberAt(numbers: Float64Array, index: number): number {
   return numbers[index] ?? NaN;
 }

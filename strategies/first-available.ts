@@ -7,7 +7,7 @@
  */
 import type { StrategyFactory } from './strategy.ts';
 
-/** Factory of the strategy `first`. Weights say nothing here, but for 0. */
+/** Factory of the strategy `first`. Weights have no effect here, except 0. */
 export const createFirstAvailable: StrategyFactory = candidates => ({
   pick({ skip }) {
     return skip === undefined ? candidates[0] : candidates.find(candidate => !skip(candidate));

@@ -41,14 +41,14 @@ export const STRATEGIES: Readonly<Record<StrategyName, StrategyFactory>> = Objec
   first: createFirstAvailable,
 });
 
-/** Is this the name of a built-in strategy? */
+/** Whether this is the name of a built-in strategy. */
 export function isStrategyName(name: string): name is StrategyName {
   return Object.hasOwn(STRATEGIES, name);
 }
 
 /**
- * Builds a strategy over a plan's candidates, those of weight 0 left out, so that no factory has to think
- * of them. `changed` and `connected` may still be called for any candidate. Ids must be unique.
+ * Builds a strategy over a plan's candidates without those of weight 0, so that no factory has to handle them.
+ * `changed` and `connected` may still be called for any candidate. Ids must be unique.
  */
 export function createStrategy(
   factory: StrategyFactory,

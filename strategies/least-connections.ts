@@ -5,11 +5,11 @@
  * Key: live / weight, without the session to be placed, so an idle backend goes before any busy one whatever
  * its weight, and all idle ones are tied. The division is exact enough to compare by: equal fractions round
  * to the same double, and different ones to different doubles while live × weight < 2^52.
- * With counts of other instances the key is what stands out of the water (`waterLevel`), then live / weight.
- * Counts that change without `changed` (other threads): what is drawn is checked against its live count and
- * put right before it is returned, so unseen opens never mislead; unseen closes would, so each pick also
- * looks at the next SWEEP candidates in turn. With up to SWEEP candidates every pick is exact therefore, with
- * n an unseen close is noticed within n / SWEEP picks.
+ * With counts of other instances the key is the load above the water level (`waterLevel`), then live / weight.
+ * Counts that change without `changed` (other threads): the candidate drawn is checked against its live count and
+ * put right before it is returned, so a session opened unseen never misleads; one closed unseen would, so each pick
+ * also looks at the next SWEEP candidates in turn. So with up to SWEEP candidates every pick is exact, and with n
+ * candidates an unseen close is noticed within n / SWEEP picks.
  * Cost: O(1) for a pick and a change, and O(log n) for each level that appears or is set aside (`skip`);
  * O(n log n) for `heard`.
  */
@@ -22,23 +22,23 @@ import type { Candidate, PickContext, StrategyFactory } from './strategy.ts';
 const SWEEP = 4;
 
 /**
- * What a session that stands out of the water counts for beside the own ones: so much that these break ties only.
+ * The factor of a session above the water beside the instance's own: so large that the own sessions break ties only.
  * A power of two, so that multiplying and dividing by it changes no digit.
  */
 const OUT = 2 ** 26;
 
 interface Entry {
   readonly candidate: Candidate;
-  /** The count by which it stands in its level. */
+  /** The live count that has put it in its level. */
   live: number;
-  /** The others' count by which it stands there. */
+  /** The others' count that has put it there. */
   elsewhere: number;
 }
 
-/** Factory of the strategy `leastconn`. It reads all counts anew, so it takes nothing over. */
+/** Factory of the strategy `leastconn`. It reads all counts anew, so it takes nothing over from its predecessor. */
 export const createLeastConnections: StrategyFactory = (candidates, { random }) => {
   const levels = new LoadLevels<Entry>(candidates.length);
-  /** Sessions per weight below which candidates are equal but for their own sessions. Infinity: nothing is shared. */
+  /** Sessions per weight below which only a candidate's own sessions count. Infinity: nothing is shared. */
   let water = Infinity;
   const places = candidates.map((candidate): Place<Entry> => {
     const entry: Entry = { candidate, live: candidate.live(), elsewhere: 0 };
@@ -50,7 +50,7 @@ export const createLeastConnections: StrategyFactory = (candidates, { random }) 
   const perSweep = Math.min(SWEEP, places.length);
   let swept = 0;
 
-  /** Puts a candidate where its live count belongs; false if it stood there already. */
+  /** Puts a candidate where its live count belongs; false if it was there already. */
   function correct(place: Place<Entry>): boolean {
     const entry = place.value;
     const live = entry.candidate.live();
@@ -67,7 +67,7 @@ export const createLeastConnections: StrategyFactory = (candidates, { random }) 
     }
   }
 
-  /** Draws from the lowest level that has a candidate which is not skipped. */
+  /** Draws from the lowest level with a candidate that is not skipped. */
   function draw(skip: PickContext['skip']): Place<Entry> | undefined {
     const aside: Level<Entry>[] = [];
     let drawn: Place<Entry> | undefined;
@@ -113,7 +113,7 @@ export const createLeastConnections: StrategyFactory = (candidates, { random }) 
         entry.elsewhere = elsewhereOf(entry.candidate);
         return { sessions: entry.live + entry.elsewhere, weight: entry.candidate.weight };
       });
-      // With nothing elsewhere the estimates are the own counts, which come in the same order without water.
+      // Without sessions elsewhere the estimates are the own counts, which come in the same order without water.
       const isShared = places.some(({ value }) => value.elsewhere > 0);
       water = isShared ? roundUp(waterLevel(estimates, unseen)) : Infinity;
       for (const place of places) levels.move(place, loadOf(place.value, water));
@@ -122,17 +122,17 @@ export const createLeastConnections: StrategyFactory = (candidates, { random }) 
 };
 
 /**
- * The key: sessions per weight above the water, and beneath the digits of these the own sessions per weight.
+ * The key: sessions per weight above the water, with the own sessions per weight in the digits below.
  * Estimates and `water` × weight are multiples of 1 / OUT below 2^27, so all but the last division is exact:
  * equal loads have equal keys, and without sharing, or under water, the key is that of the own sessions alone.
- * Out of it, two loads that differ by less than 1 / OUT of themselves (the sessions of one × the weight of the
- * other are above OUT then) can come in the order of the own.
+ * Above the water, two loads that differ by less than 1 / OUT of themselves (the sessions of one × the weight of the
+ * other are above OUT then) can come in the order of the own sessions.
  */
 function loadOf({ candidate: { weight }, live, elsewhere }: Entry, water: number): number {
   return (Math.max(live + elsewhere - water * weight, 0) * OUT + live) / weight;
 }
 
-/** To a multiple of 1 / OUT. Up, so that a load which the water just reaches does not stand out of it by a digit. */
+/** Rounds to a multiple of 1 / OUT: up, so that a load which the water just reaches is not above it by a digit. */
 function roundUp(level: number): number {
   return Math.ceil(level * OUT) / OUT;
 }

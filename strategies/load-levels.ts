@@ -2,17 +2,20 @@
  * Entries grouped by load, the lowest load first: a heap-js min-heap of levels, each a bag of equal entries.
  *
  * Place: the data structure under `least-connections.ts`.
- * Why levels and not entries in the heap: (1) heap-js has no decrease-key, and its `remove` misses elements
- * whose key has changed; here an entry moves between two bags in O(1) and the heap never sees a key change;
+ * Why the heap has levels and not entries:
+ * (1) heap-js has no decrease-key, and its `remove` misses elements whose key has changed; here an entry moves between
+ * two bags in O(1) and no key in the heap ever changes;
  * (2) all entries of a level are equal, so that a tie is broken by one draw from the bag, evenly and
  * independently of the past, which no order inside a heap can do.
- * Invariants: a level is in `#levels` exactly if it is in the heap or taken; an empty level is dropped when it
- * comes to the top, and all are when the heap has grown beyond 2n + 64, so that its size is bounded.
+ * Invariants:
+ * - a level is in `#levels` exactly if it is in the heap or taken;
+ * - the size is bounded: an empty level is dropped when it comes to the top, and all empty ones when the heap has grown
+ *   beyond 2n + 64.
  */
 import { Heap } from 'heap-js';
 import { at } from './at.ts';
 
-/** Where an entry stands. The owner makes it, this structure alone writes it. */
+/** Where an entry is. The owner makes this record; only this structure writes it. */
 export interface Place<T> {
   readonly value: T;
   level: Level<T> | undefined;
@@ -40,7 +43,7 @@ export class LoadLevels<T> {
     return this.#heap.length;
   }
 
-  /** Puts an entry where `load` belongs, taking it away from where it was; leaves it alone if it stands there. */
+  /** Puts an entry where `load` belongs, and takes it from where it was; leaves it alone if it is there already. */
   move(place: Place<T>, load: number): void {
     if (place.level !== undefined) {
       if (place.level.load === load) return;
@@ -64,7 +67,7 @@ export class LoadLevels<T> {
     return level;
   }
 
-  /** Sets the lowest level aside, to see the next one; to be put back before anything moves. */
+  /** Sets the lowest level aside, so that the next one shows; to be put back before anything moves. */
   takeLowest(): void {
     this.#heap.pop();
   }

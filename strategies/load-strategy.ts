@@ -3,8 +3,8 @@
  *
  * Place: called once per upstream at start and at reload, in every thread that balances.
  * A module is tried out over two candidates before any client depends on it, so that a defect is a
- * configuration error and not a failed session. The file's time of change is part of the address it is
- * imported by, because Node would otherwise go on using the old text after a reload.
+ * configuration error and not a failed session. The file's time of change is part of the address that it is
+ * imported by, because Node would otherwise keep using the old text after a reload.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -28,8 +28,8 @@ export async function loadStrategy(nameOrPath: string, baseDir: string): Promise
 }
 
 /**
- * What tells a strategy from every other one, also from another text in the same file: a built-in name, or the address
- * of a module with the time of its last change. `loadStrategy` takes it in the place of the path.
+ * What identifies a strategy, also against another text in the same file: a built-in name, or the address of a module
+ * with the time of its last change. `loadStrategy` takes it in place of the path.
  */
 export async function strategyVersion(nameOrPath: string, baseDir: string): Promise<string> {
   if (isStrategyName(nameOrPath)) return nameOrPath;
@@ -79,7 +79,7 @@ function findFactory(path: string, exported: Record<string, unknown>): StrategyF
     const names = Object.keys(exported).join(', ') || 'nothing';
     throw failure(path, 'a function exported as createStrategy or as default', `exports: ${names}`);
   }
-  // Its parameters cannot be seen from here; tryOut calls it.
+  // Its parameters cannot be checked here; tryOut calls it.
   return factory as StrategyFactory;
 }
 
@@ -98,7 +98,7 @@ function tryOut(path: string, factory: StrategyFactory): void {
   if (skipped !== undefined) {
     throw failure(path, 'pick to return undefined when skip refuses every candidate', describe(skipped));
   }
-  // Every upstream begins so, and is so again when all its backends are down.
+  // Every upstream starts without candidates, and has none again when all its backends are down.
   const none = make(path, factory, []);
   const nobody = attempt(path, 'pick', () => none.pick({ clientAddress: '192.0.2.9' }));
   if (nobody !== undefined) {

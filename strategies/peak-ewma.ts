@@ -2,12 +2,12 @@
  * Peak-EWMA (`ewma`): of two weighted draws keep the one with the lower connect time × sessions per weight.
  *
  * Place: built by the picker; `connected` feeds it each connect time; averages survive a rebuild by id. Sessions
- * of other instances count as far as `heard` says that they can be believed (`gain`); until then they do not.
+ * of other instances count as far as they are believed (`gain`, set in `heard`); until then they do not count.
  * The average is moving (decay 10 s) and cautious: a slower sample replaces it at once, a faster one pulls it
  * down with time only. Unlike Finagle's and linkerd's, a silent backend's average decays not to 0, which
- * floods it until the first answer, but to what connects take over all backends: the group's average.
- * The same stands for a backend without samples, so a new one competes as a typical one: on sessions alone.
- * Connect times below 1 ms count as 1 ms: there, the difference tells more about our own loop than of them.
+ * floods it until the first answer, but to the group's average: the connect time over all backends.
+ * A backend without samples has the group's average too, so a new one competes as a typical one: by sessions alone.
+ * Connect times below 1 ms count as 1 ms: below that, differences say more about our own loop than about backends.
  * Sources: Finagle `PeakEwma.scala`, tower `load/peak_ewma.rs`, linkerd2-proxy.
  */
 import { elsewhereOf, gain } from './stale-counts.ts';
@@ -29,9 +29,9 @@ class PeakEwma implements Strategy {
   readonly #size: number;
   readonly #now: () => number;
   readonly #averages = new Map<string, Average>();
-  /** What a connect takes, over all backends; undefined before the first. */
+  /** The average connect time over all backends; undefined before the first connect. */
   #group: Average | undefined;
-  /** What a session elsewhere counts for beside one of our own. */
+  /** The factor of a session elsewhere beside one of our own. */
   #belief = 0;
 
   constructor(candidates: readonly Candidate[], { now, random }: StrategyDeps, previous?: Strategy) {

@@ -1,28 +1,29 @@
 /**
- * Smooth weighted round-robin (`roundrobin`): whose turn is due first among those whose turn has begun.
+ * Smooth weighted round-robin (`roundrobin`): of the candidates whose turn has begun, the one whose turn is due first.
  *
- * Place: built by the picker. Whose turn it is stands in `Turns`, which outlive this object: all threads that share
- * them take turns together, in the very order that one thread alone would give.
+ * Place: built by the picker. The turns are kept in `Turns`, which outlive this object: all threads that share them
+ * take turns together, in the very order that one thread alone would give.
  * Method: one pick is one unit of time. A candidate with share w/W has a turn every W/w units, with a window in which
  * it may be taken (turn-windows.ts). Earliest deadline first meets all deadlines, so after any k picks a candidate has
  * had floor or ceil of k·w/W turns. Of equal deadlines the lighter candidate's goes first: it is farther behind.
  * Skips and changes: where no window is open, the turn goes to the earliest deadline of those that are behind their
- * share; where none of those is open either, time leaps to the next turn that is. A candidate that missed turns gets
- * one at once, not all of them. A new candidate begins a turn now: no burst, no starvation.
- * Cost: O(n), two nanoseconds for each: up to some forty candidates that is less than a heap costs.
- * Invariants: turns are counted in integers, so no rounding adds up; what a record says of weights counts, not what
- * this thread knows of them, because another thread may know of a change before.
+ * share; where none of those is left, time leaps to the next turn of a candidate that is not skipped. A candidate that
+ * missed turns gets one at once, not all of them. A new candidate begins a turn now: no burst, no starvation.
+ * Cost: O(n), two nanoseconds for each candidate: up to some forty candidates that is less than a heap costs.
+ * Invariants:
+ * - turns are counted in integers, so no rounding adds up;
+ * - the weights of the shared record count, not those that this thread knows: another may know of a change before.
  */
 import { at, indexAt, numberAt } from './at.ts';
 import type { Candidate, PickContext, Strategy, StrategyDeps, StrategyFactory } from './strategy.ts';
 import { deadlineOf, releaseOf, tightestBound } from './turn-windows.ts';
 import { LocalTurns, NOW, START, type Turns } from './turns.ts';
 
-/** What of missed turns a candidate is still owed after its next one, at most, in turns. */
+/** How many of its missed turns a candidate is still owed after its next one, at most. */
 const MOST_OWED = 0.5;
-/** Farther than this from its share, in turns, nobody is but one that was away. */
+/** Only a candidate that was away is farther than this from its share, in turns. */
 const LONG_AWAY = 2;
-/** What rounding may leave of nothing. */
+/** A smaller difference is a rounding error. */
 const TINY = 1e-9;
 
 /** A candidate with its share, all weights divided by their greatest common divisor. */
@@ -61,7 +62,7 @@ class RoundRobin implements Strategy {
     this.#places = Int32Array.from(order, ({ place }) => place);
   }
 
-  /** What a strategy that replaces this one goes on with, where nothing is shared. */
+  /** The turns that a strategy which replaces this one goes on with, where nothing is shared. */
   get localTurns(): LocalTurns | undefined {
     return this.#turns instanceof LocalTurns ? this.#turns : undefined;
   }
@@ -73,7 +74,7 @@ class RoundRobin implements Strategy {
       let now = numberAt(head, NOW);
       let due = this.#due(now, skip);
       if (due === -1) {
-        // Something is skipped, or was, or the weights have changed.
+        // A candidate is or was skipped, or the weights have changed.
         now = Math.max(now, Math.floor(this.#firstBegin(skip)));
         due = this.#dueOfBegun(now, skip);
         if (due === -1) return undefined;
@@ -86,7 +87,7 @@ class RoundRobin implements Strategy {
     }
   }
 
-  /** Of those whose turn has begun the one whose deadline is the earliest; its index in the order, -1 for none. */
+  /** Of the candidates whose window is open, the one with the earliest deadline; its index in the order, or -1. */
   #due(now: number, skip: PickContext['skip']): number {
     const { release, deadline } = this.#turns.records;
     const places = this.#places;
@@ -103,7 +104,7 @@ class RoundRobin implements Strategy {
     return due;
   }
 
-  /** When the first turn begins of those that are not skipped; Infinity: everybody is. */
+  /** When the first turn begins of the candidates that are not skipped; Infinity when all are skipped. */
   #firstBegin(skip: PickContext['skip']): number {
     let first = Infinity;
     this.#order.forEach((candidate, i) => {
@@ -113,7 +114,7 @@ class RoundRobin implements Strategy {
     return first;
   }
 
-  /** As `#due`, whether its window is open or not. */
+  /** As `#due`, for those whose turn has begun, whether the window is open or not. */
   #dueOfBegun(now: number, skip: PickContext['skip']): number {
     const { deadline } = this.#turns.records;
     let due = -1;
@@ -134,7 +135,7 @@ class RoundRobin implements Strategy {
     const isRound = turns >= numberAt(weight, place);
     count[place] = isRound ? 0 : turns;
     if (isRound) base[place] = numberAt(base, place) + numberAt(total, place);
-    // It had been skipped, or the weights have changed: what it has missed beyond that is forgiven.
+    // It was skipped, or the weights have changed: turns that it missed beyond MOST_OWED are forgiven.
     const turn = numberAt(total, place) / numberAt(weight, place);
     const latest = now + 1 - MOST_OWED * turn;
     if (this.#beginOf(place) < latest) this.#begin(place, latest);
@@ -174,8 +175,8 @@ class RoundRobin implements Strategy {
   }
 
   /**
-   * Makes the records those of these candidates, unless another thread has done so: turns go on in proportion to their
-   * length. `start` counts where nobody has started yet, so that many balancers that start together start apart.
+   * Adapts the records to these candidates, unless another thread has done so: turns go on in proportion to their
+   * length. `start` counts if no thread has started yet, so that many balancers that start together start apart.
    */
   #adopt(start: number): void {
     const { head, records } = this.#turns;
@@ -186,12 +187,12 @@ class RoundRobin implements Strategy {
     const now = numberAt(head, NOW);
     if (numberAt(head, START) === 0) head[START] = 1 + start;
     const owed = this.#seats.map(({ place }) => this.#owed(place, now));
-    // What those who have left were owed, or had too much, is everybody's.
+    // The turns that candidates which have left were owed, or had too much, are shared among all.
     const surplus = owed.reduce((sum, turns) => sum + (turns || 0), 0);
     this.#seats.forEach(({ place, weight }, i) => {
       const turns = at(owed, i);
       const isSame = records.weight[place] === weight && records.total[place] === total;
-      // New ones begin a turn now.
+      // New candidates begin a turn now.
       if (!isSame || Number.isNaN(turns) || Math.abs(surplus) > TINY) {
         this.#begin(place, now + surplus - ((turns || 0) * total) / weight);
       }

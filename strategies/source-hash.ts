@@ -2,11 +2,11 @@
  * Source hash (`iphash`): a client's address decides its backend, the same one in every process and instance.
  *
  * Place: built by the picker; a pure function of candidate ids, weights and the address, so no state to carry.
- * Method: weighted rendezvous hashing. Each candidate draws u in (0, 1) from hash(address, id), the lowest
- * -ln(u)/weight wins. What the others drew does not depend on who is there: when a candidate leaves, only its
- * own clients move, in proportion to weight, and they get it back when it returns. `skip` finds the next best.
- * With equal weights the order is that of u, so integers are compared. Else the bound -ln(u) ≥ 1-u spares
- * nearly all logarithms. Candidates stand in order of id: equal draws fall to the same one everywhere.
+ * Method: weighted rendezvous hashing. Each candidate draws u in (0, 1) from hash(address, id), and the lowest
+ * -ln(u)/weight wins. A candidate's draw does not depend on the other candidates: when one leaves, only its own
+ * clients move, to the others in proportion to weight, and return when it does. `skip` finds the next best.
+ * With equal weights the order is that of u, so integers are compared. Otherwise the bound -ln(u) ≥ 1-u spares
+ * nearly all logarithms. Candidates are in order of id: equal draws go to the same one everywhere.
  * A client without an address (unix socket) gets a weighted random backend.
  * Sources: Thaler, Ravishankar 1998 (rendezvous); Schindelhauer, Schomaker 2005 (weights); hash: FNV-1a
  * (Fowler, Noll, Vo) for the text, lowbias32 (C. Wellons, hash-prospector, public domain) to mix.

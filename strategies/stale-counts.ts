@@ -1,9 +1,9 @@
 /**
- * How far to believe counts of other instances that are late: two ways to reckon with the sessions that they
- * have placed since, one for strategies that compare all candidates, one for those that compare two.
+ * How far to believe late counts of other instances: two ways to allow for the sessions that these have placed since,
+ * one for strategies that compare all candidates, one for those that compare two.
  *
  * Place: used in `heard` by `leastconn` (`waterLevel`), `p2c` and `ewma` (`gain`). Pure functions.
- * Why: whoever runs to the least of some late counts meets everybody else there. The unseen sessions are a
+ * Why: instances that all go to the least of the same late counts meet there. The unseen sessions are a
  * number here, so belief fades as they become many, without a mode that could be the wrong one.
  * Sources: M. Dahlin, "Interpreting Stale Load Information", ICDCS 1999 (arrivals since, poured over old loads);
  * docs/adr/0009-shared-counts.md.
@@ -18,14 +18,14 @@ export interface Estimate {
   readonly weight: number;
 }
 
-/** Sessions that other instances have on a candidate, as last heard; 0 for one that says nothing of it. */
+/** Sessions that other instances have on a candidate, as last received; 0 for a candidate without `elsewhere`. */
 export function elsewhereOf(candidate: Candidate): number {
   return candidate.elsewhere?.() ?? 0;
 }
 
 /**
  * The sessions per weight that the least loaded reach when `unseen` more are poured over all of them like water:
- * Σ max(0, level × weight − sessions) = unseen. With unseen = 0 the least load itself; 0 when there is nobody.
+ * Σ max(0, level × weight − sessions) = unseen. With unseen = 0 it is the least load; 0 without estimates.
  * O(n log n).
  */
 export function waterLevel(estimates: readonly Estimate[], unseen: number): number {
@@ -43,8 +43,8 @@ export function waterLevel(estimates: readonly Estimate[], unseen: number): numb
 }
 
 /**
- * By how much to multiply the others' counts, from 1 to almost 0: in full while a candidate is missing at most one
- * session on average, and beyond that in inverse proportion to how many it is missing.
+ * The factor for the others' counts, from 1 to almost 0: 1 while a candidate is missing at most one session on average,
+ * and beyond that in inverse proportion to how many it is missing.
  * @param candidates how many the unseen sessions are spread over
  */
 export function gain(unseen: number, candidates: number): number {

@@ -1,10 +1,12 @@
 /**
- * The contract between a strategy (the algorithm that chooses a backend) and whoever uses it.
+ * The contract between a strategy (the algorithm that chooses a backend) and the code that uses it.
  *
  * Place: `strategies/` is a leaf: it imports nothing from `src/` and can be used by itself. The picker in
  * `src/data/dispatch` builds one strategy per upstream plan and replaces it whole when the plan changes.
- * Invariants: `pick` is synchronous, never throws, never returns a candidate of weight 0 or one that
- * `context.skip` refuses; it does not change any live count itself (the picker's lease does that).
+ * Invariants:
+ * - `pick` is synchronous and never throws;
+ * - it never returns a candidate of weight 0 or one that `context.skip` refuses;
+ * - it does not change any live count itself (the picker's lease does that).
  */
 
 import type { Turns } from './turns.ts';
@@ -18,8 +20,8 @@ export interface Candidate {
   /** Sessions of this instance that hold this backend now, counted from the pick on. */
   live(): number;
   /**
-   * Sessions of other instances that hold it, as last heard; 0 while nothing is known of them. Absent: nothing is
-   * shared with others. Changes together with all others' when `heard` is called, and never in between.
+   * Sessions of other instances that hold it, as last received; 0 while nothing is known of them. Absent: nothing is
+   * shared with others. Changes for all candidates together, when `heard` is called, and never in between.
    */
   elsewhere?(): number;
 }
@@ -35,14 +37,14 @@ export interface PickContext {
 export interface Strategy {
   /** Chooses a backend, or undefined when every candidate is skipped or has weight 0. */
   pick(context: PickContext): Candidate | undefined;
-  /** Called after a candidate's live count has changed: one more after its pick, one less at the end. */
+  /** Called after a candidate's live count has changed: one more after its pick, one less at the session's end. */
   changed?(candidate: Candidate): void;
   /** Called with the time a connect to the candidate took, in milliseconds. */
   connected?(candidate: Candidate, connectMs: number): void;
   /**
-   * Called when `elsewhere` of the candidates has changed, and once after it was built if there is any.
+   * Called when `elsewhere` of the candidates has changed, and once after the strategy was built if there is any.
    * @param unseen how many sessions the other instances are likely to place, over all candidates, that `elsewhere`
-   *   does not count: those of the time before it is heard and until it is heard next; at least 0
+   *   does not count: those since the counts were taken and until the next counts arrive; at least 0
    */
   heard?(unseen: number): void;
 }
@@ -53,7 +55,7 @@ export interface StrategyDeps {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /**
-   * Where whose turn it is stands for several threads that balance over the same candidates. Absent: each takes turns
+   * Where the turns are kept for several threads that balance over the same candidates. Absent: each thread takes turns
    * for itself. Only `roundrobin` looks at it.
    */
   readonly turns?: Turns | undefined;
@@ -62,7 +64,7 @@ export interface StrategyDeps {
 /**
  * Builds a strategy over a plan's candidates. `previous` is the strategy that it replaces (of the same
  * upstream, possibly another kind), so that a ring position or a moving average survives the replacement;
- * what is kept is kept by candidate id, never by index.
+ * such state is kept by candidate id, never by index.
  */
 export type StrategyFactory = (
   candidates: readonly Candidate[],

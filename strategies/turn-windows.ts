@@ -3,8 +3,8 @@
  *
  * Place: pure; round-robin.ts takes the bound once per set of weights. Weights have no common factor here.
  * Windows: with the bound b, turn j of a candidate with share w/W may be taken by the pick number k from k·w/W − j ≥
- * 1 − b/W on, and must be before k·w/W − j passes b/W. Earliest deadline first meets all deadlines if any order does;
- * the least b for which it does is how far from their shares candidates must be at worst in every order.
+ * 1 − b/W on, and must be before k·w/W − j passes b/W. Earliest deadline first meets all deadlines if any order does.
+ * The least b for which it does is the distance from their shares that candidates reach at worst in every order.
  * Tijdeman: b = W·(1 − 1/(2n−2)) always works. A lower one is searched for where the search is cheap.
  * Sources: Tijdeman 1980, "The chairman assignment problem"; Steiner and Yeomans 1993, "Level schedules for
  * mixed-model, just-in-time processes".
@@ -12,7 +12,7 @@
 
 import { at } from './at.ts';
 
-/** Steps of a trial run, at most: weights × their sum. Some ten runs of 1 to 2 ns a step are a search. */
+/** Steps of a trial run, at most: weights × their sum. A search takes some ten runs, at 1 to 2 ns a step. */
 const MOST_STEPS = 8192;
 
 /** From which moment, counted in picks, the turn number `count` may be taken. */
@@ -41,7 +41,7 @@ export function tightestBound(weights: readonly number[], total: number): number
   return works;
 }
 
-/** Does earliest deadline first meet all deadlines of one round? */
+/** Whether earliest deadline first meets all deadlines of one round. */
 function isEnough(weights: readonly number[], total: number, bound: number): boolean {
   const counts = weights.map(() => 0);
   const releases = weights.map(weight => Math.ceil(releaseOf(0, weight, total, bound)));

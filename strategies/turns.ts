@@ -1,9 +1,9 @@
 /**
- * Where `roundrobin` keeps whose turn it is: numbers in one array, so that threads can take turns together.
+ * Where `roundrobin` keeps its turns: numbers in one array, so that threads can take turns together.
  *
- * Place: round-robin.ts reads and writes them. `LocalTurns` is for one thread; who balances in several hands in
- * memory that they share, with a lock (`StrategyDeps.turns`).
- * Invariants: zeros are a beginning; whatever stands there, no reader runs for ever or reads outside the array.
+ * Place: round-robin.ts reads and writes them. `LocalTurns` is for one thread; a program that balances in several
+ * threads passes turns in memory that these share, with a lock (`StrategyDeps.turns`).
+ * Invariants: zeros are a beginning; whatever the array contains, no reader runs for ever or reads outside it.
  */
 import { numberAt } from './at.ts';
 import type { Candidate } from './strategy.ts';
@@ -14,31 +14,31 @@ export interface Turns {
   /** Numbers about each candidate, one array a kind; zeros at first. */
   readonly records: TurnRecords;
   /**
-   * Where those of a candidate stand: the same in all threads, for as long as the candidate is known.
+   * Where the numbers of a candidate are: the same in all threads, for as long as the candidate is known.
    * @param index of the candidate among those that the strategy is built over
    */
   placeOf(candidate: Candidate, index: number): number;
-  /** Until `leave`, no other thread is between the two. */
+  /** Until `leave`, no other thread is between `enter` and `leave`. */
   enter(): void;
   leave(): void;
 }
 
-/** Numbers of the head. `NOW`: picks so far. `START`: 1 + which part of the ring comes first, in [0, 1). */
+/** Numbers of the head. `NOW`: picks so far. `START`: 1 + the part of the ring that comes first, in [0, 1). */
 export const NOW = 0;
 export const START = 1;
 export const HEAD_NUMBERS = 2;
 
 /**
  * The present turn of each candidate. It begins, for an even flow, at `base + fraction + count · total / weight`, where
- * `base` is an integer and `fraction` in [0, 1). It may be taken from `release` on and must be by `deadline`, which are
- * so that nobody is farther than `bound / total` turns from its share.
+ * `base` is an integer and `fraction` in [0, 1). It may be taken from `release` on and must be by `deadline`; these two
+ * keep every candidate within `bound / total` turns of its share.
  */
 const TURN_NUMBERS = [
   ...(['base', 'fraction', 'count', 'weight', 'total', 'bound', 'release', 'deadline'] as const),
 ];
 export type TurnRecords = Readonly<Record<(typeof TURN_NUMBERS)[number], Float64Array>>;
 
-/** What the records of `size` candidates take. */
+/** Bytes that the records of `size` candidates take. */
 export function turnBytes(size: number): number {
   return TURN_NUMBERS.length * size * Float64Array.BYTES_PER_ELEMENT;
 }
@@ -60,7 +60,7 @@ export function turnRecords(buffer: ArrayBufferLike): TurnRecords {
   };
 }
 
-/** The turns of one thread; those of candidates that are there again go on. */
+/** The turns of one thread; a candidate that is there again goes on with its turns. */
 export class LocalTurns implements Turns {
   readonly head: Float64Array;
   readonly records: TurnRecords;
@@ -83,7 +83,7 @@ export class LocalTurns implements Turns {
   }
 
   enter(): void {
-    // There is nobody else.
+    // There is no other thread.
   }
 
   leave(): void {

@@ -3,9 +3,9 @@
  *
  * Place: shared by `random`, `p2c`, `ewma` and, for clients without an address, `iphash`.
  * Method: one point on the line of cumulative weights, found by binary search (by division when all weights
- * are equal). To leave a candidate out, the line is closed up over its stretch: no rejection loop, no bias.
- * Invariants: every draw is exactly proportional to weight among what is neither left out nor skipped. When
- * the first draw meets a skipped candidate, a second one is made over the open candidates only, O(n); the
+ * are equal). To leave a candidate out, its stretch of the line is closed up: no rejection loop, no bias.
+ * Invariant: every draw is exactly proportional to weight among the candidates that are neither left out nor skipped.
+ * When the first draw meets a skipped candidate, a second one is made over the open candidates only, O(n); the
  * mixture of the two has the same proportions, because each of them has.
  */
 import { at } from './at.ts';
