@@ -1,12 +1,14 @@
 /**
  * The data plane: listeners, sessions and the upstreams' runtime sides, on one engine in one thread.
  *
- * Place: born empty; plans are the only way in, `report` is the only way out. It holds nothing that control needs to
- * look into: it runs in the caller's thread or, several times, in workers.
- * Invariants: every admitted client becomes exactly one session and, where records are wanted, exactly one
- * `sessionClosed` or, while they are only counted, one `unrecorded`; limits hold over all data planes that share the
- * counts; what a plan does not change stays: sessions, counts, the position of a strategy, parked connections; after
- * `abortSessions` no session begins.
+ * Place: born empty; plans are the only way in, `report` is the only way out. Control does not look into it: it runs in
+ * the caller's thread or, several times, in workers.
+ * Invariants:
+ * - Every admitted client becomes exactly one session and one `sessionClosed` (where records are wanted) or one
+ *   `unrecorded` (where sessions are only counted).
+ * - Limits hold over all data planes that share the counts.
+ * - What a plan does not change stays: sessions, counts, the position of a strategy, parked connections.
+ * - After `abortSessions` no session begins.
  */
 import { enterAll, type Gate } from './admission/gate.ts';
 import type { UpstreamRuntime } from './dispatch/upstream-runtime.ts';
@@ -32,13 +34,13 @@ import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../model/termination.ts';
 
 const ONE_UNRECORDED: DataEvent = Object.freeze({ kind: 'unrecorded', sessions: 1 });
-/** After a connect failed for want of descriptors or memory, listeners rest this long. */
+/** How long listeners rest after a connect failed because descriptors or memory ran out. */
 const LOCAL_RESOURCES_PAUSE_MS = 200;
 
-/** Of sessions that end: nothing is told, only how many there are, or a record of each. */
+/** What is reported of sessions that end: nothing, only their number, or a record of each. */
 export type Recording = 'none' | 'counted' | 'each';
 
-/** Figures that somebody else reads. */
+/** Figures that the host reads. */
 export interface Ledger {
   sessionsEver: number;
   /** Sessions that `abortSessions` has ended. */
@@ -66,7 +68,7 @@ export interface DataPlaneDeps {
   readonly report: Report;
   /** What clients of a listener have to pass besides its limits; default: nothing. */
   readonly gatesOf?: (plan: ListenerPlan, upstreams: KnownUpstreams) => readonly Gate<UpstreamRuntime>[];
-  /** Other workers wait for a place that is free now: all of them, this one too, are to `recheckLimits`. */
+  /** Other workers wait for a place that is free now: all workers, this one too, have to `recheckLimits`. */
   onPlaceFreed?(): void;
 }
 
@@ -82,7 +84,7 @@ export class DataPlane {
   readonly #sessionDeps: SessionDeps<Front>;
   readonly #sessions = new SessionList<Session<Front>>();
   readonly #resets = new GradualResets();
-  /** What plans have asked for and takes a while. */
+  /** What plans have asked for and is not done yet. */
   #underway: Promise<unknown> = Promise.resolve();
   #abortedAs: Termination | undefined;
   #isStopped = false;
@@ -136,7 +138,7 @@ export class DataPlane {
     return this.#upstreams.park;
   }
 
-  /** Takes over a plan. What it asks for and takes a while is done when `settled` resolves. */
+  /** Takes over a plan. `settled` resolves when what takes longer than this call is done, too. */
   apply(plan: Plan): void {
     switch (plan.kind) {
       case 'upstream':
@@ -154,8 +156,8 @@ export class DataPlane {
   }
 
   /**
-   * Resolves when everything is as the plans want it that were applied before; rejects with LB4_LISTEN_FAILED when it
-   * cannot listen so.
+   * Resolves when everything is as the plans applied before want it; rejects with LB4_LISTEN_FAILED when it cannot
+   * listen as planned.
    */
   async settled(): Promise<void> {
     await this.#underway;
@@ -190,11 +192,11 @@ export class DataPlane {
     this.#upstreams.closePools();
   }
 
-  /** Resets every session, and from now on those of clients that are still handed over. */
+  /** Resets every session, and from now on each client that is still handed over. */
   abortSessions(termination: Termination): void {
     this.#abortedAs = termination;
     this.#deps.ledger.sessionsAborted += this.#sessions.size;
-    // Nobody who waits is to get a place that somebody else loses here.
+    // A waiter must not get the place of a session that is reset here.
     this.#upstreams.closeLines();
     for (const session of [...this.#sessions]) session.abort(termination);
     for (const { front, client } of this.#fronts.takeWaiting()) this.#begin(front, client);
@@ -208,7 +210,7 @@ export class DataPlane {
       try {
         session.abandon(termination);
       } catch {
-        // It dies of a defect, and that may be just here; the others are reset all the same.
+        // The thread dies of a defect, which may be in this session; the others are reset all the same.
       }
     }
   }
@@ -227,12 +229,12 @@ export class DataPlane {
     this.#announceEmpty();
   }
 
-  /** Spare connections and how sessions got theirs, per backend. */
+  /** Per backend: spare connections, and how many sessions got one or had to connect. */
   pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
     return this.#upstreams.pools();
   }
 
-  /** False when there is no place: one of the limits holds the listener then. */
+  /** False when there is no place: the limit that is reached holds the listener then. */
   #admit(front: Front, client: Connection): boolean {
     if (this.#abortedAs === undefined && !enterAll(front.places)) return false;
     this.#begin(front, client);
@@ -246,7 +248,7 @@ export class DataPlane {
     return upstream;
   }
 
-  /** Begins a client's session, which is counted already, unless it is aborted at once. */
+  /** Begins the session of a client that is counted already, unless it is aborted at once. */
   #begin(front: Front, client: Connection): void {
     front.sessions += 1;
     const session = new Session(this.#nextSessionId(), client, front, this.#sessionDeps);
@@ -266,7 +268,7 @@ export class DataPlane {
     if (this.recording === 'each') report({ kind: 'sessionClosed', record: record() });
     else if (this.recording === 'counted') report(ONE_UNRECORDED);
     this.#fronts.leave(session.front);
-    // Not before: a client that waited may have taken the place.
+    // Not earlier: a client that waited may have taken the place.
     this.#announceEmpty();
   }
 
@@ -276,7 +278,7 @@ export class DataPlane {
     this.#announceEmpty();
   }
 
-  /** Does `work` when everything is over that was asked for before, however that went. */
+  /** Calls `work` when everything asked for before is over, whether it succeeded or failed. */
   async #afterAll(work: () => Promise<void>): Promise<void> {
     await this.#underway.catch(() => undefined);
     await work();
@@ -285,7 +287,7 @@ export class DataPlane {
   #follow(work: Promise<void>): void {
     const before = this.#underway.catch(() => undefined);
     this.#underway = Promise.all([before, work]);
-    // It is no unhandled failure while nobody asks.
+    // A failure that no caller awaits is not an unhandled rejection.
     this.#underway.catch(() => undefined);
   }
 

@@ -2,17 +2,21 @@
  * One client's way through the gates: bounded in time and in bytes.
  *
  * Place: begun by a session whose listener has gates besides its places; ends before there is a dispatch.
- * Invariants: its owner is told once, never after `cancel` and never before `start` has returned; what gates have not
- * taken of the first bytes stays with the connection and is relayed first; nothing is read that no gate has asked for.
+ * Invariants:
+ * - Its owner is called once, never after `cancel` and never before `start` has returned.
+ * - The first bytes that gates have not taken stay with the connection and are relayed first.
+ * - Nothing is read that no gate has asked for.
  */
 import type { Connection } from '../../engine/engine.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { Termination } from '../../model/termination.ts';
 import type { Facts, FirstBytes, Gate } from './gate.ts';
 
-/** Everything that gates wait for must have come by then. */
+/** The time for everything that gates wait for. */
 const LIMIT_MS = 5_000;
-/** No gate is shown more: a TLS ClientHello has that much at most in practice (RFC 8446 5.1: a record is 16 KiB). */
+/**
+ * The most that a gate is shown: a TLS ClientHello is at most this long in practice (RFC 8446 5.1: a record is 16 KiB).
+ */
 export const LIMIT_BYTES = 16 * 1024;
 
 export interface AdmissionOwner<U> {
@@ -32,7 +36,7 @@ export class Admission<U> {
   #facts: Facts<U>;
   #next = 0;
   #first = NOTHING;
-  /** The limit of the peek under way. */
+  /** The limit of the current peek. */
   #peeked = 0;
   #isOver = false;
   #cancelTimer: (() => void) | undefined;
@@ -55,11 +59,11 @@ export class Admission<U> {
     this.#cancelTimer = this.#setTimer(() => {
       this.#refuse({ by: 'balancer', phase: 'admission', reason: 'timeout' });
     }, LIMIT_MS);
-    // The owner is told when this has returned.
+    // The owner is called when this has returned.
     queueMicrotask(() => this.#goOn());
   }
 
-  /** The session has ended otherwise. Idempotent. */
+  /** The session has ended for another reason. Idempotent. */
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -92,20 +96,20 @@ export class Admission<U> {
 
   #take(bytes: number): void {
     this.#client.take(bytes);
-    // What is left is shown again to the next gate that asks.
+    // The bytes that are left are shown again to the next gate that asks.
     this.#first = NOTHING;
     this.#peeked = 0;
   }
 
-  /** Shows the gate whose turn it is what has come, and again when more has. */
+  /** Shows the current gate the bytes that have arrived, and again when more have. */
   #read(bytes: number): void {
     if (this.#first.isAll) {
-      // It has been told that nothing more will come.
+      // The gate was shown all there is (`isAll`): nothing more will come.
       this.#refuse({ by: 'client', phase: 'admission', reason: 'closed' });
       return;
     }
     const limit = Math.min(bytes, LIMIT_BYTES);
-    // The peek under way shows what comes next.
+    // The current peek shows the bytes that come next.
     if (limit === this.#peeked) return;
     this.#peeked = limit;
     const seen = this.#first.bytes.length;

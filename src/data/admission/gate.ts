@@ -2,29 +2,29 @@
  * What stands between accepting a client and finding it a backend: gates, in the order of the array.
  *
  * Place: a listener's front has them. The first are places (limits): they are asked before there is a session, and a
- * client without a place waits at its listener, connected but untouched. The others judge by what is known of the
- * client and, where that is not enough, by its first bytes; `Admission` runs them.
+ * client without a place waits at its listener, connected but untouched. The other gates judge by the client's facts
+ * and, where these are not enough, by its first bytes; `Admission` runs them.
  * No framework: an array of functions, each pure but for what it looks up.
  */
 import type { Reason } from '../../model/termination.ts';
 
 /** A gate that lets in a number of sessions at a time. */
 export interface Place {
-  /** From `enter` having said false until there is a place again. */
+  /** From the moment `enter` returns false until there is a place again. */
   readonly isFull: boolean;
-  /** Takes a place, or says false. */
+  /** Takes a place; false: there is none. */
   enter(): boolean;
   /** Takes a place for a session that ends at once, whatever the limit says. */
   enterAnyway(): void;
-  /** Gives a place back; once for each that was taken. */
+  /** Gives a place back; called once for each place that was taken. */
   leave(): void;
 }
 
-/** What is known of a client. A gate that learns more hands on changed facts. */
+/** What is known of a client. A gate that learns more passes on changed facts. */
 export interface Facts<U> {
   readonly clientAddress: string;
   readonly clientPort: number;
-  /** Where it goes. */
+  /** The upstream that the client goes to. */
   readonly upstream: U;
 }
 
@@ -41,14 +41,14 @@ export type Verdict<U> =
       readonly kind: 'pass';
       /** Absent: nothing new is known. */
       readonly facts?: Facts<U>;
-      /** So many of the first bytes were for the gate: the backend does not get them. Default 0. */
+      /** How many of the first bytes were for the gate: the backend does not get them. Default: 0. */
       readonly take?: number;
     }
-  /** It takes so many bytes in all to decide; what comes is shown as it comes. */
+  /** The gate needs this many bytes in all to decide; it is shown bytes as they come. */
   | { readonly kind: 'more'; readonly bytes: number }
   | { readonly kind: 'refuse'; readonly reason: Reason };
 
-/** Called again with more bytes after it has said 'more'. Must not throw. */
+/** Called again with more bytes after it has returned 'more'. Must not throw. */
 export type Gate<U> = (facts: Facts<U>, first: FirstBytes) => Verdict<U>;
 
 /** The places in their order, or none of them. */

@@ -3,7 +3,9 @@
  * asks for it. It follows the plan: limits and spares change in place, another kind of pool takes the place of the old.
  *
  * Place: the one file that knows both `pool/`'s options and the plan's settings.
- * Invariants: a connection is given back to the pool that has lent it; figures go on counting over a change of pools.
+ * Invariants:
+ * - A connection is given back to the pool that lent it.
+ * - Figures go on counting over a change of pools.
  */
 import {
   createDirectPool,
@@ -21,7 +23,7 @@ export type AcquiredConnection = Acquired<Connection, ConnectFailure>;
 /** Where a connection came from. */
 export type Origin = (AcquiredConnection & { ok: true })['origin'];
 
-/** Opens a connection to wherever the backend is when the attempt begins: over all its addresses, if need be. */
+/** Opens a connection to the addresses that the backend has when the attempt begins, one after the other if need be. */
 export type ConnectBackend = (done: (result: ConnectResult) => void) => Cancel;
 
 export interface BackendPoolDeps {
@@ -30,7 +32,7 @@ export interface BackendPoolDeps {
   readonly setTimer: SetTimer;
 }
 
-/** What of a plan matters here. */
+/** The parts of a plan that matter here. */
 export type PoolPlan = Pick<UpstreamPlan, 'pool' | 'connect'>;
 
 /** A session waits in the pool only while a spare is being opened at the backend's limit: a few at most. */
@@ -42,7 +44,7 @@ export class BackendPool {
   readonly #connect: ConnectBackend;
   readonly #deps: BackendPoolDeps;
   #lender: Lender;
-  /** The lender, where it parks connections. */
+  /** The pool that lends, where it parks connections. */
   #warm: WarmPool<Connection, ConnectFailure> | undefined;
   #before = { hits: 0, misses: 0 };
   #isClosed = false;
@@ -60,7 +62,7 @@ export class BackendPool {
     this.#lender = this.#warm ?? createDirectPool({ connect });
   }
 
-  /** Where to acquire now; what is acquired is given back to the same one. */
+  /** The pool to acquire from now; a connection is given back to the pool that lent it. */
   get lender(): Lender {
     return this.#lender;
   }
@@ -92,7 +94,7 @@ export class BackendPool {
     this.#lender.close();
   }
 
-  /** Connections that are parked, and how many acquires got one or had to connect. */
+  /** How many connections are parked, and how many acquires got one or had to connect. */
   figures(): { readonly parked: number; readonly hits: number; readonly misses: number } {
     const { parked, hits, misses } = this.#lender.stats();
     return { parked, hits: this.#before.hits + hits, misses: this.#before.misses + misses };
@@ -112,7 +114,7 @@ export class BackendPool {
         setTimer: this.#deps.setTimer,
         failures: {
           timeout: { reason: 'timeout', code: 'ETIMEDOUT' },
-          // Out of reach as long as leases keep a backend's sessions within its limit.
+          // Not reachable while leases keep a backend's sessions within its limit.
           full: { reason: 'timeout', code: 'POOL_FULL' },
         },
       },

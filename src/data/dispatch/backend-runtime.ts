@@ -53,7 +53,7 @@ export class BackendRuntime {
       this.#moves += 1;
       this.pool.suspend();
     }
-    // One on trial is not eligible: it gets the connection of one session, and no spare ones.
+    // A backend on trial is not eligible: it gets the connection of one session, and no spare ones.
     if (backend.eligible && backend.weight > 0) this.pool.resume();
     else this.pool.suspend();
   }

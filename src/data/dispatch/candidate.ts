@@ -1,5 +1,5 @@
 /**
- * One backend as a picker and its strategies see it: its share, its room, and what is known of how it does.
+ * One backend as a picker and its strategies see it: its share, its room, and how it is doing.
  *
  * Place: made by the picker from each plan. Live counts, failures and trials are read from shared memory at each
  * pick, because every worker changes them.
@@ -17,11 +17,11 @@ export interface PickableBackend {
   readonly trial: boolean;
   /** A backup that stands by for sessions that find no other backend. */
   readonly reserve: boolean;
-  /** Neither checks nor its agent have anything against it, and it is not ejected. */
+  /** Neither checks nor the agent hold it down, and it is not ejected. */
   readonly well: boolean;
 }
 
-/** What counts together towards `connect.attempts`. */
+/** Backends of one group share a limit of `connect.attempts`. */
 export type Group = 'well' | 'reserve' | 'notWell';
 
 export class PickerCandidate implements Candidate {
@@ -59,19 +59,19 @@ export class PickerCandidate implements Candidate {
     return this.maxSessions !== undefined && this.live() >= this.maxSessions;
   }
 
-  /** Another session tries it already. */
+  /** Another session holds the trial already. */
   isTried(): boolean {
     return this.trial && !this.#shared.failures.isTrialOnOffer(this.runtime.slot);
   }
 
-  /** The last session of all workers that needed it, and could say so, has failed. */
+  /** The last session, over all workers, that showed how the backend is doing has failed. */
   isFailing(): boolean {
     const { failures } = this.#shared;
     const { slot } = this.runtime;
     return failures.inARow(slot, 'connect') > 0 || failures.inARow(slot, 'earlyClose') > 0;
   }
 
-  /** Counts a session in, and takes the trial if that is what it would be. */
+  /** Counts a session in, and takes the trial if the session would be it. */
   take(): boolean {
     const { counts, failures } = this.#shared;
     const { slot } = this.runtime;

@@ -5,9 +5,10 @@
  *
  * Place: between admission and relay; nothing the client sent has been delivered yet (its early bytes wait in
  * its socket, or come first in its next relay), so another attempt can never repeat a byte.
- * Invariants: its owner is told once per search, never after a cancel; at most one lease is held, and each is
- * released once; a failure of this machine blames no backend; a trial that was taken is decided or given back;
- * `replaceStale` is followed by fresh connections only; while a backend that is well has room the search goes on.
+ * Invariants:
+ * - Its owner is called once per search, never after a cancel.
+ * - At most one lease is held, and each is released once; a trial that was taken is decided or given back.
+ * - A failure of this machine blames no backend; while a backend that is well has room the search goes on.
  */
 import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../../engine/engine.ts';
 import type { Termination } from '../../model/termination.ts';
@@ -26,7 +27,7 @@ import { Wait, type Found, type WaitOwner } from './wait.ts';
 const FRESH = { fresh: true } as const;
 const ANY = {} as const;
 
-/** One session's search, and what came of it. */
+/** One session's search and its result. */
 export class Dispatch implements WaitOwner {
   readonly upstream: UpstreamRuntime;
   readonly #clientAddress: string;
@@ -35,14 +36,14 @@ export class Dispatch implements WaitOwner {
   /** Held from the pick to the failure, the cancel or the release. */
   #lease: Lease | undefined;
   #connection: Connection | undefined;
-  /** Ends whatever is under way: an attempt, or the pause before one. */
+  /** Ends what is going on: an attempt, or the pause before one. */
   #cancelStep: Cancel | undefined;
   #cancelDeadline: Cancel | undefined;
   #backend: BackendRuntime | undefined;
   #origin: Origin | undefined;
   #connectMs: number | undefined;
   #connectedAtMs = 0;
-  /** Which pool was asked for the connection, and the backend's `moves` then. */
+  /** The pool that was asked for the connection, and the backend's `moves` at that time. */
   #lender: Lender | undefined;
   #moves = 0;
   #attempts = 0;
@@ -87,13 +88,13 @@ export class Dispatch implements WaitOwner {
     return this.upstream.plan.ejection.earlyClose > 0;
   }
 
-  /** Begins the search; its owner may be told before this returns. */
+  /** Begins the search; its owner may be called before this returns. */
   start(): void {
     if (this.upstream.queue.mustWait()) this.#waitForRoom('inQueue');
     else this.#search();
   }
 
-  /** Gives the search up. Without effect once its owner has been told. */
+  /** Gives the search up. Without effect once its owner has been called. */
   cancel(): void {
     this.#isCancelled = true;
     if (this.#connection !== undefined) return;
@@ -103,7 +104,7 @@ export class Dispatch implements WaitOwner {
   }
 
   /**
-   * The session has ended as told: judges the backend by it, and gives connection and lease back.
+   * The session has ended with this outcome: judges the backend by it, and gives connection and lease back.
    * @param firstEndMs when one side had ended, if that was before
    */
   release(outcome: RelayOutcome, firstEndMs?: number): void {
@@ -114,7 +115,7 @@ export class Dispatch implements WaitOwner {
     lease?.release();
   }
 
-  /** Its upstream has changed: an attempt that is given up now says nothing of its backend. */
+  /** Its upstream has changed: an attempt that is given up now says nothing about its backend. */
   moveOn(): void {
     this.#wait?.moveOn();
     if (this.#lease === undefined || this.#connection !== undefined) return;
@@ -127,8 +128,8 @@ export class Dispatch implements WaitOwner {
   }
 
   /**
-   * The parked connection was dead already, and nothing was delivered over it: searches once more, for a fresh
-   * one, first at the same backend and without counting the session twice. The owner is told as at first.
+   * The parked connection was dead already, and nothing was delivered over it: searches once more for a fresh
+   * one, first at the same backend and without counting the session twice. The owner is called as at first.
    */
   replaceStale(): void {
     const lease = this.#lease;
@@ -147,7 +148,7 @@ export class Dispatch implements WaitOwner {
     return picker.pickAgain(this.#clientAddress, this.#retries, budget.allows(this.#deps.now()));
   }
 
-  /** For its wait only: nothing keeps it from a backend that others may have. */
+  /** For its wait only: no failure of its own keeps it from a backend that others may have. */
   mayQueue(): boolean {
     const { picker } = this.upstream;
     return this.#retries === undefined || this.#retries.forgetUnless(backend => picker.has(backend));
@@ -197,7 +198,7 @@ export class Dispatch implements WaitOwner {
     const pickedMs = this.#deps.now();
     this.#hold(lease);
     if (!this.#account(lease.backend, pickedMs)) {
-      // While it paused, others have spent what was left of the budget: what is left are backends that cost nothing.
+      // During the pause others may have spent the rest of the budget: what is left are backends that cost nothing.
       this.#retries?.leave(lease.backend.id);
       this.#dropLease();
       this.#search();
@@ -211,7 +212,7 @@ export class Dispatch implements WaitOwner {
       acquired => this.#acquired(lease, pickedMs, acquired),
       this.#isFresh ? FRESH : ANY,
     );
-    // A pool may answer within the call, and the next step be under way.
+    // A pool may answer within the call, so the next step may already have begun.
     const isSame = this.#lease === lease && this.#attempts === attempt;
     if (isSame && this.#connection === undefined) this.#cancelStep ??= cancel;
   }
@@ -221,10 +222,10 @@ export class Dispatch implements WaitOwner {
     this.#trial = lease.isTrial ? new Trial(this.upstream, lease.backend, this.#deps) : undefined;
   }
 
-  /** Enters an attempt in the budget, if that allows it; the first one begins the time that all may take. */
+  /** Charges an attempt to the budget, if that allows it; the first attempt starts the time for all of them. */
   #account(backend: BackendRuntime, nowMs: number): boolean {
     const { budget, picker, plan } = this.upstream;
-    // What takes the place of a stale connection is no further attempt.
+    // A connection that replaces a stale one is not a further attempt.
     if (this.#isFresh && this.#lastFailure === undefined) return true;
     if (this.#attempts > 0) return !picker.isCharged(backend) || budget.further(nowMs);
     budget.first(nowMs);
@@ -253,7 +254,7 @@ export class Dispatch implements WaitOwner {
       this.upstream.picker.connected(lease.backend, connectMs);
       connectSucceeded(this.upstream, lease.backend);
     }
-    // A client that had to take a backup belongs to a backend that is there for it.
+    // A client that had to take a backup is not remembered there: it belongs to a regular backend.
     if (!lease.isReserve) this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.tag);
     this.#trial?.connected();
     this.#owner.onConnected(connection);
@@ -264,11 +265,11 @@ export class Dispatch implements WaitOwner {
     const { plan, budget } = this.upstream;
     this.#lastFailure = failure;
     this.#retries ??= new Retries(plan.connect);
-    // First what has happened, then what follows from it: an ejection names its last failure.
+    // First the event, then its consequence: an ejection names its last failure.
     const { name: upstream } = plan;
     this.#deps.report({ kind: 'connectFailed', upstream, backend: backend.id, failure, times: 1 });
     connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
-    // Whoever heard of it may have stopped everything.
+    // A listener of the event may have stopped everything.
     if (this.#isCancelled) return;
     const { picker } = this.upstream;
     const mayRetryHere = !lease.isTrial && picker.mayRetryAt(backend, budget.allows(this.#deps.now()));
@@ -284,7 +285,7 @@ export class Dispatch implements WaitOwner {
       return;
     }
     const { picker, budget } = this.upstream;
-    // No pause for an attempt that there will not be.
+    // No pause before an attempt that will not be made.
     if (step.where === 'anyBackend' && !picker.hasWell && !budget.allows(this.#deps.now())) {
       this.#unavailable(balancers('retryBudget'));
       return;
@@ -309,7 +310,7 @@ export class Dispatch implements WaitOwner {
     this.#search();
   }
 
-  /** What the end of the session says of its backend; only a connection of its own says anything. */
+  /** What the end of the session says about its backend; only a connection opened for this session says anything. */
   #judge(outcome: RelayOutcome, firstEndMs = this.#deps.now()): void {
     const backend = this.#lease?.backend;
     if (backend === undefined || this.#origin !== 'new') return;
@@ -336,7 +337,7 @@ export class Dispatch implements WaitOwner {
     const backend = this.#lease?.backend;
     if (connection === undefined || backend === undefined) return;
     this.#trial?.giveBack();
-    // Nobody else wants a connection to where the backend no longer is.
+    // No other session wants a connection to an address that the backend no longer has.
     const isMoved = clean && backend.moves !== this.#moves;
     if (isMoved) connection.reset();
     this.#lender?.release(connection, clean && !isMoved);

@@ -1,10 +1,12 @@
 /**
- * What a session says of its backend, for ejection: that it failed to connect, ended at once, or did well.
+ * What a session says about its backend, for ejection: that it failed to connect, ended at once, or did well.
  *
- * Place: called by the dispatcher; counts in shared memory and tells control when there have been enough. Control
- * decides (src/control/upstream/ejection.ts).
- * Invariants: failures of this machine blame nobody; what happens on a parked connection says nothing, because it
- * may have died while nobody used it; a trial is decided once, or given back.
+ * Place: called by the dispatcher; counts in shared memory and reports to control when the threshold is reached.
+ * Control decides (src/control/upstream/ejection.ts).
+ * Invariants:
+ * - Failures of this machine blame no backend.
+ * - What happens on a parked connection says nothing: it may have died while it was unused.
+ * - A trial is decided once, or given back.
  */
 import { isOfThisMachine } from '../../engine/connect-failure.ts';
 import type { Cancel, ConnectFailure, RelayOutcome } from '../../engine/engine.ts';
@@ -40,12 +42,12 @@ export function connectFailed(
 
 export interface SessionEnd {
   readonly outcome: RelayOutcome;
-  /** Since the connection was there. */
+  /** Time since the connection was there. */
   readonly lastedMs: number;
   readonly trial: Trial | undefined;
 }
 
-/** For upstreams with `earlyClose` only. A session whose client left at once says nothing of the backend. */
+/** For upstreams with `earlyClose` only. A session whose client left at once says nothing about the backend. */
 export function sessionEnded(
   upstream: UpstreamRuntime,
   backend: BackendRuntime,
@@ -68,7 +70,7 @@ function countFailure(
   kind: FailureKind,
   deps: EjectionSignalsDeps,
 ): void {
-  // Also where nothing is ejected: sessions that have failed once go where others have not.
+  // Also where nothing is ejected: a session that has failed once prefers backends whose last connect did not fail.
   if (failures.failed(backend.slot, kind) >= ejection.failures) {
     deps.report({ kind: 'backendFailing', upstream: name, backend: backend.id, cause: kind });
   }
@@ -101,7 +103,7 @@ export class Trial {
     this.#deps.report({ kind: 'trialEnded', upstream: name, backend: this.#backend.id, failure });
   }
 
-  /** Nothing was learnt: another session may try the backend. */
+  /** The trial has shown nothing: another session may try the backend. */
   giveBack(): void {
     if (this.#close()) this.#upstream.failures.returnTrial(this.#backend.slot);
   }

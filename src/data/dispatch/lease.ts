@@ -1,5 +1,5 @@
 /**
- * The token for one pick: the session holds its backend from the pick to its end, and is counted all the while.
+ * The token for one pick: the session holds its backend, and is counted there, from the pick to its end.
  *
  * Place: made by the picker, carried by the session. Counting at the pick, not after the connect, keeps a
  * burst of simultaneous clients from landing on one backend (peers: nginx get_peer/free_peer, Finagle's heap).
@@ -15,7 +15,7 @@ export class Lease {
   readonly isTrial: boolean;
   /** The backend is a backup that stood by. */
   readonly isReserve: boolean;
-  /** What an attempt at it counts towards. */
+  /** The limit that an attempt at it counts towards. */
   readonly group: Group;
   readonly #onRelease: (backend: BackendRuntime) => void;
   #released = false;

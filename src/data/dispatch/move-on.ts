@@ -1,16 +1,16 @@
 /**
- * Where a session goes whose attempt to connect is under way when its upstream changes.
+ * Where a session that is connecting goes when its upstream changes.
  *
- * Place: the dispatcher asks for the sessions that connect, after each plan in which a backend that is well has come
- * or gone.
+ * Place: after each plan in which a backend that is well has come or gone, the dispatcher asks on behalf of the
+ * sessions that connect.
  */
 import { Lease } from './lease.ts';
 import type { Retries } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
 
 /**
- * `stay`: the attempt goes on. A lease: it is given up for that backend, which is well. `wait`: it is given up, because
- * its backend gets no sessions any more, and those that are well are full for the moment.
+ * `stay`: the attempt goes on. A lease: the attempt is given up for that backend, which is well. `wait`: the attempt is
+ * given up, because its backend gets no sessions any more and those that are well are full at the moment.
  */
 export function whereTo(
   { picker, queue }: UpstreamRuntime,
@@ -18,7 +18,7 @@ export function whereTo(
   clientAddress: string,
   retries: Retries,
 ): Lease | 'wait' | 'stay' {
-  // A trial decides about its backend, as long as that is on trial.
+  // While its backend is on trial, the attempt goes on: a trial decides about its backend.
   if (isTrial ? picker.takesSessions(backend) : picker.isWell(backend)) return 'stay';
   retries.leave(backend.id);
   const better = picker.pickWell(clientAddress, retries);

@@ -2,11 +2,15 @@
  * The immutable choice over one plan's backends: which one a session gets, counted in one `pick`.
  *
  * Place: built whole by `UpstreamRuntime` for each plan and swapped in by reference; the dispatcher asks it.
- * A first pick is the strategy's. A session that has failed somewhere gets the best that is left: backends that are
- * well before others, those whose last connect did not fail before others, backups that stand by when no backend that
- * is well is left. Where a backend that is well is only full, the answer is 'full', so that the session waits for it.
- * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend at its `maxSessions`,
- * one already tried and one whose trial another session has are never picked, whatever the strategy says.
+ * Order: the strategy makes a session's first pick. A session that has failed at a backend gets the best one left:
+ * backends that are well before others, those whose last connect did not fail before others, backups that stand by when
+ * no backend that is well is left. Where a backend that is well is merely full, the answer is 'full', so that the session
+ * waits for it.
+ * Invariants:
+ * - Synchronous, never throws.
+ * - A pick is counted before it is returned.
+ * - Never picked, whatever the strategy returns: a backend at its `maxSessions`, one already tried, one whose trial
+ *   another session has.
  */
 import type { BackupRules } from '../../model/upstream-plan.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
@@ -17,16 +21,16 @@ import type { Stickiness } from './stickiness.ts';
 import { Tier, type Refuse, type TierDeps } from './tier.ts';
 
 /**
- * 'noBackend': none is there (or all were tried); 'full': those that are have no session left to give; 'spent': those
- * that are would be charged to a retry budget that has nothing left.
+ * 'noBackend': there is none, or all were tried; 'full': the backends that are there have no place left; 'spent': an
+ * attempt at them would be charged to a retry budget that is used up.
  */
 export type PickResult = Lease | 'noBackend' | 'full' | 'spent';
 
-/** What a session that has failed somewhere may still try. */
+/** What a session that has failed at a backend may still try. */
 export interface Search {
   /** Has it tried the backend in this round? */
   hasTried(backend: string): boolean;
-  /** May it try one more of the group? */
+  /** May it try one more backend of the group? */
   mayTry(group: Group, isFailing: boolean): boolean;
 }
 
@@ -36,11 +40,11 @@ export interface PickerDeps extends TierDeps {
   readonly sharedTurns: SharedTurns | undefined;
   /** Undefined: clients are not remembered. */
   readonly stickiness: Stickiness<BackendRuntime> | undefined;
-  /** Takes a session out of the counts; called once per lease, maybe after this picker was replaced. */
+  /** Takes a session out of the counts; called once per lease, possibly after this picker was replaced. */
   readonly release: (backend: BackendRuntime) => void;
 }
 
-/** What is asked for at a time when a session has failed: better ones first. */
+/** The order of search for a session that has failed: better backends first. */
 interface Kind {
   readonly well: boolean;
   /** Absent: either. */
@@ -84,7 +88,7 @@ export class Picker {
     return ![...this.#tier.candidates.values()].some(({ weight }) => weight > 0);
   }
 
-  /** Picks and counts for a session that has not failed anywhere. */
+  /** Picks and counts for a session that has not failed at any backend. */
   pick(clientAddress: string): PickResult {
     const picked = this.#tier.pick(clientAddress, undefined, this.#remembered(clientAddress));
     if (picked instanceof PickerCandidate) return this.#lease(picked);
@@ -93,7 +97,7 @@ export class Picker {
   }
 
   /**
-   * Picks and counts for a session that has failed somewhere.
+   * Picks and counts for a session that has failed at a backend.
    * @param mayCharge whether the retry budget has an attempt left
    */
   pickAgain(clientAddress: string, search: Search, mayCharge: boolean): PickResult {
@@ -103,7 +107,7 @@ export class Picker {
     let isSpent = false;
     for (const kind of NOT_WELL) {
       const refuse = refuseAllBut(kind, search);
-      // No attempt at a backend that has not failed lately is charged.
+      // An attempt at a backend whose last connect did not fail is not charged.
       if (kind.failing === true && !mayCharge) {
         isSpent = this.#some(candidate => !refuse(candidate));
         continue;
@@ -153,13 +157,16 @@ export class Picker {
     return this.#tier.hasWell || this.#reserve?.hasWell === true;
   }
 
-  /** Is an attempt after a first one charged to the retry budget? Not while the backend is well or does well. */
+  /**
+   * Is an attempt after a first one charged to the retry budget? Not while the backend is well or its last connect did
+   * not fail.
+   */
   isCharged(backend: BackendRuntime): boolean {
     const candidate = this.#find(backend);
     return candidate !== undefined && !candidate.well && candidate.isFailing();
   }
 
-  /** May a session try it again that it has just failed? Not while it is not well and another one is. */
+  /** May a session retry the backend that has just failed it? Not while that is not well and another one is. */
   mayRetryAt(backend: BackendRuntime, mayCharge: boolean): boolean {
     if (!this.takesSessions(backend)) return false;
     return this.isWell(backend) || (!this.hasWell && mayCharge);
@@ -172,13 +179,13 @@ export class Picker {
     return isGain || before.#some(({ runtime }) => before.isWell(runtime) && !this.isWell(runtime));
   }
 
-  /** Tells the strategy how long a connect took. */
+  /** Reports to the strategy how long a connect took. */
   connected(backend: BackendRuntime, connectMs: number): void {
     this.#tier.connected(backend, connectMs);
     this.#reserve?.connected(backend, connectMs);
   }
 
-  /** Tells the strategy that a backend's live count has changed. */
+  /** Reports to the strategy that a backend's live count has changed. */
   changed(backend: BackendRuntime): void {
     this.#tier.changed(backend);
     this.#reserve?.changed(backend);
@@ -227,7 +234,7 @@ export class Picker {
 
 function refuseAllBut({ well, failing }: Kind, search: Search): Refuse {
   return candidate => {
-    // One on trial is as good as one that is well: it is not known to be failing any more.
+    // A backend on trial is as good as one that is well: it is no longer known to be failing.
     if ((candidate.well || candidate.trial) !== well) return true;
     if (search.hasTried(candidate.id)) return true;
     const isFailing = candidate.isFailing();

@@ -11,31 +11,34 @@
  * - A waiter that stops being first shows that, then looks which one is first now and has it woken (`onOthersFirst`).
  * - A waiter that becomes first unseen has shown its ticket later than that look, and so looks itself.
  * So while there is room, the first waiter is about to look, or about to be woken.
- * Invariants: a waiter leaves once: with a place, by its timeout, or by `leave`; there is at most one timer; all wait
- * equally long, so the head is the first whose time is over.
+ * Invariants:
+ * - A waiter leaves once: with a place, by its timeout, or by `leave`.
+ * - There is at most one timer; all wait equally long, so the head is the first whose time is over.
  */
 import type { QueueSettings } from '../../model/upstream-plan.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 import type { QueueOrder } from '../../shared-memory/queue-order.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
-/** A session's side. Its calls may join, leave and free places, except from within `takePlace`. */
+/** The session that waits. Its calls may join, leave and free places, except from within `takePlace`. */
 export interface Waiter {
-  /** The queue's own: undefined at first, and whenever it does not wait. */
+  /** Written by the queue only; undefined while the session does not wait. */
   entry: QueueEntry | undefined;
   /**
    * Takes a place at a backend, if one has room. True: it has one, or need not wait any longer (no backend is left);
-   * `onPlace` follows. False: it goes on waiting, first in the queue, with all others behind it: a session that has
-   * reasons of its own not to take the place that is free (it has tried that backend) must forget them, or end.
+   * `onPlace` follows. False: it goes on waiting, first in the queue, with all others behind it. So a session with a
+   * reason of its own not to take the free place (it has tried that backend) must drop the reason, or end.
    */
   takePlace(): boolean;
-  /** Out of the queue, after `takePlace` has said true; always follows, even where the waiter has left in between. */
+  /**
+   * Out of the queue, after `takePlace` has returned true; always follows, even when the waiter has left in between.
+   */
   onPlace(): void;
   /** Out of the queue: it has waited too long. */
   onWaitTimeout(): void;
 }
 
-/** Where a waiter stands in the queue; opaque to all others. */
+/** Where a waiter stands in the queue; opaque outside this file. */
 export class QueueEntry {
   readonly waiter: Waiter;
   readonly ticket: number;
@@ -59,11 +62,11 @@ export interface QueueDeps {
   readonly setTimer: SetTimer;
   /** There may be a place for a session that waits in another worker: all workers are to `recheck`. */
   onOthersFirst(): void;
-  /** Sessions begin to wait here, or none has for a second. */
+  /** True: sessions begin to wait here. False: none has waited for a second. */
   onQueueing(isQueueing: boolean): void;
 }
 
-/** So long nobody must have waited until `onQueueing(false)`. */
+/** How long no session must have waited before `onQueueing(false)`. */
 const QUIET_MS = 1_000;
 
 export class Queue {
@@ -86,8 +89,8 @@ export class Queue {
   }
 
   /**
-   * Other limits from now on. Sessions that wait stay, whatever the new number; they wait no longer than the new time,
-   * counted from when they came.
+   * Other limits from now on. Sessions that wait stay, whatever the new number; they wait at most the new time, counted
+   * from when they came.
    */
   configure(settings: QueueSettings): void {
     const isOtherTime = settings.timeout !== this.#settings.timeout;
@@ -111,8 +114,8 @@ export class Queue {
   }
 
   /**
-   * A session is in the queue already, in whichever worker: a new one has to join instead of passing by. Sessions that
-   * wait beside the queue are counted too, and hold no other up.
+   * A session is in the queue already, in some worker: a new one has to join instead of passing by. Sessions that wait
+   * beside the queue are counted too, and hold up no other session.
    */
   mustWait(): boolean {
     return this.#isAnyWaiting() && !this.#deps.order.isEmpty();
@@ -144,11 +147,11 @@ export class Queue {
     if (entry === undefined) return;
     const wasHead = entry === this.#head;
     this.#remove(entry);
-    // The next one may be able to use what this one could not.
+    // The next waiter may be able to use the place that this one could not.
     if (wasHead) this.recheck();
   }
 
-  /** There may be a place again: serves those here who are first of all. */
+  /** There may be a place again: serves the waiters here that are first over all workers. */
   recheck(): void {
     if (this.#head === undefined) return;
     const { order } = this.#deps;
@@ -157,12 +160,12 @@ export class Queue {
     this.#serve('first');
   }
 
-  /** Every waiter here tries now, whatever waits elsewhere: for when no backend takes sessions any more. */
+  /** Every waiter here tries now, whatever waits in other workers: for when no backend takes sessions any more. */
   recheckAll(): void {
     this.#serve('all');
   }
 
-  /** A session of this upstream has given back its place at a backend; costs one load while nobody waits. */
+  /** A session of this upstream has given back its place at a backend; costs one load while no session waits. */
   placeFreed(): void {
     if (!this.#isAnyWaiting()) return;
     const { order } = this.#deps;
@@ -179,7 +182,7 @@ export class Queue {
     this.#cancelQuiet = undefined;
   }
 
-  /** One load: all it costs while none waits. */
+  /** One load: all that it costs while no session waits. */
   #isAnyWaiting(): boolean {
     return this.#deps.counts.live(this.#deps.slot) !== 0;
   }
@@ -234,17 +237,20 @@ export class Queue {
     this.#deps.order.noteWait(this.#deps.now() - entry.sinceMs);
     this.#deps.counts.release(this.#deps.slot);
     if (next === undefined && previous === undefined) this.#setQuiet();
-    // Last, because others may be told now.
+    // Last, because this may wake other workers.
     if (previous === undefined) this.#showHead();
   }
 
-  /** Lets the other workers see who is first here. */
+  /** Shows the other workers the first waiter here. */
   #showHead(): void {
     const isOthersFirst = this.#deps.order.setHead(this.#head?.ticket ?? 0);
     if (isOthersFirst) this.#deps.onOthersFirst();
   }
 
-  /** Sets the timer for the head, unless one runs: that one was set for an older head and looks then. */
+  /**
+   * Sets the timer for the head, unless one runs: that one was set for an older head and will look at this one when it
+   * fires.
+   */
   #keepTime(): void {
     if (this.#head === undefined || this.#cancelTimeout !== undefined || this.#isClosed) return;
     const leftMs = this.#head.sinceMs + this.#settings.timeout - this.#deps.now();

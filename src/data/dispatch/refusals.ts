@@ -1,7 +1,7 @@
 /**
  * How a session ends for which no backend was found.
  *
- * Place: the dispatcher's words for its owner.
+ * Place: how the dispatcher puts it to its owner.
  */
 import type { ConnectFailure } from '../../engine/engine.ts';
 import type { Reason, Termination } from '../../model/termination.ts';

@@ -5,20 +5,20 @@
  * backends the session may still try.
  * Order: `retriesPerBackend` more attempts at the same backend after `retryDelay` each; then other backends; then,
  * after a pause that doubles, all of it again up to `rounds` times.
- * Rule: a round has room for `attempts` backends that are well, as many that are not, and as many backups that stood by.
- * Without a configured limit it has room for all that are well, and for 3 that are not; beyond these, for those whose
- * last connect did not fail. As long as one may be left that works, no client is refused.
- * Invariant: at most MOST_TRIED backends in a round, and (1 + retriesPerBackend) attempts at each, whatever happens.
+ * Rule: a round has room for `attempts` backends that are well, as many that are not, and as many backups that stood
+ * by. Without a configured limit it has room for all that are well, and for 3 that are not; beyond these, for those
+ * whose last connect did not fail. While a backend that may work is left, no client is refused.
+ * Invariant: at most MOST_TRIED backends in a round, and (1 + retriesPerBackend) attempts at each.
  */
 import type { Group } from './candidate.ts';
 import type { Search } from './picker.ts';
 import type { ConnectSettings } from '../../model/upstream-plan.ts';
 
 const LONGEST_PAUSE_MS = 10_000;
-/** A pause is so much longer at most, at random: sessions that failed together do not come back together. */
+/** A pause is longer by a random share of up to this: sessions that failed together do not come back together. */
 const JITTER = 0.5;
 const MOST_NOT_WELL = 3;
-/** A thousand backends that fail at once do not all stand between a client and its answer. */
+/** A bound for each client's wait when, say, a thousand backends fail at once. */
 export const MOST_TRIED = 32;
 
 export interface NextStep {
@@ -50,7 +50,7 @@ export class Retries implements Search {
     return { where: 'otherBackend', afterMs: 0 };
   }
 
-  /** There is no other backend in this round. Undefined: that was the last one. */
+  /** There is no other backend in this round. Undefined: it was the last round. */
   nextRound(random: () => number): NextStep | undefined {
     const { rounds, backoff } = this.#settings;
     if (this.#round >= rounds) return undefined;
@@ -62,7 +62,7 @@ export class Retries implements Search {
     return { where: 'anyBackend', afterMs: pauseMs * (1 + JITTER * random()) };
   }
 
-  /** The backend is not tried again in this round, without having used up any of what may be tried. */
+  /** The backend is not tried again in this round; what may be tried besides stays as much as before. */
   leave(backend: string): void {
     this.#here = 0;
     this.tried.add(backend);

@@ -1,11 +1,13 @@
 /**
  * How many further attempts an upstream's sessions may make, so that retries do not finish off what is failing.
  *
- * Place: one per upstream and data plane; the dispatcher counts first attempts in and asks for each further one,
- * before a pause that leads to it and when it is made.
+ * Place: one per upstream and data plane; the dispatcher counts first attempts and asks for each further one, before a
+ * pause that leads to it and when it is made.
  * Rule: over the last ten seconds, further attempts ≤ `percent` of the first ones + 10 · `minPerSecond`. After
  * Finagle's RetryBudget; a window instead of a bucket, so that one number bounds every ten seconds.
- * Invariants: O(1) in time and memory; a clock that stands still only makes the window longer.
+ * Invariants:
+ * - O(1) in time and memory.
+ * - A clock that stands still only makes the window longer.
  */
 import type { RetryBudgetSettings } from '../../model/upstream-plan.ts';
 
@@ -39,7 +41,7 @@ export class RetryBudget {
     this.#firstInWindow += 1;
   }
 
-  /** May there be another attempt? */
+  /** Would another attempt be allowed now? */
   allows(nowMs: number): boolean {
     this.#slotOf(nowMs);
     return this.#furtherInWindow + 1 <= this.#share * this.#firstInWindow + this.#saved;

@@ -1,11 +1,11 @@
 /**
- * Sends a client to the backend it had before, over whatever strategy.
+ * Sends a client to the backend it had before, whatever the strategy.
  *
- * Place: one per sticky upstream and data plane; the dispatcher asks before the strategy does, and tells of every
- * successful connect.
- * Rule: the remembered backend is used when it gets sessions, is not full and was not tried; otherwise the strategy
+ * Place: one per sticky upstream and data plane; the dispatcher asks it before the strategy, and reports every
+ * successful connect to it.
+ * Rule: the remembered backend is used when it gets sessions, is not full and was not tried. Otherwise the strategy
  * picks, and the memory stays: the client comes back when its backend does. Only a backend that no longer belongs to
- * the upstream is forgotten in favour of the one that served instead.
+ * the upstream is replaced by the one that served instead.
  */
 import type { StickyTable } from '../../shared-memory/sticky-table.ts';
 

@@ -1,9 +1,12 @@
 /**
- * Backends that are chosen from together, and the strategy over them.
+ * Backends that form one choice, and the strategy over them.
  *
  * Place: a picker has two: those that take sessions, and the backups that stand by.
- * Invariants: synchronous, never throws; a pick is counted before it is returned; a backend that is refused, at its
- * `maxSessions` or on trial with another session is never picked, whatever the strategy says.
+ * Invariants:
+ * - Synchronous, never throws.
+ * - A pick is counted before it is returned.
+ * - Never picked, whatever the strategy returns: a backend that is refused, at its `maxSessions`, or on trial with
+ *   another session.
  */
 import type { PickContext, Strategy, StrategyDeps, StrategyFactory } from '../../../strategies/index.ts';
 import { createStrategy, STRATEGIES } from '../../../strategies/index.ts';
@@ -17,7 +20,7 @@ export interface TierDeps extends StrategyDeps {
   /** Undefined: nothing is shared with other instances. */
   readonly news: ElsewhereNews | undefined;
   readonly factory: StrategyFactory;
-  /** Called with what a strategy (the user's own, most likely) throws, or when it picks what it must not. */
+  /** Called with the error of a strategy (most likely the user's own) that throws, or picks what it must not. */
   readonly onStrategyFailed: (error: unknown) => void;
 }
 
@@ -32,7 +35,7 @@ export class Tier {
   readonly #hasTrials: boolean;
   readonly #strategy: Strategy;
   #fallback: Strategy | undefined;
-  /** The pick under way did not get a backend because that was full. */
+  /** In the current pick a backend was passed over because it was full. */
   #hasSeenFull = false;
   /** The version of other instances' counts that the strategy knows. */
   #heard = 0;
@@ -63,7 +66,7 @@ export class Tier {
       if (candidate.take()) return candidate;
       if (!candidate.trial) this.#hasSeenFull = true;
     }
-    // As it was seen then: another data plane may have freed a place meanwhile, and that makes it no less full.
+    // As it was seen then: a place that another data plane has freed meanwhile does not change the answer.
     return this.#hasSeenFull ? 'full' : undefined;
   }
 
@@ -74,12 +77,12 @@ export class Tier {
     return undefined;
   }
 
-  /** Tells the strategy how long a connect took. */
+  /** Reports to the strategy how long a connect took. */
   connected(backend: BackendRuntime, connectMs: number): void {
     this.#tell(backend, candidate => this.#strategy.connected?.(candidate, connectMs));
   }
 
-  /** Tells the strategy that a backend's live count has changed. */
+  /** Reports to the strategy that a backend's live count has changed. */
   changed(backend: BackendRuntime): void {
     this.#tell(backend, candidate => this.#strategy.changed?.(candidate));
   }
@@ -90,7 +93,7 @@ export class Tier {
     return true;
   }
 
-  /** Passes on what has come of other instances since the last pick. */
+  /** Passes on the counts of other instances that have arrived since the last pick. */
   #hear(): void {
     const { news, onStrategyFailed } = this.#deps;
     const version = news?.version ?? 0;

@@ -1,9 +1,9 @@
 /**
  * The data plane's side of one upstream: its plan, the current picker and the backends behind it.
  *
- * Place: fed with plans by control, asked by the dispatcher. A plan replaces the picker whole; backends that the new
- * plan names again keep their pool, and their live counts stand in shared memory anyway.
- * Invariant: whoever asks for `plan`, `picker` or `stickiness` gets what was applied last, so nothing of it may be kept.
+ * Place: control feeds it with plans, the dispatcher asks it. A plan replaces the picker whole; backends that the new
+ * plan names again keep their pool, and their live counts are in shared memory.
+ * Invariant: `plan`, `picker` and `stickiness` are always those applied last, so no caller may keep them.
  */
 import type { StrategyDeps, StrategyFactory } from '../../../strategies/index.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -29,11 +29,11 @@ export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly shared: SharedState;
   readonly setTimer: SetTimer;
   readonly report: Report;
-  /** There may be a place for a session that waits in another worker: all are to recheck their lines. */
+  /** There may be a place for a session that waits in another worker: all workers have to recheck their queues. */
   readonly onOthersFirst: () => void;
 }
 
-/** What all data planes share of it, as seen from this one; replaced when the plan brings other memory. */
+/** What all data planes share of the upstream, as seen from this one; replaced when the plan brings other memory. */
 interface SharedParts {
   readonly stickiness: Stickiness<BackendRuntime> | undefined;
   readonly news: ElsewhereNews | undefined;
@@ -54,7 +54,7 @@ export class UpstreamRuntime {
   #shared: SharedParts;
   #picker: Picker;
 
-  /** Gives no session a backend yet: `apply` does. */
+  /** Gives no session a backend until the first `apply`. */
   constructor(plan: UpstreamPlan, factory: StrategyFactory, deps: UpstreamRuntimeDeps) {
     const { shared } = deps;
     const { name } = plan;
@@ -78,7 +78,7 @@ export class UpstreamRuntime {
     this.#picker = this.#createPicker([]);
   }
 
-  /** As applied last. */
+  /** The plan applied last. */
   get plan(): UpstreamPlan {
     return this.#plan;
   }
@@ -102,7 +102,8 @@ export class UpstreamRuntime {
   }
 
   /**
-   * Takes over a plan whole, and replaces the picker; sessions that run keep their backend whatever the plan says of it.
+   * Takes over a plan whole, and replaces the picker; running sessions keep their backend, whatever the plan says of
+   * it.
    * @param factory the plan's strategy
    * @returns whether sessions that connect to a backend which is not well may have a better one now
    */
@@ -124,7 +125,7 @@ export class UpstreamRuntime {
       if (eligible || trial || reserve) pickable.push({ runtime, weight, maxSessions, trial, reserve, well });
     }
     const before = this.#picker;
-    // A strategy carries on where the one before it was, if that was of its own kind.
+    // A strategy goes on from the state of the one before, if that was of its own kind.
     this.#picker = this.#createPicker(pickable, isOtherStrategy ? undefined : before);
     if (this.#picker.isEmpty) this.queue.recheckAll();
     else this.queue.recheck();
@@ -154,7 +155,7 @@ export class UpstreamRuntime {
   #forgetOthersThan(plan: UpstreamPlan): void {
     const named = new Map(plan.backends.map(({ id, tag }) => [id, tag]));
     for (const [id, runtime] of this.#backends) {
-      // One that was forgotten and has come back is another one: its slot may be, too.
+      // A backend that was forgotten and has come back is a new one: its slot may be new, too.
       if (named.get(id) === runtime.tag) continue;
       runtime.pool.close();
       this.#backends.delete(id);
@@ -170,7 +171,7 @@ export class UpstreamRuntime {
     const { stickiness, news, turns } = this.#shared;
     const release = (backend: BackendRuntime): void => {
       counts.release(backend.slot);
-      // The current picker's strategy must know, whichever picker the lease came from.
+      // The current picker's strategy must learn of it, whichever picker the lease came from.
       this.#picker.changed(backend);
       this.queue.placeFreed();
     };

@@ -2,8 +2,9 @@
  * All upstreams of one data plane, as the last plans want them.
  *
  * Place: the data plane applies plans to it and asks it where a listener's clients go.
- * Invariants: an upstream that has gone serves the sessions that it has; until the strategy of a plan is loaded its
- * upstream goes on with the one before.
+ * Invariants:
+ * - An upstream that has gone serves the sessions that it has.
+ * - Until the strategy of a plan is loaded, its upstream goes on with the plan before.
  */
 import { STRATEGIES } from '../../../strategies/index.ts';
 import { wordsOf } from '../../errors.ts';
@@ -14,7 +15,7 @@ import { LoadedStrategies } from './loaded-strategies.ts';
 import { UpstreamRuntime, type UpstreamRuntimeDeps } from './upstream-runtime.ts';
 
 export interface UpstreamsDeps extends UpstreamRuntimeDeps {
-  /** Something is under way that a plan has asked for. */
+  /** What a plan has asked for and is not done yet. */
   follow(work: Promise<void>): void;
   /** Sessions that connect to a backend of this upstream which is not well may have a better one now. */
   onBetter(upstream: string): void;
@@ -43,7 +44,7 @@ export class Upstreams {
     const before = this.#upstreams.get(plan.name);
     const factory = this.#strategies.get(plan.strategy);
     if (factory === undefined) this.#deps.follow(this.#load(plan));
-    // At random where there was none before: a client that came now would have to wait otherwise.
+    // With the strategy `random` where there was no plan before: otherwise a client that came now would have to wait.
     const usable = factory ?? before?.factory ?? STRATEGIES.random;
     const upstream = before ?? new UpstreamRuntime(plan, usable, this.#deps);
     this.#upstreams.set(plan.name, upstream);
@@ -61,7 +62,7 @@ export class Upstreams {
     for (const upstream of this.#upstreams.values()) upstream.close();
   }
 
-  /** No session that waits gets a place any more. */
+  /** Sessions that wait get no place any more. */
   closeLines(): void {
     for (const { queue } of this.#upstreams.values()) queue.close();
   }
@@ -71,7 +72,7 @@ export class Upstreams {
     for (const { queue } of this.#upstreams.values()) queue.recheck();
   }
 
-  /** Spare connections and how sessions got theirs, per backend. */
+  /** Per backend: spare connections, and how many sessions got one or had to connect. */
   *pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
     for (const upstream of this.#upstreams.values()) {
       for (const { slot, pool } of upstream.backends()) yield { slot, figures: () => pool.figures() };

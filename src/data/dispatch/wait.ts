@@ -2,10 +2,12 @@
  * One session's wait for a backend with room: in the queue, or beside it.
  *
  * Place: begun by the dispatcher when the picker says 'full', or when others wait already.
- * Beside the queue waits a session that must not get a backend which has just failed it: in the queue it would hold
- * up others, which may get it. It looks for itself now and then, and counts as one that waits.
- * Invariants: bounded by `queue.max` and `queue.timeout`, both ways; its owner learns once how it ended, and not
- * after `end`; a place that was taken for it is used or given back.
+ * A session waits beside the queue when it must not get a backend that has just failed it: in the queue it would hold
+ * up others, which may get that backend. It looks for a place every 50 ms, and counts as waiting.
+ * Invariants:
+ * - Bounded by `queue.max` and `queue.timeout`, both ways.
+ * - Its owner is called once with how it ended, and not after `end`.
+ * - A place that was taken for it is used or given back.
  */
 import type { Cancel } from '../../engine/engine.ts';
 import type { SetTimer } from '../../support/timer.ts';
@@ -14,13 +16,13 @@ import type { PickResult } from './picker.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
 import type { Waiter, QueueEntry } from './queue.ts';
 
-/** What a wait ends with: a place, or why there is none to wait for. */
+/** The result of a wait: a place, or why there is none to wait for. */
 export type Found = Exclude<PickResult, 'full'>;
 
-/** Who waits: the session's dispatch. */
+/** The owner of a wait: the session's dispatch. */
 export interface WaitOwner {
   pick(): PickResult;
-  /** Whatever place is free, it may have it: it has no reason of its own to hold up others. */
+  /** From now on it may have any free place: it has no reason of its own left to hold up others. */
   mayQueue(): boolean;
   /** It has a place, or no backend is left to wait for. */
   onPlace(found: Found): void;
@@ -35,7 +37,7 @@ export interface WaitDeps {
 const LOOK_AGAIN_MS = 50;
 
 export class Wait implements Waiter {
-  /** The queue's own. */
+  /** Written by the queue only. */
   entry: QueueEntry | undefined;
   readonly #upstream: UpstreamRuntime;
   readonly #owner: WaitOwner;
@@ -67,7 +69,7 @@ export class Wait implements Waiter {
     return true;
   }
 
-  /** What it had tried may be gone: then it joins the queue like others, at its end. */
+  /** The backends it had tried may be gone: then it joins the queue like others, at its end. */
   moveOn(): void {
     if (!this.#isAside || this.#isOver || !this.#owner.mayQueue()) return;
     this.#leave();

@@ -2,7 +2,7 @@
  * One configured listener in one data plane: where clients come in, how many may be there, and what becomes of them.
  *
  * Place: the data plane has one per listener of the plan. It outlives its listener while sessions run that came in
- * through it: they are counted here, and one that has the same name again goes on counting.
+ * through it: they are counted here, and a new listener with the same name goes on from this count.
  */
 import type { Gate, Place } from '../admission/gate.ts';
 import type { Connection, Engine } from '../../engine/engine.ts';
@@ -11,7 +11,7 @@ import { Listener, type ListenerHandlers } from './listener.ts';
 import { SessionLimit } from './session-limit.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 
-/** Where a listener's clients go; the data plane knows what it is. */
+/** The target of a listener's clients, which only the data plane looks into. */
 export interface FrontDeps<U> {
   readonly engine: Engine;
   readonly counts: LiveCounts;
@@ -21,7 +21,7 @@ export interface FrontDeps<U> {
   onClient(front: Front<U>, client: Connection): boolean;
   /** The upstream of this name; throws where there is none. */
   upstreamOf(name: string): U;
-  /** How many may be there besides, in all listeners together. */
+  /** The places of the whole instance, beside those of this listener. */
   readonly instanceLimit: Place;
   /** What clients of a listener have to pass besides its places. */
   gatesOf(plan: ListenerPlan): readonly Gate<U>[];
@@ -31,7 +31,7 @@ export class Front<U> {
   readonly name: string;
   readonly listener: Listener;
   readonly limit: SessionLimit;
-  /** What each of its sessions holds a place of, in the order in which they are taken. */
+  /** The limits that each of its sessions holds a place of, in the order in which places are taken. */
   readonly places: readonly Place[];
   /** Sessions of this data plane that came in here. */
   sessions = 0;
@@ -58,22 +58,22 @@ export class Front<U> {
     this.configure(plan);
   }
 
-  /** As applied last. */
+  /** The plan applied last. */
   get plan(): ListenerPlan {
     return this.#plan;
   }
 
-  /** Of the plan: serves the clients that come from now on. */
+  /** The plan's upstream, for the clients that come from now on. */
   get upstream(): U {
     return this.#upstream;
   }
 
-  /** For the clients that come from now on; none: they go to the upstream as they are. */
+  /** For the clients that come from now on; none: they go to the upstream without further checks. */
   get gates(): readonly Gate<U>[] {
     return this.#gates;
   }
 
-  /** Everything but its addresses, for the clients that come from now on. */
+  /** Takes over everything but the addresses, for the clients that come from now on. */
   configure(plan: ListenerPlan): void {
     this.#plan = plan;
     this.#upstream = this.#deps.upstreamOf(plan.upstream);

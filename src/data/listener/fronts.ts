@@ -1,10 +1,12 @@
 /**
  * All listeners of one data plane, as the last plan wants them.
  *
- * Place: the data plane applies plans to it and takes its clients. Those of listeners that have gone stay here while
+ * Place: the data plane applies plans to it and takes its clients. Fronts of listeners that have gone stay here while
  * sessions run, or clients wait, that came in through them.
- * Invariants: a listener that is named again goes on as it was; new sockets are opened before old ones are closed, so
- * that a listener of another name takes over an address without a gap.
+ * Invariants:
+ * - A listener that is named again goes on as it was.
+ * - New sockets are opened before old ones are closed, so that a listener of another name takes over an address without
+ *   a gap.
  */
 import type { ListeningSocket } from '../../support/socket.ts';
 import type { Connection } from '../../engine/engine.ts';
@@ -30,7 +32,7 @@ export class Fronts<U> {
   /** In the order of the configuration. */
   #current: ReadonlyMap<string, Front<U>> = new Map();
   readonly #left = new Map<string, Front<U>>();
-  /** Which listener is unheld first when the instance has room again; they take turns. */
+  /** The listener that is unheld first when the instance has room again; they take turns. */
   #firstUnheld = 0;
 
   constructor(deps: FrontsDeps<U>) {
@@ -57,7 +59,7 @@ export class Fronts<U> {
     const owners = new Map(plans.flatMap(({ name, bind }) => bind.map(({ key }) => [key, name])));
     this.#current = after;
     for (const front of before) if (!after.has(front.name)) this.#left.set(front.name, front);
-    // Where the host has not bound them, an address that moves has to be given up first.
+    // Where the host has not bound them, a listener has to close an address before another can take it.
     const own = new Set(
       plans.flatMap(({ bind }) =>
         bind.filter(({ where }) => where.kind !== 'listening').map(({ key }) => key),
@@ -104,7 +106,7 @@ export class Fronts<U> {
     for (const { listener } of this.#all()) listener.unhold(reason);
   }
 
-  /** Lets listeners go on one after the other: the clients that wait at the first may fill the instance again. */
+  /** Unholds one listener after the other: the clients that wait at the first may fill the instance again. */
   unholdInTurn(reason: HoldReason, isFull: () => boolean): void {
     const fronts = this.#all();
     const count = fronts.length;

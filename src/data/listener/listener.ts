@@ -1,10 +1,11 @@
 /**
- * One configured listener: the addresses that it listens at, and the reasons for which it takes no clients for a while.
+ * One configured listener: the addresses that it listens at, and the reasons for which it pauses.
  *
  * Place: first station of a session. It hands admitted clients on and knows nothing of upstreams.
- * Invariants: it accepts exactly while nothing holds it; holding it makes new clients wait (bounded, see the
- * engine's contract), it does not turn them away. A client that was accepted just when another worker took the last
- * place waits here, before all others.
+ * Invariants:
+ * - It accepts exactly while nothing holds it.
+ * - While it is held, new clients wait (bounded, see the engine's contract) and are not turned away.
+ * - A client that was accepted just when another worker took the last place waits here, before all others.
  */
 import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { Connection, Engine, EngineListener } from '../../engine/engine.ts';
@@ -17,11 +18,14 @@ export interface ListenerHandlers {
   onClient(client: Connection): boolean;
   onPaused(reason: HoldReason): void;
   onResumed(): void;
-  /** A client found no room to wait while the listener was paused; it was reset. */
+  /** A client found no room to wait while the listener was paused, and was reset. */
   onTurnedAway(): void;
   /** The system has no descriptor or memory for another client. */
   onExhausted(): void;
-  /** Others have made an address stop listening; the engine mends that, and `code` is why it cannot yet. */
+  /**
+   * An address has stopped listening because of something outside lb4; the engine repairs that, and `code` is why it
+   * cannot yet.
+   */
   onBroken(address: string, code: string | undefined): void;
   onMended(address: string): void;
 }
@@ -31,7 +35,7 @@ export class Listener {
   readonly #engine: Engine;
   readonly #handlers: ListenerHandlers;
   readonly #holds = new Set<HoldReason>();
-  /** Clients that there was no place for when they were accepted. */
+  /** Clients for which there was no place when they were accepted. */
   #waiting: Connection[] = [];
   #goingOn = false;
   #goOnAgain = false;
@@ -62,7 +66,7 @@ export class Listener {
     return this.#waiting.length;
   }
 
-  /** Gives up the clients that wait here; they are the caller's. */
+  /** Gives up the clients that wait here; the caller owns them now. */
   takeWaiting(): readonly Connection[] {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -80,7 +84,7 @@ export class Listener {
     if (this.paused) bound.pause();
   }
 
-  /** Listens at a point no more: takes every client that had connected already, then closes it. */
+  /** Stops listening at a point: takes every client that had connected already, then closes it. */
   async close(key: string): Promise<void> {
     const bound = this.#bound.get(key);
     this.#bound.delete(key);
@@ -108,7 +112,7 @@ export class Listener {
     this.#goOn();
   }
 
-  /** The same for all its addresses; nothing holds it any more. */
+  /** `close` for all its addresses; nothing holds it any more. */
   async stop(): Promise<void> {
     this.#holds.clear();
     await Promise.all(this.keys.map(key => this.close(key)));
@@ -136,9 +140,9 @@ export class Listener {
     if (this.#waiting.length > 0 || !this.#handlers.onClient(client)) this.#waiting.push(client);
   }
 
-  /** Lets waiting clients in, then new ones, for as long as nothing holds it again. */
+  /** Lets waiting clients in, then new ones, until something holds it again. */
   #goOn(): void {
-    // A session that ends at once may get here from within `onClient`: the loop that runs goes on.
+    // A session that ends at once may call this from within `onClient`: then the running loop goes on.
     this.#goOnAgain = true;
     if (this.#goingOn) return;
     this.#goingOn = true;

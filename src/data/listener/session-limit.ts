@@ -1,11 +1,13 @@
 /**
  * A cap on sessions that run at the same time, for one listener or for the whole instance, over all workers.
  *
- * Place: the data plane asks it before each session, and holds listeners while it says that the cap is reached.
- * Workers and fairness: a place that is freed goes by turns to this worker's clients and to whoever waits
- * elsewhere, who hears of it through control; a worker with many clients would otherwise keep all places.
- * Invariants: never more than `max` sessions, whoever counts them; `onFull` and `onFree` alternate; whoever
- * waits is told of a place, because it asks first and then looks once more.
+ * Place: the data plane asks it before each session, and holds listeners while the cap is reached.
+ * Fairness among workers: freed places go by turns to this worker's clients and to other workers that wait, which
+ * control informs; a worker with many clients would otherwise keep all places.
+ * Invariants:
+ * - Never more than `max` sessions, in whichever worker they are counted.
+ * - `onFull` and `onFree` alternate.
+ * - No freed place is missed: a worker that waits registers first and then looks once more.
  */
 import type { Place } from '../admission/gate.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
@@ -32,7 +34,7 @@ export class SessionLimit implements Place {
     this.#handlers = handlers;
   }
 
-  /** Another cap from now on, Infinity for none; sessions that run go on, however many. */
+  /** Another cap from now on, Infinity for none; running sessions go on, however many they are. */
   configure(max: number): void {
     if (max === this.#max) return;
     this.#max = max;
@@ -80,7 +82,7 @@ export class SessionLimit implements Place {
     this.#handlers.onFree();
   }
 
-  /** False when somebody has just left: then there is no need to stop. */
+  /** False when a session has just left: then there is no need to stop. */
   #fill(): boolean {
     if (this.#isFull) return true;
     if (!this.#counts.awaitPlace(this.#slot, this.#max)) return false;

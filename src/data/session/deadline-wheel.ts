@@ -3,17 +3,19 @@
  *
  * Place: one per data plane. Sessions add themselves with their next deadline; the engine stamps activity with
  * `nowMs`, so that neither a byte nor a session costs a timer of its own.
- * Invariants: an entry is checked no earlier than its due time and at most one tick late; an entry that is due
- * further away than one revolution is looked at once per revolution; nothing ticks while the wheel is empty.
- * Why arrays and not sets: a set that is rehashed leaves its old table behind with a reference to the new one; once
- * promoted, such a chain kept every dead session alive until the next full collection (measured: two thirds of
- * what a scavenge looked at).
+ * Invariants:
+ * - An entry is checked no earlier than its due time and at most one tick late.
+ * - An entry that is due further away than one revolution is looked at once per revolution.
+ * - Nothing ticks while the wheel is empty.
+ * Why arrays and not sets: a set that is rehashed leaves its old table behind with a reference to the new one. Once
+ * promoted, such a chain kept every dead session alive until the next full collection (measured: two thirds of what a
+ * scavenge looked at).
  * Source: Varghese & Lauck 1987, "Hashed and Hierarchical Timing Wheels", scheme 6.
  */
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 
 export interface Timed {
-  /** The slot the wheel keeps the entry in, -1 for none, and its place there; written by the wheel only. */
+  /** The slot that the wheel keeps the entry in (-1: none), and its index there; written by the wheel only. */
   wheelSlot: number;
   wheelIndex: number;
   /** Called at the due time; returns the next due time, or undefined when there is nothing more to wait for. */
@@ -41,8 +43,8 @@ export class DeadlineWheel {
   }
 
   /**
-   * Monotonic milliseconds: as of the last tick, which is exact enough for timeouts and free to read. While
-   * the wheel is empty nothing ticks, so then the real clock is asked.
+   * Monotonic milliseconds: as of the last tick, which is exact enough for timeouts and free to read. While the wheel
+   * is empty nothing ticks, so the real clock is read.
    */
   get nowMs(): number {
     return this.#cancelTick === undefined ? this.#now() : this.#nowMs;
@@ -79,7 +81,7 @@ export class DeadlineWheel {
   advance(): void {
     this.#nowMs = this.#now();
     const target = Math.floor(this.#nowMs / TICK_MS);
-    // After a long stall one revolution visits every slot; going round more often would find nothing new.
+    // After a long stall one revolution visits every slot; further rounds would find nothing new.
     this.#tick = Math.max(this.#tick, target - SLOTS);
     while (this.#tick < target && this.#size > 0) {
       this.#tick += 1;
@@ -108,7 +110,7 @@ export class DeadlineWheel {
 
   #plan(): void {
     this.#cancelTick = this.#setTimer(() => {
-      // First of all: what is checked may be the last entry to leave.
+      // First, because the entry that is checked may be the last one and leave.
       this.#plan();
       this.advance();
     }, TICK_MS);

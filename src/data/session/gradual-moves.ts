@@ -1,13 +1,13 @@
 /**
- * Sessions whose attempt to connect hangs at a backend that has just been found not well go to one that is, some per
- * turn of the loop.
+ * Moves sessions whose attempt hangs at a backend that has just been found not well to a backend that is well, a batch
+ * per turn of the loop.
  *
- * Place: the data plane says when a plan has made it necessary. Why not all at once: a thousand connects in one
+ * Place: the data plane calls it when a plan has made it necessary. Why not all at once: a thousand connects in one
  * turn fill the backlog of the backend that is left.
- * Invariant: a session decides by the plan of the moment in which its turn has come.
+ * Invariant: a session decides by the plan that holds at its turn.
  */
 
-/** What is needed of a session. */
+/** What it needs of a session. */
 export interface Movable {
   readonly upstream: string;
   /** It waits for a connection to a backend. */

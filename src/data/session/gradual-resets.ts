@@ -1,15 +1,15 @@
 /**
- * Resetting the sessions of backends that have gone down (`whenDown: reset`), some per turn of the loop.
+ * Resets the sessions of backends that have gone down (`whenDown: reset`), a batch per turn of the loop.
  *
- * Place: fed by the data plane with each plan. Why not all at once: ten thousand resets in one turn hold up
- * everybody else's bytes (Envoy warns of the same for its close_connections_on_host_health_failure).
- * Invariants: a session is reset only while its backend is still to be left; one that has moved to another backend
+ * Place: fed by the data plane with each plan. Why not all at once: ten thousand resets in one turn hold up the bytes
+ * of all other sessions (Envoy warns of the same for its close_connections_on_host_health_failure).
+ * Invariant: a session is reset only while its backend is still to be left; one that has moved to another backend
  * meanwhile is left alone.
  */
 import type { Termination } from '../../model/termination.ts';
 import type { UpstreamPlan } from '../../model/upstream-plan.ts';
 
-/** What is needed of a session. */
+/** What it needs of a session. */
 export interface Resettable {
   readonly upstream: string;
   /** Undefined while it has none. */
@@ -21,7 +21,7 @@ const PER_TURN = 100;
 const BACKEND_DOWN: Termination = { by: 'balancer', phase: 'relay', reason: 'backendDown' };
 
 export class GradualResets {
-  /** Per upstream: the backends that are to have no session. */
+  /** Per upstream: the backends that must have no session. */
   readonly #left = new Map<string, ReadonlySet<string>>();
 
   apply(plan: UpstreamPlan, sessions: Iterable<Resettable>): void {

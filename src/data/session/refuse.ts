@@ -1,8 +1,8 @@
 /**
- * How a client is told that no backend can be had: the listener's `whenUnavailable`.
+ * What a client gets when no backend can be had: the listener's `whenUnavailable`.
  *
- * Place: called by the session when the dispatch has failed. A reset is the honest default: a client that
- * knows nothing of HTTP must not mistake lb4's answer for its server's, nor an empty reply for success.
+ * Place: called by the session when the dispatch has failed. A reset is the honest default: a client of another
+ * protocol than HTTP must not mistake lb4's answer for its server's, nor an empty reply for success.
  */
 import type { Connection } from '../../engine/engine.ts';
 import type { WhenUnavailable } from '../../model/listener-plan.ts';

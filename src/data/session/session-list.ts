@@ -1,14 +1,13 @@
 /**
  * The sessions that run in one data plane.
  *
- * Place: kept by the data plane. An array in which the last takes the place of one that leaves: no hash, and
- * nothing that a garbage collector would follow from sessions that are over to those that are not
- * (deadline-wheel.ts says what sets do).
+ * Place: kept by the data plane. An array in which the last element takes the place of one that leaves: no hashing, and
+ * no references from sessions that are over to those that run (deadline-wheel.ts explains what sets do).
  */
 
 /** What the list needs of a session. */
 export interface Listed {
-  /** Its place in the list; written by the list only. */
+  /** Its index in the list; written by the list only. */
   index: number;
 }
 

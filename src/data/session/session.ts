@@ -1,13 +1,16 @@
 /**
  * One client connection from accept to termination: find a backend, relay, account for it.
  *
- * Place: made by the data plane for each client a listener admits; written once over the engine contract, it
- * never sees a socket. States: admission → dispatching → relaying → ended, and from each of them → ended; the admission
- * takes no time where there are no gates. Once at most, and only with a connection that was parked, relaying →
- * dispatching: it was dead, and a fresh one takes its place.
- * Invariants: it ends exactly once, with one termination; its lease and its pooled connection are given back
- * exactly then; after that it holds no connection, timer or listener.
- * Why it hands itself out as handlers and owner: there may be 100,000 of it, and closures are objects, too.
+ * Place: made by the data plane for each client that a listener admits; written once over the engine contract, it never
+ * sees a socket.
+ * States: admission → dispatching → relaying → ended, and from each of them → ended. Without gates the admission takes
+ * no time. At most once, and only when a parked connection turns out to be dead, relaying → dispatching: a fresh
+ * connection replaces it.
+ * Invariants:
+ * - It ends exactly once, with one termination.
+ * - Its lease and its pooled connection are given back exactly then; after that it holds no connection, timer or
+ *   listener.
+ * Why it passes itself as handlers and owner: there may be 100,000 sessions, and closures are objects, too.
  */
 import { Admission, type AdmissionOwner } from '../admission/admission.ts';
 import type { Facts, Gate } from '../admission/gate.ts';
@@ -29,7 +32,7 @@ import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
 import type { SessionRecord } from '../../model/session-record.ts';
 import { refuse } from './refuse.ts';
 
-/** Where a session came in: plan and upstream of that moment are the session's for life. */
+/** Where a session came in: it keeps the plan and the upstream of that moment for life. */
 export interface Origin {
   readonly plan: ListenerPlan;
   readonly upstream: UpstreamRuntime;
@@ -42,11 +45,11 @@ export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
   readonly wheel: DeadlineWheel;
   /** Milliseconds since 1970. */
   wallClock(): number;
-  /** `record` builds what is known of the session; it is only good for the time of the call. */
+  /** `record` builds the session's record; it may be called only before this call returns. */
   onEnd(session: Session<O>, record: () => SessionRecord): void;
 }
 
-/** A silent session whose receiver stands still is ended a quarter of its timeout late at most. */
+/** A silent session whose receiver takes nothing is ended at most a quarter of its timeout late. */
 const LOOKS_PER_SILENCE = 4;
 
 const NO_REUSE: RelayOptions = Object.freeze({});
@@ -58,7 +61,7 @@ export class Session<O extends Origin = Origin>
 {
   wheelSlot = -1;
   wheelIndex = 0;
-  /** Its place among the sessions of its data plane, which writes it. */
+  /** Its index among the sessions of its data plane, which writes it. */
   index = 0;
   readonly id: string;
   readonly #client: Connection;
@@ -67,18 +70,18 @@ export class Session<O extends Origin = Origin>
   readonly #deps: SessionDeps<O>;
   readonly #startedAtMs: number;
   readonly #startedMs: number;
-  /** The client as the gates have found it; undefined where there are none. */
+  /** The client's facts as the gates have left them; undefined where there are no gates. */
   #facts: Facts<UpstreamRuntime> | undefined;
   #upstream: UpstreamRuntime;
   #admission: Admission<UpstreamRuntime> | undefined;
   /** Undefined until the client is admitted. */
   #dispatch: Dispatch | undefined;
   #relay: Relay | undefined;
-  /** Since when it waits for a backend with room, and for how long it has waited before, in all. */
+  /** When its current wait for a backend with room began, and how long it has waited before, in all. */
   #isQueued = false;
   #queuedSinceMs = 0;
   #queuedMs: number | undefined;
-  /** When one side has ended. */
+  /** When the first of the two sides ended. */
   #halfClosedMs: number | undefined;
   #isEnded = false;
   /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
@@ -152,7 +155,7 @@ export class Session<O extends Origin = Origin>
     };
   }
 
-  /** An attempt to connect to a backend that is not well ends, if one that is well has room. */
+  /** Ends an attempt to connect to a backend that is not well, if one that is well has room. */
   moveOn(): void {
     if (this.isConnecting) this.#dispatch?.moveOn();
   }
@@ -172,8 +175,8 @@ export class Session<O extends Origin = Origin>
   }
 
   /**
-   * For a thread that dies: `abort`, without waiting for the engine, which will have no turn any more in which to
-   * say that the relay has ended.
+   * For a thread that dies: `abort`, without waiting for the engine, which gets no further turn to report the end of
+   * the relay.
    */
   abandon(termination: Termination): void {
     this.abort(termination);
@@ -183,7 +186,7 @@ export class Session<O extends Origin = Origin>
     this.onEnd({ by: 'balancer', reason: 'aborted', bytesFromClient, bytesFromBackend });
   }
 
-  /** The wheel asks: is a timeout over? Otherwise: when could it be? */
+  /** Called by the wheel: ends the session when a timeout is over; otherwise returns when one could be. */
   checkDeadline(nowMs: number): number | undefined {
     const relay = this.#relay;
     if (relay === undefined) return undefined;
@@ -224,7 +227,7 @@ export class Session<O extends Origin = Origin>
     }
     this.#queuedSinceMs = nowMs;
     this.#client.watch(change => {
-      // One that has only finished sending still wants its answer.
+      // A client that has only finished sending still wants its answer.
       if (change !== 'dead' || !this.#client.wasReset) return;
       this.abort({ by: 'client', phase: 'queue', reason: 'reset' });
     });
@@ -238,17 +241,17 @@ export class Session<O extends Origin = Origin>
 
   /** For the engine only. */
   onEnd(outcome: RelayOutcome): void {
-    // An abandoned session has ended before its engine says so.
+    // An abandoned session has ended before its engine reports it.
     if (this.#isEnded) return;
     this.#relay = undefined;
-    // Before anything is given back: that may serve others, who may stop everything.
+    // Before anything is given back: that may serve other sessions, which may stop everything.
     this.#isEnded = true;
     this.#deps.wheel.remove(this);
     this.#dispatch?.release(outcome, this.#halfClosedMs);
     this.#end(this.#terminationOf(outcome), outcome);
   }
 
-  /** An engine looks for a stale connection only where it is asked to: where there can be one. */
+  /** An engine looks for a stale connection only where it is asked to: where the connection was parked. */
   #handlersOfParked(): RelayHandlers {
     return {
       onHalfClosed: () => this.onHalfClosed(),
@@ -286,7 +289,7 @@ export class Session<O extends Origin = Origin>
 
   /**
    * When to look again, or undefined when the session has been silent for too long. A receiver that still takes what
-   * was sent to it is not silent, and only looks show that: one after each quarter of the timeout.
+   * was sent to it is not silent, and only a look shows that: one per quarter of the timeout.
    */
   #checkSilence(relay: Relay, nowMs: number): number | undefined {
     const timeoutMs = this.#silenceMs(relay);
@@ -335,7 +338,7 @@ export class Session<O extends Origin = Origin>
   }
 }
 
-/** A timeout of 0 never comes. */
+/** A timeout of 0 never ends. */
 function after(startMs: number, timeoutMs: number): number {
   return timeoutMs === 0 ? Infinity : startMs + timeoutMs;
 }
