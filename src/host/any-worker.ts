@@ -1,14 +1,15 @@
 /**
- * What is so while it is so in any worker: a paused listener, an upstream at which sessions wait.
+ * A state that holds while it holds in any worker: a listener is paused, sessions wait at an upstream.
  *
- * Place: kept by the fleet. Invariant: for each name, begin and end alternate, whatever workers begin, end or die.
+ * Place: kept by the fleet.
+ * Invariant: for each name, begin and end alternate, whatever workers begin, end or die.
  */
 
 export class AnyWorker {
   readonly #workers = new Map<string, Set<number>>();
   readonly #onEnd: (name: string) => void;
 
-  /** @param onEnd it is so in no worker any more */
+  /** @param onEnd called when the state holds in no worker any more */
   constructor(onEnd: (name: string) => void) {
     this.#onEnd = onEnd;
   }
@@ -17,7 +18,7 @@ export class AnyWorker {
     return this.#workers.has(name);
   }
 
-  /** It is so in a worker; true when it was so in none. */
+  /** The state begins in a worker; true when it held in none before. */
   begin(name: string, worker: number): boolean {
     const workers = this.#workers.get(name);
     if (workers !== undefined) {

@@ -27,7 +27,7 @@ import type { ThreadLimits } from './starting.ts';
 import { sparesOfAll } from './share-of.ts';
 import { WorkerFleet } from './worker-fleet.ts';
 
-/** What is needed of a configuration to choose threads and limits. */
+/** The parts of a configuration that decide threads and limits. */
 export interface HostConfig extends EngineWishes {
   readonly workerStallTimeout: number;
   readonly limits: { readonly maxSessions?: number | undefined };
@@ -52,11 +52,11 @@ export interface DataPlaneMaking {
 }
 
 export interface SessionLimits {
-  /** Sessions that can run at once; Infinity for no limit. */
+  /** Sessions that can run at once; Infinity: no limit. */
   readonly maxSessions: number;
-  /** Set where it is what the descriptors allow, because no less is configured. */
+  /** Set when `sessions` is what the descriptors allow, because the configuration has no lower limit. */
   readonly descriptors: DescriptorShortage | undefined;
-  /** Clients that can wait besides, while listeners are paused; undefined: as many as an engine takes by default. */
+  /** Clients that can wait besides, while listeners are paused; undefined: the engine's default. */
   readonly waiting: number | undefined;
 }
 
@@ -73,7 +73,7 @@ export interface Clocks {
   random(): number;
 }
 
-/** What a thread of Node's holds by itself (4), and an engine of its own: epoll, wake-up, a pipe. */
+/** Descriptors of a Node thread (4), and of an engine of its own: epoll, wake-up, a pipe. */
 const DESCRIPTORS_PER_WORKER = 8;
 const ALL_DESCRIPTORS = 1 << 20;
 
@@ -89,7 +89,7 @@ export function createDataPlane(
   if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
   const choice = chooseEngine(config, {
     libc: loaded,
-    // Over the library that is loaded already.
+    // Reuses the library that is loaded already.
     epoll: () => epollSupport(() => loaded),
     tellsDelivery: () => tablesTell(PROC_NET),
     cores: usableCores(readText, cpus().length, availableParallelism()),
@@ -117,7 +117,7 @@ export function createDataPlane(
     const deps = {
       ...{ libc, shared, threadLimits },
       now: () => clocks.now(),
-      // While every worker waits to be started again, nothing else keeps the process alive.
+      // While every worker waits for its restart, nothing else keeps the process alive.
       setTimer: setKeepingTimer,
     };
     return { ...making, data: new WorkerFleet(fleet, deps, report) };
@@ -133,7 +133,7 @@ export function createDataPlane(
   return { ...making, data: new LocalHost(deps, report) };
 }
 
-/** What this machine allows of what a configuration wants. */
+/** What this machine allows for a configuration. */
 function sessionLimits(config: HostConfig, budget: DescriptorBudget | undefined): SessionLimits {
   return {
     maxSessions: Math.min(config.limits.maxSessions ?? Infinity, budget?.sessions ?? Infinity),
@@ -142,7 +142,7 @@ function sessionLimits(config: HostConfig, budget: DescriptorBudget | undefined)
   };
 }
 
-/** Undefined where the configuration allows no more sessions than the descriptors do. */
+/** Undefined when the configuration allows no more sessions than the descriptors do. */
 function descriptorShortage(
   { limits, listeners }: HostConfig,
   budget: DescriptorBudget | undefined,
@@ -155,7 +155,7 @@ function descriptorShortage(
   return { limit: budget.limit, wanted };
 }
 
-/** Node knows abstract names by other names than the rest of the system does. */
+/** Node writes the names of abstract sockets differently from the rest of the system. */
 function refuseAbstractNames({ listeners, upstreams }: HostConfig, reason: string): void {
   const backends = upstreams.flatMap(upstream => upstream.backends.map(({ address }) => address));
   for (const address of [...listeners.flatMap(({ bind }) => bind), ...backends]) {
@@ -165,7 +165,7 @@ function refuseAbstractNames({ listeners, upstreams }: HostConfig, reason: strin
   }
 }
 
-/** Descriptors that go to other things than sessions: probes, spare connections, threads and what they listen on. */
+/** Descriptors for everything but sessions: probes, spare connections, threads and what they listen on. */
 function descriptorsAside({ upstreams, listeners }: HostConfig, workers: number): number {
   const addresses = listeners.reduce((sum, { bind }) => sum + bind.length, 0);
   const perWorker = DESCRIPTORS_PER_WORKER + 2 * addresses;

@@ -1,19 +1,20 @@
 /**
  * How many sessions the process's file descriptors allow.
  *
- * Place: asked at the start, and for each configuration after it. Why: when `accept` fails with EMFILE, libuv accepts and closes the waiting clients
- * unseen (uv__emfile_trick), so the node engine must pause before descriptors run out, not after.
+ * Place: asked at the start, and for each configuration after it.
+ * Why: when `accept` fails with EMFILE, libuv accepts and closes the waiting clients unseen (uv__emfile_trick), so the
+ * node engine must pause before descriptors run out, not after.
  */
 import { readdirSync } from 'node:fs';
 import { processLimit } from '../support/process-limits.ts';
 
-/** Log files, the resolver and whatever else opens a descriptor for a moment. */
+/** For log files, the resolver and other things that open a descriptor for a moment. */
 const RESERVE = 32;
 /** A session holds its client's and its backend's socket. */
 const PER_SESSION = 2;
-/** The rest holds clients that wait while a listener is paused, and those that are told why they get nothing. */
+/** The rest holds clients that wait while a listener is paused, and clients that are being refused. */
 const SHARE_FOR_SESSIONS = 0.9;
-/** More clients need not wait: it is the order of the kernel's own queue. */
+/** More clients need not wait: the kernel's own queue is about this long. */
 const MAX_WAITING = 1024;
 
 export interface DescriptorBudget {
@@ -23,15 +24,15 @@ export interface DescriptorBudget {
   readonly waiting: number;
   /** The limit of descriptors that it comes from. */
   readonly limit: number;
-  /** The lowest limit of descriptors that would allow so many sessions. */
+  /** The lowest limit of descriptors that would allow the wanted sessions. */
   limitFor(sessions: number): number;
 }
 
 /**
- * Undefined where the system does not tell its limit.
+ * Undefined when the system does not report its limit.
  *
  * @param aside descriptors that probes, spare connections and workers may need
- * @param alreadyOpen before there was any session
+ * @param alreadyOpen descriptors that were open before the first session
  */
 export function descriptorBudget(
   aside: number,
@@ -51,14 +52,14 @@ export function descriptorBudget(
   };
 }
 
-/** What becomes of the descriptors that nothing else needs. */
+/** How the descriptors that nothing else needs are divided. */
 function shares(descriptors: number): Pick<DescriptorBudget, 'sessions' | 'waiting'> {
   const free = Math.max(descriptors, 4);
   const waiting = Math.max(Math.min(Math.floor(free * (1 - SHARE_FOR_SESSIONS)), MAX_WAITING), 1);
   return { sessions: Math.max(Math.floor((free - waiting) / PER_SESSION), 1), waiting };
 }
 
-/** Descriptors of this process now; a guess where the system does not tell. */
+/** Descriptors of this process now; a guess when the system does not report them. */
 export function openDescriptors(): number {
   try {
     return readdirSync('/proc/self/fd').length;

@@ -1,14 +1,15 @@
 /**
- * What all workers report, as one data plane's: a listener is paused once, an upstream queues once, whatever workers are.
+ * Merges the events of all workers into those of one data plane: a listener is paused once and an upstream queues once,
+ * in however many workers.
  *
- * Place: the fleet hands on every event of its workers; what needs no merging goes through untouched.
+ * Place: the fleet passes every event of its workers to it; events that need no merging go through unchanged.
  */
 import type { DataEvent, Report } from '../model/data-event.ts';
 import { AnyWorker } from './any-worker.ts';
 
 export class FleetEvents {
   readonly #report: Report;
-  /** Listeners at which clients wait, and upstreams at which sessions do. */
+  /** Listeners at which clients wait, and upstreams at which sessions wait. */
   readonly #paused: AnyWorker;
   readonly #queueing: AnyWorker;
 

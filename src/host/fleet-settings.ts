@@ -1,5 +1,5 @@
 /**
- * What a fleet of workers is made with.
+ * The settings of a fleet of workers.
  *
  * Place: build-data-plane fills it in, `worker-fleet.ts` reads it.
  */
@@ -14,11 +14,11 @@ export interface FleetSettings {
   readonly engine: EngineName;
   /** Where all sessions of the instance are counted. */
   readonly slot: number;
-  /** Clients that may wait at paused listeners, in all workers together; undefined: the engine's default each. */
+  /** Clients that may wait at paused listeners, in all workers together; undefined: the engine's default in each. */
   readonly waitingLimit: number | undefined;
   /** One more than the highest descriptor this process can have. */
   readonly descriptors: number;
-  /** A worker that has not moved for so long is ended and started again; Infinity: never. */
+  /** A worker that has not moved for this long is ended and started again; Infinity: never. */
   readonly stallTimeoutMs: number;
 }
 
@@ -29,6 +29,6 @@ export interface FleetDeps {
   /** For restarts: what keeps the process alive while no worker lives. */
   readonly setTimer: SetTimer;
   readonly times?: WorkerTimes;
-  /** For the message when the system gives no thread. */
+  /** For the message when the system grants no thread. */
   threadLimits(): ThreadLimits;
 }

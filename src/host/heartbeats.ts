@@ -1,11 +1,11 @@
 /**
- * Looks at the heartbeats of all workers, now and then.
+ * Checks the heartbeats of all workers at an interval.
  *
- * Place: a part of the fleet; what follows from a beat that is missing is decided by each `WorkerThread`.
+ * Place: a part of the fleet; each `WorkerThread` decides what follows from a missing beat.
  */
 import type { SetTimer } from '../support/timer.ts';
 
-/** How often heartbeats are looked at. */
+/** How often heartbeats are checked. */
 const WATCH_MS = 500;
 
 export class Heartbeats {
@@ -15,7 +15,7 @@ export class Heartbeats {
   #cancelTimer: (() => void) | undefined;
   #lastMs = 0;
 
-  /** @param setTimer whose timers do not keep the process alive */
+  /** @param setTimer its timers do not keep the process alive */
   constructor(
     threads: readonly { checkBeat(sinceMs: number): void }[],
     now: () => number,
@@ -37,7 +37,7 @@ export class Heartbeats {
 
   #check(): void {
     const now = this.#now();
-    // A process that stood still as a whole must not blame its workers for it.
+    // When the whole process stood still, its workers are not to blame.
     const sinceMs = Math.min(now - this.#lastMs, 2 * WATCH_MS);
     this.#lastMs = now;
     this.#cancelTimer = this.#setTimer(() => this.#check(), WATCH_MS);

@@ -1,8 +1,8 @@
 /**
  * The data plane in the caller's own thread.
  *
- * Place: behind the interface of data-plane-host.ts. It owns the listening sockets as `WorkerFleet` does, where there is
- * the C library; elsewhere the engine binds them.
+ * Place: behind the interface of data-plane-host.ts. Like `WorkerFleet` it owns the listening sockets where the C
+ * library can be loaded; elsewhere the engine binds them.
  */
 import type { HostListenerView, WorkerView } from '../model/snapshot.ts';
 import { DataPlane, type DataPlaneDeps, type Recording } from '../data/data-plane.ts';
@@ -17,7 +17,7 @@ import type { Termination } from '../model/termination.ts';
 import { HostSockets, listeningOnDuplicates } from './sockets.ts';
 
 export type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'> & {
-  /** Absent where it cannot be loaded. */
+  /** Absent when it cannot be loaded. */
   readonly libc?: Libc | undefined;
 };
 
@@ -55,7 +55,7 @@ export class LocalHost implements DataPlaneHost {
   }
 
   async settled(): Promise<void> {
-    // That it cannot listen is the answer to `listen`.
+    // `listen` reports that it cannot listen.
     await this.#data.settled().catch(() => undefined);
   }
 

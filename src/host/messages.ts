@@ -1,8 +1,8 @@
 /**
- * The protocol between control and its workers: plain values that can be posted, nothing else.
+ * The protocol between control and its workers: plain values that can be posted.
  *
  * Place: `worker-thread.ts` speaks one side of it, `worker-main.ts` the other. Messages keep their order in each
- * direction; a worker's events come batched, before the answer to whatever was asked after them.
+ * direction; a worker's events arrive in batches, before the answer to any question that was asked after them.
  */
 import type { Recording } from '../data/data-plane.ts';
 import type { EngineName } from '../engine/engine.ts';
@@ -20,14 +20,14 @@ export interface WorkerStart {
   readonly engine: EngineName;
   /** Where all sessions of the instance are counted. */
   readonly slot: number;
-  /** Everything that it has to know, in this order; listening sockets are control's, and the worker duplicates them. */
+  /** Everything it has to apply, in this order; listening sockets are control's, and the worker duplicates them. */
   readonly plans: readonly Plan[];
   readonly memory: SharedMemory;
   readonly stats: SharedArrayBuffer;
   /** Clients that may wait at paused listeners of this worker; absent: the engine's default. */
   readonly waitingLimit?: number;
   readonly recording: Recording;
-  /** For the epoll engine: what wakes it from its wait. */
+  /** For the epoll engine: wakes it from its wait. */
   readonly wakeFd?: number;
   /** Where it enters the descriptors it owns. */
   readonly owners: SharedArrayBuffer;
@@ -41,10 +41,10 @@ export type ToWorker =
   /** There may be a place again under a limit. */
   | { readonly kind: 'recheckLimits' }
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
-  /** Nothing follows; the thread is to end by itself. */
+  /** Nothing follows; the thread has to end by itself. */
   | { readonly kind: 'end' };
 
-/** What a worker is asked, by what the answer says. */
+/** The questions to a worker, named by what the answer confirms. */
 export interface Answers {
   /** It takes no clients any more. */
   readonly stopListening: undefined;
@@ -52,7 +52,7 @@ export interface Answers {
   readonly takeClientsOf: undefined;
   /** No session runs. */
   readonly whenEmpty: undefined;
-  /** It is as all plans want it that were posted before. */
+  /** Every plan that was posted before is applied. */
   readonly settled: undefined;
   /** Sessions that run there. */
   readonly sessions: readonly SessionView[];
@@ -69,14 +69,14 @@ export type Question =
 export type AnswerTo<Q extends Question> = Answers[Q['what']] | undefined;
 
 export type FromWorker =
-  /** It is as the plans want it that it was started with. */
+  /** Every plan that it was started with is applied. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: AnswerTo<Question> }
-  /** A place under a limit was freed that others wait for. */
+  /** A place was freed under a limit at which other workers wait. */
   | { readonly kind: 'placeFreed' }
   | { readonly kind: 'events'; readonly events: readonly DataEvent[] };
 
-/** How a worker enters the descriptors it owns; 0 stands for nobody. */
+/** How a worker enters the descriptors it owns; 0: no worker. */
 export function ownerTag(index: number): number {
   return index + 1;
 }

@@ -1,23 +1,27 @@
 /**
  * What a worker reports, on its way to control: one message per turn, and bounded, however slow control is.
  *
- * Place: worker-main.ts puts events in; control says in shared memory how many of them it has dealt with.
- * While control keeps up, every event goes out as it is, in its order. When it does not, events wait here: records of
- * sessions up to a number, beyond which the sessions are only counted; everything else beyond that number as one event
- * for each thing that it is about, the latest, with how often it has happened where that is asked for.
- * Invariants: nothing that control decides by is lost; every session that was to be recorded is recorded or counted.
+ * Place: worker-main.ts puts events in; control counts in shared memory how many of them it has handled.
+ * While control keeps up, every event goes out unchanged and in order. When it does not, events wait here, up to a
+ * number. Beyond that number the records of sessions are only counted, and of all other events the latest for each
+ * subject is kept, with how often it has happened where that matters.
+ * Invariants:
+ * - No event that control decides by is lost.
+ * - Every session that was to be recorded is recorded or counted.
  */
 import type { DataEvent } from '../model/data-event.ts';
 
 export interface OutboxDeps {
   send(events: readonly DataEvent[]): void;
-  /** How many events control has dealt with. */
+  /** How many events control has handled. */
   taken(): number;
   /** Calls back when this turn of the loop is over. */
   afterTurn(callback: () => void): void;
 }
 
-/** All workers together may have so many events on their way, and as many waiting: half a second of very many sessions. */
+/**
+ * The most events that all workers together may have on their way, and again waiting: half a second under heavy load.
+ */
 const MOST_EVENTS = 16_384;
 const LEAST_EVENTS = 256;
 
@@ -25,7 +29,7 @@ export class Outbox {
   readonly #limit: number;
   readonly #deps: OutboxDeps;
   #waiting: DataEvent[] = [];
-  /** What has happened beyond the limit, by what it is about. */
+  /** The events beyond the limit, by their subject. */
   readonly #beyond = new Map<string, DataEvent>();
   #unrecorded = 0;
   #sent: number;
@@ -40,7 +44,7 @@ export class Outbox {
 
   report(event: DataEvent): void {
     if (event.kind === 'unrecorded') {
-      // It goes with what else there is.
+      // It goes out with the next message.
       this.#unrecorded += event.sessions;
       return;
     }
@@ -55,12 +59,12 @@ export class Outbox {
     });
   }
 
-  /** Sends what waits, if control keeps up; to be called now and then. */
+  /** Sends what waits, if control keeps up; to be called at an interval. */
   flush(): void {
     if (this.#sent - this.#deps.taken() < this.#limit) this.flushAll();
   }
 
-  /** Sends what waits, whatever control does. */
+  /** Sends what waits, whether control keeps up or not. */
   flushAll(): void {
     const events = this.#waiting;
     events.push(...this.#beyond.values());
@@ -81,7 +85,7 @@ export class Outbox {
   }
 }
 
-/** Of two events about the same, the later one says all that control must know. */
+/** Of two events about one subject, the later one says all that control must know. */
 function aboutOf(event: DataEvent): string {
   switch (event.kind) {
     case 'listenerPaused':

@@ -1,10 +1,11 @@
 /**
  * The listening sockets of all listeners, as the host holds them: bound once, one per data plane.
  *
- * Place: `local-host` and `worker-fleet` bind here whatever a plan wants, and hand the sockets on in the plan. Data planes
- * listen on duplicates; while the host keeps its own, one that dies loses no client that waits for it.
- * Invariants: a point keeps its sockets as long as plans name it, whichever listener has it; `bind` binds all that is
- * new or nothing.
+ * Place: `local-host` and `worker-fleet` bind here whatever a plan names, and put the sockets into the plan. Data
+ * planes listen on duplicates: while the host keeps its own, a data plane that dies loses no client that waits for it.
+ * Invariants:
+ * - A point keeps its sockets as long as plans name it, whichever listener has it.
+ * - `bind` binds everything that is new, or nothing.
  */
 import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import { isDeepStrictEqual } from 'node:util';
@@ -41,9 +42,9 @@ export class HostSockets {
   }
 
   /**
-   * Binds what is not bound yet, and gives sockets that are bound the options that are new. Rejects with
-   * LB4_LISTEN_FAILED, and then nothing is bound that was not before.
-   * @returns the keys of what it has bound
+   * Binds what is not bound yet, and sets new options on sockets that are bound. Rejects with LB4_LISTEN_FAILED, and
+   * then binds nothing.
+   * @returns the keys of the points that it has bound
    */
   async bind(listeners: readonly ListenerPlan[]): Promise<readonly string[]> {
     const fresh: string[] = [];
@@ -68,7 +69,7 @@ export class HostSockets {
     return [...this.#bound.keys()];
   }
 
-  /** The plan with the sockets of the data plane with this index in the place of addresses. */
+  /** The plan with the sockets of the data plane with this index instead of addresses. */
   inPlan(plan: ListenersPlan, index: number): ListenersPlan {
     const listeners = plan.listeners.map(listener => ({
       ...listener,
@@ -77,7 +78,7 @@ export class HostSockets {
     return { ...plan, listeners };
   }
 
-  /** The sockets at these points of the data plane with this index, with the listener that each belongs to. */
+  /** The sockets at these points of the data plane with this index, each with its listener. */
   ownedAt(
     keys: readonly string[],
     index: number,
@@ -97,13 +98,16 @@ export class HostSockets {
     return this.keys.filter(key => !wanted.has(key));
   }
 
-  /** No new client is let in from now on; those in the queues can still be accepted. */
+  /** No new client is let in from now on; clients in the queues can still be accepted. */
   refuseNewClients(keys: readonly string[]): void {
     for (const { sockets } of this.#of(keys))
       for (const fd of sockets.fds) refuseNewClients(this.#libc, fd, sockets.address.kind);
   }
 
-  /** Gives up the host's sockets, and removes the files of unix sockets that are still its own; what data planes have duplicated lives on. */
+  /**
+   * Closes the host's sockets, and removes the files of unix sockets that are still its own; the duplicates of data
+   * planes stay open.
+   */
   close(keys: readonly string[]): void {
     for (const { sockets } of this.#of(keys)) {
       if (sockets.file !== undefined) removeIfSame(sockets.file);
@@ -121,7 +125,7 @@ export class HostSockets {
     return keys.flatMap(key => this.#bound.get(key) ?? []);
   }
 
-  /** True when it was not bound before. */
+  /** True when the point was not bound before. */
   async #bindPoint({ key, where }: BindPoint, options: SocketOptions): Promise<boolean> {
     if (where.kind === 'listening') throw new RangeError('a plan for the host names addresses, not sockets');
     const before = this.#bound.get(key);
@@ -130,7 +134,7 @@ export class HostSockets {
       this.#bound.set(key, { ...before, asked: where, options });
       return false;
     }
-    // `0.0.0.0:80` in the place of `:80`: the port is this process's own, and is shared until the old one is closed.
+    // `0.0.0.0:80` instead of `:80`: the port is this process's own, and is shared until the old socket is closed.
     const shared = { mayShare: this.#hasPort(where) };
     const sockets = await bindListeningSockets(this.#libc, where, this.#count, options, shared);
     this.#bound.set(key, { sockets, asked: where, options });

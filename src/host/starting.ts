@@ -1,22 +1,22 @@
 /**
- * Starting workers, and why it failed, in words that name what is missing and which limit to raise.
+ * Starts workers, and explains a failed start: what is missing and which limit to raise.
  *
  * Place: `worker-thread.ts` reports how its thread failed, `worker-fleet.ts` starts them all.
  */
 import { ERROR_CODES, Lb4Error, systemCode, wordsOf } from '../errors.ts';
 
-/** What limits the threads of this process, as far as the system says. */
+/** What limits the threads of this process, as far as the system reports it. */
 export interface ThreadLimits {
   /** `pids.max` of its cgroup. */
   readonly cgroup: number | undefined;
-  /** `ulimit -u`; undefined where it does not count. */
+  /** `ulimit -u`; undefined where it does not apply. */
   readonly user: number | undefined;
 }
 
-/** Node's code for a thread that the system has not given. */
+/** Node's code for a thread that the system has refused. */
 const NO_THREAD = 'ERR_WORKER_INIT_FAILED';
 
-/** What a worker died of, which is a copy without its class when it comes from the other thread. */
+/** The error that a worker died of; one from the other thread is a copy without its class. */
 export function workerFailure(cause: unknown, exitCode: number | undefined): Error {
   if (cause === undefined) return new Error(`exit code ${exitCode ?? 0}`);
   if (!(cause instanceof Error)) return new Error(wordsOf(cause));
@@ -26,7 +26,7 @@ export function workerFailure(cause: unknown, exitCode: number | undefined): Err
   return known === undefined ? cause : new Lb4Error(known, cause.message, { cause });
 }
 
-/** Starts all workers; waits for each to have started or failed, because none may be ended while it loads. */
+/** Starts all workers; waits until each has started or failed, because none may be ended while it loads. */
 export async function startAll(
   workers: readonly { start(): Promise<void> }[],
   limits: () => ThreadLimits,
@@ -38,7 +38,7 @@ export async function startAll(
   if (failures.length > 0) throw fleetFailure(failures, workers.length, limits);
 }
 
-/** The one error that a start fails with, of those that its workers failed with. */
+/** The one error to report for a start, of those that its workers failed with. */
 function fleetFailure(failures: readonly Error[], workers: number, limits: () => ThreadLimits): Error {
   const [first = new Error('no worker')] = failures;
   const known = failures.find(failure => failure instanceof Lb4Error);

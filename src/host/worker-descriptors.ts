@@ -1,11 +1,11 @@
 /**
- * The sockets of each worker, as control knows them: so that those of a worker that dies are reset, never closed with a
- * FIN in the middle of a transfer.
+ * The sockets of each worker, as control knows them: sockets of a worker that dies are reset, never closed with a FIN
+ * in the middle of a transfer.
  *
- * Place: part of the fleet; workers write the table (one byte per descriptor: whose it is).
- * With the epoll engine the table is exact, and nothing but control closes the sockets of a dead worker. With the node
- * engine the thread closes its own when it ends, and an entry may outlive its socket: so control only makes their close a
- * reset, and keeps its hands off what listens.
+ * Place: part of the fleet; workers write the table (one byte per descriptor: the worker that owns it).
+ * With the epoll engine the table is exact, and only control closes the sockets of a dead worker. With the node engine
+ * the thread closes its own when it ends, and an entry may outlive its socket: so control only turns their close into a
+ * reset, and does not touch listening sockets.
  */
 import type { EngineName } from '../engine/engine.ts';
 import { SOL_SOCKET } from '../linux/abi.ts';
@@ -13,14 +13,14 @@ import type { Libc } from '../linux/libc.ts';
 import { makeCloseReset, resetDescriptor } from '../linux/listening-sockets.ts';
 import { ownerTag } from './messages.ts';
 
-/** More than any system gives a process in practice; what lies beyond is not reset when its worker dies. */
+/** More than any system grants in practice; a descriptor beyond it is not reset when its worker dies. */
 const MOST_DESCRIPTORS = 1 << 20;
 const SO_ACCEPTCONN = 30;
 /** `struct sockaddr` of family AF_UNSPEC: connecting to it resets a TCP connection and keeps the descriptor. */
 const NOBODY: Uint8Array = new Uint8Array(16);
 
 export class WorkerDescriptors {
-  /** For the workers. */
+  /** The table that workers write. */
   readonly memory: SharedArrayBuffer;
   readonly #libc: Libc;
   readonly #owners: Uint8Array;
@@ -34,17 +34,17 @@ export class WorkerDescriptors {
     this.#owners = new Uint8Array(this.memory);
   }
 
-  /** The thread is about to be ended: what it closes then is to be reset. */
+  /** The thread is about to be ended: the sockets it closes then are to be reset. */
   beforeEnd(index: number): void {
     if (!this.#isExact) this.#forEach(index, fd => makeCloseReset(this.#libc, fd));
   }
 
-  /** The thread could not be ended: its clients are not to wait for it. */
+  /** The thread could not be ended: its clients must not wait for it. */
   leaveBehind(index: number): void {
     if (!this.#isExact) this.#forEach(index, fd => this.#libc.connect(fd, NOBODY, NOBODY.length));
   }
 
-  /** The thread is dead, or as good as that. */
+  /** The thread is dead, or counts as dead. */
   bury(index: number): void {
     if (this.#isExact) this.#forEach(index, fd => resetDescriptor(this.#libc, fd));
     const tag = ownerTag(index);
@@ -53,7 +53,7 @@ export class WorkerDescriptors {
     }
   }
 
-  /** The process ends now: whatever the kernel closes for it is to be reset, whichever thread it belongs to. */
+  /** The process ends now: the sockets that the kernel closes then are to be reset, whichever thread owns them. */
   beforeExit(): void {
     this.#owners.forEach((owner, fd) => {
       if (owner !== 0 && (this.#isExact || !this.#listens(fd))) makeCloseReset(this.#libc, fd);

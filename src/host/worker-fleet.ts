@@ -1,11 +1,13 @@
 /**
  * The data plane in several threads, behind the same interface as in one.
  *
- * Place: control's side. It binds every listening socket once, gives each worker its own, hands on plans and
- * requests, and gathers what workers tell.
- * Invariants: control keeps its listening sockets while it takes clients, so that those who wait at a dead worker
- * are served when it is back; it gives them up before the workers drain theirs, so that no client comes in
- * between. A dead worker leaves no count and no descriptor behind. A listener is paused once, for all workers.
+ * Place: control's side. It binds every listening socket once, gives each worker its own, passes on plans and requests,
+ * and gathers what workers report.
+ * Invariants:
+ * - Control keeps its listening sockets while it takes clients, so that clients who wait at a dead worker are served
+ *   when it is back. It closes them before the workers drain theirs, so that no client comes in between.
+ * - A dead worker leaves no count and no descriptor behind.
+ * - A listener is paused once, for all workers.
  */
 import type { HostListenerView, WorkerView } from '../model/snapshot.ts';
 import type { Recording } from '../data/data-plane.ts';
@@ -92,12 +94,12 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   async listen(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
-    // Before anything is bound: clients are let in when all can serve them, and a stop until then concerns none.
+    // Before anything is bound: clients are let in when all workers can serve them, and a stop until then affects none.
     if (!this.#hasStarted) await this.#start();
     expectWanted();
     const fresh = await this.#sockets.bind(plan.listeners);
     const gone = this.#sockets.keysBeside(plan);
-    // All of them at once: none lets clients in while another one is emptied.
+    // All workers at once: none lets clients in while another one is emptied.
     this.#sockets.refuseNewClients(gone);
     await this.#serveClientsOfDeadWorkers(gone);
     const change = { kind: 'listeners', listeners: plan } as const;
@@ -232,7 +234,7 @@ export class WorkerFleet implements DataPlaneHost {
     }
   }
 
-  /** It has missed everything that it need not have seen, only its outcome. */
+  /** Sends the worker what it has missed: the current plans, not each change that led to them. */
   #hearResumed(index: number): void {
     const thread = this.#members[index]?.thread;
     for (const plan of this.#plans.all()) thread?.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
@@ -240,17 +242,17 @@ export class WorkerFleet implements DataPlaneHost {
     this.#report({ kind: 'workerResumed', worker: index + 1 });
   }
 
-  /** Those who wait elsewhere are not to wait for it; it takes its place in line again when it moves. */
+  /** Waiters in other workers must not wait for it; it takes its place in line again when it moves. */
   #hearStalled(index: number, forMs: number): void {
     this.#deps.shared.passBy(index);
     this.#postAll({ kind: 'recheckLimits' });
     this.#report({ kind: 'workerStalled', worker: index + 1, forMs });
   }
 
-  /** Takes what a dead worker held out of the books and out of the kernel. */
+  /** Removes what a dead worker held from the counts and from the kernel. */
   #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
     const { shared } = this.#deps;
-    // One that died in order has reported its sessions; of these nobody else does.
+    // A worker that ended in order has reported its sessions; those of this one only control can report.
     const unrecorded = shared.counts.liveOf(index, this.#settings.slot);
     const sessions = Math.max(stats.sessionsLost, unrecorded);
     stats.sessionsLost = 0;
@@ -261,19 +263,19 @@ export class WorkerFleet implements DataPlaneHost {
     this.#events.forget(index);
     if (unrecorded > 0 && this.#recording !== 'none')
       this.#report({ kind: 'unrecorded', sessions: unrecorded });
-    // One that ends when it is told to has died of nothing; one that does not start is the start's failure.
+    // A worker that ends on request has not failed; one that does not start is reported by the start.
     if (this.#closed === undefined && this.#hasStarted)
       this.#report({ kind: 'workerExited', worker: index + 1, reason, sessions, restartInMs });
     this.#postAll({ kind: 'recheckLimits' });
   }
 
   async #stopListening(): Promise<void> {
-    // All of them at once: none lets clients in while another one is emptied.
+    // All workers at once: none lets clients in while another one is emptied.
     this.#sockets.refuseNewClients(this.#sockets.keys);
     await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
     await this.#askAll({ what: 'stopListening' });
     await this.#serveClientsOfDeadWorkers(this.#sockets.keys);
-    // Last of all: closing a socket for good resets whoever is in its queue.
+    // Last: closing a socket for good resets the clients in its queue.
     this.#sockets.close(this.#sockets.keys);
   }
 
@@ -320,14 +322,14 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #postPlan(plan: Plan): void {
-    // One that stands still gets the last of each kind when it moves again; what goes is not among them.
+    // A worker that stands still gets the latest plan of each kind when it moves again, but no `upstreamGone`.
     for (const { index, thread } of this.#members)
       if (plan.kind === 'upstreamGone' || thread.state !== 'stalled')
         thread.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
   }
 
   #postAll(message: ToWorker): void {
-    // It does not pile up before one that stands still.
+    // Messages must not pile up at a worker that does not read them.
     const isSuperseded = message.kind === 'recheckLimits';
     for (const { thread } of this.#members) {
       if (!isSuperseded || thread.state !== 'stalled') thread.post(message);

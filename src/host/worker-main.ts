@@ -1,10 +1,10 @@
 /**
- * A worker thread: one data plane over one engine, led by control's messages.
+ * A worker thread: one data plane over one engine, directed by control's messages.
  *
- * Place: started by `worker-thread.ts`; the only file beside `load-balancer.ts` that names the real clock and the
- * real randomness, because every thread has its own.
- * Dying: whatever ends the thread (an error that nobody caught, `process.exit` in a strategy), its sessions are
- * reset and accounted for while it still can; what it cannot do any more, control does.
+ * Place: started by `worker-thread.ts`; the only file beside `load-balancer.ts` that names the real clock and the real
+ * randomness, because every thread has its own.
+ * Dying: whatever ends the thread (an uncaught error, `process.exit` in a strategy), its sessions are reset and
+ * accounted for while it still can; control does the rest.
  */
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -70,7 +70,7 @@ process.on('exit', dieInOrder);
 await data.settled();
 beat();
 post({ kind: 'ready' });
-// Not before: what control says meanwhile waits in the port.
+// Not earlier: until now control's messages wait in the port.
 port.on('message', (message: ToWorker) => obey(message));
 
 function obey(message: ToWorker): void {
@@ -100,7 +100,7 @@ function obey(message: ToWorker): void {
     case 'end':
       process.off('exit', dieInOrder);
       clearInterval(beating);
-      // What the engine still says good-bye to keeps the thread alive; control does not wait for long.
+      // Connections that the engine is still closing keep the thread alive; control waits only briefly.
       port?.close();
       return;
   }
@@ -129,7 +129,7 @@ function post(message: FromWorker): void {
   port?.postMessage(message);
 }
 
-/** One message is enough for all places that are freed before control begins to deal with it. */
+/** One message is enough for all places that are freed before control handles it. */
 function tellPlaceFreed(): void {
   if (stats.tellPlaceFreed()) post({ kind: 'placeFreed' });
 }
@@ -146,7 +146,7 @@ function dieInOrder(): void {
     data.abandonSessions({ by: 'balancer', phase: 'relay', reason: 'workerDied' });
     outbox.flushAll();
   } catch {
-    // It dies of a defect, and that may be just here; control resets what is left.
+    // The thread dies of a defect, which may be in this very call; control resets what is left.
   }
 }
 

@@ -1,11 +1,13 @@
 /**
- * What each worker tells of itself through shared memory, so that `snapshot()` needs no answer from anybody.
+ * What each worker publishes about itself in shared memory, so that `snapshot()` waits for no answer.
  *
  * Place: written by the worker on its beat (pool figures, heartbeat) or as it happens (sessions), read by control.
- * Why doubles: what is counted per session passes 2^31 within days. A store of eight aligned bytes is one store on
- * both architectures, so that a reader in another thread sees the old number or the new one.
- * Invariants: every cell has one writer: its worker, or where it says so control, which writes into the others only
- * while that worker is dead. Sessions ever outlive a restart: session ids are made from them, and must not come twice.
+ * Why doubles: what is counted per session passes 2^31 within days. A store of eight aligned bytes is one store on both
+ * architectures, so that a reader in another thread sees the old number or the new one.
+ * Invariants:
+ * - Every cell has one writer: its worker, or control where the comment says so; control writes into a worker's cells
+ *   only while that worker is dead.
+ * - Sessions ever outlive a restart: session ids are made from them, and must not repeat.
  */
 import { NO_POOL, type PoolFigures } from '../model/pool-figures.ts';
 
@@ -22,9 +24,9 @@ const PER_SLOT = 3;
 /** One worker's cells. */
 export class WorkerStats {
   readonly #cells: Float64Array;
-  /** Slots whose pool figures stand here; the worker's own view knows them. */
+  /** The slots whose pool figures are here; only the worker's own view has them. */
   #pooled = new Set<number>();
-  /** How often a freed place was told, and how often control began to deal with that. */
+  /** How often a freed place was reported, and how often control began to handle that. */
   readonly #places: Int32Array;
 
   constructor(buffer: SharedArrayBuffer) {
@@ -61,7 +63,7 @@ export class WorkerStats {
     this.#store(SESSIONS_ABORTED, count);
   }
 
-  /** Sessions that ran when a worker noticed that it dies; 0 where it did not. */
+  /** Sessions that ran when a worker noticed that it was dying; 0 when it did not notice. */
   get sessionsLost(): number {
     return this.#load(SESSIONS_LOST);
   }
@@ -70,7 +72,7 @@ export class WorkerStats {
     this.#store(SESSIONS_LOST, count);
   }
 
-  /** Events of the worker that control has dealt with; control's. */
+  /** How many events of the worker control has handled; written by control. */
   get eventsTaken(): number {
     return this.#load(EVENTS_TAKEN);
   }
@@ -80,8 +82,8 @@ export class WorkerStats {
   }
 
   /**
-   * For the worker: false when control has yet to begin with what it was told before: it will see this place as well.
-   * Atomics order this behind the freeing of the place, and control's looking for places behind `hearPlaceFreed`.
+   * For the worker: false when control has not yet begun to handle the last report: it will see this place as well.
+   * Atomics order this behind the freeing of the place, and control's search for places behind `hearPlaceFreed`.
    */
   tellPlaceFreed(): boolean {
     if (Atomics.load(this.#places, 0) !== Atomics.load(this.#places, 1)) return false;
@@ -89,7 +91,7 @@ export class WorkerStats {
     return true;
   }
 
-  /** For control, before it looks for places; also when the worker has died, whose messages may be lost. */
+  /** For control, before it searches for places; also when a worker has died, because its messages may be lost. */
   hearPlaceFreed(): void {
     Atomics.store(this.#places, 1, Atomics.load(this.#places, 0));
   }
@@ -99,7 +101,7 @@ export class WorkerStats {
     return { parked: this.#load(at), hits: this.#load(at + 1), misses: this.#load(at + 2) };
   }
 
-  /** Writes the figures of every pool there is; those of a slot that has none any more become 0. */
+  /** Writes the figures of every pool; those of a slot that has no pool any more become 0. */
   setPools(pools: Iterable<{ readonly slot: number; readonly figures: () => PoolFigures }>): void {
     const pooled = new Set<number>();
     for (const { slot, figures } of pools) {
@@ -110,7 +112,7 @@ export class WorkerStats {
     this.#pooled = pooled;
   }
 
-  /** The worker is dead, and its pools with it; only its own next view may write here. */
+  /** The worker is dead, and so are its pools; only its own next view may write here. */
   clearPools(usedSlots: number): void {
     this.#cells.fill(0, HEADER, HEADER + usedSlots * PER_SLOT);
   }

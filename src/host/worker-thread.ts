@@ -1,12 +1,15 @@
 /**
- * Control's side of one worker: start it, talk to it, watch its heartbeat, start it again when it has died.
+ * Control's side of one worker: starts it, talks to it, watches its heartbeat, restarts it when it has died.
  *
- * Place: made by `worker-fleet.ts`, which knows what a worker is to do; here is only what a thread is.
+ * Place: made by `worker-fleet.ts`, which knows what a worker does; this file knows only threads.
  * States: starting → running ⇄ stalled, → restarting → starting …, and ended from anywhere.
- * Invariants: every question is answered, by the worker or by its death; a dead worker is started again after
- * 100 ms, twice as long each time up to 10 s, and from the beginning once it has lived for 30 s; a worker that
- * has not moved for too long is ended and started again. A thread that blocks in a system call cannot be ended:
- * it counts as dead, and runs no more code once the call returns. After `end` there is no other thread.
+ * Invariants:
+ * - Every question is answered, by the worker or by its death.
+ * - A dead worker is started again after 100 ms, then twice as long each time up to 10 s, and after 100 ms again once
+ *   it has lived for 30 s.
+ * - A worker that has not moved for `endedAfterMs` is ended and started again. A thread that blocks in a system call
+ *   cannot be ended: it counts as dead, and runs no more code once the call returns.
+ * - After `end` no thread is started.
  */
 import { Worker } from 'node:worker_threads';
 import type { SetTimer } from '../support/timer.ts';
@@ -16,13 +19,13 @@ import { workerFailure } from './starting.ts';
 export interface WorkerTimes {
   readonly restartFirstMs: number;
   readonly restartMaxMs: number;
-  /** A worker that has lived for so long starts again with the first delay. */
+  /** A worker that has lived for this long is restarted with the first delay again. */
   readonly longLifeMs: number;
-  /** Without a heartbeat for so long it is called stalled. */
+  /** A worker without a heartbeat for this long counts as stalled. */
   readonly stalledAfterMs: number;
-  /** Without a heartbeat for so long it is ended and started again; Infinity: never. */
+  /** A worker without a heartbeat for this long is ended and started again; Infinity: never. */
   readonly endedAfterMs: number;
-  /** Without a heartbeat for so long it is ended, once it was told to give up its sessions. Also the time to end in. */
+  /** A worker asked to give up its sessions is ended after this long without a heartbeat. Also its time to end. */
   readonly graceMs: number;
 }
 
@@ -35,7 +38,7 @@ export const WORKER_TIMES: WorkerTimes = {
   graceMs: 1_000,
 };
 
-/** What is needed of Node's `Worker`. */
+/** The part of Node's `Worker` that is used. */
 export interface Thread {
   on(event: 'message', listener: (message: FromWorker) => void): unknown;
   on(event: 'error', listener: (error: unknown) => void): unknown;
@@ -45,14 +48,14 @@ export interface Thread {
 }
 
 export interface WorkerThreadHandlers {
-  /** What to start it with, the first time and each time after. */
+  /** What to start the worker with, at the first start and at each restart. */
   startWith(): WorkerStart;
   onMessage(message: FromWorker): void;
-  /** Its thread does not move and is about to be ended; it will run no more code. */
+  /** The thread does not move and is about to be ended; it will run no more code. */
   onEnding(): void;
-  /** Its thread could not be ended, and counts as gone from now on. */
+  /** The thread could not be ended, and counts as gone from now on. */
   onLeftBehind(): void;
-  /** It is gone, and `restart` says when it comes back; undefined: never. */
+  /** The worker is gone, and `restart` says when it comes back; undefined: never. */
   onExit(reason: string, restartInMs: number | undefined): void;
   onRestarted(): void;
   onStalled(forMs: number): void;
@@ -87,9 +90,9 @@ export class WorkerThread {
   #lastBeats = 0;
   #silentMs = 0;
   #cancelGrace: (() => void) | undefined;
-  /** Why it is being ended, if it is. */
+  /** Why the worker is being ended, if it is. */
   #endReason: string | undefined;
-  /** Takes the thread for dead, although it may not be. */
+  /** Counts the thread as dead, although it may not be. */
   #giveUp: () => void = () => undefined;
 
   constructor(deps: WorkerThreadDeps, handlers: WorkerThreadHandlers) {
@@ -102,7 +105,7 @@ export class WorkerThread {
     return this.#state;
   }
 
-  /** Resolves when the worker accepts; rejects with what it died of, and then it is not started again. */
+  /** Resolves when the worker accepts; rejects with the error it died of, and then it is not restarted. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#spawn({
@@ -126,8 +129,7 @@ export class WorkerThread {
     if (this.#worker === undefined) return Promise.resolve(undefined);
     const id = this.#nextId++;
     return new Promise(resolve => {
-      // The worker answers what it was asked.
-      // What a worker answers fits what it was asked.
+      // The worker's answer has the type that the question asks for.
       this.#answers.set(id, answer => resolve(answer as AnswerTo<Q>));
       this.post({ kind: 'ask', id, question });
     });
@@ -140,7 +142,7 @@ export class WorkerThread {
     if (this.#state === 'starting') await this.#terminate();
   }
 
-  /** From now on a worker that does not beat is ended, whatever it holds. */
+  /** From now on a worker without a heartbeat is ended, whatever sessions it holds. */
   endIfStalled(): void {
     if (this.#worker === undefined || this.#cancelGrace !== undefined) return;
     const beats = this.#deps.beats();
@@ -162,7 +164,7 @@ export class WorkerThread {
     this.#cancelGrace?.();
   }
 
-  /** Looks at the heartbeat; to be called every `sinceMs` or so. */
+  /** Checks the heartbeat; to be called about every `sinceMs`. */
   checkBeat(sinceMs: number): void {
     if (this.#worker === undefined || this.#state === 'ended' || this.#endReason !== undefined) return;
     const beats = this.#deps.beats();
@@ -214,7 +216,7 @@ export class WorkerThread {
         worker.on('error', error => (cause = error));
         worker.once('exit', gone);
       } catch (error) {
-        // The system has no thread or descriptor for it.
+        // The system refuses it a thread or a descriptor.
         cause = error;
         gone(undefined);
       }
@@ -252,7 +254,7 @@ export class WorkerThread {
     const delayMs = this.#mayRestart ? this.#delayMs : undefined;
     this.#handlers.onExit(reason, delayMs);
     for (const id of [...this.#answers.keys()]) this.#answer(id, undefined);
-    // Told of the death, control may have begun to stop.
+    // On the report of the death, control may have begun to stop.
     if (delayMs === undefined || this.#isFinal()) return;
     this.#delayMs = Math.min(this.#delayMs * 2, times.restartMaxMs);
     this.#cancelRestart = this.#deps.setTimer(() => this.#spawn(undefined), delayMs);
@@ -262,7 +264,7 @@ export class WorkerThread {
     return !this.#mayRestart;
   }
 
-  /** It holds sessions that have not ended. */
+  /** It has sessions that have not ended. */
   async #terminateStalled(reason?: string): Promise<void> {
     this.#handlers.onEnding();
     await this.#terminate(reason);
