@@ -1,10 +1,12 @@
 /**
- * What the schema cannot see, because it concerns two places at once: names, addresses and backends given
+ * Problems that the schema cannot see, because they concern two places at once: names, addresses and backends given
  * twice, listeners whose upstream does not exist, and an engine where it cannot run.
  *
- * Place: parse.ts runs it beside the schema, on the raw input, so that these problems are reported together
- * with all others. Invariants: never throws, whatever the input; says nothing about what is not well-formed
- * (the schema does that).
+ * Place: parse.ts runs it beside the schema, on the raw input, so that these problems are reported together with all
+ * others.
+ * Invariants:
+ * - Never throws, whatever the input.
+ * - Says nothing about input that is not well-formed (the schema does that).
  */
 import { formatAddress, parseAddress } from '../../support/address.ts';
 import { field } from '../schema/field.ts';
@@ -57,7 +59,7 @@ interface At<Value> {
   readonly path: Path;
 }
 
-/** Something that may be used once: what takes its place is known by any of its keys. */
+/** A value that may be used once; another use of it is found by any of its keys. */
 interface Claim {
   readonly keys: readonly string[];
   readonly path: Path;
@@ -79,7 +81,7 @@ function unknownUpstreams(
   upstreams: readonly At<string>[],
   written: (path: Path) => string | undefined,
 ): Finding[] {
-  // Without a single named upstream, every reference would be reported for a mistake made elsewhere.
+  // If no upstream has a name, each reference would be reported for a mistake made elsewhere.
   if (upstreams.length === 0) return [];
   const names = new Set(upstreams.map(({ value }) => value));
   const first = upstreams.slice(0, NAMES_SHOWN);

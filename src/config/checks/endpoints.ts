@@ -2,7 +2,7 @@
  * Which addresses of a configuration mean the same: where a bind listens and where a backend leads, as the kernel sees
  * them and not as they are written.
  *
- * Place: warnings.ts. Pure. What is not known (a name that is not in the hosts file) means nothing else.
+ * Place: warnings.ts. Pure. An address that is unknown (a name that is not in the hosts file) equals no other.
  */
 import { resolve } from 'node:path';
 import { isIP } from 'node:net';
@@ -10,7 +10,7 @@ import type { Address, TcpAddress } from '../../support/address.ts';
 import { splitZone } from '../../support/zone.ts';
 import type { Machine } from './this-machine.ts';
 
-/** One place: a socket file, or a port of one IP address or of all of a family. */
+/** A socket file, or a port of one IP address or of all addresses of a family. */
 export interface Endpoint {
   readonly family: 'unix' | 4 | 6;
   /** The path; the IP address with its zone; '*' for every address of this machine. */
@@ -18,7 +18,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Where a bind listens. Port 0 is another port each time, and so none. */
+/** Where a bind listens. Port 0 is another port each time, so it is nowhere. */
 export function boundAt(address: Address, machine: Machine): readonly Endpoint[] {
   if (address.kind === 'unix') return [unixEndpoint(address.path)];
   const { host, port } = address;
@@ -41,7 +41,7 @@ export function leadsTo(address: Address, machine: Machine): readonly Endpoint[]
   });
 }
 
-/** Finds what stands at an endpoint, however many there are. Of several at one endpoint the first is found. */
+/** Finds the entry at an endpoint in constant time. Of several at one endpoint the first is found. */
 export class EndpointIndex<Value> {
   readonly #byPlace = new Map<string, Value>();
   /** By family and port alone. */
@@ -61,7 +61,7 @@ export class EndpointIndex<Value> {
     return this.#byPlace.get(placeKey(endpoint));
   }
 
-  /** A bind that cannot be had together with a bind here. */
+  /** A bind that cannot coexist with a bind here. */
   overlapping(endpoint: Endpoint): Value | undefined {
     if (endpoint.host === '*') return this.#byPort.get(portKey(endpoint));
     return this.at(endpoint) ?? this.at({ ...endpoint, host: '*' });
@@ -91,7 +91,7 @@ function isUnspecified(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** An IPv4 address in IPv6 clothes is one of IPv4, also to the kernel. */
+/** An IPv4-mapped IPv6 address is an IPv4 address, also to the kernel. */
 function tcpEndpoint(host: string, port: number): Endpoint {
   const mapped = /^::ffff:([\d.]+)$/.exec(host)?.[1];
   if (mapped !== undefined) return { family: 4, host: mapped, port };
@@ -99,6 +99,6 @@ function tcpEndpoint(host: string, port: number): Endpoint {
 }
 
 function unixEndpoint(path: string): Endpoint {
-  // What begins with @ is a name and no path (unix(7)).
+  // Text that begins with @ is a name and no path (unix(7)).
   return { family: 'unix', host: path.startsWith('@') ? path : resolve(path), port: 0 };
 }

@@ -1,5 +1,5 @@
 /**
- * What the schema or a cross-check has found wrong, before parse.ts puts it in words (`ConfigIssue`).
+ * A problem that the schema or a cross-check has found, before parse.ts puts it in words (`ConfigIssue`).
  */
 import type { Path } from '../report/issue.ts';
 
@@ -12,6 +12,6 @@ export interface Finding {
   readonly withoutValue?: string;
   /** The last part of `path` is a key that does not exist. */
   readonly unknownKey?: true;
-  /** Where the same value stands already. */
+  /** Where the same value was given first. */
   readonly alsoAt?: Path;
 }

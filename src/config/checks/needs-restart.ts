@@ -1,5 +1,5 @@
 /**
- * What of a configuration cannot change while it runs.
+ * The parts of a configuration that cannot change while it runs.
  *
  * Place: asked by `load-balancer.ts` before it takes over another configuration.
  */

@@ -1,8 +1,8 @@
 /**
- * What two keys of `redis` say together that cannot be: a password in two places, keys for Sentinels without any,
- * TLS settings without TLS, half of a certificate.
+ * Pairs of keys of `redis` that contradict each other: a password in two places, keys for Sentinels without any, TLS
+ * settings without TLS, half of a certificate.
  *
- * Place: a part of cross-checks.ts, with the same invariants; nothing that may be a secret is in `expected`.
+ * Place: a part of cross-checks.ts, with the same invariants; `expected` contains nothing that may be a secret.
  */
 import { field } from '../schema/field.ts';
 import type { Finding } from './finding.ts';

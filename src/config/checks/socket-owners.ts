@@ -1,5 +1,5 @@
 /**
- * The users and groups that are to own unix sockets, and that this system does not have.
+ * The users and groups that a configuration names as owners of unix sockets, and that this system does not have.
  *
  * Place: asked at the start, before anything is bound, and by `lb4 check`.
  */

@@ -1,7 +1,7 @@
 /**
  * What the checks of a configuration know of the machine: which addresses are its own, and which a name stands for.
  *
- * Place: load.ts gives it to warnings.ts; tests have one of their own. No name server is asked.
+ * Place: load.ts passes it to warnings.ts; tests pass one of their own. No name server is asked.
  */
 import { LocalNames } from '../../names/local-names.ts';
 import { ownInterfaces } from '../../support/interfaces.ts';

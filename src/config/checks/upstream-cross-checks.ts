@@ -1,5 +1,5 @@
 /**
- * What two keys of one upstream say together that cannot be: a check that takes longer than its interval, keys of
+ * Pairs of keys of one upstream that contradict each other: a check that takes longer than its interval, keys of
  * another type of check, two questions at once, backups without anything to back up.
  *
  * Place: a part of cross-checks.ts, with the same invariants.
@@ -79,7 +79,7 @@ function bodyOfHead(health: unknown, path: Path): Finding[] {
   return [{ path: [...path, 'body'], expected: 'no body with method HEAD, which is answered without one' }];
 }
 
-/** What cannot be sent as a Host header or as the name in a TLS handshake. */
+/** Text that cannot be sent as a Host header or as the name in a TLS handshake. */
 export function notHost(section: unknown, path: Path, key: string): Finding[] {
   const value = field(section, key);
   if (typeof value !== 'string' || value === '' || HOST.test(value)) return [];
@@ -150,7 +150,7 @@ function backendsOf(upstream: unknown): string[] {
     .filter(address => typeof address === 'string');
 }
 
-/** Undefined for what is absent or no duration. */
+/** Undefined for a value that is absent or no duration. */
 function milliseconds(section: unknown, key: string): number | undefined {
   const value = field(section, key);
   if (typeof value === 'number') return value;

@@ -1,9 +1,12 @@
 /**
- * What is probably a mistake in a valid configuration: sessions that come back to lb4 for ever, binds that exclude each
- * other, one backend written in two ways, an upstream without clients, a link-local address without its interface.
+ * Probable mistakes in a valid configuration: sessions that come back to lb4 for ever, binds that exclude each other,
+ * one backend written in two ways, an upstream without clients, a link-local address without its interface.
  *
  * Place: load.ts asks for them once a configuration is valid; `lb4 check` prints them, `lb4 run` logs them, and neither
- * stops for them. Invariants: nothing is opened and no name server is asked; what came from a variable is not shown.
+ * stops for them.
+ * Invariants:
+ * - Nothing is opened and no name server is asked.
+ * - A value that came from a variable is not shown.
  */
 import { formatAddress, type Address } from '../../support/address.ts';
 import { splitZone } from '../../support/zone.ts';
@@ -81,7 +84,7 @@ export function warningsOf(
   ]);
 }
 
-/** Of several at one place the first, which matters most. */
+/** Of several warnings at one place the first, which matters most. */
 function onePerPath(warnings: readonly ConfigIssue[]): ConfigIssue[] {
   const byPath = new Map<string, ConfigIssue>();
   for (const each of warnings) {
@@ -97,7 +100,7 @@ interface Fronts {
   readonly binds: readonly Placed[];
 }
 
-/** Backends through which a session comes back to the listener that it came from. */
+/** Backends through which a session comes back to its own listener. */
 function loops(
   listeners: readonly Fronts[],
   upstreams: readonly { readonly name: string; readonly backends: readonly Placed[] }[],
@@ -128,7 +131,7 @@ function loops(
     });
 }
 
-/** Whether sessions of one upstream get to another one, over any number of steps from one to the next. */
+/** Whether sessions of one upstream get to another one, over any number of steps between upstreams. */
 function reachability(
   steps: readonly (readonly [from: string, to: string])[],
 ): (from: string, to: string) => boolean {
@@ -136,7 +139,7 @@ function reachability(
   for (const [from, to] of steps) next.set(from, (next.get(from) ?? new Set()).add(to));
   const known = new Map<string, ReadonlySet<string>>();
   const reachedFrom = (start: string): ReadonlySet<string> => {
-    // A set is walked in the order in which it grows.
+    // A set is iterated in the order in which it grows, entries added meanwhile included.
     const seen = new Set([start]);
     for (const name of seen) for (const to of next.get(name) ?? []) seen.add(to);
     return seen;
@@ -148,7 +151,7 @@ function reachability(
   };
 }
 
-/** Each one that collides with an earlier one, after the first of those. */
+/** Pairs: each address that collides with an earlier one, behind the first that it collides with. */
 function pairs(
   all: readonly Placed[],
   find: (index: EndpointIndex<Placed>, endpoint: Endpoint) => Placed | undefined,

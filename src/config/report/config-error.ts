@@ -1,9 +1,9 @@
 /**
- * Problems of a configuration as an error: its lines are the message, the problems themselves stay with it, so that
- * the command line can say where in the file each of them stands.
+ * Problems of a configuration as an error: their lines are the message, and the problems themselves are kept, so that
+ * the command line can give the place of each in the file.
  *
- * Place: thrown for what shows only after the configuration was read: files that it names. In `path` the upstream may
- * stand by its name, where its position in the list is not known; load.ts finds it.
+ * Place: thrown for problems that show only after the configuration was read, in files that it names. In `path` the
+ * upstream may be given by its name when its position in the list is not known; load.ts finds it.
  */
 import { Lb4Error, type ErrorCode } from '../../errors.ts';
 import { formatIssues } from './format-issues.ts';

@@ -13,19 +13,19 @@ export function formatIssue(issue: LocatedIssue): string {
 
 function textOf({ place, path, kind, message }: LocatedIssue, what = ''): string {
   if (place !== undefined && 'option' in place) return `${what}${place.option}: ${message}`;
-  // The message names an unknown key itself; the path to say is that of its mapping.
+  // The message itself names an unknown key, so the path given is that of its mapping.
   const pathText = formatPath(kind === 'unknownKey' ? path.slice(0, -1) : path);
   const text = pathText === '' ? message : `${pathText}: ${message}`;
   if (place === undefined) return `${what}${text}`;
   return `${place.file}:${String(place.line)}:${String(place.column)}  ${what}${text}`;
 }
 
-/** The same of something that is probably a mistake, and stops nothing. */
+/** The same for a warning. */
 export function formatWarning(issue: LocatedIssue): string {
   return printable(textOf(issue, 'warning: '));
 }
 
-/** All of them, one a line. */
+/** All issues, one per line. */
 export function formatIssues(issues: readonly LocatedIssue[]): string {
   return issues.map(formatIssue).join('\n');
 }

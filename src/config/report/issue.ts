@@ -11,11 +11,11 @@ export type Path = readonly (string | number)[];
 
 export interface ConfigIssue {
   readonly path: Path;
-  /** 'unknownKey': the last part of `path` is the key; 'missing': nothing stands there; else 'value'. */
+  /** 'unknownKey': the last part of `path` is the key; 'missing': there is no value; else 'value'. */
   readonly kind: 'value' | 'unknownKey' | 'missing';
-  /** What should stand there: "an integer from 0 to 256". */
+  /** What the value should be: "an integer from 0 to 256". */
   readonly expected: string;
-  /** What stands there: `-1`, `"5x"`, `a list`, `nothing`. */
+  /** What the value is: `-1`, `"5x"`, `a list`, `nothing`. */
   readonly got: string;
   /** The known key or name that was probably meant. */
   readonly suggestion?: string;

@@ -1,10 +1,10 @@
 /**
- * What issues show of the places that may hold a secret: of a Redis URL its scheme, of a user nothing.
+ * What issues show of values that may be a secret: the scheme of a Redis URL, nothing of a user.
  *
- * Place: parse.ts and document-reader.ts describe all values and keys through it. Why by place and not by content:
- * a password is known by where it stands only, and a URL that is not well-formed does not say where it is.
- * Also what stands where the whole section belongs, and the keys of the section that are none: in
- * `{ url: redis://:a,b@host }` YAML sees the key `b@host`. Text that is only `${NAME}` is no secret.
+ * Place: parse.ts and document-reader.ts describe all values and keys through it.
+ * Why by place and not by content: only its place shows that a text is a password, and a URL that is not well-formed
+ * does not show where its password is. The same holds for a value in place of the whole section, and for unknown keys
+ * of the section: in `{ url: redis://:a,b@host }` YAML sees the key `b@host`. Text that is only `${NAME}` is no secret.
  */
 import { describeValue, type Path } from './issue.ts';
 import { redisSection } from '../schema/redis-schema.ts';
@@ -12,10 +12,10 @@ import { redisScheme } from '../schema/redis-url.ts';
 import { shapeOf } from '../schema/schema-tree.ts';
 
 const SECTION = 'redis';
-/** The keys whose values may be shown; a new key is hidden until it stands here. */
+/** The keys whose values may be shown; a new key is hidden until it is listed here. */
 const PUBLIC = new Set(['tls', 'publish', 'instance']);
 const KNOWN_KEYS = new Set(Object.keys(shapeOf(redisSection) ?? {}));
-/** Keys that people try, and that say what is wrong; no piece of a password is known by such a name. */
+/** Wrong keys that are often tried and explain the mistake; showing such a name reveals nothing of a password. */
 const HARMLESS_KEYS = new Set(['password', 'user', 'host', 'port', 'db', 'database']);
 const REFERENCE = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
 const HIDDEN = 'that is not shown';

@@ -1,6 +1,6 @@
 /**
- * The configuration of backups: when the backends marked `backup` get sessions, and which of them. One word says one
- * of the two, a mapping both.
+ * The configuration of backups: when the backends marked `backup` get sessions, and which of them. A word sets one of
+ * the two, a mapping both.
  *
  * Place: a part of upstream-schema.ts.
  */

@@ -1,5 +1,5 @@
 /**
- * Reading a key of a value of which nothing is known yet.
+ * Reads a key of a value of unknown shape.
  *
  * Place: for what works on the raw input: flags.ts and the cross-checks.
  */

@@ -91,7 +91,7 @@ export function name() {
     .register(fieldFacts, { type: 'name', range: '1 to 64 letters, digits, `.`, `_`, `-`' });
 }
 
-/** The name of something that is defined elsewhere; cross-checks.ts sees to it that it is. */
+/** A reference to a name that is defined elsewhere; cross-checks.ts ensures that it is. */
 export function reference(what: string) {
   return z.string({ error: `the name of ${what}` }).register(fieldFacts, { type: 'name' });
 }
@@ -132,7 +132,7 @@ export function bindAddress() {
     .register(fieldFacts, { type: 'address', range: BIND_FORM });
 }
 
-/** What `parseAddress` is to allow where lb4 listens. */
+/** What `parseAddress` allows for an address that lb4 listens at. */
 export const BIND_ALLOWS = { anyHost: true, anyPort: true } as const;
 
 /** An address to connect to. */
@@ -176,7 +176,7 @@ export function backendText() {
 export function parseBackendText(
   text: string,
 ): { ok: true; address: Address; weight: number } | { ok: false; expected: string } {
-  // A unix path may contain an @ of its own: only digits behind a further one are a weight.
+  // A unix path may contain an @ of its own: only digits after a further @ are a weight.
   const at = text.startsWith('unix:') ? /(?<!^unix:)@\d+$/.exec(text)?.index : text.lastIndexOf('@');
   const split = at === undefined || at < 0 ? text.length : at;
   const weightText = split < text.length ? text.slice(split + 1) : '1';

@@ -1,8 +1,8 @@
 /**
  * The configuration of active checks: what is probed, how often, and what counts as well; and of the agent check.
  *
- * Place: a part of upstream-schema.ts. All kinds of check share one flat mapping; that each key goes with the
- * type is health-cross-checks.ts's.
+ * Place: a part of upstream-schema.ts. All kinds of check share one flat mapping; upstream-cross-checks.ts checks that
+ * each key goes with the type.
  */
 import { z } from 'zod';
 import { wordsOf } from '../../errors.ts';
@@ -110,7 +110,7 @@ export const healthCheck = section({
     .optional()
     .describe('`http`: the Host header. Default: the configured address of the backend.'),
   status: z
-    // YAML takes a single status for a number.
+    // YAML reads a single status as a number.
     .union([z.string(), z.number()], { error: STATUS_FORM })
     .transform(String)
     .superRefine((value, context) => {
@@ -164,7 +164,7 @@ function intervalsOf({
 
 export const HEALTH_OFF = healthCheck.parse({ type: 'off' });
 
-/** Asking the backends themselves how they do (HAProxy's agent-check). */
+/** Asks the backends themselves how much they can take (HAProxy's agent-check). */
 export const agentCheck = section({
   port: port().optional().describe('The port on which the agent of each backend answers.'),
   address: numericAddress().optional().describe('One agent for all backends, instead of `port`.'),

@@ -1,8 +1,9 @@
 /**
- * The configuration of sharing counts with other instances: which Redis, as whom, how often.
+ * The configuration of sharing counts with other instances: which Redis, as which user, how often.
  *
- * Place: a part of schema.ts. What concerns two keys at once is in redis-cross-checks.ts; the files that it names are
- * read by src/control/mirror/redis-connection.ts. Invariant: what may hold a secret is in no issue (secrets.ts).
+ * Place: a part of schema.ts. Rules about two keys at once are in redis-cross-checks.ts;
+ * src/control/mirror/redis-connection.ts reads the files that it names.
+ * Invariant: no issue contains a value that may be a secret (secrets.ts).
  */
 import { z } from 'zod';
 import { duration, fieldFacts, name, section, text } from './fields.ts';

@@ -1,9 +1,12 @@
 /**
  * Redis URLs: one Redis, Sentinels with a master's name, or a cluster, each with or without TLS.
  *
- * Place: `redis.url` of the configuration (redis-schema.ts) and the cross-checks; src/control/mirror takes the types.
- * Written by hand because `URL` knows neither several hosts nor a password that must not be told. Invariants: never
- * throws; linear in the text; what it says is expected never holds a part of the text.
+ * Place: `redis.url` of the configuration (redis-schema.ts) and the cross-checks; src/control/mirror uses the types.
+ * Written by hand because `URL` supports neither several hosts nor a password that must not appear in errors.
+ * Invariants:
+ * - Never throws.
+ * - Linear in the text.
+ * - `expected` never contains a part of the text.
  */
 import { parseAddress } from '../../support/address.ts';
 
@@ -72,7 +75,7 @@ export function parseRedisUrl(text: string): ParsedRedisUrl {
   const authority = rest.slice(0, authorityEnd);
   const path = rest.slice(authorityEnd);
   const at = authority.indexOf('@');
-  // An @ that separates nothing is one of a password, and so is what stands before it.
+  // An @ that separates nothing belongs to a password, and so does the text before it.
   if (path.includes('@') || authority.includes('@', at + 1)) return expected(`at most one @, and ${ENCODE}`);
   const user = userinfo(at < 0 ? '' : authority.slice(0, at));
   if (user === undefined) return expected(ENCODE);
@@ -131,13 +134,13 @@ function nodesOf(text: string, kind: Kind): { readonly ok: true; readonly nodes:
   const nodes: RedisNode[] = [];
   for (const [index, host] of hosts.entries()) {
     const node = nodeOf(host, DEFAULT_PORTS[kind]);
-    // Told by its number: a host that is none may be a part of a password.
+    // Named by its number: a text that is no host may be a part of a password.
     const which = hosts.length === 1 ? '' : ` as host ${index + 1}`;
     if (typeof node === 'string') return expected(`${node}${which}, as in ${FORMS[kind]}`);
     nodes.push(node);
   }
   const [first, ...others] = nodes;
-  // `split` gives at least one.
+  // `split` returns at least one part.
   return first === undefined ? expected('a host') : { ok: true, nodes: [first, ...others] };
 }
 

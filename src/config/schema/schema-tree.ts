@@ -1,5 +1,5 @@
 /**
- * Looks into a zod schema: which keys it has, what stands behind optional, default and transformed parts.
+ * Reads a zod schema: which keys it has, and what is inside optional, default and transformed parts.
  *
  * Place: parse.ts asks it for known keys and durations, scripts/generate.ts for the reference. The only file
  * that knows zod's own classes.

@@ -2,9 +2,10 @@
  * The configuration: every key with its type, default, range and meaning. The one source of the types, the
  * validation, schema/lb4.schema.json and docs/configuration.md (`node dist/scripts/generate.js`).
  *
- * Place: parse.ts applies it. What concerns two keys at once (unique names, existing upstreams) is in
- * cross-checks.ts. Invariants: every key is described; every limit is bounded; unknown keys are errors; a
- * parsed Config holds milliseconds and parsed addresses, and is frozen.
+ * Place: parse.ts applies it. Rules about two keys at once (unique names, existing upstreams) are in cross-checks.ts.
+ * Invariants:
+ * - Every key is described; every limit is bounded; unknown keys are errors.
+ * - A parsed Config holds milliseconds and parsed addresses, and is frozen.
  */
 import { z } from 'zod';
 import {

@@ -9,7 +9,7 @@ import { bindAddress, duration, fieldFacts, integer, section } from './fields.ts
 import { HOUR, SECOND, SHORTEST } from './limits-of-values.ts';
 
 const MODE_EXPECTED = 'a mode in quotes of three octal digits, such as "0660"';
-/** The highest number that is a user's or a group's: the one above stands for none. */
+/** The highest number of a user or a group: the one above means "none". */
 const MAX_ID = 0xfffffffe;
 
 const owner = (what: 'user' | 'group') => {

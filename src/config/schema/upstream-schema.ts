@@ -1,7 +1,7 @@
 /**
  * The configuration of an upstream: its backends, and how they are chosen, checked, connected to and protected.
  *
- * Place: a part of schema.ts. What concerns two keys at once is in cross-checks.ts.
+ * Place: a part of schema.ts. Rules about two keys at once are in cross-checks.ts.
  */
 import { z } from 'zod';
 import { STRATEGY_NAMES } from '../../../strategies/index.ts';
@@ -99,7 +99,7 @@ const ejection = section({
     ),
 });
 
-/** No count of failures is ever reached. */
+/** A number that no count of failures reaches. */
 const EJECTION_OFF = { ...ejection.parse({}), failures: Infinity };
 
 export const upstream = section({

@@ -1,9 +1,11 @@
 /**
- * One walk over a parsed YAML document: fills environment variables into its values, finds duplicate keys and
- * aliases that lead nowhere, and remembers what is needed to find a path again.
+ * One walk over a parsed YAML document: fills environment variables into its values, finds duplicate keys and aliases
+ * that lead nowhere, and records what is needed to find a path again.
  *
- * Place: document.ts, between yaml's nodes and plain data. Invariants: linear in the document; follows no alias;
- * the depth is bounded by yaml-tokens.ts.
+ * Place: document.ts, between yaml's nodes and plain data.
+ * Invariants:
+ * - Linear in the document; follows no alias.
+ * - The depth is bounded by yaml-tokens.ts.
  */
 import { type Alias, isAlias, isMap, isNode, isScalar, isSeq, Scalar, type YAMLMap } from 'yaml';
 import { type Environment, interpolate } from './interpolate.ts';
@@ -26,7 +28,7 @@ export interface Entry {
 }
 
 const MOST_ALIASES = 256;
-/** How many aliases a document may have, and what is said beyond. */
+/** How many aliases a document may have, and the message beyond that. */
 export const ALIAS_LIMITS = {
   count: MOST_ALIASES,
   words: `aliases expand too far; expected at most ${String(MOST_ALIASES)} of them`,
@@ -39,9 +41,9 @@ export class DocumentReader {
   readonly unfilled = new Set<string>();
   /** What the file says where a variable was filled in, by node. */
   readonly written = new Map<unknown, string>();
-  /** The environment variables that it refers to. */
+  /** The environment variables that the document refers to. */
   readonly variables = new Set<string>();
-  /** What each alias stands for. */
+  /** The node that each alias stands for. */
   readonly targets = new Map<unknown, unknown>();
   /** The entries of each mapping; of duplicates the last, as in the data. */
   readonly entries = new Map<unknown, Map<string, Entry>>();

@@ -1,10 +1,11 @@
 /**
  * A configuration file's text as plain data, and the way back from a path to its line and column.
  *
- * Place: load.ts gives it the text; parse.ts checks `value`. YAML 1.2 (core schema), of which JSON is a subset;
- * no merge keys, no tags, one document; duplicate keys are problems; aliases, depth and size are bounded.
- * Environment variables are filled in here, because only here is it known what was quoted: `${N}` alone may
- * become a number or true/false, `"${N}"` stays text. Invariants: never throws; costs at most linear time.
+ * Place: load.ts passes it the text; parse.ts checks `value`. YAML 1.2 (core schema), of which JSON is a subset; no
+ * merge keys, no tags, one document; duplicate keys are problems; aliases, depth and size are bounded.
+ * Why environment variables are filled in here: only here is it known what was quoted. `${N}` alone may become a number
+ * or true/false, `"${N}"` stays text.
+ * Invariants: never throws; costs at most linear time.
  */
 import { Composer, type Document, isSeq, LineCounter } from 'yaml';
 import {
@@ -23,19 +24,19 @@ export interface ConfigDocument {
   /** The data, variables filled in; undefined when the text is not well-formed. */
   readonly value: unknown;
   readonly issues: readonly PositionedIssue[];
-  /** Whether a variable is missing at this path, so that nothing else is to be said about its value. */
+  /** Whether a variable is missing at this path, so that no other problem of its value is reported. */
   readonly isUnfilled: (path: Path) => boolean;
-  /** Where an issue stands: its value, its key if that is unknown, else the nearest parent that exists. */
+  /** Where an issue is: its value, its key if that is unknown, else the nearest parent that exists. */
   readonly locate: (issue: Pick<ConfigIssue, 'path' | 'kind'>) => Position;
   /** The text as written, for a value that a variable was filled into; else undefined. */
   readonly written: (path: Path) => string | undefined;
-  /** The environment variables that it refers to; undefined when the text is no YAML. */
+  /** The environment variables that the text refers to; undefined when it is no YAML. */
   readonly variables: ReadonlySet<string> | undefined;
 }
 
 const SYNTAX_ISSUES_SHOWN = 10;
 
-/** Words for the mistakes that people make; yaml's own are good enough for the rest. */
+/** Words for the common mistakes; yaml's own messages are good enough for the rest. */
 const YAML_WORDS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'tabs cannot indent YAML; expected spaces',
   NON_STRING_KEY: 'expected a plain word as key, got a list or a mapping',
@@ -68,10 +69,10 @@ export function readDocument(text: string, env: Environment): ConfigDocument {
   if (!reader.wellFormed) return notWellFormed(issues, variables);
   let value: unknown;
   try {
-    // yaml counts the anchor too.
+    // yaml counts the anchor as well.
     value = document.toJS({ maxAliasCount: ALIAS_LIMITS.count + 1 });
   } catch {
-    // With everything else checked above, only yaml's own bound on nested aliases is left to throw.
+    // Everything else is checked above: only yaml's own bound on nested aliases can still throw.
     const issue = sentence([], 'fewer aliases', 'too many', ALIAS_LIMITS.words);
     return notWellFormed([...issues, { ...issue, position: position(0) }], variables);
   }
@@ -142,12 +143,12 @@ function compose(text: string, lines: LineCounter): Composed {
   };
 }
 
-/** Without a piece of the file, which may be one of a password. */
+/** Without a piece of the file, because that may be a piece of a password. */
 function withoutSource(code: string, message: string): string {
   return code === 'UNEXPECTED_TOKEN' ? message.replace(/: .*$/s, '') : message;
 }
 
-/** `{ timeout: ${T} }` is no YAML, which its error does not tell. */
+/** `{ timeout: ${T} }` is no YAML, but yaml's error does not say why. */
 function quotingHint(text: string, lines: LineCounter, offset: number): string {
   const { line } = lines.linePos(offset);
   const start = lines.lineStarts[line - 1] ?? 0;
@@ -155,7 +156,7 @@ function quotingHint(text: string, lines: LineCounter, offset: number): string {
   return isAboutVariable ? '; inside { } and [ ] a value with ${…} needs quotes' : '';
 }
 
-/** The node at a path and the key it stands under, or those of the nearest parent that exists. */
+/** The node at a path and the key it is under, or those of the nearest parent that exists. */
 function nodeAt(
   contents: unknown,
   path: Path,

@@ -1,9 +1,10 @@
 /**
  * The options of `run` in the environment: `LB4_HEALTH_INTERVAL` for `--health-interval`.
  *
- * Place: `cli/program.ts` lays what was typed over what is found here; flags.ts names a variable in its messages.
- * Invariants: an empty variable is unset, because `LB4_REDIS: ${REDIS_URL:-}` in a Compose file makes one; no value
- * is ever part of a message.
+ * Place: `cli/program.ts` lays the typed options over those found here; flags.ts names a variable in its messages.
+ * Invariants:
+ * - An empty variable is unset, because `LB4_REDIS: ${REDIS_URL:-}` in a Compose file makes one.
+ * - No value is ever part of a message.
  */
 import type { Environment } from './interpolate.ts';
 import { nearest } from '../report/nearest.ts';
@@ -12,16 +13,16 @@ const PREFIX = 'LB4_';
 const NAME = /^LB4_\w+$/;
 
 /**
- * What Kubernetes and Docker put into the environment for a service called `lb4` or `lb4-…`: none of it is for lb4.
- * `LB4_PORT=8080` is none of theirs, they write `tcp://10.0.0.1:8080`.
+ * Variables that Kubernetes and Docker set for a service called `lb4` or `lb4-…`: none of them is for lb4.
+ * `LB4_PORT=8080` is not one of them: they write `tcp://10.0.0.1:8080`.
  */
 const SERVICE_LINK =
   /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
 const SERVICE_PORT = { name: /_PORT$/, value: /^(?:tcp|udp|sctp):\/\// };
-/** The test suite's own. */
+/** The test suite's own variable. */
 const TESTS = /^LB4_TEST_/;
 
-/** A variable with our prefix that belongs to no option. */
+/** A variable with lb4's prefix that belongs to no option. */
 export interface UnknownVariable {
   readonly name: string;
   /** The variable that was probably meant. */
@@ -33,7 +34,7 @@ export function variableOf(option: string): string {
   return `${PREFIX}${option.replaceAll('-', '_').toUpperCase()}`;
 }
 
-/** What the environment says of options, by their long names without dashes; white space around a value is dropped. */
+/** The options that the environment sets, by their long names without dashes; white space around a value is dropped. */
 export function optionsFromEnvironment(env: Environment, options: readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const option of options) {
@@ -43,7 +44,9 @@ export function optionsFromEnvironment(env: Environment, options: readonly strin
   return found;
 }
 
-/** Variables that look like options and are none; `used` are those that a configuration file refers to. */
+/**
+ * Variables that look like options and are none; those in `used`, which a configuration file refers to, are left out.
+ */
 export function unknownVariables(
   env: Environment,
   options: readonly string[],

@@ -1,18 +1,20 @@
 /**
  * Lays command-line flags, or their LB4_… environment variables, over a configuration.
  *
- * Place: load.ts, between the file and the checks. The result is as unchecked as the file was; parse.ts finds
- * what is wrong, and `origins` lets load.ts name the flag. Invariants: `base` is not changed; a flag whose
- * target is not the only one of its kind is an issue, never a guess.
+ * Place: load.ts, between the file and the checks. The result is as unchecked as the file was; parse.ts finds its
+ * problems, and `origins` lets load.ts name the flag.
+ * Invariants:
+ * - `base` is not changed.
+ * - A flag whose target is not the only one of its kind is an issue, never a guess.
  */
 import { field } from '../schema/field.ts';
 import { variableOf } from './environment.ts';
 import { readHealthFlag, withoutFormerType, type WrongHealthFlag } from './health-flag.ts';
 import { describeValue, formatPath, type LocatedIssue, type Path } from '../report/issue.ts';
 
-/** The flags of `run` that say something about the configuration, as given: unchecked text. */
+/** The flags of `run` that set a part of the configuration, as given: unchecked text. */
 export interface RunFlags {
-  /** Given several times they add up; each may be several, with commas between them. */
+  /** Repeated flags add up; each may hold several values, with commas between them. */
   readonly backends?: string | readonly string[] | undefined;
   readonly strategy?: string | undefined;
   readonly listen?: string | readonly string[] | undefined;
@@ -36,16 +38,16 @@ export type FlagSource = 'flag' | 'environment';
 
 export interface Overlay {
   readonly input: unknown;
-  /** Which option set, or would have set, what stands at a path and below. */
+  /** The option that set, or would have set, the value at a path and below. */
   readonly origins: readonly { readonly path: Path; readonly option: string }[];
   readonly issues: readonly LocatedIssue[];
 }
 
-/** The listener and the upstream that flags make by themselves. */
+/** The listener and the upstream that flags create by themselves. */
 export const DEFAULT_NAME = 'default';
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
 
-/** Where each flag goes: within the only upstream, within the only listener, or at the top. */
+/** The target of each flag: in the only upstream, in the only listener, or at the top. */
 const TARGETS: Readonly<Record<FlagName, Path>> = {
   backends: ['upstreams', 0, 'backends'],
   strategy: ['upstreams', 0, 'strategy'],
@@ -78,7 +80,7 @@ export function configFromFlags(
   let input = completed(flags, base);
   const origins: Overlay['origins'][number][] = [];
   const issues: LocatedIssue[] = [];
-  // TARGETS has exactly these keys, which Object.entries does not know.
+  // TypeScript types the keys of Object.entries as strings; TARGETS has exactly these.
   for (const [flag, path] of Object.entries(TARGETS) as [FlagName, Path][]) {
     const given = flags[flag];
     const option = optionName(flag, sourceOf(flag));
@@ -124,7 +126,7 @@ function valueOf(flag: FlagName, given: string | boolean | readonly string[]): u
     );
   }
   if (typeof given !== 'string') return given;
-  // A command line knows text only; what is no number or no yes or no is left for the checks to refuse.
+  // A command line has only text; text that is no number and no yes or no is left for the checks to refuse.
   const isNumber = flag === 'poolWarm' || flag === 'maxSessions' || flag === 'workers';
   if (isNumber) return /^-?\d{1,15}$/.test(given) ? Number(given) : given;
   if (flag === 'accessLog') return YES_OR_NO.get(given.toLowerCase()) ?? given;
@@ -136,7 +138,7 @@ const YES_OR_NO: ReadonlyMap<string, boolean> = new Map([
   ...['0', 'false', 'no', 'off'].map(word => [word, false] as const),
 ]);
 
-/** `base` with the listener and the upstream that the flags are about. */
+/** `base` with the listener and the upstream that the flags refer to. */
 function completed(flags: RunFlags, base: unknown): unknown {
   if (base !== undefined && !isMapping(base)) return base;
   const { listeners, upstreams } = base ?? {};
@@ -189,7 +191,9 @@ function healthIssue(option: string, given: string, { expected, suggestion }: Wr
   };
 }
 
-/** A copy of `container` with `value` at `path`; unchanged where something else than a mapping is in the way. */
+/**
+ * A copy of `container` with `value` at `path`; unchanged when the path leads through something other than a mapping.
+ */
 function placed(container: unknown, path: Path, value: unknown): unknown {
   const [part, ...rest] = path;
   if (part === undefined) return value;

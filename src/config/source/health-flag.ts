@@ -1,8 +1,8 @@
 /**
  * What `--health` means: one word, or `http:/path`, for several keys of `health`.
  *
- * Place: a part of flags.ts. The presets of `sendExpect` are words like the types, because `sendExpect` alone says
- * nothing. A flag replaces the type of the file together with the keys that belong to that type.
+ * Place: a part of flags.ts. The presets of `sendExpect` are words like the types, because `sendExpect` alone does not
+ * say what to send. A flag replaces the type of the file together with the keys that belong to that type.
  */
 import { field } from '../schema/field.ts';
 import { HEALTH_PRESETS } from '../schema/health-schema.ts';
@@ -20,12 +20,12 @@ export type HealthFlag = { readonly ok: true; readonly keys: HealthKeys } | Wron
 const TYPES = ['tcp', 'http', 'tls', 'off'];
 const WORDS = [...TYPES, ...HEALTH_PRESETS];
 const EXPECTED = `one of ${WORDS.map(word => (word === 'http' ? 'http:/path' : word)).join(', ')}`;
-/** What a question of one's own is made of; a preset takes their place. */
+/** The keys of a custom question; a preset replaces them. */
 const OWN_QUESTION = ['send', 'sendHex', 'expect', 'expectPattern'];
 
-/** The keys of `health` that it sets. */
+/** The keys of `health` that the flag sets. */
 export function readHealthFlag(given: string): HealthFlag {
-  // Of `http://host/path` the host would silently become a part of the path.
+  // The host of `http://host/path` would silently become a part of the path.
   const path = /^http:(?!\/\/)(.*)$/s.exec(given)?.[1];
   if (path !== undefined) return { ok: true, keys: { type: 'http', path } };
   if (TYPES.includes(given)) return { ok: true, keys: { type: given } };
@@ -33,7 +33,7 @@ export function readHealthFlag(given: string): HealthFlag {
   return { ok: false, expected: EXPECTED, suggestion: nearest(given, WORDS) };
 }
 
-/** The file's `health` without what belongs to its own type and not to that of the flag. */
+/** The file's `health` without the keys that belong to its own type and not to that of the flag. */
 export function withoutFormerType(
   health: Readonly<Record<string, unknown>>,
   { type = '', preset }: HealthKeys,

@@ -2,9 +2,11 @@
  * Fills environment variables into the text of a configuration value: `${NAME}`, `${NAME:-default}`, and `$${`
  * for a literal `${`.
  *
- * Place: document.ts, on every text value of a file; keys are left alone. As in a shell, the default also
- * stands in for a variable that is set but empty. Invariants: linear in the text; what a variable contains is
- * never looked at again.
+ * Place: document.ts, on every text value of a file; keys are left alone. As in a shell, the default also replaces a
+ * variable that is set but empty.
+ * Invariants:
+ * - Linear in the text.
+ * - The content of a variable is never interpolated again.
  */
 
 /** Environment variables by name, as in `process.env`. */
@@ -22,7 +24,7 @@ export type Interpolated =
       readonly variables: readonly string[];
       /** Variables that are not set and have no default. */
       readonly missing: readonly string[];
-      /** References that are not written as they should be. */
+      /** References that are malformed. */
       readonly malformed: readonly string[];
     };
 

@@ -1,8 +1,10 @@
 /**
  * Loads a configuration for the command line: flag over environment over file over default.
  *
- * Place: `lb4 run`, `lb4 check` and every reload: file → document.ts → flags.ts → parse.ts. Invariants: never
- * throws; all problems are reported together, each with its line and column, its flag or its variable.
+ * Place: `lb4 run`, `lb4 check` and every reload: file → document.ts → flags.ts → parse.ts.
+ * Invariants:
+ * - Never throws.
+ * - All problems are reported together, each with its line and column, its flag or its variable.
  */
 import { readDocument } from './document.ts';
 import { configFromFlags, type FlagName, type FlagSource, type RunFlags } from './flags.ts';
@@ -22,11 +24,11 @@ export type ConfigLoadResult = {
   | {
       readonly ok: true;
       readonly config: Config;
-      /** The flags and variables that a part of it comes from. */
+      /** The flags and variables that set a part of it. */
       readonly options: readonly string[];
-      /** What is probably a mistake, in the order of the file. */
+      /** Probable mistakes, in the order of the file. */
       readonly warnings: readonly LocatedIssue[];
-      /** Where something stands that turned out to be wrong later, such as a file that cannot be read. */
+      /** The place of a value that turned out to be wrong later, such as a file that cannot be read. */
       readonly locate: (issue: ConfigIssue) => LocatedIssue;
     }
   | {
@@ -50,9 +52,9 @@ export interface LoadRequest {
   readonly flags?: RunFlags | undefined;
   /** Whether a flag was typed, or came from its environment variable; default: typed. */
   readonly sourceOf?: ((flag: FlagName) => FlagSource) | undefined;
-  /** What `${NAME}` in the file refers to. */
+  /** The environment that `${NAME}` in the file refers to. */
   readonly env: Environment;
-  /** Default: the machine as it is. */
+  /** Default: the machine that lb4 runs on. */
   readonly machine?: Machine | undefined;
 }
 
@@ -88,7 +90,7 @@ export function loadConfig(request: LoadRequest): ConfigLoadResult {
   return { ...checked, variables };
 }
 
-/** How to speak about the file that a value came from. */
+/** How messages name the source of a value. */
 interface FileContext {
   readonly fileIssues: readonly LocatedIssue[];
   readonly machine: Machine;
@@ -127,7 +129,7 @@ function check(
   };
 }
 
-/** The path of something within an upstream that was named, with the position of that upstream instead. */
+/** The path of a value in an upstream that was named, with the position of that upstream instead. */
 function byPosition(path: Path, { upstreams }: Config): Path {
   const [first, name, ...rest] = path;
   if (first !== 'upstreams' || typeof name !== 'string') return path;

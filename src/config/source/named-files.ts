@@ -1,9 +1,11 @@
 /**
  * Reads the files that a configuration names: certificates, private keys, passwords.
  *
- * Place: at the start, by the health checks and the mirror, and by `lb4 check`; so a bad file is found before a first
- * use could fail. Invariants: what is refused is a `ConfigError` with the key and the path; what stands in a file is in
- * no message.
+ * Place: used at the start by the health checks and the mirror, and by `lb4 check`; so a bad file is found before its
+ * first use could fail.
+ * Invariants:
+ * - A refused file is a `ConfigError` with the key and the path.
+ * - No message contains text of a file.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -20,7 +22,7 @@ export interface FileDeps {
   readonly readFile: (path: string) => string;
 }
 
-/** What has been read, and how to refuse it all the same. */
+/** The content of a file, and how to refuse it later. */
 interface NamedFile {
   readonly text: string;
   readonly refusal: (found: string) => ConfigError;
@@ -35,7 +37,7 @@ export function readCertificates(key: Path, file: string, deps: FileDeps): [stri
   const [first, ...others] = text.match(CERTIFICATE) ?? [];
   if (first === undefined) throw refusal('no certificate in it');
   const certificates: [string, ...string[]] = [first, ...others];
-  // createSecureContext passes over what it cannot read, and would then trust nobody.
+  // createSecureContext skips what it cannot read, and would then trust no certificate at all.
   certificates.forEach((certificate, index) => {
     try {
       new X509Certificate(certificate);
@@ -60,12 +62,12 @@ export function readPrivateKey(key: Path, file: string, certificate: string, dep
   return text;
 }
 
-/** A password: the whole text of a file but for one line end at its end. */
+/** A password: the whole text of a file, without one line end at its end. */
 export function readPassword(key: Path, file: string, deps: FileDeps): string {
   const { text, refusal } = read(key, file, 'a readable file with a password in it', deps);
   const password = text.replace(/\r?\n$/, '');
   if (password === '') throw refusal('it is empty');
-  // What decoding makes of bytes that are no UTF-8; the password would be another one.
+  // The character that decoding puts in place of bytes that are no UTF-8: the password would be another one.
   if (password.includes('\uFFFD')) throw refusal('it is not UTF-8');
   return password;
 }

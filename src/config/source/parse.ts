@@ -2,9 +2,12 @@
  * Checks a configuration: anything in, a Config or all its problems out.
  *
  * Place: the end of every way in: files and flags (load.ts) and the library (`createLoadBalancer`).
- * How: the schema and the cross-checks both run over the whole input; zod's issues are turned into sentences
- * that name the place, what was expected and what was found. Invariants: never throws on plain data; reports
- * every problem, one per place; shows no zod jargon.
+ * How: the schema and the cross-checks both run over the whole input; zod's issues are turned into sentences that name
+ * the place, what was expected and what was found.
+ * Invariants:
+ * - Never throws on plain data.
+ * - Reports every problem, one per place.
+ * - Shows no zod jargon.
  */
 import type { z } from 'zod';
 import { alsoAtText, crossCheck } from '../checks/cross-checks.ts';
@@ -26,17 +29,17 @@ export interface ParseOptions {
   /** Refuse numbers as durations, except 0: in a file, `timeout: 5` would be a trap. Default false. */
   readonly requireUnits?: boolean;
   /**
-   * For a value that must not be shown, because it came from an environment variable: the text to show in its
-   * place. Undefined for all other values.
+   * For a value that must not be shown, because it came from an environment variable: the text to show instead.
+   * Undefined for all other values.
    */
   readonly written?: (path: Path) => string | undefined;
 }
 
 /** Validates `input` whole. The result's config is frozen. */
 export function parseConfig(input: unknown, options: ParseOptions = {}): ParsedConfig {
-  // Every schema says what it expects; the fallback is for one that forgets, and keeps zod's words out.
+  // Every schema states what it expects; the fallback is for one that does not, and keeps zod's words out.
   const result = configSchema.safeParse(input, { error: () => 'another value' });
-  // Of several problems at one place the first is told: a missing unit before a range.
+  // Of several problems at one place the first is reported: a missing unit before a range.
   const problems: Finding[] = [
     ...(options.requireUnits === true ? numbersAsDurations(input, configSchema, []) : []),
     ...(result.success ? [] : result.error.issues.flatMap(issue => problemsOf(issue, []))),
@@ -47,7 +50,7 @@ export function parseConfig(input: unknown, options: ParseOptions = {}): ParsedC
     ok: false,
     issues: withoutEchoes(
       problems.map((problem, index) =>
-        // A search for the nearest name costs time; nobody reads the hundredth suggestion.
+        // A search for the nearest name costs time, and the hundredth suggestion is of no use.
         toIssue(index < SUGGESTIONS ? problem : { ...problem, known: [] }, input, options),
       ),
     ),
@@ -62,7 +65,7 @@ export function parseBackend(
   | { readonly ok: false; readonly issues: readonly ConfigIssue[] } {
   const result = backendSchema.safeParse(input, { error: () => 'another value' });
   if (result.success) return { ok: true, backend: result.data };
-  // Its issues are told as those of a whole configuration.
+  // Its issues are worded as those of a whole configuration.
   const around = { upstreams: [{ backends: [input] }] };
   const at: Path = ['upstreams', 0, 'backends', 0];
   const issues = result.error.issues
@@ -95,7 +98,7 @@ function problemsOf(issue: ZodIssue, base: Path): Finding[] {
   }
   const expected = issue.message;
   if (issue.code === 'invalid_union') {
-    // The option that at least takes this type of value knows best what is wrong with it.
+    // The option that at least accepts this type of value has the most useful message.
     const fitting = issue.errors.filter(option => !option.some(isAboutTheWholeValue));
     const [only] = fitting;
     if (only !== undefined && fitting.length === 1) return only.flatMap(inner => problemsOf(inner, path));
@@ -111,7 +114,7 @@ function isAboutTheWholeValue({ code, path }: ZodIssue): boolean {
   return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
 }
 
-/** Numbers other than 0 that stand where a duration belongs. Follows the schema, so cycles in `input` end. */
+/** Numbers other than 0 in place of a duration. Follows the schema, so cycles in `input` end. */
 function numbersAsDurations(input: unknown, schema: z.core.$ZodType, path: Path): Finding[] {
   if (typeof input === 'number') {
     const isDuration = layers(schema).some(layer => fieldFacts.get(layer)?.duration === true);

@@ -1,5 +1,5 @@
 /**
- * Reads a configuration file as text, at most 1 MiB of it, or says in plain words why not.
+ * Reads a configuration file as text, at most 1 MiB of it, or explains in plain words why it cannot.
  *
  * Place: the first step of load.ts. Synchronous, because it runs at the start and on a reload only and is bounded.
  */
@@ -45,7 +45,7 @@ export function readText(file: string): ReadText {
   return text.trim() === '' ? emptyFile(file) : { ok: true, text };
 }
 
-/** A file with nothing in it, or nothing but comments. */
+/** A file that is empty, or has only comments. */
 export function emptyFile(file: string): ReadText & { ok: false } {
   return unreadable(file, 'empty', 'it is empty');
 }
@@ -59,7 +59,7 @@ function readBytes(file: string): Buffer {
     if (fstatSync(handle).isDirectory()) throw Object.assign(new Error('directory'), { code: 'EISDIR' });
     const buffer = Buffer.alloc(LARGEST_BYTES + 1);
     let length = 0;
-    // Pipes, such as bash's <(…), give their bytes in pieces.
+    // Pipes, such as bash's <(…), deliver their bytes in pieces.
     while (length < buffer.length) {
       const count = readSync(handle, buffer, length, buffer.length - length, null);
       if (count === 0) break;

@@ -16,7 +16,7 @@ export type YamlTokens =
   | { readonly ok: true; readonly tokens: readonly CST.Token[] }
   | { readonly ok: false; readonly offset: number; readonly message: string };
 
-/** The tokens of `text`; `lines` learns where lines begin. `offset` is where it became too much. */
+/** The tokens of `text`; `lines` receives the beginnings of lines. `offset` is where a bound was exceeded. */
 export function readYamlTokens(text: string, lines: LineCounter): YamlTokens {
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
