@@ -1,5 +1,5 @@
 /**
- * The access log: one line per session, written when it ends; those that cannot be are counted.
+ * The access log: one line per session, written when it ends; sessions whose line cannot be written are counted.
  *
  * Place: a subscriber to `session:closed`; fields as in docs/access-log.md.
  */
@@ -7,7 +7,7 @@ import type { SessionRecord } from '../model/session-record.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log, LogFields } from './log.ts';
 
-/** @param level below `info` where it is the log's own entry, not what was asked for */
+/** @param level below `info` for the log's own entry, which was not asked for */
 export function logSessions(source: EventSource, log: Log, level: 'info' | 'debug' = 'info'): void {
   source.on('session:closed', record => {
     const fields = accessFields(record);
@@ -45,7 +45,7 @@ function textOf(fields: LogFields): string {
     .join(' ');
 }
 
-/** What could be mistaken for the end of a value, or for none, stands in quotes, as in JSON. */
+/** A value that could be misread, for example as ended or as absent, is quoted as in JSON. */
 function quoted(value: string): string {
   return /^-?$|[\s"=]/.test(value) ? JSON.stringify(value) : value;
 }

@@ -1,5 +1,5 @@
 /**
- * Where observers hear events.
+ * Where observers subscribe to events.
  *
  * Place: `LoadBalancer` is one, and so is `Events`.
  */

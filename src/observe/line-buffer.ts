@@ -1,22 +1,25 @@
 /**
  * Lines on their way to an output that may be slow, stopped or broken: kept up to a bound, then lost and counted.
  *
- * Place: between the log and its output. Whoever writes a line neither waits nor fails.
- * Order: once a line was lost, so are all that follow, until everything kept is written; a moment later one line says
- * how many are missing, at the place where they are missing. Lines that can be spared (the access log) are lost first:
- * the last quarter of the room is for the others.
- * Invariants: what is kept is bounded; lines come out whole and in their order, whatever part of them a write takes;
- * one write is under way at a time; an output that does not take anything is tried again, for ever.
+ * Place: between the log and its output. Writing a line neither waits nor fails.
+ * Order: once a line was lost, all that follow are lost, too, until everything kept is written; a moment later one line
+ * at that point says how many are missing. Lines that can be spared (the access log) are lost first: the last quarter
+ * of the room is for the others.
+ * Invariants:
+ * - What is kept is bounded.
+ * - Lines come out whole and in their order, whatever part of them a write takes.
+ * - One write is in progress at a time.
+ * - An output that takes nothing is tried again, for ever.
  */
 import type { SetTimer } from '../support/timer.ts';
 import type { Output, Written } from './output.ts';
 
-/** What is missing, when it can be told. */
+/** What is missing, once that can be reported. */
 export interface Loss {
   readonly lines: number;
-  /** From the first line lost until now. */
+  /** From the first lost line until now. */
   readonly forMs: number;
-  /** Why: the system's name for what the output said. EAGAIN: its reader did not keep up; EBUSY: lb4 did not. */
+  /** Why: the system's name for the output's error. EAGAIN: its reader did not keep up; EBUSY: lb4 did not. */
   readonly code: string;
 }
 
@@ -24,34 +27,37 @@ export interface LineBufferDeps {
   now(): number;
   /** Keeps the process alive while it runs. */
   readonly setTimer: SetTimer;
-  /** The line that tells of a loss, with its line end. */
+  /** The line that reports a loss, with its line end. */
   lossLine(loss: Loss): string;
-  /** From now on lines that can be spared are lost, so that they need only be counted; or no longer. */
+  /** True: from now on lines that can be spared are lost, so that they need only be counted. False: no longer. */
   onSparing?(isSparing: boolean): void;
-  /** The output takes nothing, and not because its reader is slow: the system's name for why. May come again. */
+  /**
+   * The output takes nothing, and not because its reader is slow: the system's name for the reason. May be called
+   * again.
+   */
   onBroken?(code: string): void;
 }
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_SPARED_BYTES = (MAX_BYTES * 3) / 4;
 const CHUNK_BYTES = 64 * 1024;
-/** A reader that does not keep up is tried again after this long, twice as long each time. */
+/** How long until a reader that does not keep up is tried again, doubled each time. */
 const READER_FIRST_MS = 1;
 const READER_MAX_MS = 100;
-/** What is broken, such as a full disk. */
+/** The same for an output that is broken, such as a full disk. */
 const BROKEN_MS = 1_000;
 const EAGAIN = 'EAGAIN';
-/** A loss is told this long after its end: what is counted elsewhere is on its way. */
+/** How long after its end a loss is reported: what is counted elsewhere is still on its way. */
 const SETTLE_MS = 200;
 
 export class LineBuffer {
   readonly #output: Output;
   readonly #deps: LineBufferDeps;
-  /** From `#first` on; what is before has been handed over. */
+  /** The lines from `#first` on are kept; those before have been handed over. */
   #lines: string[] = [];
   #first = 0;
   #keptBytes = 0;
-  /** What the output has not taken yet of what was handed over. */
+  /** The part of what was handed over that the output has not taken yet. */
   #chunk: Buffer | undefined;
   #state: 'idle' | 'scheduled' | 'writing' | 'resting' = 'idle';
   #isPumping = false;
@@ -63,7 +69,7 @@ export class LineBuffer {
   #cancelSettling: (() => void) | undefined;
   #lostSinceMs = 0;
   #code: string | undefined;
-  /** Set while it ends. */
+  /** Set while the buffer ends. */
   #ended: ((isWritten: boolean) => void) | undefined;
 
   constructor(output: Output, deps: LineBufferDeps) {
@@ -83,17 +89,17 @@ export class LineBuffer {
     this.#schedule();
   }
 
-  /** Whether a line would be lost, so that it need not be made; `lose` counts it. */
+  /** Whether a line would be lost, so that it need not be built; `lose` counts it. */
   isLosing(isSpared = false): boolean {
     return this.#losesAll || (isSpared && this.#losesSpared);
   }
 
-  /** Counts lines that nobody has made. */
+  /** Counts lines that were not built. */
   lose(isSpared = false, lines = 1, code?: string): void {
     if (lines === 0) return;
     if (this.#lost === 0) {
       this.#lostSinceMs = this.#deps.now();
-      // Told when everything that is kept is written, maybe now.
+      // Reported when everything that is kept is written, possibly now.
       this.#schedule();
     }
     this.#lost += lines;
@@ -113,8 +119,8 @@ export class LineBuffer {
   }
 
   /**
-   * Resolves once everything is written (true), or cannot be: after this long, or when the output turns out to be
-   * broken (false). Nothing is tried any more then.
+   * Resolves once everything is written (true), or cannot be (false): after this long, or when the output proves to be
+   * broken. No write is tried after that.
    */
   end(withinMs: number): Promise<boolean> {
     return new Promise(resolve => {
@@ -128,7 +134,7 @@ export class LineBuffer {
     });
   }
 
-  /** Ends the process, also where a write that is under way would keep it. */
+  /** Ends the process, even if a write in progress would keep it alive. */
   endProcess(exitCode: number): void {
     this.#output.endProcess(exitCode);
   }
@@ -136,7 +142,7 @@ export class LineBuffer {
   #schedule(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'scheduled';
-    // What is written in one turn goes out together.
+    // Lines of one turn go out together.
     queueMicrotask(() => {
       this.#state = 'idle';
       this.#pump();
@@ -163,7 +169,7 @@ export class LineBuffer {
     return true;
   }
 
-  /** False: nothing is lost, or it is not over yet. */
+  /** False: nothing is lost, or the loss is not over yet. */
   #tellLoss(): boolean {
     if (this.#lost === 0) return false;
     if (this.#ended !== undefined) {
@@ -196,7 +202,7 @@ export class LineBuffer {
     this.#keptBytes += Buffer.byteLength(line);
   }
 
-  /** Takes lines of about so many characters out; at least one if there is any. */
+  /** Removes lines of about this many characters; at least one if there is any. */
   #takeLines(characters: number): string {
     let end = this.#first;
     for (let taken = 0; end < this.#lines.length && taken < characters; end++) {
@@ -218,7 +224,7 @@ export class LineBuffer {
     this.#keptBytes -= taken;
     if (taken > 0) {
       this.#readerMs = READER_FIRST_MS;
-      // What was wrong is over, and nothing is missing for it.
+      // The fault is over, and no line is missing because of it.
       if (this.#lost === 0) this.#code = undefined;
     }
     if (code !== undefined) this.#rest(code);

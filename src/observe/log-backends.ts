@@ -1,7 +1,8 @@
 /**
- * Events of single backends → log lines: what has happened to it, and what that means for its sessions.
+ * Events of single backends → log lines: what has happened to the backend, and what that means for its sessions.
  *
- * Place: a part of log-events.ts. What takes sessions away from a backend is a warning, unless an operator wanted it.
+ * Place: a part of log-events.ts. An event that takes sessions away from a backend is a warning, unless an operator
+ * wanted it.
  */
 import { counted } from '../support/counted.ts';
 import type { EventSource } from './event-source.ts';

@@ -1,14 +1,15 @@
 /**
- * What is balanced → log lines at the start: one per upstream.
+ * What lb4 balances → log lines at the start: one per upstream.
  *
- * Place: called by `lb4 run` when it has started: a mistake that ends the start has its own line, and no other.
+ * Place: called by `lb4 run` when it has started: a mistake that ends the start has a line of its own, and none of
+ * these appears.
  */
 import { formatDuration } from '../support/duration.ts';
 import type { BackendConfig, Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { counted } from '../support/counted.ts';
 import type { Log } from './log.ts';
 
-/** More of them are not named in a message, all of them in the fields. */
+/** A message names at most this many, the fields name all. */
 const MOST_NAMED = 20;
 
 /** @param source where the configuration comes from, in words: the file, and the options over it */

@@ -1,8 +1,8 @@
 /**
  * Events → log lines: the subscribers, by what they are about.
  *
- * Place: a subscriber; removing it changes nothing else. State changes are logged once each, and what has begun and
- * ended says how long it lasted; what can happen a thousand times a second (failed connects) is held back, unless the
+ * Place: a subscriber; removing it changes nothing else. State changes are logged once each, and the end of a state
+ * says how long it lasted; events that can occur a thousand times a second (failed connects) are held back, unless the
  * level is debug.
  */
 import type { SetTimer } from '../support/timer.ts';
@@ -21,7 +21,7 @@ export interface LogEventsDeps {
   readonly setTimer: SetTimer;
 }
 
-/** Returns what is to be called at the end: it tells what was held back. */
+/** Returns a function to be called at the end: it reports what was held back. */
 export function logEvents(source: EventSource, log: Log, deps: LogEventsDeps): () => void {
   const { setTimer } = deps;
   const now = (): number => deps.now();

@@ -1,8 +1,8 @@
 /**
  * Events of listeners → log lines: where they accept, when and why clients have to wait, and when they do not listen.
  *
- * Place: a part of log-events.ts. A listener at its limit pauses and goes on with every session that ends; that is one
- * pause until it has gone on for a second.
+ * Place: a part of log-events.ts. A listener at its limit pauses and resumes with every session that ends; the log
+ * treats that as one pause until the listener has accepted for a second.
  */
 import type { EventMap } from '../model/events.ts';
 import { counted } from '../support/counted.ts';
@@ -13,7 +13,7 @@ import type { Seldom } from './seldom.ts';
 import { seconds } from './spans.ts';
 
 const QUIET_MS = 1_000;
-/** Workers look at their sockets once a second. */
+/** Workers check their sockets once a second. */
 const MENDED_QUIET_MS = 2_000;
 
 interface Pause {
@@ -49,7 +49,7 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
     if (before?.reason === reason) return;
     pauses.set(listener, { sinceMs: before?.sinceMs ?? deps.now(), reason, cancelEnd: () => undefined });
     const message = `listener ${listener} paused: ${whyPaused(event)}`;
-    // For another reason than before, and maybe by turns.
+    // For another reason than before, possibly by turns.
     if (before === undefined) log.write('warn', 'listenerPaused', message, event);
     else
       seldom.tell(`paused ${listener} ${reason}`, 1, others =>
@@ -80,7 +80,7 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
   );
 }
 
-/** An address that breaks in one worker after the other, or again at once, is broken once. */
+/** An address that breaks in one worker after the other, or again at once, is reported once. */
 function logBroken(source: EventSource, log: Log, setTimer: SetTimer): void {
   const broken = new Map<string, { readonly code: string | undefined; cancelEnd: () => void }>();
   source.on('listener:broken', event => {

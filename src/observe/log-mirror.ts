@@ -1,7 +1,7 @@
 /**
  * Events of the mirror → log lines: whether other instances' sessions count, and why not.
  *
- * Place: a part of log-events.ts. Without them clients are served all the same, so nothing here is an error.
+ * Place: a part of log-events.ts. Clients are served without the mirror, too, so no event here is an error.
  */
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';

@@ -1,7 +1,7 @@
 /**
  * `LoadBalancer.snapshot()` → log lines: what runs now, one line for each worker, listener, upstream and backend.
  *
- * Place: called by `lb4 run` at SIGUSR1. The lines have levels like any other; the caller sees to it that they are shown.
+ * Place: called by `lb4 run` at SIGUSR1. The lines have levels like any other; the caller ensures that they are shown.
  */
 import type {
   AgentWord,

@@ -1,7 +1,7 @@
 /**
- * Events of upstreams as a whole → log lines: who gets the sessions now, and what to look at.
+ * Events of upstreams as a whole → log lines: which backends get the sessions now, and what to look at.
  *
- * Place: a part of log-events.ts. An error is what clients notice, or soon will.
+ * Place: a part of log-events.ts. An event that clients notice, or soon will, is an error.
  */
 import { counted } from '../support/counted.ts';
 import type { EventSource } from './event-source.ts';
@@ -53,7 +53,7 @@ export function logUpstreams(source: EventSource, log: Log, seldom: Seldom, span
     log.write('info', 'upstreamQueueingEnded', message, event);
   });
   source.on('strategy:failed', ({ upstream, reason, times }) =>
-    // Whatever its words are: they may be different each time.
+    // The key leaves out the reason, whose words may differ each time.
     seldom.tell(`strategy ${upstream}`, times, others =>
       log.write(
         'error',

@@ -11,7 +11,7 @@ import { seconds, type Spans } from './spans.ts';
 export function logWorkers(source: EventSource, log: Log, spans: Spans): void {
   source.on('engine:chosen', event => {
     if (event.reason === undefined) return;
-    // On other systems nobody expects more.
+    // On other systems epoll is not expected.
     const level = process.platform === 'linux' ? 'warn' : 'info';
     const fields = { engine: event.engine, workers: event.workers, reason: event.reason };
     log.write(

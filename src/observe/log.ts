@@ -1,10 +1,11 @@
 /**
  * The log: one line per entry, as text for people or JSON for machines, through winston.
  *
- * Place: made by the command line only; the library emits events and forces no logger on anybody. `LineBuffer` takes
+ * Place: made by the command line only; the library emits events and forces no logger on its user. `LineBuffer` takes
  * the lines, so that writing them neither waits nor fails.
- * Shape of a JSON line: `time` (ISO 8601, UTC), `level`, `event` (stable, for machines), `message` (for people,
- * may change), then the entry's own fields. Invariant: an entry is one line, whatever text is in it.
+ * Shape of a JSON line: `time` (ISO 8601, UTC), `level`, `event` (stable, for machines), `message` (for people, may
+ * change), then the entry's own fields.
+ * Invariant: an entry is one line, whatever text is in it.
  */
 import { Writable } from 'node:stream';
 import winston from 'winston';
@@ -22,7 +23,7 @@ export interface Log {
   isEnabled(level: LogLevel): boolean;
   /** `message` is for people; a JSON line without one (undefined) has its fields only. */
   write(level: LogLevel, event: string, message: string | undefined, fields?: LogFields): void;
-  /** Entries that nobody has made are missing. */
+  /** Reports that entries which were not built are missing. */
   lose(entries: number): void;
 }
 
@@ -30,7 +31,7 @@ export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly lines: Pick<LineBuffer, 'write' | 'isLosing' | 'lose'>;
-  /** Its lines are lost before those of other logs; default false. */
+  /** Its lines are lost before those of other logs; default: false. */
   readonly isSpared?: boolean;
 }
 
@@ -59,7 +60,7 @@ const WHY_LOST: Readonly<Record<string, string>> = {
   EBUSY: 'lb4 was overloaded',
 };
 
-/** The line that stands where lines are missing. */
+/** The line that takes the place of missing lines. */
 export function lossLine(format: LogFormat, { lines, forMs, code }: Loss): string {
   const why = WHY_LOST[code] ?? code;
   const many = `${counted(lines, 'log line')} ${lines === 1 ? 'was' : 'were'}`;
@@ -68,10 +69,10 @@ export function lossLine(format: LogFormat, { lines, forMs, code }: Loss): strin
   return `${FORMATS[format](entry)}\n`;
 }
 
-/** The property in which winston keeps what a format has made of an entry. */
+/** The property in which winston keeps the formatted entry. */
 const MESSAGE = Symbol.for('message');
 
-/** Hands lines over at once; winston's own transport over a stream keeps each until the end of the turn. */
+/** Passes lines on at once; winston's own transport over a stream keeps each until the end of the turn. */
 class LineTransport extends winston.transports.Stream {
   readonly #write: (line: string) => void;
 

@@ -1,20 +1,20 @@
 /**
- * Where lines go: a descriptor of this process, written to without ever waiting for whoever reads it.
+ * Where lines go: a descriptor of this process; a write never waits for the program that reads it.
  *
  * Place: below `LineBuffer`, which hands over one chunk at a time.
  * Why not `process.stderr`: Node writes to files and terminals synchronously, so a terminal that is stopped stops the
- * thread, and a stream keeps whatever a pipe does not take. Setting O_NONBLOCK on the descriptor itself would set it
- * for every program that shares it, the shell included. So, by kind:
+ * thread; and a stream keeps in memory what a pipe does not take. Setting O_NONBLOCK on the descriptor itself would set
+ * it for every program that shares it, the shell included. So, by kind:
  * - pipes and terminals are opened once more through /proc, with O_NONBLOCK of their own;
  * - files are written in Node's thread pool, because a disk may be slow, too;
  * - sockets (journald), and pipes that may not be opened again, go through Node's stream, a chunk at a time.
- * Invariants: `done` follows every `write` once, maybe within it; a failure is a value.
+ * Invariants: `done` follows every `write` once, possibly within it; a failure is a value.
  */
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { systemCode } from '../errors.ts';
 
-/** `taken` bytes are with the system; `code` says why not all of them. EAGAIN: the reader does not keep up. */
+/** The system has `taken` bytes; `code` says why not all of them. EAGAIN: the reader does not keep up. */
 export interface Written {
   readonly taken: number;
   readonly code?: string;
@@ -22,9 +22,9 @@ export interface Written {
 
 export interface Output {
   write(bytes: Buffer, done: (written: Written) => void): void;
-  /** For a process that is about to end: gives the system what it takes at once, behind what is under way. */
+  /** For a process that is about to end: writes what the system takes at once, after the write in progress. */
   writeNow(bytes: Buffer): void;
-  /** Ends the process although a write is under way that may never come to an end. */
+  /** Ends the process, even if a write in progress never ends. */
   endProcess(exitCode: number): void;
 }
 
@@ -36,19 +36,19 @@ export function openOutput(fd: 1 | 2): Output {
     const reader = openAgain(fd);
     if (reader !== undefined) return reader;
   }
-  // Of a terminal that must not be opened again a thread of the pool waits, not this one.
+  // A thread of the pool, not this one, waits for a terminal that must not be opened again.
   if (isTerminal || stats.isFile() || stats.isCharacterDevice()) return new FileOutput(fd);
   return new StreamOutput(fd === 1 ? process.stdout : process.stderr);
 }
 
-/** Undefined where that cannot be had: no /proc, or somebody else's pipe. */
+/** Undefined where that is not possible: no /proc, or a pipe of another user. */
 function openAgain(fd: number): Output | undefined {
   if (process.platform !== 'linux') return undefined;
   const path = `/proc/self/fd/${fd}`;
   try {
     return new NonBlockingOutput(path, open(path));
   } catch (error) {
-    // A named pipe without a reader: there may be one later.
+    // A named pipe without a reader: one may come later.
     return systemCode(error) === 'ENXIO' ? new NonBlockingOutput(path, undefined) : undefined;
   }
 }
@@ -57,7 +57,7 @@ function open(path: string): number {
   return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 }
 
-/** A pipe or a terminal through a descriptor of our own. */
+/** A pipe or a terminal through a descriptor of its own. */
 class NonBlockingOutput implements Output {
   readonly #path: string;
   #fd: number | undefined;
@@ -110,13 +110,13 @@ class FileOutput implements Output {
     try {
       writeSync(this.#fd, bytes);
     } catch {
-      // Nobody is left to be told.
+      // There is no reader left to report to.
     }
   }
 
   endProcess(exitCode: number): void {
     if (!this.#isUnderWay) process.exit(exitCode);
-    // An orderly exit would wait for the thread that waits for the disk.
+    // A regular exit would wait for the thread that waits for the disk.
     process.kill(process.pid, 'SIGKILL');
   }
 }
@@ -127,7 +127,7 @@ class StreamOutput implements Output {
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
-    // The callback of the write says the same.
+    // The callback of the write reports the same.
     stream.on('error', () => undefined);
   }
 

@@ -1,10 +1,10 @@
 /**
- * Holding back what can happen a thousand times a second: per key one entry, then, as long as it goes on, one in ten
- * seconds, with the number of those that were held back. None is left untold, also when it stops, or at the end.
+ * Holds back what can happen a thousand times a second: per key one entry, then, while it goes on, one in ten seconds,
+ * with the number of those held back. All of them are reported in the end, also when it stops and when lb4 ends.
  *
  * Place: used by the log's subscribers.
- * Invariant: whatever the keys are, they are bounded, and so is the number of entries in ten seconds: keys beyond the
- * bound count as one.
+ * Invariant: keys, whatever they are, are bounded, and so are the entries in ten seconds: keys beyond the bound count
+ * as one.
  */
 import type { SetTimer } from '../support/timer.ts';
 
@@ -15,11 +15,11 @@ const OTHER_KEYS = '';
 export interface SeldomDeps {
   now(): number;
   readonly setTimer: SetTimer;
-  /** Nothing is held back, because everything is to be seen. */
+  /** True: nothing is held back, because everything is to be seen. */
   readonly isOff: boolean;
 }
 
-/** What an entry says of others like it: words behind its own, and a field. */
+/** What an entry says about those held back: words after its own, and a field. */
 export interface HeldBack {
   readonly words: string;
   readonly fields: { readonly heldBack?: number };
@@ -30,7 +30,7 @@ type Write = (others: HeldBack) => void;
 interface Window {
   readonly endMs: number;
   heldBack: number;
-  /** The latest of them. */
+  /** The latest of those held back. */
   write: Write;
 }
 
@@ -58,7 +58,7 @@ export class Seldom {
     window.write = write;
   }
 
-  /** Tells of all that was held back, and ends. */
+  /** Reports everything that was held back, and ends. */
   end(): void {
     this.#cancelTimer?.();
     for (const window of this.#windows.values()) close(window);
@@ -84,7 +84,7 @@ export class Seldom {
   }
 }
 
-/** True when there was something to tell. */
+/** True when there was something to report. */
 function close({ heldBack: count, write }: Window): boolean {
   if (count === 0) return false;
   write(heldBack(count - 1));

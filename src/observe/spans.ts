@@ -1,7 +1,8 @@
 /**
- * How long states last: begun by one entry, ended by another, which says so.
+ * How long states last: begun by one entry, ended by another, which reports the duration.
  *
- * Place: used by the log's subscribers. Keys are names of what is configured or a member; one that leaves is forgotten.
+ * Place: used by the log's subscribers. Keys are names of configured things or a member; those of one that leaves are
+ * forgotten.
  */
 export class Spans {
   readonly #now: () => number;
@@ -11,12 +12,14 @@ export class Spans {
     this.#now = now;
   }
 
-  /** It has begun, so long ago. Without effect when that is known already. */
+  /** The state began this long ago. Without effect when it is known already. */
   begin(key: string, agoMs = 0): void {
     if (!this.#sinceMs.has(key)) this.#sinceMs.set(key, this.#now() - agoMs);
   }
 
-  /** Ends it and says how long it has lasted: words, and a field. Both are empty when its beginning was not seen. */
+  /**
+   * Ends the state; returns how long it lasted as words and as a field. Both are empty when its beginning was not seen.
+   */
   end(key: string): { readonly words: string; readonly fields: { readonly forMs?: number } } {
     const sinceMs = this.#sinceMs.get(key);
     this.#sinceMs.delete(key);
@@ -30,7 +33,7 @@ export class Spans {
   }
 }
 
-/** With one decimal where that says something. */
+/** Whole milliseconds below one second, else seconds with at most one decimal. */
 export function seconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
 }
