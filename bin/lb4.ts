@@ -2,8 +2,8 @@
 /**
  * The `lb4` command: hands the arguments to the command line and takes its exit code.
  *
- * Everything but the one file imported here is loaded only once the signals are lb4's own. What nobody else has caught
- * ends lb4 here, with one line.
+ * Everything but the one file imported here is loaded only once lb4 owns the signals. An error that no other code has
+ * caught ends lb4 here, with one line.
  */
 import { Signals } from '../src/cli/signals.ts';
 
@@ -21,7 +21,7 @@ process.on('uncaughtException', error => {
 });
 try {
   const signals = new Signals();
-  // Early, because a process that runs out of descriptors can load nothing later.
+  // Early, because a process that runs out of descriptors cannot load anything later.
   const { failureLine, failureSurroundings } = await import('../src/cli/failure-line.ts');
   const surroundings = failureSurroundings();
   lineFor = error => failureLine(error, surroundings);
@@ -31,7 +31,7 @@ try {
   signals.closeDebugger();
   const code = await main(process.argv.slice(2), signals);
   process.exitCode = code;
-  // Nothing is left to do; a thread that blocks in a system call would keep the process alive all the same.
+  // No work is left; a thread that blocks in a system call would still keep the process alive.
   setTimeout(() => {
     void import('../src/cli/exit-at-once.ts').then(({ exitAtOnce }) => exitAtOnce(code));
   }, LAST_MS).unref();

@@ -1,7 +1,7 @@
 /**
- * `lb4 check -c FILE`: validates a configuration file and reports everything that is wrong with it, or may be.
+ * `lb4 check -c FILE`: validates a configuration file and reports everything in it that is wrong or probably wrong.
  *
- * Place: files that the configuration names are looked at, too, because a balancer would end for want of them; nothing
+ * Place: it also reads the files that the configuration names, because a balancer cannot start without them; nothing
  * else is opened or resolved.
  */
 import { dirname, resolve } from 'node:path';

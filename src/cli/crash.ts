@@ -1,15 +1,15 @@
 /**
  * What a defect does: one log line, every session reset, exit code 1; the supervisor starts lb4 again.
  *
- * Place: from the start of `lb4 run` to its end. Sessions are reset first, because a process that just ends closes its
- * sockets in an orderly way, and half an answer would look whole to a client.
+ * Place: from the start of `lb4 run` to its end. Sessions are reset first, because the sockets of a process that just
+ * ends are closed in an orderly way, and half an answer would look complete to a client.
  */
 import { wordsOf } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import type { Log } from '../observe/log.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
-/** How long the reset of sessions in other threads may take; what is left then is reset at the exit. */
+/** How long the reset of sessions in other threads may take; sessions left then are reset at the exit. */
 const STOP_MS = 1_000;
 
 export interface CrashDeps {
@@ -19,13 +19,13 @@ export interface CrashDeps {
   endLogs(exitCode: ExitCode): Promise<void>;
 }
 
-/** Handles what nobody else has caught; returns the way to stop that. */
+/** Handles errors that no other code has caught; returns a function that stops this. */
 export function crashInOrder(deps: CrashDeps): () => void {
   const { log, balancer } = deps;
   let isCrashing = false;
   const crash = (error: unknown): void => {
     log.write('error', 'crashed', `a defect ends lb4: ${withFrames(error)}`);
-    // The end itself may go wrong because of the same defect.
+    // The end itself may fail because of the same defect.
     if (isCrashing) return;
     isCrashing = true;
     void end();
@@ -40,7 +40,7 @@ export function crashInOrder(deps: CrashDeps): () => void {
   return () => process.off('uncaughtException', crash).off('unhandledRejection', crash);
 }
 
-/** Resets what it can within the call. */
+/** Resets as many sessions as it can within the call. */
 async function stopped(balancer: LoadBalancer): Promise<void> {
   try {
     await balancer.stop();
@@ -49,7 +49,7 @@ async function stopped(balancer: LoadBalancer): Promise<void> {
   }
 }
 
-/** On one line; the frames of the stack behind each other. */
+/** On one line; the frames of the stack one after the other. */
 function withFrames(error: unknown): string {
   if (!(error instanceof Error)) return wordsOf(error);
   const frames = /\n {4}at .*/s.exec(error.stack ?? '')?.[0] ?? '';

@@ -28,7 +28,7 @@ export async function startDemoBackend(name: string): Promise<DemoBackend> {
     if (request.url === '/slow') setTimeout(answer, SLOW_MS);
     else answer();
   });
-  // Probes and port scanners come and go without a word.
+  // Probes and port scanners come and go without a request.
   server.on('clientError', (_error, socket) => socket.destroy());
   const port = await listen(server);
   return {

@@ -1,7 +1,7 @@
 /**
  * The demo's status in one line that fits the terminal: a line that wraps cannot be rewritten in place.
  *
- * Place: shown by demo.ts again and again. The first of these forms that fits is taken, from words to bare numbers.
+ * Place: demo.ts shows it repeatedly. The first of these forms that fits is used, from words to bare numbers.
  */
 import { counted } from '../support/counted.ts';
 
@@ -10,7 +10,7 @@ export interface DemoStatus {
   readonly sessionsEver: number;
 }
 
-/** @param columns the terminal's width; Infinity where there is none */
+/** @param columns the terminal's width; Infinity when there is no terminal */
 export function demoLine({ backends, sessionsEver }: DemoStatus, columns: number): string {
   const sessions = counted(sessionsEver, 'session');
   const numbers = backends.map(({ live, served }) => `${live}/${served}`);
@@ -20,7 +20,7 @@ export function demoLine({ backends, sessionsEver }: DemoStatus, columns: number
     backends.map(({ name }, i) => `${name} ${numbers[i] ?? ''}`).join(' '),
     backends.map(({ name }, i) => `${name.charAt(0)} ${numbers[i] ?? ''}`).join(' '),
   ];
-  // A terminal wraps when its last column is taken.
+  // A terminal wraps when its last column is used.
   const fits = (form: string): boolean => form.length < columns;
   return forms.find(fits) ?? forms.at(-1)?.slice(0, Math.max(columns - 1, 0)) ?? '';
 }

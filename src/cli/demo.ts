@@ -21,7 +21,7 @@ import type { Signals } from './signals.ts';
 const REFRESH_MS = { terminal: 200, elsewhere: 2_000 };
 const DRAIN_MS = 2_000;
 const LAST_WORDS_MS = 500;
-/** Equally long, so that all answers are: ab counts an answer of another length as a failure. */
+/** Of equal length, so that all answers are: ab counts an answer of another length as a failure. */
 const DEMO_BACKENDS = ['alpha', 'bravo', 'delta'];
 
 export async function demo(
@@ -30,7 +30,7 @@ export async function demo(
 ): Promise<ExitCode> {
   const backends = await Promise.all(DEMO_BACKENDS.map(startDemoBackend));
   let balancer: LoadBalancer | undefined;
-  // A terminal or a pipe that stands still must not stop the demo.
+  // A terminal or a pipe that takes nothing must not stop the demo.
   outliveTerminals();
   const screen = openScreen();
   try {
@@ -57,7 +57,7 @@ export async function demo(
   }
 }
 
-/** What was typed to come here. */
+/** The command that was typed to start the demo. */
 function calledAs(): string {
   return process.env['npm_lifecycle_event'] === 'start' ? 'npm start -- demo' : 'lb4 demo';
 }
@@ -71,7 +71,7 @@ async function untilSignalled(
   const erase = stdout.isTTY ? '\r\x1b[K' : '';
   let shown = '';
   const show = (): void => {
-    // Some terminals do not know their width and say 0.
+    // Some terminals report 0 as their width.
     const line = demoLine(statusOf(balancer, backends), stdout.isTTY ? stdout.columns || 80 : Infinity);
     if (line === shown) return;
     shown = line;
@@ -100,7 +100,7 @@ async function untilSignalled(
       report: showAgain,
       upgrade: () => undefined,
     });
-    // What it is for is to be looked at.
+    // The demo is only its display, so it ends when that breaks.
     screen.onBroken(resolve);
   });
   clearInterval(timer);
@@ -114,14 +114,14 @@ interface Screen {
   end(): Promise<void>;
 }
 
-/** Standard output, written to without waiting for whoever reads it. */
+/** Standard output; a write does not wait for its reader. */
 function openScreen(): Screen {
   let isBroken = false;
   let onBroken = (): void => undefined;
   const lines = new LineBuffer(openOutput(1), {
     now: () => performance.now(),
     setTimer: setKeepingTimer,
-    // A line about the present is no use later.
+    // A line about the present is useless later.
     lossLine: () => '',
     onBroken: () => {
       isBroken = true;

@@ -1,17 +1,18 @@
 /**
  * Ends the process without waiting for its threads.
  *
- * Place: the last resort of `bin/lb4.ts` and `lb4 run`. Why: Node's own exit joins every thread, and one that blocks in a system call
- * cannot be ended; the process would live for as long as that call takes.
+ * Place: the last resort of `bin/lb4.ts` and `lb4 run`.
+ * Why: Node's own exit joins every thread, and one that blocks in a system call cannot be ended; the process would live
+ * for as long as that call takes.
  */
 import { loadLibc } from '../linux/libc.ts';
 import type { ExitCode } from './exit-codes.ts';
 
-/** What is to be done at the exit is done first: the last lines, sessions that are left. */
+/** What has to happen at the exit is done first: the last lines, the reset of sessions that are left. */
 export function exitAtOnce(code: ExitCode): void {
   process.emit('exit', code);
   const loaded = loadLibc();
   if (loaded.ok) loaded.libc._exit(code);
-  // There are no threads of lb4's without the library: this is for a pool of Node's that waits for a disk.
+  // Without the library lb4 has no threads: this is for a thread of Node's pool that waits for a disk.
   process.kill(process.pid, 'SIGKILL');
 }

@@ -1,20 +1,20 @@
 /**
- * What has ended lb4 before there was a log, in one line for people; with the stack where the level is debug.
+ * The error that ended lb4 before there was a log, in one line for people; with the stack when the level is debug.
  *
- * Place: `bin/lb4.ts` loads it before the command line, because a process that has run out of descriptors can load
- * nothing later.
+ * Place: `bin/lb4.ts` loads it before the command line, because a process that has run out of descriptors cannot load
+ * anything later.
  */
 import { wordsOf } from '../errors.ts';
 import { printable } from '../support/printable.ts';
 import { processLimit } from '../support/process-limits.ts';
 
-/** What lb4 needs to load its own files with a few workers, and some sessions. */
+/** Descriptors that lb4 needs to load its own files with a few workers, and for some sessions. */
 const DESCRIPTORS_NEEDED = 192;
-/** What each worker beyond the second takes while all of them load their files. */
+/** Descriptors that each worker beyond the second needs while all workers load their files. */
 const NEEDED_BY_WORKER = 48;
-/** What it needs with as many workers as there can be: each of them loads its files, too. */
+/** Descriptors needed with the most workers possible: each of them loads its files, too. */
 const MOST_NEEDED = DESCRIPTORS_NEEDED + NEEDED_BY_WORKER * 64;
-/** How Node names a file that it could not open while it looked for a module. */
+/** How Node names a file that it could not open while it searched for a module. */
 const NOT_FOUND = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
 
 export interface FailureSurroundings {
@@ -35,7 +35,7 @@ export function failureLine(error: unknown, { args, env, descriptors }: FailureS
   return `lb4: ${printable(text)}\n${stack.split('\n').map(printable).join('\n')}`;
 }
 
-/** For an error that came of too few descriptors: the limit and what is needed. Undefined for others. */
+/** For an error caused by too few descriptors: the limit and what is needed. Undefined for others. */
 export function outOfDescriptors(error: unknown, limit = processLimit('descriptors')): string | undefined {
   const codes = codesOf(error);
   if (codes.includes('ENFILE')) return 'the system has no file descriptor left (ENFILE): raise fs.file-max';
@@ -46,7 +46,7 @@ export function outOfDescriptors(error: unknown, limit = processLimit('descripto
   return `too few file descriptors: ${found}; lb4 needs at least ${DESCRIPTORS_NEEDED} to start, ${NEEDED_BY_WORKER} more for each worker beyond two, and 2 for each session`;
 }
 
-/** The codes of an error and of what caused it. */
+/** The codes of an error and of its causes. */
 function codesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [];
   return [...('code' in error ? [String(error.code)] : []), ...codesOf(error.cause)];

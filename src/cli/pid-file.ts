@@ -1,10 +1,13 @@
 /**
  * The pid file: written when lb4 accepts, removed when it ends, and only if it is still the one that was written.
  *
- * Place: used by run.ts. A successor may take the file over at any time: it writes its own under another name and renames
- * it, so nobody reads half a number, and the predecessor finds another file than its own and leaves it alone.
- * Invariants: nothing is written through a symbolic link; what is no pid file is never replaced; a failure leaves nothing
- * behind.
+ * Place: used by run.ts. A successor may take the file over at any time: it writes its own under another name and
+ * renames it, so no reader sees half a number, and the predecessor finds a file that is not its own and leaves it
+ * alone.
+ * Invariants:
+ * - Nothing is written through a symbolic link.
+ * - A file that is no pid file is never replaced.
+ * - A failure leaves nothing behind.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -24,7 +27,7 @@ import {
 import { dirname } from 'node:path';
 import { systemCode } from '../errors.ts';
 
-/** More than any process id has, with white space around it. */
+/** More than any process id with white space around it. */
 const LONGEST = 32;
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -43,7 +46,10 @@ export class PidFile {
   readonly #pid: number;
   #written: Stats | undefined;
 
-  /** @throws Error saying why it could not be written, to be known before clients are accepted; nothing is written yet */
+  /**
+   * @throws Error saying why it could not be written, so that this is known before clients are accepted; writes nothing
+   * yet
+   */
   constructor(path: string, pid = process.pid) {
     this.#path = path;
     this.#pid = pid;
@@ -81,7 +87,7 @@ export class PidFile {
     });
   }
 
-  /** Removes the file unless somebody else has written it since. Never throws. */
+  /** Removes the file unless another process has written it since. Never throws. */
   remove(): void {
     if (this.#written === undefined) return;
     try {
@@ -89,11 +95,11 @@ export class PidFile {
       const isOurs = dev === this.#written.dev && ino === this.#written.ino;
       if (isOurs && readPid(this.#path) === this.#pid) unlinkSync(this.#path);
     } catch {
-      // It is gone, or no longer ours to remove.
+      // The file is gone, or is no longer lb4's to remove.
     }
   }
 
-  /** The process that the file names, if there is one; throws when something else than a pid file is there. */
+  /** The process that the file names, if there is one; throws when the path holds something other than a pid file. */
   #expectReplaceable(): number | undefined {
     const there = lstatSync(this.#path, { throwIfNoEntry: false });
     if (there === undefined) return undefined;
@@ -131,7 +137,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Another user's.
+    // It belongs to another user.
     return systemCode(error) === 'EPERM';
   }
 }

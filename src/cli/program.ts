@@ -1,9 +1,9 @@
 /**
  * The command line: which commands and options there are, and what their help says. No other logic.
  *
- * Place: `bin/lb4.ts` calls `main`; each command is a file of its own. stdout is data, stderr is talk.
- * A command's own code is imported when it is called: a usage error or --help need not wait for it.
- * The options of `run` are a thin layer over the configuration file (src/config/source/flags.ts validates both alike).
+ * Place: `bin/lb4.ts` calls `main`; each command is a file of its own. stdout is for data, stderr for messages. A
+ * command's own code is imported when it is called: a usage error or --help need not wait for it. The options of `run`
+ * are a thin layer over the configuration file (src/config/source/flags.ts validates both alike).
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { optionsFromEnvironment, unknownVariables } from '../config/source/environment.ts';
@@ -35,7 +35,7 @@ Signals: SIGTERM and SIGINT drain, and end lb4 when sent again; SIGQUIT ends it
 at once; SIGUSR1 logs the state of every listener, upstream and backend.
 Exit codes: 0 done, 1 failure, 2 usage, 69 could not bind, 78 bad configuration.`;
 
-/** Runs a command; resolves with the exit code when it is over. What signals mean is said by the command. */
+/** Runs a command; resolves with the exit code when it is over. The command defines what signals mean. */
 export async function main(args: readonly string[], signals: Signals): Promise<ExitCode> {
   const [first] = args;
   if (first !== undefined && !first.startsWith('-') && !COMMANDS.includes(first)) {
@@ -162,13 +162,13 @@ function collect(value: string, previous: readonly string[] = []): readonly stri
   return [...previous, value];
 }
 
-/** Of most options the last one counts. A file that is silently passed over would be worse than an error. */
+/** For most options the last value counts. A file that is ignored silently would be worse than an error. */
 function onlyOne(value: string, previous: string | undefined): string {
   if (previous !== undefined) throw new InvalidArgumentError('Only one file can be given.');
   return value;
 }
 
-/** What is no command may be a URL that lost its option, and hold a password. */
+/** Text that is no command may be a URL that lost its option, and may contain a password. */
 function withoutUrl(text: string): string {
   return text.replace(/:\/\/.*$/s, '://***');
 }

@@ -13,18 +13,18 @@ import { atExit } from '../support/at-exit.ts';
 import { setKeepingTimer } from '../support/timer.ts';
 import type { ExitCode } from './exit-codes.ts';
 
-/** How long the last lines may take when all else has ended. */
+/** How long the last lines may take when everything else has ended. */
 const LAST_LINES_MS = 1_000;
 
 export interface RunLogs {
   readonly log: Log;
-  /** For what is asked for by itself: written whatever the level of the log is. */
+  /** For lines that an operator asks for: written whatever the level of the log is. */
   readonly askedFor: Log;
   /** The same, for sessions; undefined unless the configuration wants it. */
   readonly accessLog: Log | undefined;
-  /** Calls back when the access log begins to lose its lines, so that they need only be counted, and when it ends to. */
+  /** Called when the access log begins to lose its lines, so that they need only be counted, and when that ends. */
   onSparing(callback: (isSparing: boolean) => void): void;
-  /** Writes what is left; does not return where a write that is under way would keep the process alive. */
+  /** Writes what is left; does not return when a write in progress would keep the process alive. */
   end(exitCode: ExitCode): Promise<void>;
 }
 

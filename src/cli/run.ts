@@ -1,8 +1,8 @@
 /**
  * `lb4 run`: balances in the foreground until a signal ends it.
  *
- * Place: configuration → load balancer → observers → signals. stdout stays empty; everything said goes to
- * stderr, as plain words before the log exists and as log lines afterwards.
+ * Place: configuration → load balancer → observers → signals. stdout stays empty; every message goes to stderr, as
+ * plain words before the log exists and as log lines afterwards.
  */
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -47,7 +47,7 @@ export interface RunOptions extends RunFlags {
 export interface RunSurroundings {
   /** Whether an option was typed or came from its environment variable. */
   sourceOf(flag: FlagName): FlagSource;
-  /** Variables that look like options and are none, besides those that the configuration file uses. */
+  /** Variables that look like options and are none, except those that the configuration file uses. */
   unknownVariables(used: ReadonlySet<string>): readonly UnknownVariable[];
   readonly signals: Signals;
 }
@@ -65,7 +65,7 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   const { variables } = loaded;
   const unknown = variables === undefined ? [] : surroundings.unknownVariables(variables);
   if (!loaded.ok) {
-    // What is missing may stand in a variable with another name.
+    // The missing option may be in a variable with another name.
     const lines = [...loaded.message.split('\n'), ...unknown.map(unknownVariableText)];
     const saysNothing =
       options.config === undefined && options.backends === undefined && unknown.length === 0;
@@ -80,7 +80,7 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   return code;
 }
 
-/** How long a stop may take: a start that is under way, such as a strategy that never finishes loading, may hang. */
+/** How long a stop may take: a start in progress may hang, for example in a strategy that never finishes loading. */
 const STOP_MS = 5_000;
 
 interface Run {
@@ -108,11 +108,11 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   let pidFile: PidFile | undefined;
   const ended = untilSignalled(balancer, { log, askedFor }, signals);
   try {
-    // A file that cannot be written is to stop the start before clients are accepted.
+    // A file that cannot be written must stop the start before clients are accepted.
     if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     logPredecessor(pidFile?.write(), options.pidFile, log);
-    // Also where a defect ends the process.
+    // Also when a defect ends the process.
     atExit(() => pidFile?.remove());
     logConfiguration(config, sourceOf(options.config, loaded.options), log);
     logStarted(balancer, coreLimit, log);
@@ -134,7 +134,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   }
 }
 
-/** Two that run with one pid file: either one takes over from the other, or somebody has made a mistake. */
+/** Two processes with one pid file: either one takes over from the other, or it is a mistake. */
 function logPredecessor(predecessor: number | undefined, path = '', log: Log): void {
   if (predecessor === undefined) return;
   log.write('warn', 'pidFileTakenOver', `pid file ${path} named process ${predecessor}, which still runs`, {
@@ -159,7 +159,7 @@ async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
   }
 }
 
-/** Drains at the first signal, also while it still starts, stops at the second; resolves when it has ended. */
+/** Drains at the first signal, also during the start, stops at the second; resolves when it has ended. */
 async function untilSignalled(
   balancer: LoadBalancer,
   { log, askedFor }: { log: Log; askedFor: Log },
@@ -225,7 +225,7 @@ function logStarted(balancer: LoadBalancer, coreLimit: string | undefined, log: 
   log.write('info', 'started', message, fields);
 }
 
-/** What is wrong with files that the configuration names: one line each, with its place. */
+/** The problems of files that the configuration names: one line each, with its place. */
 function located({ issues }: ConfigError, locate: (issue: ConfigIssue) => LocatedIssue): string[] {
   return inOrder(issues.map(locate)).map(formatIssue);
 }
@@ -236,7 +236,7 @@ function exitCodeOf(loaded: ConfigLoadResult & { readonly ok: false }): ExitCode
   return fromOptions ? EXIT.usage : EXIT.badConfig;
 }
 
-/** Paths in a file start from the file's folder, one that was typed from where it was typed. */
+/** Paths in a file are relative to the file's folder, a typed path to the working directory. */
 function fromHere(strategy: string | undefined): string | undefined {
   const isPath = strategy !== undefined && /[./]/.test(strategy);
   return isPath ? resolve(strategy) : strategy;
@@ -245,7 +245,7 @@ function fromHere(strategy: string | undefined): string | undefined {
 function exitCodeFor(error: unknown, strategyFromFlag: boolean): ExitCode {
   if (!(error instanceof Lb4Error)) return EXIT.failure;
   if (error.code === 'LB4_LISTEN_FAILED') return EXIT.cannotBind;
-  // A file that the configuration names; flags name none but a strategy.
+  // A file that the configuration names; of the flags only the strategy names one.
   if (error.code === 'LB4_CONFIG_INVALID') return EXIT.badConfig;
   if (error.code === 'LB4_STRATEGY_INVALID') return strategyFromFlag ? EXIT.usage : EXIT.badConfig;
   return EXIT.failure;

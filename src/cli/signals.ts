@@ -1,11 +1,13 @@
 /**
- * The process's signals, owned from lb4's first instruction to its end, whatever else is loaded or under way.
+ * The process's signals, owned from lb4's first instruction to its end, whatever else is loaded or in progress.
  *
- * Place: made by `bin/lb4.ts` before anything else is imported, so this file imports nothing; handed to a command, which
- * says what the signals mean. What came before is delivered then.
- * Invariants: none of these signals has its default action while it is owned: SIGHUP and SIGUSR2 never end lb4, and
- * SIGUSR1 never opens Node's debugger. Listeners are never removed before the process ends, because that would bring the
- * default back; only a command that wants the defaults (`release`) does so.
+ * Place: made by `bin/lb4.ts` before anything else is imported, so this file imports nothing; passed to a command,
+ * which defines what the signals mean. Earlier signals are delivered then.
+ * Invariants:
+ * - None of these signals has its default action while it is owned: SIGHUP and SIGUSR2 never end lb4, and SIGUSR1 never
+ *   opens Node's debugger.
+ * - Listeners are never removed before the process ends, because that would restore the default; only a command that
+ *   wants the defaults (`release`) removes them.
  */
 
 /** What a command does at each signal. */
@@ -26,7 +28,7 @@ const ENDING = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
 const OWNED = [...ENDING, 'SIGUSR1', 'SIGUSR2'] as const;
 type OwnedSignal = (typeof OWNED)[number];
 
-/** What is needed of Node's `process`. */
+/** The part of Node's `process` that is used. */
 export interface SignalledProcess {
   on(signal: NodeJS.Signals, listener: () => void): unknown;
   removeAllListeners(signal: NodeJS.Signals): unknown;
@@ -42,7 +44,7 @@ export class Signals {
   readonly #process: SignalledProcess;
   readonly #early: OwnedSignal[] = [];
   #deliver: (signal: OwnedSignal) => void = signal => this.#early.push(signal);
-  /** The debugger of somebody who has asked for it in so many words is not ours to close. */
+  /** A debugger that was requested by an option is left open. */
   readonly #mayDebug: boolean;
 
   constructor(owned: SignalledProcess = process) {
@@ -66,7 +68,7 @@ export class Signals {
     this.#deliver('SIGUSR1');
   }
 
-  /** From now on signals mean this; those that came before are delivered now. */
+  /** From now on these handlers are called; signals that came before are delivered now. */
   handle(handlers: SignalHandlers): void {
     let isEnding = false;
     this.#deliver = signal => {
@@ -96,8 +98,8 @@ export class Signals {
   }
 
   /**
-   * Runs what may block the thread, such as reading a pipe that nobody writes to, under the default actions: nothing else
-   * can end the process then.
+   * Runs code that may block the thread, such as reading a pipe without a writer, under the default actions: nothing
+   * else can end the process then.
    */
   whileBlocking<T>(read: () => T): T {
     const blocking = ENDING.filter(signal => signal !== 'SIGHUP');
@@ -109,7 +111,9 @@ export class Signals {
     }
   }
 
-  /** Everything is over and the exit code is set: a signal that would end lb4 does it at once, the others are ignored. */
+  /**
+   * Everything is over and the exit code is set: a signal that would end lb4 ends it at once, the others are ignored.
+   */
   over(): void {
     this.#deliver = signal => {
       if (signal === 'SIGTERM' || signal === 'SIGINT' || signal === 'SIGQUIT') this.#process.exit();
@@ -117,8 +121,8 @@ export class Signals {
   }
 
   /**
-   * For commands that a signal ends as it ends any program, also while they block: gives back what ends a process. A
-   * signal that came before does it now.
+   * For commands that a signal may end like any program, also while they block: restores the defaults of the signals
+   * that end a process. Such a signal that came before ends it now.
    */
   release(): void {
     for (const signal of ENDING) this.#process.removeAllListeners(signal);

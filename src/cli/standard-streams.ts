@@ -1,13 +1,13 @@
 /**
  * stdout and stderr whose readers go away, or whose disk is full: neither ends lb4.
  *
- * Place: called once by `bin/lb4.ts`. Where a log is written, the log sees to its own stream besides.
+ * Place: called once by `bin/lb4.ts`. A log also handles the errors of its own stream.
  */
 import { EXIT } from './exit-codes.ts';
 
 /**
  * A reader of stdout that has gone, as in `lb4 --help | head -1`, has seen what it wanted. Data that could not be
- * written for another reason is a failure. What was for stderr can be said nowhere else.
+ * written for another reason is a failure. A message that stderr does not take can be written nowhere else.
  */
 export function outliveReaders(): void {
   let hasFailed = false;
