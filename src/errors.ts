@@ -1,6 +1,6 @@
 /**
- * The errors that lb4 throws: for construction, configuration and misuse of the API only. On the data path
- * failures are values (src/model/termination.ts).
+ * The errors that lb4 throws: for construction, configuration and misuse of the API only. On the data path failures are
+ * values (src/model/termination.ts).
  *
  * Every code has a heading in docs/errors.md, checked by a test in both directions.
  */
@@ -33,13 +33,13 @@ export class Lb4Error extends Error {
 
 const LONGEST_WORDS = 1_000;
 
-/** What an error says, whoever threw it and whatever it is; cut where it is very long. */
+/** The message of any thrown value; cut when it is very long. */
 export function wordsOf(error: unknown): string {
   let words: unknown;
   try {
     words = error instanceof Error ? error.message : String(error);
   } catch {
-    // It cannot even be made a text.
+    // The value cannot even be converted to text.
   }
   if (typeof words !== 'string') return 'something that is no error and no text';
   return words.length <= LONGEST_WORDS ? words : `${words.slice(0, LONGEST_WORDS)}…`;

@@ -1,9 +1,9 @@
 /**
- * The composition root and the library's one object: builds control and data plane from a configuration,
- * starts, drains, stops and describes them, and takes what operators want changed.
+ * The composition root and the library's one object: builds control and data plane from a configuration, starts,
+ * drains, stops and describes them, and takes the changes of operators.
  *
- * Place: used by programs (`import … from 'lb4-balancer'`) and by the command line alike. The only
- * file of the library in which the real clock and the real randomness are named.
+ * Place: used by programs (`import … from 'lb4-balancer'`) and by the command line alike. The only file of the library
+ * in which the real clock and the real randomness are named.
  * States: new → starting → running → draining → stopped; to start again, create another one.
  */
 import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
@@ -53,14 +53,14 @@ export class LoadBalancer {
   readonly #names = new Names();
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
-  /** A start is not to let anybody in any more. */
+  /** A start must not let clients in any more. */
   #isLeaving = false;
   /** The last configuration that is being taken over; never rejects. */
   #applying: Promise<void> = Promise.resolve();
   #planes: Planes | undefined;
   #isCounting = false;
   readonly #pausedSinceMs = new Map<string, number>();
-  /** Takes back what is to happen at the exit of the process. */
+  /** Cancels what has to happen at the exit of the process. */
   #leaveExit: () => void = () => undefined;
 
   /** @internal For the command line, which has parsed its configuration already. */
@@ -82,8 +82,8 @@ export class LoadBalancer {
   }
 
   /**
-   * @internal While nobody can do anything with records of sessions, those that end are only counted: there is
-   * `session:unrecorded` instead of `session:closed`.
+   * @internal While no subscriber can use records of sessions, sessions that end are only counted: `session:unrecorded`
+   * is emitted instead of `session:closed`.
    */
   countSessions(isCounting: boolean): void {
     this.#isCounting = isCounting;
@@ -137,10 +137,10 @@ export class LoadBalancer {
   }
 
   /**
-   * Takes no more clients, lets sessions end by themselves, resets those that still run after the time, then
-   * stops. During a start it stops before a client is let in, or drains those that have been.
+   * Takes no more clients, lets sessions end by themselves, resets those that still run after the time, then stops.
+   * During a start it stops before a client is let in, or drains the sessions of clients that were.
    *
-   * @param timeoutMs the configuration's `drainTimeout` unless given; Infinity waits for as long as it takes
+   * @param timeoutMs default: the configuration's `drainTimeout`; Infinity: no limit
    */
   async drain(timeoutMs: number = this.#config.drainTimeout): Promise<void> {
     if (this.#state === 'starting' && !(await this.#endStart())) return;
@@ -169,7 +169,7 @@ export class LoadBalancer {
   async stop(): Promise<void> {
     this.#state = 'stopped';
     this.#names.close();
-    // A start that is under way notices, and ends by itself.
+    // The start in progress notices, and ends by itself.
     await this.#starting?.catch(() => undefined);
     await this.#applying;
     if (this.#planes === undefined) return;
@@ -185,8 +185,7 @@ export class LoadBalancer {
 
   /**
    * Lets a backend get new sessions (`ready`) or not: `drain` keeps its sessions and its checks, `maint` keeps its
-   * sessions, unless `whenDown` is `reset`, and ends its checks. What its agent says counts as well where it is
-   * stricter.
+   * sessions, unless `whenDown` is `reset`, and ends its checks. Its agent's state counts as well where it is stricter.
    *
    * This and the following methods take effect within the turn, and throw `LB4_WRONG_STATE` unless it is running or
    * draining, `LB4_UNKNOWN_UPSTREAM` and `LB4_UNKNOWN_BACKEND`.
@@ -200,7 +199,7 @@ export class LoadBalancer {
     this.#control().setState(upstream, backend, state);
   }
 
-  /** Gives a backend another weight: 0 to 256, 0 for no new sessions. Throws `LB4_CONFIG_INVALID` for others. */
+  /** Gives a backend another weight: 0 to 256, 0 for no new sessions. Throws `LB4_CONFIG_INVALID` for other values. */
   setBackendWeight(upstream: string, backend: string, weight: number): void {
     const issue = issueOfWeight(weight);
     if (issue !== undefined)
@@ -209,7 +208,7 @@ export class LoadBalancer {
   }
 
   /**
-   * Adds a backend; one that was removed finds the sessions it has left.
+   * Adds a backend; one that was removed before still has its remaining sessions.
    *
    * @param backend as in the configuration file: `10.0.0.1:80`, `10.0.0.1:80@2` or a mapping
    * @throws Lb4Error also `LB4_CONFIG_INVALID`, naming every problem, and for one that is there already
@@ -223,8 +222,8 @@ export class LoadBalancer {
   }
 
   /**
-   * Removes a backend: it gets no new sessions, and is shown as `removed` while it has old ones. The last one may go
-   * as well; the upstream is down then.
+   * Removes a backend: it gets no new sessions, and is shown as `removed` while it has old ones. The last backend can
+   * be removed, too; the upstream is down then.
    *
    * @param options.resetSessions whether its sessions are reset instead of running on; default false
    */
@@ -233,8 +232,8 @@ export class LoadBalancer {
   }
 
   /**
-   * Sessions that run, in no order: those that match, 1,000 at most unless told otherwise. A worker that stands still
-   * is not asked. None while it is not running.
+   * Sessions that run, in no order: those that match, by default at most 1,000. A worker that does not respond is not
+   * asked. Empty while the balancer is not running.
    */
   async sessions({ limit = 1_000, ...filter }: Partial<SessionQuery> = {}): Promise<readonly SessionView[]> {
     return (await this.#planes?.data.sessionViews({ ...filter, limit })) ?? [];
@@ -257,7 +256,7 @@ export class LoadBalancer {
       await planes.data.close();
       throw error;
     }
-    // Whatever ends the process: a clean end in the middle of an answer would be a lie.
+    // Whatever ends the process: an orderly close in the middle of an answer would make it look complete.
     this.#leaveExit = atExit(() => planes.data.abandonSessions());
     await planes.apply(this.#config, () => this.#expectNotStopped(this.#isLeaving));
     this.#expectNotStopped();
@@ -272,7 +271,7 @@ export class LoadBalancer {
       random: () => Math.random(),
     };
     const events = this.#events;
-    // Nothing is reported before there is something to do, and the planes are there then.
+    // The planes exist before anything is reported.
     const report = translateInto({
       events,
       planes: () => this.#planes,
@@ -316,11 +315,11 @@ export class LoadBalancer {
     throw new Lb4Error('LB4_WRONG_STATE', `cannot change a backend: it is ${this.#state}`);
   }
 
-  /** Ends a start before a client is let in, or lets it come to its end where one may have been; true: it runs then. */
+  /** Ends a start before a client is let in, or lets it finish when one may have been; true: the balancer runs then. */
   async #endStart(): Promise<boolean> {
     this.#isLeaving = true;
     const listens = (this.#planes?.data.listeners().length ?? 0) > 0;
-    // What it waits for may hang.
+    // What the start waits for may hang.
     if (!listens) this.#names.close();
     await this.#starting?.catch(() => undefined);
     if (this.state === 'running') return true;
@@ -334,7 +333,7 @@ export class LoadBalancer {
   }
 }
 
-/** More sessions are configured than there are descriptors for. */
+/** More sessions are configured than the descriptors allow. */
 function tellShortage({ descriptors, maxSessions }: SessionLimits, events: Events): void {
   if (descriptors?.wanted === undefined) return;
   const { limit, wanted } = descriptors;

@@ -1,8 +1,8 @@
 /**
- * Control, data planes and mirror of one balancer, and how a configuration becomes theirs.
+ * Control, data planes and mirror of one balancer, and how they take over a configuration.
  *
  * Place: made by `load-balancer.ts` at the start, empty; the first configuration is applied like every later one.
- * Order: what may fail comes first and changes nothing (`#prepare`); then upstreams that are new, listeners, upstreams
+ * Order: steps that may fail come first and change nothing (`#prepare`). Then come new upstreams, listeners, upstreams
  * that change, and last those that go: so no listener ever names an upstream that its data plane does not know.
  * Invariant: a configuration takes effect whole or not at all.
  */
@@ -34,7 +34,7 @@ export interface PlanesDeps {
   readonly events: Events;
   readonly baseDir: string;
   readonly lookup: Lookup;
-  /** Takes what the data planes report. */
+  /** Receives what the data planes report. */
   readonly report: HostReport;
   /** Things that can have a slot in shared memory at a time. */
   readonly slots?: number | undefined;
@@ -61,8 +61,8 @@ export class Planes {
   #limits: SessionLimits;
 
   /**
-   * Opens nothing yet, and serves nobody before `apply`. Throws LB4_ENGINE_UNAVAILABLE.
-   * @param config what cannot change later comes from it: engine, workers, redis
+   * Opens nothing yet, and serves no client before `apply`. Throws LB4_ENGINE_UNAVAILABLE.
+   * @param config gives what cannot change later: engine, workers, redis
    */
   constructor(config: Config, deps: PlanesDeps) {
     const { clocks, events, baseDir, lookup } = deps;
@@ -87,7 +87,7 @@ export class Planes {
     });
   }
 
-  /** As applied last. */
+  /** The configuration applied last. */
   get config(): Config {
     return this.#config;
   }
@@ -103,7 +103,7 @@ export class Planes {
   /**
    * Takes over a configuration. Rejects with LB4_CONFIG_INVALID, LB4_STRATEGY_INVALID, LB4_LISTEN_FAILED,
    * LB4_ENGINE_UNAVAILABLE, LB4_TOO_MANY_SLOTS or LB4_WORKER_FAILED, and then the one before goes on.
-   * @param expectNotStopped throws when there is no point in going on
+   * @param expectNotStopped throws when the balancer is being stopped
    */
   async apply(config: Config, expectNotStopped: () => void): Promise<void> {
     const { data, control } = this;
@@ -126,9 +126,11 @@ export class Planes {
     await data.settled();
   }
 
-  /** Builds the mirror, where there is one. Throws LB4_CONFIG_INVALID when a file that `redis:` names cannot be used. */
+  /**
+   * Builds the mirror, if one is configured. Throws LB4_CONFIG_INVALID when a file that `redis:` names cannot be used.
+   */
   async createMirror(): Promise<void> {
-    // Its client is loaded only where there is one: that takes a tenth of a second, and 8 MB.
+    // Its client is loaded only when it is needed: that takes a tenth of a second, and 8 MB.
     if (this.#config.redis === undefined) return;
     const { createMirror, mirroredUpstream } = await import('../control/mirror/create-mirror.ts');
     const { clocks, events, baseDir, lookup } = this.#deps;
@@ -142,7 +144,7 @@ export class Planes {
       now: () => clocks.now(),
     });
     this.#mirror = mirror;
-    // Of what is configured by then.
+    // Of what is configured at that time.
     this.#mirrorUpstreams = ({ upstreams }) =>
       mirror?.follow(upstreams.map(({ name }) => mirroredUpstream(name, counted)));
   }
@@ -153,13 +155,13 @@ export class Planes {
     this.#mirror?.start();
   }
 
-  /** Ends what runs by itself; data planes go on. */
+  /** Ends health checks and sharing; data planes go on. */
   stop(): void {
     this.control.stop();
     this.#leaving.stop();
   }
 
-  /** Everything that may fail; nothing takes effect. */
+  /** Every step that may fail; nothing takes effect. */
   async #prepare(config: Config): Promise<Prepared> {
     const unknown = unknownOwners(config.listeners);
     if (unknown.length > 0) throw new ConfigError(unknown);
@@ -176,13 +178,13 @@ export class Planes {
     }
   }
 
-  /** Listeners that are new have a slot already, and will not be. */
+  /** New listeners have a slot already, but will not be opened: their slots are given back. */
   #forgetListenersOf(config: Config): void {
     this.#leaving.follow(config, this.#config);
   }
 }
 
-/** Loads the strategy once here, so that one that cannot be loaded is reported before anything changes. */
+/** Loads the strategy here first, so that a failure to load it is reported before anything changes. */
 async function withStrategyVersion(upstream: UpstreamConfig, baseDir: string): Promise<PlannedUpstream> {
   try {
     const version = await strategyVersion(upstream.strategy, baseDir);

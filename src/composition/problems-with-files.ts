@@ -1,8 +1,8 @@
 /**
- * What is wrong with the files that a configuration names, without starting anything.
+ * The problems of the files that a configuration names, found without starting anything.
  *
- * Place: `lb4 check` asks. Files that health checks and the mirror need are read by those who would read them, and
- * modules with strategies must be there; no module is loaded, because it would run.
+ * Place: used by `lb4 check`. Files for health checks and the mirror are read by the code that would use them; modules
+ * with strategies must exist, but are not loaded, because they would run.
  */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';

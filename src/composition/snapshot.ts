@@ -1,13 +1,13 @@
 /**
- * Puts together what `LoadBalancer.snapshot()` shows, from control, data planes and mirror.
+ * Assembles the result of `LoadBalancer.snapshot()` from control, data planes and mirror.
  *
- * Place: called by `load-balancer.ts` whenever it is asked for; what it is stands in model/snapshot.ts.
+ * Place: called by `load-balancer.ts` on each request; model/snapshot.ts defines the result.
  */
 import type { LoadBalancerSnapshot, LoadBalancerState } from '../model/snapshot.ts';
 import type { Planes } from './planes.ts';
 import { NO_POOL } from '../model/pool-figures.ts';
 
-/** @param pausedMs for how long a listener has been paused */
+/** @param pausedMs how long a listener has been paused */
 export function snapshotOf(
   state: LoadBalancerState,
   planes: Planes | undefined,

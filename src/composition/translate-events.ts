@@ -1,7 +1,7 @@
 /**
- * What a data plane's host reports → events for everybody, and news for control.
+ * The reports of a data plane's host → events for subscribers, and news for control.
  *
- * Place: `load-balancer.ts` hands the result to the host as its `report`.
+ * Place: `load-balancer.ts` passes the result to the host as its `report`.
  */
 import type { Config } from '../config/schema/schema.ts';
 import type { Events } from '../model/events.ts';
