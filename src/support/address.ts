@@ -2,9 +2,10 @@
  * Network addresses: TCP `host:port` and unix-domain socket paths, parsed from and printed as text.
  *
  * Place: used by configuration, engines, listeners and logs.
- * Invariants: `formatAddress(parseAddress(x))` is canonical: equal addresses print alike, so the printed form
- * serves as a backend's identity. Names and IPv6 addresses are in lower case, zones as they were written.
- * A missing host (`:8080`) means every local address, IPv6 and IPv4.
+ * Invariants:
+ * - `formatAddress(parseAddress(x))` is canonical: equal addresses print alike, so the printed form serves as a
+ *   backend's identity. Names and IPv6 addresses are in lower case, zones as they were written.
+ * - A missing host (`:8080`) means every local address, IPv6 and IPv4.
  */
 import { isIP } from 'node:net';
 import { bytesOfIPv6, formatIPv4, formatIPv6, isMappedIPv4 } from './ip-bytes.ts';
@@ -25,7 +26,7 @@ export interface UnixAddress {
 
 export type Address = TcpAddress | UnixAddress;
 
-/** Who may connect to a unix socket: permissions and owners of its file. Absent: as the system makes it. */
+/** Who may connect to a unix socket: permissions and owners of its file. Absent: the system's default. */
 export interface SocketAccess {
   readonly mode?: number | undefined;
   /** A name, or its number. */

@@ -1,12 +1,12 @@
 /**
- * What is to be done when the process ends, whatever ends it: synchronous, and last in, first out.
+ * Work to be done when the process ends, whatever ends it: synchronous, and last in, first out.
  *
- * Place: for those who must not leave without it; one listener for all of them, because Node warns of more than ten.
- * Signals that nobody handles, and aborts, end a process without it.
+ * Place: for code that must not end without cleaning up; one listener for all of it, because Node warns of more than
+ * ten. Signals without a handler, and aborts, end a process without it.
  */
 const callbacks: (() => void)[] = [];
 
-/** Returns the way to take it back. */
+/** Returns a function that cancels it. */
 export function atExit(callback: () => void): () => void {
   if (callbacks.length === 0) process.on('exit', runAll);
   callbacks.push(callback);
@@ -23,7 +23,7 @@ function runAll(): void {
     try {
       callback();
     } catch {
-      // It ends because of a defect, and that may be just here; the others have their turn all the same.
+      // The process ends because of a defect, which may be in this very call; the other calls are made all the same.
     }
   }
 }

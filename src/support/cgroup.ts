@@ -1,13 +1,13 @@
 /**
- * What the control groups of this process allow it: processor time and number of threads, in version 1, version 2 and both
- * at once, in a container or not.
+ * What the control groups of this process allow it: processor time and number of threads, in version 1, version 2 and
+ * both at once, in a container or not.
  *
- * Place: asked once at start. The files are found as cgroups(7) says: /proc/self/cgroup has a path for each hierarchy, and
- * /proc/self/mountinfo says where it is mounted and which part of it is seen there. Every ancestor limits, too. What
- * cannot be read limits nothing.
+ * Place: asked once at start. The files are found as cgroups(7) describes: /proc/self/cgroup has a path for each
+ * hierarchy, and /proc/self/mountinfo says where it is mounted and which part of it is visible there. Every ancestor
+ * limits, too. A file that cannot be read limits nothing.
  */
 
-/** Gives a file's text; throws when it cannot be read. */
+/** Returns a file's text; throws when it cannot be read. */
 export type ReadFile = (path: string) => string;
 
 /** Processors that the process may use on average: 1.5 is one and a half. Undefined: no limit. */
@@ -41,7 +41,7 @@ interface Folder {
 }
 
 interface Mount {
-  /** The part of the hierarchy that is seen. */
+  /** The part of the hierarchy that is visible. */
   readonly root: string;
   readonly point: string;
   readonly type: string;
@@ -91,7 +91,7 @@ function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
 }
 
-/** Undefined for `max`, -1 and what is no number. */
+/** Undefined for `max`, -1 and text that is no number. */
 function ratio(quota: string | undefined, period: string | undefined): number | undefined {
   const [of, per] = [count(quota), count(period)];
   return of === undefined || per === undefined ? undefined : of / per;

@@ -7,7 +7,7 @@
 import { cpuQuota, type ReadFile } from './cgroup.ts';
 import { counted } from './counted.ts';
 
-/** The most threads that balance, whatever is asked for and however many processors there are. */
+/** The most threads that balance, whatever is configured and however many processors there are. */
 export const MAX_WORKERS = 64;
 
 export interface Cores {
@@ -18,7 +18,7 @@ export interface Cores {
 
 /**
  * @param online the processors of the machine
- * @param available what Node takes for usable
+ * @param available the processors that Node considers usable
  */
 export function usableCores(read: ReadFile, online: number, available: number): Cores {
   const machine = Math.max(online, 1);
@@ -32,7 +32,7 @@ export function usableCores(read: ReadFile, online: number, available: number): 
   return { count: allowed, limit: `an affinity to ${allowed} of ${counted(machine, 'core')}` };
 }
 
-/** The processors that this process may run on, such as `0-3,8`; undefined where the system does not say. */
+/** The processors that this process may run on, such as `0-3,8`; undefined when the system does not report them. */
 function affinity(read: ReadFile): number | undefined {
   let list: string | undefined;
   try {

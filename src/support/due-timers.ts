@@ -1,10 +1,11 @@
 /**
- * Timers of which it is known when the next one is due.
+ * Timers whose next due time is known.
  *
- * Place: one per thread whose loop waits for its sockets by itself (engine/epoll/reactor.ts): Node runs no timer while
- * it waits, so it must not wait for longer than that. Node still runs them; here is only kept when.
+ * Place: one per thread whose loop waits for its sockets by itself (engine/epoll/reactor.ts): Node runs no timer during
+ * such a wait, so it must not last longer than until the next one. Node still runs the timers; this file only keeps
+ * their due times.
  * How: a heap by due time. A timer that has fired or was cancelled stays in it, marked, until it comes to the top or
- * such timers are the most.
+ * such timers are the majority.
  */
 import { Heap } from 'heap-js';
 
@@ -16,7 +17,7 @@ interface Due {
 }
 
 const byTime = (a: Due, b: Due): number => a.atMs - b.atMs;
-/** With fewer dead ones it is not worth looking for them. */
+/** With fewer dead timers it is not worth removing them. */
 const DEAD_ALLOWED = 64;
 
 export class DueTimers {

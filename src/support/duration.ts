@@ -7,7 +7,7 @@
 
 const UNITS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
-/** What a written duration looks like; also the pattern of the published JSON Schema. */
+/** The pattern of a written duration; also that of the published JSON Schema. */
 export const DURATION_PATTERN = '^(0|[0-9]{1,12}(ms|s|m|h))$';
 const WRITTEN = new RegExp(DURATION_PATTERN);
 

@@ -1,8 +1,8 @@
 /**
  * The network interfaces of this machine, with their addresses.
  *
- * Place: whoever asks what this machine can reach, or what leads back to it. Invariant: never throws; where the system
- * forbids the question (a sandbox, Android) there are none.
+ * Place: for code that asks what this machine can reach, or what leads back to it.
+ * Invariant: never throws; the list is empty where the system forbids the question (a sandbox, Android).
  */
 import { networkInterfaces } from 'node:os';
 

@@ -33,7 +33,7 @@ export function formatIPv4(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
-/** Whether the 16 bytes at an offset are an IPv4 address in IPv6 clothes (`::ffff:a.b.c.d`). */
+/** Whether the 16 bytes at an offset are an IPv4-mapped address (`::ffff:a.b.c.d`). */
 export function isMappedIPv4(bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < 10; i++) if (bytes[at + i] !== 0) return false;
   return bytes[at + 10] === 0xff && bytes[at + 11] === 0xff;

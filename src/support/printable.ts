@@ -1,10 +1,10 @@
 /**
- * Text that comes from elsewhere (a backend, an agent, a name server, Redis, a strategy, a path), made fit for one line
- * of a log or a terminal: nothing in it can end the line, move the cursor or turn the reading direction.
+ * Makes text from elsewhere (a backend, an agent, a name server, Redis, a strategy, a path) fit for one line of a log
+ * or a terminal: nothing in it can end the line, move the cursor or turn the reading direction.
  *
  * Place: the log, where lines are made, and the command line, before there is a log.
- * What is escaped: control characters (C0, DEL, C1), format characters (bidirectional overrides, zero-width ones, tags),
- * line and paragraph separators, and halves of surrogate pairs; all else stands as it is.
+ * What is escaped: control characters (C0, DEL, C1), format characters (bidirectional overrides, zero-width ones,
+ * tags), line and paragraph separators, and halves of surrogate pairs; all other text is unchanged.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -14,7 +14,7 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, character => SHORT[character] ?? escaped(character));
 }
 
-/** A JSON text whose strings hold nothing unprintable either: the same value, to whatever reads it. */
+/** A JSON text without unprintable characters in its strings: any reader gets the same value from it. */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, character => {
     let units = '';

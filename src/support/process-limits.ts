@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 const NAMES = { descriptors: 'Max open files', processes: 'Max processes' } as const;
 
-/** The limit in force; Infinity for none, undefined where the system does not say. */
+/** The limit in force; Infinity for none, undefined when the system does not report it. */
 export function processLimit(limit: keyof typeof NAMES): number | undefined {
   try {
     const text = readFileSync('/proc/self/limits', 'utf8');

@@ -2,15 +2,16 @@
  * A connect that has reached itself.
  *
  * Place: asked by both engines (`SelfConnects`), by checks and by the connection to Redis when a connect has succeeded.
- * Why: a socket that connects to a port of its own machine, on which nobody listens, may be given that very port as its
+ * Why: a socket that connects to a port of its own machine, on which no program listens, may get that very port as its
  * own. TCP then joins it to itself (RFC 9293 3.5, simultaneous open): whatever is sent comes back, and the program that
- * should listen there finds its port taken. To a balancer it looks like a backend that is well. It is a refused
- * connect, and is ended with a reset, which keeps the port for no moment longer.
- * How: both ends have the same address and port. That takes a system call, so sessions ask only where it can happen: at
- * an address of this machine, at a port that the system gives to those who ask for none. While a server listens on the
- * port the system gives it to nobody, so a connect that has reached a server stands for those of the next moment, until
- * one fails. Limit: when the server ends, the very next connect in that moment may be the one in tens of thousands that
- * is given the port; where there are few ports to give, each connect is asked about.
+ * should listen there finds its port taken. To a balancer it looks like a backend that is well. It counts as a refused
+ * connect, and is ended with a reset, which frees the port at once.
+ * How: both ends have the same address and port. Finding out takes a system call, so sessions ask only where it can
+ * happen: at an address of this machine, at a port that the system assigns to sockets that ask for none. While a server
+ * listens on the port the system does not assign it, so a connect that has reached a server vouches for those of the
+ * next moment, until one fails.
+ * Limit: when the server ends, the very next connect in that moment may be the one in tens of thousands that gets the
+ * port; where few ports can be assigned, every connect is checked.
  */
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
@@ -19,12 +20,12 @@ import type { Address } from './address.ts';
 
 export const REFUSED = 'ECONNREFUSED';
 
-/** As Node says it. */
+/** In Node's words. */
 export function refused(): Error {
   return Object.assign(new Error(`connect ${REFUSED}`), { code: REFUSED, syscall: 'connect' });
 }
 
-/** What of a socket tells. */
+/** The facts about a socket that show it. */
 interface Ends {
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
@@ -49,12 +50,12 @@ const HERE: Machine = {
   readFile: path => readFileSync(path, 'utf8'),
 };
 
-/** For how long a connect that has reached a server stands for others. */
+/** How long a connect that has reached a server vouches for others. */
 const STANDS_MS = 1000;
-/** With fewer ports to give, the next connect is too likely to be given the one. */
+/** With fewer assignable ports, the next connect is too likely to get the one. */
 const MANY_PORTS = 4096;
 
-/** When it is to be asked whether a connect to this numeric address has reached itself. */
+/** Decides when a connect to this numeric address is to be checked. */
 export class SelfConnects {
   readonly #isPossible: boolean;
   readonly #standsMs: number;
@@ -67,17 +68,17 @@ export class SelfConnects {
     this.#standsMs = highest - lowest < MANY_PORTS ? -Infinity : STANDS_MS;
   }
 
-  /** Whether one that has succeeded now may have done so by itself. */
+  /** Whether a connect that has just succeeded may have reached itself. */
   mayBe(nowMs: number): boolean {
     return this.#isPossible && nowMs >= this.#askFromMs;
   }
 
-  /** One that was asked about has reached a server. */
+  /** A connect that was checked has reached a server. */
   wasNone(nowMs: number): void {
     this.#askFromMs = nowMs + this.#standsMs;
   }
 
-  /** A connect has failed: nobody may be listening there any more. */
+  /** A connect has failed: the server may be gone. */
   failed(): void {
     this.#askFromMs = -Infinity;
   }
@@ -98,7 +99,10 @@ function isOfThisMachine(host: string, { addresses }: Machine): boolean {
   return addresses().includes(plain);
 }
 
-/** The ports that the system gives to sockets that ask for none; any that it might give where it does not tell. */
+/**
+ * The ports that the system assigns to sockets that ask for none; all that it might assign when it does not report
+ * them.
+ */
 function givenPorts({ readFile }: Machine): Range {
   try {
     const [lowest = NaN, highest = NaN] = readFile('/proc/sys/net/ipv4/ip_local_port_range')

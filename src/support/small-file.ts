@@ -1,19 +1,20 @@
 /**
- * Reads a small file that a user or the system names, and nothing else that a path can stand for.
+ * Reads a small file that a user or the system names, and refuses everything else that a path can stand for.
  *
- * Place: certificates, keys, passwords, `/etc/hosts` and its kind. Synchronous, because it runs at the start, or for a
- * file that is there all the time. What may be a pipe, as a configuration may, is for config/read-text.ts.
- * Invariants: never waits, and takes no more memory than a few times `mostMib`: a FIFO without a writer, a terminal, a device
- * and a file without end are errors that say what they are.
+ * Place: certificates, keys, passwords, `/etc/hosts` and the like. Synchronous, because it runs at the start, or for a
+ * file that is always there. A path that may be a pipe, as a configuration's may, is for config/source/read-text.ts.
+ * Invariants:
+ * - Never waits, and takes no more memory than a few times `mostMib`.
+ * - A FIFO without a writer, a terminal, a device and a file without end are errors that name what they are.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 const MIB = 2 ** 20;
 const PIECE_BYTES = 65_536;
 
-/** The text, as UTF-8. Throws the system's error, or one that says what else is wrong. */
+/** The text, as UTF-8. Throws the system's error, or one that names another problem. */
 export function readSmallFile(path: string, mostMib = 16): string {
-  // Opening a FIFO, or some devices, would wait for somebody at the other end.
+  // Opening a FIFO, or some devices, would wait for a program at the other end.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(fd);
@@ -21,7 +22,7 @@ export function readSmallFile(path: string, mostMib = 16): string {
     if (!stats.isFile()) throw new Error('it is not a regular file');
     const most = mostMib * MIB;
     if (stats.size > most) throw tooLarge(mostMib);
-    // Its size may be wrong: in /proc all files have none, and others grow.
+    // The size may be wrong: in /proc it is 0 for all files, and other files grow.
     const pieces: Buffer[] = [];
     let length = 0;
     for (;;) {
@@ -37,7 +38,7 @@ export function readSmallFile(path: string, mostMib = 16): string {
   }
 }
 
-/** For those who read it by themselves, such as c-ares. */
+/** For code that reads the file by itself, such as c-ares. */
 export function isSmallFileOrNone(path: string, mostMib = 16): boolean {
   try {
     const stats = statSync(path);

@@ -1,33 +1,33 @@
 /**
- * What is said about sockets by those who make them and those who use them: options, and a socket that listens already.
+ * What makers and users of sockets share: options, and a socket that listens already.
  */
 import type { Address } from './address.ts';
 
 /** How the system finds out that a peer has vanished; TCP only. */
 export interface SocketOptions {
-  /** Absent: quiet connections are never asked whether they still have a peer. */
+  /** Absent: a quiet connection is never probed for its peer. */
   readonly keepalive?: Keepalive | undefined;
   /**
-   * How long bytes may be on their way without an acknowledgement before the connection breaks. Absent: as long as
-   * the system likes, on Linux about 15 minutes.
+   * How long bytes may be on their way without an acknowledgement before the connection breaks. Absent: the system's
+   * default, on Linux about 15 minutes.
    */
   readonly userTimeoutMs?: number | undefined;
 }
 
-/** The times count in whole seconds, rounded up. */
+/** All times in whole seconds, rounded up. */
 export interface Keepalive {
-  /** A connection that has been quiet for so long is asked for a sign of life. */
+  /** After this long without traffic a connection is probed. */
   readonly idleMs: number;
-  /** Time between one question and the next, while none is answered. */
+  /** Time between two probes while none is answered. */
   readonly intervalMs: number;
-  /** Unanswered questions after which the connection breaks, as if its peer had reset it. */
+  /** Unanswered probes after which the connection breaks, as if its peer had reset it. */
   readonly count: number;
 }
 
-/** A socket that somebody else has bound and made to listen, such as control for its workers. */
+/** A socket that is bound and listens already, such as one that control opens for its workers. */
 export interface ListeningSocket {
   readonly kind: 'listening';
-  /** Its descriptor; the engine's own from the call on, to be closed with the listener. */
+  /** Its descriptor; owned by the engine from the call on, and closed with the listener. */
   readonly fd: number;
   readonly address: Address;
 }

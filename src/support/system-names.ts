@@ -1,5 +1,5 @@
 /**
- * Users and groups of this system by name, as /etc/passwd and /etc/group have them.
+ * Users and groups of this system by name, as in /etc/passwd and /etc/group.
  *
  * Place: for the owners of unix sockets, at the start and in `lb4 check`. Users that only a directory service knows
  * (LDAP) are given by number.
@@ -10,7 +10,7 @@ const FILES = { user: '/etc/passwd', group: '/etc/group' } as const;
 
 export type NameKind = keyof typeof FILES;
 
-/** Throws an Error that says which name is not there. Undefined stays what it is. */
+/** Throws an Error that names what does not exist. Undefined stays undefined. */
 export function numberOf(
   kind: NameKind,
   name: string | number | undefined,
