@@ -5,8 +5,11 @@
  * Place: `knowledge.ts` has the ways to know of each other, `table.ts` has the clusters, tests and
  * scripts/plot-many-instances.ts run them.
  * Load: clients come as a Poisson process, each to an instance drawn at random, and stay for exponential times.
- * Invariants: no sockets and no real time; clients are drawn from a generator of their own, so that two runs with
- * the same seed meet the same clients, whatever becomes of them; the same input gives the same figures.
+ * Invariants:
+ * - No sockets and no real time.
+ * - Clients are drawn from a generator of their own, so that two runs with the same seed meet the same clients,
+ *   whatever becomes of them.
+ * - The same input gives the same figures.
  */
 import { Heap } from 'heap-js';
 import {
@@ -25,26 +28,26 @@ export interface Scenario {
   /** New sessions a second, over all instances. */
   readonly ratePerS: number;
   readonly meanLifeMs: number;
-  /** Parts of the clients that the instances get; absent: all the same. */
+  /** The instances' relative shares of the clients; absent: equal shares. */
   readonly shares?: readonly number[];
   /** When measuring begins. */
   readonly warmUpMs: number;
   readonly untilMs: number;
-  /** Sets timers for what happens besides clients coming and going. */
+  /** Sets timers for events besides clients that come and go. */
   readonly disturb?: (cluster: Cluster) => void;
 }
 
 /** How an instance learns of the others' sessions. */
 export interface Knowledge {
-  /** What its strategy is told of one backend, by number. */
+  /** What its strategy receives about one backend, by number. */
   counts(backend: number): Pick<Candidate, 'live' | 'elsewhere'>;
-  /** Its strategy stands, and clients begin to come. */
+  /** Its strategy is built, and clients begin to come. */
   start?(strategy: Strategy, candidates: readonly Candidate[]): void;
-  /** Its process has been killed: nothing more is heard of it. */
+  /** Its process has been killed: it sends nothing more. */
   kill?(): void;
 }
 
-/** What knowledge is made of. */
+/** What knowledge is built from. */
 export interface Surroundings {
   readonly clock: EventClock;
   /** For phases and jitter. */
@@ -60,7 +63,7 @@ export interface Surroundings {
   readonly placed: () => number;
 }
 
-/** Makes what the instances of one run know: called once for each of them, and again for one that comes back. */
+/** Makes the knowledge of the instances of one run: called once for each, and again for one that comes back. */
 export type CreateKnowledge = (surroundings: Surroundings) => Knowledge;
 
 export interface Run {
@@ -84,7 +87,7 @@ interface Session {
   readonly backend: number;
 }
 
-/** The running simulation; `disturb` of a scenario may shake it. */
+/** The running simulation; a scenario's `disturb` may change it. */
 export class Cluster {
   readonly clock = new EventClock();
   readonly #scenario: Scenario;
@@ -140,7 +143,7 @@ export class Cluster {
     return { imbalance: this.#gauge.imbalance, sessions: this.#sessions };
   }
 
-  /** An instance starts, with no sessions and knowing nothing; all do in the beginning. */
+  /** An instance starts, with no sessions and no knowledge; all do so in the beginning. */
   join(number: number): void {
     const { instances, backends } = this.#scenario;
     const own = backends.map(() => 0);
@@ -205,7 +208,7 @@ export class Cluster {
     if (candidate !== undefined) strategy.changed?.(candidate);
   }
 
-  /** One that is there, by its share. */
+  /** Draws an instance that is there, by its share. */
   #drawInstance(): Instance {
     const { shares } = this.#scenario;
     const shareOf = (number: number): number =>
@@ -248,7 +251,7 @@ class ImbalanceGauge {
     return this.#area / this.#measuredMs;
   }
 
-  /** The totals have been as they are until `ms`. */
+  /** The totals have been unchanged until `ms`. */
   moveTo(ms: number): void {
     const passedMs = ms - Math.max(this.#nowMs, this.#fromMs);
     this.#nowMs = ms;
@@ -259,7 +262,7 @@ class ImbalanceGauge {
       sum += total;
       most = Math.max(most, total / (this.#weights[backend] ?? 1));
     }
-    // Without sessions there is nothing to be compared.
+    // Without sessions there is nothing to compare.
     if (sum === 0) return;
     this.#area += passedMs * ((most * this.#weightOfAll) / sum);
     this.#measuredMs += passedMs;

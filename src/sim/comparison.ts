@@ -1,7 +1,7 @@
 /**
  * One strategy with and without the mirror, in all clusters of the table.
  *
- * Place: for what goes beyond the table.
+ * Place: for questions that the table does not answer.
  */
 import type { StrategyName } from '../../strategies/index.ts';
 import type { Scenario } from './cluster.ts';
@@ -15,11 +15,11 @@ export interface Compared {
   readonly row: Row;
   readonly local: number;
   readonly shared: number;
-  /** Says all three. */
+  /** The other three in words. */
   readonly text: string;
 }
 
-/** Runs each row as `scenarioOf` has it, half as long as for the table. */
+/** Runs each row as `scenarioOf` builds it, half as long as for the table. */
 export async function compare(
   strategy: StrategyName,
   scenarioOf: (row: Row) => Scenario,

@@ -1,9 +1,10 @@
 /**
  * A clock that jumps from one timer to the next: what a discrete-event simulation runs on.
  *
- * Place: everything in a simulation that happens by itself is a timer of this clock; `cluster.ts` and `slow-start.ts` turn it.
- * Invariants: timers of the same instant run in the order in which they were set; time never goes back, and stands
- * still until promises have settled.
+ * Place: every event of a simulation is a timer of this clock; `cluster.ts` and `slow-start.ts` advance it.
+ * Invariants:
+ * - Timers of the same instant run in the order in which they were set.
+ * - Time never goes back, and stands still until promises have settled.
  */
 import { Heap } from 'heap-js';
 import type { SetTimer } from '../support/timer.ts';
@@ -18,7 +19,7 @@ interface Timer {
 export class EventClock {
   #nowMs: number;
   #order = 0;
-  /** A promise was, and what follows from it has not run yet. */
+  /** A promise has settled, and the code that awaits it has not run yet. */
   #hasResolved = false;
   readonly #timers = new Heap<Timer>((a, b) => a.atMs - b.atMs || a.order - b.order);
 
@@ -54,7 +55,7 @@ export class EventClock {
     this.#nowMs = ms;
   }
 
-  /** Lets time pass, and runs what falls due on the way at its own time; for timers that start nothing asynchronous. */
+  /** Lets time pass, and runs each timer on the way at its own time; for timers that start nothing asynchronous. */
   advance(ms: number): void {
     const untilMs = this.#nowMs + ms;
     while (this.nextAtMs <= untilMs) {
@@ -74,13 +75,13 @@ export class EventClock {
     });
   }
 
-  /** Runs the next timer, at its time, and what waited for it with `pass`. */
+  /** Runs the next timer, at its time, and the code that waited for it with `pass`. */
   async runNext(): Promise<void> {
     this.moveTo(this.nextAtMs);
     this.#timers.pop()?.callback();
     if (!this.#hasResolved) return;
     this.#hasResolved = false;
-    // After everything that waits for nothing but promises; cheaper than a turn of the loop.
+    // After all code that waits only for promises; cheaper than a turn of the loop.
     await new Promise<void>(resolve => process.nextTick(resolve));
   }
 }

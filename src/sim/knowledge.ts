@@ -1,6 +1,6 @@
 /**
- * Ways for an instance to know of the others' sessions, to compare the mirror with: nothing; and
- * a common snapshot of all counts that everybody gets at the same moment every period, used in two ways.
+ * Ways for an instance to know of the others' sessions, to compare the mirror with: nothing; and a common snapshot of
+ * all counts that every instance gets at the same moment every period, used in two ways.
  *
  * Place: given to `Cluster`; the mirror itself is in `mirror-knowledge.ts`.
  */
@@ -11,7 +11,7 @@ export const nothing: CreateKnowledge = ({ own }) => ({
   counts: backend => ({ live: () => own[backend] ?? 0 }),
 });
 
-/** Everybody goes by the last snapshot alone: what shared counts come to when they are used as they are. */
+/** Every instance uses the last snapshot alone: the effect of shared counts that are used unchanged. */
 export function snapshotOnly(periodMs: number): CreateKnowledge {
   return surroundings => {
     const seen = new Map<number, number>();
@@ -28,7 +28,7 @@ export function snapshotOnly(periodMs: number): CreateKnowledge {
   };
 }
 
-/** The others' sessions as of the last snapshot, and one's own as they are. */
+/** The others' sessions as of the last snapshot, and the instance's own as they are. */
 export function snapshotAndOwn(periodMs: number): CreateKnowledge {
   return surroundings => {
     const { own } = surroundings;
@@ -47,7 +47,7 @@ export function snapshotAndOwn(periodMs: number): CreateKnowledge {
   };
 }
 
-/** Tells all totals at 0 and after each period; at the same moment to every instance. */
+/** Reports all totals at 0 and after each period; at the same moment to every instance. */
 function everyPeriod(
   { clock, totals }: Surroundings,
   periodMs: number,

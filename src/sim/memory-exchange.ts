@@ -2,9 +2,9 @@
  * The plain model of what instances share: everything that Redis and its script do, without Redis.
  *
  * Place: tests put a `MemoryExchange` per instance in front of one `MemoryHub`, simulations do so with a delay
- * (`model-exchange.ts`); the contract suite of exchanges holds it to what Redis does. It keeps every instance's
- * publication, and sums them all up whenever an instance joins, leaves or has other backends.
- * The clock is injected. Changes are told through `deliver`, at once unless the test has them wait.
+ * (`model-exchange.ts`); the contract suite of exchanges compares it with Redis. It keeps every instance's publication,
+ * and sums them all up whenever an instance joins, leaves or has other backends. The clock is injected. Changes are
+ * sent through `deliver`, at once unless the test delays them.
  */
 import type { MirrorFailure } from '../model/words.ts';
 import {
@@ -31,7 +31,7 @@ interface Entry {
 
 interface UpstreamState {
   version: number;
-  /** The instances that the totals as they were last told include. */
+  /** The instances that the totals as last sent include. */
   readonly entries: Map<string, Entry>;
   readonly pace: TellingPace;
   totals: ReadonlyMap<string, number>;
@@ -45,7 +45,7 @@ export class MemoryHub {
   readonly #upstreams = new Map<string, UpstreamState>();
   readonly #exchanges = new Set<MemoryExchange>();
 
-  /** `deliver` is handed each telling of a change to one exchange: call it then, later or never. */
+  /** `deliver` receives each message about a change to one exchange: call it then, later or never. */
   constructor(deps: { readonly now: () => number; readonly deliver?: (tell: () => void) => void }) {
     this.#now = deps.now;
     this.#deliver = deps.deliver ?? (tell => tell());
@@ -73,7 +73,7 @@ export class MemoryHub {
     if (entry !== undefined) entry.endsAt = -Infinity;
   }
 
-  /** FLUSHALL: nothing is known any more. */
+  /** FLUSHALL: all is forgotten. */
   flush(): void {
     this.#upstreams.clear();
   }
@@ -94,7 +94,7 @@ export class MemoryHub {
     for (const [name, entry] of state.entries) {
       if (alive(entry, now) !== undefined) continue;
       state.entries.delete(name);
-      // A tombstone's end changes nothing.
+      // The end of a tombstone changes nothing.
       if (entry.said !== undefined) isAnew = true;
     }
     if (before?.owner !== owner || number > before.number) {
@@ -142,7 +142,7 @@ export class MemoryExchange implements Exchange {
     this.#leave = leave;
   }
 
-  /** From now on everything fails for this reason, and nothing is heard, until it is `undefined` again. */
+  /** From now on every call fails for this reason, and no message arrives, until it is `undefined` again. */
   failWith(reason: MirrorFailure | undefined): void {
     const wasFailing = this.#failure !== undefined;
     this.#failure =
@@ -176,7 +176,7 @@ export class MemoryExchange implements Exchange {
     this.#leave();
   }
 
-  /** The hub's word. */
+  /** A message of the hub. */
   hear(change: Change): void {
     if (this.#isClosed || this.#failure !== undefined || !this.#following.has(change.upstream)) return;
     this.#onChange(change);
@@ -192,7 +192,7 @@ function alive(entry: Entry | undefined, now: number): Entry | undefined {
   return entry !== undefined && entry.endsAt > now ? entry : undefined;
 }
 
-/** An instance that joins, leaves or has others than before has everything summed up anew. */
+/** An instance that joins, leaves or has other backends than before causes all publications to be summed up again. */
 function hasSameBackends(before: Publication | undefined, after: Publication | undefined): boolean {
   if (before === undefined || after === undefined) return before === after;
   if (before.counts.size !== after.counts.size) return false;

@@ -28,7 +28,7 @@ interface Process {
   readonly setTimer: SetTimer;
 }
 
-/** The mirror as it ships: polls, and tells changes at once where that helps. */
+/** The mirror as it ships: polls, and sends changes at once where that helps. */
 export function mirrored(periodMs: number): CreateKnowledge {
   return mirroring(periodMs, (upstream, exchange, process) => {
     const { name, owner, ...deps } = process;
@@ -85,7 +85,7 @@ function mirroring(periodMs: number, startMirror: StartMirror): CreateKnowledge 
         };
         const name = `instance-${instance}`;
         const owner = `${name} of ${clock.now()}`;
-        // Instances were not started in the same moment.
+        // Instances were not started at the same moment.
         setTimer(
           () => startMirror(upstream, exchange, { name, owner, now: clock.now, random, setTimer }),
           random() * periodMs,

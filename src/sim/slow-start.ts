@@ -2,10 +2,11 @@
  * A backend that recovers among others under least connections: the shipped model, ramp, picker and strategy over a
  * clock moved by hand, and sessions that are nothing but leases.
  *
- * Place: a test holds the ramp to its promise, scripts/plot-slow-start.ts draws it. No sockets, no real time.
- * Load: clients come as a Poisson process and stay for exponential times, so that the sessions which run at the
- * beginning need no past: what is left of them is distributed like a new one's.
- * Times are whole milliseconds. Arrivals and ties are drawn from generators of their own: two runs with the same seed meet the same clients.
+ * Place: a test checks the promise of the ramp on it, scripts/plot-slow-start.ts draws it. No sockets, no real time.
+ * Load: clients come as a Poisson process and stay for exponential times, so that sessions which run at the beginning
+ * need no past: their remaining time is distributed like that of a new one.
+ * Times are whole milliseconds. Arrivals and ties are drawn from separate generators: two runs with the same seed meet
+ * the same clients.
  */
 import { Heap } from 'heap-js';
 import { parseConfig } from '../config/source/parse.ts';
@@ -45,7 +46,7 @@ export interface Recovery {
   readonly untilMs: number;
 }
 
-/** What stood in the counts right after a session was placed. */
+/** The counts right after a session was placed. */
 export interface Placement {
   readonly atMs: number;
   /** Number of the backend that got it. */
@@ -77,7 +78,7 @@ export function simulateRecovery(recovery: Recovery): RecoveryRun {
   const [recovering = ''] = ids;
 
   const open = (): void => {
-    // Drawn for those who are turned away, too: the clients after them stay the same.
+    // Drawn for clients that are turned away, too, so that the clients after them stay the same.
     const atMs = nowMs + exponential(meanSessionMs);
     const lease = runtime.picker.pick('192.0.2.1');
     if (typeof lease === 'string') {
@@ -157,7 +158,7 @@ function createSystem({ seed, slowStartMs, backends }: Recovery) {
   });
   const upstream: Upstream = new Upstream(config, {
     ...{ shared, events, now, random: () => 0 },
-    // What it has changed is published before anything else happens, as at the end of a turn of the loop.
+    // Its changes are published before any other event, as at the end of a turn of the loop.
     setTimer: (callback, delayMs) =>
       setTimer(() => {
         callback();

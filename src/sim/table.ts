@@ -1,15 +1,15 @@
 /**
  * The table of docs/many-instances.md: four clusters, three ages of what is shared, several ways to place sessions.
  *
- * Place: tests hold lb4 to it; scripts/plot-many-instances.ts writes it into the document. Invariants: every figure is
- * an average over seeds that are stated, and in every column the same seed stands for the same clients.
+ * Place: tests check lb4 against it; scripts/plot-many-instances.ts writes it into the document.
+ * Invariants: every figure is an average over stated seeds; in every column the same seed means the same clients.
  */
 import { STRATEGIES, type StrategyName } from '../../strategies/index.ts';
 import { Cluster, type CreateKnowledge, type Scenario } from './cluster.ts';
 import { nothing, snapshotAndOwn, snapshotOnly } from './knowledge.ts';
 import { mirrored, polled } from './mirror-knowledge.ts';
 
-/** Everything that ran in the beginning has ended by then, but for a seventh. */
+/** By then all sessions of the beginning have ended, but for a seventh. */
 const LIVES_OF_WARM_UP = 2;
 
 export interface Row {
@@ -20,9 +20,9 @@ export interface Row {
   readonly meanLifeMs: number;
   /** The ages of what is shared: periods of the mirror, and of the common snapshot that it is compared with. */
   readonly periodsMs: readonly [number, number, number];
-  /** Over how many mean lives it is measured. */
+  /** The number of mean lives over which it is measured. */
   readonly lives: number;
-  /** Few sessions per instance and backend: where sharing is to help. */
+  /** Few sessions per instance and backend: the case in which sharing should help. */
   readonly isSparse: boolean;
 }
 
@@ -54,7 +54,7 @@ export interface Way {
 
 const alone = (): CreateKnowledge => nothing;
 
-/** The ways that do not share anything: the same for every period. */
+/** The ways that share nothing: the same for every period. */
 export const LOCAL_WAYS = {
   random: { strategy: 'random', know: alone },
   localLeastconn: { strategy: 'leastconn', know: alone },
@@ -69,7 +69,7 @@ export const SHARED_WAYS = {
   lb4: { strategy: 'leastconn', know: mirrored },
 } as const satisfies Record<string, Way>;
 
-/** A row as a scenario; as short as averages over 20 seeds allow, or so many `times` as long. */
+/** A row as a scenario: as short as averages over 20 seeds allow, or `times` as long. */
 export function scenarioOf({ instances, backends, ratePerS, meanLifeMs, lives }: Row, times = 1): Scenario {
   const warmUpMs = LIVES_OF_WARM_UP * meanLifeMs;
   const untilMs = warmUpMs + times * lives * meanLifeMs;

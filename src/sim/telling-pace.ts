@@ -1,5 +1,5 @@
 /**
- * When small changes are told at once, as the script of the exchange has it: while there are few of them.
+ * When small changes are sent at once, as the script of the exchange does it: while there are few of them.
  *
  * Place: the model of Redis (memory-exchange.ts) keeps one per upstream.
  */

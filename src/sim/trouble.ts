@@ -1,8 +1,8 @@
 /**
- * What befalls clusters in life, over the rows of the table: unequal traffic, unequal weights, clients that all come
- * back at once, instances that are killed and started again.
+ * Troubles of real clusters, over the rows of the table: unequal traffic, unequal weights, clients that all come back
+ * at once, instances that are killed and started again.
  *
- * Place: tests hold lb4 to being no worse than local in each.
+ * Place: tests check that lb4 is no worse than local in each.
  */
 import type { Cluster, Scenario } from './cluster.ts';
 import { scenarioOf, type Row } from './table.ts';
