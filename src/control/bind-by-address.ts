@@ -1,8 +1,8 @@
 /**
  * A configuration whose listeners have addresses instead of names.
  *
- * Place: at the start, before anything binds. A name stands for its first address here: where lb4 listens is to be
- * known, and not to depend on what else a name server says.
+ * Place: at the start, before anything binds. A name becomes its first address: where lb4 listens must be known, and
+ * must not depend on what else a name server answers.
  */
 import { Lb4Error, wordsOf } from '../errors.ts';
 import type { Lookup } from '../names/names.ts';

@@ -1,10 +1,11 @@
 /**
- * The control plane: everything slow about the upstreams. Names, health, ejection, what operators want, and the plans
- * that follow.
+ * The control plane: everything slow about the upstreams. That is names, health, ejection, what operators want, and
+ * the plans that follow.
  *
- * Place: built by `load-balancer.ts` beside the data plane, which it feeds with plans and hears of. A list of upstreams is applied
- * in three steps, so that listeners can change in between: `prepare`, which may fail, `introduce`, `configure`. Nothing here
- * stands between a client and its backend.
+ * Place: built by `load-balancer.ts` beside the data plane. It sends plans to the data plane and receives its reports.
+ * How: a list of upstreams is applied in three steps, so that listeners can change in between: `prepare`, which may
+ * fail, `introduce`, `configure`.
+ * Invariant: nothing here stands between a client and its backend.
  */
 import type { OperatorState } from '../model/words.ts';
 import type { BackendConfig } from '../config/schema/schema.ts';
@@ -18,24 +19,24 @@ import {
 import type { PlannedUpstream } from './upstream/upstream-settings.ts';
 import type { Upstream, UpstreamEvent } from './upstream/upstream.ts';
 
-/** Longest that new upstreams wait for names to be resolved; later answers are taken as they come. */
+/** The longest that new upstreams wait for names to be resolved; a later answer is used when it comes. */
 const FIRST_RESOLUTION_MS = 750;
-/** How often it is looked whether an upstream that was taken out has no sessions left. */
+/** Interval of the looks whether an upstream that was taken out has any sessions left. */
 const SWEEP_MS = 200;
 
 export interface ControlPlaneDeps extends UpstreamControlDeps {
-  /** The data planes are to forget an upstream. */
+  /** Makes the data planes forget an upstream. */
   remove(upstream: string): void;
 }
 
 /** What a list of upstreams needs before anything of it takes effect. */
 export interface PreparedUpstreams {
   readonly configs: readonly PlannedUpstream[];
-  /** Those that there have not been so far. */
+  /** Upstreams that do not exist yet. */
   readonly fresh: ReadonlyMap<string, UpstreamControl>;
-  /** Checks of the others. */
+  /** Checks of the upstreams that exist already. */
   readonly checks: ReadonlyMap<string, PreparedChecks>;
-  /** Of these, those that were on their way out, and that `introduce` has brought back. */
+  /** Of the latter, those that were leaving and that `introduce` has brought back. */
   readonly revived: Set<string>;
 }
 
@@ -55,7 +56,7 @@ export class ControlPlane {
 
   /**
    * Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read, and LB4_TOO_MANY_SLOTS; then nothing has
-   * changed. Else it is followed by `introduce` or `discard`.
+   * changed. Otherwise the caller goes on with `introduce` or `discard`.
    */
   prepare(configs: readonly PlannedUpstream[]): PreparedUpstreams {
     const fresh = new Map<string, UpstreamControl>();
@@ -73,7 +74,7 @@ export class ControlPlane {
         checks.set(name, before.prepare(config));
         more += config.backends.filter(({ id }) => !before.upstream.has(id)).length;
       }
-      // They get their slots later, when nothing may fail any more.
+      // These backends get their slots later, when nothing may fail any more: so room is checked now.
       this.#deps.shared.expectRoom(more);
       return prepared;
     } catch (error) {
@@ -83,8 +84,8 @@ export class ControlPlane {
   }
 
   /**
-   * Publishes the first plans of upstreams that are new, or back; resolves their names, waiting a while for the first
-   * answers. Nothing changes for the others.
+   * Publishes the first plans of upstreams that are new, or back. Resolves their names before, and waits for the first
+   * answers, at most `FIRST_RESOLUTION_MS`. Nothing changes for the other upstreams.
    */
   async introduce({ configs, fresh, checks, revived }: PreparedUpstreams): Promise<void> {
     const added = configs.flatMap(config => {
@@ -100,7 +101,7 @@ export class ControlPlane {
     if (this.#hasStarted) for (const control of added) control.start();
   }
 
-  /** Nothing will come of it: what is new has never been there, what came back goes again. Also after `introduce`. */
+  /** Gives the list up, also after `introduce`: new upstreams are gone without a trace, revived ones leave again. */
   async discard({ fresh, revived }: PreparedUpstreams): Promise<void> {
     const kept = new Map(this.#upstreams);
     for (const [name, control] of fresh) {
@@ -118,7 +119,7 @@ export class ControlPlane {
     this.#forget(fresh);
   }
 
-  /** Takes over what changes for the others, after `introduce`, and takes those out that are not named any more. */
+  /** Called after `introduce`: configures the upstreams that existed before, and takes out those no longer named. */
   configure({ configs, fresh, checks }: PreparedUpstreams): void {
     const after = new Map<string, UpstreamControl>();
     for (const config of configs) {
@@ -130,7 +131,7 @@ export class ControlPlane {
     }
     for (const [name, control] of this.#upstreams) if (!after.has(name)) this.#retire(name, control);
     this.#upstreams = after;
-    // At once: what follows is to find the new plans applied.
+    // At once, so that the new plans are applied before whatever the caller does next.
     for (const { upstream } of after.values()) upstream.publish();
     this.#sweepSoon();
   }
@@ -151,7 +152,7 @@ export class ControlPlane {
     return Array.from(this.#upstreams.values(), ({ upstream }) => upstream.status());
   }
 
-  /** Throws LB4_UNKNOWN_UPSTREAM or LB4_UNKNOWN_BACKEND, as the others below do. */
+  /** Throws LB4_UNKNOWN_UPSTREAM or LB4_UNKNOWN_BACKEND, as the methods below do. */
   setState(upstream: string, backend: string, state: OperatorState): void {
     const control = this.#control(upstream);
     control.setState(memberOf(control, backend), state);
@@ -162,7 +163,7 @@ export class ControlPlane {
     control.setWeight(memberOf(control, backend), weight);
   }
 
-  /** Throws LB4_CONFIG_INVALID for one that is a member already, or that cannot be checked as the others are. */
+  /** Throws LB4_CONFIG_INVALID for a backend that is a member already, or that cannot be checked as the others are. */
   add(upstream: string, backend: BackendConfig): void {
     const control = this.#control(upstream);
     const { health, agent } = control.config;
@@ -186,7 +187,7 @@ export class ControlPlane {
     return this.#upstream(upstream)?.counted() ?? [];
   }
 
-  /** What data planes report of backends and queues. It may be late, so what it names may have gone. */
+  /** Takes a report about a backend or a queue. The report may be late, so what it names may have gone. */
   hear(event: UpstreamEvent): void {
     this.#upstream(event.upstream)?.hear(event);
   }
@@ -205,7 +206,7 @@ export class ControlPlane {
     cancelTimer?.();
   }
 
-  /** One that was taken out and is not gone yet is back, with the sessions it has. */
+  /** Brings an upstream back that was taken out and is not gone yet, with the sessions it has. */
   #revive(config: PlannedUpstream, checks: PreparedUpstreams['checks']): UpstreamControl | undefined {
     const control = this.#leaving.get(config.name);
     const prepared = checks.get(config.name);
@@ -215,7 +216,7 @@ export class ControlPlane {
     return control;
   }
 
-  /** They have never had a session. */
+  /** For upstreams that have never had a session. */
   #forget(controls: PreparedUpstreams['fresh']): void {
     const { shared } = this.#deps;
     for (const [name, control] of controls) {
@@ -238,14 +239,14 @@ export class ControlPlane {
     }, SWEEP_MS);
   }
 
-  /** Forgets those of which nothing is left. */
+  /** Forgets the leaving upstreams of which nothing is left. */
   async #sweep(): Promise<void> {
     const deps = this.#deps;
     const gone = [...this.#leaving].filter(([, { upstream }]) => upstream.isGone);
     for (const [name] of gone) deps.remove(name);
     if (gone.length > 0) await deps.settled();
     for (const [name, control] of gone) {
-      // It may be back.
+      // The upstream may be back by now.
       if (this.#leaving.get(name) !== control || this.#isStopped) continue;
       this.#leaving.delete(name);
       control.stop();
@@ -262,7 +263,7 @@ export class ControlPlane {
   }
 }
 
-/** The identity of a backend that an operator names, in whichever way its address is written. */
+/** The identity of a backend that an operator names, whichever form of its address the operator uses. */
 function memberOf({ config, upstream }: UpstreamControl, backend: string): string {
   const parsed = parseAddress(backend);
   const id = parsed.ok ? formatAddress(parsed.address) : backend;

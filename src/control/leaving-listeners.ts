@@ -1,19 +1,20 @@
 /**
- * Listeners that are not configured any more and have sessions left: their slot is free when the last one has ended.
+ * Listeners that are not configured any more and have sessions left: a listener's slot is freed when its last session
+ * has ended.
  *
  * Place: a part of `Planes`. A listener of the same name that comes back meanwhile goes on counting in the slot.
  */
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { SetTimer } from '../support/timer.ts';
 
-/** How often it is looked; a client that waits for a place when its listener goes has one long before two looks. */
+/** Interval of the looks. A client that waits for a place when its listener goes gets one well within two looks. */
 const LOOK_MS = 500;
 const LOOKS = 2;
 
 export interface LeavingListenersDeps {
   readonly shared: ControlledState;
   readonly setTimer: SetTimer;
-  /** Resolves when every data plane has applied what it was given before. */
+  /** Resolves when every data plane has applied the plans it was given before. */
   settled(): Promise<void>;
 }
 
@@ -23,7 +24,7 @@ interface Named {
 
 export class LeavingListeners {
   readonly #deps: LeavingListenersDeps;
-  /** How often in a row no session was seen. */
+  /** By name of the listener: looks in a row that saw no session. */
   readonly #names = new Map<string, number>();
   #cancelTimer: (() => void) | undefined;
   #isStopped = false;
@@ -32,7 +33,7 @@ export class LeavingListeners {
     this.#deps = deps;
   }
 
-  /** Listeners have changed. */
+  /** Called when the listeners have changed. */
   follow(before: Named, after: Named): void {
     for (const { name } of before.listeners) this.#names.set(name, 0);
     for (const { name } of after.listeners) this.#names.delete(name);

@@ -1,8 +1,8 @@
 /**
  * What the configuration means for listeners: all their plans, with addresses, which the host turns into sockets.
  *
- * Place: `load-balancer.ts` asks for it at the start and whenever it is configured anew. Sections of the configuration
- * go into the plan as they are, under their own names.
+ * Place: `load-balancer.ts` asks for them at the start and at each new configuration. Sections of the configuration go
+ * into the plan as they are, under their own names.
  */
 import type { Config } from '../config/schema/schema.ts';
 import { socketOptions } from '../config/socket-options.ts';
@@ -30,7 +30,7 @@ export function listenersPlan(config: Config, shared: ControlledState, maxSessio
   };
 }
 
-/** An address has one listener; of port 0 each listener may have several, because each is another port. */
+/** An address has one listener. Port 0 may stand several times in each listener, because each is another port. */
 function bindPoints(listener: string, bind: readonly ListenAddress[]): readonly BindPoint[] {
   return bind.map((where, i) => {
     const address = formatAddress(where);

@@ -1,9 +1,10 @@
 /**
  * What an agent says about its backend: one line of words, as in HAProxy's agent-check.
  *
- * Place: pure; the agent checker feeds it a line, control applies what it says. Words are separated by spaces, tabs
- * and commas, in any order and case; of several of one kind the last counts; unknown ones are passed over, so that
- * an agent written for a later HAProxy still works. `#` begins a description of the state.
+ * Place: pure; the agent checker feeds it a line, control applies the answer.
+ * Form: words in any order and case, separated by spaces, tabs and commas. Of several of one kind the last counts.
+ * Unknown words are skipped, so that an agent written for a later HAProxy still works. `#` begins a description of the
+ * state.
  * Source: HAProxy's configuration manual, "agent-check", and tcpcheck_agent_expect_reply in its src/tcpcheck.c.
  * One difference: `down#why` without a space is `down` with a description, as the manual says.
  */
@@ -21,12 +22,12 @@ export interface AgentAnswer {
   readonly why?: string;
 }
 
-/** As HAProxy caps it: the lowest weight, 1, times this is the highest, 256. */
+/** HAProxy's cap: the lowest weight, 1, times this is the highest, 256. */
 const MOST_PERCENT = 25_600;
 const MOST_SESSIONS = 2 ** 31 - 1;
 const DOWN_WORDS = ['down', 'fail', 'failed', 'stopped'];
 
-/** The answer in the first line of `text`. What an agent has not said is absent; nothing said is `{}`. */
+/** The answer in the first line of `text`. What the line leaves out is absent; an empty line is `{}`. */
 export function parseAgentAnswer(text: string): AgentAnswer {
   const [line = ''] = text.split(/[\r\n]/, 1);
   const hash = line.indexOf('#');

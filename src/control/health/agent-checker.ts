@@ -1,8 +1,8 @@
 /**
- * Asks the agents of one upstream's backends how they do, and passes their answers on.
+ * Asks the agents of one upstream's backends for their state, and passes the answers on.
  *
- * Place: control, beside the health checker, with the same schedule. An agent that cannot be reached, or that says
- * nothing in time, is not an error (HAProxy): the backend keeps what its agent said last.
+ * Place: control, beside the health checker, with the same schedule. An agent that cannot be reached, or that does not
+ * answer in time, is not an error (as with HAProxy): the backend keeps its agent's last answer.
  * Invariants: an answer is one whole line, ended by a line end or by the end of the connection, of at most 1 KiB.
  */
 import type { AgentConfig } from '../../config/schema/schema.ts';
@@ -32,13 +32,13 @@ export interface AgentCheckerDeps {
   random(): number;
   readonly openSocket: DialDeps['openSocket'];
   readonly setTimer: SetTimer;
-  /** Where a backend is now; nowhere while it has no address. */
+  /** The addresses of a backend now; none while its name has not been resolved. */
   addressesOf(backend: string): readonly Address[];
-  /** An agent has answered, maybe nothing that means anything (`{}`). */
+  /** An agent has answered; `{}` when no word of the answer means anything. */
   onAnswer(backend: string, answer: AgentAnswer): void;
 }
 
-/** The settings of a checker as the configuration has them. */
+/** The configuration's settings, as the checker takes them. */
 export function agentSettings({ interval, timeout, send, address, port }: AgentConfig): AgentSettings {
   return { intervalMs: interval, timeoutMs: timeout, send, address, port };
 }
@@ -94,7 +94,7 @@ export class AgentChecker {
     });
   }
 
-  /** `done` gets a line, or undefined when none came. */
+  /** `done` receives a line, or undefined when none came. */
   #ask(addresses: AddressWalk, done: (line: string | undefined) => void): Cancel {
     const { timeoutMs, send } = this.#settings;
     const { openSocket } = this.#deps;

@@ -1,9 +1,9 @@
 /**
- * One attempt with one deadline for all of it (connecting, handshake, answer), settled once: by what it finds,
- * by its deadline or by its cancel, whichever is first.
+ * One attempt with one deadline for all of it (connecting, handshake, answer). Its result, its deadline or its cancel
+ * settles it, whichever is first.
  *
- * Place: the frame of the probes that own a socket, and of the question to an agent. Invariant: after the
- * settlement nothing reaches `done` any more, however many events the socket still has.
+ * Place: the frame of the probes that own a socket, and of the question to an agent.
+ * Invariant: an attempt is settled once. After that `done` is not called, whatever events the socket still emits.
  */
 import type { Cancel } from '../../engine/engine.ts';
 import type { SetTimer } from '../../support/timer.ts';
@@ -16,13 +16,13 @@ export interface AttemptOptions<Result> {
 
 /** What an attempt has open. */
 export interface Opened<Result> {
-  /** Drops everything at once: the deadline has passed or nobody wants to know any more. */
+  /** Drops everything at once: the deadline has passed, or the attempt was cancelled. */
   abandon(): void;
-  /** What the deadline makes of the attempt. */
+  /** The result of an attempt that its deadline ends. */
   late(): Result;
 }
 
-/** Opens the attempt; `settle` ends it with a result, and what is open is then the opener's to end. */
+/** Opens the attempt. `settle` ends it with a result; `open` must then close what it has opened. */
 export function startAttempt<Result>(
   { timeoutMs, setTimer, done }: AttemptOptions<Result>,
   open: (settle: (result: Result) => void) => Opened<Result>,

@@ -1,5 +1,5 @@
 /**
- * Where a check of a backend connects: to one address for all, to another port of each, or where sessions go.
+ * Where a check of a backend connects: to one address for all backends, to another port of each, or where sessions go.
  *
  * Place: the keys `address` and `port` of `health` and `agent`.
  */
@@ -10,10 +10,10 @@ export interface CheckPlace {
   readonly port?: number | undefined;
 }
 
-/** None while the backend has no address and the check has none of its own. */
+/** Empty while neither the check nor the backend has an address. */
 export function checkAddresses(place: CheckPlace, backend: readonly Address[]): readonly Address[] {
   const { address, port } = place;
   if (address !== undefined) return [address];
-  // A port goes with TCP only; the configuration refuses it for backends that are unix sockets.
+  // Only TCP has ports; the configuration refuses one for backends that are unix sockets.
   return port === undefined ? backend : backend.map(each => (each.kind === 'tcp' ? { ...each, port } : each));
 }

@@ -1,12 +1,14 @@
 /**
- * When the checks of one upstream are made: the first of each backend at once, each next one a while after the one
- * before has ended.
+ * When the checks of one upstream are made: the first check of a backend at once, each next one an interval after the
+ * end of the one before.
  *
- * Place: the health checker and the agent checker say what a check is and how long to wait after it.
- * Invariants: one check of a backend at a time, so checks never pile up; intervals vary at random, so that
- * instances do not fall into step; a thousand new backends do not burst: beyond the first 20 their first checks
- * are spread evenly over a second (or the interval, if that is shorter); never more than 256 checks at once, the
- * others wait in the order in which they came due.
+ * Place: the health checker and the agent checker define what a check is and the wait after it.
+ * Invariants:
+ * - A backend has one check at a time, so checks never pile up.
+ * - Intervals vary at random, so that instances do not fall into step.
+ * - A thousand new backends make no burst: beyond the first 20 their first checks are spread evenly over a second (or
+ *   the interval, if that is shorter).
+ * - Never more than 256 checks run at once; the others wait in the order in which they came due.
  */
 import type { Cancel } from '../../engine/engine.ts';
 import type { SetTimer } from '../../support/timer.ts';
@@ -27,8 +29,8 @@ export interface ScheduleDeps {
   random(): number;
   readonly setTimer: SetTimer;
   /**
-   * Begins a check; `over` tells its end, exactly once unless cancelled and possibly within the call, and how
-   * long to wait before the next.
+   * Begins a check. At its end it calls `over` with the wait before the next one: exactly once unless cancelled, and
+   * possibly within this call.
    */
   begin(backend: string, over: (waitMs: number) => void): Cancel;
 }
@@ -42,9 +44,9 @@ export class CheckSchedule {
   readonly #settings: ScheduleSettings;
   readonly #deps: ScheduleDeps;
   readonly #checks = new Map<string, Check>();
-  /** Wait for their first check. Sets, because they keep the order and forget whoever leaves. */
+  /** Checks that have not been made yet. Sets, because these keep the order, and deletion is cheap. */
   readonly #newcomers = new Set<Check>();
-  /** Came due while too many ran. */
+  /** Checks that came due while `MOST_AT_A_TIME` ran. */
   readonly #due = new Set<Check>();
   readonly #running = new Set<Check>();
   /** First checks that may still begin before the next tick. */
@@ -123,7 +125,7 @@ export class CheckSchedule {
 
   #run(check: Check): void {
     this.#running.add(check);
-    // Told from within the call, when the check ends there.
+    // Set within the call of `begin`, when the check ends there.
     const end = { isOver: false };
     check.cancel = () => undefined;
     const cancel = this.#deps.begin(check.backend, waitMs => {
@@ -132,7 +134,7 @@ export class CheckSchedule {
       if (this.#checks.get(check.backend) === check) this.#startLater(check, waitMs);
       this.#fill();
     });
-    // A check that ended within the call has its timer to cancel by now; one that was removed in it, nothing.
+    // After a check that ended within the call, `check.cancel` cancels its timer; if it was removed, there is none.
     if (end.isOver) return;
     if (this.#checks.get(check.backend) === check) check.cancel = cancel;
     else cancel();
@@ -143,7 +145,7 @@ export class CheckSchedule {
     check.cancel = this.#deps.setTimer(() => this.#start(check), delayMs);
   }
 
-  /** Lets those that wait have the room that there is. */
+  /** Runs due checks while there is room. */
   #fill(): void {
     // Checks that end within the call would come back here, one level deeper each.
     if (this.#isFilling) return;

@@ -1,11 +1,13 @@
 /**
- * Several checks of one backend that confirm or refute what a first one has found.
+ * Several checks of one backend that confirm or refute the result of a first one.
  *
  * Place: begun by the health checker while results contradict its verdict; with a count of 1 it is an ordinary check.
- * They begin a gap apart, whether or not those before have an answer: a backend that has stopped answering is found
- * out in little more than the time that one check may take, and each check still has all of that time.
- * Invariants: no more than `count` checks are made; once the question is settled, those under way are cancelled;
- * `onOver` is called once, unless cancelled.
+ * How: the checks begin a gap apart, whether or not those before have an answer. So a backend that has stopped
+ * answering is noticed in little more than the timeout of one check, and each check still has its whole timeout.
+ * Invariants:
+ * - No more than `count` checks are made.
+ * - Once the question is settled, checks under way are cancelled.
+ * - `onOver` is called once, unless cancelled.
  */
 import type { Cancel } from '../../engine/engine.ts';
 import type { SetTimer } from '../../support/timer.ts';
@@ -37,11 +39,11 @@ export function confirm(count: number, gapMs: number, deps: ConfirmationDeps): C
     if (begun < count) cancelGap = deps.setTimer(begin, gapMs);
     const check = { cancel: (): void => undefined };
     underWay.add(check);
-    // It may have its result within the call, and then there is nothing to cancel.
+    // The probe may report its result within the call; then there is nothing to cancel.
     const cancel = deps.probe(result => {
       underWay.delete(check);
       const isSettled = deps.onResult(result);
-      // A report of the result may have cancelled everything.
+      // `onResult` may have cancelled everything.
       if (isOver || (!isSettled && (begun < count || underWay.size > 0))) return;
       end();
       deps.onOver();

@@ -24,7 +24,7 @@ const DEFAULT_STATUSES = [{ from: 200, to: 399 }];
 export interface ProbeDeps {
   /** `tcp` probes connect with it. */
   readonly engine: Engine;
-  /** The others speak their protocols over it, with Node's own clients. */
+  /** The other probes speak their protocols over these sockets, with Node's own clients. */
   readonly openSocket: DialDeps['openSocket'];
   /** Relative paths in the configuration start here. */
   readonly baseDir: string;
@@ -36,8 +36,8 @@ export interface ProbeDeps {
 }
 
 /**
- * Throws `Lb4Error` (`LB4_CONFIG_INVALID`) when a file it needs cannot be read or is no PEM. With type `off` there is
- * nothing to check, and every probe passes.
+ * Throws `Lb4Error` (`LB4_CONFIG_INVALID`) when a file that it needs cannot be read or is no PEM. With type `off`
+ * there is nothing to check, and every probe passes.
  */
 export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
   const { setTimer, openSocket } = deps;

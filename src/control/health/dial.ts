@@ -1,8 +1,10 @@
 /**
  * Opens the socket of a probe, to the first of a backend's addresses that accepts.
  *
- * Place: http, tls and sendExpect probes and the agent's question: the one place where they connect.
- * Invariants: `done` is called once, unless abandoned before; each address has its share of the time, as in a session.
+ * Place: the one place where http, tls and sendExpect probes and the agent's question connect.
+ * Invariants:
+ * - `done` is called once, unless the attempt is cancelled before.
+ * - Each address has its share of the time, as in a session.
  */
 import type { Socket } from 'node:net';
 import { connectFailure } from '../../engine/connect-failure.ts';
@@ -16,7 +18,7 @@ import { failureOf } from './probe-failure.ts';
 import type { ProbeResult, ProbeTarget } from './probe.ts';
 
 export interface DialDeps {
-  /** Begins to connect: 'connect' or 'error' follows. */
+  /** Begins to connect; the socket emits 'connect' or 'error'. */
   readonly openSocket: (address: Address) => Socket;
   readonly setTimer: SetTimer;
 }
@@ -26,7 +28,7 @@ export interface DialOptions extends DialDeps {
 }
 
 export type Dialled =
-  /** What happens to the socket from now on is for its owner to hear. */
+  /** From now on the new owner handles the socket's events. */
   | { readonly ok: true; readonly socket: Socket; readonly kind: Address['kind'] }
   | { readonly ok: false; readonly failure: ConnectFailure; readonly result: ProbeResult };
 

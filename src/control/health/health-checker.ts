@@ -1,8 +1,8 @@
 /**
  * Checks every backend of one upstream and reports when a verdict flips.
  *
- * Place: control. The schedule (check-schedule.ts), the probe (create-probe.ts), the hysteresis (rise-fall.ts) and
- * the hurry after a first sign (confirmation.ts) are four things; here they meet.
+ * Place: control. Joins the schedule (check-schedule.ts), the probe (create-probe.ts), the hysteresis (rise-fall.ts),
+ * and the quick further checks after a first contrary result (confirmation.ts).
  * Invariant: a probe that could not be made changes nothing.
  */
 import type { HealthConfig } from '../../config/schema/schema.ts';
@@ -18,13 +18,13 @@ import { afterProbe, type Thresholds, type Verdict } from './rise-fall.ts';
 
 export interface HealthSettings extends Thresholds, CheckPlace {
   readonly intervalMs: number;
-  /** While the verdict is down. */
+  /** The interval while the verdict is down. */
   readonly intervalDownMs: number;
-  /** While results contradict the verdict: from the beginning of one check to that of the next. */
+  /** The interval while results contradict the verdict: from the beginning of one check to that of the next. */
   readonly intervalChangingMs: number;
   /** Percent by which each interval varies, either way. */
   readonly jitter: number;
-  /** What a new backend is taken for: `checked` is down until the first result, which decides alone. */
+  /** Verdict on a new backend. `checked`: down until the first result, which decides alone. */
   readonly initial: 'up' | 'down' | 'checked';
 }
 
@@ -33,18 +33,18 @@ export interface HealthCheckerDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
-  /** Where a backend is now; nowhere while it has no address: then it is looked at again an interval later. */
+  /** The addresses of a backend now. While it has none, the checker looks again an interval later. */
   addressesOf(backend: string): readonly Address[];
-  /** A result has come: told before the flip it may lead to. */
+  /** A result has come; called before any `onFlip` from it. */
   onProbe?(backend: string, result: ProbeResult): void;
-  /** A check of a backend that counts as healthy has failed, and does not change that yet. */
+  /** A check has failed, and the backend still counts as healthy. */
   onFailed?(backend: string, failure: CheckFailure): void;
   onFlip(backend: string, healthy: boolean, reason: string): void;
 }
 
 export interface CheckFailure {
   readonly reason: string;
-  /** How many have failed in a row, and how many of them take the backend out. */
+  /** Failures in a row so far, and the number of them that takes the backend out. */
   readonly inARow: number;
   readonly fall: number;
 }
@@ -52,14 +52,14 @@ export interface CheckFailure {
 interface State {
   readonly addresses: AddressWalk;
   verdict: Verdict;
-  /** The first result decides alone, and has not come yet. */
+  /** Whether the first result, which has not come yet, decides alone. */
   isOpen: boolean;
 }
 
-/** Without `intervalChanging`. */
+/** `intervalChangingMs` at most, unless `intervalChanging` is configured. */
 const HURRIED_MS = 500;
 
-/** The settings of a checker as the configuration has them. */
+/** The configuration's settings, as the checker takes them. */
 export function healthSettings(health: HealthConfig): HealthSettings {
   const { interval, intervalDown, intervalChanging, jitter, rise, fall, initial, address, port } = health;
   return {
@@ -92,8 +92,8 @@ export class HealthChecker {
   }
 
   /**
-   * Begins to check a backend, by its configured address. `healthy`: what is known of it already, because other checks
-   * came before these; absent: what `initial` says. Without effect while it is checked already.
+   * Begins to check a backend, named by its configured address. `healthy`: the verdict of other checks before these;
+   * absent: what `initial` says. Without effect while the backend is checked already.
    */
   add(backend: string, { healthy }: { readonly healthy?: boolean } = {}): void {
     if (this.#schedule.has(backend)) return;
@@ -138,7 +138,7 @@ export class HealthChecker {
     });
   }
 
-  /** Checks that may be made at once: all that it takes to change the verdict, once one has contradicted it. */
+  /** Checks to make in quick succession: once one has contradicted the verdict, all that it takes to change it. */
   #needed({ verdict: { healthy, against } }: State): number {
     const { rise, fall } = this.#settings;
     return against === 0 ? 1 : (healthy ? fall : rise) - against;
@@ -152,7 +152,7 @@ export class HealthChecker {
     state.isOpen = false;
     state.verdict = afterProbe(before, passed, thresholds);
     this.#deps.onProbe?.(backend, result);
-    // That report may have had the backend removed.
+    // `onProbe` may have removed the backend.
     if (this.#states.get(backend) !== state) return;
     const { healthy, against } = state.verdict;
     if (healthy !== before.healthy) {
@@ -165,7 +165,7 @@ export class HealthChecker {
     }
   }
 
-  /** @param tookMs since it began, or the first of several */
+  /** @param tookMs since the check began, or the first one of several */
   #waitAfter({ verdict }: State, tookMs: number): number {
     const { intervalMs, intervalDownMs, intervalChangingMs } = this.#settings;
     if (verdict.against > 0) return Math.max(intervalChangingMs - tookMs, 0);

@@ -3,9 +3,11 @@
  * the first 64 KiB of the body. Over HTTPS with `tls`.
  *
  * Place: one kind of probe, over node:http with a socket of its own. Redirects are answers like others and
- * not followed. Invariants: headers are bounded by Node (16 KiB), the body by the limit; once the verdict is
- * known, what is left of the answer is swallowed for a bounded time, so that the backend can finish its sentence
- * and logs no broken pipe, and then the connection is destroyed.
+ * not followed.
+ * Invariants:
+ * - Headers are bounded by Node (16 KiB), the body by the limit.
+ * - Once the verdict is known, the rest of the answer is read and dropped for a bounded time, so that the backend can
+ *   finish it and logs no broken pipe. Then the connection is destroyed.
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -56,7 +58,7 @@ export function createHttpProbe(settings: HttpProbeSettings, deps: DialDeps): Pr
           if (failure !== undefined) decide(failure);
           else if (body === undefined) decide(PASSED);
           else readBody(response, body, decide);
-          // Without a reader the answer would wait for one, and keep its socket.
+          // An answer without a reader would stop, and keep its socket.
           response.resume();
           response.on('error', () => settle(failed('broke off in the middle of the body')));
         });
@@ -96,7 +98,7 @@ function judgeStatus(
   return isExpected ? undefined : failed(`status ${statusCode}`);
 }
 
-/** Decides as soon as `text` has come, or can no longer come. */
+/** Decides as soon as `text` has come or cannot come any more. */
 function readBody(response: IncomingMessage, text: string, decide: (result: ProbeResult) => void): void {
   const wanted = Buffer.from(text);
   let read = Buffer.alloc(0);

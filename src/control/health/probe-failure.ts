@@ -2,7 +2,7 @@
  * What an error of a socket, of TLS or of the HTTP parser says about the backend, in words for people.
  *
  * Place: probes over node:net, node:tls and node:http. Errors of this machine (no descriptor, port or memory
- * left) are no result; src/engine/connect-failure.ts knows them, as for sessions.
+ * left) are no result; src/engine/connect-failure.ts recognises them, as for sessions.
  * Source: error codes as Node 20 to 26 give them; verification codes are OpenSSL's X509_V_ERR names.
  */
 import { connectFailure } from '../../engine/connect-failure.ts';
@@ -11,10 +11,10 @@ import type { Address } from '../../support/address.ts';
 import { failed, NOT_MADE, type ProbeResult } from './probe.ts';
 
 const OF_CERTIFICATES = /CERT|CRL|^(UNABLE_TO|INVALID_|PATH_LENGTH|HOSTNAME_MISMATCH)/;
-/** Says why nothing came of a connection that the backend had closed without a word. */
+/** The reason when the backend closed the connection without sending anything. */
 export const CLOSED_AT_ONCE = 'closed before it answered';
 
-/** The failure that `error` is, or no result when this machine is to blame. */
+/** `error` as a failure of the backend, or as no result when this machine is to blame. */
 export function failureOf(error: unknown, kind: Address['kind']): ProbeResult {
   const code = systemCode(error);
   if (isLocal(code, kind)) return NOT_MADE;
@@ -23,7 +23,7 @@ export function failureOf(error: unknown, kind: Address['kind']): ProbeResult {
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return failed(`no TLS handshake: ${text}`);
   if (code === 'HPE_HEADER_OVERFLOW') return failed('headers of more than 16 KiB');
   if (code.startsWith('HPE_')) return failed(`no HTTP answer: ${text}`);
-  // What Node makes up when the other side closes in the middle; a real reset comes from a system call.
+  // Node invents this error when the other side closes in the middle; a real reset comes from a system call.
   if (code === 'ECONNRESET' && !isSystemCall(error)) return failed(CLOSED_AT_ONCE);
   if (/^E[A-Z0-9]+$/.test(code)) return failed(`${connectFailure(code, kind).reason} (${code})`);
   return failed(text);
@@ -31,7 +31,7 @@ export function failureOf(error: unknown, kind: Address['kind']): ProbeResult {
 
 /** Whether this machine lacked something, so that nothing was learned about the backend. */
 function isLocal(code: string, kind: Address['kind']): boolean {
-  // Ports used up, or no local address to reach it from: a session may have another way, a check has none.
+  // Ports used up, or no local address to connect from: a session may have another way, a check has none.
   return code === 'EADDRNOTAVAIL' || connectFailure(code, kind).reason === 'localResources';
 }
 
@@ -39,7 +39,7 @@ function isSystemCall(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }
 
-/** OpenSSL's own words where there are some: messages carry addresses of memory and source files. */
+/** OpenSSL's own reason where there is one: its messages carry addresses of memory and names of source files. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;

@@ -1,9 +1,10 @@
 /**
- * How probes of their own sockets call a backend, and how they leave it.
+ * What probes that own their sockets call a backend, and how they leave it.
  *
- * Place: http, tls and sendExpect probes and the agent's question. Why they leave with a FIN and then listen for
- * a while: closing with unread bytes would reset the connection (RFC 1122 4.2.2.13), which servers log, and
- * some hold against the client. Invariant: a socket that was left is gone within a second.
+ * Place: http, tls and sendExpect probes and the agent's question.
+ * Why they leave with a FIN and then read on, at most a second: closing with unread bytes would reset the connection
+ * (RFC 1122 4.2.2.13), which servers log, and some hold against the client.
+ * Invariant: a socket that was left is gone within a second.
  */
 import { isIP, type Socket } from 'node:net';
 import { parseAddress } from '../../support/address.ts';
@@ -14,7 +15,7 @@ const LINGER_MS = 1_000;
 const SWALLOWED_BYTES = 64 * 1024;
 const UNIX_HOST = 'localhost';
 
-/** Ends with `bye`, if any, and a FIN, and swallows what still comes, for a bounded time and amount. */
+/** Ends with `bye`, if any, and a FIN. Reads and drops what still comes, for a bounded time and amount. */
 export function leave(
   socket: Socket,
   { bye, setTimer, timeoutMs }: { bye?: Uint8Array | undefined; setTimer: SetTimer; timeoutMs: number },
@@ -26,7 +27,7 @@ export function leave(
   });
   if (bye === undefined) socket.end();
   else socket.end(bye);
-  // No longer than the timeout: with it the next probe comes no sooner than this socket has gone.
+  // No longer than the timeout, so that this socket has gone before the next probe comes.
   const cancelTimer = setTimer(() => socket.destroy(), Math.min(LINGER_MS, timeoutMs));
   socket.once('close', cancelTimer);
   socket.unref();

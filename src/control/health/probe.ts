@@ -1,6 +1,6 @@
 /**
- * One check of one backend, whatever its kind: it passes, fails with a reason for people, or could not be made
- * at all (this machine had no descriptor or port left), which says nothing about the backend.
+ * One check of one backend, whatever its kind. It passes, fails with a reason for people, or could not be made at all
+ * (this machine had no descriptor or port left), which says nothing about the backend.
  *
  * Place: made by a health checker's schedule; create-probe.ts makes the kind that the configuration asks for.
  * Invariant: a reason is one short line without control characters, whatever a backend has sent.
@@ -17,7 +17,7 @@ export type ProbeResult =
 export interface ProbeTarget {
   /** Where the probe connects: at least one numeric address or a unix socket. Probes of one backend share it. */
   readonly addresses: AddressWalk;
-  /** The backend's configured address; its host is what a probe calls it by (Host header, SNI). */
+  /** The backend's configured address; a probe uses its host as name (Host header, SNI). */
   readonly backend: string;
 }
 

@@ -1,8 +1,8 @@
 /**
- * What backends say, made fit for a log line: escaped, on one line and short.
+ * Text from backends, made fit for a log line: escaped, on one line and short.
  *
- * Place: every reason of a failed probe, and what an agent gives as its own. Invariant: what comes out has no
- * control, format or line-breaking character in it, so a backend cannot forge a line of the log.
+ * Place: every reason of a failed probe, and the reason in an agent's answer.
+ * Invariant: the result has no control, format or line-breaking character, so a backend cannot forge a line of the log.
  */
 
 const MOST_REASON = 200;
@@ -22,7 +22,7 @@ export function oneLine(text: string): string {
 }
 
 /**
- * The beginning of bytes, given as latin1 text, in quotes; whatever is not printable ASCII is escaped. At most
+ * The beginning of bytes, given as latin1 text, in quotes; all that is not printable ASCII is escaped. At most
  * about 60 characters.
  */
 export function quoted(bytes: string): string {

@@ -2,8 +2,8 @@
  * Hysteresis: a verdict changes only after `rise` good or `fall` bad results in a row.
  *
  * Place: pure; the health checker feeds it one probe result at a time.
- * Invariant: a result that confirms the verdict starts the opposite count anew (gobetween forgets this, and
- * failures days apart add up).
+ * Invariant: a result that confirms the verdict starts the opposite count anew. (In gobetween it does not, so failures
+ * days apart add up.)
  */
 
 export interface Verdict {

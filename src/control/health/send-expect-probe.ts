@@ -1,10 +1,13 @@
 /**
- * The `sendExpect` probe: says something, or waits to be spoken to, and passes when the reply has what is expected.
+ * The `sendExpect` probe: sends something, or waits for the backend to speak first, and passes when the reply has what
+ * is expected.
  *
  * Place: one kind of probe, over node:net; presets.ts has the dialogues of well-known servers. Replies are bytes,
- * held as latin1 text, so that patterns work on binary protocols. Invariants: no more than 4 KiB of a reply is
- * held; it is judged by its bytes alone, however they were cut into pieces.
- * Where the reply must be the whole of it (`isWhole`), lb4 ends its side and waits for the end of the other.
+ * held as latin1 text, so that patterns work on binary protocols. Where nothing may follow the reply (`isWhole`), lb4
+ * ends its side and waits for the end of the other.
+ * Invariants:
+ * - No more than 4 KiB of a reply is held.
+ * - A reply is judged by its bytes alone, however they were cut into pieces.
  */
 import type { Cancel } from '../../engine/engine.ts';
 import { startAttempt } from './attempt.ts';
@@ -17,7 +20,7 @@ import { leave } from './probe-socket.ts';
 import { quoted } from './reason-text.ts';
 
 const REPLY_LIMIT = 4096;
-/** How long a backend must say nothing more, where its reply has to be whole and it does not close. */
+/** With `isWhole`: the silence after the reply that passes when the backend does not close. */
 const SILENCE_MS = 200;
 
 export interface SendExpectSettings {
@@ -53,7 +56,7 @@ export function createSendExpectProbe({ timeoutMs, dialogue }: SendExpectSetting
           stopListening = undefined;
           const result = judge(reply, dialogue);
           if (result === PASSED && dialogue.isWhole === true) {
-            // Our FIN makes it close at once, as a rule: then nothing can follow.
+            // As a rule our FIN makes the backend close at once: then nothing can follow.
             socket.end();
             stopListening = setTimer(() => end(PASSED), Math.min(SILENCE_MS, timeoutMs / 2));
           } else if (result !== undefined) end(result);

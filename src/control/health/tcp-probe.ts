@@ -2,8 +2,8 @@
  * The `tcp` probe: passes when the backend accepts a connection within the timeout.
  *
  * Place: one kind of probe; uses the engine, so that it connects exactly as sessions do.
- * Why it ends with FIN and not with a reset: servers that are not hardened log or even count resets against
- * the client (MySQL's max_connect_errors), and a few TIME_WAITs on our side cost nothing.
+ * Why it ends with a FIN and not with a reset: some servers log resets or even count them against the client (MySQL's
+ * max_connect_errors), and a few TIME_WAITs on lb4's side cost nothing.
  */
 import { formatDuration } from '../../support/duration.ts';
 import type { TryAddress } from '../../engine/address-walk.ts';

@@ -1,8 +1,8 @@
 /**
  * The `tls` probe: passes when a TLS handshake succeeds and, unless switched off, the certificate is good.
  *
- * Place: one kind of probe, over node:tls. Ends with close_notify and a FIN, as a client that has changed its
- * mind, which TLS servers do not log as an error.
+ * Place: one kind of probe, over node:tls. Ends with close_notify and a FIN, like a client that has changed its
+ * mind; TLS servers do not log that as an error.
  */
 import { connect } from 'node:tls';
 import { startAttempt } from './attempt.ts';

@@ -2,8 +2,10 @@
  * How probes speak TLS: which authorities they trust, which name they ask for and expect.
  *
  * Place: made once per upstream by create-probe.ts, so that a bad file is found when the configuration is
- * applied and not by the first probe. Invariants: verification is on unless switched off; the name is checked
- * also when it is an address, which SNI may not carry.
+ * applied and not by the first probe.
+ * Invariants:
+ * - Verification is on unless switched off.
+ * - The name is checked also when it is an address, which SNI may not carry.
  */
 import {
   checkServerIdentity,
@@ -21,7 +23,7 @@ export interface TlsConfig {
   readonly ca?: string | undefined;
 }
 
-/** What a handshake with a target is made with. */
+/** Makes the options of a handshake with a target. */
 export type TlsSettings = (target: ProbeTarget) => ConnectionOptions;
 
 /** Throws `ConfigError` when the file of authorities cannot be read or holds none. */
@@ -33,7 +35,7 @@ export function tlsSettings({ verify, serverName, ca }: TlsConfig, deps: FileDep
       secureContext,
       rejectUnauthorized: verify,
       servername: isName(host) ? host : '',
-      // The name that Node passes is the one of SNI, which is empty for an address.
+      // Not the name that Node passes: that is the one of SNI, which is empty for an address.
       checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
     };
   };

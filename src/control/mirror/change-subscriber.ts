@@ -1,10 +1,11 @@
 /**
- * Hears of the small changes that other instances tell, over a connection of its own.
+ * Receives the small changes that other instances report, over a connection of its own.
  *
  * Place: part of `redis-exchange.ts`. Nothing depends on it: a change that is missed is noticed by its version, and
  * the next exchange makes up for it. So there are no retries and no errors here, only a connection that comes back.
- * Invariants: after each connect everything is subscribed anew; a ping now and then finds out that a silent
- * connection is dead (ioredis drops one that does not answer).
+ * Invariants:
+ * - After each connect everything is subscribed anew.
+ * - A ping every 10 s finds a silent connection that is dead (ioredis drops one that does not answer).
  */
 import type { Redis } from 'ioredis';
 import type { SetTimer } from '../../support/timer.ts';
@@ -57,7 +58,7 @@ export class ChangeSubscriber {
     this.#pingLater();
   }
 
-  /** From now on, or as soon as there is a connection. Idempotent. */
+  /** Subscribes to an upstream's changes, now or as soon as there is a connection. Idempotent. */
   follow(upstream: string): void {
     const channel = changesChannel(upstream);
     if (this.#channels.has(channel)) return;
@@ -66,7 +67,7 @@ export class ChangeSubscriber {
     if (client !== undefined) this.#subscribe(client, [channel]);
   }
 
-  /** Idempotent. */
+  /** Ends a subscription. Idempotent. */
   leave(upstream: string): void {
     const channel = changesChannel(upstream);
     if (!this.#channels.delete(channel)) return;
@@ -86,7 +87,7 @@ export class ChangeSubscriber {
     }, PING_EVERY_MS);
   }
 
-  /** An answer means that the connection works; a refusal (an ACL without `&lb4:*`) that there are no changes to hear. */
+  /** An answer shows that the connection works. After a refusal (an ACL without `&lb4:*`) no changes come. */
   #subscribe(client: Redis, channels: readonly string[]): void {
     client.subscribe(...channels).then(
       () => {

@@ -2,7 +2,7 @@
  * Builds the mirror that the configuration asks for: connection, name, and what of an upstream is shared.
  *
  * Place: called by `load-balancer.ts` at each start. Reads the files that `redis:` names, opens nothing yet,
- * and shares no upstream before it is told to `follow` some.
+ * and shares no upstream before `follow` is called.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -18,13 +18,13 @@ import type { ControlledState } from '../../shared-memory/shared-state.ts';
 import { readSmallFile } from '../../support/small-file.ts';
 import { setUnrefTimer } from '../../support/timer.ts';
 
-/** How long Redis may take for an exchange: a period, within bounds. */
+/** The timeout of an exchange is one period, within these bounds. */
 const TIMEOUT_MS = { min: 100, max: 1_000 };
 const NAME_LENGTH = 64;
 
 export interface CountedUpstreams {
   readonly shared: ControlledState;
-  /** What an upstream counts: its backends and those that were removed and have sessions, with their slots. */
+  /** The backends that an upstream counts, with their slots: its own, and removed ones that still have sessions. */
   readonly countedBy: (upstream: string) => Iterable<readonly [backend: string, slot: number]>;
 }
 
@@ -75,7 +75,7 @@ export function mirroredUpstream(name: string, { shared, countedBy }: CountedUps
   };
 }
 
-/** A name for people to recognise, and different for each process: `web-1-3f9a2c`. */
+/** A name that people recognise and that differs for each process: `web-1-3f9a2c`. */
 function nameOf(host: string, owner: string): string {
   const random = owner.slice(0, 6);
   const readable = host.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');

@@ -1,15 +1,15 @@
 /**
- * What goes to the exchange's script and what comes back from Redis, checked: replies, and the messages on the channels
- * of changes.
+ * Encodes the arguments of the exchange's script; decodes and checks what comes from Redis: replies, and the messages
+ * on the channels of changes.
  *
- * Place: between exchange.lua, which says how lists look, and whoever uses them. What comes is input from
- * outside: another program, or another version of lb4, may have written it.
+ * Place: between exchange.lua, which defines the lists, and `redis-exchange.ts` and `change-subscriber.ts`.
+ * Why the checks: another program, or another version of lb4, may have written what comes.
  */
 import type { Change, NameTaken, Totals } from './exchange.ts';
 import { MOST_CHANGES_TOLD, MOST_INSTANCES, UNSEEN_UNITS } from './exchange-script.ts';
 
 export interface EncodedCounts {
-  /** In order, so that instances with the same backends say the same. */
+  /** Sorted, so that instances with the same backends send the same list. */
   readonly names: readonly string[];
   /** Each name with a NUL after it. */
   readonly backends: string;
@@ -17,7 +17,7 @@ export interface EncodedCounts {
   readonly counts: Buffer;
 }
 
-/** Takes names and their order from what was encoded before, where they are the same. */
+/** Takes the names and their order over from `before`, where they are the same. */
 export function encodeCounts(counts: ReadonlyMap<string, number>, before?: EncodedCounts): EncodedCounts {
   if (before?.names.length === counts.size) {
     const bytes = inOrder(counts, before.names);
@@ -34,13 +34,13 @@ function inOrder(counts: ReadonlyMap<string, number>, names: readonly string[]):
   for (let i = 0; i < names.length; i += 1) {
     const count = counts.get(names[i] ?? '');
     if (count === undefined) return undefined;
-    // Most are 0, as the bytes are already.
+    // Most counts are 0, as the bytes are already.
     if (count !== 0) bytes.writeUInt32BE(whole(count), 4 * i);
   }
   return bytes;
 }
 
-/** What has changed between two of the same names: pairs of place, from 1, and difference, as 32-bit numbers. */
+/** The changes between two counts of the same names: pairs of place, from 1, and difference, as 32-bit numbers. */
 export function encodeChanges(before: EncodedCounts, after: EncodedCounts): Buffer {
   if (before.counts.equals(after.counts)) return Buffer.alloc(0);
   const pairs: number[] = [];
@@ -53,24 +53,24 @@ export function encodeChanges(before: EncodedCounts, after: EncodedCounts): Buff
   return bytes;
 }
 
-/** A longer message is none of ours. */
+/** A longer message does not come from lb4. */
 const LONGEST_MESSAGE_BYTES = 8192;
-/** What a reply may name; more is none of ours. */
+/** The most that a reply may name; one with more does not come from lb4. */
 const MOST_BACKENDS = 100_000;
-/** So that each difference is one too. */
+/** Differences of two such numbers fit into 32 bits too. */
 const MOST = 0x7f_ff_ff_ff;
 
-/** As the script keeps it. */
+/** In the script's units. */
 export function encodeUnseen(unseen: number): number {
   return whole(unseen * UNSEEN_UNITS);
 }
 
-/** What a reply leaves out when it is as the caller knows it. */
+/** What a reply omits when the caller has it already. */
 export interface Roster {
   readonly epoch: string;
-  /** As one says one's own: each name with a NUL after it. */
+  /** Names of the backends as in a publication: each with a NUL after it. */
   readonly list: string;
-  /** The same, in the order of the totals. */
+  /** The same names, in the order of the totals. */
   readonly backends: readonly string[];
   readonly others: readonly string[];
 }
@@ -82,12 +82,12 @@ export interface Answered {
   readonly roster: Roster;
 }
 
-/** Whoever said only what has changed has to say all. */
+/** A caller that sent only its changes must send all its counts. */
 export interface Incomplete {
   readonly kind: 'again';
 }
 
-/** The script's reply as bytes, to a caller who knows a roster; undefined if it has another shape. */
+/** Decodes the script's reply to a caller that may know a roster; undefined if it has another shape. */
 export function parseReply(
   reply: unknown,
   known: Roster | undefined,
@@ -116,13 +116,13 @@ export function parseReply(
   return { kind: 'answered', answer, roster };
 }
 
-/** A change as told on an upstream's channel, or undefined if it is none. */
+/** A change from the message on an upstream's channel; undefined if it is none. */
 export function parseChange(upstream: string, message: string): Change | undefined {
   if (message.length > LONGEST_MESSAGE_BYTES) return undefined;
   const said = parseJson(message);
   if (!isRecord(said) || !isRecord(said['deltas'])) return undefined;
   const instance = said['instance'];
-  // As text: Redis' own JSON writes large numbers with an exponent.
+  // The version comes as text: Redis' own JSON writes large numbers with an exponent.
   const version = /^\d{1,16}$/.test(String(said['version'])) ? Number(said['version']) : NaN;
   const deltas = new Map<string, number>();
   for (const [backend, delta] of Object.entries(said['deltas'])) {
@@ -134,7 +134,7 @@ export function parseChange(upstream: string, message: string): Change | undefin
   return { upstream, instance, version, deltas };
 }
 
-/** As an unsigned 32-bit number, whatever it is: what one instance got wrong would be wrong in everybody's totals. */
+/** Any value as an unsigned 32-bit number: one instance's wrong count would make the totals of all wrong. */
 function whole(value: number): number {
   return Number.isFinite(value) ? Math.min(Math.max(Math.round(value), 0), MOST) : 0;
 }

@@ -1,16 +1,18 @@
 /**
- * Why Redis could not be used: ioredis's, Redis's and the system's errors to one word from a closed set and a sentence.
+ * Why Redis could not be used: turns errors of ioredis, Redis and the system into one word from a closed set and a
+ * sentence.
  *
  * Place: the only map from errors to `MirrorFailure`; used by `redis-client.ts`.
- * Invariants: no sentence holds a password, a URL, a command's arguments or the script, and no error of ioredis is
- * passed on as a cause: it carries the command with all its arguments.
+ * Invariants:
+ * - No sentence holds a password, a URL, a command's arguments or the script.
+ * - No error of ioredis is passed on as a cause: it carries the command with all its arguments.
  */
 import type { MirrorFailure } from '../../model/words.ts';
 import { ExchangeError } from './exchange.ts';
 
-/** What servers say, by the code that their message has in front (or within, when a script ran into it). */
+/** Servers' errors, by the code at the beginning of the message (or within it, when a script met the error). */
 const BY_CODE: readonly (readonly [RegExp, MirrorFailure, string])[] = [
-  // First: what follows is of no program that can be relied on.
+  // First, because the rest of such a server's messages cannot be relied on.
   [/\bLB4STRANGE\b/, 'error', 'what answers is no Redis, or a broken one: it sends what Redis does not'],
   [/\bWRONGPASS\b/, 'denied', 'Redis refuses the user name or the password'],
   [/\bNOAUTH\b/, 'denied', 'Redis requires a password'],
@@ -45,10 +47,10 @@ const CLUSTER_SENTENCES: readonly (readonly [RegExp, string])[] = [
   [/MOVED|ASK/, 'this Redis is part of a Cluster, and the keys are on another node of it'],
 ];
 
-/** What Node calls a failure of the connection, TLS included. */
+/** Node's codes for failures of the connection, TLS included. */
 const SYSTEM_CODE = /^[A-Z][A-Z0-9_]{2,60}$/;
 
-/** The failure that an error stands for. `connection`: it befell the connection, not a command. */
+/** The failure that an error stands for. */
 export function exchangeFailure(error: unknown): ExchangeError {
   if (error instanceof ExchangeError) return error;
   const code = codeOf(error);
@@ -87,7 +89,7 @@ function textOf(error: unknown): string {
   return inner === '' ? error.message : `${error.message} ${inner}`;
 }
 
-/** Only a message's beginning: Redis repeats arguments of what it does not understand, such as a script. */
+/** Only a message's beginning: Redis repeats arguments of commands that it does not understand, such as a script. */
 function firstWords(said: string): string {
   const beginning = said.split(/, with args|[\r\n]|script:/, 1)[0] ?? '';
   return beginning.trim().slice(0, 100);

@@ -1,37 +1,37 @@
 /**
- * The contract between the mirror and what instances share: one upstream's counts go out and everybody's totals
- * come back, in one step that nothing can come between.
+ * The contract between the mirror and the store that instances share: one upstream's counts go out and the totals of
+ * all instances come back, in one atomic step.
  *
  * Place: `redis-exchange.ts` implements it over Redis; the simulation and the tests of the mirror's logic over a
  * plain model. One contract suite runs on both (test/contracts/exchange.ts).
- * Why absolute counts under a lease: a repeated or late publication does no harm, and what a killed instance has
- * counted goes by itself (docs/adr/0009).
+ * Why absolute counts under a lease: a repeated or late publication does no harm, and the counts of a killed instance
+ * expire (docs/adr/0009).
  */
 import type { MirrorFailure } from '../../model/words.ts';
 
-/** What one instance says of one upstream. */
+/** One instance's counts of one upstream. */
 export interface Publication {
   readonly upstream: string;
   /** The instance's name: letters, digits, `.`, `_`, `-`. */
   readonly instance: string;
-  /** Tells this process from another one that bears the same name; random, new at each start. */
+  /** Distinguishes this process from another one of the same name; random, new at each start. */
   readonly owner: string;
   /** Greater with each publication of the same owner; one that arrives after a later one changes nothing. */
   readonly number: number;
-  /** For how long it counts unless renewed, in milliseconds. */
+  /** Milliseconds after which the publication expires unless renewed. */
   readonly leaseMs: number;
   /** Live sessions by backend address: all backends of the upstream, idle ones included. */
   readonly counts: ReadonlyMap<string, number>;
-  /** How many sessions this instance has placed on average that the others cannot know of yet; at least 0. */
+  /** Average number of sessions that this instance has placed and the others cannot know of yet; at least 0. */
   readonly unseen: number;
 }
 
-/** Everybody's counts of one upstream, as of one moment. */
+/** The counts of all instances of one upstream, as of one moment. */
 export interface Totals {
   readonly kind: 'totals';
   /** Greater with each change of the totals, unless Redis has lost its data; see `Change`. */
   readonly version: number;
-  /** The publication's own instance had no lease before it: the others may not be back either. */
+  /** The publishing instance had no lease before: after an outage the others may not be back either. */
   readonly wasUnknown: boolean;
   /** Live sessions by backend address, of all instances together, the publication's own included. */
   readonly totals: ReadonlyMap<string, number>;
@@ -39,9 +39,9 @@ export interface Totals {
   readonly unseen: number;
   /** The other instances with a lease. */
   readonly others: readonly string[];
-  /** How long ago the most silent of the others has published, in milliseconds; 0 without others. */
+  /** Age of the oldest publication among the others' latest, in milliseconds; 0 without others. */
   readonly ageMs: number;
-  /** Small changes are told at once at present; else there are too many of them. */
+  /** Whether small changes are reported at once at present; false while there are too many of them. */
   readonly isTelling: boolean;
 }
 
@@ -51,15 +51,16 @@ export interface NameTaken {
 }
 
 /**
- * Small changes of the totals, told at once to whoever shares the upstream. To be applied to totals of exactly
- * `version - 1`; whoever has others has missed one, and waits for his next exchange.
+ * Small changes of the totals, reported at once to all instances that share the upstream. To be applied to totals of
+ * exactly `version - 1`; an instance with totals of an earlier version has missed a change and waits for its next
+ * exchange.
  */
 export interface Change {
   readonly upstream: string;
-  /** Whose publication it was: who hears of his own counts them already. */
+  /** The instance that published it; this one counts the change already. */
   readonly instance: string;
   readonly version: number;
-  /** By how much each total has changed. */
+  /** Difference of each total that has changed. */
   readonly deltas: ReadonlyMap<string, number>;
 }
 
@@ -74,14 +75,14 @@ export class ExchangeError extends Error {
 }
 
 export interface Exchange {
-  /** Publishes and reads. Rejects with an `ExchangeError`, after a bounded time; may have published all the same. */
+  /** Publishes and reads. Rejects with an `ExchangeError` within a bounded time; it may have published all the same. */
   exchange(publication: Publication): Promise<Totals | NameTaken>;
   /**
    * Takes an instance's counts out, if the owner still holds the name. Rejects as `exchange` does.
-   * `number` as in a publication, so that no late one brings them back.
+   * `number` is as in a publication, so that no late publication brings the counts back.
    */
   withdraw(who: Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'>): Promise<void>;
-  /** Whoever shares counts hears of small changes here; replaces the listener before. */
+  /** Called with each small change of an upstream that this instance shares; replaces the listener before. */
   onChange(listener: (change: Change) => void): void;
   /** Called when a lost connection is back: a good moment to try again. Replaces the listener before. */
   onReady(listener: () => void): void;

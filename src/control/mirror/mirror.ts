@@ -1,11 +1,13 @@
 /**
- * The mirror: shares the live counts of this instance's upstreams with its sister instances, and tells the pickers
- * what those hold.
+ * The mirror: shares the live counts of this instance's upstreams with the other instances, and gives the pickers the
+ * counts of those.
  *
- * Place: part of the control plane, made by `load-balancer.ts` where `redis:` is configured. Pickers read what it
- * hears from shared memory; nothing on the way of a session waits for it.
- * Invariants: nothing is published before `start` or after `stop`; every change of mode, and of the reason for
- * which nothing is shared, is told once, for all upstreams that it concerns together; a name that another process holds is given up for a new one.
+ * Place: part of the control plane, made by `load-balancer.ts` where `redis:` is configured. It writes what it receives
+ * to shared memory, where pickers read it; no session waits for it.
+ * Invariants:
+ * - Nothing is published before `start` or after `stop`.
+ * - Every change of mode, and of the reason why nothing is shared, is reported once, for all its upstreams together.
+ * - A name that another process holds is given up for a new one.
  */
 import type { MirrorView } from '../../model/snapshot.ts';
 import type { MirrorMode, MirrorTrouble } from '../../model/words.ts';
@@ -16,19 +18,19 @@ import { UpstreamExchanges } from './upstream-exchanges.ts';
 import type { MirroredUpstream } from './upstream-mirror.ts';
 
 /**
- * Looks per period, within bounds: often enough to tell a single session at once, seldom enough to cost nothing.
- * Where single sessions are not told, only bursts are looked for.
+ * Looks per period, within bounds: enough to report a single session at once, few enough to cost next to nothing.
+ * While single sessions are not reported, the looks only serve to notice bursts.
  */
 const LOOKS_PER_PERIOD = { telling: 5, notTelling: 2 };
 const LOOK_MS = { min: 10, max: 50 };
-/** A change of mode is told after this many periods, so that upstreams that change together are told together. */
+/** Periods before a change of mode is reported, so that upstreams that change together share one event. */
 const TELL_AFTER_PERIODS = 2;
 const TELL_AFTER_MS = { min: 100, max: 1_000 };
-/** Why nothing is shared may change all the time: of each upstream it is told no more often than this. */
+/** The reason why nothing is shared may change all the time: it is reported once in this time for each upstream. */
 const TELL_AGAIN_MS = 10_000;
 /**
- * Tries before a name is given up, at growing distances: seven periods. Who was killed and started again finds his
- * old name free after two; a living namesake stays.
+ * Tries before a name is given up, at growing distances: seven periods in all. An instance that was killed and started
+ * again finds its old name free after two; a live process with the same name keeps it.
  */
 const NAME_TRIES = 4;
 const NAME_LENGTH = 64;
@@ -37,7 +39,7 @@ export interface MirrorSettings {
   readonly periodMs: number;
   /** This instance's name. */
   readonly instance: string;
-  /** Tells this process from others of the same name. */
+  /** Distinguishes this process from others of the same name. */
   readonly owner: string;
 }
 
@@ -51,7 +53,7 @@ export interface MirrorDeps {
 
 interface Told {
   readonly mode: MirrorMode;
-  /** In mode `local`: why. */
+  /** In mode `local`: the reason. */
   readonly message: string | undefined;
   readonly atMs: number;
 }
@@ -60,7 +62,7 @@ export class Mirror {
   readonly #settings: MirrorSettings;
   readonly #deps: MirrorDeps;
   readonly #upstreams = new Map<string, UpstreamExchanges>();
-  /** As last told; undefined: nothing has been. */
+  /** What was last reported of each upstream; undefined: nothing. */
   readonly #told = new Map<UpstreamExchanges, Told>();
   #instance: string;
   #cancelLook: () => void = () => undefined;
@@ -75,7 +77,7 @@ export class Mirror {
     this.follow(upstreams);
   }
 
-  /** Shares these upstreams from now on: those that are new begin, counts of those that have gone are taken out. */
+  /** Shares exactly these upstreams from now on: new ones begin, and counts of others are taken out. */
   follow(upstreams: readonly MirroredUpstream[]): void {
     const names = new Set(upstreams.map(({ name }) => name));
     for (const [name, gone] of this.#upstreams) {
@@ -157,7 +159,7 @@ export class Mirror {
     this.#cancelTelling ??= this.#deps.setTimer(() => this.#tell(), delayMs);
   }
 
-  /** Tells what is different from what was told before: one change per mode and reason. */
+  /** Reports what differs from the last report: one event per mode and reason. */
   #tell(): void {
     this.#cancelTelling?.();
     this.#cancelTelling = undefined;
@@ -194,14 +196,14 @@ export class Mirror {
   }
 
   #onNameTaken(from: string, times: number): void {
-    // Another upstream may have found it out before.
+    // Another upstream's exchange may have noticed it before.
     if (from !== this.#instance || times < NAME_TRIES) return;
     const suffix = Math.floor(this.#deps.random() * 36 ** 4)
       .toString(36)
       .padStart(4, '0');
     this.#instance = `${this.#settings.instance.slice(0, NAME_LENGTH - 5)}-${suffix}`;
     for (const upstream of this.#upstreams.values()) {
-      // Where the name was this process's own.
+      // The counts of upstreams for which this process did hold the name.
       void upstream.withdraw(from);
       upstream.hurry();
     }

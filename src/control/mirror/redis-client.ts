@@ -1,10 +1,11 @@
 /**
- * Runs the exchange's script on Redis, Sentinel or Cluster, and says why when it cannot.
+ * Runs the exchange's script on Redis, Sentinel or Cluster, and gives the reason when it cannot.
  *
  * Place: between `redis-exchange.ts` and ioredis. `redis-options.ts` bounds each connection, `redis-link.ts` renews it.
- * Invariants: a run ends within `timeoutMs`, whatever happens; each failure is an `ExchangeError`. When the connection
- * is the trouble, the reason is what was last heard of it: a refused password fails commands with `denied`, although
- * ioredis says of them only that there is no connection.
+ * Invariants:
+ * - A run ends within `timeoutMs`, whatever happens.
+ * - Each failure is an `ExchangeError`. Without a connection its reason is the connection's last error: a refused
+ *   password fails commands with `denied`, although ioredis only reports that there is no connection.
  */
 import type { Cluster, Redis, Result } from 'ioredis';
 import type { SetTimer } from '../../support/timer.ts';
@@ -24,7 +25,7 @@ declare module 'ioredis' {
 }
 
 export interface RedisClientOptions {
-  /** For how long a run may take, in milliseconds. */
+  /** The longest that a run may take, in milliseconds. */
   readonly timeoutMs: number;
   /** Called whenever a connection is ready. */
   onReady(): void;
@@ -34,9 +35,9 @@ export class RedisClient {
   readonly #timeoutMs: number;
   readonly #setTimer: SetTimer;
   readonly #link: RedisLink<Redis | Cluster>;
-  /** What was last heard of the connection, while there is none. */
+  /** The last error of the connection, while there is none. */
   #trouble: ExchangeError | undefined;
-  /** The server of the last attempt sends what Redis does not: what is heard later is only what comes of that. */
+  /** The server of the last attempt sends what Redis does not. Later errors of it only follow from this one. */
   #strange: ExchangeError | undefined;
 
   constructor(connection: RedisConnection, options: RedisClientOptions, deps: RedisDeps) {
@@ -70,8 +71,8 @@ export class RedisClient {
   }
 
   /**
-   * Runs the script; resolves with its reply, texts as Buffers. Rejects with an `ExchangeError`; the script may have
-   * run all the same.
+   * Runs the script; resolves with its reply, texts as Buffers. Rejects with an `ExchangeError`, after which the script
+   * may have run all the same.
    */
   async run(keys: readonly string[], values: readonly ScriptValue[]): Promise<unknown> {
     const call = { isLate: false };
@@ -104,7 +105,7 @@ export class RedisClient {
     call: { readonly isLate: boolean },
   ): Promise<unknown> {
     const client = await this.#link.whenReady();
-    // What nobody waits for any more is not sent: the next one says more.
+    // A run whose caller has given up is not sent: the next publication is more recent.
     if (client === undefined || call.isLate) {
       throw this.#known ?? new ExchangeError('unreachable', 'there is no connection to Redis');
     }
@@ -115,7 +116,7 @@ export class RedisClient {
       return reply;
     } catch (error) {
       const failure = exchangeFailure(error);
-      // After a failover the old master stays connected; whoever asks anew is told of the new one.
+      // After a failover the old master stays connected; a new connection goes to the new one.
       if (failure.reason === 'readOnly') {
         this.#trouble = failure;
         this.#link.drop(client);
@@ -125,7 +126,7 @@ export class RedisClient {
   }
 }
 
-/** Was it the choice of the database that failed? */
+/** Whether it was the choice of the database that failed. */
 function isRefusedDatabase(error: unknown): boolean {
   const command = error instanceof Error && 'command' in error ? error.command : undefined;
   return typeof command === 'object' && command !== null && 'name' in command && command.name === 'select';

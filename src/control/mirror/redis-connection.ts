@@ -1,9 +1,10 @@
 /**
- * Everything needed to reach a Redis, its secrets included: what `redis:` in the configuration says, with the files
- * that it names read.
+ * Everything needed to reach a Redis, its secrets included: the section `redis:` of the configuration, and the contents
+ * of the files that it names.
  *
- * Place: made once at the start by `redisConnection` (a file that cannot be read ends the start), taken by
- * `redis-client.ts`. Invariant: never logged, and no part of any snapshot.
+ * Place: made once at the start by `redisConnection` (a file that cannot be read ends the start), used by
+ * `redis-client.ts`.
+ * Invariant: never logged, and no part of any snapshot.
  */
 import { ConfigError } from '../../config/report/config-error.ts';
 import type { ConfigIssue } from '../../config/report/issue.ts';
@@ -25,7 +26,7 @@ export interface RedisConnection {
   /** ACL user; absent: Redis's `default`. */
   readonly username?: string;
   readonly password?: string;
-  /** The Sentinels' own, where they ask for one. */
+  /** For the Sentinels, where they require a login. */
   readonly sentinelUsername?: string;
   readonly sentinelPassword?: string;
   /** PEM texts; absent: no TLS. */
@@ -38,13 +39,13 @@ export interface RedisConnection {
 }
 
 /**
- * Reads the files that `config` names. Throws one `ConfigError` with everything that is wrong with
- * them, one line each; never with what is in them.
+ * Reads the files that `config` names. Throws one `ConfigError` with everything that is wrong with them, one line each.
+ * The error never shows their contents.
  */
 export function redisConnection(config: RedisConfig, deps: FileDeps): RedisConnection {
   const { url, passwordFile, sentinelPasswordFile, sentinelUsername, tls = {} } = config;
   const problems: ConfigIssue[] = [];
-  /** Undefined also for what is refused, which is told at the end. */
+  /** Undefined also for a file that is refused; the error at the end names it. */
   const read = <Name, Value>(name: Name | undefined, how: (name: Name) => Value): Value | undefined => {
     try {
       return name === undefined ? undefined : how(name);

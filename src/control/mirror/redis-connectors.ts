@@ -1,10 +1,11 @@
 /**
  * How ioredis opens its sockets: as its own connectors do, but with lb4's lookup of names.
  *
- * Place: an option of every client that `redis-options.ts` makes. Why: ioredis resolves names with `dns.lookup`, whose
- * threads wait for a name server that does not answer, and the end of the process with them; it has no option for
- * another lookup. Connections between Sentinels and their clients are made by a method of ioredis's that is private:
- * redis-names.test.ts notices when a version of it goes another way.
+ * Place: an option of every client that `redis-options.ts` makes.
+ * Why: ioredis resolves names with `dns.lookup` and has no option for another lookup. A name server that does not
+ * answer holds up the threads of `dns.lookup`, and with them the end of the process.
+ * Limit: a private method of ioredis makes the connections to Sentinels; redis-names.test.ts fails when a version of
+ * ioredis does it in another way.
  */
 import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
@@ -27,7 +28,7 @@ export interface Surroundings {
   readonly onStrange?: ((error: Error) => void) | undefined;
 }
 
-/** What of ioredis's options a plain connection is made with. */
+/** The part of ioredis's options that a plain connection needs. */
 interface PlainOptions {
   readonly host?: string;
   readonly port?: number;
@@ -41,14 +42,14 @@ export function plainConnector({ lookup, onStrange }: Surroundings): Connector {
     readonly #options: PlainOptions;
 
     constructor(options: unknown) {
-      // ioredis's own, with its defaults filled in.
+      // The options are ioredis's own, with its defaults filled in.
       super((options as PlainOptions).disconnectTimeout);
       this.#options = options as PlainOptions;
     }
 
     async connect(): Promise<Socket> {
       this.connecting = true;
-      // The socket's first event comes after this turn's promises: its owner listens by then.
+      // The socket's first event comes after this turn's promises: the owner has its listeners by then.
       await Promise.resolve();
       if (!this.isWanted()) throw new Error('Connection is closed.');
       const { host = 'localhost', port = 6379, tls } = this.#options;
@@ -58,7 +59,7 @@ export function plainConnector({ lookup, onStrange }: Surroundings): Connector {
       stream.once('error', (error: Error) => {
         this.firstError = error;
       });
-      // A Redis of this machine that is down: the socket may have reached itself.
+      // If a Redis of this machine is down, the socket may have connected to itself.
       stream.prependOnceListener('connect', () => {
         if (!isItself(stream)) return;
         this.firstError = refused();
@@ -84,7 +85,7 @@ export function sentinelConnector(around: Surroundings): Connector {
     constructor(options: unknown) {
       super({
         ...(options as SentinelConnectionOptions),
-        // Net.connect and tls.connect are given what this returns.
+        // `net.connect` and `tls.connect` receive what this returns.
         natMap: address => ({ ...hostAndPort(address), lookup }),
       });
       const connectToSentinel: unknown = Reflect.get(this, 'connectToSentinel');
@@ -99,7 +100,7 @@ export function sentinelConnector(around: Surroundings): Connector {
     }
 
     override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Socket> {
-      // The caller listens before the socket's first event, which is a turn away.
+      // The caller adds its listeners before the socket's first event, which comes in a later turn.
       const stream = await super.connect(emit);
       guardReplies(stream, onStrange);
       return stream;

@@ -1,9 +1,12 @@
 /**
  * The exchange over Redis.
  *
- * Place: implements `exchange.ts` for the mirror: a script run per exchange (`redis-client.ts`), and the changes that
- * the others tell (`change-subscriber.ts`). `test/contracts/exchange.ts` is what both this and the plain model keep to.
- * Invariants: whoever calls keeps at most one exchange per upstream in flight; nothing is queued or repeated here.
+ * Place: implements `exchange.ts` for the mirror: one run of the script per exchange (`redis-client.ts`), and the
+ * changes that other instances report (`change-subscriber.ts`). Both this and the plain model pass
+ * `test/contracts/exchange.ts`.
+ * Invariants:
+ * - The caller has at most one exchange per upstream in flight.
+ * - Nothing is queued here, and nothing is repeated after a failure.
  */
 import { ChangeSubscriber } from './change-subscriber.ts';
 import {
@@ -31,7 +34,7 @@ import type { RedisConnection } from './redis-connection.ts';
 import type { RedisDeps } from './redis-options.ts';
 
 export interface RedisExchangeOptions {
-  /** For how long an exchange may take, in milliseconds. */
+  /** The longest that an exchange may take, in milliseconds. */
   readonly timeoutMs: number;
 }
 
@@ -46,12 +49,12 @@ export function createRedisExchange(
   return new RedisExchange(connection, options, deps);
 }
 
-/** Of an upstream's last exchange. */
+/** What is known from an upstream's last exchange. */
 interface Known {
   readonly roster: Roster;
   readonly said: EncodedCounts;
   readonly number: number;
-  /** It is sure to have arrived. */
+  /** Whether it is certain that the publication has arrived. */
   hasArrived: boolean;
 }
 
@@ -62,7 +65,7 @@ function isAsBefore({ roster, said }: Known, { backends }: EncodedCounts): boole
 class RedisExchange implements Exchange {
   readonly #client: RedisClient;
   readonly #subscriber: ChangeSubscriber;
-  /** By the key of who says it. */
+  /** By the key of the publishing instance. */
   readonly #known = new Map<string, Known>();
   #onChange: (change: Change) => void = () => undefined;
   #onReady: () => void = () => undefined;
@@ -97,7 +100,7 @@ class RedisExchange implements Exchange {
     const known = this.#known.get(own);
     const encoded = encodeCounts(publication.counts, known?.said);
     const since = known?.hasArrived === true && isAsBefore(known, encoded) ? known : undefined;
-    // Until it has worked nobody knows what became of it.
+    // Until the exchange has worked, it is uncertain whether the publication arrived.
     if (known !== undefined) known.hasArrived = false;
     let reply = await this.#publish(publication, encoded, known?.roster, since);
     if (reply.kind === 'again') reply = await this.#publish(publication, encoded, known?.roster, undefined);
@@ -107,7 +110,7 @@ class RedisExchange implements Exchange {
       case 'again':
         throw new ExchangeError('error', STRANGE);
       case 'answered':
-        // One that comes late is answered, but not taken.
+        // A publication that arrives late gets an answer, but changes nothing.
         this.#known.set(own, {
           ...{ roster: reply.roster, said: encoded, number },
           hasArrived: number > (known?.number ?? -Infinity),
@@ -133,7 +136,7 @@ class RedisExchange implements Exchange {
       roster,
     );
     if (reply !== undefined) return reply;
-    // From a caller that knows nothing the script checks what it has, and sums up anew what does not fit.
+    // For a caller that knows no epoch the script checks what it has, and sums up anew what does not fit.
     this.#known.delete(exchangeKeys(upstream, instance)[0]);
     throw new ExchangeError('error', STRANGE);
   }

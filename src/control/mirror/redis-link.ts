@@ -2,9 +2,11 @@
  * A connection to Redis that comes back: whatever ends it, another one is made, until it is closed.
  *
  * Place: `redis-client.ts` and `change-subscriber.ts` hold one each.
- * Invariants: at most one client at a time; a client that is lost, that does not get ready in time or that was dropped
- * is never heard of again; the next one follows after 100 ms, then, until one has worked, later and later up to 2 s, at
- * random within the latter half of that, so that many instances do not come back at once.
+ * Invariants:
+ * - At most one client at a time.
+ * - A client that is lost, not ready in time or dropped emits nothing any more.
+ * - The next client follows after a delay: 100 ms at first, twice as much after each that has not worked, up to 2 s. It
+ *   is random within the latter half of that time, so that many instances do not come back at once.
  * Why not ioredis's own retries: a connection that is dropped while it is being made ends for good there, and what
  * survives a reconnect has been the source of its bugs.
  */
@@ -14,10 +16,10 @@ import type { SetTimer } from '../../support/timer.ts';
 export interface RedisLinkOptions<C extends Redis | Cluster> {
   /** Makes a client that is not connected yet. */
   create(): C;
-  /** How long a client may take until it is ready, in milliseconds. */
+  /** The longest that a client may take to become ready, in milliseconds. */
   readonly readyWithinMs: number;
   onReady(client: C): void;
-  /** Something is wrong with the connection; what it was is the best reason there is for commands that fail. */
+  /** The connection has an error, which is the best reason there is for commands that fail. */
   onError(error: unknown, client: C): void;
 }
 
@@ -37,7 +39,7 @@ export class RedisLink<C extends Redis | Cluster> {
   #failures = 0;
   #cancelTimer: (() => void) | undefined;
   #isClosed = false;
-  /** Told once the present attempt is over, for good or ill. */
+  /** Called once the present attempt is over, good or bad. */
   #waiting: (() => void)[] = [];
 
   constructor(options: RedisLinkOptions<C>, deps: RedisLinkDeps) {
@@ -59,12 +61,12 @@ export class RedisLink<C extends Redis | Cluster> {
     return this.ready;
   }
 
-  /** The client does what it is there for: should it be lost, the next one follows soon. */
+  /** Called when the client has done its work: if it is lost now, the next one follows after the shortest delay. */
   worked(): void {
     this.#failures = 0;
   }
 
-  /** Gives up a client with which something is wrong; another one follows. A client of before is left alone. */
+  /** Gives a faulty client up; another one follows. Without effect for a former client. */
   drop(client: Redis | Cluster): void {
     if (client !== this.#client) return;
     this.#forget();
@@ -99,7 +101,7 @@ export class RedisLink<C extends Redis | Cluster> {
       this.drop(client);
     });
     this.#cancelTimer = this.#deps.setTimer(() => this.drop(client), this.#options.readyWithinMs);
-    // A connect that fails is told by the events.
+    // The events report a connect that fails.
     client.connect().catch(() => undefined);
   }
 

@@ -2,11 +2,13 @@
  * From `RedisConnection` to ioredis: every connection bounded in time and memory.
  *
  * Place: `redis-client.ts` and `change-subscriber.ts` make their connections here.
- * Invariants: nothing is queued while there is no connection, nothing is sent twice, and a server that accepts but
- * does not answer is dropped. ioredis never connects again by itself: `redis-link.ts` starts afresh, so no state of a
- * lost connection survives.
- * Why no ready check: it would hold commands back while Redis loads, and ask for INFO, which an ACL may forbid. A
- * command that comes too early is answered with an error of its own, which says more.
+ * Invariants:
+ * - Nothing is queued while there is no connection, and nothing is sent twice.
+ * - A server that accepts but does not answer is dropped.
+ * - ioredis never connects again by itself. `redis-link.ts` makes a new client, so no state of a lost connection
+ *   survives.
+ * Why no ready check: it would hold commands back while Redis loads, and call INFO, which an ACL may forbid. The error
+ * that answers an early command says more.
  */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import type { LookupFunction } from 'node:net';
@@ -14,7 +16,7 @@ import type { SetTimer } from '../../support/timer.ts';
 import type { RedisConnection, RedisNode } from './redis-connection.ts';
 import { plainConnector, sentinelConnector, type Surroundings } from './redis-connectors.ts';
 
-/** What clients of Redis need of the outside. */
+/** What clients of Redis need from outside. */
 export interface RedisDeps {
   readonly random: () => number;
   readonly setTimer: SetTimer;
@@ -23,7 +25,7 @@ export interface RedisDeps {
 }
 
 export interface ClientLimits extends Surroundings {
-  /** For how long to wait for an answer, in milliseconds. */
+  /** The longest wait for an answer, in milliseconds. */
   readonly timeoutMs: number;
 }
 
@@ -31,7 +33,7 @@ export interface ClientLimits extends Surroundings {
 const CONNECT_TIMEOUT_MS = 2_000;
 const MOST_REDIRECTIONS = 3;
 
-/** ioredis's types ask that the shape of the replies be said. */
+/** ioredis's types require the shape of the replies. */
 type BoundedOptions = RedisOptions & { replyMapping: 'legacy' };
 
 /** A client that runs commands; not connected yet. */
@@ -43,7 +45,7 @@ export function createCommandClient(connection: RedisConnection, limits: ClientL
   return cluster;
 }
 
-/** When the node that ASK names cannot be reached, ioredis leaves a rejection of its own unhandled, which ends the process. */
+/** Handles a rejection that ioredis leaves unhandled, which would end the process: the node that ASK names is away. */
 function askQuietly(node: Redis): void {
   const asking = node.asking.bind(node);
   node.asking = () => {
@@ -104,7 +106,7 @@ function clusterOptions(
     retryDelayOnFailover: 0,
     retryDelayOnTryAgain: Math.ceil(limits.timeoutMs / 10),
     slotsRefreshTimeout: Math.max(CONNECT_TIMEOUT_MS, limits.timeoutMs),
-    // Names are looked up at each connect, and stay what a certificate is checked against.
+    // Names are kept: each connect looks them up, and certificates are checked against them.
     dnsLookup: (host, done) => {
       done(null, host);
     },

@@ -1,22 +1,23 @@
 /**
  * Cuts what a Redis sends into whole replies, of bounded size.
  *
- * Place: `reply-guard.ts` puts it between a socket and ioredis. Why: ioredis reads lengths, counts and line ends as they
- * come, so a length without end takes memory without end, and a line that it reads otherwise than it was meant shifts all
- * replies after it.
- * Invariants: what is passed on is RESP2 or RESP3 to the letter, so that ioredis finds the same ends in it; no more is
- * kept than one reply of `LARGEST_REPLY_BYTES`.
+ * Place: `reply-guard.ts` puts it between a socket and ioredis.
+ * Why: ioredis trusts lengths, counts and line ends. So an endless length takes endless memory, and a line that ioredis
+ * reads otherwise than the server meant it shifts all replies after it.
+ * Invariants:
+ * - What is passed on is strict RESP2 or RESP3, so that ioredis finds the same ends in it.
+ * - No more is kept than one reply of `LARGEST_REPLY_BYTES`.
  */
 import { StrangeReply } from './strange-reply.ts';
 
-/** The names and counts of 100,000 backends are a quarter of it. */
+/** Four times the names and counts of 100,000 backends. */
 export const LARGEST_REPLY_BYTES = 64 * 2 ** 20;
-/** How many values one reply may hold, in all its lists: a Cluster with each slot on other nodes has fewer. */
+/** Most values in all lists of one reply: more than those of a Cluster in which each slot has other nodes. */
 export const MOST_VALUES = 300_000;
 const LONGEST_LINE = 65_536;
 const DEEPEST = 8;
 
-/** The lines that stand for a value by themselves. */
+/** Types whose line is the whole value. */
 const LINES: Readonly<Record<string, RegExp>> = {
   '+': /^/,
   '-': /^/,
@@ -30,11 +31,11 @@ const TEXTS = '$=!';
 const LISTS = '*~>%';
 
 export class ReplyFrames {
-  /** What has come of the reply under way. */
+  /** The chunks so far of the reply under way. */
   readonly #parts: Buffer[] = [];
   #bytes = 0;
   #values = 0;
-  /** How many values the lists that are under way still lack, the outermost first. */
+  /** Values that each list under way still lacks, the outermost first. */
   readonly #lacking: number[] = [];
   #line = '';
   /** Bytes of a text that are still to come. */
@@ -42,9 +43,9 @@ export class ReplyFrames {
   #isAfterText = false;
 
   /**
-   * The replies that are whole with this chunk, in their order.
+   * The replies that this chunk completes, in their order.
    *
-   * @throws StrangeReply, after which nothing more can be made of the connection; replies before it come first
+   * @throws StrangeReply, after all replies before it; the rest of the connection is unusable
    */
   *take(chunk: Buffer): Generator<Buffer> {
     let from = 0;
@@ -73,11 +74,11 @@ export class ReplyFrames {
     this.#parts.push(chunk.subarray(from));
   }
 
-  /** Takes the line that is there. Does the reply end with it? */
+  /** Takes the line that is complete. True when the reply ends with it. */
   #endLine(): boolean {
     const line = this.#line;
     this.#line = '';
-    // One that ends otherwise, or has a CR elsewhere, ends elsewhere for ioredis.
+    // ioredis finds another end in a line that ends otherwise or has a CR elsewhere.
     if (line.indexOf('\r') !== line.length - 2) throw new StrangeReply('a line does not end as lines do');
     if (!this.#isAfterText) return this.#begin(line.charAt(0), line.slice(1, -2));
     if (line.length !== 2) throw new StrangeReply('a text has another length than was said');
@@ -98,7 +99,7 @@ export class ReplyFrames {
     if (rest === '-1' && (type === '$' || type === '*')) return this.#endValue();
     if (!/^\d{1,10}$/.test(rest)) throw new StrangeReply('a length is none');
     const length = Number(rest);
-    // What kind of text it is takes four.
+    // The kind of the text takes four bytes.
     if (type === '=' && length < 4) throw new StrangeReply('a length is none');
     if (isText) return this.#beginText(length);
     if (type === '>' && this.#lacking.length > 0) throw new StrangeReply('a push is within a reply');

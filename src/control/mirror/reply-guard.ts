@@ -1,33 +1,35 @@
 /**
- * Stands between a connection to Redis and ioredis: passes on replies that ioredis takes without a mistake, and drops the
- * connection at the first one that it would not.
+ * Stands between a connection to Redis and ioredis: passes on replies that ioredis takes without a mistake, and drops
+ * the connection at the first other one.
  *
  * Place: `redis-connectors.ts` puts one before every connection. Why: docs/adr/0012.
- * Invariants: ioredis gets whole replies only, each to a command that waits for one; what is refused fails the commands
- * that wait, with the reason, and `redis-link.ts` connects again. One turn of the event loop reads a bounded part of what
- * is sent. It rests on two habits of ioredis: each write is one command, and what comes is heard of by `data` events. A
- * version with others would not connect at all: redis-*.test.ts.
+ * Invariants:
+ * - ioredis gets whole replies only, each to a command that waits for one.
+ * - A refused reply fails the waiting commands with the reason, and `redis-link.ts` connects again.
+ * - One turn of the event loop reads a bounded part of what is sent.
+ * Limit: it relies on two habits of ioredis: each write is one command, and `data` events bring what comes. A version
+ * with other habits would not connect at all: redis-*.test.ts.
  */
 import type { Socket } from 'node:net';
 import { ReplyFrames } from './reply-frames.ts';
 import { pushOf, wrongWithReply, type CommandName } from './reply-shapes.ts';
 import { StrangeReply } from './strange-reply.ts';
 
-/** Small messages of this many bytes in all take ioredis a few milliseconds. */
+/** ioredis takes a few milliseconds for small messages of this many bytes together. */
 const BYTES_OF_A_TURN = 65_536;
 /** The command's name, how many words it has, and its first argument. */
 const COMMAND = /^\*(\d+)\r\n\$\d+\r\n([^\r]+)\r\n(?:\$\d+\r\n([^\r]*)\r\n)?/;
 
 interface Waiting {
   readonly command: CommandName;
-  /** How many replies are still to come: SUBSCRIBE has one for each channel. */
+  /** Replies still to come: SUBSCRIBE has one for each channel. */
   replies: number;
 }
 
-/** `onStrange` is called with why the connection is dropped. */
+/** `onStrange` receives the reason when the connection is dropped. */
 export function guardReplies(stream: Socket, onStrange?: (error: Error) => void): void {
   const guard = new ReplyGuard(stream, onStrange);
-  // Both have overloads that TypeScript cannot put in one signature.
+  // `write` and `emit` have overloads that TypeScript cannot put in one signature.
   const write = stream.write.bind(stream) as (...all: unknown[]) => boolean;
   stream.write = (data: unknown, ...more: unknown[]): boolean => {
     guard.asked(data);
@@ -76,14 +78,14 @@ class ReplyGuard {
     } catch (error) {
       if (!(error instanceof StrangeReply)) throw error;
       this.#onStrange?.(error);
-      // What waits is to fail with the reason, and not only with the end of the connection.
+      // Waiting commands must fail with the reason, and not only with the end of the connection.
       const refusal = Buffer.from(`-${error.message}\r\n`);
       for (let left = this.#waiting.length; left > 0; left -= 1) pass(refusal);
       this.#stream.destroy(error);
     }
   }
 
-  /** Throws for what is for nobody. */
+  /** Whether to pass the reply on; throws when no command and no subscription expects it. */
   #isForIoredis(reply: Buffer): boolean {
     const type = reply.toString('latin1', 0, 1);
     if (type === '>') return this.#isWantedPush(reply);
@@ -115,13 +117,13 @@ class ReplyGuard {
     if (first?.command !== push) throw new StrangeReply('that is an answer to nothing');
     first.replies -= 1;
     if (first.replies === 0) this.#waiting.shift();
-    // How many channels are left stands at its end.
+    // The number of channels left stands at the end.
     this.#isSubscribed =
       push === 'subscribe' || !/\n:0\r\n$/.test(reply.toString('latin1', reply.length - 8));
     return true;
   }
 
-  /** Lets the others of this thread have their turn before more is read. */
+  /** Lets other work of this thread run before more is read. */
   #restSoon(bytes: number): void {
     this.#bytesOfTurn += bytes;
     if (this.#bytesOfTurn < BYTES_OF_A_TURN) return;

@@ -2,8 +2,8 @@
  * Which replies a command may have: those that ioredis takes without a mistake.
  *
  * Place: `reply-guard.ts` asks before ioredis sees a reply. Pure.
- * Why: ioredis trusts what it reads. A SUBSCRIBE that is answered with a number, a redirection to nowhere or a slot of
- * 2^40 end the process, by an error that it throws where nobody can catch it or by a loop.
+ * Why: ioredis trusts what it reads. A number as answer to SUBSCRIBE, a redirection to nowhere or a slot of 2^40 ends
+ * the process: by an error thrown where lb4 cannot catch it, or by a loop.
  */
 import { replyValue, type ReplyValue } from './reply-value.ts';
 
@@ -15,7 +15,7 @@ const SLOTS = 16_384;
 const MOST_NODES_OF_A_SLOT = 100;
 const HOST = /^[\w.:%?-]{1,255}$/;
 
-/** What is wrong with this whole reply to a command; undefined: nothing. */
+/** The fault in a whole reply to a command; undefined: none. */
 export function wrongWithReply(command: CommandName, reply: Buffer): string | undefined {
   const type = reply.toString('latin1', 0, 1);
   if (type === '-' || type === '!') return wrongWithError(replyValue(reply));
@@ -25,13 +25,13 @@ export function wrongWithReply(command: CommandName, reply: Buffer): string | un
   return isRight === undefined || isRight(replyValue(reply)) ? undefined : `that is no answer to ${command}`;
 }
 
-/** What a push, or in RESP2 a message, says: only of these kinds ioredis makes something. */
+/** The kind of a push, or of a message in RESP2. ioredis ignores `other`. */
 export function pushOf(reply: Buffer): 'message' | 'subscribe' | 'unsubscribe' | 'other' | 'wrong' {
   const value = replyValue(reply);
   const [kind, channel, rest, ...more] = value.kind === 'list' ? value.items : [];
   if (kind?.kind !== 'text') return 'wrong';
   if (!['message', 'subscribe', 'unsubscribe'].includes(kind.text)) {
-    // The others of ioredis's, which lb4 does not ask for; it passes over the rest.
+    // Wrong are the other kinds that ioredis handles: lb4 does not subscribe to them. It ignores the rest.
     return /^(?:[ps]|ps)?(?:message|(?:un)?subscribe)$/.test(kind.text) ? 'wrong' : 'other';
   }
   const isWhole = channel?.kind === 'text' && rest !== undefined && more.length === 0;
@@ -41,7 +41,7 @@ export function pushOf(reply: Buffer): 'message' | 'subscribe' | 'unsubscribe' |
   return kind.text === 'subscribe' ? 'subscribe' : 'unsubscribe';
 }
 
-/** For these; whatever else is asked may be answered by anything: ioredis passes it on as it is. */
+/** The answers to these commands. Any answer to another command is right: ioredis passes it on as it is. */
 const SHAPES: Readonly<Record<string, (value: ReplyValue) => boolean>> = {
   hello: value => value.kind === 'list',
   auth: isText,
@@ -50,9 +50,9 @@ const SHAPES: Readonly<Record<string, (value: ReplyValue) => boolean>> = {
   readonly: isText,
   readwrite: isText,
   asking: isText,
-  // The latter in RESP2, after a SUBSCRIBE.
+  // A pong in RESP2, after a SUBSCRIBE.
   ping: value => isText(value) || isPong(value),
-  // Their right answers are pushes, or look like pushes: `reply-guard.ts` knows.
+  // Their right answers are pushes, or look like pushes: `reply-guard.ts` takes those before it asks here.
   subscribe: () => false,
   unsubscribe: () => false,
   'cluster slots': isSlots,
@@ -64,7 +64,7 @@ const SHAPES: Readonly<Record<string, (value: ReplyValue) => boolean>> = {
 function wrongWithError(error: ReplyValue): string | undefined {
   if (error.kind !== 'error' || !/^(?:MOVED|ASK)\b/.test(error.text)) return undefined;
   const [, slot, host = '', port] = /^(?:MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/.exec(error.text) ?? [];
-  // Without a host: that of the node which says so.
+  // Without a host, the redirection means the host of the node that sent it.
   const isRight = Number(slot) < SLOTS && (host === '' || HOST.test(host)) && isPort(Number(port));
   return isRight ? undefined : 'a redirection leads nowhere';
 }
@@ -77,21 +77,21 @@ function isSlots(value: ReplyValue): boolean {
     const [first, last, ...nodes] = range.items;
     if (!isWithin(first, 0, SLOTS - 1) || !isWithin(last, Number(first.text), SLOTS - 1)) return false;
     slots += Number(last.text) - Number(first.text) + 1;
-    // One slot twice: ioredis would go through all of them for each range.
+    // More slots than there are means that some come twice: ioredis would go through all of them for each range.
     if (slots > SLOTS || nodes.length > MOST_NODES_OF_A_SLOT) return false;
     if (!nodes.every(node => node.kind === 'list' && isNode(node.items))) return false;
   }
   return true;
 }
 
-/** A node's host, or none where it is not known, its port, and more that ioredis does not look at. */
+/** A node's host (none where it is unknown), its port, and more that ioredis does not read. */
 function isNode([host, port]: readonly ReplyValue[]): boolean {
   if (host?.kind === 'null') return true;
   const isHost = host?.kind === 'text' && (host.text === '' || HOST.test(host.text));
   return isHost && (port?.kind === 'number' || port?.kind === 'text') && isPort(Number(port.text));
 }
 
-/** Names and values, one after the other; ioredis passes over one without an address. */
+/** Names and values, alternately; ioredis skips a Sentinel without an address. */
 function isSentinel(value: ReplyValue): boolean {
   if (value.kind !== 'list' || !value.items.every(isText)) return false;
   return value.items.every(({ text }, i) => {

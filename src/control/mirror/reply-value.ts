@@ -1,8 +1,8 @@
 /**
  * A whole reply of Redis, as values.
  *
- * Place: `reply-shapes.ts` looks at replies through it. Pure. Only for what `reply-frames.ts` has cut: every line and
- * every length in it is right.
+ * Place: `reply-shapes.ts` checks replies with it. Pure. Only for replies that `reply-frames.ts` has cut, in which
+ * every line and every length is right.
  */
 
 export type ReplyValue =

@@ -1,4 +1,4 @@
-/** What stands where Redis should has sent what Redis does not; `exchange-failure.ts` knows it by its first word. */
+/** The server sends what Redis does not send; `exchange-failure.ts` recognises the error by its first word. */
 export class StrangeReply extends Error {
   override readonly name = 'StrangeReply';
 

@@ -1,10 +1,12 @@
 /**
- * When one upstream's counts are exchanged: at its period, earlier where that helps, later while Redis fails; and
- * whether it is shared or local.
+ * When one upstream's counts are exchanged: once per period, earlier where that helps, later while Redis fails. Also
+ * whether the upstream is shared or local.
  *
  * Place: `mirror.ts` holds one per upstream and wakes it several times per period.
- * Invariants: one exchange is under way at a time; an answer that comes after `stop` changes nothing; a failure
- * costs nothing but the next attempt, and what was heard is believed until it is too old.
+ * Invariants:
+ * - One exchange is under way at a time.
+ * - An answer that comes after `stop` changes nothing.
+ * - A failure only delays the next attempt. What was received before is used until it is too old.
  */
 import type { MirrorMode, MirrorTrouble } from '../../model/words.ts';
 import type { MirrorFailure } from '../../model/words.ts';
@@ -13,11 +15,11 @@ import type { Change, Exchange, NameTaken, Publication, Totals } from './exchang
 import { ExchangeError } from './exchange.ts';
 import { UpstreamMirror, type MirroredUpstream, type UpstreamMirrorSettings } from './upstream-mirror.ts';
 
-/** Regular exchanges come this much earlier at random, so that instances do not march in step; never later. */
+/** Regular exchanges come up to this part of a period earlier, at random, so that instances do not march in step. */
 const JITTER = 0.1;
-/** Failed exchanges are tried again after one period, two, four, ..., at most after this. */
+/** Failed exchanges are tried again after one period, two, four, ..., but at most this long after. */
 const LONGEST_BACKOFF_MS = 5_000;
-/** The first answer after an outage finds nothing; more of them in a row are a fault. */
+/** The first answer after an outage finds no earlier publication; this many such answers in a row are a fault. */
 const OFTEN_LOST = 3;
 
 export interface UpstreamExchangesDeps {
@@ -26,9 +28,9 @@ export interface UpstreamExchangesDeps {
   instance(): string;
   now(): number;
   random(): number;
-  /** Its mode has changed, or in mode `local` the reason. */
+  /** Called when the mode has changed, or in mode `local` the reason. */
   onMode(): void;
-  /** Another process holds the name, so many times in a row. */
+  /** Called when another process holds the name; `times`: in how many exchanges in a row. */
   onNameTaken(name: string, times: number): void;
 }
 
@@ -38,7 +40,7 @@ export class UpstreamExchanges {
   readonly #deps: UpstreamExchangesDeps;
   #mode: MirrorMode = 'local';
   #trouble: MirrorTrouble | undefined;
-  /** In a row, each of them. */
+  /** This and the two below count exchanges in a row. */
   #failures = 0;
   #timesNameTaken = 0;
   #timesLost = 0;
@@ -62,7 +64,7 @@ export class UpstreamExchanges {
     return this.#mode;
   }
 
-  /** Small changes are told at once. */
+  /** Whether small changes are reported at once. */
   get isTelling(): boolean {
     return this.#mirror.isTelling;
   }
@@ -90,7 +92,7 @@ export class UpstreamExchanges {
     }
   }
 
-  /** Does not wait any longer: the connection is back, or the name is another one. */
+  /** Makes the next exchange due now: the connection is back, or the name has changed. */
   hurry(): void {
     this.#dueMs = this.#deps.now();
   }
@@ -104,12 +106,12 @@ export class UpstreamExchanges {
     this.#isStopped = true;
   }
 
-  /** Takes the counts published under a name out; failures do not matter, the lease ends by itself. */
+  /** Takes out the counts published under a name. Failures do not matter: the lease ends without it. */
   async withdraw(instance: string): Promise<void> {
     try {
       await this.#deps.exchange.withdraw(this.#mirror.withdrawal(instance));
     } catch (error) {
-      // Anything else is a defect of ours.
+      // Any other error is a defect of lb4.
       if (!(error instanceof ExchangeError)) throw error;
     }
   }
@@ -169,7 +171,7 @@ export class UpstreamExchanges {
   #note(reason: MirrorFailure, message: string): void {
     const isNew = this.#trouble?.message !== message;
     this.#trouble = { reason, message };
-    // There is no change of mode, but somebody wants to know why nothing is shared.
+    // The mode has not changed, but the reason why nothing is shared has.
     if (isNew && this.#mode === 'local') this.#deps.onMode();
   }
 

@@ -1,50 +1,53 @@
 /**
- * One upstream's side of the mirror: what is published when, what the others' publications mean, and how long they
- * are believed. No clock, no timer, no Redis of its own.
+ * One upstream's side of the mirror: what to publish when, what the others' publications mean, and how long they count.
+ * No clock, no timer, no Redis of its own.
  *
- * Place: `mirror.ts` asks it at its times and carries its publications to Redis and back; the simulation in test/sim
- * runs this same code. Invariants: what was heard is whole or nothing; nothing older than `BELIEVED` counts;
- * an instance's own sessions never count twice.
+ * Place: `upstream-exchanges.ts` asks it and carries its publications to Redis and the answers back; the simulation in
+ * test/sim runs this same code.
+ * Invariants:
+ * - An answer counts whole or not at all.
+ * - Nothing older than `BELIEVED` counts.
+ * - An instance's own sessions never count twice.
  */
 import { boundedCount, MOST_SESSIONS_ELSEWHERE } from '../../support/bounded-count.ts';
 import type { Change, Publication, Totals } from './exchange.ts';
 
-/** An instance that says nothing for so long has gone: everybody has heard of it within three periods. */
+/** An instance that does not publish for this long has gone. All others notice within three periods. */
 const LEASE = { periods: 2, leastMs: 200 };
-/** Older news is forgotten. */
+/** Counts of other instances that are older than this are forgotten. */
 const BELIEVED = { periods: 3, leastMs: 300 };
-/** Over how many periods the sessions are averaged that others cannot know of yet. */
+/** Periods over which the number of sessions that others cannot know of yet is averaged. */
 const AVERAGED_PERIODS = 4;
-/** Exchanges besides the regular ones: one per period, and so many at once when there were none for a while. */
+/** Extra exchanges, besides the regular ones: one per period, of which at most this many are saved up. */
 const EXTRA_EXCHANGES = 4;
 
 /** What the mirror needs of an upstream in this instance. */
 export interface MirroredUpstream {
   readonly name: string;
-  /** Tells the live sessions of this instance by backend address, idle backends included. */
+  /** Calls `each` with the live sessions of this instance by backend address, idle backends included. */
   visit(each: (backend: string, sessions: number) => void): void;
-  /** Their sum. */
+  /** The sum of these sessions. */
   sessions(): number;
   /** Sessions this instance has placed: a 32-bit counter that wraps around. */
   placed(): number;
   /**
-   * Takes over what others hold; backends that are not named are 0.
-   * @param unseen how many sessions the others may have placed that `elsewhere` does not know of
+   * Takes over the counts of other instances; backends that are not named have 0.
+   * @param unseen number of sessions that the others may have placed and `elsewhere` does not include
    */
   hear(elsewhere: ReadonlyMap<string, number>, unseen: number): void;
 }
 
 export interface UpstreamMirrorSettings {
   readonly periodMs: number;
-  /** Tells this process from others; random. */
+  /** Distinguishes this process from others; random. */
   readonly owner: string;
 }
 
-/** What one knows of the others. */
+/** What is known of the other instances. */
 interface Heard {
   readonly version: number;
   readonly elsewhere: Map<string, number>;
-  /** As the others say. */
+  /** As reported by the others. */
   readonly unseen: number;
   readonly others: readonly string[];
   readonly ageMs: number;
@@ -56,12 +59,12 @@ export class UpstreamMirror {
   readonly upstream: MirroredUpstream;
   readonly #settings: UpstreamMirrorSettings;
   #number = 0;
-  /** As of the last publication. */
+  /** This and the two below: as of the last publication. */
   #backends = 0;
   #placedThen: number;
   #sessionsThen = 0;
   #heard: Heard | undefined;
-  /** The `unseen` that the pickers go by. */
+  /** The `unseen` that the pickers use. */
   #unseenInForce = 0;
   /** A change was missed: none is applied until the next exchange. */
   #missedChange = false;
@@ -77,19 +80,19 @@ export class UpstreamMirror {
     this.#lookedAtMs = nowMs;
   }
 
-  /** The other instances, and how old what is known of them is; undefined: nothing is. */
+  /** The other instances, and the age of what is known of them; undefined: nothing is known. */
   heard(nowMs: number): { readonly others: readonly string[]; readonly ageMs: number } | undefined {
     if (this.#heard === undefined) return undefined;
     const { others, ageMs, atMs } = this.#heard;
     return { others, ageMs: ageMs + nowMs - atMs };
   }
 
-  /** Small changes are told at once, as far as is known. */
+  /** Whether small changes are reported at once, according to the last answer. */
   get isTelling(): boolean {
     return this.#heard?.isTelling ?? true;
   }
 
-  /** What is to be published now. */
+  /** The next publication, with the counts of this moment. */
   publication(instance: string): Publication {
     const counts = new Map<string, number>();
     this.upstream.visit((backend, sessions) => counts.set(backend, sessions));
@@ -104,20 +107,20 @@ export class UpstreamMirror {
       number: this.#number,
       leaseMs: inPeriods(LEASE, this.#settings.periodMs),
       counts,
-      // Just before an exchange it is twice the average, and whoever reads is as late once more on average.
+      // Just before an exchange the backlog is twice its average, and a reader is late by as much again on average.
       unseen: 2 * this.#backlog,
     };
   }
 
-  /** What takes this instance's counts out. */
+  /** The withdrawal that takes this instance's counts out. */
   withdrawal(instance: string): Pick<Publication, 'upstream' | 'instance' | 'owner' | 'number'> {
     this.#number += 1;
     return { upstream: this.upstream.name, instance, owner: this.#settings.owner, number: this.#number };
   }
 
   /**
-   * Takes over the answer to a publication. False when it is not to be believed: after an outage the others may not
-   * be back yet, and what was known before is worth more.
+   * Takes over the answer to a publication. False when it does not count: after an outage the others may not be back
+   * yet, and what was known before is worth more.
    */
   accept({ counts }: Publication, answer: Totals, nowMs: number): boolean {
     this.#missedChange = answer.wasUnknown;
@@ -142,7 +145,7 @@ export class UpstreamMirror {
       return;
     }
     this.#heard = { ...heard, version };
-    // One's own are known already.
+    // This instance's own changes are known already.
     if (instance === self) return;
     for (const [backend, delta] of deltas) {
       const count = (heard.elsewhere.get(backend) ?? 0) + delta;
@@ -151,7 +154,7 @@ export class UpstreamMirror {
     this.#tell(heard.elsewhere, this.#unseenInForce);
   }
 
-  /** From now on the others count nothing. */
+  /** From now on the counts of other instances are 0. */
   forget(): void {
     if (this.#heard === undefined) return;
     this.#heard = undefined;
@@ -159,8 +162,8 @@ export class UpstreamMirror {
   }
 
   /**
-   * To be called several times per period: follows what the others cannot know of, and forgets what is too old.
-   * True when an exchange before its time would tell them something that helps.
+   * To be called several times per period: follows the sessions that the others cannot know of, and forgets what is too
+   * old. True when an extra exchange would give the others something useful.
    */
   look(nowMs: number): boolean {
     const { periodMs } = this.#settings;
@@ -179,19 +182,19 @@ export class UpstreamMirror {
     return this.#extra >= 1 && heard.isTelling && this.#helpsToTell();
   }
 
-  /** An exchange before its time was made. */
+  /** An extra exchange was made. */
   noteExtra(): void {
     this.#extra -= 1;
   }
 
-  /** What happens here all at once, a burst, is likely to happen to the others in the same moment. */
+  /** A burst of sessions here is likely to meet the other instances in the same moment. */
   #expectLikewise(backlog: number, { elsewhere, others }: Heard): void {
     const likely = backlog * others.length;
-    // Not at each session more: every picker follows.
+    // Not for each further session: all pickers work with the new value.
     if (likely > 1.5 * this.#unseenInForce && likely >= 1) this.#tell(elsewhere, likely);
   }
 
-  /** With more sessions under way than there are backends, nobody goes by single ones. */
+  /** With more unseen sessions than backends, a single session does not change what others pick. */
   #helpsToTell(): boolean {
     if (this.#unseenInForce > this.#backends) return false;
     return this.upstream.placed() !== this.#placedThen || this.upstream.sessions() !== this.#sessionsThen;
@@ -203,7 +206,7 @@ export class UpstreamMirror {
   }
 }
 
-/** So many periods; with very short ones no less than what a busy machine or network may take. */
+/** `time` in milliseconds; with very short periods no less than a delay that a busy machine or network may cause. */
 function inPeriods(time: { readonly periods: number; readonly leastMs: number }, periodMs: number): number {
   return Math.max(time.periods * periodMs, time.leastMs);
 }

@@ -1,10 +1,10 @@
 /**
- * What becomes known of one backend, and what is wanted of it: from checks, its agent, the resolver, data planes,
- * operators and the configuration. Each report changes its record, says so in events, and asks for a new plan.
+ * Reports about a backend, and wishes for it: from checks, its agent, the resolver, data planes, operators and the
+ * configuration. Each one changes the backend's record, emits events, and asks for a new plan.
  *
- * Place: a part of `Upstream`, which holds the records. Everything is decided by pure functions (eligibility.ts,
- * ejection.ts); here is only what changes and what is said about it.
- * Invariant: a report about a backend that has gone has no effect: it may come late.
+ * Place: a part of `Upstream`, which holds the records. Pure functions decide (eligibility.ts, ejection.ts); this file
+ * only changes records and emits events about it.
+ * Invariant: a report about a backend that has gone has no effect. Reports may come late.
  */
 import type { OperatorState } from '../../model/words.ts';
 import type { BackendConfig, UpstreamConfig } from '../../config/schema/schema.ts';
@@ -30,7 +30,7 @@ export interface BackendNewsDeps {
   readonly upstream: string;
   readonly events: Events;
   readonly ejector: Ejector;
-  /** As it is now. */
+  /** The configuration of checks as it is now. */
   health(): UpstreamConfig['health'];
   /** Undefined for a backend that has gone. */
   find(id: string): BackendRecord | undefined;
@@ -47,7 +47,7 @@ export class BackendNews {
     this.#deps = deps;
   }
 
-  /** The configuration says something else of it; what an operator has set since stays, unless that very key is new. */
+  /** Takes new settings over. What an operator has set since stays, unless the configuration changes that very key. */
   configure(id: string, after: BackendConfig, before: BackendConfig | undefined): void {
     this.#change(id, record => {
       record.settings = after;
@@ -58,7 +58,7 @@ export class BackendNews {
     });
   }
 
-  /** There is no agent any more: what it has said does not count. */
+  /** There is no agent any more: its last answers do not count. */
   forgetAgent(id: string): void {
     this.#change(id, record => {
       if (record.agent === undefined) return;
@@ -66,7 +66,7 @@ export class BackendNews {
     });
   }
 
-  /** It is not checked any more, and counts as well. */
+  /** The backend is not checked any more, and counts as well. */
   forgetChecks(id: string): void {
     this.#change(id, record => {
       this.#changeHealth(record, 'it is not checked any more', () =>
@@ -90,7 +90,7 @@ export class BackendNews {
     });
   }
 
-  /** Its agent has answered. */
+  /** Takes an answer of the backend's agent. */
   hearAgent(id: string, answer: AgentAnswer): void {
     const record = this.#deps.find(id);
     if (record === undefined) return;
@@ -104,7 +104,7 @@ export class BackendNews {
     if (isShareNew) this.#tellShare(record, 'agent');
     const isStateNew = after.state !== before.state;
     if (isStateNew) this.#setState(record, after.state, 'agent', () => (record.agent = after));
-    // Most answers say nothing new.
+    // Most answers change nothing, and need no new plan.
     if (isShareNew || isStateNew || after.health !== before.health) this.#deps.onChange();
   }
 
@@ -119,7 +119,7 @@ export class BackendNews {
     });
   }
 
-  /** One check was made; `failure` is undefined when it passed. Comes before the verdict that it may lead to. */
+  /** Takes the result of one check; `failure` is undefined when it passed. Called before any verdict from it. */
   noteProbe(id: string, failure: string | undefined): void {
     const passed = failure === undefined;
     const record = this.#deps.find(id);
@@ -127,12 +127,12 @@ export class BackendNews {
     record.checked = true;
     if (passed) this.#deps.ejector.onProbePassed(record);
     else record.isOriginal = false;
-    // No verdict flips where one that was not trusted before is found not well.
+    // A backend that waited for its first check and fails it changes no verdict, so `setHealthy` would not be called.
     const decides = !passed && !record.settled && this.#deps.health().initial === 'checked';
     if (decides) this.setHealthy(id, false, `its first health check failed: ${failure}`);
   }
 
-  /** The backend's name was resolved, to other addresses than before or for the first time. */
+  /** The backend's name was resolved for the first time, or to other addresses than before. */
   setAddresses(id: string, addresses: readonly Address[]): void {
     this.#change(id, record => {
       this.#changeHealth(record, 'name resolved', () => {
@@ -141,7 +141,7 @@ export class BackendNews {
     });
   }
 
-  /** The backend's name cannot be resolved and never could; a known address is kept instead. */
+  /** The backend's name cannot be resolved and no address is known; a known address would be kept instead. */
   reportUnresolved(id: string, reason: string): void {
     this.#change(id, record => {
       record.isOriginal = false;
@@ -149,7 +149,7 @@ export class BackendNews {
     });
   }
 
-  /** What a data plane reports. */
+  /** Takes a report of a data plane. */
   hear(event: BackendEvent): void {
     const record = this.#deps.find(event.backend);
     if (record === undefined) return;
@@ -165,7 +165,7 @@ export class BackendNews {
     this.#deps.onChange();
   }
 
-  /** Tells when checks, agent and resolver together come to another result than before. */
+  /** Emits an event when checks, agent and resolver together come to another result than before. */
   #changeHealth(record: BackendRecord, reason: string, change: () => void): void {
     const before = soundnessOf(record);
     change();
@@ -182,7 +182,7 @@ export class BackendNews {
     const { id } = record.settings;
     this.#deps.events.emit('backend:stateSet', { upstream: this.#deps.upstream, backend: id, state, by });
     if (before === 'maint' || effectiveState(record) !== 'maint') return;
-    // It is not checked any more, and comes back as one that has never been checked.
+    // In maint a backend is not checked, and it comes back as one that has never been checked.
     this.#deps.ejector.pardon(record);
     Object.assign(record, uncheckedHealth(this.#deps.health()));
     record.isOriginal = false;

@@ -1,8 +1,8 @@
 /**
- * What control knows of one backend: as configured, as operator and agent want it, and as it was found.
+ * What control knows of one backend: its configuration, what operator and agent want, and what checks have found.
  *
- * Place: `Upstream` holds and changes them; nothing else does, except that `Ejector` and `Ramps` each look after
- * one field. Identity is the configured address.
+ * Place: `Upstream` holds the records and changes them. The only exceptions are `Ejector` and `Ramps`, which look after
+ * one field each. Identity is the configured address.
  */
 import type { AgentWord } from '../../model/snapshot.ts';
 import type { OperatorState } from '../../model/words.ts';
@@ -13,35 +13,35 @@ import type { Address } from '../../support/address.ts';
 import { NEVER_EJECTED, type Ejection } from './ejection.ts';
 import { stricter, type BackendConditions } from './eligibility.ts';
 
-/** What a backend's agent says in one answer; what it does not speak of stays as it is. */
+/** What a backend's agent says in one answer; what the answer leaves out stays as it is. */
 export interface AgentAnswer {
-  /** Of its weight, from 0 on. */
+  /** Percent of the configured weight, from 0 on. */
   readonly percent?: number | undefined;
   readonly maxSessions?: number | undefined;
   readonly state?: OperatorState | undefined;
   readonly health?: 'up' | 'down' | undefined;
-  /** Why it is down, in its own words. */
+  /** Why the backend is down, in the agent's own words. */
   readonly why?: string | undefined;
 }
 
-/** Before its first answer. */
+/** Stands for an agent before its first answer. */
 export const AGENT_SILENT: AgentWord = { percent: 100, maxSessions: undefined, state: 'ready', health: 'up' };
 
 export interface BackendRecord {
   /** As configured. */
   settings: BackendConfig;
-  /** Where it is counted. */
+  /** Where its sessions are counted. */
   readonly slot: number;
-  /** The slot's (slot-table.ts). */
+  /** The tag of the slot (slot-table.ts). */
   readonly tag: number;
-  /** As configured, or as an operator has set it since. */
+  /** The configured weight, or the one that an operator has set since. */
   weight: number;
-  /** Where to connect now: the configured address, or what its name was last resolved to; none before that. */
+  /** Where to connect now: the configured address, or those to which its name was last resolved; none before that. */
   addresses: readonly Address[];
   operator: OperatorState;
-  /** Undefined as long as no agent has answered. */
+  /** Undefined until an agent has answered. */
   agent: AgentWord | undefined;
-  /** The verdict of the checks, or what `health.initial` takes it for. */
+  /** The verdict of the checks; before there is one, what `health.initial` says. */
   healthy: boolean;
   /** See BackendConditions. */
   settled: boolean;
@@ -50,11 +50,11 @@ export interface BackendRecord {
   ejection: Ejection;
   /** How its last connect failed. */
   lastFailure: string;
-  /** Since when it gets its share little by little. */
+  /** Start of its slow start; undefined: it is in none. */
   rampSinceMs: number | undefined;
-  /** Part of the upstream from its start on, and never found unwell: it needs no slow start. */
+  /** Part of the upstream from its start on and never found unwell: such a backend needs no slow start. */
   isOriginal: boolean;
-  /** As last published. */
+  /** Whether it took sessions in the plan last published. */
   tookSessions: boolean;
 }
 
@@ -81,7 +81,7 @@ export function createRecord(
   };
 }
 
-/** What is taken for true before the first check. */
+/** What counts before the first check. */
 export function uncheckedHealth({
   type,
   initial,
@@ -104,7 +104,7 @@ export function conditionsOf(record: BackendRecord): BackendConditions {
   };
 }
 
-/** What an answer changes, and what stays as it was. */
+/** The agent's word after an answer: what the answer says, and the rest as before. */
 export function afterAnswer(before: AgentWord, answer: AgentAnswer): AgentWord {
   return {
     percent: answer.percent ?? before.percent,
@@ -114,7 +114,7 @@ export function afterAnswer(before: AgentWord, answer: AgentAnswer): AgentWord {
   };
 }
 
-/** What checks, agent and resolver say together; unknown before anything has been found out. */
+/** What checks, agent and resolver say together; `unknown` before the checks have decided. */
 export function soundnessOf(record: BackendRecord): 'up' | 'down' | 'unknown' {
   const { resolved, settled, healthy, agentUp } = conditionsOf(record);
   if (!resolved || !agentUp) return 'down';
@@ -127,7 +127,7 @@ export function effectiveState({ operator, agent }: BackendRecord): OperatorStat
   return agent === undefined ? operator : stricter(operator, agent.state);
 }
 
-/** What the agent leaves of the weight. */
+/** Percent of the weight that the agent leaves. */
 export function percentOf({ agent }: BackendRecord): number {
   return agent?.percent ?? 100;
 }
@@ -139,14 +139,14 @@ export function maxSessionsOf({ settings, agent }: BackendRecord): number | unde
   return Math.min(agent.maxSessions, settings.maxSessions ?? Infinity);
 }
 
-/** Its weight and limit as operator and agent have them, for people. */
+/** Its weight and limit as set by operator and agent, for people. */
 export function shareOf(record: BackendRecord) {
   const maxSessions = maxSessionsOf(record);
   const { weight } = record;
   return { weight, percent: percentOf(record), ...(maxSessions === undefined ? {} : { maxSessions }) };
 }
 
-/** Can it be connected to as it stands, without asking a resolver? */
+/** Whether lb4 can connect to the address as it is, without a resolver. */
 export function isNumeric(address: Address): boolean {
   return address.kind === 'unix' || isIP(address.host) !== 0;
 }

@@ -2,7 +2,9 @@
  * One upstream's plan for the data plane: settings, judgement and records as plain values.
  *
  * Place: `Upstream` publishes it. Pure.
- * Invariants: weights are whole numbers in one proportion; a backend that gets sessions in panic is not reset.
+ * Invariants:
+ * - Weights are whole numbers in one proportion.
+ * - Sessions of a backend that gets new ones in panic are not reset.
  */
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import { effectiveState, maxSessionsOf, percentOf, type BackendRecord } from './backend-record.ts';
@@ -14,7 +16,7 @@ export interface PlanParts {
   readonly settings: UpstreamSettings;
   readonly whenDown: UpstreamConfig['whenDown'];
   readonly records: readonly BackendRecord[];
-  /** Of the records, in their order. */
+  /** The judgement on the records, in their order. */
   readonly judgement: Judgement;
   /** Removed backends whose sessions are to be reset. */
   readonly leaving: readonly BackendRecord[];
@@ -55,7 +57,7 @@ export function buildPlan(parts: PlanParts): UpstreamPlan {
   return { ...settings, backends: [...staying, ...leaving.map(leavingPlan)] };
 }
 
-/** Down by check or agent, or in maint; not one that only waits for its first check. */
+/** Whether it is down by check or agent, or in maint. A backend that only waits for its first check is not. */
 function isDown(record: BackendRecord, state: BackendJudgement['state']): boolean {
   if (effectiveState(record) === 'maint') return true;
   return state !== 'unresolved' && record.settled && (!record.healthy || record.agent?.health === 'down');

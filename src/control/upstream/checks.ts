@@ -1,6 +1,6 @@
 /**
- * How the backends of one upstream are found out about: their active checks and their agents, each to be begun and
- * ended for a backend by itself.
+ * The active checks and the agent checks of one upstream's backends. Each kind begins and ends for each backend
+ * separately.
  *
  * Place: between `UpstreamControl` and src/control/health: the one place that knows how checks are made.
  */
@@ -15,15 +15,15 @@ import type { Address } from '../../support/address.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { AgentAnswer } from './backend-record.ts';
 
-/** Opens connections of its own, and sockets for Node's clients. */
+/** An engine that also opens sockets for Node's clients. */
 export interface ProbingEngine extends Engine {
   readonly openSocket: DialDeps['openSocket'];
 }
 
 export interface Checks {
-  /** Begins with a backend. `healthy`: what is known of it already; absent: nothing is. */
+  /** Begins to check a backend. `healthy`: what is known of it already; absent: nothing is known. */
   add(backend: string, known?: { readonly healthy?: boolean }): void;
-  /** Ends it; nothing follows. */
+  /** Ends the checks of a backend; no result follows. */
   remove(backend: string): void;
   stop(): void;
 }
@@ -36,7 +36,7 @@ export interface ChecksDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
-  /** Where a backend is now; nowhere while it has no address. */
+  /** The addresses of a backend now; none while its name has not been resolved. */
   addressesOf(backend: string): readonly Address[];
   onFlip(backend: string, healthy: boolean, reason: string): void;
   onProbe(backend: string, result: ProbeResult): void;
@@ -44,7 +44,7 @@ export interface ChecksDeps {
   onAnswer(backend: string, answer: AgentAnswer): void;
 }
 
-/** Undefined where backends are not checked. Throws LB4_CONFIG_INVALID when a file that is needed cannot be read. */
+/** Undefined where backends are not checked. Throws LB4_CONFIG_INVALID when a file that they need cannot be read. */
 export function createHealthChecks({ name, health }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
   if (health.type === 'off') return undefined;
   const { engine, baseDir } = deps;

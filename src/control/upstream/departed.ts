@@ -1,16 +1,18 @@
 /**
- * Backends that were removed while their sessions run on: shown until these have ended, held in the plans as long
- * as they are to be reset, and then forgotten.
+ * Backends that were removed while their sessions run on. They are shown until these sessions have ended, stay in the
+ * plans while the sessions are to be reset, and are forgotten then.
  *
- * Place: a part of `Upstream`. Their live counts belong to their slots, so one that is added again adopts its own.
- * Invariant: a backend is forgotten once, when it has no session and every data plane has applied a plan in which
- * it gets none: from then on nothing counts in its slot. One that is added again before is not forgotten.
+ * Place: a part of `Upstream`. A live count belongs to the slot, so a backend that is added again finds its own.
+ * Invariants:
+ * - A backend is forgotten once: when it has no session and every data plane has applied a plan in which it gets none.
+ *   From then on nothing counts in its slot.
+ * - A backend that is added again before that is not forgotten.
  */
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { BackendRecord } from './backend-record.ts';
 
-/** How often it is looked whether their sessions have ended. */
+/** Interval of the looks whether the sessions have ended. */
 const LOOK_MS = 200;
 
 export interface DepartedDeps {
@@ -18,9 +20,9 @@ export interface DepartedDeps {
   readonly setTimer: SetTimer;
   /** Resolves when every data plane has applied what was published before. */
   settled(): Promise<void>;
-  /** Backends have left the plans: publish again. */
+  /** Called when backends have to leave the plans: publish again. */
   onChange(): void;
-  /** Nothing of it is left: its slot is free. */
+  /** Called when nothing of a backend is left: its slot can be freed. */
   onForgotten(backend: string): void;
 }
 
@@ -46,24 +48,24 @@ export class Departed {
     this.#entries.set(record.settings.id, { record, reset, state: 'removed' });
   }
 
-  /** It is back. */
+  /** Called when a backend is added again. */
   delete(id: string): void {
     this.#entries.delete(id);
   }
 
-  /** Those whose sessions run on. */
+  /** Removed backends that still have sessions. */
   running(): BackendRecord[] {
     return this.#withSessions().map(({ record }) => record);
   }
 
-  /** For a plan: those whose sessions are still to be reset. */
+  /** For a plan: removed backends whose sessions are still to be reset. */
   resetting(): BackendRecord[] {
     return this.#withSessions()
       .filter(({ reset }) => reset)
       .map(({ record }) => record);
   }
 
-  /** A plan without them was published: what was removed before may be forgotten once it is applied. */
+  /** Called when a plan was published: backends removed before may be forgotten once that plan is applied. */
   published(): void {
     const waiting = [...this.#entries.values()].filter(({ state }) => state === 'removed');
     if (waiting.length === 0) return;
@@ -96,7 +98,7 @@ export class Departed {
       this.#entries.delete(id);
       this.#deps.onForgotten(id);
     }
-    // The data planes still have those that were reset.
+    // Backends whose sessions were reset are still in the plans.
     if (gone.some(([, { reset }]) => reset)) this.#deps.onChange();
     if (this.#entries.size === 0) return;
     this.#cancelTimer ??= this.#deps.setTimer(() => {

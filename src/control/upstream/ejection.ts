@@ -3,8 +3,9 @@
  *
  * Place: pure; `Ejector` keeps one per backend and holds timers and shared counts. `mayEject` looks at the whole
  * upstream.
- * Times: `base` at first, twice as long each time after, up to `max`, then 0 to 10 % more at random, so that
- * instances that have ejected together do not try together. A backend that has been back for `max` begins anew.
+ * Times: the first ejection lasts `base`, each one after it twice as long, up to `max`. Each is 0 to 10 % longer at
+ * random, so that instances that eject a backend at the same time do not try it at the same time. For a backend that
+ * has been back for `max` the series begins anew.
  * Like: Envoy's outlier detection, with the half-open trial of a circuit breaker.
  */
 import type { FailureKind } from '../../shared-memory/backend-failures.ts';
@@ -19,13 +20,13 @@ export interface EjectionTimes {
 
 export interface Ejection {
   readonly phase: EjectionPhase;
-  /** How often in a row it has been ejected; kept for a while after it is back. */
+  /** Ejections in a row; kept until the backend has been back for `max`. */
   readonly times: number;
-  /** How long it is out this time. */
+  /** Length of the present ejection. */
   readonly forMs: number;
-  /** What it was ejected for at last. */
+  /** Cause of the last ejection. */
   readonly cause: FailureKind;
-  /** Since when it is back. */
+  /** When the backend came back. */
   readonly backSinceMs: number;
 }
 
@@ -37,7 +38,7 @@ export const NEVER_EJECTED: Ejection = {
   backSinceMs: -Infinity,
 };
 
-/** Takes a backend out, or out again after its trial. `random` is from 0 to below 1. */
+/** Ejects a backend, or ejects it again after its trial. `random` is from 0 to below 1. */
 export function eject(
   before: Ejection,
   cause: FailureKind,
@@ -51,20 +52,21 @@ export function eject(
   return { ...before, phase: 'ejected', times, forMs, cause };
 }
 
-/** Its time is over. */
+/** The time of the ejection is over. */
 export function toTrial(before: Ejection): Ejection {
   return { ...before, phase: 'trial' };
 }
 
-/** It is back; how often it was out is remembered for a while. */
+/** The backend is back; the number of its ejections is kept until it has been back for `max`. */
 export function restore(before: Ejection, nowMs: number): Ejection {
   return { ...before, phase: 'none', backSinceMs: nowMs };
 }
 
 /**
- * Whether an upstream can spare one of its backends: no more than `maxPercent` may be out (ejected or on trial), of
- * all there are, whatever their state; somebody must be left who gets sessions; and nobody is ejected in panic, nor
- * into it, because then the sessions would go to worse ones than this.
+ * Whether an upstream can spare one of its backends:
+ * - No more than `maxPercent` of all backends, whatever their state, may be ejected or on trial.
+ * - At least one other backend must be left that gets sessions.
+ * - No backend is ejected in panic, or if that led to panic: the sessions would go to worse ones than this.
  *
  * @param index of the backend in question
  */
@@ -85,8 +87,8 @@ export function mayEject(
 }
 
 /**
- * Whether a health check that has passed refutes what a backend was ejected for: any check connects, but only one
- * that exchanges bytes shows that a backend says something.
+ * Whether a health check that has passed refutes what a backend was ejected for. Any check shows that connects work;
+ * only one that exchanges bytes shows that the backend answers.
  */
 export function isRefutedByProbe({ phase, cause }: Ejection, probeExchangesBytes: boolean): boolean {
   return phase !== 'none' && (cause === 'connect' || probeExchangesBytes);

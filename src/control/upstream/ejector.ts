@@ -1,10 +1,13 @@
 /**
  * Ejects the backends of one upstream, offers trials, and brings them back.
  *
- * Place: `Upstream` hands on what data planes and probes report; the rules of time are ejection.ts's. Failures are
- * counted in shared memory by the data planes, and forgotten here.
- * Invariants: a backend that is out already is not ejected; a trial is on offer exactly while its phase is
- * `trial`, and announced once sessions may take it: not while checks hold the backend down; no timer outlives `stop`.
+ * Place: `Upstream` passes on what data planes and probes report; ejection.ts has the rules of time. Data planes count
+ * failures in shared memory; this class clears the counts.
+ * Invariants:
+ * - A backend that is out already is not ejected.
+ * - A trial is on offer exactly while its backend's phase is `trial`.
+ * - A trial is announced once sessions may take it: not while checks hold the backend down.
+ * - No timer outlives `stop`.
  */
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import { formatDuration } from '../../support/duration.ts';
@@ -20,9 +23,9 @@ export interface EjectorDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
-  /** Whether the upstream can spare it. */
+  /** Whether the upstream can spare the backend. */
   mayEject(record: BackendRecord): boolean;
-  /** The phase of a backend has changed. */
+  /** Called when the phase of a backend has changed. */
   onChange(): void;
 }
 
@@ -38,7 +41,7 @@ export class Ejector {
   #probeExchangesBytes: boolean;
   readonly #deps: EjectorDeps;
   readonly #timers = new Map<BackendRecord, () => void>();
-  /** On trial, and told so. */
+  /** On trial, with an event emitted. */
   readonly #announced = new Set<BackendRecord>();
 
   constructor(config: EjectorConfig, deps: EjectorDeps) {
@@ -48,22 +51,22 @@ export class Ejector {
     this.#deps = deps;
   }
 
-  /** Other rules from now on; a backend that is out stays out for as long as it was told. */
+  /** Other rules from now on; a backend that is out stays out for the time set when it was ejected. */
   configure(config: EjectorConfig): void {
     this.#settings = config.ejection;
     this.#probeExchangesBytes = exchangesBytes(config);
   }
 
-  /** A data plane has counted as many failures as are too many. */
+  /** A data plane has counted as many failures in a row as its settings allow. */
   onFailing(record: BackendRecord, kind: FailureKind): void {
     if (record.ejection.phase !== 'none') return;
-    // The message took a while: what has gone well since counts as well.
+    // The report took a while: a success since then may have reset the count.
     const inARow = this.#deps.failures.inARow(record.slot, kind);
     if (inARow < this.#settings.failures || !this.#deps.mayEject(record)) return;
     this.#eject(record, kind, this.#reasonOf(record, kind, inARow));
   }
 
-  /** The session that tried it has an answer; `failure` is undefined when it went well. */
+  /** The trial has a result; `failure` is undefined when it went well. */
   onTrialEnded(record: BackendRecord, failure: string | undefined): void {
     if (record.ejection.phase !== 'trial') return;
     if (failure === undefined) this.#restore(record, 'the session that tried it went well');
@@ -76,13 +79,13 @@ export class Ejector {
     }
   }
 
-  /** It is in maint: what it did before does not count any more. */
+  /** The backend is in maint: what it did before does not count any more. */
   pardon(record: BackendRecord): void {
     if (record.ejection.phase !== 'none') this.#restore(record, 'it is in maint');
     record.ejection = NEVER_EJECTED;
   }
 
-  /** @param records those that sessions may try now */
+  /** @param records backends whose trial sessions may take now */
   announceTrials(records: readonly BackendRecord[]): void {
     for (const record of records) {
       if (this.#announced.has(record)) continue;
@@ -91,7 +94,7 @@ export class Ejector {
     }
   }
 
-  /** It has gone; nothing is told. */
+  /** The backend has gone; no event is emitted. */
   forget(record: BackendRecord): void {
     this.#announced.delete(record);
     this.#cancelTimer(record);
@@ -132,7 +135,7 @@ export class Ejector {
   #offerTrial(record: BackendRecord): void {
     this.#timers.delete(record);
     record.ejection = toTrial(record.ejection);
-    // What sessions met that had begun before does not count.
+    // Failures of sessions that began before the trial do not count.
     this.#deps.failures.clear(record.slot);
     this.#deps.failures.offerTrial(record.slot);
     this.#deps.onChange();

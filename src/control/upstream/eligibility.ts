@@ -1,12 +1,17 @@
 /**
- * Who gets new sessions? One pure function of everything that has a say, over a whole upstream.
+ * Which backends get new sessions: one pure function of everything that has a say, over a whole upstream.
  *
- * Place: `Upstream` calls it for every snapshot, for `snapshot()`, and to see what an ejection would lead to.
- * Rules: candidates are resolved, settled, ready and of weight. The primaries that are well get the sessions; with none
- * well, the backups that are. With none of these either, or with fewer primaries well than `panicBelow` asks for, health
- * and ejection are ignored (panic). Backups that get none stand by for sessions that have failed elsewhere.
- * Invariants: a backend that is drained, in maint or without an address never gets a session; a backup that is not in
- * reserve gets none beside a primary that is well; unless panic is `off`, somebody does as long as there is a candidate.
+ * Place: `Upstream` calls it for every plan, for `snapshot()`, and to see what an ejection would lead to.
+ * Rules:
+ * - Candidates are resolved, settled, ready and of a weight above 0.
+ * - Primaries that are well get the sessions. If no primary is well, the backups that are well get them.
+ * - If no backup is well either, or fewer primaries are well than `panicBelow` requires, health and ejection are
+ *   ignored (panic).
+ * - Backups that get no sessions stand by for sessions that have failed elsewhere.
+ * Invariants:
+ * - A backend that is drained, in maint or without an address never gets a session.
+ * - A backup that is not in reserve gets none beside a primary that is well.
+ * - Unless panic is `off`, some backend gets sessions whenever there is a candidate.
  */
 import type { OperatorState, BackendStateWord, UpstreamMode } from '../../model/words.ts';
 
@@ -16,21 +21,21 @@ export type EjectionPhase = 'none' | 'ejected' | 'trial';
 export interface BackendConditions {
   /** Whether there is an address to connect to: false for a name that has never been resolved. */
   readonly resolved: boolean;
-  /** Whether checks have decided about it, or need not. False only for a new one that `health.initial` makes wait. */
+  /** Whether checks have decided, or need not. False only for a new backend that `health.initial` makes wait. */
   readonly settled: boolean;
-  /** What the active health check says. */
+  /** Verdict of the active health check. */
   readonly healthy: boolean;
   readonly agentUp: boolean;
-  /** The operator's or the agent's, whichever is stricter. */
+  /** The operator's state or the agent's, whichever is stricter. */
   readonly operator: OperatorState;
   readonly ejection: EjectionPhase;
   readonly backup: boolean;
-  /** As it is without a slow start; 0 is like `drain`. */
+  /** The weight without a slow start; 0 is like `drain`. */
   readonly weight: number;
 }
 
 export interface EligibilityRules {
-  /** Percent of the candidates; 0: when none is well; off: never. */
+  /** Panic begins below this percentage of the candidates; 0: when none is well; off: never. */
   readonly panicBelow: number | 'off';
   /** Which of the backups that are well get sessions: all, or the first as configured. */
   readonly backups: { readonly which: 'all' | 'first' };
@@ -38,18 +43,18 @@ export interface EligibilityRules {
 
 export interface BackendJudgement {
   readonly takesSessions: boolean;
-  /** Only one session at a time may have it: it is on trial. */
+  /** It is on trial: only one session at a time may use it. */
   readonly trial: boolean;
-  /** A backup for sessions that have failed at all that take sessions, or, where so configured, find them full. */
+  /** A backup for sessions that failed at all backends that take sessions, or, where so configured, find them full. */
   readonly reserve: boolean;
-  /** Nothing is known against it: not by checks, not by its agent, and it is not ejected. */
+  /** Neither checks nor its agent hold it down, and it is not ejected. */
   readonly well: boolean;
   readonly state: BackendStateWord;
 }
 
 export interface Judgement {
   readonly mode: UpstreamMode;
-  /** Primaries that are well and all that are candidates; the same of the backups where no primary is one. */
+  /** Primaries that are well, and all primaries that are candidates; both of the backups where no primary is one. */
   readonly well: number;
   readonly of: number;
   /** In the order of the conditions. */
@@ -87,7 +92,7 @@ export function judge(
     }
   };
   const tries = (each: BackendConditions): boolean => mode !== 'panic' && isOnTrial(each);
-  // A backup is tried like others when backups are needed; beside primaries that do well it is only in reserve.
+  // A backup is tried like others when backups are needed; beside primaries that are well it is only in reserve.
   const standsBy = (each: BackendConditions): boolean => {
     if (!each.backup || takes(each) || mode === 'down') return false;
     if (isWell(each)) return true;
@@ -110,7 +115,7 @@ export function judge(
   };
 }
 
-/** Of two that have a say, the one that allows less. */
+/** Of two states, the one that allows less. */
 export function stricter(one: OperatorState, other: OperatorState): OperatorState {
   return STRICTNESS[one] >= STRICTNESS[other] ? one : other;
 }
@@ -131,7 +136,7 @@ function modeOf(
   return well.primary > 0 ? 'normal' : 'down';
 }
 
-/** Would it get sessions if nothing but its health and ejection mattered? */
+/** Whether it could get sessions if its health and ejection did not matter. */
 function isCandidate({ resolved, settled, operator, weight }: BackendConditions): boolean {
   return resolved && settled && operator === 'ready' && weight > 0;
 }

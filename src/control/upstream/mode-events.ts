@@ -1,8 +1,8 @@
 /**
- * The events of an upstream as a whole: down, panic, backups and queueing, each told once when it begins and once
- * when it ends.
+ * The events of an upstream as a whole: down, panic, backups and queueing. Each is emitted once when its state begins
+ * and once when it ends.
  *
- * Place: `Upstream` reports every judgement that it publishes, and what data planes tell of their queues.
+ * Place: `Upstream` passes on every judgement that it publishes, and what data planes report of their queues.
  */
 import type { UpstreamMode } from '../../model/words.ts';
 import type { Events } from '../../model/events.ts';
@@ -19,7 +19,7 @@ export class ModeEvents {
   readonly #upstream: string;
   readonly #events: Events;
   readonly #deps: ModeEventsDeps;
-  /** As told last; nobody needs to be told that it begins well. */
+  /** The mode last reported. An upstream that begins well needs no event. */
   #told: UpstreamMode = 'normal';
   #hasServed = false;
   #queueingSinceMs: number | undefined;
@@ -31,8 +31,8 @@ export class ModeEvents {
   }
 
   /**
-   * @param waiting whether a backend waits for its first check: at the start an upstream is not down because of it
-   * @param backups those that stand in, if backups do
+   * @param waiting whether a backend waits for its first check: at the start this alone does not make an upstream down
+   * @param backups the backups that stand in, if any do
    */
   follow({ mode, well, of }: Judgement, waiting: boolean, backups: readonly string[]): void {
     if (mode !== 'down') this.#hasServed = true;
@@ -49,7 +49,7 @@ export class ModeEvents {
     if (mode === 'down') this.#events.emit('upstream:down', { upstream });
   }
 
-  /** What one data plane reports of its queue: while sessions wait anywhere, another one has yet to report. */
+  /** Takes one data plane's report of its queue. While sessions wait anywhere, another data plane has yet to report. */
   followQueue(isQueueing: boolean): void {
     const upstream = this.#upstream;
     const { shared } = this.#deps;

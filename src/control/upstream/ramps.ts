@@ -1,11 +1,13 @@
 /**
  * Which backends of one upstream are in a slow start, since when, and when the next step is due.
  *
- * Place: `Upstream` asks it at each publication; the line itself is slow-start.ts's.
- * Rules: a backend ramps that gets sessions and did not when last published; except those that were there from the
- * start and never found unwell. There must be another backend that takes the load meanwhile: one that got sessions
- * before and does not ramp. When there is none any more, or in panic, all ramps end. So backups that begin to stand
- * in do not ramp: whoever took the load before has gone.
+ * Place: `Upstream` asks it at each publication; slow-start.ts computes the line itself.
+ * Rules:
+ * - A backend ramps that gets sessions now and did not in the last plan, unless it was there from the start and never
+ *   found unwell.
+ * - Another backend must take the load meanwhile: one that got sessions before and does not ramp. When there is none
+ *   any more, or in panic, all ramps end.
+ * - So backups that begin to stand in do not ramp: the backends that took the load before have gone.
  */
 import type { SetTimer } from '../../support/timer.ts';
 import type { BackendRecord } from './backend-record.ts';
@@ -26,18 +28,18 @@ export class Ramps {
   readonly #deps: RampsDeps;
   #cancelTimer: () => void = () => undefined;
 
-  /** @param totalMs how long a slow start takes; 0: there is none */
+  /** @param totalMs length of a slow start; 0: there is none */
   constructor(totalMs: number, deps: RampsDeps) {
     this.#totalMs = totalMs;
     this.#deps = deps;
   }
 
-  /** Another time from now on, also for ramps under way: they go on from when they began. */
+  /** Another length from now on, also for ramps under way; these keep their beginning. */
   configure(totalMs: number): void {
     this.#totalMs = totalMs;
   }
 
-  /** Begins and ends ramps as a judgement that is about to be published demands; `records` in its order. */
+  /** Begins and ends ramps for a judgement that is about to be published; `records` in its order. */
   follow(records: readonly BackendRecord[], { mode, backends }: Judgement): void {
     const nowMs = this.#deps.now();
     const isTaking = (index: number): boolean => backends[index]?.takesSessions === true;
@@ -60,7 +62,7 @@ export class Ramps {
     this.#schedule(records, nowMs);
   }
 
-  /** How much of its share a backend gets now, in thousandths. */
+  /** The part of its share that a backend gets now, in thousandths. */
   permilleOf({ rampSinceMs }: BackendRecord): number {
     return rampSinceMs === undefined ? WHOLE : rampPermille(this.#deps.now() - rampSinceMs, this.#totalMs);
   }

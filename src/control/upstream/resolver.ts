@@ -1,17 +1,19 @@
 /**
  * Keeps the numeric addresses of a backend that was configured by name fresh.
  *
- * Place: control; one per such backend. `Names` does the looking up. Why not at each connect: a slow name server
- * would stand in the way of every session.
- * Invariants: the last good addresses are kept while a name cannot be resolved; an address keeps its place as long as
- * the name still has it and it works, so that a rotating answer does not move a backend about.
+ * Place: control; one per such backend. `Names` looks them up.
+ * Why not at each connect: a slow name server would delay every session.
+ * Invariants:
+ * - The last good addresses are kept while a name cannot be resolved.
+ * - An address keeps its place while it works and the name still has it. So a rotating answer does not move a backend
+ *   about.
  */
 import { isIP } from 'node:net';
 import { wordsOf } from '../../errors.ts';
 import type { Found, Lookup } from '../../names/names.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
-/** How often a resolved name is looked up again, whatever its record says of its lifetime. */
+/** Interval at which a resolved name is looked up again, whatever the lifetime of its record. */
 const REFRESH_MS = 10_000;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 10_000;
@@ -19,9 +21,9 @@ const RETRY_MAX_MS = 10_000;
 export interface ResolverDeps {
   readonly lookup: Lookup;
   readonly setTimer: SetTimer;
-  /** The name's addresses, in the order in which they are to be tried; told when that changes. */
+  /** Called when the name's addresses, or the order in which to try them, have changed. */
   onResolved(hosts: readonly string[]): void;
-  /** The name cannot be resolved and no address is known; called once until it can. */
+  /** Called once when the name cannot be resolved and no address is known. */
   onUnresolved(reason: string): void;
 }
 
@@ -38,12 +40,12 @@ export class Resolver {
     this.#deps = deps;
   }
 
-  /** Looks the name up and keeps doing so; resolves after the first answer, good or bad. */
+  /** Looks the name up again and again; resolves after the first answer, good or bad. */
   async start(): Promise<void> {
     await this.#refresh();
   }
 
-  /** The first address does not do, although it can be connected to: it becomes the last one. */
+  /** The first address accepts connections and is not well all the same: it becomes the last one. */
   tryNext(): void {
     const [first, ...others] = this.#known;
     if (this.#stopped || first === undefined || others.length === 0) return;
@@ -67,7 +69,7 @@ export class Resolver {
   #resolved({ addresses: found, unknown }: Found): void {
     if (this.#stopped) return;
     this.#failures = 0;
-    // What the name servers say nothing of is as it was.
+    // Addresses of a family that the name servers did not answer for stay.
     const staying = this.#known.filter(address => found.includes(address) || isIP(address) === unknown);
     const addresses = [...staying, ...found.filter(address => !staying.includes(address))];
     const isNew = addresses.length !== this.#known.length || staying.length !== addresses.length;

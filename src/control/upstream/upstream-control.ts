@@ -1,10 +1,12 @@
 /**
- * One upstream with everything that finds out about its backends: the model, a resolver per name, the checks.
+ * One upstream with everything that learns about its backends: the model, a resolver per name, the checks.
  *
  * Place: `ControlPlane` holds one per upstream. The configuration and operators' changes of membership and state come
  * in here, because resolvers and checks must follow them.
- * Invariants: a backend is checked from `start` on while it is a member and not in maint; it has a resolver while
- * it is a member and was configured by name; nothing runs on after `stop`.
+ * Invariants:
+ * - From `start` on, a backend is checked while it is a member and not in maint.
+ * - A backend that was configured by name has a resolver while it is a member.
+ * - Nothing runs on after `stop`.
  */
 import type { OperatorState } from '../../model/words.ts';
 import { isDeepStrictEqual } from 'node:util';
@@ -31,7 +33,7 @@ export interface UpstreamControlDeps extends UpstreamDeps {
   readonly lookup: Lookup;
 }
 
-/** What a configuration of an upstream needs besides itself: checks that are ready, and have not begun. */
+/** What an upstream's configuration needs besides itself: checks that are ready and have not begun. */
 export interface PreparedChecks {
   readonly health: Checks | undefined;
   readonly agents: Checks | undefined;
@@ -60,8 +62,8 @@ export class UpstreamControl {
   }
 
   /**
-   * What another configuration needs. Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read; nothing
-   * has changed then, or later, unless `configure` follows.
+   * What another configuration needs. Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read. Nothing
+   * changes before `configure`.
    */
   prepare(config: PlannedUpstream): PreparedChecks {
     const before = this.#config;
@@ -73,8 +75,9 @@ export class UpstreamControl {
   }
 
   /**
-   * Takes over another configuration. What operators have changed since stays, unless the configuration changes that
-   * very key; a backend that they have added stays, too, and one that they have removed is not brought back.
+   * Takes over another configuration.
+   * - What operators have changed since stays, unless the configuration changes that very key.
+   * - A backend that operators have added stays, and one that they have removed is not brought back.
    */
   configure(config: PlannedUpstream, checks: PreparedChecks): void {
     const before = new Map(this.#config.backends.map(backend => [backend.id, backend]));
@@ -86,7 +89,7 @@ export class UpstreamControl {
     this.upstream.configure(config);
   }
 
-  /** Begins to resolve the names of its backends; resolves after the first answer to each, good or bad. */
+  /** Begins to resolve the names of its backends; resolves when each has its first answer, good or bad. */
   async resolve(): Promise<void> {
     await Promise.all(this.#config.backends.map(backend => this.#resolve(backend)));
   }
@@ -120,7 +123,7 @@ export class UpstreamControl {
     this.upstream.news.setWeight(id, weight);
   }
 
-  /** Without effect for one that it does not have. */
+  /** Without effect for a backend that it does not have. */
   remove(id: string, options: { readonly resetSessions: boolean }): void {
     this.upstream.remove(id, options);
     this.#resolvers.get(id)?.stop();
@@ -129,7 +132,7 @@ export class UpstreamControl {
     this.#followChecks(id);
   }
 
-  /** It is not configured any more: it has no backends from now on; sessions that run go on. */
+  /** The upstream is not configured any more: it has no backends from now on, and its sessions run on. */
   retire(): void {
     for (const id of [...this.upstream.ids]) this.remove(id, { resetSessions: false });
     this.#config = { ...this.#config, backends: [] };
@@ -154,11 +157,11 @@ export class UpstreamControl {
 
   #configureBackend(after: BackendConfig, before: BackendConfig | undefined): void {
     if (this.upstream.has(after.id)) this.upstream.news.configure(after.id, after, before);
-    // One that the configuration knew and that is not there was removed by an operator.
+    // A backend that the configuration had already and that is missing was removed by an operator.
     else if (!isDeepStrictEqual(after, before)) this.add(after);
   }
 
-  /** Other checks take over where those before them were. */
+  /** Other checks take over, with the verdicts of those before them. */
   #useChecks(config: PlannedUpstream, checks: PreparedChecks): void {
     const before = this.#checks;
     this.#checks = checks;
@@ -200,7 +203,7 @@ export class UpstreamControl {
   }
 
   #begin(id: string): void {
-    // An agent is asked in maint, too: it may be the one that has said so.
+    // An agent is asked in maint, too: the state may be its own word.
     this.#checks.agents?.add(id);
     this.#followChecks(id);
   }
@@ -211,7 +214,7 @@ export class UpstreamControl {
   }
 
   #followChecks(id: string): void {
-    // One that has gone is like one in maint.
+    // A backend that has gone counts as one in maint.
     const { together = 'maint' } = this.upstream.statesOf(id) ?? {};
     const isWanted = this.#hasStarted && together !== 'maint';
     if (isWanted === this.#checked.has(id)) return;

@@ -2,15 +2,15 @@
  * What an upstream's configuration means for its data planes, apart from its backends: the part of each plan that
  * changes only with the configuration.
  *
- * Place: `Upstream` asks for it at the start and whenever it is configured anew. Sections of the configuration go into
- * the plan as they are, under their own names.
+ * Place: `Upstream` asks for it at the start and at each new configuration. Sections of the configuration go into the
+ * plan as they are, under their own names.
  */
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import { socketOptions } from '../../config/socket-options.ts';
 import type { UpstreamSettings } from '../../model/upstream-plan.ts';
 import type { ControlledState } from '../../shared-memory/shared-state.ts';
 
-/** An upstream as configured, and which version of its strategy that was when it was configured. */
+/** An upstream as configured, and the version that its strategy had then. */
 export interface PlannedUpstream extends UpstreamConfig {
   readonly strategyVersion?: string;
 }

@@ -1,7 +1,7 @@
 /**
  * An upstream and its backends as `snapshot()` shows them: plain values for people and programs.
  *
- * Place: `Upstream.status()` makes them, `LoadBalancer.snapshot()` adds the pools.
+ * Place: `Upstream.status()` makes these values, `LoadBalancer.snapshot()` adds the pools.
  */
 import type { UpstreamStatus, BackendStatus } from '../../model/snapshot.ts';
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
@@ -16,7 +16,7 @@ export interface StatusParts {
   /** Where its waiting sessions are counted. */
   readonly queueSlot: number;
   readonly records: readonly BackendRecord[];
-  /** Of the records, in their order. */
+  /** The judgement on the records, in their order. */
   readonly judgement: Judgement;
   /** Backends that were removed and still have sessions. */
   readonly removed: readonly BackendRecord[];
@@ -74,7 +74,7 @@ const REMOVED = { state: 'removed', takesSessions: false } as const satisfies Pi
   'state' | 'takesSessions'
 >;
 
-/** For a judgement that has nothing to say of it. */
+/** For a record that the judgement does not have. */
 const UNJUDGED: BackendJudgement = {
   takesSessions: false,
   trial: false,

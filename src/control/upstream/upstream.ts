@@ -1,10 +1,12 @@
 /**
  * Control's model of one upstream: its configuration, its backends, and the plans for the data planes that follow.
  *
- * Place: what is found out about a backend comes in through `news`; everything that is decided is decided by pure
- * functions (eligibility.ts, ejection.ts, slow-start.ts). However many changes there are in a turn, they make one plan.
- * Invariants: a backend is identified by its configured address, and keeps its live count when it is removed and
- * added again; plans are immutable; nothing runs on after `stop`.
+ * Place: reports about a backend come in through `news`. Pure functions make all decisions (eligibility.ts,
+ * ejection.ts, slow-start.ts).
+ * Invariants:
+ * - A backend is identified by its configured address, and keeps its live count when it is removed and added again.
+ * - Plans are immutable. All changes of one turn make one plan.
+ * - Nothing runs on after `stop`.
  */
 import type { UpstreamStatus } from '../../model/snapshot.ts';
 import type { OperatorState } from '../../model/words.ts';
@@ -46,7 +48,7 @@ export type UpstreamEvent = BackendEvent | Extract<DataEvent, { kind: 'queueing'
 
 export class Upstream {
   readonly name: string;
-  /** Where everything goes that becomes known of one of its backends. */
+  /** Takes all reports about its backends. */
   readonly news: BackendNews;
   #config: PlannedUpstream;
   #settings: UpstreamSettings;
@@ -110,7 +112,7 @@ export class Upstream {
     return this.#backends.has(id);
   }
 
-  /** Hands the data planes a plan of what is known now, and tells what it means for the upstream as a whole. */
+  /** Hands the data planes a plan of what is known now, and emits the events of the upstream as a whole. */
   publish(): void {
     clearImmediate(this.#publishing);
     this.#publishing = undefined;
@@ -135,13 +137,13 @@ export class Upstream {
     );
   }
 
-  /** What is counted here, with its slot: its members, and those that were removed and still have sessions. */
+  /** The backends counted here, with their slots: members, and removed ones that still have sessions. */
   *counted(): Iterable<readonly [backend: string, slot: number]> {
     for (const [id, { slot }] of this.#backends) yield [id, slot];
     for (const { settings, slot } of this.#departed.running()) yield [settings.id, slot];
   }
 
-  /** Nothing is published any more. Idempotent. */
+  /** Ends all publishing. Idempotent. */
   stop(): void {
     this.#isStopped = true;
     clearImmediate(this.#publishing);
@@ -150,26 +152,26 @@ export class Upstream {
     this.#ramps.stop();
   }
 
-  /** Where a backend is now; nowhere while its name has not been resolved. */
+  /** The addresses of a backend now; none while its name has not been resolved. */
   addressesOf(id: string): readonly Address[] {
     return this.#backends.get(id)?.addresses ?? [];
   }
 
-  /** What checks have found, for others that take over; nothing where none has decided yet. */
+  /** The verdict of the checks, for other checks that take over; empty where none has decided yet. */
   verdictOn(id: string): { readonly healthy?: boolean } {
     const record = this.#backends.get(id);
     return record?.settled === true ? { healthy: record.healthy } : {};
   }
 
-  /** What an operator wants of it, and what operator and agent want together; undefined for one that has gone. */
+  /** The operator's state, and that of operator and agent together; undefined for a backend that has gone. */
   statesOf(id: string): { readonly operator: OperatorState; readonly together: OperatorState } | undefined {
     const record = this.#backends.get(id);
     return record && { operator: record.operator, together: effectiveState(record) };
   }
 
   /**
-   * Takes a new backend in, or one that was removed back with the sessions it has left. Throws LB4_TOO_MANY_SLOTS,
-   * and then nothing has changed.
+   * Takes in a new backend, or takes back a removed one with the sessions it has left. Throws LB4_TOO_MANY_SLOTS, and
+   * then nothing has changed.
    */
   add(settings: BackendConfig): void {
     this.#create(settings, false);
@@ -188,7 +190,7 @@ export class Upstream {
     this.#settings = upstreamSettings(config, shared, mirrored === true);
     this.#ejector.configure(config);
     this.#ramps.configure(config.slowStart);
-    // In the order of the configuration; those that were added since come last.
+    // In the order of the configuration; backends that operators have added come last.
     const ids = config.backends.map(({ id }) => id).filter(id => this.#backends.has(id));
     const order = new Set([...ids, ...this.#backends.keys()]);
     this.#backends = new Map(
@@ -200,14 +202,14 @@ export class Upstream {
     this.#publishSoon();
   }
 
-  /** Nothing of it is left: it has no backends and no sessions, and nothing waits for either. */
+  /** Whether nothing of it is left: no backends, no sessions, and none that wait. */
   get isGone(): boolean {
     const { counts } = this.#deps.shared;
     const isUnused = counts.live(this.#settings.queueSlot) <= 0;
     return this.#backends.size === 0 && this.#departed.isEmpty && isUnused;
   }
 
-  /** It gets no new sessions any more; those it has run on, unless they are to be reset. */
+  /** The backend gets no new sessions any more; those it has run on, unless they are to be reset. */
   remove(id: string, { resetSessions }: { readonly resetSessions: boolean }): void {
     const record = this.#find(id);
     if (record === undefined) return;
@@ -219,9 +221,9 @@ export class Upstream {
     this.#publishSoon();
   }
 
-  /** What a data plane reports. */
+  /** Takes a report of a data plane. */
   hear(event: UpstreamEvent): void {
-    // What one data plane reports of its queue concerns no backend.
+    // A report of a queue concerns no backend.
     if (event.kind === 'queueing') this.#modeEvents.followQueue(event.isQueueing);
     else this.news.hear(event);
   }
@@ -245,7 +247,7 @@ export class Upstream {
     this.#backends.set(settings.id, createRecord(settings, slot, this.#config.health, isOriginal));
   }
 
-  /** Reports may come late: of a backend that has gone, or after the end. */
+  /** Undefined for late reports: about a backend that has gone, or after `stop`. */
   #find(id: string): BackendRecord | undefined {
     return this.#isStopped ? undefined : this.#backends.get(id);
   }
