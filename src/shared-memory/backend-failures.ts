@@ -1,15 +1,18 @@
 /**
  * Failures in a row of each backend, and the one trial that an ejected backend gets: exact over all threads.
  *
- * Place: data planes count what their sessions meet; control ejects, and offers the trial. Slots are those of the
- * live counts.
+ * Place: data planes count the failures that their sessions meet; control ejects, and offers the trial. Slots are those
+ * of the live counts.
  * Why in shared memory: a success must undo the failures that other workers have seen, and a message per success
  * would cost more than the session.
- * Invariants: changed with Atomics only; a count of failures stops at `MOST` and never wraps around; an offered trial
- * is taken by one session of one worker at a time; a dead worker's trial is on offer again.
+ * Invariants:
+ * - All is changed with Atomics.
+ * - A count of failures stops at `MOST` and never wraps around.
+ * - One session of one worker at a time takes an offered trial.
+ * - The trial of a dead worker is on offer again.
  */
 
-/** What has failed: to connect, or a session that ended at once without a byte from the backend. */
+/** What has failed: a connect, or a session that ended at once without a byte from the backend. */
 export type FailureKind = 'connect' | 'earlyClose';
 
 export interface FailuresMemory {
@@ -17,7 +20,7 @@ export interface FailuresMemory {
   readonly slots: number;
 }
 
-/** Far above any threshold, and so far below 2^31 that threads which pass it together do not wrap around. */
+/** Far above any threshold, and far enough below 2^31 that threads which pass it together do not wrap around. */
 const MOST = 2 ** 30;
 const NO_TRIAL = 0;
 const ON_OFFER = 1;
@@ -46,7 +49,7 @@ export class BackendFailures {
     return { buffer: new SharedArrayBuffer(4 * slots * 3), slots };
   }
 
-  /** Counts one more; returns how many there have been in a row. */
+  /** Counts one failure more; returns the number in a row. */
   failed(slot: number, kind: FailureKind): number {
     const row = this.#row(kind);
     const before = Atomics.load(row, slot);
@@ -55,7 +58,7 @@ export class BackendFailures {
 
   succeeded(slot: number, kind: FailureKind): void {
     const row = this.#row(kind);
-    // A load is cheaper than a store that every other core has to hear of.
+    // A load is cheaper than a store, of which every other core must learn.
     if (Atomics.load(row, slot) !== 0) Atomics.store(row, slot, 0);
   }
 
@@ -74,7 +77,7 @@ export class BackendFailures {
     Atomics.store(this.#trials, slot, ON_OFFER);
   }
 
-  /** Nobody may try it any more; who does already goes on. Control only. */
+  /** No further session may try the backend; one that tries it already goes on. Control only. */
   withdrawTrial(slot: number): void {
     Atomics.store(this.#trials, slot, NO_TRIAL);
   }
@@ -88,7 +91,7 @@ export class BackendFailures {
     return Atomics.compareExchange(this.#trials, slot, ON_OFFER, TAKEN + this.#worker) === ON_OFFER;
   }
 
-  /** The session that was to try it has gone before anything was decided: another one may. */
+  /** The session that took the trial has gone without a result: another one may try. */
   returnTrial(slot: number): void {
     Atomics.compareExchange(this.#trials, slot, TAKEN + this.#worker, ON_OFFER);
   }

@@ -1,18 +1,21 @@
 /**
- * What other instances hold, for the pickers of all threads; and what this one places, for the others.
+ * Sessions of other instances, for the pickers of all threads; and the number that this one places, for the others.
  *
- * Place: the mirror writes what it hears, pickers read it at their next pick; pickers count what they place, the
- * mirror reads that. `ElsewhereCounts` has a cell per slot of the live counts, `ElsewhereNews` belongs to an upstream.
- * Invariants: changed with Atomics only; an upstream's `version` changes after its counts do. A reader between the
- * two may see some new and some old counts: they are estimates either way, and it sees the version right afterwards.
+ * Place: the mirror writes the counts it receives, and pickers read them at their next pick. Pickers count the sessions
+ * they place, and the mirror reads that. `ElsewhereCounts` has a cell per slot of the live counts, `ElsewhereNews`
+ * belongs to an upstream.
+ * Invariants:
+ * - All is changed with Atomics.
+ * - An upstream's `version` changes after its counts do. A reader between the two may see some new and some old counts:
+ *   they are estimates either way, and it sees the version right afterwards.
  */
 import { boundedCount, MOST_SESSIONS_ELSEWHERE } from '../support/bounded-count.ts';
 
-/** Fractions of a session, as whole numbers. */
+/** Fractions of a session are kept as whole numbers: thousandths. */
 const PER_SESSION = 1000;
 const MOST_UNSEEN = 2_000_000;
 
-/** Sessions of other instances per backend, as last heard. */
+/** Sessions of other instances per backend, as last received. */
 export class ElsewhereCounts {
   readonly memory: SharedArrayBuffer;
   readonly #counts: Int32Array;
@@ -42,7 +45,7 @@ const UNSEEN = 1;
 const PLACED = 2;
 const CELLS = 3;
 
-/** What one upstream hears of other instances, and how much it has placed itself. */
+/** News of one upstream from other instances, and the number of sessions placed here. */
 export class ElsewhereNews {
   readonly memory: SharedArrayBuffer;
   readonly #cells: Int32Array;
@@ -52,12 +55,12 @@ export class ElsewhereNews {
     this.#cells = new Int32Array(memory);
   }
 
-  /** Changes whenever something was heard; 0 before. */
+  /** Changes each time counts are received; 0 before the first time. */
   get version(): number {
     return Atomics.load(this.#cells, VERSION);
   }
 
-  /** How many sessions the others have placed, or will have, that the counts do not include. */
+  /** Number of sessions that the others have placed, or are about to, and that the counts do not include. */
   get unseen(): number {
     return Atomics.load(this.#cells, UNSEEN) / PER_SESSION;
   }
@@ -72,7 +75,7 @@ export class ElsewhereNews {
     Atomics.add(this.#cells, PLACED, 1);
   }
 
-  /** The counts are new. Control only, after it has set them. */
+  /** Announces new counts. Control only, after it has set them. */
   hear(unseen: number): void {
     Atomics.store(this.#cells, UNSEEN, boundedCount(unseen * PER_SESSION, MOST_UNSEEN * PER_SESSION));
     Atomics.add(this.#cells, VERSION, 1);

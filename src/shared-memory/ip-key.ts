@@ -1,10 +1,10 @@
 /**
  * A client's IP address as four words, the same for every way to write it.
  *
- * Place: the key of the sticky table. An IPv4 address and the same one in IPv6 clothes are one client; a zone is left
- * out. Clients of unix sockets have no address, and so no key.
- * Why not over `support/ip-bytes.ts`: this is asked for every session, and cutting an IPv6 address up into texts and
- * lists of bytes takes 5 µs, ten times as long as the look-up itself.
+ * Place: the key of the sticky table. An IPv4 address and the IPv6 address mapped from it are one client; a zone is
+ * left out. Clients of unix sockets have no address, and so no key.
+ * Why not with `support/ip-bytes.ts`: this runs for every session, and cutting an IPv6 address up into texts and lists
+ * of bytes takes 5 µs, ten times as long as the look-up itself.
  */
 import { isIPv6 } from 'node:net';
 
@@ -20,7 +20,7 @@ const MAPPED = 0xffff;
 
 const groups = new Uint16Array(8);
 
-/** Writes the 16 bytes of an address into `key`, as four words; false when the text is none. */
+/** Writes the 16 bytes of an address into `key`, as four words; false when the text is no address. */
 export function ipKey(text: string, key: Int32Array): boolean {
   if (text.includes(':')) return ipv6Key(text, key);
   const word = ipv4Word(text, 0);
@@ -32,7 +32,7 @@ export function ipKey(text: string, key: Int32Array): boolean {
   return true;
 }
 
-/** The dotted address from `start` to the end or a zone. */
+/** The dotted address from `start` to the end of the text or to a zone. */
 function ipv4Word(text: string, start: number): number | undefined {
   let word = 0;
   let part = -1;
@@ -56,7 +56,7 @@ function ipv4Word(text: string, start: number): number | undefined {
 }
 
 function ipv6Key(text: string, key: Int32Array): boolean {
-  // What follows may take the form for granted. Node knows fewer zones than the kernel.
+  // After this check the form is certain. Without the zone, because Node accepts fewer zones than the kernel.
   const zoneAt = text.indexOf('%');
   if (!isIPv6(zoneAt < 0 ? text : text.slice(0, zoneAt))) return false;
   let count = 0;
@@ -82,7 +82,7 @@ function ipv6Key(text: string, key: Int32Array): boolean {
     }
   }
   if (i > start) groups[count++] = value;
-  // What stands behind the gap belongs at the end, and zeros where it stood.
+  // Moves the groups behind the gap to the end, and fills the gap with zeros.
   const tail = 8 - Math.max(count - gap, 0);
   groups.copyWithin(tail, gap, count);
   groups.fill(0, gap, tail);

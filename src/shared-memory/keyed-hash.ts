@@ -1,8 +1,8 @@
 /**
- * HalfSipHash-1-3 over four 32-bit words: a short hash that nobody can aim at who does not know the key.
+ * HalfSipHash-1-3 over four 32-bit words: a short hash that cannot be aimed at without the key.
  *
- * Place: spreads client addresses over the chains of the sticky table; whoever could choose addresses that share a
- * chain would make every look-up as long as the chain.
+ * Place: spreads client addresses over the chains of the sticky table. An attacker who could choose addresses that
+ * share a chain would make every look-up as long as the chain.
  * Source: https://github.com/veorq/SipHash (halfsiphash.c), Aumasson and Bernstein, "SipHash: a fast short-input PRF".
  */
 

@@ -3,11 +3,13 @@
  * all threads that balance.
  *
  * Place: control gives out slots (slot-table.ts); each data plane counts through a view of its own over the same
- * memory. A slot has one total, which limits are held against, and one row per worker, so that a dead worker's
- * sessions can be taken out of the books.
- * Invariants: changed with Atomics only; with a maximum a total never passes it, not even for an instant (an add
- * that is taken back would make others fail in vain, and nobody would wake them); a thread is never stopped between
- * its total and its row, because nothing is called between the two.
+ * memory. A slot has one total, which is compared with limits, and a cell in the row of each worker, so that a dead
+ * worker's sessions can be subtracted.
+ * Invariants:
+ * - All is changed with Atomics.
+ * - A total with a maximum never exceeds it, not even for an instant: an add that is taken back would make other
+ *   threads fail in vain, and nothing would wake them.
+ * - A thread is never stopped between its total and its row, because nothing is called between the two.
  */
 
 /** What another thread needs to count in the same memory; can be posted. */
@@ -20,7 +22,7 @@ export interface CountsMemory {
 export class LiveCounts {
   readonly memory: CountsMemory;
   readonly #totals: Int32Array;
-  /** Not 0 where somebody waits for a place. */
+  /** Not 0 where a data plane waits for a place. */
   readonly #awaited: Int32Array;
   readonly #row: Int32Array;
 
@@ -64,7 +66,7 @@ export class LiveCounts {
     }
   }
 
-  /** Counts one session less; true when somebody had asked to be told (`awaitPlace`), which is then forgotten. */
+  /** Counts one session less; true when a data plane had asked for it (`awaitPlace`), which is then forgotten. */
   release(slot: number): boolean {
     Atomics.sub(this.#totals, slot, 1);
     Atomics.sub(this.#row, slot, 1);
@@ -72,8 +74,8 @@ export class LiveCounts {
   }
 
   /**
-   * Asks whoever frees the next place to say so. False when there is a place already: who asks and then looks
-   * cannot miss one that is freed in between.
+   * Asks for the next place: the `release` that frees it returns true. False when there is a place already: it asks
+   * first and looks then, so it cannot miss a place that is freed in between.
    */
   awaitPlace(slot: number, max: number): boolean {
     Atomics.store(this.#awaited, slot, 1);

@@ -1,9 +1,9 @@
 /**
  * The order of one upstream's queue over all threads that balance: which waiter is first.
  *
- * Place: each data plane keeps its own waiters (dispatch/queue.ts). Here stands what the other data planes must
+ * Place: each data plane keeps its own waiters (dispatch/queue.ts). This memory holds what the other data planes must
  * know of them: a counter of tickets and, per worker, its head, which is the ticket of its oldest waiter. For people,
- * there is also the longest wait. The live counts say how many wait.
+ * there is also the longest wait. The live counts have the number of waiters.
  * Invariants:
  * - All is changed with Atomics.
  * - A worker writes no head but its own, until it is dead.
@@ -42,8 +42,8 @@ export class QueueOrder {
   }
 
   /**
-   * Says that the only waiter of this worker is about to draw. Until its ticket is known it counts as old as it could
-   * be, so that no waiter that draws later passes it. To be followed by `draw` and `setHead`.
+   * Announces that the only waiter of this worker is about to draw. Until its ticket is known it counts as the oldest
+   * that it can be, so that no waiter that draws later passes it. `draw` and `setHead` must follow.
    */
   announce(): void {
     const next = (Atomics.load(this.#words, LAST_TICKET) + 1) | 0;
@@ -59,7 +59,7 @@ export class QueueOrder {
   }
 
   /**
-   * Says which ticket this worker's oldest waiter has; 0: there is none. True when another worker's waiter is first now
+   * Sets the ticket of this worker's oldest waiter; 0: there is none. True when another worker's waiter is first now
    * and that worker may not know it: then it must be woken.
    */
   setHead(ticket: number): boolean {
@@ -76,7 +76,7 @@ export class QueueOrder {
     return Atomics.load(this.#words, headOf(this.#worker));
   }
 
-  /** Is this worker's oldest waiter the oldest of all? */
+  /** Whether this worker's oldest waiter is the oldest of all. */
   isFirst(): boolean {
     const own = this.head();
     if (own === NOBODY) return false;
@@ -100,7 +100,7 @@ export class QueueOrder {
     return first;
   }
 
-  /** A waiter has left after this time. */
+  /** Records that a waiter has left after this time. */
   noteWait(ms: number): void {
     const rounded = Math.round(ms);
     for (;;) {
@@ -110,7 +110,7 @@ export class QueueOrder {
     }
   }
 
-  /** Of the waiters that have left since `forgetWaits`. */
+  /** The longest wait of those that have left since `forgetWaits`. */
   get longestWaitMs(): number {
     return Atomics.load(this.#words, LONGEST_WAIT);
   }
@@ -124,8 +124,8 @@ export class QueueOrder {
   }
 
   /**
-   * That worker has no waiter any more: it is dead, or it stands still and must not hold up the others. In the second
-   * case its head comes back when it looks (`Queue.recheck`). The other workers must be woken. Control only.
+   * Removes the head of a worker that is dead, or that stands still and must not hold up the others. In the second case
+   * the head comes back when the worker looks (`Queue.recheck`). The other workers must be woken. Control only.
    */
   forget(worker: number): void {
     Atomics.store(this.#words, headOf(worker), NOBODY);

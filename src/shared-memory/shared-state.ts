@@ -1,6 +1,6 @@
 /**
- * Everything that control and all data planes see at once and that is counted by slot, as one thing that can be
- * handed to a worker; and, for control, who has which slot and what each upstream shares.
+ * The memory that control and all data planes share and that has a cell per slot, as one value that can be posted to a
+ * worker. For control also the owner of each slot, and what each upstream shares.
  *
  * Place: made once by control; each worker makes its own view of the same memory. What belongs to one upstream as a
  * whole is in upstream-state.ts.
@@ -15,7 +15,7 @@ import { UpstreamState, type UpstreamMemory, type UpstreamStateSize } from './up
 export interface SharedSize {
   /** Threads that balance; default 1. */
   readonly workers?: number;
-  /** Things that can have a slot at the same time; default `MAX_SLOTS`. */
+  /** Backends, listeners, queues and so on that can have a slot at the same time; default `MAX_SLOTS`. */
   readonly slots?: number;
 }
 
@@ -53,7 +53,7 @@ export class SharedState {
   }
 }
 
-/** Control's own: it also knows what each slot belongs to. */
+/** For control: also has the owner of each slot. */
 export class ControlledState extends SharedState {
   readonly #slots: SlotTable;
   readonly #upstreams = new Map<string, UpstreamState>();
@@ -73,22 +73,22 @@ export class ControlledState extends SharedState {
     return this.#slots.used;
   }
 
-  /** Things that have a slot now. */
+  /** Slots that have an owner now. */
   get slotsHeld(): number {
     return this.#slots.size;
   }
 
-  /** Throws LB4_TOO_MANY_SLOTS unless so many more things can have a slot. */
+  /** Throws LB4_TOO_MANY_SLOTS unless there are `more` further slots. */
   expectRoom(more: number): void {
     this.#slots.expectRoom(more);
   }
 
-  /** Throws LB4_TOO_MANY_SLOTS, as the others do. */
+  /** Throws LB4_TOO_MANY_SLOTS, as the other `slotOf` methods do. */
   slotOfBackend(upstream: string, backend: string): Slot {
     return this.#slots.take(backendKey(upstream, backend));
   }
 
-  /** Nobody counts in the backend's slot any more, and nobody will: another backend may have it, as new. */
+  /** Clears a slot in which no data plane counts any more, and gives it back: another backend may have it, as new. */
   freeBackend(upstream: string, backend: string): void {
     const key = backendKey(upstream, backend);
     const { index } = this.#slots.take(key);
@@ -103,7 +103,7 @@ export class ControlledState extends SharedState {
     return this.#slots.take(listenerKey(listener)).index;
   }
 
-  /** It has gone, and so have its sessions. */
+  /** Called when the listener and all its sessions have gone. */
   freeListener(listener: string): void {
     this.#slots.free(listenerKey(listener));
   }
@@ -117,7 +117,7 @@ export class ControlledState extends SharedState {
     return this.#slots.take('instance').index;
   }
 
-  /** What a new upstream shares, or one that there is, with other sizes: what need not change keeps what it holds. */
+  /** What an upstream shares: new, or with other sizes. Parts that need not change keep their contents. */
   configureUpstream(name: string, size: Omit<UpstreamStateSize, 'workers'>): UpstreamState {
     const before = this.#upstreams.get(name);
     const { workers } = this.counts.memory;
@@ -127,20 +127,20 @@ export class ControlledState extends SharedState {
     return state;
   }
 
-  /** It has gone, and so have its sessions: nothing counts in its queue, no data plane has a plan of it. */
+  /** Called when upstream and sessions have gone: nothing counts in its queue, no data plane has a plan of it. */
   freeUpstream(name: string): void {
     this.#upstreams.delete(name);
     this.#slots.free(queueKey(name));
   }
 
-  /** Throws where it was not configured. */
+  /** Throws a RangeError for an upstream that was not configured. */
   upstream(name: string): UpstreamState {
     const state = this.#upstreams.get(name);
     if (state === undefined) throw new RangeError(`no upstream ${name} was configured`);
     return state;
   }
 
-  /** Takes out of the books what a dead worker held. */
+  /** Subtracts what a dead worker held. */
   forget(worker: number): void {
     const { used } = this.#slots;
     this.counts.forget(worker, used);
@@ -148,7 +148,7 @@ export class ControlledState extends SharedState {
     for (const upstream of this.#upstreams.values()) upstream.forget(worker);
   }
 
-  /** A worker stands still: sessions that wait elsewhere are not to wait for its own. */
+  /** Called when a worker stands still: sessions that wait in other workers do not wait for its own any more. */
   passBy(worker: number): void {
     for (const { queue } of this.#upstreams.values()) queue.forget(worker);
   }

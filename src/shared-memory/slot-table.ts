@@ -1,27 +1,30 @@
 /**
  * Which slot of shared memory belongs to what: a backend, a listener, an upstream's queue, the instance.
  *
- * Place: control's own; data planes only see the numbers it gives out. A slot is an index into every array of
+ * Place: only in control; data planes see the numbers that it gives out. A slot is an index into every array of
  * `SharedState` that has a cell per slot.
- * Lifetime: `take` gives a key its slot. `free` gives the slot back, once nobody counts in it: control calls it when
+ * Lifetime: `take` gives a key its slot. `free` gives the slot back once no thread counts in it: control calls it when
  * the key is forgotten, its live count is 0, and every data plane has applied a plan without it.
- * Invariants: a key has one slot from `take` to `free`; two keys never share one; a slot that is free longest is
- * given out first, so that a reader who is late meets an empty slot rather than a stranger's; each time a slot is
- * given out it has another tag, so that what was remembered under the old one is not taken for the new one.
+ * Invariants:
+ * - A key has one slot from `take` to `free`, and two keys never share one.
+ * - The slot that has been free longest is given out first, so that a late reader meets an empty slot rather than
+ *   another owner's.
+ * - Each time a slot is given out it has another tag, so that what was remembered under the old tag does not count for
+ *   the new owner.
  */
 import { Lb4Error } from '../errors.ts';
 
-/** A slot, and what tells it from the same slot given out earlier or later. */
+/** A slot, and a tag that distinguishes it from the same slot given out earlier or later. */
 export interface Slot {
   readonly index: number;
-  /** Index and generation in 31 bits: what a table may remember (stickiness does). */
+  /** Index and generation in 31 bits, for tables that remember slots (stickiness does). */
   readonly tag: number;
 }
 
 /** Bits of a tag that hold the index; the rest hold the generation. */
 const INDEX_BITS = 18;
 const GENERATIONS = 2 ** (31 - INDEX_BITS);
-/** As many things as can have a slot at the same time. */
+/** The most slots that can have an owner at the same time. */
 export const MAX_SLOTS = 2 ** INDEX_BITS;
 
 export class SlotTable {
@@ -46,7 +49,7 @@ export class SlotTable {
     return this.#slots.size;
   }
 
-  /** The key's slot, a new one where it has none. Throws LB4_TOO_MANY_SLOTS when there is none left. */
+  /** The key's slot; gives it one where it has none. Throws LB4_TOO_MANY_SLOTS when there is none left. */
   take(key: string): Slot {
     const known = this.#slots.get(key);
     if (known !== undefined) return known;
@@ -55,7 +58,7 @@ export class SlotTable {
     return slot;
   }
 
-  /** Throws LB4_TOO_MANY_SLOTS unless so many more keys can have a slot. */
+  /** Throws LB4_TOO_MANY_SLOTS unless `more` further keys can have a slot. */
   expectRoom(more: number): void {
     if (this.#slots.size + more > this.#capacity) throw this.#full();
   }

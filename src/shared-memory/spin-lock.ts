@@ -1,11 +1,12 @@
 /**
  * A lock in shared memory that outlives its holder.
  *
- * Place: around a few memory accesses that several threads must not mix; whoever holds it calls nothing that can
- * block. The word holds who has it, so that control can tell whether a thread has died with it.
- * Why not a mutex: Node has none for threads that must not block for long; after a few turns a waiter sleeps by the
- * millisecond (the holder is off its core then), and after some 50 of them it does without: what the lock guards must
- * be dispensable. While it stays locked the next ones do not wait so long again.
+ * Place: around a few memory accesses that several threads must not mix; the holder calls nothing that can block. The
+ * word holds the holder's tag, so that control can find out whether a thread has died with the lock.
+ * How: after `SPINS` looks a waiter sleeps by the millisecond (the holder is off its core then), and after 50 of these
+ * it gives up. So callers must be able to do without what the lock guards. While it stays locked, later calls of the
+ * same thread do not sleep again.
+ * Why not a mutex: Node has none for threads that must not block for long.
  */
 
 const FREE = 0;
@@ -19,23 +20,23 @@ export class SpinLock {
   readonly #tag: number;
   #isHopeless = false;
 
-  /** @param index of the word in `words`; @param tag who this is: not 0, another in each thread */
+  /** @param index of the word in `words`; @param tag of this thread: not 0, another in each */
   constructor(words: Int32Array, index: number, tag: number) {
     this.#words = words;
     this.#index = index;
     this.#tag = tag;
   }
 
-  /** False: somebody else holds it for too long. */
+  /** False: another thread has held it for too long. */
   acquire(): boolean {
     if (this.#take(FREE)) return true;
     for (let spin = 0; spin < SPINS; spin++) {
-      // Only to look leaves the holder's core alone.
+      // A load does not disturb the holder's core.
       if (Atomics.load(this.#words, this.#index) === FREE && this.#take(FREE)) return true;
     }
     if (this.#isHopeless) return false;
     for (let nap = 0; nap < NAPS; nap++) {
-      // Nobody wakes a sleeper: to do so would cost every release a system call's worth of time.
+      // No release wakes a sleeper: that would cost each one about the time of a system call.
       Atomics.wait(this.#words, this.#index, Atomics.load(this.#words, this.#index), NAP_MS);
       if (this.#take(FREE)) return true;
     }
@@ -47,7 +48,7 @@ export class SpinLock {
     Atomics.store(this.#words, this.#index, FREE);
   }
 
-  /** Takes it from a thread that is dead; false when that one does not hold it. */
+  /** Takes the lock from a dead thread; false when that thread does not hold it. */
   takeFrom(tag: number): boolean {
     return this.#take(tag);
   }

@@ -1,15 +1,18 @@
 /**
  * Which backend a client had before: one bounded table per sticky upstream, the same for all threads that balance.
  *
- * Place: asked through `dispatch/stickiness.ts`. From a client's IP address to the tag of a
- * backend's slot (slot-table.ts).
+ * Place: used through `dispatch/stickiness.ts`. Maps a client's IP address to the tag of a backend's slot
+ * (slot-table.ts).
  * Form: one Int32Array: a header, the heads of the chains (a power of two, not less than `max`), and `max` entries of
  * 9 words, chained by hash and doubly linked by use. A link is the place of an entry's first word, which is never 0,
  * so that zeros are an empty table. An entry costs 40 to 44 bytes, chains included: 100,000 of them 4.1 MB, which the
  * system hands out as they fill.
- * Invariants: never more than `max` entries; whoever came longest ago goes first; who has not come for the time to
- * live is unknown. All steps take constant time, under a lock that nobody waits for longer than 50 ms: who does not
- * get it is told "unknown". What a thread had under way when it died is lost together with the table (`forget`).
+ * Invariants:
+ * - Never more than `max` entries; the client that came longest ago is dropped first.
+ * - A client that has not come for the time to live is unknown.
+ * - All steps take constant time, under a lock for which no thread waits longer than 50 ms. Without the lock the client
+ *   counts as unknown.
+ * - When a thread dies in the middle of a step, the table is emptied (`forget`).
  */
 import { ipKey } from './ip-key.ts';
 import { keyedHash } from './keyed-hash.ts';
@@ -31,17 +34,17 @@ export interface StickySize {
 export interface StickyDeps {
   /** Whole seconds of a clock that never goes back and is one for all threads. Default: `process.hrtime`. */
   readonly nowSeconds?: () => number;
-  /** What the hash is keyed with, twice 32 random bits. Control only. Default: the system's randomness. */
+  /** The key of the hash, twice 32 random bits. Control only. Default: the system's randomness. */
   readonly key?: readonly [number, number];
 }
 
-/** Where things are, in words; tests look, too. */
+/** Places in the array, in words; tests use them too. */
 export const STICKY_LAYOUT = {
   lock: 0,
   size: 1,
-  /** Entries that have ever been in use since the table was empty. */
+  /** Entries that have been in use since the table was empty. */
   touched: 2,
-  /** Entries that were in use and are not: a chain. */
+  /** Head of the chain of entries that were in use and are free again. */
   free: 3,
   newest: 4,
   oldest: 5,
@@ -59,7 +62,7 @@ const CHAIN = 6;
 const NEWER = 7;
 const OLDER = 8;
 const NONE = 0;
-/** How many whose time is over a new one takes along: more than come. */
+/** Expired entries that each new one removes: more than are added. */
 const EXPIRED_AT_ONCE = 2;
 
 export class StickyTable {
@@ -79,7 +82,7 @@ export class StickyTable {
     this.#now = deps.nowSeconds ?? hrtimeSeconds;
   }
 
-  /** Memory of another size: what is remembered stays where only the time to live is another one. Control only. */
+  /** Memory of another size; what is remembered stays where only the time to live changes. Control only. */
   static resized(before: StickyMemory | undefined, size: StickySize | undefined): StickyMemory | undefined {
     if (size === undefined || before?.max !== size.max) return size && new StickyTable(size).memory;
     const ttlSeconds = ttlSecondsOf(size);
@@ -90,7 +93,7 @@ export class StickyTable {
     return new StickyTable({ max: memory.max, ttlMs: memory.ttlSeconds * 1_000 }, deps, memory, worker);
   }
 
-  /** Clients remembered; some of them may have been away too long, and nobody has asked for them since. */
+  /** Clients remembered, with those that have expired since they last came. */
   get size(): number {
     return Atomics.load(this.#words, SIZE);
   }
@@ -126,7 +129,7 @@ export class StickyTable {
     this.#lock.release();
   }
 
-  /** What a dead worker may have left half done is thrown away. Control only, and only once the thread is gone. */
+  /** Empties a table that a dead worker may have left half changed. Control only, and only once the thread is gone. */
   forget(worker: number): void {
     if (!this.#lock.takeFrom(tagOf(worker))) return;
     this.#empty();
@@ -138,7 +141,7 @@ export class StickyTable {
     this.#words.fill(0, CHAINS, CHAINS + this.#mask + 1);
   }
 
-  /** Entries are known by the place of their first word, 0 for none. */
+  /** The place of the entry's first word; 0: there is none. */
   #lookUp(chain: number): number {
     let entry = this.#get(chain);
     while (entry !== NONE && !this.#hasKey(entry)) entry = this.#get(entry + CHAIN);
@@ -171,7 +174,7 @@ export class StickyTable {
     return entry;
   }
 
-  /** An entry that nobody uses. */
+  /** An entry that is not in use. */
   #take(): number {
     const free = this.#get(FREE);
     if (free !== NONE) {
@@ -219,7 +222,7 @@ export class StickyTable {
     return now - this.#get(entry + USED_AT) > this.memory.ttlSeconds;
   }
 
-  /** Where the chain of the address begins that stands in `words` from `at` on. */
+  /** The head of the chain for the address that stands in `words` from `at` on. */
   #chainOf(words: Int32Array, at: number): number {
     const [w0, w1, w2, w3] = [words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0];
     return CHAINS + (keyedHash(this.#get(KEY), this.#get(KEY + 1), w0, w1, w2, w3) & this.#mask);
@@ -250,7 +253,7 @@ function chainsFor(max: number): number {
   return 2 ** Math.ceil(Math.log2(max));
 }
 
-/** Who holds the lock; 0 is nobody. */
+/** The tag of a worker that holds the lock; 0 would mean that the lock is free. */
 function tagOf(worker: number): number {
   return worker + 1;
 }

@@ -1,19 +1,20 @@
 /**
  * Memory in which threads take turns together: numbers about each backend, and about each ring of backends.
  *
- * Place: `dispatch/shared-turns.ts` says what the numbers mean. `TurnNumbers` has the slots of the live counts, a
+ * Place: `dispatch/shared-turns.ts` defines what the numbers mean. `TurnNumbers` has the slots of the live counts, a
  * `TurnRing` belongs to an upstream.
- * Invariants: changed between `enter` and `leave` of their ring only, where one thread is at a time. A thread that does
- * not get in within 50 ms goes on all the same: then two may take the same turn, which does no harm. A thread that died
- * in between holds up nobody (`forget`).
+ * Invariants:
+ * - Numbers change only between `enter` and `leave` of their ring, where one thread is at a time.
+ * - A thread that does not get in within 50 ms goes on all the same. Two may take the same turn then: no harm is done.
+ * - A thread that died in between holds up no other thread (`forget`).
  */
 import { SpinLock } from './spin-lock.ts';
 
-/** So many numbers a backend and a ring need; strategies/turns.ts has the same. */
+/** Numbers that a backend and a ring need; strategies/turns.ts has the same values. */
 export const NUMBERS_PER_BACKEND = 8;
 export const NUMBERS_PER_RING = 2;
 
-/** Numbers of all slots, one array a kind. */
+/** Numbers of all slots: one run of `slots` numbers for each kind. */
 export class TurnNumbers {
   readonly memory: SharedArrayBuffer;
 
@@ -26,7 +27,7 @@ export class TurnNumbers {
     return new SharedArrayBuffer(slots * NUMBERS_PER_BACKEND * Float64Array.BYTES_PER_ELEMENT);
   }
 
-  /** As if nobody had ever been there. Control only. */
+  /** Clears the numbers of a slot. Control only. */
   clear(slot: number): void {
     const numbers = new Float64Array(this.memory);
     const slots = numbers.length / NUMBERS_PER_BACKEND;
@@ -65,17 +66,17 @@ export class TurnRing {
   }
 
   leave(): void {
-    // What another thread holds is not ours to release.
+    // Without the lock this thread must not release it: another one holds it.
     if (this.#isInside) this.#lock.release();
   }
 
-  /** Lets others in where a dead worker was. Control only, and only once the thread is gone. */
+  /** Releases a dead worker's lock. Control only, and only once the thread is gone. */
   forget(worker: number): void {
     if (this.#lock.takeFrom(tagOf(worker))) this.#lock.release();
   }
 }
 
-/** Who holds the lock; 0 is nobody. */
+/** The tag of a worker that holds the lock; 0 would mean that the lock is free. */
 function tagOf(worker: number): number {
   return worker + 1;
 }

@@ -1,9 +1,9 @@
 /**
- * What all threads see of one upstream at once: the order of its queue, the clients it remembers, the news of other
+ * What all threads share of one upstream: the order of its queue, the clients it remembers, the news of other
  * instances, and whose turn it is.
  *
- * Place: control makes it with the upstream and hands its memory on in the upstream's plan; each data plane makes a
- * view of its own. It ends with the upstream: nothing here has an index that another upstream could inherit.
+ * Place: control makes it with the upstream and puts its memory into the upstream's plan; each data plane makes a view
+ * of its own. It ends with the upstream: nothing here has an index that another upstream could inherit.
  */
 import { ElsewhereNews } from './elsewhere-counts.ts';
 import { QueueOrder, type QueueMemory } from './queue-order.ts';
@@ -12,7 +12,7 @@ import { TurnRing, type TurnRingMemory } from './turn-rings.ts';
 
 /** Can be posted. */
 export interface UpstreamMemory {
-  /** Another number whenever a part of it is another one, except the queue, which stays. */
+  /** Changes whenever a part of the memory is replaced. The queue never is. */
   readonly version: number;
   readonly queue: QueueMemory;
   /** Undefined: it remembers no clients. */
@@ -23,7 +23,7 @@ export interface UpstreamMemory {
   readonly rings: { readonly main: TurnRingMemory; readonly reserve: TurnRingMemory } | undefined;
 }
 
-/** Of the backends that take sessions, and of the backups that stand by. */
+/** The rings of the backends that take sessions, and of the backups that stand by. */
 export interface TurnRings {
   readonly main: TurnRing;
   readonly reserve: TurnRing;
@@ -60,8 +60,7 @@ export class UpstreamState {
   }
 
   /**
-   * Control only. `old`: what the upstream has shared so far; a part whose size is the same stays as it is, with
-   * what it holds.
+   * Control only. `old`: what the upstream has shared so far; a part whose size is the same stays, with its contents.
    */
   static allocate(size: UpstreamStateSize, old?: UpstreamMemory): UpstreamMemory {
     const { workers, sticky, mirrored = false, takesTurns = false } = size;
@@ -82,7 +81,7 @@ export class UpstreamState {
     return { version: (old?.version ?? 0) + 1, queue, ...parts };
   }
 
-  /** Takes out of the books what a dead worker held. Control only. */
+  /** Removes what a dead worker held. Control only. */
   forget(worker: number): void {
     this.queue.forget(worker);
     this.sticky?.forget(worker);
