@@ -1,9 +1,11 @@
 /**
  * The order in which the addresses of a name are tried.
  *
- * Place: `Names`. Simpler than RFC 6724: a family of which this machine has an address comes first, and IPv4 where it
- * has both: a broken IPv6 costs a timeout, and `localhost` is both where most programs listen on IPv4 only. Within a
- * family the order is the name server's. None is left out: all of them are tried.
+ * Place: `Names`. Simpler than RFC 6724:
+ * - A family of which this machine has an address comes first.
+ * - IPv4 comes first where it has both: a broken IPv6 costs a timeout, and most programs on `localhost` listen on IPv4
+ *   only.
+ * - Within a family the order is the name server's. No address is left out.
  */
 import { isIPv4 } from 'node:net';
 import type { Interfaces } from '../support/interfaces.ts';

@@ -1,10 +1,12 @@
 /**
  * The addresses of a name by DNS, IPv4 and IPv6 together, over the search list of resolv.conf.
  *
- * Place: `Names` asks, after the hosts file. c-ares applies the search list to no question of ours, so it is done here,
- * as resolv.conf(5) says: in Kubernetes `db` or `db.prod` is a name like any other.
- * Invariants: a server that does not answer for a domain of the list ends the lookup: to go on would find another
- * host by the same short name. One family that is not answered for holds up the other one for a moment only.
+ * Place: `Names` asks, after the hosts file. c-ares does not apply the search list to lb4's questions, so it is applied
+ * here, as resolv.conf(5) says: in Kubernetes `db` or `db.prod` is a name like any other.
+ * Invariants:
+ * - A server that does not answer for a domain of the list ends the lookup: to go on would find another host by the
+ *   same short name.
+ * - A family without an answer holds up the other one for `OTHER_FAMILY_MS` only.
  */
 import type { SetTimer } from '../support/timer.ts';
 import { NameServers, type Answer, type Family, type NameServersDeps } from './name-servers.ts';
@@ -14,12 +16,12 @@ export type DnsAnswer =
   | {
       readonly kind: 'found';
       readonly addresses: readonly string[];
-      /** A family of which it is not known whether the name has addresses. */
+      /** The family that was not answered for: the name may have addresses of it. */
       readonly unknown: Family | undefined;
     }
   | { readonly kind: 'absent' | 'failed'; readonly code: string };
 
-/** How long the answer for one family waits for the other: some name servers drop questions for IPv6. */
+/** The longest that the answer for one family waits for the other: some name servers drop questions for IPv6. */
 const OTHER_FAMILY_MS = 500;
 const FAMILIES = [4, 6] as const;
 
@@ -44,7 +46,7 @@ export class DnsLookup {
     for (const candidate of candidates(name, this.#domains, this.#conf.ndots)) {
       const answer = await this.#both(candidate);
       if (answer.kind === 'found') return answer;
-      // "No such name" says less than anything else.
+      // "No such name" says less than any other answer.
       if (last.code === 'ENOTFOUND' || answer.kind === 'failed') last = answer;
       if (answer.code === 'ETIMEOUT' || answer.code === 'ECONNREFUSED' || answer.code === 'ECANCELLED') break;
     }

@@ -1,7 +1,7 @@
 /**
- * What this machine knows of names by itself: its hosts file, and that `localhost` is this machine (RFC 6761).
+ * Names that this machine resolves by itself: its hosts file, and `localhost` as this machine (RFC 6761).
  *
- * Place: `Names` asks first; the checks of a configuration, which ask no name server, ask nothing else.
+ * Place: the first source of `Names`, and the only one of the checks of a configuration, which ask no name server.
  */
 import { canonicalName, parseHosts, type Hosts } from './system-files.ts';
 import { WatchedFile } from './watched-file.ts';
@@ -15,11 +15,11 @@ export class LocalNames {
     this.#hosts = new WatchedFile(path, parseHosts);
   }
 
-  /** The addresses of a name; undefined where only others may know it. */
+  /** The addresses of a name; undefined where only other sources may have them. */
   addressesOf(host: string): readonly string[] | undefined {
     const name = canonicalName(host);
     const known = this.#hosts.read().get(name);
-    // Both, also where the hosts file has one: programs listen on either.
+    // Both families, also where the hosts file has only one: programs listen on either.
     if (name === 'localhost') return [...new Set([...(known ?? []), ...LOOPBACK])];
     return known ?? (name.endsWith('.localhost') ? LOOPBACK : undefined);
   }

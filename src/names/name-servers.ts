@@ -1,11 +1,13 @@
 /**
  * The name servers of one resolv.conf, asked one after the other until one of them answers.
  *
- * Place: `dns-lookup.ts` asks; c-ares, which Node brings along, carries the questions. It has sockets of its own: no
- * question takes a thread, and all of them can be cancelled at once. `dns.lookup` can do neither.
- * How: a server that has not answered for a while gets company by the next one, or is asked again; the first
- * answer counts, however late it comes. One that fails or refuses is passed over at once. The next question goes
- * first to the server that has answered last.
+ * Place: `dns-lookup.ts` asks. c-ares, a part of Node, sends the questions over sockets of its own: no question takes a
+ * thread, and all of them can be cancelled at once. `dns.lookup` can do neither.
+ * How:
+ * - When a server has not answered for `NEXT_AFTER_MS`, the next one is asked too, or the same one again. The first
+ *   answer counts, however late it comes.
+ * - A server that fails or refuses is skipped at once.
+ * - The next question goes first to the server that has answered last.
  * Invariants: `ask` never rejects, and ends within `DEADLINE_MS`; after `cancel` everything ends at once.
  */
 import { systemCode } from '../errors.ts';
@@ -18,10 +20,10 @@ export type Answer =
   | { readonly kind: 'found'; readonly addresses: readonly string[] }
   /** There is no such name (ENOTFOUND), or it has no address of this family (ENODATA). */
   | { readonly kind: 'absent'; readonly code: string }
-  /** Nobody knows: ETIMEOUT, ESERVFAIL, EREFUSED, ECONNREFUSED; ECANCELLED. */
+  /** No server has given an answer: ETIMEOUT, ESERVFAIL, EREFUSED, ECONNREFUSED; ECANCELLED. */
   | { readonly kind: 'failed'; readonly code: string };
 
-/** What is used of Node's `Resolver`. */
+/** The part of Node's `Resolver` that lb4 uses. */
 export interface NameServer {
   resolve4(name: string): Promise<string[]>;
   resolve6(name: string): Promise<string[]>;
@@ -29,7 +31,7 @@ export interface NameServer {
 }
 
 export interface NameServersDeps {
-  /** Default: Node's own; undefined stands for the servers that c-ares finds by itself. */
+  /** Default: Node's own. An undefined address stands for the servers that c-ares finds by itself. */
   readonly createServer?: (address: string | undefined) => NameServer;
   readonly setTimer: SetTimer;
 }
@@ -43,7 +45,7 @@ const TIMED_OUT = { kind: 'failed', code: 'ETIMEOUT' } as const;
 const CANCELLED = { kind: 'failed', code: 'ECANCELLED' } as const;
 
 export class NameServers {
-  /** The one that has answered last comes first. */
+  /** The server that has answered last comes first. */
   #servers: readonly NameServer[];
   readonly #setTimer: SetTimer;
   #isCancelled = false;
@@ -71,7 +73,7 @@ export class NameServers {
       const askNext = (): void => {
         cancelNext();
         const server = queue.shift();
-        // Node passes on a cancel a moment later: nothing may be asked in between, which nobody would cancel.
+        // Node passes on a cancel a moment later: a question asked in between would not be cancelled.
         if (server === undefined || this.#isCancelled) return;
         open += 1;
         void question(server, name, family).then(answer => {
@@ -115,22 +117,22 @@ async function question(server: NameServer, name: string, family: Family): Promi
 }
 
 /**
- * What c-ares reads whenever a resolver is made, on this thread: from a FIFO or a device it would read for ever. Node makes
- * one when `node:dns` is loaded.
+ * Files that c-ares reads on this thread whenever a resolver is made: from a FIFO or a device it would read for ever.
+ * Node makes a resolver when `node:dns` is loaded.
  */
 const READ_BY_CARES = ['resolv.conf', 'nsswitch.conf', 'host.conf', 'svc.conf'];
 
 function createCares(address: string | undefined): NameServer {
   if (!READ_BY_CARES.every(file => isSmallFileOrNone(`/etc/${file}`))) return NO_SERVER;
   const { Resolver } = process.getBuiltinModule('node:dns/promises');
-  // One question each: who is asked again, and when, is decided above.
+  // One question each: `ask` decides which server is asked again, and when.
   const resolver = new Resolver({ timeout: DEADLINE_MS, tries: 1 });
   // Node would drop the zone; c-ares, which reads resolv.conf by itself at first, keeps it.
   if (address === undefined || address.includes('%')) return resolver;
   try {
     resolver.setServers([address]);
   } catch {
-    // A line that means nothing to Node: the others count.
+    // Node does not understand this line of resolv.conf: the other servers count.
   }
   return resolver;
 }

@@ -1,13 +1,15 @@
 /**
  * Turns names into addresses, without ever holding up anything else.
  *
- * Place: one per `LoadBalancer`; backends, listeners and Redis ask it. Order, as with nsswitch's usual `files dns`: the
+ * Place: one per `LoadBalancer`; backends, listeners and Redis use it. Order, as with nsswitch's usual `files dns`: the
  * hosts file, `localhost` (RFC 6761), DNS, then the other sources of nsswitch.conf. Each file is read again when it
  * has changed.
- * Why not `dns.lookup`: it takes a thread of a pool of four for as long as a name server is slow, two at a time, and
- * neither the next name nor the end of the process gets past it.
- * Invariants: a name that hangs delays no other one by more than a moment; a lookup ends within `DEADLINE_MS`;
- * after `close` all of them end at once, and nothing of them keeps the process alive.
+ * Why not `dns.lookup`: each lookup takes a thread of a pool of four for as long as a name server is slow, at most two
+ * at a time. The next name and the end of the process have to wait for it.
+ * Invariants:
+ * - A name that hangs holds its place for 100 ms at most (places.ts), so it hardly delays other names.
+ * - A lookup ends within `DEADLINE_MS`.
+ * - After `close` all lookups end at once, and nothing of them keeps the process alive.
  */
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
@@ -23,13 +25,13 @@ import { canonicalName, parseOtherSources, parseResolvConf, type ResolvConf } fr
 import { WatchedFile } from './watched-file.ts';
 
 export interface Found {
-  /** At least one; those first that this machine is likeliest to reach. */
+  /** At least one; first those that this machine is likeliest to reach. */
   readonly addresses: readonly string[];
-  /** A family of which it is not known whether the name has addresses: the name servers said nothing of it. */
+  /** The family that the name servers did not answer for: the name may have addresses of it. */
   readonly unknown?: Family | undefined;
 }
 
-/** Whoever needs addresses. Rejects with a `NameError`. */
+/** Resolves a name. Rejects with a `NameError`. */
 export type Lookup = (host: string) => Promise<Found>;
 
 export class NameError extends Error {
@@ -62,7 +64,7 @@ export interface NamesOptions {
   readonly interfaces?: () => Interfaces;
 }
 
-/** A search list and slow name servers may take longer; the next attempt begins anew. */
+/** A long search list with slow name servers would take longer; the next attempt begins anew. */
 const DEADLINE_MS = 10_000;
 const MOST_ADDRESSES = 64;
 
@@ -74,7 +76,7 @@ export class Names {
   readonly #otherSources: WatchedFile<readonly string[]>;
   readonly #others: OtherSources;
   readonly #places: Places;
-  /** What is looked up now, by name: several backends may have the same one. */
+  /** Lookups under way, by name: several backends may have the same one. */
   readonly #running = new Map<string, Promise<Found>>();
   #dns: { readonly conf: ResolvConf; readonly lookup: DnsLookup } | undefined;
   #isClosed = false;
@@ -101,7 +103,7 @@ export class Names {
     return running;
   }
 
-  /** Ends every lookup, those that are under way and those to come. Idempotent. */
+  /** Ends every lookup: those under way, and later ones as they come. Idempotent. */
   close(): void {
     this.#isClosed = true;
     this.#dns?.lookup.cancel();
@@ -130,7 +132,7 @@ export class Names {
     for (;;) {
       if (this.#isClosed) return { kind: 'failed', code: 'ECANCELLED' };
       const answer = await this.#currentDns().lookup(host);
-      // The name servers have changed meanwhile: the new ones are asked.
+      // Cancelled because the name servers have changed meanwhile: asks the new ones.
       if (answer.kind !== 'failed' || answer.code !== 'ECANCELLED') return answer;
     }
   }

@@ -1,11 +1,12 @@
 /**
- * Names that only the system's other sources know: mDNS, LDAP, systemd's, whatever nsswitch.conf lists besides the
- * hosts file and DNS.
+ * Names from the system's other sources: mDNS, LDAP, systemd's, and all that nsswitch.conf lists besides the hosts file
+ * and DNS.
  *
- * Place: `Names` asks last, and only where there are such sources. Why a program (`getent`, a part of the C library):
- * these sources can be asked through the C library only, which blocks a thread for as long as they take, and then the
- * end of the process, too. A program can be ended. It is told the sources, so it does not ask DNS over again.
- * Invariants: never rejects; few at a time; each ends within `LIMIT_MS`; after `cancel` none runs.
+ * Place: `Names` asks last, and only where there are such sources.
+ * Why a program (`getent`, a part of the C library): only the C library can ask these sources. It blocks a thread for
+ * as long as they take, and then the end of the process, too; a program can be ended. It gets the sources as arguments,
+ * so it does not ask DNS again.
+ * Invariants: never rejects; at most `MOST_AT_A_TIME` run; each ends within `LIMIT_MS`; after `cancel` none runs.
  */
 import { execFile, type ChildProcess } from 'node:child_process';
 import { isIP } from 'node:net';
@@ -24,7 +25,7 @@ export class OtherSources {
     this.#program = program;
   }
 
-  /** The addresses that `sources` know of a name; none also when the program is missing or late. */
+  /** The addresses that `sources` have for a name; empty also when the program is missing or late. */
   async lookup(name: string, sources: readonly string[]): Promise<readonly string[]> {
     if (this.#running.size >= MOST_AT_A_TIME) await new Promise<void>(resolve => this.#waiting.push(resolve));
     if (this.#isCancelled) return [];

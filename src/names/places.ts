@@ -1,7 +1,7 @@
 /**
- * Lets a bounded number of lookups begin at a time, and none wait for one that hangs.
+ * Bounds the number of lookups that begin at a time, without making any wait for one that hangs.
  *
- * Place: `Names`, before DNS: ten thousand names asked for at once are lost in the buffers of sockets and name servers.
+ * Place: `Names`, before DNS. Ten thousand questions at once are lost in the buffers of sockets and name servers.
  * Invariants: first come, first served; a lookup gives its place up when it ends, or when it has had it for `HELD_MS`.
  */
 import type { SetTimer } from '../support/timer.ts';

@@ -1,8 +1,7 @@
 /**
- * The files in which a system says how names are resolved: hosts(5), resolv.conf(5) and nsswitch.conf(5).
+ * The files that define how a system resolves names: hosts(5), resolv.conf(5) and nsswitch.conf(5).
  *
- * Place: `Names` reads them through `WatchedFile`. Pure; a line that means nothing is passed over, as the C library
- * does.
+ * Place: `Names` reads them through `WatchedFile`. Pure; a line that means nothing is skipped, as in the C library.
  */
 import { isIP } from 'node:net';
 
@@ -10,9 +9,9 @@ import { isIP } from 'node:net';
 export type Hosts = ReadonlyMap<string, readonly string[]>;
 
 export interface ResolvConf {
-  /** Name servers, as Node takes them; none: the one of this machine. */
+  /** Name servers, in Node's notation; none: the one of this machine. */
   readonly servers: readonly string[];
-  /** Domains in which short names are looked for; undefined: not said. */
+  /** Domains in which short names are looked for; undefined: the file names none. */
   readonly search: readonly string[] | undefined;
   /** A name with fewer dots than this is looked for in the domains first. */
   readonly ndots: number;

@@ -2,14 +2,15 @@
  * A small file of the system, read again whenever it has changed.
  *
  * Place: `/etc/hosts` and its kind, which programs rewrite while lb4 runs (DHCP clients, VPNs, container runtimes).
- * Invariants: never throws and never waits; a file that is not there, cannot be read, is no regular one or is too
- * large is an empty one. The value is the same object
- * as long as the file is the same.
+ * Invariants:
+ * - Never throws and never waits.
+ * - A file that is missing, cannot be read, is no regular one or is too large counts as empty.
+ * - The value is the same object as long as the file is the same.
  */
 import { statSync } from 'node:fs';
 import { readSmallFile } from '../support/small-file.ts';
 
-/** Lists of hosts to be blocked have some 10 MiB. */
+/** Hosts files that block hosts have up to some 10 MiB. */
 const MOST_MIB = 32;
 
 export class WatchedFile<Value> {
@@ -24,7 +25,7 @@ export class WatchedFile<Value> {
     this.#value = parse('');
   }
 
-  /** What the file says now. */
+  /** The parsed file, as it is now. */
   read(): Value {
     const version = versionOf(this.#path);
     if (version !== this.#version) {
