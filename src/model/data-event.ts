@@ -1,10 +1,10 @@
 /**
  * What a data plane reports: one union, through one `report`.
  *
- * Place: data planes make these values; `host/` merges over its workers the two kinds that are states (a listener that
- * is paused, an upstream whose sessions wait) and passes the rest on untouched; load-balancer.ts makes events of them.
- * Plain values, so that they can be posted from a worker as they are.
- * Invariant: every admitted client ends in exactly one `sessionClosed` or, while nobody wants records, is counted by
+ * Place: data planes make these values. `host/` merges the two kinds that are states (a listener that is paused, an
+ * upstream whose sessions wait) over its workers, and passes the rest on untouched. load-balancer.ts turns them into
+ * events. Plain values, so that they can be posted from a worker as they are.
+ * Invariant: every admitted client ends in exactly one `sessionClosed` or, while no record is wanted, is counted in
  * one `unrecorded`.
  */
 import type { ConnectFailure } from '../engine/engine.ts';
@@ -18,7 +18,7 @@ export type HoldReason = (typeof HOLD_REASONS)[number];
 export type DataEvent =
   | { readonly kind: 'listenerPaused'; readonly listener: string; readonly reason: HoldReason }
   | { readonly kind: 'listenerResumed'; readonly listener: string }
-  /** Others have made an address stop listening; undefined `code`: it listens again already, and is reported as mended. */
+  /** Another program has made an address stop listening. Undefined `code`: it listens again, and is `listenerMended`. */
   | {
       readonly kind: 'listenerBroken';
       readonly listener: string;
@@ -26,27 +26,27 @@ export type DataEvent =
       readonly code: string | undefined;
     }
   | { readonly kind: 'listenerMended'; readonly listener: string; readonly address: string }
-  /** Clients found no room to wait at a paused listener, and were reset; they never became sessions. */
+  /** Clients found no room to wait at a paused listener and were reset; they never became sessions. */
   | { readonly kind: 'turnedAway'; readonly listener: string; readonly times: number }
   | {
       readonly kind: 'connectFailed';
       readonly upstream: string;
       readonly backend: string;
       readonly failure: ConnectFailure;
-      /** How often it has happened, where one event stands for several. So below. */
+      /** Number of failures that this event stands for; the other `times` here likewise. */
       readonly times: number;
     }
   | { readonly kind: 'sessionClosed'; readonly record: SessionRecord }
-  /** Sessions have ended of which there is no record, although records or counts are wanted. */
+  /** Sessions have ended without a record, although records or counts are wanted. */
   | { readonly kind: 'unrecorded'; readonly sessions: number }
-  /** The backend has failed as often in a row as its ejection allows, or more often. */
+  /** The backend has failed at least as often in a row as the setting for its ejection. */
   | {
       readonly kind: 'backendFailing';
       readonly upstream: string;
       readonly backend: string;
       readonly cause: FailureKind;
     }
-  /** The one session that tried an ejected backend has an answer. */
+  /** The one session that tried an ejected backend has its result. */
   | {
       readonly kind: 'trialEnded';
       readonly upstream: string;
@@ -54,7 +54,7 @@ export type DataEvent =
       /** Undefined: it went well. */
       readonly failure: string | undefined;
     }
-  /** Sessions of the data plane begin to wait for a backend with room, or none has for a second. */
+  /** Sessions of the data plane begin to wait for a backend with room, or none has waited for a second. */
   | { readonly kind: 'queueing'; readonly upstream: string; readonly isQueueing: boolean }
   | {
       readonly kind: 'strategyFailed';
@@ -63,7 +63,7 @@ export type DataEvent =
       readonly times: number;
     };
 
-/** What the place reports in which data planes run: all that they do, and how its threads and sockets are. */
+/** What a host reports: all that its data planes report, and the state of its threads and sockets. */
 export type HostEvent =
   | DataEvent
   | { readonly kind: 'listening'; readonly listener: string; readonly address: string }

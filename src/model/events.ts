@@ -1,6 +1,6 @@
 /**
- * Everything lb4 reports, as typed events. Log, access log and whatever else watches are subscribers; nothing
- * on the data path knows them.
+ * Everything lb4 reports, as typed events. Log, access log and all other observers are subscribers; nothing on the data
+ * path knows them.
  *
  * Place: emitted by `LoadBalancer`; docs/events.md lists them, checked by a test.
  */
@@ -17,53 +17,53 @@ export interface EventMap {
   'listener:paused': {
     readonly listener: string;
     readonly reason: HoldReason;
-    /** The limit that is reached; absent where the reason is another one. */
+    /** The limit that is reached; absent where the reason is not a limit. */
     readonly maxSessions?: number;
-    /** Where that is what the descriptors allow: their limit, and the one that what is configured needs. */
+    /** Where that is what the descriptors allow: their limit, and the limit that the configuration needs. */
     readonly descriptorLimit?: number;
     readonly descriptorsNeeded?: number;
   };
   'listener:resumed': { readonly listener: string };
   /**
-   * Others have made an address stop listening (`ss -K`), and its clients were refused. lb4 makes it listen again; with
-   * `code`, the system's name for why it cannot yet, it goes on trying. With workers, each of them has its own socket.
+   * Another program has made an address stop listening (`ss -K`), and its clients were refused. lb4 makes it listen
+   * again. With `code`, the system's reason why it cannot yet, lb4 goes on trying. Each worker has its own socket.
    */
   'listener:broken': { readonly listener: string; readonly address: string; readonly code?: string };
-  /** It listens again; after each `listener:broken`. */
+  /** The address listens again; follows each `listener:broken`. */
   'listener:mended': { readonly listener: string; readonly address: string };
   /** A client found no room to wait at a paused listener: it was reset, and never became a session. */
   'listener:turnedAway': {
     readonly listener: string;
-    /** How many clients: more than one where control could not keep up. So below. */
+    /** Number of clients, above 1 where control could not keep up; the other `times` here likewise. */
     readonly times: number;
   };
-  /** A session has ended, for whatever reason; exactly once per session. */
+  /** A session has ended, for any reason; exactly once per session. */
   'session:closed': SessionRecord;
-  /** So many sessions have ended without a record: there were more of them than could be taken in. */
+  /** `sessions` have ended without a record: there were more than control could take in. */
   'session:unrecorded': { readonly sessions: number };
   /** Health checks find a backend well again, or its name was resolved. */
   'backend:up': { readonly upstream: string; readonly backend: string; readonly reason: string };
   /** Health checks or its agent find a backend not well, or its name cannot be resolved. */
   'backend:down': { readonly upstream: string; readonly backend: string; readonly reason: string };
-  /** A health check of a backend that is up has failed; it takes more of them in a row until it is down. */
+  /** A health check of a backend that is up has failed; the backend is down after `fall` of them in a row. */
   'backend:checkFailed': {
     readonly upstream: string;
     readonly backend: string;
     readonly reason: string;
     readonly inARow: number;
-    /** As many in a row take it out. */
+    /** Failures in a row that take the backend out. */
     readonly fall: number;
   };
-  /** Live sessions have failed so often in a row that the backend gets none for a while. */
+  /** As many live sessions have failed in a row as `ejection` allows: the backend gets none for `forMs`. */
   'backend:ejected': {
     readonly upstream: string;
     readonly backend: string;
     readonly reason: string;
     readonly forMs: number;
-    /** How often in a row, this time included. */
+    /** Ejections in a row, this one included. */
     readonly times: number;
   };
-  /** The time of its ejection is over: the next session tries it, and decides. */
+  /** The time of its ejection is over: the next session tries the backend, and decides. */
   'backend:trial': { readonly upstream: string; readonly backend: string };
   /** Its ejection has ended: the trial went well, or a health check has passed. */
   'backend:restored': { readonly upstream: string; readonly backend: string; readonly reason: string };
@@ -74,27 +74,27 @@ export interface EventMap {
     readonly state: OperatorState;
     readonly by: 'operator' | 'agent';
   };
-  /** An operator, the backend's agent or a new configuration has changed what it gets; `maxSessions` is absent where there is no limit. */
+  /** Operator, agent or configuration has changed a backend's share; `maxSessions` is absent if there is no limit. */
   'backend:shareSet': {
     readonly upstream: string;
     readonly backend: string;
     readonly weight: number;
-    /** What the agent leaves of the weight. */
+    /** Percent of the weight that the agent leaves. */
     readonly percent: number;
     readonly maxSessions?: number;
     readonly by: 'operator' | 'agent' | 'configuration';
   };
-  /** It has recovered or joined, and gets its share little by little. */
+  /** The backend has recovered or joined, and its share grows for `forMs`. */
   'backend:slowStart': { readonly upstream: string; readonly backend: string; readonly forMs: number };
-  /** It gets its whole share from now on. */
+  /** The backend gets its whole share from now on. */
   'backend:slowStartEnded': { readonly upstream: string; readonly backend: string };
   'backend:added': { readonly upstream: string; readonly backend: string };
-  /** It gets no new sessions any more; `sessions` run on. */
+  /** The backend gets no new sessions any more; `sessions` run on. */
   'backend:removed': { readonly upstream: string; readonly backend: string; readonly sessions: number };
-  /** No backend is well, or fewer than `panicBelow` asks for: from now on health and ejection are ignored. */
+  /** No backend is well, or fewer than `panicBelow` requires: from now on health and ejection are ignored. */
   'upstream:panic': { readonly upstream: string; readonly well: number; readonly of: number };
   'upstream:panicEnded': { readonly upstream: string; readonly well: number; readonly of: number };
-  /** No other backend can be had: those marked `backup` get the sessions. */
+  /** No other backend is well: those marked `backup` get the sessions. */
   'upstream:backups': { readonly upstream: string; readonly backends: readonly string[] };
   'upstream:backupsEnded': { readonly upstream: string };
   /** Every backend is at its `maxSessions`: sessions wait. */
@@ -104,7 +104,7 @@ export interface EventMap {
     readonly upstream: string;
     /** From the first session that waited to the last. */
     readonly forMs: number;
-    /** The longest that one of them has waited. */
+    /** The longest wait of a session in that time. */
     readonly longestMs: number;
   };
   /** No backend of the upstream gets new sessions: its listeners turn clients away. */
@@ -119,11 +119,11 @@ export interface EventMap {
     readonly code: string;
     readonly times: number;
   };
-  /** A strategy of the user's own threw or picked what it must not; a backend was drawn at random instead. */
+  /** A strategy of the user's own threw or picked what it must not; lb4 drew a backend at random instead. */
   'strategy:failed': { readonly upstream: string; readonly reason: string; readonly times: number };
   /**
-   * At start: what moves the bytes, and in how many threads. `reason` says why it is not more, where it could be;
-   * `coreLimit` why `workers: auto` is fewer than the machine's cores.
+   * At start: the engine that moves the bytes, and the number of its threads. `reason`: why it is not more, where it
+   * could be. `coreLimit`: why `workers: auto` is fewer than the machine's cores.
    */
   'engine:chosen': {
     readonly engine: EngineName;
@@ -131,7 +131,7 @@ export interface EventMap {
     readonly reason?: string;
     readonly coreLimit?: string;
   };
-  /** At start: more sessions are configured than there are descriptors for; `descriptorsNeeded` would be enough. */
+  /** At start: the descriptors do not suffice for the configured sessions; `descriptorsNeeded` would. */
   'descriptors:short': {
     readonly maxSessions: number;
     readonly allowed: number;
@@ -147,24 +147,24 @@ export interface EventMap {
   };
   /** A worker that had died accepts again. */
   'worker:restarted': { readonly worker: number };
-  /** A worker has not beaten for so long: something blocks its thread, and its sessions stand still. */
+  /** A worker has sent no heartbeat for `forMs`: something blocks its thread, and its sessions stand still. */
   'worker:stalled': { readonly worker: number; readonly forMs: number };
-  /** It beats again. */
+  /** The worker sends heartbeats again. */
   'worker:resumed': { readonly worker: number };
   /**
-   * Counts are shared with other instances from now on, or no longer: then only one's own count. Told once for all
-   * upstreams that change together, also of the first time.
+   * Counts are shared with other instances from now on, or no longer: then only this instance's own sessions count.
+   * Emitted once for all upstreams that change together, also for the first mode.
    */
   'mirror:changed': {
     readonly mode: MirrorMode;
     readonly upstreams: readonly string[];
-    /** Other instances that are heard of; 0 in mode `local`. */
+    /** Number of other instances that publish; 0 in mode `local`. */
     readonly others: number;
-    /** In mode `local`: why. */
+    /** In mode `local`: why counts are not shared. */
     readonly reason?: MirrorFailure;
     readonly message?: string;
   };
-  /** Another process had the same name: this one has given itself a new one. */
+  /** Another process has the same name: this one has taken a new one. */
   'mirror:renamed': { readonly from: string; readonly to: string };
   'drain:started': { readonly sessions: number; readonly timeoutMs: number };
   /** Every session has ended, `aborted` of them because the drain's time was over. */
@@ -224,7 +224,7 @@ export class Events {
   #onInterest: (name: EventName, wanted: boolean) => void = () => undefined;
 
   constructor() {
-    // Subscribers are few but not bounded by us; the warning would be about the user's code.
+    // The number of subscribers is up to the user's code; Node would warn about it.
     this.#emitter.setMaxListeners(0);
   }
 
@@ -232,7 +232,7 @@ export class Events {
     this.#emitter.emit(name, event);
   }
 
-  /** Whether anybody listens to an event. */
+  /** Whether an event has a listener. */
   isWanted(name: EventName): boolean {
     return this.#emitter.listenerCount(name) > 0;
   }
@@ -243,8 +243,8 @@ export class Events {
   }
 
   /**
-   * Subscribes; returns the unsubscriber. What a listener throws is thrown again after the emitting code is
-   * through: it reaches the process's `uncaughtException`, as with any emitter, but breaks no bookkeeping.
+   * Subscribes; returns the unsubscriber. An error of a listener is thrown again after the emitting code has finished:
+   * it reaches the process's `uncaughtException`, as with any emitter, but breaks no bookkeeping.
    */
   on<N extends EventName>(name: N, listener: Listener<N>): () => void {
     const guarded: Listener<N> = event => {

@@ -1,22 +1,22 @@
 /**
- * What control says to the data planes about the listeners, all of them at once, and about the instance as a whole.
+ * What control sends to the data planes about the listeners, all of them at once, and about the instance as a whole.
  *
  * Place: made by `listener-plans.ts` from the configuration, completed by the host with the sockets that it has bound,
- * read by `data-plane.ts`. Plain values, so that they can be posted; each one replaces the one before whole.
+ * read by `data-plane.ts`. Plain values, so that they can be posted; each plan replaces the one before as a whole.
  */
 import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import type { ListenAddress } from '../support/address.ts';
 
 /** One address of a listener. */
 export interface BindPoint {
-  /** The same for the same address in each plan, whichever listener has it; no two points share one. */
+  /** The same for the same address in each plan, also in another listener; no two points share one. */
   readonly key: string;
   /** An address to bind, or a socket that the host has bound. */
   readonly where: ListenAddress | ListeningSocket;
 }
 
 export interface Timeouts {
-  /** In milliseconds, as the others; 0: none. */
+  /** All three in milliseconds; 0: none. */
   readonly idle: number;
   readonly halfClosed: number;
   readonly lifetime: number;
@@ -30,12 +30,12 @@ export interface ListenerPlan {
   readonly bind: readonly BindPoint[];
   /** For the clients' sockets. */
   readonly sockets: SocketOptions;
-  /** Which upstream serves the clients that come from now on. */
+  /** The upstream of the clients that come from now on. */
   readonly upstream: string;
   readonly limits: { readonly maxSessions?: number | undefined };
   /** Where its sessions are counted. */
   readonly slot: number;
-  /** For the sessions that begin from now on, as the next one. */
+  /** This and `whenUnavailable`: for the sessions that begin from now on. */
   readonly timeouts: Timeouts;
   readonly whenUnavailable: WhenUnavailable;
 }

@@ -1,8 +1,8 @@
 /**
- * Everything that a data plane can be told to be: it is born empty, and plans are the only way in.
+ * All plans that a data plane takes: it begins empty, and nothing but plans changes it.
  *
- * Place: control and load-balancer.ts make them, the host hands them to each data plane and keeps the last of each kind
- * and name, for a worker that is started again.
+ * Place: control and load-balancer.ts make the plans. The host hands them to each data plane and keeps the last of each
+ * kind and name, for a worker that is started again.
  */
 import type { ListenersPlan } from './listener-plan.ts';
 import type { UpstreamPlan } from './upstream-plan.ts';
@@ -13,7 +13,7 @@ export type Plan =
   | { readonly kind: 'upstreamGone'; readonly name: string }
   | { readonly kind: 'listeners'; readonly listeners: ListenersPlan };
 
-/** The last plan of each kind and name: what makes a new data plane like those that have heard everything. */
+/** The last plan of each kind and name: these bring a new data plane to the state of the others. */
 export class Plans {
   readonly #upstreams = new Map<string, Plan>();
   #listeners: Plan | undefined;
@@ -28,7 +28,7 @@ export class Plans {
     return this.#listeners?.kind === 'listeners' ? this.#listeners.listeners : undefined;
   }
 
-  /** In the order in which a new data plane must get them: listeners name upstreams. */
+  /** In the order in which a new data plane must get them: upstreams before the listeners that name them. */
   *all(): Iterable<Plan> {
     yield* this.#upstreams.values();
     if (this.#listeners !== undefined) yield this.#listeners;

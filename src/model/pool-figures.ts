@@ -1,4 +1,4 @@
-/** How the pool of one backend does, in one data plane or in all together. */
+/** Figures of one backend's pool, in one data plane or in all together. */
 export interface PoolFigures {
   /** Spare connections. */
   readonly parked: number;

@@ -1,5 +1,5 @@
 /**
- * What is known of a session once it has ended: one plain value for access log, event and metrics.
+ * The record of a session that has ended: one plain value for access log, event and metrics.
  */
 import type { Termination } from './termination.ts';
 
@@ -21,7 +21,7 @@ export interface SessionRecord extends Termination {
   /** Milliseconds since 1970 at which the session began; a client may have waited for it at a full listener. */
   readonly startedAtMs: number;
   readonly durationMs: number;
-  /** How long it has waited for a backend with room, in all; undefined when it did not. */
+  /** All its time in the queue for a backend with room; undefined when it did not wait. */
   readonly queuedMs: number | undefined;
   /** From the last pick to the established connection; undefined when none was established. */
   readonly connectMs: number | undefined;

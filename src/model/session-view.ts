@@ -1,5 +1,5 @@
 /**
- * A session that runs, as plain data: what can be asked of every data plane.
+ * A session that runs, as plain data: every data plane answers queries for it.
  *
  * Place: sessions describe themselves, hosts gather them from their threads.
  */
@@ -19,7 +19,7 @@ export interface SessionView {
   readonly bytesFromBackend: number;
 }
 
-/** Which sessions; a field that is absent matches all. */
+/** Selects sessions; a field that is absent matches all. */
 export interface SessionFilter {
   readonly listener?: string | undefined;
   readonly upstream?: string | undefined;
@@ -29,7 +29,7 @@ export interface SessionFilter {
 }
 
 export interface SessionQuery extends SessionFilter {
-  /** No more than so many. */
+  /** The most sessions to return. */
   readonly limit: number;
 }
 

@@ -6,7 +6,7 @@
 import type { PoolFigures } from './pool-figures.ts';
 import type { BackendStateWord, MirrorMode, MirrorTrouble, OperatorState, UpstreamMode } from './words.ts';
 
-/** Everything its agent has said so far. */
+/** The state of a backend according to its agent's answers so far. */
 export interface AgentWord {
   readonly percent: number;
   readonly maxSessions: number | undefined;
@@ -26,22 +26,22 @@ export interface BackendStatus {
   readonly state: BackendStateWord | 'removed';
   /** Whether new sessions may go to it; in panic also to those that are not well. */
   readonly takesSessions: boolean;
-  /** What its checks say; `unchecked` before the first one and without checks. */
+  /** The verdict of its checks; `unchecked` before the first one and without checks. */
   readonly health: 'up' | 'down' | 'unchecked';
-  /** What an operator has set. */
+  /** The state that an operator has set. */
   readonly operator: OperatorState;
-  /** What its agent says, once it has said something. */
+  /** The agent's word; undefined before its first answer and without an agent. */
   readonly agent: AgentWord | undefined;
   readonly backup: boolean;
-  /** While it is ejected or on trial: how often in a row it was ejected, and for how long this time. */
+  /** While it is ejected or on trial: the number of ejections in a row, and the length of this one. */
   readonly ejection: { readonly times: number; readonly forMs: number } | undefined;
-  /** What slow start and agent leave of its weight: 1 for all of it; an agent can also give it more. */
+  /** The part of its weight that slow start and agent leave: 1 for all of it; an agent can also give more. */
   readonly share: number;
   /** As configured, or as an operator has set it since. */
   readonly weight: number;
   /** Sessions that hold it now. */
   readonly sessions: number;
-  /** Sessions of other instances that hold it, as last heard; 0 where nothing is shared. */
+  /** Sessions of other instances that hold it, as last received; 0 where nothing is shared. */
   readonly elsewhere: number;
 }
 
@@ -49,26 +49,29 @@ export interface BackendStatus {
 export interface UpstreamStatus {
   readonly name: string;
   readonly strategy: string;
-  /** `backups`: they stand in. `panic`: none or too few are well, so health is ignored. `down`: nobody gets sessions. */
+  /**
+   * `backups`: they stand in. `panic`: no backend or too few are well, so health is ignored. `down`: no backend gets
+   * sessions.
+   */
   readonly mode: UpstreamMode;
   /**
-   * Sessions that wait for a backend with room, and how many may. `longestMs`: how long one has waited at most, since
-   * sessions began to wait the last time.
+   * Sessions that wait for a backend with room, and the most that may. `longestMs`: the longest wait since sessions
+   * last began to wait.
    */
   readonly queue: { readonly waiting: number; readonly max: number; readonly longestMs: number };
   readonly backends: readonly BackendStatus[];
 }
 
-/** What `snapshot()` shows of one upstream. */
+/** What `snapshot()` shows of the mirror of one upstream. */
 export interface MirroredUpstreamView {
   readonly upstream: string;
-  /** `shared`: other instances' sessions count. `local`: only one's own do. */
+  /** `shared`: other instances' sessions count. `local`: only this instance's own do. */
   readonly mode: MirrorMode;
   /** Why the last exchange failed; undefined when it did not. */
   readonly trouble: MirrorTrouble | undefined;
-  /** In mode `shared`: how old the oldest count is that is gone by, in milliseconds. */
+  /** In mode `shared`: age of the oldest count in use, in milliseconds. */
   readonly ageMs: number | undefined;
-  /** Names of the other instances that are heard of. */
+  /** Names of the other instances that publish. */
   readonly others: readonly string[];
 }
 
@@ -102,22 +105,22 @@ export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 's
 export interface LoadBalancerSnapshot {
   readonly state: LoadBalancerState;
   readonly engine: string;
-  /** Sessions that run now, and all there ever were. */
+  /** Sessions that run now, and all that have ever run. */
   readonly sessions: number;
   readonly sessionsEver: number;
   /** Sessions that can run at once: `limits.maxSessions` or what file descriptors allow; undefined for no limit. */
   readonly maxSessions: number | undefined;
-  /** The data plane's threads; none when it runs in the caller's own. */
+  /** The data planes' threads; none when the data plane runs in the caller's thread. */
   readonly workers: readonly WorkerView[];
   readonly listeners: readonly ListenerView[];
   readonly upstreams: readonly UpstreamView[];
-  /** How counts are shared with other instances; undefined where `redis` is not configured. */
+  /** State of the sharing with other instances; undefined where `redis` is not configured. */
   readonly mirror: MirrorView | undefined;
 }
 
 /** One listener, as `snapshot()` shows it. */
 export interface ListenerView extends HostListenerView {
-  /** For how long new clients have waited; undefined while they do not. */
+  /** Time since new clients began to wait; undefined while they do not. */
   readonly pausedMs: number | undefined;
 }
 
@@ -128,6 +131,6 @@ export interface UpstreamView extends UpstreamStatus {
 
 /** One backend, as `snapshot()` shows it. */
 export interface BackendView extends BackendStatus {
-  /** Spare connections, and how many sessions got one or had to connect. */
+  /** Spare connections, and the numbers of sessions that got one or had to connect. */
   readonly pool: PoolFigures;
 }

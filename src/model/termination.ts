@@ -1,11 +1,11 @@
 /**
  * How a session ended: who ended it, in which phase, and why.
  *
- * Place: on the data path failures are values of this type, never exceptions. The same triple labels the
- * access log, the event and (later) the metric. The sets are closed: docs/terminations.md lists them.
+ * Place: on the data path failures are values of this type, never exceptions. The same triple stands in the access log,
+ * in the event and (later) in the metric. The sets are closed: docs/terminations.md lists them.
  */
 
-/** Who ended the session; 'balancer' is lb4 itself: a limit, a timeout, a drain, nothing to pick. */
+/** The side that ended the session; 'balancer' is lb4 itself: a limit, a timeout, a drain, nothing to pick. */
 export type EndedBy = 'client' | 'backend' | 'balancer';
 
 /** How far the session had come. */
@@ -24,11 +24,11 @@ export const REASONS = [
   'lifetime',
   /** No backend was eligible: all are out or of weight 0, or down while panic is off. */
   'noBackend',
-  /** Every eligible backend was at its `maxSessions`, and as many sessions as `queue.max` waited already. */
+  /** Every eligible backend was at its `maxSessions`, and `queue.max` sessions waited already. */
   'full',
-  /** It waited for `queue.timeout`, and no backend had room. */
+  /** The session waited for `queue.timeout`, and no backend had room. */
   'queueTimeout',
-  /** No backend was well, and another attempt would have been one too many for the upstream's `connect.retryBudget`. */
+  /** No backend was well, and another attempt would have exceeded the upstream's `connect.retryBudget`. */
   'retryBudget',
   /** All attempts together have taken as long as `connect.deadline`. */
   'deadline',
@@ -40,13 +40,13 @@ export const REASONS = [
   'unreachable',
   /** This machine ran out of descriptors or memory while connecting; no backend is to blame. */
   'localResources',
-  /** Its backend went down, and `whenDown` is `reset`. */
+  /** The session's backend went down, and `whenDown` is `reset`. */
   'backendDown',
   /** `drainTimeout` was over while the session still ran. */
   'drainTimeout',
-  /** lb4 was told to stop at once. */
+  /** lb4 received the order to stop at once. */
   'stopped',
-  /** The thread that moved its bytes has died; a defect, or a strategy of the user's own that ended it. */
+  /** The thread that moved the session's bytes has died: a defect, or a strategy of the user's own ended it. */
   'workerDied',
 ] as const;
 

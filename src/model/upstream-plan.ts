@@ -1,10 +1,10 @@
 /**
- * What control says to the data planes about an upstream: one immutable, plain value, which replaces the one before
- * whole.
+ * What control sends to the data planes about an upstream: one immutable, plain value, which replaces the one before as
+ * a whole.
  *
- * Place: built by control (`src/control/upstream`), read by `src/data/dispatch`. It holds no functions and no handles, so that it can
- * be posted to another thread as it is. The start is the first plan, a change of the configuration or of a backend's
- * health is a later one, and a worker that is started again gets the last one once more.
+ * Place: built by control (`src/control/upstream`), read by `src/data/dispatch`. It holds no functions and no handles,
+ * so that it can be posted to another thread as it is. The first plan is sent at the start, a later one at each change
+ * of the configuration or of a backend's health. A worker that is started again gets the last one.
  */
 import type { SocketOptions } from '../support/socket.ts';
 import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
@@ -13,43 +13,43 @@ import type { Address } from '../support/address.ts';
 export interface BackendPlan {
   /** The configured address in canonical form; identity across plans. */
   readonly id: string;
-  /** Where its live count stands in the shared counts. */
+  /** Index of its live count in the shared counts. */
   readonly slot: number;
-  /** Tells the slot from the same slot when it had another owner. */
+  /** Distinguishes the slot from the same slot when it had another owner. */
   readonly tag: number;
   /** Where to connect, in this order: numeric, or a unix path. None while its name has never been resolved. */
   readonly addresses: readonly Address[];
-  /** As it counts now: also scaled by a slow start or an agent, and then by the same factor in all backends. */
+  /** The weight in force: scaled by slow start and agent; then all backends' weights share one further factor. */
   readonly weight: number;
-  /** As it counts now; undefined: no limit. */
+  /** The limit in force; undefined: none. */
   readonly maxSessions: number | undefined;
-  /** May new sessions be sent to it? */
+  /** Whether new sessions may go to it. */
   readonly eligible: boolean;
   /**
-   * Its ejection is over, and one session may try it, although it is not eligible: the one that takes the trial which
+   * Its ejection is over, and one session may try it although it is not eligible: the one that takes the trial that
    * control has put on offer.
    */
   readonly trial: boolean;
   /** A backup that is not eligible, for sessions that find no eligible one (see `BackendJudgement`). */
   readonly reserve: boolean;
-  /** Nothing is known against it; in panic backends that are not well are eligible too. */
+  /** Neither checks, agent nor ejection speak against it; in panic backends that are not well are eligible too. */
   readonly well: boolean;
   /** Its sessions are to be reset: it is down, and `whenDown` says so. */
   readonly resetSessions: boolean;
 }
 
 export interface ConnectSettings {
-  /** For one attempt, in milliseconds. */
+  /** The longest that one attempt may take, in milliseconds. */
   readonly timeout: number;
   /** Distinct backends per round and group; undefined: see `Retries`. */
   readonly attempts?: number | undefined;
   readonly retriesPerBackend: number;
-  /** In milliseconds, as the two below. */
+  /** In milliseconds; `backoff` and `deadline` too. */
   readonly retryDelay: number;
   readonly rounds: number;
-  /** Before the second round; twice as long each time after. */
+  /** The wait before the second round; twice as long before each round after it. */
   readonly backoff: number;
-  /** For all attempts together; 0 for none. */
+  /** The longest that all attempts together may take; 0 for no limit. */
   readonly deadline: number;
   readonly retryBudget: RetryBudgetSettings;
 }
@@ -57,7 +57,7 @@ export interface ConnectSettings {
 export interface RetryBudgetSettings {
   /** Further attempts, in percent of first ones. */
   readonly percent: number;
-  /** Further attempts besides, each second. */
+  /** Further attempts allowed each second in addition. */
   readonly minPerSecond: number;
 }
 
@@ -70,16 +70,16 @@ export interface PoolSettings {
   readonly reuse: boolean;
 }
 
-/** What data planes must know of ejection: when to report a backend. */
+/** The settings of ejection that data planes need: when to report a backend. */
 export interface EjectionSettings {
-  /** Infinity: never. */
+  /** Failures in a row; Infinity: a backend is never reported. */
   readonly failures: number;
-  /** In milliseconds; 0: such sessions are not counted. */
+  /** A session that ends within this time without a byte is a failure, in milliseconds; 0: not counted. */
   readonly earlyClose: number;
 }
 
 export interface QueueSettings {
-  /** Sessions that wait at a time, in all data planes together. */
+  /** The most sessions that wait at a time, in all data planes together. */
   readonly max: number;
   /** In milliseconds. */
   readonly timeout: number;
@@ -91,14 +91,14 @@ export interface BackupRules {
   readonly which: 'all' | 'first';
 }
 
-/** What an upstream's configuration means for its data planes: everything that does not depend on its backends. */
+/** The part of an upstream's plan that follows from its configuration and does not depend on its backends. */
 export interface UpstreamSettings {
   readonly name: string;
-  /** What all data planes share of it. */
+  /** The memory that all data planes share for this upstream. */
   readonly memory: UpstreamMemory;
   /** Where sessions that wait are counted. */
   readonly queueSlot: number;
-  /** A built-in name, or where a module of the user's own is, and in which version: see `load-strategy.ts`. */
+  /** A built-in name, or path and version of a module of the user's own: see `load-strategy.ts`. */
   readonly strategy: string;
   readonly connect: ConnectSettings;
   /** For the backends' sockets. */

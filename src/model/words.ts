@@ -1,6 +1,6 @@
 /**
- * Words from closed sets that more than one plane uses: what operators say, what a backend and an upstream are, how
- * counts are shared.
+ * Words from closed sets that more than one plane uses: states that operators set, states of backends and upstreams,
+ * and how counts are shared.
  */
 
 /** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
@@ -8,13 +8,13 @@ export type OperatorState = (typeof OPERATOR_STATES)[number];
 export const OPERATOR_STATES = ['ready', 'drain', 'maint'] as const;
 
 /**
- * What a backend is by itself, for people. `up` and `standby` are well, the latter a backup that is not needed;
- * in panic others than these get sessions as well.
+ * The state of a backend, for people. `up` and `standby` are well; `standby` is a backup that is not needed. In panic
+ * backends in other states get sessions as well.
  */
 export type BackendStateWord =
   'up' | 'standby' | 'down' | 'unresolved' | 'ejected' | 'trial' | 'drain' | 'maint';
 
-/** `down`: nobody gets sessions. */
+/** `down`: no backend gets sessions. */
 export type UpstreamMode = 'normal' | 'backups' | 'panic' | 'down';
 
 /**
