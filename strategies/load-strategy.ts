@@ -8,12 +8,15 @@
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { STRATEGIES, STRATEGY_NAMES, isStrategyName } from './index.ts';
 import type { Candidate, StrategyFactory } from './strategy.ts';
 
 /** What `strategyVersion` gives for a module. */
 const VERSIONED = 'file:';
+/** How long a module of the user's may take to load. */
+const LOAD_MS = 5_000;
 const LOOKS_LIKE_PATH = /^\.{0,2}\/|\.m?js$/;
 
 /**
@@ -57,10 +60,23 @@ async function loadModule(url: URL): Promise<StrategyFactory> {
 
 async function importModule(url: URL, path: string): Promise<Record<string, unknown>> {
   try {
+    // A module may wait for ever at its top level.
     // A module namespace is always an object; what its exports are is checked by the caller.
-    return (await import(url.href)) as Record<string, unknown>;
+    return (await withinLoadTime(import(url.href))) as Record<string, unknown>;
   } catch (error) {
     throw failure(path, 'a JavaScript module', `${describe(error)}${hintFor(error, path)}`, error);
+  }
+}
+
+async function withinLoadTime<T>(loading: Promise<T>): Promise<T> {
+  const isOver = new AbortController();
+  const tooLate = delay(LOAD_MS, undefined, { signal: isOver.signal }).then(() => {
+    throw new Error(`one that has not loaded within ${LOAD_MS / 1_000} s`);
+  });
+  try {
+    return await Promise.race([loading, tooLate]);
+  } finally {
+    isOver.abort();
   }
 }
 
