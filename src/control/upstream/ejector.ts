@@ -70,6 +70,7 @@ export class Ejector {
   onTrialEnded(record: BackendRecord, failure: string | undefined): void {
     if (record.ejection.phase !== 'trial') return;
     if (failure === undefined) this.#restore(record, 'the session that tried it went well');
+    else if (this.#settings.failures === Infinity) this.#restore(record, 'ejection is off');
     else this.#eject(record, record.ejection.cause, `the session that tried it failed: ${failure}`);
   }
 
