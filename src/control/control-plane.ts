@@ -13,7 +13,7 @@ import { Lb4Error } from '../errors.ts';
 import { formatAddress, parseAddress } from '../support/address.ts';
 import {
   UpstreamControl,
-  type PreparedChecks,
+  type PreparedUpstream,
   type UpstreamControlDeps,
 } from './upstream/upstream-control.ts';
 import type { PlannedUpstream } from './upstream/upstream-settings.ts';
@@ -34,8 +34,8 @@ export interface PreparedUpstreams {
   readonly configs: readonly PlannedUpstream[];
   /** Upstreams that do not exist yet. */
   readonly fresh: ReadonlyMap<string, UpstreamControl>;
-  /** Checks of the upstreams that exist already. */
-  readonly checks: ReadonlyMap<string, PreparedChecks>;
+  /** What the upstreams that exist already need. */
+  readonly others: ReadonlyMap<string, PreparedUpstream>;
   /** Of the latter, those that were leaving and that `introduce` has brought back. */
   readonly revived: Set<string>;
 }
@@ -60,25 +60,18 @@ export class ControlPlane {
    */
   prepare(configs: readonly PlannedUpstream[]): PreparedUpstreams {
     const fresh = new Map<string, UpstreamControl>();
-    const checks = new Map<string, PreparedChecks>();
-    const prepared = { configs, fresh, checks, revived: new Set<string>() };
+    const others = new Map<string, PreparedUpstream>();
     try {
-      let more = 0;
       for (const config of configs) {
         const { name } = config;
         const before = this.#upstreams.get(name) ?? this.#leaving.get(name);
-        if (before === undefined) {
-          fresh.set(name, new UpstreamControl(config, this.#deps));
-          continue;
-        }
-        checks.set(name, before.prepare(config));
-        more += config.backends.filter(({ id }) => !before.upstream.has(id)).length;
+        if (before === undefined) fresh.set(name, this.#create(config));
+        else others.set(name, before.prepare(config));
       }
-      // These backends get their slots later, when nothing may fail any more: so room is checked now.
-      this.#deps.shared.expectRoom(more);
-      return prepared;
+      return { configs, fresh, others, revived: new Set() };
     } catch (error) {
       this.#forget(fresh);
+      for (const other of others.values()) other.releaseSlots();
       throw error;
     }
   }
@@ -87,22 +80,25 @@ export class ControlPlane {
    * Publishes the first plans of upstreams that are new, or back. Resolves their names before, and waits for the first
    * answers, at most `FIRST_RESOLUTION_MS`. Nothing changes for the other upstreams.
    */
-  async introduce({ configs, fresh, checks, revived }: PreparedUpstreams): Promise<void> {
+  async introduce({ configs, fresh, others, revived }: PreparedUpstreams): Promise<void> {
     const added = configs.flatMap(config => {
-      const control = fresh.get(config.name) ?? this.#revive(config, checks);
+      const control = fresh.get(config.name) ?? this.#revive(config, others);
       if (control !== undefined && !fresh.has(config.name)) revived.add(config.name);
       return control === undefined ? [] : [control];
     });
     const known = new Map(this.#upstreams);
     for (const control of added) known.set(control.config.name, control);
     this.#upstreams = known;
-    await this.#untilResolved(added);
+    // An upstream that is back resolves and checks its backends already.
+    const controls = [...fresh.values()];
+    await this.#untilResolved(controls);
     for (const { upstream } of added) upstream.publish();
-    if (this.#hasStarted) for (const control of added) control.start();
+    if (this.#hasStarted) for (const control of controls) control.start();
   }
 
   /** Gives the list up, also after `introduce`: new upstreams are gone without a trace, revived ones leave again. */
-  async discard({ fresh, revived }: PreparedUpstreams): Promise<void> {
+  async discard({ fresh, others, revived }: PreparedUpstreams): Promise<void> {
+    for (const other of others.values()) other.releaseSlots();
     const kept = new Map(this.#upstreams);
     for (const [name, control] of fresh) {
       control.stop();
@@ -120,13 +116,13 @@ export class ControlPlane {
   }
 
   /** Called after `introduce`: configures the upstreams that existed before, and takes out those no longer named. */
-  configure({ configs, fresh, checks }: PreparedUpstreams): void {
+  configure({ configs, others, revived }: PreparedUpstreams): void {
     const after = new Map<string, UpstreamControl>();
     for (const config of configs) {
       const control = this.#upstreams.get(config.name);
-      const prepared = checks.get(config.name);
+      const prepared = others.get(config.name);
       if (control === undefined) continue;
-      if (!fresh.has(config.name) && prepared !== undefined) control.configure(config, prepared);
+      if (prepared !== undefined && !revived.has(config.name)) control.configure(config, prepared);
       after.set(config.name, control);
     }
     for (const [name, control] of this.#upstreams) if (!after.has(name)) this.#retire(name, control);
@@ -207,28 +203,44 @@ export class ControlPlane {
   }
 
   /** Brings an upstream back that was taken out and is not gone yet, with the sessions it has. */
-  #revive(config: PlannedUpstream, checks: PreparedUpstreams['checks']): UpstreamControl | undefined {
+  #revive(config: PlannedUpstream, others: PreparedUpstreams['others']): UpstreamControl | undefined {
     const control = this.#leaving.get(config.name);
-    const prepared = checks.get(config.name);
+    const prepared = others.get(config.name);
     if (control === undefined || prepared === undefined) return undefined;
     this.#leaving.delete(config.name);
     control.configure(config, prepared);
     return control;
   }
 
-  /** For upstreams that have never had a session. */
-  #forget(controls: PreparedUpstreams['fresh']): void {
-    const { shared } = this.#deps;
-    for (const [name, control] of controls) {
-      control.stop();
-      for (const id of control.upstream.ids) shared.freeBackend(name, id);
-      shared.freeUpstream(name);
+  /** Throws LB4_CONFIG_INVALID and LB4_TOO_MANY_SLOTS, and then holds no slot. */
+  #create(config: PlannedUpstream): UpstreamControl {
+    try {
+      return new UpstreamControl(config, this.#deps);
+    } catch (error) {
+      this.#freeSlots(config, []);
+      throw error;
     }
   }
 
+  /** For upstreams that have never had a session. */
+  #forget(controls: PreparedUpstreams['fresh']): void {
+    for (const control of controls.values()) {
+      control.stop();
+      // An operator may have added and removed backends.
+      this.#freeSlots(control.config, control.upstream.ids);
+    }
+  }
+
+  #freeSlots({ name, backends }: PlannedUpstream, ids: readonly string[]): void {
+    const { shared } = this.#deps;
+    for (const id of [...backends.map(backend => backend.id), ...ids]) shared.freeBackend(name, id);
+    shared.freeUpstream(name);
+  }
+
+  /** An upstream keeps its backends while sessions wait for one of them. */
   #retire(name: string, control: UpstreamControl): void {
     this.#leaving.set(name, control);
-    control.retire();
+    if (!control.upstream.hasWaiting) control.retire();
   }
 
   #sweepSoon(): void {
@@ -242,6 +254,8 @@ export class ControlPlane {
   /** Forgets the leaving upstreams of which nothing is left. */
   async #sweep(): Promise<void> {
     const deps = this.#deps;
+    for (const control of this.#leaving.values())
+      if (control.upstream.ids.length > 0 && !control.upstream.hasWaiting) control.retire();
     const gone = [...this.#leaving].filter(([, { upstream }]) => upstream.isGone);
     for (const [name] of gone) deps.remove(name);
     if (gone.length > 0) await deps.settled();

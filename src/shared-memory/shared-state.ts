@@ -78,9 +78,9 @@ export class ControlledState extends SharedState {
     return this.#slots.size;
   }
 
-  /** Throws LB4_TOO_MANY_SLOTS unless there are `more` further slots. */
-  expectRoom(more: number): void {
-    this.#slots.expectRoom(more);
+  /** Keeps `count` slots from being taken until the returned function is called. Throws LB4_TOO_MANY_SLOTS. */
+  reserve(count: number): () => void {
+    return this.#slots.reserve(count);
   }
 
   /** Throws LB4_TOO_MANY_SLOTS, as the other `slotOf` methods do. */
@@ -88,10 +88,15 @@ export class ControlledState extends SharedState {
     return this.#slots.take(backendKey(upstream, backend));
   }
 
-  /** Clears a slot in which no data plane counts any more, and gives it back: another backend may have it, as new. */
+  /**
+   * Clears a slot in which no data plane counts any more, and gives it back: another backend may have it, as new.
+   * Without effect for a backend that has none.
+   */
   freeBackend(upstream: string, backend: string): void {
     const key = backendKey(upstream, backend);
-    const { index } = this.#slots.take(key);
+    const slot = this.#slots.find(key);
+    if (slot === undefined) return;
+    const { index } = slot;
     this.failures.clear(index);
     this.failures.withdrawTrial(index);
     this.elsewhere.set(index, 0);

@@ -34,6 +34,7 @@ export class SlotTable {
   #free: Slot[] = [];
   #firstFree = 0;
   #used = 0;
+  #reserved = 0;
 
   constructor(capacity = MAX_SLOTS) {
     this.#capacity = capacity;
@@ -53,14 +54,29 @@ export class SlotTable {
   take(key: string): Slot {
     const known = this.#slots.get(key);
     if (known !== undefined) return known;
+    this.#expectRoom(1);
     const slot = this.#recycled() ?? this.#untouched();
     this.#slots.set(key, slot);
     return slot;
   }
 
-  /** Throws LB4_TOO_MANY_SLOTS unless `more` further keys can have a slot. */
-  expectRoom(more: number): void {
-    if (this.#slots.size + more > this.#capacity) throw this.#full();
+  /** The key's slot, where it has one. */
+  find(key: string): Slot | undefined {
+    return this.#slots.get(key);
+  }
+
+  /**
+   * Keeps `count` slots for keys to come: nobody can take them until the returned function is called, which is
+   * idempotent. Throws LB4_TOO_MANY_SLOTS when there are not so many left.
+   */
+  reserve(count: number): () => void {
+    this.#expectRoom(count);
+    let kept = count;
+    this.#reserved += kept;
+    return () => {
+      this.#reserved -= kept;
+      kept = 0;
+    };
   }
 
   /** Gives a key's slot back; without effect for a key that has none. */
@@ -85,16 +101,14 @@ export class SlotTable {
   }
 
   #untouched(): Slot {
-    if (this.#used === this.#capacity) {
-      throw this.#full();
-    }
     const index = this.#used;
     this.#used += 1;
     return { index, tag: index };
   }
 
-  #full(): Lb4Error {
-    return new Lb4Error(
+  #expectRoom(more: number): void {
+    if (this.#slots.size + this.#reserved + more <= this.#capacity) return;
+    throw new Lb4Error(
       'LB4_TOO_MANY_SLOTS',
       `no room for more than ${this.#capacity} backends, listeners and upstreams at the same time`,
     );

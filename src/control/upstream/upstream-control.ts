@@ -33,10 +33,16 @@ export interface UpstreamControlDeps extends UpstreamDeps {
   readonly lookup: Lookup;
 }
 
-/** What an upstream's configuration needs besides itself: checks that are ready and have not begun. */
-export interface PreparedChecks {
+interface UpstreamChecks {
   readonly health: Checks | undefined;
   readonly agents: Checks | undefined;
+}
+
+/** What a configuration of an upstream needs besides itself: checks that are ready, and slots kept for new backends. */
+export interface PreparedUpstream {
+  readonly checks: UpstreamChecks;
+  /** The slots are kept no longer; idempotent. */
+  readonly releaseSlots: () => void;
 }
 
 export class UpstreamControl {
@@ -44,7 +50,7 @@ export class UpstreamControl {
   readonly #deps: UpstreamControlDeps;
   readonly #resolvers = new Map<string, Resolver>();
   #config: PlannedUpstream;
-  #checks: PreparedChecks;
+  #checks: UpstreamChecks;
   /** Backends that are checked now. */
   readonly #checked = new Set<string>();
   #hasStarted = false;
@@ -62,16 +68,18 @@ export class UpstreamControl {
   }
 
   /**
-   * What another configuration needs. Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read. Nothing
-   * changes before `configure`.
+   * What another configuration needs. Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read, and
+   * LB4_TOO_MANY_SLOTS; nothing has changed then. Else `configure` or `releaseSlots` follows.
    */
-  prepare(config: PlannedUpstream): PreparedChecks {
+  prepare(config: PlannedUpstream): PreparedUpstream {
     const before = this.#config;
     const fresh = this.#createChecks(config);
-    return {
+    const checks = {
       health: isDeepStrictEqual(config.health, before.health) ? this.#checks.health : fresh.health,
       agents: isDeepStrictEqual(config.agent, before.agent) ? this.#checks.agents : fresh.agents,
     };
+    const added = config.backends.filter(({ id }) => !this.upstream.has(id));
+    return { checks, releaseSlots: this.#deps.shared.reserve(added.length) };
   }
 
   /**
@@ -79,14 +87,17 @@ export class UpstreamControl {
    * - What operators have changed since stays, unless the configuration changes that very key.
    * - A backend that operators have added stays, and one that they have removed is not brought back.
    */
-  configure(config: PlannedUpstream, checks: PreparedChecks): void {
+  configure(config: PlannedUpstream, { checks, releaseSlots }: PreparedUpstream): void {
     const before = new Map(this.#config.backends.map(backend => [backend.id, backend]));
     const wanted = new Set(config.backends.map(({ id }) => id));
-    this.#useChecks(config, checks);
     this.#config = config;
+    releaseSlots();
+    // First, because the steps that follow judge by the new settings.
+    this.upstream.configure(config);
+    this.#useChecks(checks);
     for (const id of before.keys()) if (!wanted.has(id)) this.remove(id, { resetSessions: false });
     for (const backend of config.backends) this.#configureBackend(backend, before.get(backend.id));
-    this.upstream.configure(config);
+    this.upstream.arrange();
   }
 
   /** Begins to resolve the names of its backends; resolves when each has its first answer, good or bad. */
@@ -162,14 +173,14 @@ export class UpstreamControl {
   }
 
   /** Other checks take over, with the verdicts of those before them. */
-  #useChecks(config: PlannedUpstream, checks: PreparedChecks): void {
+  #useChecks(checks: UpstreamChecks): void {
     const before = this.#checks;
     this.#checks = checks;
     const { news, ids } = this.upstream;
     if (checks.health !== before.health) {
       before.health?.stop();
       for (const id of this.#checked) {
-        if (config.health.type === 'off') news.forgetChecks(id);
+        if (this.#config.health.type === 'off') news.forgetChecks(id);
         else checks.health?.add(id, this.upstream.verdictOn(id));
       }
     }
@@ -178,10 +189,12 @@ export class UpstreamControl {
     for (const id of ids) {
       if (checks.agents === undefined) news.forgetAgent(id);
       else if (this.#hasStarted) checks.agents.add(id);
+      // The agent may have kept the backend in maint.
+      this.#followChecks(id);
     }
   }
 
-  #createChecks(config: PlannedUpstream): PreparedChecks {
+  #createChecks(config: PlannedUpstream): UpstreamChecks {
     const { upstream } = this;
     const { engine, baseDir, setTimer, events } = this.#deps;
     const deps: ChecksDeps = {

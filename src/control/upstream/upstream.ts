@@ -181,8 +181,8 @@ export class Upstream {
   }
 
   /**
-   * Takes over another configuration. Backends are added and removed first, by `add` and `remove`; for those that stay
-   * `news.configure` says what is new. What does not change keeps counts, health, ejection, ramps and stickiness.
+   * Takes over another configuration, except its list of backends: `add`, `remove` and `news.configure` follow, then
+   * `arrange`. What does not change keeps counts, health, ejection, ramps and stickiness.
    */
   configure(config: PlannedUpstream): void {
     const { shared, mirrored } = this.#deps;
@@ -190,8 +190,13 @@ export class Upstream {
     this.#settings = upstreamSettings(config, shared, mirrored === true);
     this.#ejector.configure(config);
     this.#ramps.configure(config.slowStart);
+    this.#publishSoon();
+  }
+
+  /** Puts the backends in the order of the configuration. */
+  arrange(): void {
     // In the order of the configuration; backends that operators have added come last.
-    const ids = config.backends.map(({ id }) => id).filter(id => this.#backends.has(id));
+    const ids = this.#config.backends.map(({ id }) => id).filter(id => this.#backends.has(id));
     const order = new Set([...ids, ...this.#backends.keys()]);
     this.#backends = new Map(
       [...order].flatMap(id => {
@@ -200,6 +205,11 @@ export class Upstream {
       }),
     );
     this.#publishSoon();
+  }
+
+  /** Whether sessions wait until one of its backends has room. */
+  get hasWaiting(): boolean {
+    return this.#deps.shared.counts.live(this.#settings.queueSlot) > 0;
   }
 
   /** Whether nothing of it is left: no backends, no sessions, and none that wait. */
