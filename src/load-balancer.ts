@@ -116,7 +116,8 @@ export class LoadBalancer {
    * Takes over another configuration while it runs: listeners, upstreams, backends, limits, timeouts, strategies, pools,
    * queues, checks. What does not change keeps its sessions, counts, health, ejection, ramps, the position of its
    * strategy, remembered clients and warm connections. Sessions that run keep the timeouts that they began with, and a
-   * limit that is lowered cuts none of them. What was changed by the methods below since the configuration before stays,
+   * limit that is lowered cuts none of them. Listeners and upstreams change in one step; sessions that wait for an upstream
+   * which goes still get their place there. What was changed by the methods below since the configuration before stays,
    * unless the new one changes that very key.
    *
    * Calls follow each other, and wait for every worker; one that stands still is waited for until it moves or is ended
@@ -169,13 +170,14 @@ export class LoadBalancer {
   async stop(): Promise<void> {
     this.#state = 'stopped';
     this.#names.close();
-    // The start in progress notices, and ends by itself.
+    // A start that is under way notices, and ends by itself.
     await this.#starting?.catch(() => undefined);
+    // A configuration that is being taken over may wait for a worker that stands still, which this ends.
+    this.#endSessions();
     await this.#applying;
     if (this.#planes === undefined) return;
+    this.#endSessions();
     const { data, mirror } = this.#planes;
-    this.#planes.stop();
-    data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
     await data.stopListening();
     data.closePools();
     await data.whenEmpty();
@@ -272,10 +274,7 @@ export class LoadBalancer {
     };
     const events = this.#events;
     // The planes exist before anything is reported.
-    const report = translateInto({
-      events,
-      planes: () => this.#planes,
-    });
+    const report = translateInto({ events, planes: () => this.#planes });
     const planes = new Planes(this.#config, {
       ...{ clocks, events, report, slots: this.#slots, baseDir: this.#baseDir },
       lookup: host => this.#names.lookup(host),
@@ -313,6 +312,12 @@ export class LoadBalancer {
     const isAlive = this.#state === 'running' || this.#state === 'draining';
     if (isAlive && this.#planes !== undefined) return this.#planes.control;
     throw new Lb4Error('LB4_WRONG_STATE', `cannot change a backend: it is ${this.#state}`);
+  }
+
+  /** Ends what runs by itself, and every session. */
+  #endSessions(): void {
+    this.#planes?.stop();
+    this.#planes?.data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'stopped' });
   }
 
   /** Ends a start before a client is let in, or lets it finish when one may have been; true: the balancer runs then. */
