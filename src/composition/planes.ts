@@ -25,6 +25,7 @@ import { listenersPlan } from '../control/listener-plans.ts';
 import type { Mirror } from '../control/mirror/mirror.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
+import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { Lookup } from '../names/names.ts';
 import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
 import { setUnrefTimer } from '../support/timer.ts';
@@ -42,7 +43,6 @@ export interface PlanesDeps {
 
 /** A configuration that is ready to take effect. */
 interface Prepared {
-  readonly config: Config;
   readonly limits: SessionLimits;
   readonly listeners: ListenersPlan;
   readonly upstreams: PreparedUpstreams;
@@ -59,6 +59,9 @@ export class Planes {
   #mirrorUpstreams: (config: Config) => void = () => undefined;
   #config: Config;
   #limits: SessionLimits;
+  #applied: Prepared | undefined;
+  /** Plans that are to go with the listeners, while there are such. */
+  #held: UpstreamPlan[] | undefined;
 
   /**
    * Opens nothing yet, and serves no client before `apply`. Throws LB4_ENGINE_UNAVAILABLE.
@@ -74,14 +77,22 @@ export class Planes {
     this.#limits = making.limitsOf(config);
     this.data = data;
     this.choice = making.choice;
-    this.#leaving = new LeavingListeners({ shared, setTimer: setUnrefTimer, settled: () => data.settled() });
+    this.#leaving = new LeavingListeners({
+      shared,
+      setTimer: setUnrefTimer,
+      settled: () => data.settled(),
+      leftListeners: () => data.leftListeners(),
+    });
     this.control = new ControlPlane({
       ...{ engine, baseDir, lookup, shared, events },
       random: () => clocks.random(),
       now: () => clocks.now(),
       setTimer: setUnrefTimer,
       mirrored: config.redis !== undefined,
-      publish: upstream => data.apply({ kind: 'upstream', upstream }),
+      publish: upstream => {
+        if (this.#held === undefined) data.apply({ kind: 'upstream', upstream });
+        else this.#held.push(upstream);
+      },
       remove: name => data.apply({ kind: 'upstreamGone', name }),
       settled: () => data.settled(),
     });
@@ -107,23 +118,48 @@ export class Planes {
    */
   async apply(config: Config, expectNotStopped: () => void): Promise<void> {
     const { data, control } = this;
-    const { upstreams, listeners, limits } = await this.#prepare(config);
+    const prepared = await this.#prepare(config);
     try {
       expectNotStopped();
-      await control.introduce(upstreams);
+      await control.introduce(prepared.upstreams);
       await data.settled();
-      await data.listen(listeners, expectNotStopped);
+      await data.bind(prepared.listeners, expectNotStopped);
     } catch (error) {
-      await control.discard(upstreams);
+      await control.discard(prepared.upstreams);
       this.#forgetListenersOf(config);
       throw error;
     }
-    control.configure(upstreams);
+    try {
+      await data.listen(prepared.listeners, this.#configure(prepared.upstreams));
+    } catch (error) {
+      // Only where the engine binds by itself.
+      await this.#goBack();
+      this.#forgetListenersOf(config);
+      throw error;
+    }
     this.#leaving.follow(this.#config, config);
+    this.#applied = prepared;
     this.#config = config;
-    this.#limits = limits;
+    this.#limits = prepared.limits;
     this.#mirrorUpstreams(config);
-    await data.settled();
+  }
+
+  /** Changes upstreams in control. The plans that follow are held back, so that they go with the listeners. */
+  #configure(upstreams: PreparedUpstreams): readonly UpstreamPlan[] {
+    const plans: UpstreamPlan[] = [];
+    this.#held = plans;
+    this.control.configure(upstreams);
+    this.#held = undefined;
+    return plans;
+  }
+
+  /** To the configuration that was applied last. */
+  async #goBack(): Promise<void> {
+    const before = this.#applied;
+    if (before === undefined) return;
+    const upstreams = this.control.prepare(before.upstreams.configs);
+    await this.control.introduce(upstreams);
+    await this.data.listen(before.listeners, this.#configure(upstreams));
   }
 
   /**
@@ -166,12 +202,14 @@ export class Planes {
     const unknown = unknownOwners(config.listeners);
     if (unknown.length > 0) throw new ConfigError(unknown);
     const { lookup, baseDir } = this.#deps;
-    const limits = this.#making.limitsOf(config);
-    const bound = await bindByAddress(config, lookup);
-    const configs = await Promise.all(config.upstreams.map(each => withStrategyVersion(each, baseDir)));
+    // Their slots are theirs from now on.
+    this.#leaving.keep(config);
     try {
+      const limits = this.#making.limitsOf(config);
+      const bound = await bindByAddress(config, lookup);
+      const configs = await Promise.all(config.upstreams.map(each => withStrategyVersion(each, baseDir)));
       const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions);
-      return { config, limits, listeners, upstreams: this.control.prepare(configs) };
+      return { limits, listeners, upstreams: this.control.prepare(configs) };
     } catch (error) {
       this.#forgetListenersOf(config);
       throw error;

@@ -7,7 +7,7 @@
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { SetTimer } from '../support/timer.ts';
 
-/** Interval of the looks. A client that waits for a place when its listener goes gets one well within two looks. */
+/** Interval of the looks, and in how many of them in a row no client must be left. */
 const LOOK_MS = 500;
 const LOOKS = 2;
 
@@ -16,6 +16,8 @@ export interface LeavingListenersDeps {
   readonly setTimer: SetTimer;
   /** Resolves when every data plane has applied the plans it was given before. */
   settled(): Promise<void>;
+  /** Listeners that have gone and have clients left in some data plane, also such that wait for a place. */
+  leftListeners(): Promise<readonly string[]>;
 }
 
 interface Named {
@@ -31,6 +33,11 @@ export class LeavingListeners {
 
   constructor(deps: LeavingListenersDeps) {
     this.#deps = deps;
+  }
+
+  /** Called before listeners change: those of the new configuration keep their slots. */
+  keep(config: Named): void {
+    for (const { name } of config.listeners) this.#names.delete(name);
   }
 
   /** Called when the listeners have changed. */
@@ -56,8 +63,9 @@ export class LeavingListeners {
   async #look(): Promise<void> {
     const { shared } = this.#deps;
     await this.#deps.settled();
+    const left = await this.#deps.leftListeners();
     for (const [name, looks] of this.#names) {
-      const isEmpty = shared.counts.live(shared.slotOfListener(name)) <= 0;
+      const isEmpty = !left.includes(name) && shared.counts.live(shared.slotOfListener(name)) <= 0;
       if (isEmpty && looks + 1 >= LOOKS) {
         this.#names.delete(name);
         shared.freeListener(name);

@@ -18,8 +18,9 @@ import type { Front as FrontOf } from './listener/front.ts';
 import { Fronts, type OwnedSocket } from './listener/fronts.ts';
 import { SessionLimit } from './listener/session-limit.ts';
 import type { DataEvent, Report } from '../model/data-event.ts';
-import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
+import type { ListenerPlan } from '../model/listener-plan.ts';
 import type { Plan } from '../model/plan.ts';
+import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { PoolFigures } from '../model/pool-figures.ts';
 import { matches, type SessionQuery, type SessionView } from '../model/session-view.ts';
 import { moveGradually } from './session/gradual-moves.ts';
@@ -142,15 +143,14 @@ export class DataPlane {
   apply(plan: Plan): void {
     switch (plan.kind) {
       case 'upstream':
-        this.#upstreams.apply(plan.upstream);
-        this.#resets.apply(plan.upstream, this.#sessions);
+        this.#applyUpstream(plan.upstream);
         return;
       case 'upstreamGone':
         this.#upstreams.remove(plan.name);
         this.#resets.forget(plan.name);
         return;
       case 'listeners':
-        if (!this.#isStopped) this.#follow(this.#afterAll(() => this.#listenAs(plan.listeners)));
+        if (!this.#isStopped) this.#follow(this.#afterAll(() => this.#listenAs(plan)));
         return;
     }
   }
@@ -185,6 +185,11 @@ export class DataPlane {
       if (matches(view, filter)) found.push(view);
     }
     return found;
+  }
+
+  /** Listeners that have gone and have clients here: sessions, or some that wait for a place. */
+  get leftListeners(): readonly string[] {
+    return this.#fronts.left;
   }
 
   /** Destroys spare connections; new sessions could still connect. */
@@ -272,9 +277,17 @@ export class DataPlane {
     this.#announceEmpty();
   }
 
-  async #listenAs({ limits, listeners }: ListenersPlan): Promise<void> {
-    this.#instanceLimit.configure(limits.maxSessions);
-    await this.#fronts.apply(listeners);
+  #applyUpstream(plan: UpstreamPlan, mayMove = true): void {
+    this.#upstreams.apply(plan, mayMove);
+    this.#resets.apply(plan, this.#sessions);
+  }
+
+  async #listenAs({ listeners, upstreams }: Extract<Plan, { kind: 'listeners' }>): Promise<void> {
+    // In one step with the listeners, which `Fronts.apply` changes before it waits for anything.
+    // With a configuration a name may get other backends: sessions that connect stay with the backend they began with.
+    for (const upstream of upstreams) this.#applyUpstream(upstream, false);
+    this.#instanceLimit.configure(listeners.limits.maxSessions);
+    await this.#fronts.apply(listeners.listeners);
     this.#announceEmpty();
   }
 

@@ -9,6 +9,7 @@ import type { HostListenerView, WorkerView } from '../model/snapshot.ts';
 import type { Recording } from '../data/data-plane.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { Plan } from '../model/plan.ts';
+import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { PoolFigures } from '../model/pool-figures.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import type { Termination } from '../model/termination.ts';
@@ -27,12 +28,19 @@ export interface DataPlaneHost {
   /** Resolves when every thread has applied what it was sent before, or is dead. */
   settled(): Promise<void>;
   /**
-   * Listens as planned, all listeners at once: binds what is new, then closes what is no longer named, after taking the
-   * clients that had connected already. The upstreams that the plan names must have been applied. Rejects with an
-   * `Lb4Error`, and then everything is as before; a first call that rejects must be followed by `close`.
-   * @param expectWanted throws when listening is not wanted any more; called last before anything is bound
+   * Binds what a plan names and is not bound yet, where the host does that. Rejects with an `Lb4Error`, and then
+   * everything is as before; it is to be followed by `listen` with the same plan, within the turn.
+   * @param expectWanted throws where listening is not wanted any more; called last before anything is bound
    */
-  listen(plan: ListenersPlan, expectWanted: () => void): Promise<void>;
+  bind(plan: ListenersPlan, expectWanted: () => void): Promise<void>;
+  /**
+   * Listens as planned, all listeners at once, and changes upstreams in the same step of each data plane. Closes what is
+   * not named any more, after taking the clients that had connected already. Upstreams that it names must have been
+   * applied. Rejects only where data planes bind by themselves; to be followed by a plan that they can follow then.
+   */
+  listen(plan: ListenersPlan, upstreams: readonly UpstreamPlan[]): Promise<void>;
+  /** Names of listeners that have gone and have clients left in some data plane. */
+  leftListeners(): Promise<readonly string[]>;
   /** Takes the clients that had connected already, then no more. Idempotent. */
   stopListening(): Promise<void>;
   /** Destroys spare connections; new sessions could still connect. */

@@ -10,10 +10,12 @@ import type { DataPlaneHost, UpstreamChange } from './data-plane-host.ts';
 import type { Libc } from '../linux/libc.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
+import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import { NO_POOL, type PoolFigures } from '../model/pool-figures.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { formatAddress } from '../support/address.ts';
 import type { Termination } from '../model/termination.ts';
+import { listeningReports } from './listening-reports.ts';
 import { HostSockets, listeningOnDuplicates } from './sockets.ts';
 
 export type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'> & {
@@ -59,22 +61,23 @@ export class LocalHost implements DataPlaneHost {
     await this.#data.settled().catch(() => undefined);
   }
 
-  async listen(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
+  async bind(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
     expectWanted();
-    const before = this.#plan;
-    const known = new Set(this.listeners().flatMap(({ addresses }) => addresses));
-    const fresh = (await this.#sockets?.bind(plan.listeners)) ?? [];
-    try {
-      await this.#apply(plan);
-    } catch (error) {
-      if (before !== undefined) await this.#apply(before);
-      this.#sockets?.close(fresh);
-      throw error;
-    }
+    await this.#sockets?.bind(plan.listeners);
+  }
+
+  async listen(plan: ListenersPlan, upstreams: readonly UpstreamPlan[]): Promise<void> {
+    const before = this.listeners();
+    this.#plan = plan;
+    const listeners = this.#sockets?.inPlan(plan, 0) ?? plan;
+    this.#data.apply({ kind: 'listeners', listeners, upstreams });
+    await this.#data.settled();
     this.#sockets?.close(this.#sockets.keysBeside(plan));
-    for (const { name, addresses } of this.listeners())
-      for (const address of addresses)
-        if (!known.has(address)) this.#report({ kind: 'listening', listener: name, address });
+    listeningReports(before, this.listeners()).forEach(this.#report);
+  }
+
+  leftListeners(): Promise<readonly string[]> {
+    return Promise.resolve(this.#data.leftListeners);
   }
 
   async stopListening(): Promise<void> {
@@ -129,11 +132,5 @@ export class LocalHost implements DataPlaneHost {
 
   workers(): readonly WorkerView[] {
     return [];
-  }
-
-  async #apply(plan: ListenersPlan): Promise<void> {
-    this.#plan = plan;
-    this.#data.apply({ kind: 'listeners', listeners: this.#sockets?.inPlan(plan, 0) ?? plan });
-    await this.#data.settled();
   }
 }

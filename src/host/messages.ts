@@ -34,7 +34,8 @@ export interface WorkerStart {
 }
 
 export type ToWorker =
-  | { readonly kind: 'apply'; readonly plan: Plan }
+  /** In this order, and in one step. */
+  | { readonly kind: 'apply'; readonly plans: readonly Plan[] }
   | { readonly kind: 'record'; readonly recording: Recording }
   | { readonly kind: 'abortSessions'; readonly termination: Termination }
   | { readonly kind: 'closePools' }
@@ -54,6 +55,8 @@ export interface Answers {
   readonly whenEmpty: undefined;
   /** Every plan that was posted before is applied. */
   readonly settled: undefined;
+  /** Listeners that have gone and have clients there. */
+  readonly leftListeners: readonly string[];
   /** Sessions that run there. */
   readonly sessions: readonly SessionView[];
 }
@@ -63,6 +66,7 @@ export type Question =
   | { readonly what: 'takeClientsOf'; readonly sockets: readonly OwnedSocket[] }
   | { readonly what: 'whenEmpty' }
   | { readonly what: 'settled' }
+  | { readonly what: 'leftListeners' }
   | { readonly what: 'sessions'; readonly query: SessionQuery };
 
 /** The answer to a question; undefined from a worker that is dead. */

@@ -17,6 +17,7 @@ import {
   duplicate,
   type ListeningSockets,
 } from '../linux/listening-sockets.ts';
+import { listenFailure } from '../linux/listen-failure.ts';
 import { replaceSocketOptions } from '../linux/socket-options.ts';
 import { refuseNewClients } from '../linux/stop-accepting.ts';
 import { giveAccess, removeIfSame } from '../linux/socket-file.ts';
@@ -52,6 +53,8 @@ export class HostSockets {
       for (const { bind, sockets } of listeners) {
         for (const point of bind) if (await this.#bindPoint(point, sockets)) fresh.push(point.key);
       }
+      // When nothing else can fail any more: what listens already is not changed for nothing.
+      for (const { bind, sockets } of listeners) for (const point of bind) this.#adaptPoint(point, sockets);
       return fresh;
     } catch (error) {
       this.close(fresh);
@@ -128,17 +131,24 @@ export class HostSockets {
   /** True when the point was not bound before. */
   async #bindPoint({ key, where }: BindPoint, options: SocketOptions): Promise<boolean> {
     if (where.kind === 'listening') throw new RangeError('a plan for the host names addresses, not sockets');
-    const before = this.#bound.get(key);
-    if (before !== undefined) {
-      this.#adapt(before, where, options);
-      this.#bound.set(key, { ...before, asked: where, options });
-      return false;
-    }
+    if (this.#bound.has(key)) return false;
     // `0.0.0.0:80` instead of `:80`: the port is this process's own, and is shared until the old socket is closed.
     const shared = { mayShare: this.#hasPort(where) };
     const sockets = await bindListeningSockets(this.#libc, where, this.#count, options, shared);
     this.#bound.set(key, { sockets, asked: where, options });
     return true;
+  }
+
+  /** Throws LB4_LISTEN_FAILED when a unix socket cannot be given the access that is asked for. */
+  #adaptPoint({ key, where }: BindPoint, options: SocketOptions): void {
+    const before = this.#bound.get(key);
+    if (before === undefined || where.kind === 'listening') return;
+    try {
+      this.#adapt(before, where, options);
+    } catch (error) {
+      throw listenFailure(where, error);
+    }
+    this.#bound.set(key, { ...before, asked: where, options });
   }
 
   #hasPort(where: ListenAddress): boolean {

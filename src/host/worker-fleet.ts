@@ -14,10 +14,12 @@ import type { Recording } from '../data/data-plane.ts';
 import type { DataPlaneHost, UpstreamChange } from './data-plane-host.ts';
 import { createWakeup, type Wakeup } from '../linux/wakeup.ts';
 import type { HostReport } from '../model/data-event.ts';
+import type { OwnedSocket } from '../data/listener/fronts.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
+import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { Plans, type Plan } from '../model/plan.ts';
-import type { PoolFigures } from '../model/pool-figures.ts';
+import { sumOfPools, type PoolFigures } from '../model/pool-figures.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import type { Termination } from '../model/termination.ts';
 import type { FleetDeps, FleetSettings } from './fleet-settings.ts';
@@ -25,6 +27,8 @@ import { FleetEvents } from './fleet-events.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { HostSockets } from './sockets.ts';
 import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
+import { listeningReports } from './listening-reports.ts';
+import { MissedPlans } from './missed-plans.ts';
 import { shareOf, waitingShare } from './share-of.ts';
 import { startAll } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
@@ -46,6 +50,7 @@ export class WorkerFleet implements DataPlaneHost {
   readonly #members: readonly Member[];
   readonly #heartbeats: Heartbeats;
   readonly #plans = new Plans();
+  readonly #missed = new MissedPlans();
   readonly #descriptors: WorkerDescriptors;
   readonly #sockets: HostSockets;
   readonly #events: FleetEvents;
@@ -85,32 +90,44 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   apply(change: UpstreamChange): void {
-    this.#plans.keep(change);
     this.#postPlan(change);
   }
 
   async settled(): Promise<void> {
+    await Promise.all(this.#members.map(({ index }) => this.#missed.whenClear(index)));
     await this.#askAll({ what: 'settled' });
   }
 
-  async listen(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
+  async bind(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
     // Before anything is bound: clients are let in when all workers can serve them, and a stop until then affects none.
-    if (!this.#hasStarted) await this.#start();
+    if (!this.#hasStarted) {
+      await startAll(
+        this.#members.map(({ thread }) => thread),
+        () => this.#deps.threadLimits(),
+      );
+      this.#hasStarted = true;
+      this.#heartbeats.start();
+    }
     expectWanted();
-    const fresh = await this.#sockets.bind(plan.listeners);
+    await this.#sockets.bind(plan.listeners);
+  }
+
+  async listen(plan: ListenersPlan, upstreams: readonly UpstreamPlan[]): Promise<void> {
+    const before = this.listeners();
     const gone = this.#sockets.keysBeside(plan);
+    const change = { kind: 'listeners', listeners: plan, upstreams } as const;
     // All workers at once: none lets clients in while another one is emptied.
     this.#sockets.refuseNewClients(gone);
-    await this.#serveClientsOfDeadWorkers(gone);
-    const change = { kind: 'listeners', listeners: plan } as const;
-    this.#plans.keep(change);
+    const served = this.#serve(this.#clientsOfDeadWorkers(gone));
     this.#postPlan(change);
+    await served;
     await this.settled();
     this.#sockets.close(gone);
-    for (const { name, bind } of plan.listeners)
-      for (const { key } of bind)
-        if (fresh.includes(key))
-          this.#report({ kind: 'listening', listener: name, address: this.#sockets.addressOf(key) });
+    listeningReports(before, this.listeners()).forEach(this.#report);
+  }
+
+  async leftListeners(): Promise<readonly string[]> {
+    return (await this.#askAll({ what: 'leftListeners' })).flatMap(names => names ?? []);
   }
 
   stopListening(): Promise<void> {
@@ -160,11 +177,7 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   pool(slot: number): PoolFigures {
-    return {
-      parked: this.#sum(stats => stats.pool(slot).parked),
-      hits: this.#sum(stats => stats.pool(slot).hits),
-      misses: this.#sum(stats => stats.pool(slot).misses),
-    };
+    return sumOfPools(this.#members.map(({ stats }) => stats.pool(slot)));
   }
 
   workers(): readonly WorkerView[] {
@@ -211,12 +224,10 @@ export class WorkerFleet implements DataPlaneHost {
     const { memory } = this.#deps.shared;
     return {
       ...{ index, engine, slot, memory },
-      plans: Array.from(this.#plans.all(), plan => this.#shareOf(plan, index)),
+      plans: this.#sharesOf(index),
       stats,
       recording: this.#recording,
-      ...(waitingLimit === undefined
-        ? {}
-        : { waitingLimit: waitingShare(waitingLimit, memory.counts.workers) }),
+      ...waitingShare(waitingLimit, memory.counts.workers),
       ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd }),
       owners: this.#descriptors.memory,
     };
@@ -237,7 +248,8 @@ export class WorkerFleet implements DataPlaneHost {
   /** Sends the worker what it has missed: the current plans, not each change that led to them. */
   #hearResumed(index: number): void {
     const thread = this.#members[index]?.thread;
-    for (const plan of this.#plans.all()) thread?.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
+    thread?.post({ kind: 'apply', plans: this.#sharesOf(index) });
+    this.#missed.clear(index);
     thread?.post({ kind: 'recheckLimits' });
     this.#report({ kind: 'workerResumed', worker: index + 1 });
   }
@@ -258,6 +270,7 @@ export class WorkerFleet implements DataPlaneHost {
     stats.sessionsLost = 0;
     stats.clearPools(shared.slotsUsed);
     shared.forget(index);
+    this.#missed.clear(index);
     this.#descriptors.bury(index);
     stats.hearPlaceFreed();
     this.#events.forget(index);
@@ -274,33 +287,29 @@ export class WorkerFleet implements DataPlaneHost {
     this.#sockets.refuseNewClients(this.#sockets.keys);
     await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
     await this.#askAll({ what: 'stopListening' });
-    await this.#serveClientsOfDeadWorkers(this.#sockets.keys);
+    await this.#serve(this.#clientsOfDeadWorkers(this.#sockets.keys));
     // Last: closing a socket for good resets the clients in its queue.
     this.#sockets.close(this.#sockets.keys);
   }
 
-  async #serveClientsOfDeadWorkers(keys: readonly string[]): Promise<void> {
-    const [heir] = this.#inState('running');
-    for (const { index } of this.#inState('restarting')) {
-      const sockets = this.#sockets.ownedAt(keys, index, this.#plans.listeners?.listeners ?? []);
-      await heir?.thread.ask({ what: 'takeClientsOf', sockets });
-    }
+  #clientsOfDeadWorkers(keys: readonly string[]): readonly OwnedSocket[] {
+    const listeners = this.#plans.listeners?.listeners ?? [];
+    return this.#inState('restarting').flatMap(({ index }) => this.#sockets.ownedAt(keys, index, listeners));
   }
 
-  async #start(): Promise<void> {
-    await startAll(
-      this.#members.map(({ thread }) => thread),
-      () => this.#deps.threadLimits(),
-    );
-    this.#hasStarted = true;
-    this.#heartbeats.start();
+  async #serve(sockets: readonly OwnedSocket[]): Promise<void> {
+    const [heir] = this.#inState('running');
+    if (sockets.length > 0) await heir?.thread.ask({ what: 'takeClientsOf', sockets });
+  }
+
+  #sharesOf(index: number): Plan[] {
+    return Array.from(this.#plans.all(), plan => this.#shareOf(plan, index));
   }
 
   #shareOf(plan: Plan, index: number): Plan {
-    if (plan.kind === 'listeners') {
-      return { ...plan, listeners: this.#sockets.inPlan(plan.listeners, index) };
-    }
-    return shareOf(plan, this.#members.length);
+    const share = shareOf(plan, this.#members.length);
+    if (share.kind !== 'listeners') return share;
+    return { ...share, listeners: this.#sockets.inPlan(share.listeners, index) };
   }
 
   async #close(): Promise<void> {
@@ -322,10 +331,13 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #postPlan(plan: Plan): void {
-    // A worker that stands still gets the latest plan of each kind when it moves again, but no `upstreamGone`.
-    for (const { index, thread } of this.#members)
-      if (plan.kind === 'upstreamGone' || thread.state !== 'stalled')
-        thread.post({ kind: 'apply', plan: this.#shareOf(plan, index) });
+    this.#plans.keep(plan);
+    for (const { index, thread } of this.#members) {
+      // A worker that stands still gets the latest plan of each kind when it moves again, but no `upstreamGone`.
+      if (thread.state === 'stalled') this.#missed.note(index);
+      if (thread.state !== 'stalled' || plan.kind === 'upstreamGone')
+        thread.post({ kind: 'apply', plans: [this.#shareOf(plan, index)] });
+    }
   }
 
   #postAll(message: ToWorker): void {

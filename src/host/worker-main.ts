@@ -76,7 +76,7 @@ port.on('message', (message: ToWorker) => obey(message));
 function obey(message: ToWorker): void {
   switch (message.kind) {
     case 'apply':
-      data.apply(message.plan);
+      for (const plan of message.plans) data.apply(plan);
       return;
     case 'record':
       data.recording = message.recording;
@@ -120,6 +120,8 @@ async function answerTo(question: Question): Promise<AnswerTo<Question>> {
     case 'settled':
       await data.settled();
       return undefined;
+    case 'leftListeners':
+      return data.leftListeners;
     case 'sessions':
       return data.sessions(question.query);
   }

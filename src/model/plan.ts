@@ -11,7 +11,12 @@ export type Plan =
   | { readonly kind: 'upstream'; readonly upstream: UpstreamPlan }
   /** No listener names it any more, and its plan before this one had no backends. */
   | { readonly kind: 'upstreamGone'; readonly name: string }
-  | { readonly kind: 'listeners'; readonly listeners: ListenersPlan };
+  /** Upstreams whose plans change together with the listeners: no client ever meets one without the other. */
+  | {
+      readonly kind: 'listeners';
+      readonly listeners: ListenersPlan;
+      readonly upstreams: readonly UpstreamPlan[];
+    };
 
 /** The last plan of each kind and name: these bring a new data plane to the state of the others. */
 export class Plans {
@@ -19,9 +24,12 @@ export class Plans {
   #listeners: Plan | undefined;
 
   keep(plan: Plan): void {
-    if (plan.kind === 'listeners') this.#listeners = plan;
+    if (plan.kind === 'upstreamGone') this.#upstreams.delete(plan.name);
     else if (plan.kind === 'upstream') this.#upstreams.set(plan.upstream.name, plan);
-    else this.#upstreams.delete(plan.name);
+    else {
+      for (const upstream of plan.upstreams) this.keep({ kind: 'upstream', upstream });
+      this.#listeners = { ...plan, upstreams: [] };
+    }
   }
 
   get listeners(): ListenersPlan | undefined {

@@ -8,3 +8,14 @@ export interface PoolFigures {
 }
 
 export const NO_POOL: PoolFigures = Object.freeze({ parked: 0, hits: 0, misses: 0 });
+
+export function sumOfPools(pools: readonly PoolFigures[]): PoolFigures {
+  return pools.reduce(
+    (sum, { parked, hits, misses }) => ({
+      parked: sum.parked + parked,
+      hits: sum.hits + hits,
+      misses: sum.misses + misses,
+    }),
+    NO_POOL,
+  );
+}

@@ -71,6 +71,7 @@ async function start(t: Test, create: (typeof engines)[string]) {
   }
   data.apply({
     kind: 'listeners',
+    upstreams: [],
     listeners: {
       limits: { maxSessions: Infinity },
       slot: shared.slotOfInstance(),

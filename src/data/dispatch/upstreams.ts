@@ -40,7 +40,8 @@ export class Upstreams {
     return this.#upstreams.get(name);
   }
 
-  apply(plan: UpstreamPlan): void {
+  /** @param mayMove whether sessions may leave a backend, to which they still connect, for a better one */
+  apply(plan: UpstreamPlan, mayMove = true): void {
     const before = this.#upstreams.get(plan.name);
     const factory = this.#strategies.get(plan.strategy);
     if (factory === undefined) this.#deps.follow(this.#load(plan));
@@ -49,7 +50,7 @@ export class Upstreams {
     const upstream = before ?? new UpstreamRuntime(plan, usable, this.#deps);
     this.#upstreams.set(plan.name, upstream);
     this.#park = [...this.#upstreams.values()].some(each => parks(each.plan));
-    if (upstream.apply(plan, usable)) this.#deps.onBetter(plan.name);
+    if (upstream.apply(plan, usable) && mayMove) this.#deps.onBetter(plan.name);
   }
 
   remove(name: string): void {

@@ -32,7 +32,9 @@ export class Fronts<U> {
   /** In the order of the configuration. */
   #current: ReadonlyMap<string, Front<U>> = new Map();
   readonly #left = new Map<string, Front<U>>();
-  /** The listener that is unheld first when the instance has room again; they take turns. */
+  /** The reasons that hold all listeners, also those to come. */
+  readonly #holds = new Set<HoldReason>();
+  /** Which listener is unheld first when the instance has room again; they take turns. */
   #firstUnheld = 0;
 
   constructor(deps: FrontsDeps<U>) {
@@ -45,6 +47,11 @@ export class Fronts<U> {
 
   addressesOf(listener: string): readonly Address[] {
     return this.#current.get(listener)?.listener.addresses ?? [];
+  }
+
+  /** Names of listeners that have gone and are still in use. */
+  get left(): readonly string[] {
+    return [...this.#left.keys()];
   }
 
   /** No accepted client waits for a place. */
@@ -99,15 +106,18 @@ export class Fronts<U> {
   }
 
   holdAll(reason: HoldReason): void {
+    this.#holds.add(reason);
     for (const { listener } of this.#all()) listener.hold(reason);
   }
 
   unholdAll(reason: HoldReason): void {
+    this.#holds.delete(reason);
     for (const { listener } of this.#all()) listener.unhold(reason);
   }
 
   /** Unholds one listener after the other: the clients that wait at the first may fill the instance again. */
   unholdInTurn(reason: HoldReason, isFull: () => boolean): void {
+    this.#holds.delete(reason);
     const fronts = this.#all();
     const count = fronts.length;
     for (let i = 0; i < count && !isFull(); i++) {
@@ -138,7 +148,9 @@ export class Fronts<U> {
 
   #forgetIfUnused(front: Front<U>): void {
     const isUsed = front.sessions > 0 || front.listener.waiting > 0 || front.listener.keys.length > 0;
-    if (!isUsed && this.#left.get(front.name) === front) this.#left.delete(front.name);
+    if (isUsed || this.#left.get(front.name) !== front) return;
+    this.#left.delete(front.name);
+    front.listener.clearHolds();
   }
 
   #frontOf(plan: ListenerPlan): Front<U> {
@@ -153,7 +165,7 @@ export class Fronts<U> {
   #create(plan: ListenerPlan): Front<U> {
     const { name: listener } = plan;
     const { report } = this.#deps;
-    return new Front(plan, this.#deps, {
+    const front = new Front(plan, this.#deps, {
       onPaused: reason => report({ kind: 'listenerPaused', listener, reason }),
       onResumed: () => report({ kind: 'listenerResumed', listener }),
       onTurnedAway: () => report({ kind: 'turnedAway', listener, times: 1 }),
@@ -161,5 +173,7 @@ export class Fronts<U> {
       onBroken: (address, code) => report({ kind: 'listenerBroken', listener, address, code }),
       onMended: address => report({ kind: 'listenerMended', listener, address }),
     });
+    for (const reason of this.#holds) front.listener.hold(reason);
+    return front;
   }
 }

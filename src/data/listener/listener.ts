@@ -105,6 +105,11 @@ export class Listener {
     this.#handlers.onPaused(reason);
   }
 
+  /** Nothing holds it any more. */
+  clearHolds(): void {
+    for (const reason of [...this.#holds]) this.unhold(reason);
+  }
+
   unhold(reason: HoldReason): void {
     const wasHeld = this.#holds.delete(reason);
     if (this.paused) return;
