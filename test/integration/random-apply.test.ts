@@ -68,7 +68,7 @@ for (const [index, place] of places.entries()) {
       last = configOf(place, random, port);
       await balancer.apply(last);
       // Sometimes one follows the other without a pause.
-      if (random() < 0.5) await new Promise(resolve => setTimeout(resolve, random() * (FULL ? 200 : 60)));
+      if (random() < 0.5) await new Promise(resolve => setTimeout(resolve, random() * 60));
     }
     clearInterval(loading);
     const outcomes = (await Promise.all(sessions)).flat();
