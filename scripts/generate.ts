@@ -169,7 +169,7 @@ function luaModule(): string {
     .split('\n')
     .map(line => `  ${JSON.stringify(line)},`);
   return `/** Generated from ${LUA} by \`node dist/scripts/generate.js\`. Do not edit. */
-/* eslint-disable max-lines */
+/* eslint-disable max-lines -- As long as the script it holds. */
 export const EXCHANGE_LUA = [
 ${lines.join('\n')}
 ].join('\\n');

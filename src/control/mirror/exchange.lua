@@ -55,7 +55,7 @@ local function split(names)
   for name in string.gmatch(names, '[^%z]+') do list[#list + 1] = name end
   return list
 end
--- At most so many at once: Lua's stack is bounded.
+-- Values per call of unpack: Lua's stack is bounded.
 local AT_ONCE = 2000
 local function decode(bytes)
   local list, length = {}, math.floor(#bytes / 4)
@@ -84,9 +84,9 @@ local function call(command, key, list)
   end
 end
 
--- Who holds the name, and what has he said?
+-- Which instance holds the name, and what it has said.
 local said = redis.call('HMGET', own, 'owner', 'number', 'lease', 'unseen')
--- Who has withdrawn leaves only a number.
+-- An instance that has withdrawn leaves only a number.
 local known = said[1] and said[3]
 if known and said[1] ~= owner then return {'nameTaken'} end
 local late = said[1] == owner and number <= (tonumber(said[2]) or 0)
@@ -108,7 +108,7 @@ if isWhole then
   if not isWhole then version, shortest, viewed = nil, nil, nil end
 end
 
--- Who says only what has changed has to know what that is compared with.
+-- An instance that sends only changes has to know what they are compared with.
 local isSame, saidBackends, saidCounts, names = backends == SAME_BACKENDS, nil, nil, nil
 if isSame then
   if late or not (known and isWhole and epoch == knownEpoch and said[2] == since) then return {'again'} end
@@ -116,7 +116,7 @@ else
   if known then saidBackends, saidCounts = unpack(redis.call('HMGET', own, 'backends', 'counts')) end
   names = isWhole and redis.call('HGET', state, 'backends')
   isWhole = isWhole and names
-  -- Whoever knows the epoch has seen that it fits.
+  -- An instance that knows the epoch has seen that it fits.
   if isWhole and epoch ~= knownEpoch then isWhole = #totals == 4 * #split(names) end
 end
 if late then
@@ -125,8 +125,8 @@ elseif leaving then
   unseen, backends, counts = 0, '', ''
 end
 
--- Nobody is gone before the shortest lease is over, so the two who have been silent for longest tell whether to look:
--- one of them may be the caller. Nobody has spoken in the future unless the clock went back.
+-- No instance is gone before the shortest lease is over, so the two that have been silent for longest show whether to
+-- look: one of them may be the caller. A time in the future means that the clock went back.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local nowText = string.format('%.0f', now)
@@ -201,7 +201,7 @@ if not anew then
 end
 
 if anew then
-  -- Over everybody who has a lease. All have the same backends, as a rule.
+  -- Over every instance that has a lease. All have the same backends, as a rule.
   if isSame then backends = redis.call('HGET', own, 'backends') or '' end
   unseenSum, names = unseen, backends
   shortest, longest, ends = math.huge, 0, 0
@@ -258,7 +258,7 @@ local isToldNow = not anew and isChanged and isTelling and #places <= MOST_TOLD
 local shown = (isDue or isToldNow) and redis.call('ZCARD', load)
 
 if anew or not late then
-  -- From here on only writes. Who leaves frees memory, so that he may even when there is none.
+  -- From here on only writes. An instance that leaves frees memory, so it may do so even when there is none.
   if amListed and leaving and not late then gone[#gone + 1] = me end
   if leaving then call('ZREM', instances, gone) end
   local heard = {}
@@ -280,7 +280,7 @@ if anew or not late then
     elseif ARGV[5] ~= said[3] then
       redis.call('HSET', own, 'number', ARGV[4], 'unseen', ARGV[6], 'lease', ARGV[5], 'counts', counts)
     elseif anew or #places > 0 or unseen ~= unseenBefore then
-      -- Summed up anew, nobody has looked for what changed.
+      -- When sums are made anew, changes have not been looked for.
       redis.call('HSET', own, 'number', ARGV[4], 'unseen', ARGV[6], 'counts', counts)
     else
       redis.call('HSET', own, 'number', ARGV[4])
@@ -299,7 +299,7 @@ if anew or not late then
         scores[#scores + 1] = list[place]
       end
       call('ZADD', load, scores)
-      -- Whoever may not use the channel shares counts all the same.
+      -- An instance that may not use the channel still shares counts.
       local report = {instance = me, version = string.format('%.0f', version), deltas = told}
       redis.pcall('PUBLISH', string.sub(load, 1, -5) .. 'changes', cjson.encode(report))
     else
