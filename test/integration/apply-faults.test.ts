@@ -1,4 +1,4 @@
-/** What goes wrong while a configuration takes the place of another harms nobody, and leaves nothing behind. */
+/** Faults while one configuration takes the place of another: no client is harmed, and nothing is left behind. */
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -69,7 +69,7 @@ for (const [place, dataPlane] of Object.entries(places)) {
       for (let i = 1; i <= 20; i++) await balancer.apply(config(i % 2 === 1));
       isOver = true;
       await Promise.all(asking);
-      t.same([...seen], ['a'], 'whoever connects gets what the listener leads to in every configuration');
+      t.same([...seen], ['a'], 'each client gets what the listener leads to in every configuration');
     });
 
     void t.test('a configuration that is refused leaves no slot taken', async t => {
