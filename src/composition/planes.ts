@@ -60,7 +60,7 @@ export class Planes {
   #config: Config;
   #limits: SessionLimits;
   #applied: Prepared | undefined;
-  /** Plans that are to go with the listeners, while there are such. */
+  /** Collects the plans that are to go with the listeners; undefined: plans go out at once. */
   #held: UpstreamPlan[] | undefined;
 
   /**
@@ -148,8 +148,11 @@ export class Planes {
   #configure(upstreams: PreparedUpstreams): readonly UpstreamPlan[] {
     const plans: UpstreamPlan[] = [];
     this.#held = plans;
-    this.control.configure(upstreams);
-    this.#held = undefined;
+    try {
+      this.control.configure(upstreams);
+    } finally {
+      this.#held = undefined;
+    }
     return plans;
   }
 
@@ -202,7 +205,7 @@ export class Planes {
     const unknown = unknownOwners(config.listeners);
     if (unknown.length > 0) throw new ConfigError(unknown);
     const { lookup, baseDir } = this.#deps;
-    // Their slots are theirs from now on.
+    // From now on the slots of these listeners are not given away.
     this.#leaving.keep(config);
     try {
       const limits = this.#making.limitsOf(config);

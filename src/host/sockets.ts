@@ -45,9 +45,8 @@ export class HostSockets {
   /**
    * Binds what is not bound yet, and sets new options on sockets that are bound. Rejects with LB4_LISTEN_FAILED, and
    * then binds nothing.
-   * @returns the keys of the points that it has bound
    */
-  async bind(listeners: readonly ListenerPlan[]): Promise<readonly string[]> {
+  async bind(listeners: readonly ListenerPlan[]): Promise<void> {
     const fresh: string[] = [];
     try {
       for (const { bind, sockets } of listeners) {
@@ -55,7 +54,6 @@ export class HostSockets {
       }
       // When nothing else can fail any more: what listens already is not changed for nothing.
       for (const { bind, sockets } of listeners) for (const point of bind) this.#adaptPoint(point, sockets);
-      return fresh;
     } catch (error) {
       this.close(fresh);
       throw error;
