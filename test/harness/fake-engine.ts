@@ -160,6 +160,8 @@ export class FakeEngine implements Engine {
     address: string;
     paused: boolean;
     closed: boolean;
+    /** For everything else that an engine reports of a listener. */
+    readonly handlers: ListenHandlers;
     client(peer?: string): FakeConnection;
   }[] = [];
   /** Answers a connect at once when it returns true or a reason; otherwise the test answers. */
@@ -176,6 +178,7 @@ export class FakeEngine implements Engine {
       paused: false,
       closed: false,
       released: false,
+      handlers,
       client(peer?: string): FakeConnection {
         const client = new FakeConnection(peer);
         handlers.onClient(client);
