@@ -9,7 +9,7 @@
  * - `evict` is called for every connection that left without having been taken, after it was counted.
  */
 import type { Poolable, PoolStats } from './connection-pool.ts';
-import { SpareList } from './spare-list.ts';
+import { SpareList, type Spare } from './spare-list.ts';
 import type { SetTimer } from './timer.ts';
 
 export type Kind = 'warm' | 'reused';
@@ -105,27 +105,19 @@ export class Parked<C extends Poolable, P> {
 
   /** Evicts the oldest of each kind until at most `most` are left. */
   trim(most: { readonly warm: number; readonly reused: number }): void {
-    this.#trim(this.#clean, 'reused', most.reused);
-    this.#trim(this.#spares, 'warm', most.warm);
+    this.#evictAll(this.#clean.takeBeyond(most.reused), 'reused', 'surplus');
+    this.#evictAll(this.#spares.takeBeyond(most.warm), 'warm', 'surplus');
   }
 
   /** Evicts all of them. */
   drain(): void {
-    const nowMs = this.#deps.now();
-    for (const { place, sinceMs } of this.#clean.takeAll()) {
-      this.#evict(place, 'reused', 'drained', nowMs - sinceMs);
-    }
-    for (const { place, sinceMs } of this.#spares.takeAll()) {
-      this.#evict(place, 'warm', 'drained', nowMs - sinceMs);
-    }
+    this.#evictAll(this.#clean.takeAll(), 'reused', 'drained');
+    this.#evictAll(this.#spares.takeAll(), 'warm', 'drained');
   }
 
-  #trim(list: SpareList<C, P>, kind: Kind, most: number): void {
-    while (list.size > most) {
-      const oldest = list.takeOldest();
-      if (oldest === undefined) return;
-      this.#evict(oldest.place, kind, 'surplus', this.#deps.now() - oldest.sinceMs);
-    }
+  #evictAll(spares: readonly Spare<C, P>[], kind: Kind, cause: keyof Evicted): void {
+    const nowMs = this.#deps.now();
+    for (const { place, sinceMs } of spares) this.#evict(place, kind, cause, nowMs - sinceMs);
   }
 
   #evict(place: P, kind: Kind, cause: keyof Evicted, ageMs: number): void {

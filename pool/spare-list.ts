@@ -78,13 +78,18 @@ export class SpareList<C extends Poolable, P> {
     return oldest;
   }
 
+  /** Takes the oldest ones, no longer watched, until at most `most` are left. */
+  takeBeyond(most: number): Spare<C, P>[] {
+    const taken = this.#spares.splice(0, Math.max(this.#spares.length - most, 0));
+    for (const { connection } of taken) connection.unwatch();
+    return taken;
+  }
+
   /** Takes all of them, no longer watched. */
   takeAll(): Spare<C, P>[] {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    const all = this.#spares.splice(0);
-    for (const { connection } of all) connection.unwatch();
-    return all;
+    return this.takeBeyond(0);
   }
 
   /** To be called when `maxIdleMs` has changed. */

@@ -23,11 +23,17 @@ const LOOKS_LIKE_PATH = /^\.{0,2}\/|\.m?js$/;
  * Resolves `roundrobin`, `leastconn`, ... or the path of a JavaScript module, relative to `baseDir`, whose
  * export `createStrategy` (or default export) is a `StrategyFactory`. A path starts with `./`, `../` or `/`
  * or ends in `.js` or `.mjs`. Rejects with an Error that says what was expected and what was found.
+ *
+ * @param withinMs how long the module may take to load; default 5 s
  */
-export async function loadStrategy(nameOrPath: string, baseDir: string): Promise<StrategyFactory> {
+export async function loadStrategy(
+  nameOrPath: string,
+  baseDir: string,
+  withinMs = LOAD_MS,
+): Promise<StrategyFactory> {
   if (isStrategyName(nameOrPath)) return STRATEGIES[nameOrPath];
-  if (nameOrPath.startsWith(VERSIONED)) return await loadModule(new URL(nameOrPath));
-  return await loadModule(new URL(await strategyVersion(nameOrPath, baseDir)));
+  const version = nameOrPath.startsWith(VERSIONED) ? nameOrPath : await strategyVersion(nameOrPath, baseDir);
+  return await loadModule(new URL(version), withinMs);
 }
 
 /**
@@ -51,27 +57,27 @@ export async function strategyVersion(nameOrPath: string, baseDir: string): Prom
   }
 }
 
-async function loadModule(url: URL): Promise<StrategyFactory> {
+async function loadModule(url: URL, withinMs: number): Promise<StrategyFactory> {
   const path = fileURLToPath(url);
-  const factory = findFactory(path, await importModule(url, path));
+  const factory = findFactory(path, await importModule(url, path, withinMs));
   tryOut(path, factory);
   return factory;
 }
 
-async function importModule(url: URL, path: string): Promise<Record<string, unknown>> {
+async function importModule(url: URL, path: string, withinMs: number): Promise<Record<string, unknown>> {
   try {
     // A module may wait for ever at its top level.
     // A module namespace is always an object; what its exports are is checked by the caller.
-    return (await withinLoadTime(import(url.href))) as Record<string, unknown>;
+    return (await within(withinMs, import(url.href))) as Record<string, unknown>;
   } catch (error) {
     throw failure(path, 'a JavaScript module', `${describe(error)}${hintFor(error, path)}`, error);
   }
 }
 
-async function withinLoadTime<T>(loading: Promise<T>): Promise<T> {
+async function within<T>(ms: number, loading: Promise<T>): Promise<T> {
   const isOver = new AbortController();
-  const tooLate = delay(LOAD_MS, undefined, { signal: isOver.signal }).then(() => {
-    throw new Error(`one that has not loaded within ${LOAD_MS / 1_000} s`);
+  const tooLate = delay(ms, undefined, { signal: isOver.signal }).then(() => {
+    throw new Error(`one that has not loaded within ${ms / 1_000} s`);
   });
   try {
     return await Promise.race([loading, tooLate]);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { STRATEGIES, STRATEGY_NAMES } from '../../strategies/index.ts';
-import { loadStrategy } from '../../strategies/load-strategy.ts';
+import { loadStrategy, strategyVersion } from '../../strategies/load-strategy.ts';
 import { strategyContract } from '../contracts/strategy.ts';
 import { anyone, deps, fake, without } from './fakes.ts';
 
@@ -135,3 +135,24 @@ await t.test('a module that is not there is refused, with the cause', async t =>
     cause: { code: 'ENOENT' },
   });
 });
+
+await t.test('a module that never finishes loading is refused when its time is over', async t => {
+  const path = join(t.testdir(), 'never.mjs');
+  await writeFile(path, 'await new Promise(() => undefined);');
+  await t.rejects(loadStrategy(path, root, 10), { message: /never\.mjs: .* has not loaded within 0\.01 s$/ });
+});
+
+await t.test(
+  'a version stands for its strategy, and another text in the same file has another one',
+  async t => {
+    t.equal(await strategyVersion('leastconn', root), 'leastconn');
+    const path = join(t.testdir(), 'own.mjs');
+    const module =
+      'export const createStrategy = candidates => ({ pick: ({ skip }) => candidates.find(each => !skip?.(each)) });';
+    await writeFile(path, module);
+    const version = await strategyVersion(path, root);
+    t.equal(typeof (await loadStrategy(version, '/')), 'function');
+    await utimes(path, 1, 1);
+    t.not(await strategyVersion(path, root), version);
+  },
+);
