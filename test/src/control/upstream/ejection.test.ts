@@ -10,20 +10,10 @@ import {
   type Ejection,
 } from '../../../../src/control/upstream/ejection.ts';
 import type { BackendConditions } from '../../../../src/control/upstream/eligibility.ts';
+import { WELL } from '../../../harness/backend-conditions.ts';
 
 const TIMES = { baseMs: 5_000, maxMs: 60_000 };
 const RULES = { panicBelow: 50, backups: { which: 'all' } } as const;
-const WELL: BackendConditions = {
-  resolved: true,
-  settled: true,
-  healthy: true,
-  agentUp: true,
-  operator: 'ready',
-  ejection: 'none',
-  backup: false,
-  weight: 1,
-};
-
 /** Ejected over and over, each trial failing at once. */
 function failing(times: number): Ejection[] {
   const all: Ejection[] = [];

@@ -8,17 +8,8 @@ import {
   type EligibilityRules,
   type Judgement,
 } from '../../../../src/control/upstream/eligibility.ts';
+import { WELL } from '../../../harness/backend-conditions.ts';
 
-const WELL: BackendConditions = {
-  resolved: true,
-  settled: true,
-  healthy: true,
-  agentUp: true,
-  operator: 'ready',
-  ejection: 'none',
-  backup: false,
-  weight: 1,
-};
 const RULES: EligibilityRules = { panicBelow: 50, backups: { which: 'all' } };
 
 /** `mode well/of` and a word per backend: what it is, `+` if it gets sessions, `?` if one may try it, `*` in reserve. */

@@ -1,12 +1,8 @@
 /** Sessions over parked connections: leaving them clean, and replacing one that was dead. */
 import t from 'tap';
-import { DeadlineWheel } from '../../../../src/data/session/deadline-wheel.ts';
-import type { SessionRecord } from '../../../../src/model/session-record.ts';
-import { Session } from '../../../../src/data/session/session.ts';
 import type { Termination } from '../../../../src/model/termination.ts';
-import { listenerPlan } from '../../../harness/plans.ts';
-import { dispatcherDeps } from '../../../harness/dispatch-deps.ts';
-import { FakeConnection, type FakeRelay } from '../../../harness/fake-engine.ts';
+import type { FakeRelay } from '../../../harness/fake-engine.ts';
+import { fakeSessions } from '../../../harness/fake-sessions.ts';
 import { type BackendSpec, createFakeUpstream } from '../../../harness/fake-upstream.ts';
 
 const A = '10.0.0.1:80';
@@ -22,56 +18,26 @@ interface Options {
 
 /** A data plane of one listener with the backends A and B, whose engine and time the test moves. */
 function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Options = {}) {
-  let nowMs = 1_000;
-  const now = () => nowMs;
   const backends: Record<string, BackendSpec> = { [A]: {}, [B]: {} };
-  const fake = createFakeUpstream(backends, { reuse, warm, now });
-  const wheel = new DeadlineWheel(now);
-  const records: SessionRecord[] = [];
-  const open = () => {
-    const client = new FakeConnection('192.0.2.7');
-    const session = new Session(
-      `s${records.length}`,
-      client,
-      {
-        plan: listenerPlan('web', {
-          whenUnavailable: 'reset',
-          timeouts: { idle: idleMs, halfClosed: 60_000, lifetime: lifetimeMs },
-        }),
-        upstream: fake.upstream,
-        gates: [],
-      },
-      {
-        ...dispatcherDeps({ now }),
-        engine: fake.engine,
-        wheel,
-        wallClock: () => 1_700_000_000_000,
-        onEnd: (_session, record) => records.push(record()),
-      },
-    );
-    session.start();
-    return { client, session };
-  };
+  const sessions = fakeSessions(now => createFakeUpstream(backends, { reuse, warm, now }), {
+    whenUnavailable: 'reset',
+    timeouts: { idle: idleMs, halfClosed: 60_000, lifetime: lifetimeMs },
+  });
+  const { engine, upstream, open, now, records } = sessions;
   /** Answers the connect under way, and waits for the relay that follows. */
   const connect = async (): Promise<FakeRelay> => {
-    fake.engine.connects.at(-1)?.succeed();
+    engine.connects.at(-1)?.succeed();
     await settled();
     return lastRelay();
   };
   const lastRelay = (): FakeRelay => {
-    const relay = fake.engine.relays.at(-1);
+    const relay = engine.relays.at(-1);
     if (relay === undefined) throw new Error('no session relays');
-    relay.lastActivityMs = nowMs;
+    relay.lastActivityMs = now();
     return relay;
   };
-  const pass = (ms: number) => {
-    for (const endMs = nowMs + ms; nowMs < endMs;) {
-      nowMs += Math.min(100, endMs - nowMs);
-      wheel.advance();
-    }
-  };
   const poolOf = (id: string) =>
-    [...fake.upstream.backends()].find(backend => backend.id === id)?.pool.lender.stats();
+    [...upstream.backends()].find(backend => backend.id === id)?.pool.lender.stats();
   /** A session over a connection that an earlier one has left clean at A. */
   const reused = async () => {
     open();
@@ -79,7 +45,7 @@ function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Opt
     records.length = 0;
     return { ...open(), relay: lastRelay() };
   };
-  return { ...fake, open, connect, lastRelay, pass, poolOf, reused, records, wheel };
+  return { ...sessions, connect, lastRelay, poolOf, reused };
 }
 
 const settled = () => new Promise(resolve => setImmediate(resolve));

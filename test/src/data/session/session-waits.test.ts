@@ -1,45 +1,20 @@
 import t from 'tap';
-import { DeadlineWheel } from '../../../../src/data/session/deadline-wheel.ts';
-import type { SessionRecord } from '../../../../src/model/session-record.ts';
-import { Session } from '../../../../src/data/session/session.ts';
-import { listenerPlan } from '../../../harness/plans.ts';
-import { dispatcherDeps, relayEnd } from '../../../harness/dispatch-deps.ts';
-import { FakeConnection } from '../../../harness/fake-engine.ts';
+import { relayEnd } from '../../../harness/dispatch-deps.ts';
+import { fakeSessions } from '../../../harness/fake-sessions.ts';
 import { createFakeUpstream } from '../../../harness/fake-upstream.ts';
 
 const A = '10.0.0.1:80';
 
 /** A session that waits, because another one has the only place. */
 function waiting() {
-  const fake = createFakeUpstream({ [A]: { maxSessions: 1 } }, { queue: { max: 10 } });
-  const records: SessionRecord[] = [];
-  const open = () => {
-    const client = new FakeConnection();
-    const session = new Session(
-      's1',
-      client,
-      {
-        plan: listenerPlan('web', {
-          whenUnavailable: 'http503',
-          timeouts: { idle: 0, halfClosed: 0, lifetime: 0 },
-        }),
-        upstream: fake.upstream,
-        gates: [],
-      },
-      {
-        ...dispatcherDeps(),
-        engine: fake.engine,
-        wheel: new DeadlineWheel(() => 0),
-        wallClock: () => 0,
-        onEnd: (_session, record) => records.push(record()),
-      },
-    );
-    session.start();
-    return { session, client };
-  };
+  const sessions = fakeSessions(
+    () => createFakeUpstream({ [A]: { maxSessions: 1 } }, { queue: { max: 10 } }),
+    { whenUnavailable: 'http503', timeouts: { idle: 0, halfClosed: 0, lifetime: 0 } },
+  );
+  const { engine, open } = sessions;
   open();
-  fake.engine.connects[0]?.succeed();
-  return { ...fake, ...open(), records, free: () => fake.engine.relays[0]?.end(relayEnd(false)) };
+  engine.connects[0]?.succeed();
+  return { ...sessions, ...open(), free: () => engine.relays[0]?.end(relayEnd(false)) };
 }
 
 void t.test('nothing is read from a client while its session waits; then it is relayed', async t => {

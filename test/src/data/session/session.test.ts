@@ -1,12 +1,8 @@
 import t from 'tap';
-import { DeadlineWheel } from '../../../../src/data/session/deadline-wheel.ts';
 import type { WhenUnavailable } from '../../../../src/model/listener-plan.ts';
-import type { SessionRecord } from '../../../../src/model/session-record.ts';
-import { Session } from '../../../../src/data/session/session.ts';
 import type { Termination } from '../../../../src/model/termination.ts';
-import { listenerPlan } from '../../../harness/plans.ts';
-import { dispatcherDeps } from '../../../harness/dispatch-deps.ts';
 import { FakeConnection } from '../../../harness/fake-engine.ts';
+import { fakeSessions } from '../../../harness/fake-sessions.ts';
 import { createFakeUpstream, type BackendSpec } from '../../../harness/fake-upstream.ts';
 
 const A = '10.0.0.1:80';
@@ -23,46 +19,20 @@ interface Options {
 /** A started session whose connects, relay and time the test moves. */
 function start(options: Options = {}) {
   const { whenUnavailable = 'reset', idleMs = 600_000, halfClosedMs = 60_000, lifetimeMs = 0 } = options;
-  let nowMs = 1_000;
-  const now = () => nowMs;
-  const fake = createFakeUpstream(options.backends ?? { [A]: {} });
-  const wheel = new DeadlineWheel(now);
-  const records: SessionRecord[] = [];
-  const client = new FakeConnection('192.0.2.7');
-  const session = new Session(
-    's1',
-    client,
-    {
-      plan: listenerPlan('web', {
-        whenUnavailable,
-        timeouts: { idle: idleMs, halfClosed: halfClosedMs, lifetime: lifetimeMs },
-      }),
-      upstream: fake.upstream,
-      gates: [],
-    },
-    {
-      ...dispatcherDeps({ now }),
-      engine: fake.engine,
-      wheel,
-      wallClock: () => 1_700_000_000_000,
-      onEnd: (_session, record) => records.push(record()),
-    },
-  );
-  session.start();
+  const sessions = fakeSessions(() => createFakeUpstream(options.backends ?? { [A]: {} }), {
+    whenUnavailable,
+    timeouts: { idle: idleMs, halfClosed: halfClosedMs, lifetime: lifetimeMs },
+  });
+  const { engine, now } = sessions;
+  const opened = sessions.open();
   const connected = () => {
-    const backend = fake.engine.connects[0]?.succeed() ?? new FakeConnection();
-    const relay = fake.engine.relays[0];
+    const backend = engine.connects[0]?.succeed() ?? new FakeConnection();
+    const relay = engine.relays[0];
     if (relay === undefined) throw new Error('the session does not relay');
-    relay.lastActivityMs = nowMs;
+    relay.lastActivityMs = now();
     return { backend, relay };
   };
-  const pass = (ms: number) => {
-    for (const endMs = nowMs + ms; nowMs < endMs;) {
-      nowMs += Math.min(100, endMs - nowMs);
-      wheel.advance();
-    }
-  };
-  return { ...fake, session, client, records, wheel, connected, pass, now };
+  return { ...sessions, ...opened, connected };
 }
 
 void t.test('a session that both sides close is accounted for once, with everything known of it', async t => {
