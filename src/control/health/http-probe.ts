@@ -14,9 +14,8 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { StatusRange } from '../../config/schema/status-ranges.ts';
 import type { SetTimer } from '../../support/timer.ts';
-import { startAttempt } from './attempt.ts';
-import { dial, type DialDeps } from './dial.ts';
-import { noAnswer } from './no-answer.ts';
+import type { DialDeps } from './dial.ts';
+import { createDialledProbe } from './dialled-probe.ts';
 import { failed, PASSED, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 import { failureOf } from './probe-failure.ts';
 import { hostOf } from './probe-socket.ts';
@@ -41,37 +40,29 @@ export interface HttpProbeSettings {
 export function createHttpProbe(settings: HttpProbeSettings, deps: DialDeps): Probe {
   const { setTimer } = deps;
   const { timeoutMs, body } = settings;
-  return (target, done) =>
-    startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
-      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
-        if (!dialled.ok) {
-          settle(dialled.result);
-          return;
-        }
-        const request = ask(settings, target, dialled.socket);
-        const decide = (result: ProbeResult): void => {
-          swallow(request, setTimer, timeoutMs);
-          settle(result);
-        };
-        request.on('response', response => {
-          const failure = judgeStatus(response, settings.statuses);
-          if (failure !== undefined) decide(failure);
-          else if (body === undefined) decide(PASSED);
-          else readBody(response, body, decide);
-          // An answer without a reader would stop, and keep its socket.
-          response.resume();
-          response.on('error', () => settle(failed('broke off in the middle of the body')));
-        });
-        // 101: the connection is no longer HTTP.
-        request.on('upgrade', (response, socket) => {
-          settle(judgeStatus(response, settings.statuses) ?? PASSED);
-          socket.destroy();
-        });
-        request.on('error', error => settle(failureOf(error, dialled.kind)));
-        request.end();
-      });
-      return { abandon, late: () => noAnswer(timeoutMs) };
+  return createDialledProbe(timeoutMs, deps, ({ target, socket, kind, settle }) => {
+    const request = ask(settings, target, socket);
+    const decide = (result: ProbeResult): void => {
+      swallow(request, setTimer, timeoutMs);
+      settle(result);
+    };
+    request.on('response', response => {
+      const failure = judgeStatus(response, settings.statuses);
+      if (failure !== undefined) decide(failure);
+      else if (body === undefined) decide(PASSED);
+      else readBody(response, body, decide);
+      // An answer without a reader would stop, and keep its socket.
+      response.resume();
+      response.on('error', () => settle(failed('broke off in the middle of the body')));
     });
+    // 101: the connection is no longer HTTP.
+    request.on('upgrade', (response, upgraded) => {
+      settle(judgeStatus(response, settings.statuses) ?? PASSED);
+      upgraded.destroy();
+    });
+    request.on('error', error => settle(failureOf(error, kind)));
+    request.end();
+  });
 }
 
 function ask(

@@ -5,12 +5,11 @@
  * mind; TLS servers do not log that as an error.
  */
 import { connect } from 'node:tls';
-import { startAttempt } from './attempt.ts';
-import { PASSED, type Probe, type ProbeResult } from './probe.ts';
+import { PASSED, type Probe } from './probe.ts';
 import { failureOf } from './probe-failure.ts';
 import { leave } from './probe-socket.ts';
-import { dial, type DialDeps } from './dial.ts';
-import { noAnswer } from './no-answer.ts';
+import type { DialDeps } from './dial.ts';
+import { createDialledProbe } from './dialled-probe.ts';
 import type { TlsSettings } from './tls-settings.ts';
 
 export interface TlsProbeSettings {
@@ -20,20 +19,12 @@ export interface TlsProbeSettings {
 
 export function createTlsProbe({ timeoutMs, tls }: TlsProbeSettings, deps: DialDeps): Probe {
   const { setTimer } = deps;
-  return (target, done) =>
-    startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
-      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
-        if (!dialled.ok) {
-          settle(dialled.result);
-          return;
-        }
-        const socket = connect({ socket: dialled.socket, ...tls(target) });
-        socket.once('secureConnect', () => {
-          leave(socket, { setTimer, timeoutMs });
-          settle(PASSED);
-        });
-        socket.on('error', error => settle(failureOf(error, dialled.kind)));
-      });
-      return { abandon, late: () => noAnswer(timeoutMs) };
+  return createDialledProbe(timeoutMs, deps, ({ target, socket: plain, kind, settle }) => {
+    const socket = connect({ socket: plain, ...tls(target) });
+    socket.once('secureConnect', () => {
+      leave(socket, { setTimer, timeoutMs });
+      settle(PASSED);
     });
+    socket.on('error', error => settle(failureOf(error, kind)));
+  });
 }

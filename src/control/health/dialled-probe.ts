@@ -1,0 +1,38 @@
+/**
+ * Probes that talk over a socket of Node's: dials, lets the probe talk, and ends both when the time is over.
+ *
+ * Place: HTTP and TLS probes, whose protocols Node speaks.
+ */
+import type { Socket } from 'node:net';
+import type { Address } from '../../support/address.ts';
+import { startAttempt } from './attempt.ts';
+import { dial, type DialDeps } from './dial.ts';
+import { noAnswer } from './no-answer.ts';
+import type { Probe, ProbeResult, ProbeTarget } from './probe.ts';
+
+export interface ProbeTalk {
+  readonly target: ProbeTarget;
+  /** The talk handles its events, and closes it. */
+  readonly socket: Socket;
+  /** Of the address that was dialled. */
+  readonly kind: Address['kind'];
+  /** Ends the probe with a result; later results are ignored. */
+  readonly settle: (result: ProbeResult) => void;
+}
+
+/** @param timeoutMs for connecting and talking together */
+export function createDialledProbe(
+  timeoutMs: number,
+  deps: DialDeps,
+  talk: (over: ProbeTalk) => void,
+): Probe {
+  const { setTimer } = deps;
+  return (target, done) =>
+    startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
+      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
+        if (dialled.ok) talk({ target, socket: dialled.socket, kind: dialled.kind, settle });
+        else settle(dialled.result);
+      });
+      return { abandon, late: () => noAnswer(timeoutMs) };
+    });
+}
