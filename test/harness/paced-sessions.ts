@@ -6,6 +6,7 @@
  * watched, which would slow the clients down. This file is both sides.
  * Times count from the planned moment, so that a client that starts late because its machine is busy shows it.
  */
+import type { Test } from 'tap';
 import { connect } from 'node:net';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { TcpAddress } from '../../src/support/address.ts';
@@ -50,6 +51,27 @@ export async function runPacedSessions(
     worker.once('message', resolve);
     worker.once('error', reject);
   });
+}
+
+/**
+ * One load after the other, each as long as `load` says, until it is ended.
+ * @returns ends it, and claims that every session was served
+ */
+export function keepLoading(t: Test, load: PacedSessions): () => Promise<void> {
+  const sessions: Promise<readonly SessionOutcome[]>[] = [];
+  const start = (): void => void sessions.push(runPacedSessions(t, load));
+  start();
+  const loading = setInterval(start, load.durationMs);
+  t.teardown(() => clearInterval(loading));
+  return async () => {
+    clearInterval(loading);
+    const outcomes = (await Promise.all(sessions)).flat();
+    t.equal(
+      tally(outcomes.map(({ outcome }) => outcome)),
+      `${outcomes.length} ok`,
+      summary(outcomes).join('; '),
+    );
+  };
 }
 
 /** Lines for people: sessions by outcome, by backend, and how long good ones took. */

@@ -9,7 +9,7 @@ import { DATA_PLANE } from '../harness/data-plane.ts';
 import { FULL } from '../harness/full-load.ts';
 import { startHttpBackends } from '../harness/http-backend.ts';
 import { addressOf } from '../harness/listening-address.ts';
-import { runPacedSessions, summary, tally, type SessionOutcome } from '../harness/paced-sessions.ts';
+import { keepLoading } from '../harness/paced-sessions.ts';
 import { until } from '../harness/until.ts';
 
 const SLOTS = 512;
@@ -41,25 +41,15 @@ for (const [place, dataPlane] of Object.entries(placesUnderTest)) {
       const balancer = new LoadBalancer(parsed.config, { slots: SLOTS });
       t.teardown(() => balancer.stop());
       await balancer.start();
-      const load = { address: addressOf(balancer), ratePerSecond: 200, answerWithinMs: 10_000 };
-      const sessions: Promise<readonly SessionOutcome[]>[] = [];
-      const startLoad = (): void => void sessions.push(runPacedSessions(t, { ...load, durationMs: LOAD_MS }));
-      startLoad();
-      const loading = setInterval(startLoad, LOAD_MS);
-      t.teardown(() => clearInterval(loading));
+      const load = { ratePerSecond: 200, durationMs: LOAD_MS, answerWithinMs: 10_000 };
+      const endLoad = keepLoading(t, { address: addressOf(balancer), ...load });
       for (let i = 0; i < ADDRESSES + MEMBERS; i++) {
         if (i < ADDRESSES) balancer.addBackend('app', addressNumber(i, port));
         if (i >= MEMBERS) balancer.removeBackend('app', addressNumber(i - MEMBERS, port));
         // Some hundreds a second: workers have to apply each.
         await new Promise(resolve => setTimeout(resolve, 1));
       }
-      clearInterval(loading);
-      const outcomes = (await Promise.all(sessions)).flat();
-      t.equal(
-        tally(outcomes.map(({ outcome }) => outcome)),
-        `${outcomes.length} ok`,
-        summary(outcomes).join('; '),
-      );
+      await endLoad();
       await until('its sessions have ended', () => balancer.snapshot().sessions === 0);
       t.match(balancer.snapshot().upstreams, [{ backends: [{ sessions: 0, state: 'up' }] }]);
       t.equal(balancer.snapshot().upstreams[0]?.backends.length, 1, 'only the one that stays is shown');
