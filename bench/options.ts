@@ -2,7 +2,7 @@
  * The benchmark's command line: `npm run bench -- [options] [scenario…]`; `soak` has its own (soak/options.ts).
  */
 import { parseArgs } from 'node:util';
-import { PEER_NAMES, type PeerName } from './peers/all.ts';
+import { BEFORE_NAMES, PEER_NAMES, type PeerName } from './peers/all.ts';
 import { SCENARIO_GROUPS, SCENARIO_NAMES, type ScenarioName } from './scenarios/all.ts';
 
 export const USAGE = `usage: npm run bench -- [options] [scenario or group …]
@@ -11,6 +11,7 @@ export const USAGE = `usage: npm run bench -- [options] [scenario or group …]
   --rounds N       rounds, in each of which every peer is measured once (default 5; quick 1)
   --only LIST      scenarios or groups, as without --only
   --peers LIST     ${PEER_NAMES.join(',')}
+  --before FOLDER  a compiled clone of an older lb4, measured in the same rounds: ${BEFORE_NAMES.join(', ')}
   --rate N         requests per second of the latency scenario (default: half of the slower rival's peak)
   --json FILE      where to write the result (default bench/results/<date>-<what>.json)
   --markdown       print Markdown, for the README and docs/performance.md
@@ -26,6 +27,8 @@ export interface BenchOptions {
   /** What was chosen, as it was called; empty if nothing was. For the name of the result. */
   readonly chosen: readonly string[];
   readonly peers: readonly PeerName[];
+  /** The folder of an older build that takes part, too. */
+  readonly before: string | undefined;
   readonly json: string | undefined;
   readonly markdown: boolean;
   readonly ratePerSecond: number | undefined;
@@ -52,6 +55,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       rounds: { type: 'string' },
       only: { type: 'string' },
       peers: { type: 'string' },
+      before: { type: 'string' },
       rate: { type: 'string' },
       json: { type: 'string' },
       markdown: { type: 'boolean', default: false },
@@ -63,7 +67,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const rounds = values.rounds === undefined ? undefined : parseCount('--rounds', values.rounds, MAX_ROUNDS);
   const chosen = [...positionals, ...(values.only?.split(',') ?? [])];
   const scenarios = parseScenarios(chosen.length > 0 ? chosen : [quick ? 'quick' : 'table']);
-  const peers = parsePeers(values.peers);
+  const peers = parsePeers(values.peers, values.before !== undefined);
   const perPeerMs = scenarios.reduce(
     (sum, name) => sum + (name === 'mirror' ? BUDGET_PER_MIRROR_SAMPLE_MS : BUDGET_PER_SAMPLE_MS),
     0,
@@ -77,6 +81,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     scenarios,
     chosen,
     peers,
+    before: values.before,
     json: values.json,
     markdown: values.markdown,
     ratePerSecond: values.rate === undefined ? undefined : parseCount('--rate', values.rate, MAX_RATE),
@@ -106,11 +111,12 @@ function parseScenarios(words: readonly string[]): readonly ScenarioName[] {
   return SCENARIO_NAMES.filter(name => wanted.has(name));
 }
 
-function parsePeers(text: string | undefined): readonly PeerName[] {
-  if (text === undefined) return PEER_NAMES;
+function parsePeers(text: string | undefined, withBefore: boolean): readonly PeerName[] {
+  const known: readonly PeerName[] = withBefore ? [...PEER_NAMES, ...BEFORE_NAMES] : PEER_NAMES;
+  if (text === undefined) return known;
   return text.split(',').map(word => {
-    const name = PEER_NAMES.find(candidate => candidate === word);
-    if (name === undefined) throw new Error(`--peers ${word}: expected some of ${PEER_NAMES.join(',')}`);
+    const name = known.find(candidate => candidate === word);
+    if (name === undefined) throw new Error(`--peers ${word}: expected some of ${known.join(',')}`);
     return name;
   });
 }

@@ -79,7 +79,23 @@ function detailRows(scenario: ScenarioResult): Rows {
       return figure === headline ? [cell, ''] : [cell];
     }),
   ]);
-  return [['balancer', ...head], ...body, ...ratios];
+  return [['balancer', ...head], ...body, ...ratios, ...changeRows(scenario)];
+}
+
+/** How lb4 compares with its older build, where one was measured. */
+function changeRows(scenario: ScenarioResult): Rows {
+  const headline = headlineOf(scenario);
+  return subjectsOf(scenario).flatMap(subject => {
+    const before = scenario.peers.find(({ name }) => name === `${subject.name}-before`);
+    if (before === undefined) return [];
+    const cells = scenario.figures.flatMap(figure => {
+      const [old, now] = [spreadOf(before, figure.key), spreadOf(subject, figure.key)];
+      const known = old !== undefined && now !== undefined && figure.better !== 'neither';
+      const cell = known ? formatNumber(now.median / old.median, 3) : '';
+      return figure === headline ? [cell, ''] : [cell];
+    });
+    return [[`${subject.name} / before`, ...cells]];
+  });
 }
 
 /** Scenarios with the same balancers share a table: one worker and two are not compared. */

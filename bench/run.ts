@@ -46,7 +46,7 @@ async function main(options: BenchOptions): Promise<void> {
     hasAb: ab !== undefined,
     ratePerSecond: options.ratePerSecond,
   });
-  const peers = createPeers(options.peers, createLauncher(children, pinning));
+  const peers = createPeers(options.peers, createLauncher(children, pinning), options.before);
   const needed = peers.filter(peer => asked.some(scenario => fits(scenario, peer)));
   const { present, absent, versions } = await findPeers(needed);
   if (ab !== undefined) versions['ab'] = ab;

@@ -2,7 +2,8 @@
  * The CPU that a balancer used, in nanoseconds, with all its processes and threads; and whether it could run freely.
  *
  * Source: /proc/PID/task/TID/schedstat: nanoseconds on a CPU, then nanoseconds ready to run but waiting for one.
- * (utime and stime of /proc/PID/stat count in steps of 10 ms.) The kernel charges loopback's packet work to the task
+ * How much of it was user time the kernel only samples, in ticks of 10 ms (utime and stime of /proc/PID/task/TID/stat):
+ * their share is good to a few percent over some seconds, and is applied to the exact sum. The kernel charges loopback's packet work to the task
  * that sent the packet, so the balancer pays for its own sends, whichever balancer it is.
  * /proc/stat tells what the hypervisor gave to others: a virtual machine under a quota loses most of its time so.
  */
@@ -17,7 +18,16 @@ export interface CpuUse {
 
 interface ProcessTimes {
   readonly busyNs: number;
+  /** The part of it outside the kernel. */
+  readonly userNs: number;
   readonly waitNs: number;
+}
+
+interface Readings {
+  readonly busyNs: number;
+  readonly waitNs: number;
+  readonly userTicks: number;
+  readonly systemTicks: number;
 }
 
 interface MachineTicks {
@@ -28,6 +38,9 @@ interface MachineTicks {
 /** Fields of the first line of /proc/stat, after its name: user nice system idle iowait irq softirq steal. */
 const STEAL_FIELD = 7;
 
+/** Of /proc/PID/task/TID/stat, counted from the state, which follows the name; stime is the next. */
+const UTIME_FIELD = 11;
+
 /** Starts counting now; the returned function tells what was used since. No pids: only what the machine tells. */
 export function startCpuMeter(pids: readonly number[]): () => CpuUse {
   const machineBefore = machineTicks();
@@ -37,7 +50,11 @@ export function startCpuMeter(pids: readonly number[]): () => CpuUse {
     const machineAfter = machineTicks();
     return {
       balancer: before &&
-        after && { busyNs: after.busyNs - before.busyNs, waitNs: after.waitNs - before.waitNs },
+        after && {
+          busyNs: after.busyNs - before.busyNs,
+          userNs: userShare(before, after) * (after.busyNs - before.busyNs),
+          waitNs: after.waitNs - before.waitNs,
+        },
       stolenPercent:
         machineBefore &&
         machineAfter &&
@@ -47,14 +64,27 @@ export function startCpuMeter(pids: readonly number[]): () => CpuUse {
   };
 }
 
-function processTimes(pids: readonly number[]): ProcessTimes | undefined {
+function userShare(before: Readings, after: Readings): number {
+  const user = after.userTicks - before.userTicks;
+  return user / Math.max(user + after.systemTicks - before.systemTicks, 1);
+}
+
+function processTimes(pids: readonly number[]): Readings | undefined {
   let found = false;
+  let userTicks = 0;
+  let systemTicks = 0;
   let busyNs = 0;
   let waitNs = 0;
   for (const pid of pids) {
     for (const thread of threadsOf(pid)) {
       try {
-        const fields = readFileSync(`/proc/${String(pid)}/task/${thread}/schedstat`, 'latin1').split(' ');
+        const folder = `/proc/${String(pid)}/task/${thread}`;
+        const fields = readFileSync(`${folder}/schedstat`, 'latin1').split(' ');
+        const stat = readFileSync(`${folder}/stat`, 'latin1');
+        // The name in parentheses may hold anything.
+        const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        userTicks += Number(ticks[UTIME_FIELD]);
+        systemTicks += Number(ticks[UTIME_FIELD + 1]);
         busyNs += Number(fields[0]);
         waitNs += Number(fields[1]);
         found = true;
@@ -63,7 +93,7 @@ function processTimes(pids: readonly number[]): ProcessTimes | undefined {
       }
     }
   }
-  return found ? { busyNs, waitNs } : undefined;
+  return found ? { busyNs, waitNs, userTicks, systemTicks } : undefined;
 }
 
 function threadsOf(pid: number): string[] {

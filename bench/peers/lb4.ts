@@ -5,6 +5,7 @@
  * Builds before the epoll engine know neither --engine nor --workers: what they say under --help decides which peers
  * they can be, so that an old build is never measured under a new name.
  */
+import { join } from 'node:path';
 import { ROOT } from '../environment.ts';
 import type { StartOptions } from '../processes/children.ts';
 import type { Launcher } from './launcher.ts';
@@ -16,16 +17,40 @@ export interface Lb4Variant {
   readonly workers: number;
 }
 
+/** A compiled lb4. */
+export interface Build {
+  /** The words that start it. */
+  readonly command: readonly string[];
+  /** What the header says of it; undefined: its version. */
+  readonly label: string | undefined;
+}
+
 export type VariantArguments =
   { readonly ok: true; readonly args: readonly string[] } | { readonly ok: false; readonly reason: string };
 
+/** Where lb4 is started, and with what environment. */
+export const LB4_START: StartOptions = { cwd: ROOT, env: cleanEnvironment() };
+
 const NODE_IN_MAIN_THREAD: Lb4Variant = { engine: 'node', workers: 0 };
 
+/** What is measured as lb4: this repository's, or what LB4_BENCH_COMMAND says. */
+export const THIS_BUILD: Build = thisBuild();
+
+/** The build in another clone that is compiled. */
+export function buildIn(folder: string): Build {
+  const program = join(folder, 'dist/bin/lb4.js');
+  return { command: [process.execPath, program], label: `before, in ${folder}` };
+}
+
 /** lb4 as a peer; it is given as many cores as it has workers, one at least. */
-export function createLb4(launcher: Launcher, variant: Lb4Variant & { readonly name: string }): Peer {
+export function createLb4(
+  launcher: Launcher,
+  variant: Lb4Variant & { readonly name: string },
+  { command, label }: Build = THIS_BUILD,
+): Peer {
   const { name, engine } = variant;
   const workers = variant.workers > 1 ? 2 : 1;
-  const { command, options, isReplaced } = lb4Command();
+  const options = LB4_START;
   let args: readonly string[] = [];
 
   return {
@@ -38,9 +63,10 @@ export function createLb4(launcher: Launcher, variant: Lb4Variant & { readonly n
       const chosen = variantArguments(variant, help);
       if (!chosen.ok) return { present: false, reason: chosen.reason };
       args = chosen.args;
-      const told = isReplaced
-        ? ({ present: true, version: `LB4_BENCH_COMMAND=${command.join(' ')}` } as const)
-        : await launcher.askVersion([...command, '--version'], /^.*\d+\.\d+\.\d+.*$/m, options);
+      const told =
+        label !== undefined
+          ? ({ present: true, version: label } as const)
+          : await launcher.askVersion([...command, '--version'], /^.*\d+\.\d+\.\d+.*$/m, options);
       if (!told.present) return told;
       const where =
         variant.workers === 0
@@ -56,18 +82,10 @@ export function createLb4(launcher: Launcher, variant: Lb4Variant & { readonly n
   };
 }
 
-/** The words that start lb4, and where and with what environment. */
-export function lb4Command(): {
-  readonly command: readonly string[];
-  readonly options: StartOptions;
-  readonly isReplaced: boolean;
-} {
+function thisBuild(): Build {
   const replacement = process.env['LB4_BENCH_COMMAND']?.split(' ').filter(word => word !== '');
-  return {
-    command: replacement ?? [process.execPath, 'dist/bin/lb4.js'],
-    options: { cwd: ROOT, env: cleanEnvironment() },
-    isReplaced: replacement !== undefined,
-  };
+  if (replacement === undefined) return { command: [process.execPath, 'dist/bin/lb4.js'], label: undefined };
+  return { command: replacement, label: `LB4_BENCH_COMMAND=${replacement.join(' ')}` };
 }
 
 /** The arguments of a silent balancer without health checks. */

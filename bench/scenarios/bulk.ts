@@ -7,7 +7,15 @@
 import { runExchanges } from '../load/exchange-client.ts';
 import { BODY_BYTES, REQUEST, response } from '../load/messages.ts';
 import { percentile } from '../measure/stats.ts';
-import { CORE_FIGURES, cpuFigures, cpuMeterOf, setupInWords, type Scenario, type Setup } from './scenario.ts';
+import {
+  CORE_FIGURES,
+  cpuColumns,
+  cpuFigures,
+  cpuMeterOf,
+  setupInWords,
+  type Scenario,
+  type Setup,
+} from './scenario.ts';
 
 export interface BulkSettings {
   readonly name: string;
@@ -33,7 +41,7 @@ export function createBulk(settings: BulkSettings): Scenario {
       { key: 'megabytesPerSecond', label: 'rate', unit: 'MB/s', digits: 0, better: 'higher' },
       { key: 'p50Ms', label: 'p50', unit: 'ms', digits: 1, better: 'lower' },
       { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 1, better: 'lower' },
-      { key: 'cpuMsPerGb', label: 'CPU/GB', unit: 'ms', digits: 0, better: 'lower' },
+      ...cpuColumns('cpuMsPerGb', { label: 'CPU/GB', unit: 'ms', digits: 0 }),
       ...CORE_FIGURES,
     ],
     async run(peer) {

@@ -5,7 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectLoad, ConnectResult } from '../load/connect-client.ts';
 import { closeSessions, openSilent } from '../load/idle-client.ts';
 import { BODY_BYTES, response } from '../load/messages.ts';
-import { CORE_FIGURES, cpuFigures, cpuMeterOf, setupInWords, type Scenario, type Setup } from './scenario.ts';
+import {
+  CORE_FIGURES,
+  cpuColumns,
+  cpuFigures,
+  cpuMeterOf,
+  setupInWords,
+  type Scenario,
+  type Setup,
+} from './scenario.ts';
 
 export interface ConnectSettings {
   readonly name: string;
@@ -39,7 +47,7 @@ export function createConnect(settings: ConnectSettings): Scenario {
       { key: 'connectionsPerSecond', label: 'connections', unit: '/s', digits: 0, better: 'higher' },
       { key: 'p50Ms', label: 'p50', unit: 'ms', digits: 1, better: 'lower' },
       { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 1, better: 'lower' },
-      { key: 'cpuUsPerConnection', label: 'CPU/connection', unit: 'µs', digits: 0, better: 'lower' },
+      ...cpuColumns('cpuUsPerConnection', { label: 'CPU/connection', unit: 'µs', digits: 1 }),
       ...CORE_FIGURES,
     ],
     async run(peer) {

@@ -10,7 +10,7 @@ import { BODY_BYTES, REQUEST, response } from '../load/messages.ts';
 import { runPaced } from '../load/paced-client.ts';
 import { percentile } from '../measure/stats.ts';
 import type { RunningPeer } from '../peers/peer.ts';
-import { CORE_FIGURES, PLAIN_SETUP, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
+import { CORE_FIGURES, PLAIN_SETUP, cpuColumns, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
 
@@ -56,7 +56,7 @@ export function createLatency(settings: LatencySettings): Scenario {
       { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 3, better: 'lower' },
       { key: 'p999Ms', label: 'p99.9', unit: 'ms', digits: 3, better: 'lower' },
       { key: 'clientLateP99Ms', label: 'client late p99', unit: 'ms', digits: 3, better: 'neither' },
-      { key: 'cpuUsPerRequest', label: 'CPU/request', unit: 'µs', digits: 1, better: 'lower' },
+      ...cpuColumns('cpuUsPerRequest', { label: 'CPU/request', unit: 'µs', digits: 1 }),
       ...CORE_FIGURES,
     ],
     async prepare(field) {

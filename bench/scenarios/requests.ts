@@ -4,7 +4,15 @@
 import { runExchanges } from '../load/exchange-client.ts';
 import { BODY_BYTES, REQUEST, response } from '../load/messages.ts';
 import { percentile } from '../measure/stats.ts';
-import { CORE_FIGURES, cpuFigures, cpuMeterOf, setupInWords, type Scenario, type Setup } from './scenario.ts';
+import {
+  CORE_FIGURES,
+  cpuColumns,
+  cpuFigures,
+  cpuMeterOf,
+  setupInWords,
+  type Scenario,
+  type Setup,
+} from './scenario.ts';
 
 export interface RequestsSettings {
   readonly name: string;
@@ -29,7 +37,7 @@ export function createRequests(settings: RequestsSettings): Scenario {
       { key: 'requestsPerSecond', label: 'requests', unit: '/s', digits: 0, better: 'higher' },
       { key: 'p50Ms', label: 'p50', unit: 'ms', digits: 2, better: 'lower' },
       { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 2, better: 'lower' },
-      { key: 'cpuUsPerRequest', label: 'CPU/request', unit: 'µs', digits: 1, better: 'lower' },
+      ...cpuColumns('cpuUsPerRequest', { label: 'CPU/request', unit: 'µs', digits: 1 }),
       ...CORE_FIGURES,
     ],
     async run(peer) {

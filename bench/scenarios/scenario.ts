@@ -89,6 +89,17 @@ export const CORE_FIGURES: readonly Figure[] = [
   { key: 'stolenPercent', label: 'stolen', unit: '%', digits: 1, better: 'neither' },
 ];
 
+/** The columns of what one unit of work costs: all of it, and the part outside the kernel. */
+export function cpuColumns(
+  key: string,
+  column: Pick<Figure, 'label' | 'unit' | 'digits'>,
+): readonly Figure[] {
+  return [
+    { key, ...column, better: 'lower' },
+    { key: `${key}User`, label: 'user', unit: column.unit, digits: column.digits, better: 'lower' },
+  ];
+}
+
 /** The CPU figures: `key` is nanoseconds per unit of work divided by `scale`. What is not known is missing. */
 export function cpuFigures(
   key: string,
@@ -99,6 +110,7 @@ export function cpuFigures(
   return {
     ...(balancer !== undefined && {
       [key]: balancer.busyNs / work.units / work.scale,
+      [`${key}User`]: balancer.userNs / work.units / work.scale,
       busyPercent: percentOf(balancer.busyNs),
       waitPercent: percentOf(balancer.waitNs),
     }),
