@@ -36,6 +36,8 @@ export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 
 export const MSG_NOSIGNAL = 0x4000;
+/** More follows in this very step, be it a FIN: the kernel holds back the last segment, for 200 ms at most. */
+export const MSG_MORE = 0x8000;
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
 

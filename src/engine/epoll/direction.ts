@@ -51,6 +51,8 @@ export class Direction implements PipeHolder {
   ended = false;
   /** `from` takes no more bytes itself, though what it had sent may still have to be read. */
   deaf = false;
+  /** When `move` reports the end, the FIN for `to` follows at once: not a reset, nor anything that takes a while. */
+  endIsPassedOn = false;
   #fullReads = 0;
   /** Bytes that `to` has not taken yet. */
   #held: Uint8Array | undefined;
@@ -146,7 +148,8 @@ export class Direction implements PipeHolder {
         else from.readable = false;
       }
     }
-    const sent = to.send(readBuffer, count);
+    const sent =
+      endFollows && this.endIsPassedOn ? to.sendLast(readBuffer, count) : to.send(readBuffer, count);
     if (sent !== count) {
       if (sent < 0 && !this.#mayWait(libc.errno())) return 'writeFailed';
       this.#held = Buffer.from(readBuffer.subarray(Math.max(sent, 0), count));

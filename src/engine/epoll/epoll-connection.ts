@@ -97,6 +97,14 @@ export class EpollConnection implements Connection, Watched, Keepable {
     return this.#deps.libc.send(this.fd, buffer, bytes, abi.MSG_NOSIGNAL);
   }
 
+  /**
+   * The same for the last bytes of all: the caller shuts the connection down or closes it in this very step, and the FIN
+   * leaves in the segment of the last byte. A TCP_NODELAY would send that segment at once, so none is set for it.
+   */
+  sendLast(buffer: Uint8Array, bytes: number): number {
+    return this.#deps.libc.send(this.fd, buffer, bytes, abi.MSG_NOSIGNAL | abi.MSG_MORE);
+  }
+
   /** Before bytes are spliced to it: from now on nothing is held back. */
   setNoDelay(): void {
     if (this.#sends >= 2) return;

@@ -66,6 +66,8 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     this.#handlers = handlers;
     this.#reuse = options.reuse === true && this.#up.prefaceBytes === 0;
     this.#lastActivityMs = deps.clock.nowMs;
+    this.#down.endIsPassedOn = handlers.onStale === undefined;
+    this.#up.endIsPassedOn = handlers.onStale === undefined && !this.#reuse;
     if (handlers.onStale !== undefined)
       this.#parked = new ParkedBackend(deps.libc, this.#up, options.reused === true);
     client.owner = this;
@@ -252,6 +254,7 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     direction.drop(this.#deps.pipes);
     const back = this.#other(direction);
     back.deaf = true;
+    back.endIsPassedOn = false;
     // Neither side takes bytes any more, or this one has sent its last: nothing is left to be moved.
     if (direction.deaf || back.ended) {
       this.#resetOther(direction.deaf ? direction : back);
