@@ -11,7 +11,7 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The header as of now; `rest` is what only the run itself knows. */
 export function describeEnvironment(
-  rest: Pick<Environment, 'date' | 'loadBefore' | 'pinning' | 'rounds' | 'versions' | 'backends'>,
+  rest: Pick<Environment, 'date' | 'loadBefore' | 'pinning' | 'network' | 'rounds' | 'versions' | 'backends'>,
 ): Environment {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

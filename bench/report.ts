@@ -4,7 +4,7 @@
  * Both are made from the same rows, so that the README cannot show other figures than the terminal did.
  */
 import { NOT_MEASURED, alignedTable, formatNumber, markdownTable, type Rows } from './format.ts';
-import { goalRows } from './goals.ts';
+import { goalTables } from './goals.ts';
 import { CALLS_PREFIX, type PeerResult, type Result, type ScenarioResult } from './result-file.ts';
 import { headlineOf, ratioOf, spreadOf, troublesOf } from './summary.ts';
 
@@ -12,6 +12,8 @@ import { headlineOf, ratioOf, spreadOf, troublesOf } from './summary.ts';
 const DISTURBED_PERCENT = 5;
 /** A client that is later than this at its 99th percentile measures itself. */
 const LATE_MS = 1;
+/** Segments per second of other programs that the count per session cannot leave out. */
+const FOREIGN_SEGMENTS = 20;
 /** Calls per session below this are left out of the list. */
 const RARE_CALLS = 0.05;
 
@@ -20,8 +22,8 @@ export function renderText(result: Result): string {
   const parts = result.scenarios.map(scenario =>
     [scenario.title, alignedTable(detailRows(scenario)), ...notesOf(scenario)].join('\n'),
   );
-  const goals = goalRows(result);
-  const table = goals.length > 1 ? [`lb4 against its goals\n${alignedTable(goals)}`] : [];
+  const goals = goalTables(result).map(alignedTable);
+  const table = goals.length > 0 ? [`lb4 against its goals\n${goals.join('\n\n')}`] : [];
   return [header(result).join('\n'), ...parts, ...table, ''].join('\n\n');
 }
 
@@ -31,10 +33,8 @@ export function renderSummary(result: Result): string {
     notesOf(scenario).map(note => `${scenario.name}: ${note.replace(/^[ !]+/, '')}`),
   );
   const lines = [...header(result), ...notes].map(line => `${line}  `);
-  const goals = goalRows(result);
   return [
-    ...(goals.length > 1 ? [markdownTable(goals), ''] : []),
-    ...summaryTables(result).flatMap(rows => [markdownTable(rows), '']),
+    ...[...goalTables(result), ...summaryTables(result)].flatMap(rows => [markdownTable(rows), '']),
     ...lines,
   ]
     .join('\n')
@@ -147,7 +147,8 @@ function header({ environment, absent }: Result): string[] {
   return [
     `${environment.date.slice(0, 16).replace('T', ' ')} UTC, commit ${environment.commit}, Node ${environment.node.slice(1)}`,
     `${environment.cpu}, ${String(environment.cpuCount)} CPUs, ${String(environment.memoryGib)} GiB, ${environment.kernel}, load before ${environment.loadBefore.toFixed(2)}`,
-    `${environment.pinning}; ${String(environment.backends)} backends; medians of ${String(environment.rounds)} interleaved rounds`,
+    [environment.pinning, ...(environment.network === undefined ? [] : [environment.network])].join('; '),
+    `${String(environment.backends)} backends; medians of ${String(environment.rounds)} interleaved rounds`,
     ...(versions.length === 0 ? [] : [versions.join('; ')]),
     ...absent.map(({ name, reason }) => `not measured: ${name} (${reason})`),
   ];
@@ -161,11 +162,13 @@ function notesOf(scenario: ScenarioResult): string[] {
       .join(', ');
   const shared = disturbed('waitPercent');
   const stolen = disturbed('stolenPercent');
+  const foreign = disturbed('foreignPerSecond', FOREIGN_SEGMENTS);
   const late = disturbed('clientLateP99Ms', LATE_MS);
   const warnings = [
     ...scenario.peers.flatMap(troublesOf),
     ...(shared === '' ? [] : [`not quiet, something else ran on the balancer's core: ${shared}`]),
     ...(late === '' ? [] : [`not quiet, the client itself came late to its requests: ${late}`]),
+    ...(foreign === '' ? [] : [`not alone, other programs sent segments in this network: ${foreign}`]),
     ...(stolen === '' ? [] : [`not quiet, the hypervisor withheld CPU time: ${stolen}`]),
   ];
   return [

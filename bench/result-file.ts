@@ -21,6 +21,8 @@ const environment = z.object({
   commit: z.string(),
   /** Who ran on which CPU. */
   pinning: z.string(),
+  /** Whose loopback it was; older results do not say. */
+  network: z.string().optional(),
   /** One-minute load average before the run: what else the machine was doing. */
   loadBefore: z.number(),
   /** Rounds that were completed. */

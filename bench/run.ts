@@ -15,6 +15,7 @@ import { createPeers } from './peers/all.ts';
 import { createLauncher } from './peers/launcher.ts';
 import type { Peer } from './peers/peer.ts';
 import { Children } from './processes/children.ts';
+import { canOwnNetwork, networkInWords, runInOwnNetwork } from './processes/own-network.ts';
 import { endAfter, endOnSignals, optionsOrExit, say } from './processes/program.ts';
 import { pinSelf } from './processes/pinning.ts';
 import { renderDetails, renderSummary, renderText } from './report.ts';
@@ -75,6 +76,7 @@ async function main(options: BenchOptions): Promise<void> {
       date,
       loadBefore,
       pinning: pinning.description,
+      network: networkInWords(),
       rounds,
       backends: PLAIN_SETUP.backends,
       versions,
@@ -139,9 +141,14 @@ function nameOf({ quick, chosen }: BenchOptions): string {
 }
 
 try {
-  const [first, ...rest] = process.argv.slice(2);
+  const args = process.argv.slice(2);
+  const [first, ...rest] = args;
   if (first === 'soak') await soak(optionsOrExit(() => parseSoakOptions(rest), SOAK_USAGE));
-  else await main(optionsOrExit(() => parseOptions(process.argv.slice(2)), USAGE));
+  else {
+    const options = optionsOrExit(() => parseOptions(args), USAGE);
+    if (canOwnNetwork()) process.exitCode = await runInOwnNetwork(import.meta.url, args);
+    else await main(options);
+  }
 } catch (error) {
   say(wordsOf(error));
   process.exit(1);

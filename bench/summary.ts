@@ -21,12 +21,20 @@ export function spreadOf(peer: PeerResult, key: string): Spread | undefined {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
-/** The subject's median divided by the better rival's; undefined without both, or where no direction is better. */
-export function ratioOf(scenario: ScenarioResult, subject: PeerResult, figure: Figure): number | undefined {
+/**
+ * The subject's median divided by the better rival's, or by that of the rival with that name; undefined without both,
+ * or where no direction is better.
+ */
+export function ratioOf(
+  scenario: ScenarioResult,
+  subject: PeerResult,
+  figure: Figure,
+  rivalName?: string,
+): number | undefined {
   if (figure.better === 'neither') return undefined;
   const own = spreadOf(subject, figure.key);
   const rivals = scenario.peers
-    .filter(peer => peer.role === 'rival')
+    .filter(peer => peer.role === 'rival' && (rivalName === undefined || peer.name === rivalName))
     .flatMap(peer => spreadOf(peer, figure.key)?.median ?? []);
   if (own === undefined || rivals.length === 0) return undefined;
   return own.median / (figure.better === 'lower' ? Math.min(...rivals) : Math.max(...rivals));

@@ -64,6 +64,11 @@ export function startCpuMeter(pids: readonly number[]): () => CpuUse {
   };
 }
 
+/** Nanoseconds that the processes' living threads have used since their start; undefined where the system does not tell. */
+export function cpuSinceStart(pids: readonly number[]): number | undefined {
+  return processTimes(pids)?.busyNs;
+}
+
 function userShare(before: Readings, after: Readings): number {
   const user = after.userTicks - before.userTicks;
   return user / Math.max(user + after.systemTicks - before.systemTicks, 1);

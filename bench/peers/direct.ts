@@ -12,7 +12,7 @@ export function createDirect(): Peer {
     version: () => Promise.resolve({ present: true, version: 'no balancer' }),
     start({ backends: [port] }) {
       if (port === undefined) return Promise.reject(new Error('there is no backend'));
-      return Promise.resolve({ port, pids: () => [], stop: () => Promise.resolve() });
+      return Promise.resolve({ port, acceptingAfterMs: 0, pids: () => [], stop: () => Promise.resolve() });
     },
   };
 }

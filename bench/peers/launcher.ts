@@ -27,6 +27,7 @@ export interface Launcher {
 export function createLauncher(children: Children, pinning: Pinning): Launcher {
   return {
     async launch(command, listenPort, options) {
+      const spawnedAt = performance.now();
       const child = await children.start([...pinning.balancerPrefix(options.cores), ...command], options);
       try {
         await waitUntilAccepting(listenPort, child);
@@ -34,7 +35,12 @@ export function createLauncher(children: Children, pinning: Pinning): Launcher {
         await child.stop();
         throw error;
       }
-      return { port: listenPort, pids: () => child.tree(), stop: () => child.stop() };
+      return {
+        port: listenPort,
+        acceptingAfterMs: performance.now() - spawnedAt,
+        pids: () => child.tree(),
+        stop: () => child.stop(),
+      };
     },
 
     configFile(name, text) {

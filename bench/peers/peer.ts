@@ -36,6 +36,8 @@ export type PeerVersion =
 export interface RunningPeer {
   /** Where clients connect on 127.0.0.1. */
   readonly port: number;
+  /** From the spawn of the process until it accepted; 0 for the control. */
+  readonly acceptingAfterMs: number;
   /** Every process of the balancer as of now (a master forks its workers after it listens); none for the control. */
   pids(): readonly number[];
   /** Ends it; resolves when all of its processes are gone. */

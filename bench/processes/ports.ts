@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child } from './children.ts';
 
 const READY_WITHIN_MS = 10_000;
-const RETRY_EVERY_MS = 10;
+const RETRY_EVERY_MS = 5;
 
 /** A port that was free a moment ago: bound as port 0, then closed. Connecting to none, it leaves no TIME_WAIT. */
 export async function freePort(): Promise<number> {

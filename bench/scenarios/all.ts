@@ -5,12 +5,14 @@ import { runAb } from '../load/ab.ts';
 import { runConnections } from '../load/connect-client.ts';
 import type { Children } from '../processes/children.ts';
 import { createBulk } from './bulk.ts';
-import { createConnect } from './connect.ts';
+import { createConnect, type ConnectSettings } from './connect.ts';
 import { createIdle } from './idle.ts';
 import { createLatency } from './latency.ts';
 import { createMirrorCost } from './mirror.ts';
 import { createRequests, type RequestsSettings } from './requests.ts';
 import { PLAIN_SETUP, type Scenario, type Setup } from './scenario.ts';
+import { createSegments } from './segments.ts';
+import { createStart } from './start.ts';
 import { createSyscalls } from './syscalls.ts';
 
 export const SCENARIO_NAMES = [
@@ -18,9 +20,12 @@ export const SCENARIO_NAMES = [
   'medium',
   'bulk',
   'connect',
+  'cold',
   'idle',
   'latency',
   'syscalls',
+  'segments',
+  'start',
   'small-1k',
   'small-8k',
   'connect-beside-8k',
@@ -42,8 +47,8 @@ export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 /** What `--only` takes beside single names. `table` is what runs when nothing is chosen: the table of goals. */
 export const SCENARIO_GROUPS = {
   all: SCENARIO_NAMES,
-  table: ['small', 'medium', 'bulk', 'connect', 'idle', 'latency', 'syscalls'],
-  quick: ['small', 'bulk', 'connect', 'idle', 'latency', 'syscalls'],
+  table: ['small', 'medium', 'bulk', 'connect', 'cold', 'idle', 'latency', 'syscalls', 'segments', 'start'],
+  quick: ['small', 'bulk', 'connect', 'idle', 'latency', 'syscalls', 'segments'],
   sizes: ['small', 'medium', 'bulk'],
   sessions: ['small', 'small-1k', 'small-8k', 'connect', 'connect-beside-8k', 'idle', 'idle-8k'],
   backends: ['small-2b', 'small-64b', 'small-1024b', 'connect-2b', 'connect-64b', 'connect-1024b'],
@@ -77,16 +82,17 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
       warmUpMs: quick ? 200 : 400,
       measureMs: quick ? 800 : 1_500,
     });
-  const connect = (name: string, setup: Setup, openSessions = 0): Scenario =>
+  const connect = (name: string, setup: Setup, settings: Partial<ConnectSettings> = {}): Scenario =>
     createConnect({
       name,
       setup,
-      openSessions,
+      openSessions: 0,
       concurrency: 100,
       warmUpRequests: quick ? 3_000 : 10_000,
       requests: quick ? 3_000 : 8_000,
       clientName: hasAb ? 'ab' : 'own client (no ab here)',
       client,
+      ...settings,
     });
 
   const factories: Record<ScenarioName, (name: ScenarioName) => Scenario> = {
@@ -94,6 +100,7 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
     medium: name => requests(name, { size: 'medium' }),
     bulk: name => bulk(name, PLAIN_SETUP),
     connect: name => connect(name, PLAIN_SETUP),
+    cold: name => connect(name, PLAIN_SETUP, { warmUpRequests: 0, requests: 10_000 }),
     idle: name => createIdle({ name, sessions: 2_000, warmUpSessions: quick ? 1_000 : 2_000 }),
     latency: () =>
       createLatency({
@@ -111,9 +118,12 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
         sessions: quick ? 1_000 : 2_000,
         client,
       }),
+    segments: () =>
+      createSegments({ concurrency: 100, warmUpSessions: 500, sessions: quick ? 1_000 : 5_000, client }),
+    start: () => createStart({ setup: TWO_WORKERS }),
     'small-1k': name => requests(name, { connections: 1_000 }),
     'small-8k': name => requests(name, { connections: 8_000 }),
-    'connect-beside-8k': name => connect(name, PLAIN_SETUP, 8_000),
+    'connect-beside-8k': name => connect(name, PLAIN_SETUP, { openSessions: 8_000 }),
     'idle-8k': name => createIdle({ name, sessions: 8_000, warmUpSessions: 2_000 }),
     'small-2b': name => requests(name, { setup: leastconnOver(2) }),
     'small-64b': name => requests(name, { setup: leastconnOver(64) }),

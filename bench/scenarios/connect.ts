@@ -21,6 +21,7 @@ export interface ConnectSettings {
   /** Sessions that are open and silent meanwhile. */
   readonly openSessions: number;
   readonly concurrency: number;
+  /** 0: the first sessions of a fresh process are measured. */
   readonly warmUpRequests: number;
   readonly requests: number;
   /** For the title: which client makes the connections. */
@@ -36,9 +37,11 @@ export function createConnect(settings: ConnectSettings): Scenario {
   const { name, setup, concurrency, requests } = settings;
   const responseBytes = response(BODY_BYTES.small, 'close').length;
   const beside = settings.openSessions === 0 ? '' : `, beside ${String(settings.openSessions)} open sessions`;
+  const kind =
+    settings.warmUpRequests === 0 ? 'first connections of a fresh process' : 'new connection per request';
   return {
     name,
-    title: `new connection per request: ${settings.clientName}, ${String(requests)} requests, concurrency ${String(concurrency)}${beside}${setupInWords(setup)}`,
+    title: `${kind}: ${settings.clientName}, ${String(requests)} requests, concurrency ${String(concurrency)}${beside}${setupInWords(setup)}`,
     service: 'once',
     setup,
     measuresControl: true,
@@ -53,8 +56,10 @@ export function createConnect(settings: ConnectSettings): Scenario {
     async run(peer) {
       const load = { port: peer.port, concurrency, responseBytes };
       const open = await openSilent(peer.port, settings.openSessions, OPENED_AT_ONCE);
-      await settings.client({ ...load, requests: settings.warmUpRequests });
-      await sleep(SETTLE_MS);
+      if (settings.warmUpRequests > 0) {
+        await settings.client({ ...load, requests: settings.warmUpRequests });
+        await sleep(SETTLE_MS);
+      }
       const stopCpuMeter = cpuMeterOf(peer)();
       const result = await settings.client({ ...load, requests });
       await sleep(SETTLE_MS);

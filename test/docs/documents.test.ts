@@ -220,6 +220,7 @@ void t.test(
         'test/harness/full-load.ts',
         'test/harness/data-plane.ts',
         'bench/peers/lb4.ts',
+        'bench/processes/own-network.ts',
       ]),
       // Of those that Kubernetes makes, two as examples.
       'LB4_SERVICE_HOST',
