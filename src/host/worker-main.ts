@@ -169,6 +169,7 @@ function createEngine(): Engine {
     waitsForPromises: () => data.parks,
     clock: wheel,
     now: () => performance.now(),
+    trustsShortReads: process.env['LB4_TEST_SHORT_READS'] !== 'distrust',
     ...waiting,
     ...(timers && { timers }),
     ...(wakeFd === undefined ? {} : { wakeFd }),

@@ -32,6 +32,8 @@ export const TCP_INFO = 11;
 export const TCP_USER_TIMEOUT = 18;
 /** `tcpi_state` of a connection that is over. */
 export const TCP_CLOSE = 7;
+/** The same of one whose peer has sent its FIN, while this side has not. */
+export const TCP_CLOSE_WAIT = 8;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 

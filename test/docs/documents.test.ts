@@ -219,6 +219,7 @@ void t.test(
         'scripts/test.mjs',
         'test/harness/full-load.ts',
         'test/harness/data-plane.ts',
+        'test/harness/epoll-engine.ts',
         'bench/peers/lb4.ts',
         'bench/processes/own-network.ts',
       ]),

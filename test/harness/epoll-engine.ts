@@ -17,6 +17,7 @@ export function newEpollEngine(over: Partial<Parameters<typeof createEpollEngine
     now: () => performance.now(),
     clock: { nowMs: 0 },
     ceilingMs: 1,
+    trustsShortReads: process.env['LB4_TEST_SHORT_READS'] !== 'distrust',
     ...over,
     libc: nothingHeldBack(over.libc ?? loaded.libc),
   });

@@ -19,7 +19,7 @@ const NAME = /^LB4_\w+$/;
 const SERVICE_LINK =
   /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
 const SERVICE_PORT = { name: /_PORT$/, value: /^(?:tcp|udp|sctp):\/\// };
-/** The test suite's own variable. */
+/** Variables of the test suite, and of the search for a defect (docs/operations.md). */
 const TESTS = /^LB4_TEST_/;
 
 /** A variable with lb4's prefix that belongs to no option. */

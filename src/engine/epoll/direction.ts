@@ -5,8 +5,8 @@
  * How: what `recv` reads into the shared buffer is sent at once; what the other side does not take is copied
  * aside, and nothing is read until it is gone. After two full buffers in a row the direction is bulk: its bytes
  * go through a pipe (`splice`) and never enter this process. A short read of a TCP socket proves that the kernel
- * has no more, and after a FIN that the end follows, so neither is asked for again. On a unix socket it proves
- * nothing: a read ends where a message with descriptors does (unix(7)).
+ * has no more, and after a FIN that the end follows, so neither is asked for again (epoll-connection.ts says where it
+ * proves nothing).
  * Invariants:
  * - at most one buffer or one pipe of bytes is held, and nothing is read meanwhile;
  * - a pipe that the pool takes back leaves its bytes as such a buffer.
@@ -143,7 +143,7 @@ export class Direction implements PipeHolder {
       this.#fullReads += 1;
     } else {
       this.#fullReads = 0;
-      if (from.isTcp && !from.urgent) {
+      if (from.shortReadIsAll) {
         if (from.hungUp) endFollows = !from.broken;
         else from.readable = false;
       }
@@ -187,7 +187,7 @@ export class Direction implements PipeHolder {
   /** A read brought no bytes: not yet, never again (errno 0), or the connection is broken. */
   #nothingRead(errno: number): Moved {
     if (errno === EINTR) return 'more';
-    this.from.readable = false;
+    this.from.nothingMore();
     if (errno === 0) return 'end';
     if (errno === EAGAIN) return 'wait';
     this.from.failed(errno);

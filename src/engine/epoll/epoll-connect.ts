@@ -127,6 +127,7 @@ class Connecting implements ConnectionOwner, Expiring {
   #succeed(connection: EpollConnection): void {
     if (!this.#settle()) return;
     connection.owner = undefined;
+    connection.established();
     const { keepalive } = this.#options;
     if (keepalive !== undefined && connection.isTcp) connection.keepAlive(keepalive, this.#deps.keepalives);
     this.#done({ ok: true, connection });

@@ -29,7 +29,7 @@ export interface ConnectionOwner {
 const HANG_UP = abi.EPOLLRDHUP | abi.EPOLLHUP | abi.EPOLLERR;
 const SOMETHING_TO_READ = abi.EPOLLIN | HANG_UP;
 const int32 = Buffer.alloc(4);
-const errorLength = Buffer.alloc(4);
+const optionLength = Buffer.alloc(4);
 
 export class EpollConnection implements Connection, Watched, Keepable {
   readonly peerAddress: string;
@@ -43,8 +43,13 @@ export class EpollConnection implements Connection, Watched, Keepable {
   hungUp = false;
   /** The connection is broken: a reset, or a timeout of the kernel's own. */
   broken = false;
-  /** A short read does not prove that nothing more is there: urgent data ends one early (tcp(7)). */
+  /** Urgent data ends a read early (tcp(7)). */
   urgent = false;
+  /**
+   * A short read proves that nothing more is there. Not on a unix socket, where a read ends where a message with
+   * descriptors does (unix(7)), not with urgent data, and not while what the kernel has reported is in doubt.
+   */
+  shortReadIsAll: boolean;
   closed = false;
   /** Bytes that a peek has read, or that a relay has taken and could not pass on: the next relay sends them first. */
   unread: HeldBytes | undefined;
@@ -54,6 +59,7 @@ export class EpollConnection implements Connection, Watched, Keepable {
   readonly #deps: EpollDeps;
   #sends: number;
   #error = 0;
+  #isDoubted = false;
   #lateKeepalive: LateKeepalive | undefined;
 
   /** `noDelay`: TCP_NODELAY is set already. */
@@ -68,6 +74,7 @@ export class EpollConnection implements Connection, Watched, Keepable {
     this.peerAddress = peer.address;
     this.peerPort = peer.port;
     this.#deps = deps;
+    this.shortReadIsAll = peer.isTcp && deps.trustsShortReads;
     this.#sends = noDelay || !peer.isTcp ? 2 : 0;
   }
 
@@ -82,9 +89,35 @@ export class EpollConnection implements Connection, Watched, Keepable {
         this.hungUp = true;
         if ((events & abi.EPOLLERR) !== 0) this.broken = true;
       }
-      if ((events & abi.EPOLLPRI) !== 0) this.urgent = true;
+      if ((events & abi.EPOLLPRI) !== 0) {
+        this.urgent = true;
+        this.shortReadIsAll = false;
+      }
     }
     this.owner?.onReady(this, events);
+  }
+
+  /**
+   * The connect has succeeded. Some kernels report a hang-up of a socket that is still connecting. Remembered, it would
+   * make the first short read the end, so the connection's own state is asked instead, and no short read is trusted
+   * before a read has found nothing more.
+   */
+  established(): void {
+    if (!this.hungUp || !this.isTcp) return;
+    // The caller has asked for the error: there was none.
+    this.broken = false;
+    this.hungUp = this.#finHasCome();
+    this.readable = this.hungUp || this.unreadBytes > 0;
+    this.#isDoubted = true;
+    this.shortReadIsAll = false;
+  }
+
+  /** A read has found nothing more: an end, an error, or nothing yet. */
+  nothingMore(): void {
+    this.readable = false;
+    if (!this.#isDoubted) return;
+    this.#isDoubted = false;
+    this.shortReadIsAll = !this.urgent && this.#deps.trustsShortReads;
   }
 
   /**
@@ -125,8 +158,8 @@ export class EpollConnection implements Connection, Watched, Keepable {
   get error(): number {
     if (this.#error !== 0) return this.#error;
     const { libc } = this.#deps;
-    errorLength.writeUInt32LE(int32.length);
-    const failed = libc.getsockopt(this.fd, abi.SOL_SOCKET, abi.SO_ERROR, int32, errorLength) < 0;
+    optionLength.writeUInt32LE(int32.length);
+    const failed = libc.getsockopt(this.fd, abi.SOL_SOCKET, abi.SO_ERROR, int32, optionLength) < 0;
     const errno = failed ? libc.errno() : int32.readInt32LE(0);
     if (errno !== 0) this.failed(errno);
     return errno;
@@ -201,6 +234,14 @@ export class EpollConnection implements Connection, Watched, Keepable {
   setKeepalive(keepalive: Keepalive): void {
     this.#lateKeepalive = undefined;
     setKeepalive(this.#deps.libc, this.fd, keepalive);
+  }
+
+  #finHasCome(): boolean {
+    optionLength.writeUInt32LE(int32.length);
+    const { libc } = this.#deps;
+    // `tcpi_state` is the first byte that TCP_INFO returns.
+    const failed = libc.getsockopt(this.fd, abi.IPPROTO_TCP, abi.TCP_INFO, int32, optionLength) < 0;
+    return !failed && int32[0] === abi.TCP_CLOSE_WAIT;
   }
 
   #countSend(): void {

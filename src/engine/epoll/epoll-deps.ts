@@ -15,6 +15,8 @@ export interface EpollDeps {
   readonly pipes: PipePool;
   /** One for all reads of the thread: what is read is sent, or copied aside, before the next read. */
   readonly readBuffer: Buffer;
+  /** A short read is taken as proof that nothing more is there. False: each is followed by another read. */
+  readonly trustsShortReads: boolean;
   /** Where `finish` takes a place for as long as it waits for the peer. */
   readonly room: Room;
   readonly setTimer: SetTimer;

@@ -41,6 +41,8 @@ export interface EpollEngineDeps {
   readonly ownerTable?: OwnerTable;
   /** How many connections `finish` may keep open at once; default 1024. Beyond that they are reset. */
   readonly waitingLimit?: number;
+  /** False: every read goes on until the kernel says that nothing more is there. Default: true. */
+  readonly trustsShortReads?: boolean;
   /** All timers of the thread that a wait must not delay. Default: the engine's own alone, made by `setTimer`. */
   readonly timers?: DueTimers;
   /** Default: global timers that do not keep the process alive. */
@@ -80,6 +82,7 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
       now: () => clock.nowMs,
     }),
     readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    trustsShortReads: deps.trustsShortReads ?? true,
     room: new Room(deps.waitingLimit ?? WAITING_LIMIT),
     setTimer,
     clock,

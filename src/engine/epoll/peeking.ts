@@ -53,8 +53,7 @@ export class Peeking implements ConnectionOwner {
       const count = libc.recv(connection.fd, readBuffer, size, 0);
       if (count > 0) {
         hold(connection, readBuffer.subarray(0, count));
-        // A short read proves that nothing more is there (direction.ts says where it does not).
-        const isAll = count < size && connection.isTcp && !connection.urgent;
+        const isAll = count < size && connection.shortReadIsAll;
         if (isAll && !connection.hungUp) connection.readable = false;
       } else {
         const state = nothingRead(connection, count === 0 ? 0 : libc.errno());
@@ -73,7 +72,7 @@ function hold(connection: EpollConnection, bytes: Uint8Array): void {
 function nothingRead(connection: EpollConnection, errno: number): PeekState | 'more' {
   if (errno === EINTR) return 'more';
   if (errno === EAGAIN) {
-    connection.readable = false;
+    connection.nothingMore();
     return 'open';
   }
   connection.hungUp = true;
