@@ -13,7 +13,7 @@
 import { enterAll, type Gate } from './admission/gate.ts';
 import type { UpstreamRuntime } from './dispatch/upstream-runtime.ts';
 import { Upstreams } from './dispatch/upstreams.ts';
-import type { Connection, Engine } from '../engine/engine.ts';
+import type { Connection, Engine, RelayOutcome } from '../engine/engine.ts';
 import type { Front as FrontOf } from './listener/front.ts';
 import { Fronts, type OwnedSocket } from './listener/fronts.ts';
 import { SessionLimit } from './listener/session-limit.ts';
@@ -26,7 +26,6 @@ import { matches, type SessionQuery, type SessionView } from '../model/session-v
 import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
-import type { SessionRecord } from '../model/session-record.ts';
 import { SessionList } from './session/session-list.ts';
 import { Session, type SessionDeps } from './session/session.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
@@ -122,7 +121,7 @@ export class DataPlane {
         if (event.kind === 'connectFailed' && event.failure.reason === 'localResources') this.#rest();
         report(event);
       },
-      onEnd: (session, record) => this.#ended(session, record),
+      onEnd: (session, termination, relayed) => this.#ended(session, termination, relayed),
     };
   }
 
@@ -256,7 +255,8 @@ export class DataPlane {
   /** Begins the session of a client that is counted already, unless it is aborted at once. */
   #begin(front: Front, client: Connection): void {
     front.sessions += 1;
-    const session = new Session(this.#nextSessionId(), client, front, this.#sessionDeps);
+    const { ledger, idPrefix = '' } = this.#deps;
+    const session = new Session(idPrefix, (ledger.sessionsEver += 1), client, front, this.#sessionDeps);
     this.#sessions.add(session);
     if (this.#abortedAs === undefined) {
       session.start();
@@ -267,11 +267,12 @@ export class DataPlane {
     session.abort(this.#abortedAs);
   }
 
-  #ended(session: Session<Front>, record: () => SessionRecord): void {
+  #ended(session: Session<Front>, termination: Termination, relayed: RelayOutcome | undefined): void {
     const { report } = this.#deps;
     this.#sessions.delete(session);
-    if (this.recording === 'each') report({ kind: 'sessionClosed', record: record() });
-    else if (this.recording === 'counted') report(ONE_UNRECORDED);
+    if (this.recording === 'each') {
+      report({ kind: 'sessionClosed', record: session.record(termination, relayed) });
+    } else if (this.recording === 'counted') report(ONE_UNRECORDED);
     this.#fronts.leave(session.front);
     // Not earlier: a client that waited may have taken the place.
     this.#announceEmpty();
@@ -302,12 +303,6 @@ export class DataPlane {
     this.#underway = Promise.all([before, work]);
     // A failure that no caller awaits is not an unhandled rejection.
     this.#underway.catch(() => undefined);
-  }
-
-  #nextSessionId(): string {
-    const { ledger, idPrefix = '' } = this.#deps;
-    ledger.sessionsEver += 1;
-    return `${idPrefix}${ledger.sessionsEver.toString(36)}`;
   }
 
   #isEmpty(): boolean {

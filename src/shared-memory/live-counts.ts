@@ -6,7 +6,8 @@
  * memory. A slot has one total, which is compared with limits, and a cell in the row of each worker, so that a dead
  * worker's sessions can be subtracted.
  * Invariants:
- * - All is changed with Atomics.
+ * - Totals are changed with Atomics, unless one thread alone counts. A row is written by its own thread only, so it needs
+ *   none: others read whole numbers in any case, and the row of a dead thread when no one writes it any more.
  * - A total with a maximum never exceeds it, not even for an instant: an add that is taken back would make other
  *   threads fail in vain, and nothing would wake them.
  * - A thread is never stopped between its total and its row, because nothing is called between the two.
@@ -25,6 +26,7 @@ export class LiveCounts {
   /** Not 0 where a data plane waits for a place. */
   readonly #awaited: Int32Array;
   readonly #row: Int32Array;
+  readonly #isAlone: boolean;
 
   /** @param worker whose view it is, numbered from 0 */
   constructor(memory: CountsMemory, worker = 0) {
@@ -33,6 +35,7 @@ export class LiveCounts {
     this.#totals = new Int32Array(buffer, 0, slots);
     this.#awaited = new Int32Array(buffer, 4 * slots, slots);
     this.#row = this.#rowOf(worker);
+    this.#isAlone = memory.workers === 1;
   }
 
   /** Memory for `workers` threads that count. Pages that no slot touches take no memory. */
@@ -42,7 +45,7 @@ export class LiveCounts {
 
   /** Sessions of all workers. */
   live(slot: number): number {
-    return Atomics.load(this.#totals, slot);
+    return this.#isAlone ? (this.#totals[slot] ?? 0) : Atomics.load(this.#totals, slot);
   }
 
   /** Sessions of one worker, numbered from 0. */
@@ -52,24 +55,16 @@ export class LiveCounts {
 
   /** Counts one session more, unless that would be more than `max`. */
   take(slot: number, max: number | undefined): boolean {
-    if (max === undefined || max === Infinity) {
-      Atomics.add(this.#totals, slot, 1);
-      Atomics.add(this.#row, slot, 1);
-      return true;
-    }
-    for (;;) {
-      const before = Atomics.load(this.#totals, slot);
-      if (before >= max) return false;
-      if (Atomics.compareExchange(this.#totals, slot, before, before + 1) !== before) continue;
-      Atomics.add(this.#row, slot, 1);
-      return true;
-    }
+    if (max === undefined || max === Infinity) this.#add(slot, 1);
+    else if (!this.#addBelow(slot, max)) return false;
+    this.#count(slot, 1);
+    return true;
   }
 
   /** Counts one session less; true when a data plane had asked for it (`awaitPlace`), which is then forgotten. */
   release(slot: number): boolean {
-    Atomics.sub(this.#totals, slot, 1);
-    Atomics.sub(this.#row, slot, 1);
+    this.#add(slot, -1);
+    this.#count(slot, -1);
     return Atomics.load(this.#awaited, slot) !== 0 && Atomics.exchange(this.#awaited, slot, 0) !== 0;
   }
 
@@ -89,6 +84,27 @@ export class LiveCounts {
       const lost = Atomics.exchange(row, slot, 0);
       if (lost !== 0) Atomics.sub(this.#totals, slot, lost);
     }
+  }
+
+  #add(slot: number, by: 1 | -1): void {
+    const totals = this.#totals;
+    // Typed-array reads inside the array's bounds are never undefined.
+    if (this.#isAlone) totals[slot] = (totals[slot] ?? 0) + by;
+    else Atomics.add(totals, slot, by);
+  }
+
+  #addBelow(slot: number, max: number): boolean {
+    const totals = this.#totals;
+    for (;;) {
+      const before = Atomics.load(totals, slot);
+      if (before >= max) return false;
+      if (Atomics.compareExchange(totals, slot, before, before + 1) === before) return true;
+    }
+  }
+
+  #count(slot: number, by: 1 | -1): void {
+    const row = this.#row;
+    row[slot] = (row[slot] ?? 0) + by;
   }
 
   #rowOf(worker: number): Int32Array {

@@ -30,15 +30,16 @@ export function fakeSessions(
     opened += 1;
     const client = new FakeConnection('192.0.2.7');
     const session = new Session(
-      `s${opened}`,
+      's',
+      opened,
       client,
       { plan: listenerPlan('web', listener), upstream: fake.upstream, gates: [] },
       {
         ...dispatcherDeps({ now }),
         engine: fake.engine,
         wheel,
-        wallClock: () => 1_700_000_000_000,
-        onEnd: (_session, record) => records.push(record()),
+        wallClock: () => 1_700_000_000_000 + nowMs - 1_000,
+        onEnd: (ended, termination, relayed) => void records.push(ended.record(termination, relayed)),
       },
     );
     session.start();

@@ -79,11 +79,13 @@ export class Tier {
 
   /** Reports to the strategy how long a connect took. */
   connected(backend: BackendRuntime, connectMs: number): void {
+    if (this.#strategy.connected === undefined) return;
     this.#tell(backend, candidate => this.#strategy.connected?.(candidate, connectMs));
   }
 
   /** Reports to the strategy that a backend's live count has changed. */
   changed(backend: BackendRuntime): void {
+    if (this.#strategy.changed === undefined) return;
     this.#tell(backend, candidate => this.#strategy.changed?.(candidate));
   }
 

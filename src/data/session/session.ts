@@ -31,6 +31,7 @@ import type { Termination } from '../../model/termination.ts';
 import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
 import type { SessionRecord } from '../../model/session-record.ts';
 import { refuse } from './refuse.ts';
+import { after, firstLook, whenToLook } from './silence.ts';
 
 /** Where a session came in: it keeps the plan and the upstream of that moment for life. */
 export interface Origin {
@@ -45,12 +46,12 @@ export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
   readonly wheel: DeadlineWheel;
   /** Milliseconds since 1970. */
   wallClock(): number;
-  /** `record` builds the session's record; it may be called only before this call returns. */
-  onEnd(session: Session<O>, record: () => SessionRecord): void;
+  /**
+   * The session has ended, and how. Its record can be had with the same values before this call returns.
+   * @param relayed undefined: nothing was relayed
+   */
+  onEnd(session: Session<O>, termination: Termination, relayed: RelayOutcome | undefined): void;
 }
-
-/** A silent session whose receiver takes nothing is ended at most a quarter of its timeout late. */
-const LOOKS_PER_SILENCE = 4;
 
 const NO_REUSE: RelayOptions = Object.freeze({});
 const REUSE: RelayOptions = Object.freeze({ reuse: true });
@@ -63,12 +64,12 @@ export class Session<O extends Origin = Origin>
   wheelIndex = 0;
   /** Its index among the sessions of its data plane, which writes it. */
   index = 0;
-  readonly id: string;
+  readonly #idPrefix: string;
+  readonly #number: number;
   readonly #client: Connection;
   readonly front: O;
   readonly #plan: ListenerPlan;
   readonly #deps: SessionDeps<O>;
-  readonly #startedAtMs: number;
   readonly #startedMs: number;
   /** The client's facts as the gates have left them; undefined where there are no gates. */
   #facts: Facts<UpstreamRuntime> | undefined;
@@ -87,15 +88,21 @@ export class Session<O extends Origin = Origin>
   /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
   #abortedAs: Termination | undefined;
 
-  constructor(id: string, client: Connection, front: O, deps: SessionDeps<O>) {
-    this.id = id;
+  /** @param number of the session in this data plane; with the prefix it is the session's id */
+  constructor(idPrefix: string, number: number, client: Connection, front: O, deps: SessionDeps<O>) {
+    this.#idPrefix = idPrefix;
+    this.#number = number;
     this.#client = client;
     this.front = front;
     this.#plan = front.plan;
     this.#deps = deps;
-    this.#startedAtMs = deps.wallClock();
     this.#startedMs = deps.now();
     this.#upstream = front.upstream;
+  }
+
+  /** Made when it is asked for: most sessions end without anything that names them. */
+  get id(): string {
+    return `${this.#idPrefix}${this.#number.toString(36)}`;
   }
 
   start(): void {
@@ -149,9 +156,34 @@ export class Session<O extends Origin = Origin>
       clientAddress: this.#facts?.clientAddress ?? peerAddress,
       clientPort: this.#facts?.clientPort ?? peerPort,
       phase: this.#phase(),
-      startedAtMs: this.#startedAtMs,
+      startedAtMs: this.#startedAtMs(),
       bytesFromClient: relay?.bytesFromClient ?? 0,
       bytesFromBackend: relay?.bytesFromBackend ?? 0,
+    };
+  }
+
+  /** Of a session that is just ending, from `onEnd` only. */
+  record({ by, phase, reason }: Termination, relayed: RelayOutcome | undefined): SessionRecord {
+    const dispatch = this.#dispatch;
+    return {
+      id: this.id,
+      listener: this.#plan.name,
+      upstream: this.upstream,
+      clientAddress: this.#facts?.clientAddress ?? this.#client.peerAddress,
+      clientPort: this.#facts?.clientPort ?? this.#client.peerPort,
+      backend: dispatch?.backend,
+      attempts: dispatch?.attempts ?? 0,
+      warm: dispatch?.origin === 'warm',
+      reused: dispatch?.origin === 'reused',
+      startedAtMs: this.#startedAtMs(),
+      durationMs: this.#deps.now() - this.#startedMs,
+      queuedMs: this.#queuedMs,
+      connectMs: dispatch?.connectMs,
+      bytesFromClient: relayed?.bytesFromClient ?? 0,
+      bytesFromBackend: relayed?.bytesFromBackend ?? 0,
+      by,
+      phase,
+      reason,
     };
   }
 
@@ -191,7 +223,7 @@ export class Session<O extends Origin = Origin>
     const relay = this.#relay;
     if (relay === undefined) return undefined;
     const aliveUntilMs = this.#aliveUntilMs();
-    const nextMs = aliveUntilMs <= nowMs ? undefined : this.#checkSilence(relay, nowMs);
+    const nextMs = aliveUntilMs <= nowMs ? undefined : whenToLook(relay, this.#silenceMs(relay), nowMs);
     if (nextMs !== undefined) return Math.min(nextMs, aliveUntilMs);
     const silence = relay.halfClosed ? 'halfClosed' : 'idle';
     const reason = aliveUntilMs <= nowMs ? 'lifetime' : silence;
@@ -276,7 +308,7 @@ export class Session<O extends Origin = Origin>
   }
 
   #schedule(relay: Relay): void {
-    const firstLookMs = after(relay.lastActivityMs, this.#silenceMs(relay) / LOOKS_PER_SILENCE);
+    const firstLookMs = firstLook(relay, this.#silenceMs(relay));
     const dueMs = Math.min(firstLookMs, this.#aliveUntilMs());
     if (dueMs !== Infinity) this.#deps.wheel.add(this, dueMs);
   }
@@ -285,22 +317,6 @@ export class Session<O extends Origin = Origin>
   #silenceMs(relay: Relay): number {
     const { idle, halfClosed } = this.#plan.timeouts;
     return relay.halfClosed ? halfClosed : idle;
-  }
-
-  /**
-   * When to look again, or undefined when the session has been silent for too long. A receiver that still takes what
-   * was sent to it is not silent, and only a look shows that: one per quarter of the timeout.
-   */
-  #checkSilence(relay: Relay, nowMs: number): number | undefined {
-    const timeoutMs = this.#silenceMs(relay);
-    const lookAfterMs = timeoutMs / LOOKS_PER_SILENCE;
-    const firstLookMs = after(relay.lastActivityMs, lookAfterMs);
-    if (firstLookMs > nowMs) return firstLookMs;
-    const onItsWay = relay.lookAtDelivery();
-    const silentUntilMs = relay.lastActivityMs + timeoutMs;
-    if (onItsWay === 'unknown') return nowMs + lookAfterMs;
-    if (silentUntilMs <= nowMs) return undefined;
-    return onItsWay === 'nothing' ? silentUntilMs : nowMs + lookAfterMs;
   }
 
   #aliveUntilMs(): number {
@@ -313,32 +329,12 @@ export class Session<O extends Origin = Origin>
   }
 
   #end(termination: Termination, relayed?: RelayOutcome): void {
-    const dispatch = this.#dispatch;
     this.#isEnded = true;
-    this.#deps.onEnd(this, () => ({
-      id: this.id,
-      listener: this.#plan.name,
-      upstream: this.upstream,
-      clientAddress: this.#facts?.clientAddress ?? this.#client.peerAddress,
-      clientPort: this.#facts?.clientPort ?? this.#client.peerPort,
-      backend: dispatch?.backend,
-      attempts: dispatch?.attempts ?? 0,
-      warm: dispatch?.origin === 'warm',
-      reused: dispatch?.origin === 'reused',
-      startedAtMs: this.#startedAtMs,
-      durationMs: this.#deps.now() - this.#startedMs,
-      queuedMs: this.#queuedMs,
-      connectMs: dispatch?.connectMs,
-      bytesFromClient: relayed?.bytesFromClient ?? 0,
-      bytesFromBackend: relayed?.bytesFromBackend ?? 0,
-      by: termination.by,
-      phase: termination.phase,
-      reason: termination.reason,
-    }));
+    this.#deps.onEnd(this, termination, relayed);
   }
-}
 
-/** A timeout of 0 never ends. */
-function after(startMs: number, timeoutMs: number): number {
-  return timeoutMs === 0 ? Infinity : startMs + timeoutMs;
+  /** By the wall clock as it is set now, less the time that has passed since. */
+  #startedAtMs(): number {
+    return this.#deps.wallClock() - (this.#deps.now() - this.#startedMs);
+  }
 }

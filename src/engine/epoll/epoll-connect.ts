@@ -101,10 +101,9 @@ class Connecting implements ConnectionOwner, Expiring {
     const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
     if (fd < 0) return libc.errno();
     const isTcp = address.kind === 'tcp';
-    const peer = isTcp
-      ? { isTcp, address: address.host, port: address.port }
-      : { isTcp, address: '', port: 0 };
-    const connection = new EpollConnection(fd, peer, this.#deps, false);
+    const connection = isTcp
+      ? new EpollConnection(fd, address.host, address.port, this.#deps, false)
+      : new EpollConnection(fd, undefined, 0, this.#deps, false);
     this.#connection = connection;
     const { userTimeoutMs } = this.#options;
     if (isTcp && userTimeoutMs !== undefined) setUserTimeout(libc, fd, userTimeoutMs);

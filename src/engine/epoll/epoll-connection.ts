@@ -62,20 +62,24 @@ export class EpollConnection implements Connection, Watched, Keepable {
   #isDoubted = false;
   #lateKeepalive: LateKeepalive | undefined;
 
-  /** `noDelay`: TCP_NODELAY is set already. */
+  /**
+   * @param peerAddress undefined: the socket is a unix socket
+   * @param noDelay TCP_NODELAY is set already
+   */
   constructor(
     fd: number,
-    peer: { readonly isTcp: boolean; readonly address: string; readonly port: number },
+    peerAddress: string | undefined,
+    peerPort: number,
     deps: EpollDeps,
     noDelay: boolean,
   ) {
     this.fd = fd;
-    this.isTcp = peer.isTcp;
-    this.peerAddress = peer.address;
-    this.peerPort = peer.port;
+    this.isTcp = peerAddress !== undefined;
+    this.peerAddress = peerAddress ?? '';
+    this.peerPort = peerPort;
     this.#deps = deps;
-    this.shortReadIsAll = peer.isTcp && deps.trustsShortReads;
-    this.#sends = noDelay || !peer.isTcp ? 2 : 0;
+    this.shortReadIsAll = this.isTcp && deps.trustsShortReads;
+    this.#sends = noDelay || !this.isTcp ? 2 : 0;
   }
 
   get wasReset(): boolean {

@@ -223,11 +223,10 @@ class EpollListener implements EngineListener, Watched {
     peerLength.writeUInt32LE(SOCKADDR_BYTES);
     const fd = libc.accept4(this.#fd, peerBytes, peerLength, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return this.#failed(libc.errno());
-    const isTcp = this.address.kind === 'tcp';
-    const peer = isTcp
-      ? { isTcp, address: hostOf(peerBytes), port: portOf(peerBytes) }
-      : { isTcp, address: '', port: 0 };
-    const client = new EpollConnection(fd, peer, this.#deps, true);
+    const client =
+      this.address.kind === 'tcp'
+        ? new EpollConnection(fd, hostOf(peerBytes), portOf(peerBytes), this.#deps, true)
+        : new EpollConnection(fd, undefined, 0, this.#deps, true);
     if (descriptors.watch(fd, client)) return client;
     const errno = libc.errno();
     client.reset();
