@@ -35,6 +35,13 @@ const GOALS: readonly GoalRow[] = [
   row('CPU per first connection of a fresh process', 'cold', 'cpuUsPerConnection', 1.3, 3.5),
   row('memory per idle session', 'idle', 'kibibytesPerSession', 0.5, 3),
   row('p99 latency at half of peak', 'latency', 'p99Ms', 1, 1.5),
+  {
+    label: 'p99 latency of small requests beside bulk',
+    scenario: 'beside-bulk',
+    figure: 'p99Ms',
+    goals: { lb4: 1 },
+    of: 'better rival',
+  },
   countRow('system calls per short session', 'syscalls', 'callsPerSession', 'calls', 13),
   countRow('TCP segments per short session', 'segments', 'segmentsPerSession', 'segments', 18.5),
   startRow('start to accepting, two workers', 'acceptingMs', 'ms', 400),

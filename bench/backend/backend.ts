@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Children } from '../processes/children.ts';
 
 /** What a backend can do with a connection; responder.ts says it in words. */
-const SERVICES = ['small', 'medium', 'bulk', 'once', 'echo'] as const;
+const SERVICES = ['small', 'medium', 'bulk', 'once', 'echo', 'mixed'] as const;
 
 export type Service = (typeof SERVICES)[number];
 

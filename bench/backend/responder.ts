@@ -4,12 +4,15 @@
  * Place: started by backend.ts; prints its ports as one line of JSON and ends when its stdin closes, so that it
  * cannot outlive the benchmark. Arguments: how many backends, then the services.
  * Services: `small`, `medium` and `bulk` answer every request on a kept connection, `once` answers one request and
- * closes (what ab expects without -k), `echo` returns what it gets. Each listens on as many ports as there are backends.
+ * closes (what ab expects without -k), `echo` returns what it gets,
+ * `mixed` answers as `small` or as `bulk`, as the first request on a connection asks. Each listens on as many ports as there are backends.
  */
+import { fork } from 'node:child_process';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { BODY_BYTES, response } from '../load/messages.ts';
+import { fileURLToPath } from 'node:url';
+import { BODY_BYTES, BULK_REQUEST, response } from '../load/messages.ts';
+import { answering } from './answering.ts';
 
-const REQUEST_END = [0x0d, 0x0a, 0x0d, 0x0a] as const;
 const BACKLOG = 4096;
 
 const [countArgument = '1', ...wanted] = process.argv.slice(2);
@@ -20,6 +23,7 @@ const services = {
   bulk: answering(response(BODY_BYTES.bulk, 'keep-alive'), false),
   once: answering(response(BODY_BYTES.small, 'close'), true),
   echo: (socket: Socket) => socket.on('data', chunk => socket.write(chunk)),
+  ...(wanted.includes('mixed') && { mixed: mixed() }),
 };
 const ports = Object.fromEntries(
   await Promise.all(
@@ -34,18 +38,21 @@ const ports = Object.fromEntries(
 process.stdout.write(`${JSON.stringify(ports)}\n`);
 process.stdin.resume().once('close', () => process.exit(0));
 
-/** Answers each blank line that ends a request; the match is carried over from one chunk to the next. */
-function answering(answer: Buffer, closes: boolean): (socket: Socket) => void {
+/**
+ * Small requests are answered here. A connection whose first request asks for bulk goes to a process of its own: it may
+ * be at work for long stretches, and small requests must not wait for it.
+ */
+function mixed(): (socket: Socket) => void {
+  const bulk = fork(fileURLToPath(new URL('./bulk-process.js', import.meta.url)));
+  const serveSmall = answering(response(BODY_BYTES.small, 'keep-alive'), false);
   return socket => {
-    let matched = 0;
-    socket.on('data', chunk => {
-      for (const byte of chunk) {
-        // Only 13 10 13 10 is looked for, so after a mismatch a match can only start anew with this byte.
-        matched = byte === REQUEST_END[matched] ? matched + 1 : byte === REQUEST_END[0] ? 1 : 0;
-        if (matched < REQUEST_END.length) continue;
-        matched = 0;
-        if (closes) socket.end(answer);
-        else socket.write(answer);
+    socket.once('readable', () => {
+      const first: unknown = socket.read();
+      if (!Buffer.isBuffer(first)) return;
+      if (first.equals(BULK_REQUEST)) bulk.send('bulk', socket);
+      else {
+        serveSmall(socket);
+        socket.unshift(first);
       }
     });
   };

@@ -21,8 +21,12 @@ export interface ExchangeLoad {
   readonly response: Buffer;
   readonly warmUpMs: number;
   readonly measureMs: number;
+  /** Called when all connections are open and have sent their first request. */
+  readonly onSent?: () => void;
   /** Called at the start of the window; the function it returns is called at its end. */
   readonly startCpuMeter: () => () => CpuUse;
+  /** Called with the figures at the end of the window; the load goes on until it resolves. */
+  readonly goOn?: (result: ExchangeResult) => Promise<void>;
 }
 
 export interface ExchangeResult {
@@ -100,6 +104,7 @@ export async function runExchanges(load: ExchangeLoad): Promise<ExchangeResult> 
   };
   await Promise.all(Array.from({ length: Math.min(OPENED_AT_ONCE, load.connections) }, opener));
   for (const start of starts) start();
+  load.onSent?.();
 
   await sleep(load.warmUpMs);
   exchanges = 0;
@@ -109,9 +114,10 @@ export async function runExchanges(load: ExchangeLoad): Promise<ExchangeResult> 
   await sleep(load.measureMs);
   const cpu = stopCpuMeter();
   const seconds = (performance.now() - startedAt) / 1000;
+  const latenciesMs = latencies.subarray(0, Math.min(exchanges, latencies.length)).slice().sort();
+  const result = { exchanges, bytes, seconds, latenciesMs, cpu, errors };
+  await load.goOn?.(result);
   ending = true;
   for (const socket of sockets) socket.destroy();
-
-  const latenciesMs = latencies.subarray(0, Math.min(exchanges, latencies.length)).slice().sort();
-  return { exchanges, bytes, seconds, latenciesMs, cpu, errors };
+  return result;
 }

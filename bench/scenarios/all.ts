@@ -4,6 +4,7 @@
 import { runAb } from '../load/ab.ts';
 import { runConnections } from '../load/connect-client.ts';
 import type { Children } from '../processes/children.ts';
+import { createBesideBulk } from './beside-bulk.ts';
 import { createBulk } from './bulk.ts';
 import { createConnect, type ConnectSettings } from './connect.ts';
 import { createIdle } from './idle.ts';
@@ -23,6 +24,7 @@ export const SCENARIO_NAMES = [
   'cold',
   'idle',
   'latency',
+  'beside-bulk',
   'syscalls',
   'segments',
   'start',
@@ -47,7 +49,19 @@ export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 /** What `--only` takes beside single names. `table` is what runs when nothing is chosen: the table of goals. */
 export const SCENARIO_GROUPS = {
   all: SCENARIO_NAMES,
-  table: ['small', 'medium', 'bulk', 'connect', 'cold', 'idle', 'latency', 'syscalls', 'segments', 'start'],
+  table: [
+    'small',
+    'medium',
+    'bulk',
+    'connect',
+    'cold',
+    'idle',
+    'latency',
+    'beside-bulk',
+    'syscalls',
+    'segments',
+    'start',
+  ],
   quick: ['small', 'bulk', 'connect', 'idle', 'latency', 'syscalls', 'segments'],
   sizes: ['small', 'medium', 'bulk'],
   sessions: ['small', 'small-1k', 'small-8k', 'connect', 'connect-beside-8k', 'idle', 'idle-8k'],
@@ -109,6 +123,15 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
         peakMs: quick ? 800 : 1_500,
         warmUpMs: quick ? 400 : 1_000,
         measureMs: quick ? 1_500 : 4_000,
+      }),
+    'beside-bulk': () =>
+      createBesideBulk({
+        children,
+        flows: 8,
+        connections: 50,
+        ratePerSecond: 2_000,
+        warmUpMs: quick ? 400 : 1_000,
+        measureMs: quick ? 1_000 : 3_000,
       }),
     syscalls: () =>
       createSyscalls({
