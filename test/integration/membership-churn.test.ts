@@ -19,10 +19,12 @@ const MEMBERS = 4;
 const LOAD_MS = 2_000;
 const OPTIONS = { timeout: FULL ? 900_000 : 90_000 };
 
+const OWN_THREAD = { engine: 'node', workers: 0 } as const;
 const placesUnderTest = {
   workers: DATA_PLANE,
-  'own thread': { ...DATA_PLANE, engine: 'node', workers: 0 },
-} as const;
+  // It is the same whichever engine the workers have: the long variant plays it once.
+  ...(FULL && DATA_PLANE.engine === 'node' ? {} : { 'own thread': OWN_THREAD }),
+};
 
 for (const [place, dataPlane] of Object.entries(placesUnderTest)) {
   void t.test(
