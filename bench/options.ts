@@ -15,7 +15,7 @@ export const USAGE = `usage: npm run bench -- [options] [scenario or group …]
   --only LIST      scenarios or groups, as without --only
   --peers LIST     ${PEER_NAMES.join(',')}
   --before FOLDER  a compiled clone of an older lb4, measured in the same rounds: ${BEFORE_NAMES.join(', ')}
-  --rate N         requests per second of the latency scenario (default: half of the slower rival's peak)
+  --rate N         requests per second of the latency scenario (default: half of the slower rival's peak, or less)
   --json FILE      where to write the result (default bench/results/<date>-<what>.json)
   --markdown       print Markdown, for the README and docs/performance.md
 scenarios: ${SCENARIO_NAMES.slice(0, TABLE_SIZE).join(' ')}

@@ -74,7 +74,7 @@ export interface ScenarioDeps {
   readonly quick: boolean;
   /** False: new connections are made by a client in this process. */
   readonly hasAb: boolean;
-  /** Requests per second of the latency scenario; undefined: half of the slower rival's peak. */
+  /** Requests per second of the latency scenario; undefined: half of the slower rival's peak, or what the load core bears. */
   readonly ratePerSecond: number | undefined;
 }
 
@@ -121,8 +121,8 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
         connections: 100,
         ratePerSecond: deps.ratePerSecond,
         peakMs: quick ? 800 : 1_500,
-        warmUpMs: quick ? 400 : 1_000,
-        measureMs: quick ? 1_500 : 4_000,
+        warmUpMs: quick ? 400 : 4_000,
+        measureMs: quick ? 1_000 : 4_000,
       }),
     'beside-bulk': () =>
       createBesideBulk({

@@ -4,7 +4,7 @@ import t from 'tap';
 import { USAGE, parseOptions } from '../../bench/options.ts';
 import { variantArguments } from '../../bench/peers/lb4.ts';
 import { SCENARIO_GROUPS, SCENARIO_NAMES } from '../../bench/scenarios/all.ts';
-import { halfOfSlowest } from '../../bench/scenarios/latency.ts';
+import { halfOfSlowest, slowerIfBusy } from '../../bench/scenarios/latency.ts';
 import { parseSoakOptions } from '../../bench/soak/options.ts';
 
 void t.test('without arguments the table of goals is measured, with --quick the short one', async t => {
@@ -77,11 +77,18 @@ void t.test('a build from before the engines is lb4-node and nothing else', asyn
   }
 });
 
-void t.test('the latency rate is half of the lowest peak; peers that moved nothing do not count', async t => {
+void t.test('the latency rate is half of the lowest peak; a peer that moved nothing has none', async t => {
   t.equal(halfOfSlowest([20_001, 30_000]), 10_000);
-  t.equal(halfOfSlowest([0, 30_000]), 15_000);
-  t.equal(halfOfSlowest([]), undefined);
-  t.equal(halfOfSlowest([0]), undefined);
+  t.equal(halfOfSlowest([20_001, Infinity]), 10_000);
+  t.throws(() => halfOfSlowest([0, 30_000]));
+  t.throws(() => halfOfSlowest([]));
+});
+
+void t.test('the latency rate is lowered as long as the load core is more than 60 % busy', async t => {
+  t.equal(slowerIfBusy(20_000, 60), 20_000);
+  t.equal(slowerIfBusy(20_000, 80), 15_000);
+  t.equal(slowerIfBusy(1, 100), 1);
+  t.equal(slowerIfBusy(20_000, undefined), 20_000, 'where the system does not tell');
 });
 
 void t.test('every command line in the documents is understood', async t => {
