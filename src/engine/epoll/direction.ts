@@ -84,8 +84,18 @@ export class Direction implements PipeHolder {
     return this.receivedBytes + this.prefaceBytes;
   }
 
+  /** It moves much: through pipes, or through the read buffer while there are none. */
+  get isBulk(): boolean {
+    return this.#fullReads >= BULK_AFTER || this.#fullReads < 0;
+  }
+
   get hasPending(): boolean {
     return this.#held !== undefined || this.#pipe !== undefined;
+  }
+
+  /** Bytes received that `to` has taken. */
+  get passedBytes(): number {
+    return this.receivedBytes - (this.#held?.length ?? 0) - this.pipeBytes;
   }
 
   /** Reads once and sends it. Nothing may be pending. */
@@ -114,6 +124,7 @@ export class Direction implements PipeHolder {
     this.#forgetOut(pipes);
     if (this.#pipe !== undefined) pipes.discard(this.#pipe);
     this.#pipe = undefined;
+    this.pipeBytes = 0;
   }
 
   /** What `from` had sent, while nothing of it has been sent on. */

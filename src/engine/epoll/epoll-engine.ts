@@ -16,7 +16,7 @@ import { Descriptors, type OwnerTable } from './descriptors.ts';
 import { connectEpoll } from './epoll-connect.ts';
 import { EpollConnection } from './epoll-connection.ts';
 import { listenEpoll } from './epoll-listener.ts';
-import { startRelay } from './epoll-relay.ts';
+import { EpollRelay } from './epoll-relay.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { PipePool } from './pipe-pool.ts';
 import { Poller } from '../poller.ts';
@@ -96,7 +96,7 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     listen: (where, handlers, options) => listenEpoll(where, handlers, shared, options),
     connect: (address, options, done) => connectEpoll(address, options, shared, done),
     relay: (client, backend, handlers, options) =>
-      startRelay(own(client), own(backend), shared, handlers, options),
+      new EpollRelay(own(client), own(backend), shared, handlers, options),
     close: () => {
       shared.pipes.close();
       reactor.close();

@@ -1,13 +1,13 @@
 /**
  * Joins two connections: every byte, half-close and reset of one side reaches the other, in order.
  *
- * Place: started by the session once a backend is connected; ends with one outcome.
+ * Place: made by the engine, for the session, once a backend is connected; ends with one outcome.
  * A FIN follows the last byte. A reset follows it too, once the peer has acknowledged everything (SO_LINGER throws
  * away what is unsent), or at once on `abort`.
  * Invariants:
  * - `onEnd` or `onStale` is called exactly once, with both connections closed or given back;
- * - no handler is called before `startRelay` has returned;
- * - a direction moves a bounded amount per round.
+ * - no handler is called before the constructor has returned;
+ * - a direction moves a bounded amount per round, and a bulk one only when its turn comes.
  */
 import type { OnItsWay, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
 import * as abi from '../../linux/abi.ts';
@@ -17,25 +17,14 @@ import type { ConnectionOwner, EpollConnection } from './epoll-connection.ts';
 import { HeldBytes } from '../held-bytes.ts';
 import type { Polled } from '../poller.ts';
 import { ParkedBackend } from './parked-backend.ts';
-import type { Unfinished } from './reactor.ts';
+import type { Bulk, Unfinished } from './reactor.ts';
 import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
 
-/** What one direction moves before the others have their turn; one read may lie beyond. */
+/** What one direction moves before the others have their turn; one read or one pipe may lie beyond. */
 const MAX_ROUNDS = 16;
-const MAX_BYTES = 256 * 1024;
+const MAX_BYTES = 64 * 1024;
 
-/** Starts to relay; owns both connections from now on. */
-export function startRelay(
-  client: EpollConnection,
-  backend: EpollConnection,
-  deps: ResetDeliveryDeps,
-  handlers: RelayHandlers,
-  options: RelayOptions = {},
-): Relay {
-  return new EpollRelay(client, backend, deps, handlers, options);
-}
-
-class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
+export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Polled {
   readonly #up: Direction;
   readonly #down: Direction;
   readonly #deps: ResetDeliveryDeps;
@@ -51,14 +40,16 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   #lastWord: Direction | undefined;
   #state: 'starting' | 'open' | 'doubtful' | 'delivering' | 'aborted' | 'over' = 'starting';
   #toldHalfClosed = false;
-  #isAgain = true;
+  /** It has asked for a turn. */
+  #isWaiting = false;
 
+  /** Starts to relay, and owns both connections from now on. */
   constructor(
     client: EpollConnection,
     backend: EpollConnection,
     deps: ResetDeliveryDeps,
     handlers: RelayHandlers,
-    options: RelayOptions,
+    options: RelayOptions = {},
   ) {
     this.#up = new Direction('client', client, backend, options.preface);
     this.#down = new Direction('backend', backend, client);
@@ -113,22 +104,26 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     }
     const out = connection === this.#up.from ? this.#up : this.#down;
     const back = this.#other(out);
-    if ((events & abi.EPOLLOUT) !== 0 && back.hasPending) this.#pump(back);
-    if (connection.readable) this.#pump(out);
+    if ((events & abi.EPOLLOUT) !== 0 && back.hasPending) this.#pumpOrWait(back);
+    if (connection.readable) this.#pumpOrWait(out);
     if (connection.broken && out.ended) this.#resetOther(out);
   }
 
+  /** The start. */
   runAgain(): void {
-    this.#isAgain = false;
-    if (this.#state === 'starting') {
-      this.#state = 'open';
-      // What the backend had sent, or its end, is read first: bytes sent to a backend that has ended would be wasted.
-      if (this.#parked?.canTell === true) this.#pump(this.#down);
-      this.#parked?.begin();
-    }
-    if (this.#state !== 'open') return;
-    this.#pump(this.#up);
-    this.#pump(this.#down);
+    if (this.#state !== 'starting') return;
+    this.#state = 'open';
+    // What the backend had sent, or its end, is read first: bytes sent to a backend that has ended would be wasted.
+    if (this.#parked?.canTell === true) this.#pump(this.#down);
+    this.#parked?.begin();
+    this.#pumpBoth();
+  }
+
+  runTurn(): number {
+    this.#isWaiting = false;
+    const passedBefore = this.#up.passedBytes + this.#down.passedBytes;
+    this.#pumpBoth();
+    return this.#up.receivedBytes + this.#down.receivedBytes - passedBefore;
   }
 
   /** Bytes of ours were sent after the backend's FIN; true until an acknowledgement or a reset shows their fate. */
@@ -142,6 +137,16 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
     // What happened meanwhile was only remembered.
     this.#pumpAgain();
     return false;
+  }
+
+  #pumpBoth(): void {
+    this.#pump(this.#up);
+    this.#pump(this.#down);
+  }
+
+  #pumpOrWait(direction: Direction): void {
+    if (direction.isBulk) this.#pumpAgain();
+    else this.#pump(direction);
   }
 
   /** Moves what can be moved in one direction, within bounds. */
@@ -161,9 +166,9 @@ class EpollRelay implements Relay, ConnectionOwner, Unfinished, Polled {
   }
 
   #pumpAgain(): void {
-    if (this.#isAgain) return;
-    this.#isAgain = true;
-    this.#deps.reactor.again(this);
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#deps.reactor.inTurn(this);
   }
 
   /** Moves once; false when this direction has to wait for an event, or is over. */

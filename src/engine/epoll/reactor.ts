@@ -6,7 +6,8 @@
  * that the reactor does not know; then the next turn is asked of Node with setImmediate, so that promises, timers and
  * messages run in between. That detour costs as much as a request, so while events come without a pause, rounds
  * follow each other for TURN_MS at most without it. What must not happen inside its caller is deferred to the end of
- * the round.
+ * the round. Flows that move much come last in a round, one after the other, and only a few of them: a small request
+ * that becomes ready waits for their bytes, not for those of all such flows.
  * Invariants:
  * - an event is delivered only to the registration it was raised for: a descriptor's number is reused at once after
  *   close, so each registration carries a generation;
@@ -30,6 +31,12 @@ export interface Unfinished {
   runAgain(): void;
 }
 
+/** A flow that moves much, and goes on when its turn comes. */
+export interface Bulk {
+  /** Moves a bounded amount, and returns how many bytes that were. */
+  runTurn(): number;
+}
+
 export interface ReactorOptions {
   /** Milliseconds of a monotonic clock. */
   now(): number;
@@ -46,6 +53,8 @@ export interface ReactorOptions {
 const EVENTS_PER_WAIT = 512;
 /** However many events come, Node's own loop runs after this time. */
 const TURN_MS = 4;
+/** Once bulk flows have moved this much, those that became ready meanwhile are looked at. */
+const BULK_BYTES_PER_ROUND = 128 * 1024;
 
 export class Reactor {
   readonly #libc: Libc;
@@ -65,6 +74,7 @@ export class Reactor {
   #generation = 0;
   #deferred: (() => void)[] = [];
   #again: Unfinished[] = [];
+  readonly #bulk: Bulk[] = [];
   #immediate: NodeJS.Immediate | undefined;
   #inTurn = false;
   #closed = false;
@@ -133,6 +143,12 @@ export class Reactor {
     this.#ensureTurn();
   }
 
+  /** Lets a bulk flow go on after those that have asked before. The caller makes sure that it does not ask twice. */
+  inTurn(flow: Bulk): void {
+    this.#bulk.push(flow);
+    this.#ensureTurn();
+  }
+
   /** Runs no more; its descriptor is the caller's to close, and nothing may be registered any more. */
   close(): void {
     this.#closed = true;
@@ -179,7 +195,7 @@ export class Reactor {
   }
 
   #hasWork(): boolean {
-    return this.#again.length > 0 || this.#deferred.length > 0;
+    return this.#again.length > 0 || this.#deferred.length > 0 || this.#bulk.length > 0;
   }
 
   #deliver(count: number): void {
@@ -207,7 +223,16 @@ export class Reactor {
       this.#deferred = [];
       for (const work of deferred) work();
     }
+    if (this.#bulk.length > 0) this.#runBulk();
     return true;
+  }
+
+  /** Each flow once at most: what is left after its turn waits for the next round. */
+  #runBulk(): void {
+    let movedBytes = 0;
+    for (let left = this.#bulk.length; left > 0 && movedBytes < BULK_BYTES_PER_ROUND; left--) {
+      movedBytes += this.#bulk.shift()?.runTurn() ?? 0;
+    }
   }
 
   #watchWakeFd(fd: number): void {
