@@ -22,7 +22,7 @@ function configuration({ backends, listenPort, strategy }: PeerTask, workers: Wo
   // Each session needs two descriptors; no strict-limits lets it start, with a warning, where fewer are allowed.
   return `global
   nbthread ${String(workers)}
-  maxconn 9000
+  maxconn 9500
   no strict-limits
 defaults
   mode tcp

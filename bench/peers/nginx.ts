@@ -45,7 +45,7 @@ daemon off;
 worker_processes ${String(workers)};
 pid nginx.pid;
 error_log /dev/null crit;
-events { worker_connections 18000; }
+events { worker_connections 19000; }
 stream {
   access_log off;
   upstream bench {

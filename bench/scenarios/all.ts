@@ -29,9 +29,9 @@ export const SCENARIO_NAMES = [
   'segments',
   'start',
   'small-1k',
-  'small-8k',
-  'connect-beside-8k',
-  'idle-8k',
+  'small-9k',
+  'connect-beside-9k',
+  'idle-9k',
   'small-2b',
   'small-64b',
   'small-1024b',
@@ -41,6 +41,9 @@ export const SCENARIO_NAMES = [
   'small-2w',
   'bulk-2w',
   'connect-2w',
+  'small-9k-2w',
+  'small-1024b-2w',
+  'connect-1024b-2w',
   'mirror',
 ] as const;
 
@@ -64,9 +67,27 @@ export const SCENARIO_GROUPS = {
   ],
   quick: ['small', 'bulk', 'connect', 'idle', 'latency', 'syscalls', 'segments'],
   sizes: ['small', 'medium', 'bulk'],
-  sessions: ['small', 'small-1k', 'small-8k', 'connect', 'connect-beside-8k', 'idle', 'idle-8k'],
-  backends: ['small-2b', 'small-64b', 'small-1024b', 'connect-2b', 'connect-64b', 'connect-1024b'],
-  workers: ['small-2w', 'bulk-2w', 'connect-2w'],
+  sessions: [
+    'small',
+    'small-1k',
+    'small-9k',
+    'connect',
+    'connect-beside-9k',
+    'idle',
+    'idle-9k',
+    'small-9k-2w',
+  ],
+  backends: [
+    'small-2b',
+    'small-64b',
+    'small-1024b',
+    'connect-2b',
+    'connect-64b',
+    'connect-1024b',
+    'small-1024b-2w',
+    'connect-1024b-2w',
+  ],
+  workers: ['small-2w', 'bulk-2w', 'connect-2w', 'small-9k-2w', 'small-1024b-2w', 'connect-1024b-2w'],
 } as const satisfies Record<string, readonly ScenarioName[]>;
 
 export interface ScenarioDeps {
@@ -145,9 +166,9 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
       createSegments({ concurrency: 100, warmUpSessions: 500, sessions: quick ? 1_000 : 5_000, client }),
     start: () => createStart({ setup: TWO_WORKERS }),
     'small-1k': name => requests(name, { connections: 1_000 }),
-    'small-8k': name => requests(name, { connections: 8_000 }),
-    'connect-beside-8k': name => connect(name, PLAIN_SETUP, { openSessions: 8_000 }),
-    'idle-8k': name => createIdle({ name, sessions: 8_000, warmUpSessions: 2_000 }),
+    'small-9k': name => requests(name, { connections: MANY }),
+    'connect-beside-9k': name => connect(name, PLAIN_SETUP, { openSessions: MANY }),
+    'idle-9k': name => createIdle({ name, sessions: MANY, warmUpSessions: 2_000 }),
     'small-2b': name => requests(name, { setup: leastconnOver(2) }),
     'small-64b': name => requests(name, { setup: leastconnOver(64) }),
     'small-1024b': name => requests(name, { setup: leastconnOver(1024) }),
@@ -157,6 +178,9 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
     'small-2w': name => requests(name, { setup: TWO_WORKERS }),
     'bulk-2w': name => bulk(name, TWO_WORKERS),
     'connect-2w': name => connect(name, TWO_WORKERS),
+    'small-9k-2w': name => requests(name, { setup: TWO_WORKERS, connections: MANY }),
+    'small-1024b-2w': name => requests(name, { setup: { ...leastconnOver(1024), workers: 2 } }),
+    'connect-1024b-2w': name => connect(name, { ...leastconnOver(1024), workers: 2 }),
     mirror: () =>
       createMirrorCost({
         children,
@@ -166,6 +190,9 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
   };
   return SCENARIO_NAMES.filter(name => names.includes(name)).map(name => factories[name](name));
 }
+
+/** With `ulimit -n` at 20,000, a balancer has descriptors for little more. */
+const MANY = 9_000;
 
 const TWO_WORKERS: Setup = { ...PLAIN_SETUP, workers: 2 };
 
