@@ -14,6 +14,7 @@ import { tablesTell } from '../engine/node/proc-net-tcp.ts';
 import { Lb4Error } from '../errors.ts';
 import { LocalHost } from './local-host.ts';
 import { descriptorBudget, openDescriptors, type DescriptorBudget } from './descriptor-budget.ts';
+import { growDescriptorTable } from './descriptor-table.ts';
 import type { HostReport } from '../model/data-event.ts';
 import { DeadlineWheel } from '../data/session/deadline-wheel.ts';
 import { ControlledState } from '../shared-memory/shared-state.ts';
@@ -96,6 +97,7 @@ export function createDataPlane(
   });
   const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
   const alreadyOpen = openDescriptors();
+  if (libc !== undefined) growDescriptorTable(libc, processLimit('descriptors') ?? 0);
   const limitsOf = (wanted: HostConfig): SessionLimits => {
     if (!loaded.ok) refuseAbstractNames(wanted, loaded.reason);
     return sessionLimits(wanted, descriptorBudget(descriptorsAside(wanted, choice.workers), alreadyOpen));
