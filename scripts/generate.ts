@@ -3,7 +3,7 @@
  * docs/configuration.md for people; and the module that holds the Lua script of the mirror. `node
  * dist/scripts/generate.js` writes them; `--check` writes nothing and exits 1, naming what is stale.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { fieldFacts } from '../src/config/schema/fields.ts';
 import { elementOf, layers, shapeOf } from '../src/config/schema/schema-tree.ts';
 import { configSchema } from '../src/config/schema/schema.ts';

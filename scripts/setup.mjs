@@ -1,5 +1,6 @@
 /**
- * Makes a fresh clone ready: installs the locked dependencies, compiles, prepares tap. Needs only Node and npm.
+ * Makes a fresh clone ready: installs the locked dependencies, compiles, bundles the command, prepares tap. Needs only
+ * Node and npm.
  *
  * Place: runs before `npm start` and `npm test`; a second call finds nothing to do and returns at once.
  * Two calls at the same time wait for each other, because `npm ci` starts by deleting node_modules.
@@ -7,7 +8,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -40,6 +41,10 @@ function install() {
   );
   const mark = join(root, 'node_modules', '.lb4-setup');
   if (read(mark) === wanted) return;
+  if (isLinked()) {
+    say('node_modules is a link, and npm ci would empty the folder that it names: nothing is installed');
+    return;
+  }
   say('installing dependencies (npm ci)');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
   run(process.execPath, [join('node_modules', 'tap', 'dist', 'esm', 'run.mjs'), 'build']);
@@ -49,7 +54,7 @@ function install() {
 function build() {
   const sources = SOURCE_FOLDERS.flatMap(folder => sourcesUnder(join(root, folder)));
   const wanted = hash(
-    [readFileSync(join(root, 'tsconfig.json'))],
+    ['tsconfig.json', 'scripts/bundle.mjs', 'package-lock.json'].map(file => readFileSync(join(root, file))),
     sources.map(file => `${file} ${String(statSync(file).mtimeMs)} ${String(statSync(file).size)}`),
   );
   const mark = join(root, 'dist', '.lb4-build');
@@ -57,7 +62,15 @@ function build() {
   say('compiling (tsc)');
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
+  if (isLinked() && !existsSync(join(root, 'node_modules', 'esbuild'))) {
+    say('no bundle: the linked node_modules has no esbuild; dist/bin/lb4.js is the same command');
+  } else run(process.execPath, [join('scripts', 'bundle.mjs')]);
   writeFileSync(mark, wanted);
+}
+
+/** Worktrees may share one node_modules. */
+function isLinked() {
+  return lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function sourcesUnder(folder) {

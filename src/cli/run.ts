@@ -54,7 +54,8 @@ export interface RunSurroundings {
 
 export async function run(options: RunOptions, surroundings: RunSurroundings): Promise<ExitCode> {
   // Some seconds after a burst V8 collects its whole heap, three times in a row, to give memory back: a pause of
-  // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on.
+  // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on. This works for workers; for
+  // the main thread it comes too late.
   setFlagsFromString('--no-memory-reducer');
   const flags = { ...options, strategy: fromHere(options.strategy) };
   const { signals } = surroundings;

@@ -4,7 +4,7 @@
  *
  * Place: a part of upstream-schema.ts.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { fieldFacts, oneOf, section } from './fields.ts';
 
 const WORDS = {

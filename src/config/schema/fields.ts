@@ -6,7 +6,7 @@
  * reads `fieldFacts` for the reference. Invariant: every schema made here sets `error`.
  */
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Address, formatAddress, parseAddress } from '../../support/address.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration } from '../../support/duration.ts';
 import type { Finding } from '../checks/finding.ts';

@@ -4,7 +4,7 @@
  * Place: a part of upstream-schema.ts. All kinds of check share one flat mapping; upstream-cross-checks.ts checks that
  * each key goes with the type.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { wordsOf } from '../../errors.ts';
 import { duration, fieldFacts, integer, numericAddress, oneOf, section, text, yesOrNo } from './fields.ts';
 import { HOUR, MINUTE, SECOND, SHORTEST } from './limits-of-values.ts';

@@ -5,7 +5,7 @@
  * src/control/mirror/redis-connection.ts reads the files that it names.
  * Invariant: no issue contains a value that may be a secret (secrets.ts).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, fieldFacts, name, section, text } from './fields.ts';
 import { MINUTE, SHORTEST } from './limits-of-values.ts';
 import { parseRedisUrl, REDIS_URL_FORM, REDIS_URL_PATTERN } from './redis-url.ts';

@@ -4,7 +4,7 @@
  * Place: parse.ts asks it for known keys and durations, scripts/generate.ts for the reference. The only file
  * that knows zod's own classes.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Path } from '../report/issue.ts';
 
 /** The schema itself, then everything it wraps, outermost first; for a union also each of its options. */

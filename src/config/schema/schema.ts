@@ -7,7 +7,7 @@
  * - Every key is described; every limit is bounded; unknown keys are errors.
  * - A parsed Config holds milliseconds and parsed addresses, and is frozen.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   bindAddress,
   duration,

@@ -3,7 +3,7 @@
  *
  * Place: a part of schema.ts and upstream-schema.ts.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isAbstract, type ListenAddress } from '../../support/address.ts';
 import { bindAddress, duration, fieldFacts, integer, section } from './fields.ts';
 import { HOUR, SECOND, SHORTEST } from './limits-of-values.ts';

@@ -3,7 +3,7 @@
  *
  * Place: a part of schema.ts. Rules about two keys at once are in cross-checks.ts.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { STRATEGY_NAMES } from '../../../strategies/index.ts';
 import { formatAddress } from '../../support/address.ts';
 import { backups } from './backups-schema.ts';

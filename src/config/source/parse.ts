@@ -9,7 +9,7 @@
  * - Reports every problem, one per place.
  * - Shows no zod jargon.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { alsoAtText, crossCheck } from '../checks/cross-checks.ts';
 import { field } from '../schema/field.ts';
 import type { Finding } from '../checks/finding.ts';

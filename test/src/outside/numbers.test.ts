@@ -6,7 +6,7 @@
  * mirror/redis-strange-values.test.ts.
  */
 import t from 'tap';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { fieldFacts } from '../../../src/config/schema/fields.ts';
 import { loadConfig } from '../../../src/config/source/load.ts';
 import { configSchema } from '../../../src/config/schema/schema.ts';
