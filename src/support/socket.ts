@@ -3,7 +3,7 @@
  */
 import type { Address } from './address.ts';
 
-/** How the system finds out that a peer has vanished; TCP only. */
+/** What is asked of the kernel for TCP sockets: how it finds out that a peer has vanished, and whom it lets in. */
 export interface SocketOptions {
   /** Absent: a quiet connection is never probed for its peer. */
   readonly keepalive?: Keepalive | undefined;
@@ -12,6 +12,11 @@ export interface SocketOptions {
    * default, on Linux about 15 minutes.
    */
   readonly userTimeoutMs?: number | undefined;
+  /**
+   * Of a listening socket: a client is let in with its first bytes, or after this long without any. In whole seconds,
+   * rounded up, by the kernel then to 1, 3, 7, 15, 31 or 63 of them. Absent: at once.
+   */
+  readonly deferAcceptMs?: number | undefined;
 }
 
 /** All times in whole seconds, rounded up. */

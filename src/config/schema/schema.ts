@@ -23,7 +23,7 @@ import {
 import { MAX_WORKERS } from '../../support/cores.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { redisSection } from './redis-schema.ts';
-import { bindPoint, keepalive, userTimeout } from './socket-schema.ts';
+import { bindPoint, deferAccept, keepalive, userTimeout } from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
 
 const listener = section({
@@ -65,11 +65,16 @@ const listener = section({
     .describe('When sessions end by themselves.'),
   keepalive: keepalive('clients'),
   userTimeout: userTimeout(),
+  deferAccept: deferAccept(),
   whenUnavailable: oneOf(['reset', 'close', 'http503'])
     .default('reset')
     .describe(
       'What a client gets when no backend can take it. `reset`: a TCP reset. `close`: a clean close. `http503`: an HTTP 503 response.',
     ),
+}).superRefine(({ bind, deferAccept }, context) => {
+  if (deferAccept === 0 || bind.some(({ kind }) => kind === 'tcp')) return;
+  const message = 'no deferAccept, because unix sockets have none';
+  context.addIssue({ code: 'custom', message, path: ['deferAccept'] });
 });
 
 /** The whole configuration. */

@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import { isAbstract, type ListenAddress } from '../../support/address.ts';
 import { bindAddress, duration, fieldFacts, integer, section } from './fields.ts';
-import { HOUR, SECOND, SHORTEST } from './limits-of-values.ts';
+import { HOUR, MINUTE, SECOND, SHORTEST } from './limits-of-values.ts';
 
 const MODE_EXPECTED = 'a mode in quotes of three octal digits, such as "0660"';
 /** The highest number of a user or a group: the one above means "none". */
@@ -100,4 +100,12 @@ export const userTimeout = () =>
     .prefault('0s')
     .describe(
       'How long sent bytes may stay unacknowledged before the connection breaks (TCP_USER_TIMEOUT; it also bounds keepalive). By default the system decides: about 15 minutes on Linux. Needs koffi.',
+    );
+
+/** For listeners only. */
+export const deferAccept = () =>
+  duration(SECOND, MINUTE, 'letting them in at once')
+    .prefault('0s')
+    .describe(
+      'A client is let in with its first bytes, or after this long without any (TCP_DEFER_ACCEPT): a client that only connects costs neither a session nor a backend. Only for protocols in which the client speaks first, such as HTTP, TLS, Redis and PostgreSQL: where the server does (MySQL, SMTP, SSH), every client waits this long for its greeting. Linux rounds up to 1, 3, 7, 15, 31 or 63 seconds. Needs Linux and koffi. Unix sockets let clients in at once.',
     );

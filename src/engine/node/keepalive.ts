@@ -3,7 +3,8 @@
  *
  * Place: beside the listener and connect. With the C library everything that is asked for is set, and on Linux clients
  * inherit it from the listening socket. Without it only `idleMs` is the configuration's: the interval and the count
- * are the system's or libuv's, and there is no user timeout.
+ * are the system's or libuv's, there is no user timeout, and no
+ * client is kept back.
  */
 import type { Keepalive, SocketOptions } from '../../support/socket.ts';
 import type { Server, Socket } from 'node:net';
@@ -12,9 +13,13 @@ import type { Libc } from '../../linux/libc.ts';
 import { setKeepalive as setWith, setSocketOptions } from '../../linux/socket-options.ts';
 import { descriptorOf } from './descriptor.ts';
 
-/** Gives a listening socket what its clients are to inherit; false where each of them needs a call of its own. */
+/**
+ * Gives a listening socket its own options, and what its clients are to inherit; false where each of them needs a call
+ * of its own.
+ */
 export function letInherit(server: Server, options: SocketOptions, libc: Libc | undefined): boolean {
-  if (options.keepalive === undefined && options.userTimeoutMs === undefined) return true;
+  const { keepalive, userTimeoutMs, deferAcceptMs } = options;
+  if ((keepalive ?? userTimeoutMs ?? deferAcceptMs) === undefined) return true;
   const fd = descriptorOf(server);
   if (libc === undefined || fd === undefined) return false;
   setSocketOptions(libc, fd, options);

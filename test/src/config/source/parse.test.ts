@@ -53,6 +53,7 @@ await t.test('the smallest configuration is completed with every default', t => 
           timeouts: { idle: 3_600_000, halfClosed: 60_000, lifetime: 0 },
           keepalive: { idle: 60_000, interval: 10_000, count: 6 },
           userTimeout: 0,
+          deferAccept: 0,
           whenUnavailable: 'reset',
         },
       ],
