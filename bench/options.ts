@@ -5,21 +5,20 @@ import { parseArgs } from 'node:util';
 import { BEFORE_NAMES, PEER_NAMES, type PeerName } from './peers/all.ts';
 import { SCENARIO_GROUPS, SCENARIO_NAMES, type ScenarioName } from './scenarios/all.ts';
 
-/** Scenarios of the table stand first. */
-const TABLE_SIZE = SCENARIO_GROUPS.table.length;
+const IN_TABLE: ReadonlySet<ScenarioName> = new Set(SCENARIO_GROUPS.table);
 
 export const USAGE = `usage: npm run bench -- [options] [scenario or group …]
        npm run bench -- soak [options]
   --quick          one short round of a few scenarios: a look, not a measurement (under 2 minutes)
-  --rounds N       rounds, in each of which every peer is measured once (default 5; quick 1)
+  --rounds N       rounds, in each of which every peer is measured once (default 5, 3 of those that take longest; quick 1)
   --only LIST      scenarios or groups, as without --only
   --peers LIST     ${PEER_NAMES.join(',')}
   --before FOLDER  a compiled clone of an older lb4, measured in the same rounds: ${BEFORE_NAMES.join(', ')}
   --rate N         requests per second of the latency scenario (default: half of the slower rival's peak, or less)
   --json FILE      where to write the result (default bench/results/<date>-<what>.json)
   --markdown       print Markdown, for the README and docs/performance.md
-scenarios: ${SCENARIO_NAMES.slice(0, TABLE_SIZE).join(' ')}
-           ${SCENARIO_NAMES.slice(TABLE_SIZE).join(' ')}
+scenarios: ${SCENARIO_GROUPS.table.join(' ')}
+           ${SCENARIO_NAMES.filter(name => !IN_TABLE.has(name)).join(' ')}
 groups:    ${Object.keys(SCENARIO_GROUPS).join(' ')} (default: table; with --quick: quick)
 `;
 
@@ -35,11 +34,14 @@ export interface BenchOptions {
   readonly json: string | undefined;
   readonly markdown: boolean;
   readonly ratePerSecond: number | undefined;
+  /** Fewer rounds of the scenarios that take longest, unless rounds were asked for. */
+  readonly longRounds: number | undefined;
   /** No further round is started that would end after this. */
   readonly budgetMs: number;
 }
 
 const MAX_ROUNDS = 100;
+const LONG_ROUNDS = 3;
 const MAX_RATE = 10_000_000;
 const FULL_BUDGET_MS = 600_000;
 const QUICK_BUDGET_MS = 60_000;
@@ -88,6 +90,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     json: values.json,
     markdown: values.markdown,
     ratePerSecond: values.rate === undefined ? undefined : parseCount('--rate', values.rate, MAX_RATE),
+    longRounds: rounds === undefined ? LONG_ROUNDS : undefined,
     budgetMs: isPlain ? budgetMs : Math.max(budgetMs, wanted),
   };
 }

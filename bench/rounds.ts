@@ -67,15 +67,16 @@ export async function runRounds(
   const { rounds } = limits;
   const { now, say } = deps;
   const startedAt = now();
-  let longestMs = 0;
+  const longestMs = new Map<Scenario, number>();
   for (let round = 1; round <= rounds; round++) {
-    const roundStartedAt = now();
-    if (round > 1 && roundStartedAt - startedAt + longestMs > limits.budgetMs) {
+    const due = scenarios.filter(({ maxRounds = rounds }) => round <= maxRounds);
+    const expectedMs = due.reduce((sum, scenario) => sum + (longestMs.get(scenario) ?? 0), 0);
+    if (round > 1 && now() - startedAt + expectedMs > limits.budgetMs) {
       say(`out of time after ${String(round - 1)} rounds`);
       return round - 1;
     }
-    for (const scenario of scenarios) {
-      if (round > (scenario.maxRounds ?? rounds)) continue;
+    for (const scenario of due) {
+      const scenarioStartedAt = now();
       const entrants = benches.filter(bench => bench.scenario === scenario);
       for (const bench of rotated(entrants, round - 1)) {
         const outOfTime = now() - startedAt > limits.lastSampleMs;
@@ -87,8 +88,8 @@ export async function runRounds(
           `round ${String(round)}/${String(rounds)} ${scenario.name} ${bench.peer.name}: ${inBrief(scenario, sample)}`,
         );
       }
+      longestMs.set(scenario, Math.max(longestMs.get(scenario) ?? 0, now() - scenarioStartedAt));
     }
-    longestMs = Math.max(longestMs, now() - roundStartedAt);
   }
   return rounds;
 }

@@ -46,6 +46,7 @@ async function main(options: BenchOptions): Promise<void> {
     quick: options.quick,
     hasAb: ab !== undefined,
     ratePerSecond: options.ratePerSecond,
+    longRounds: options.longRounds,
   });
   const peers = createPeers(options.peers, createLauncher(children, pinning), options.before);
   const needed = peers.filter(peer => asked.some(scenario => fits(scenario, peer)));

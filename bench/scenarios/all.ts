@@ -49,12 +49,14 @@ export const SCENARIO_NAMES = [
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
+/** Those that take longest, and `idle`, which hardly varies. */
+const LONG: ReadonlySet<ScenarioName> = new Set<ScenarioName>(['idle', 'latency', 'beside-bulk']);
+
 /** What `--only` takes beside single names. `table` is what runs when nothing is chosen: the table of goals. */
 export const SCENARIO_GROUPS = {
   all: SCENARIO_NAMES,
   table: [
     'small',
-    'medium',
     'bulk',
     'connect',
     'cold',
@@ -97,6 +99,8 @@ export interface ScenarioDeps {
   readonly hasAb: boolean;
   /** Requests per second of the latency scenario; undefined: half of the slower rival's peak, or what the load core bears. */
   readonly ratePerSecond: number | undefined;
+  /** Rounds of the scenarios that take longest; undefined: as many as of the others. */
+  readonly longRounds: number | undefined;
 }
 
 /** The scenarios asked for, in the table's order. */
@@ -188,7 +192,10 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
         measureMs: quick ? 2_000 : 10_000,
       }),
   };
-  return SCENARIO_NAMES.filter(name => names.includes(name)).map(name => factories[name](name));
+  return SCENARIO_NAMES.filter(name => names.includes(name)).map(name => {
+    const isShort = deps.longRounds === undefined || !LONG.has(name);
+    return isShort ? factories[name](name) : { ...factories[name](name), maxRounds: deps.longRounds };
+  });
 }
 
 /** With `ulimit -n` at 20,000, a balancer has descriptors for little more. */

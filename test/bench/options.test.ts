@@ -11,6 +11,8 @@ void t.test('without arguments the table of goals is measured, with --quick the 
   t.same(parseOptions([])?.scenarios, SCENARIO_GROUPS.table);
   t.same(parseOptions(['--quick'])?.scenarios, SCENARIO_GROUPS.quick);
   t.equal(parseOptions(['--quick'])?.rounds, 1);
+  t.equal(parseOptions([])?.longRounds, 3);
+  t.equal(parseOptions(['--rounds', '9'])?.longRounds, undefined);
   t.equal(parseOptions(['--help']), undefined);
 });
 
