@@ -4,7 +4,7 @@
  *
  * Place: used by programs (`import … from 'lb4-balancer'`) and by the command line alike. The only file of the library
  * in which the real clock and the real randomness are named.
- * States: new → starting → running → draining → stopped; to start again, create another one.
+ * States: new → starting → running → (leaving →) draining → stopped; to start again, create another one.
  */
 import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
 import { OPERATOR_STATES, type OperatorState } from './model/words.ts';
@@ -14,17 +14,18 @@ import { expectSame } from './config/checks/needs-restart.ts';
 import { issueOfWeight, parseBackend, parseConfig } from './config/source/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema/schema.ts';
 import type { ControlPlane } from './control/control-plane.ts';
-import type { SessionLimits } from './host/build-data-plane.ts';
 import type { DataPlaneHost } from './host/data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './model/events.ts';
+import { endSessions, waitUnless } from './composition/drain.ts';
+import { tellShortage } from './composition/shortage.ts';
 import { snapshotOf } from './composition/snapshot.ts';
 import type { SessionQuery, SessionView } from './model/session-view.ts';
 import { Names } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
 import { Planes } from './composition/planes.ts';
 import { translateInto } from './composition/translate-events.ts';
-import { MAX_TIMER_MS } from './support/timer.ts';
+import { setKeepingTimer } from './support/timer.ts';
 
 export interface LoadBalancerOptions {
   /** Where a strategy's relative path starts from; the working directory unless given. */
@@ -60,6 +61,7 @@ export class LoadBalancer {
   #planes: Planes | undefined;
   #isCounting = false;
   readonly #pausedSinceMs = new Map<string, number>();
+  #endDelay: () => void = () => undefined;
   /** Cancels what has to happen at the exit of the process. */
   #leaveExit: () => void = () => undefined;
 
@@ -138,7 +140,8 @@ export class LoadBalancer {
   }
 
   /**
-   * Takes no more clients, lets sessions end by themselves, resets those that still run after the time, then stops.
+   * Takes clients for `drain.delay` more, in the state `leaving`; then takes no more, lets sessions end by themselves,
+   * resets those that outlast the time (`drain.spread`), and stops.
    * During a start it stops before a client is let in, or drains the sessions of clients that were.
    *
    * @param timeoutMs default: the configuration's `drainTimeout`; Infinity: no limit
@@ -151,24 +154,21 @@ export class LoadBalancer {
     }
     if (!(timeoutMs >= 0))
       throw new RangeError(`a drain's time is a number of milliseconds, not ${timeoutMs}`);
-    this.#state = 'draining';
-    this.#events.emit('drain:started', { sessions: planes.data.sessions, timeoutMs });
-    const timeIsUp = (): void => {
-      planes.data.abortSessions({ by: 'balancer', phase: 'drain', reason: 'drainTimeout' });
-    };
-    const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(timeIsUp, timeoutMs) : undefined;
-    await this.#applying;
-    await planes.data.stopListening();
-    planes.data.closePools();
-    await planes.data.whenEmpty();
-    clearTimeout(timer);
-    this.#events.emit('drain:ended', { aborted: planes.data.sessionsAborted });
+    const { delay, spread } = this.#config.drain;
+    if (delay > 0) await this.#leave(delay);
+    if (this.state !== 'stopped') {
+      this.#state = 'draining';
+      this.#events.emit('drain:started', { sessions: planes.data.sessions, timeoutMs });
+      await endSessions(planes.data, { timeoutMs, spread }, this.#applying, setKeepingTimer);
+      this.#events.emit('drain:ended', { aborted: planes.data.sessionsAborted });
+    }
     await this.stop();
   }
 
   /** Closes everything and resets every session now, also during a start or a drain. Idempotent. */
   async stop(): Promise<void> {
     this.#state = 'stopped';
+    this.#endDelay();
     this.#names.close();
     // A start that is under way notices, and ends by itself.
     await this.#starting?.catch(() => undefined);
@@ -303,13 +303,19 @@ export class LoadBalancer {
     tellShortage(planes.limits, this.#events);
   }
 
+  async #leave(delayMs: number): Promise<void> {
+    this.#state = 'leaving';
+    this.#events.emit('drain:delayed', { delayMs });
+    await waitUnless(new Promise(resolve => (this.#endDelay = resolve)), delayMs, setKeepingTimer);
+  }
+
   #record(data: DataPlaneHost): void {
     const isWanted = this.#events.isWanted('session:closed');
     data.record(isWanted ? (this.#isCounting ? 'counted' : 'each') : 'none');
   }
 
   #control(): ControlPlane {
-    const isAlive = this.#state === 'running' || this.#state === 'draining';
+    const isAlive = ['running', 'leaving', 'draining'].includes(this.#state);
     if (isAlive && this.#planes !== undefined) return this.#planes.control;
     throw new Lb4Error('LB4_WRONG_STATE', `cannot change a backend: it is ${this.#state}`);
   }
@@ -336,14 +342,4 @@ export class LoadBalancer {
     if (isLeaving || this.#state === 'stopped')
       throw new Lb4Error('LB4_WRONG_STATE', 'stopped before it had started');
   }
-}
-
-/** More sessions are configured than the descriptors allow. */
-function tellShortage({ descriptors, maxSessions }: SessionLimits, events: Events): void {
-  if (descriptors?.wanted === undefined) return;
-  const { limit, wanted } = descriptors;
-  events.emit('descriptors:short', {
-    ...{ maxSessions: wanted.maxSessions, allowed: maxSessions },
-    ...{ descriptorLimit: limit, descriptorsNeeded: wanted.limit },
-  });
 }

@@ -16,6 +16,7 @@ export function snapshotOf(
   const { data, choice, limits, control, mirror } = planes ?? {};
   return {
     state,
+    ready: state === 'running',
     engine: choice?.engine ?? '',
     sessions: data?.sessions ?? 0,
     sessionsEver: data?.sessionsEver ?? 0,

@@ -28,6 +28,7 @@ import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
 import { SessionList } from './session/session-list.ts';
 import { Session, type SessionDeps } from './session/session.ts';
+import { SpreadResets } from './session/spread-resets.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
@@ -43,7 +44,7 @@ export type Recording = 'none' | 'counted' | 'each';
 /** Figures that the host reads. */
 export interface Ledger {
   sessionsEver: number;
-  /** Sessions that `abortSessions` has ended. */
+  /** Sessions that `abortSessions` and `spreadResets` have ended. */
   sessionsAborted: number;
 }
 
@@ -84,6 +85,7 @@ export class DataPlane {
   readonly #sessionDeps: SessionDeps<Front>;
   readonly #sessions = new SessionList<Session<Front>>();
   readonly #resets = new GradualResets();
+  readonly #spread: SpreadResets;
   /** What plans have asked for and is not done yet. */
   #underway: Promise<unknown> = Promise.resolve();
   #abortedAs: Termination | undefined;
@@ -114,6 +116,13 @@ export class DataPlane {
       instanceLimit: this.#instanceLimit,
       gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? [],
       onExhausted: () => this.#rest(),
+    });
+    this.#spread = new SpreadResets({
+      setTimer: deps.setTimer,
+      now: () => deps.now(),
+      random: () => deps.random(),
+      running: () => this.#sessions.size,
+      onReset: () => (deps.ledger.sessionsAborted += 1),
     });
     this.#sessionDeps = {
       ...deps,
@@ -196,8 +205,14 @@ export class DataPlane {
     this.#upstreams.closePools();
   }
 
+  /** Resets sessions one after the other over this time, silent ones first. */
+  spreadResets(termination: Termination, withinMs: number): void {
+    this.#spread.begin(this.#sessions, withinMs, termination);
+  }
+
   /** Resets every session, and from now on each client that is still handed over. */
   abortSessions(termination: Termination): void {
+    this.#spread.end();
     this.#abortedAs = termination;
     this.#deps.ledger.sessionsAborted += this.#sessions.size;
     // A waiter must not get the place of a session that is reset here.

@@ -22,7 +22,7 @@ export interface DataPlaneHost {
   readonly sessions: number;
   /** Sessions since the start, ended ones included. */
   readonly sessionsEver: number;
-  /** Sessions that `abortSessions` has ended. */
+  /** Sessions that `abortSessions` and `spreadResets` have ended. */
   readonly sessionsAborted: number;
   apply(change: UpstreamChange): void;
   /** Resolves when every thread has applied what it was sent before, or is dead. */
@@ -45,6 +45,8 @@ export interface DataPlaneHost {
   stopListening(): Promise<void>;
   /** Destroys spare connections; new sessions could still connect. */
   closePools(): void;
+  /** Resets sessions one after the other over this time, silent ones first; `abortSessions` at its end resets the rest. */
+  spreadResets(termination: Termination, withinMs: number): void;
   /** Resets every session, and from now on each client that is still handed over. */
   abortSessions(termination: Termination): void;
   /** The process ends: resets every session within this call, as far as possible. */

@@ -92,6 +92,10 @@ export class LocalHost implements DataPlaneHost {
     this.#data.closePools();
   }
 
+  spreadResets(termination: Termination, withinMs: number): void {
+    this.#data.spreadResets(termination, withinMs);
+  }
+
   abortSessions(termination: Termination): void {
     this.#data.abortSessions(termination);
   }

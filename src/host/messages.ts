@@ -38,6 +38,7 @@ export type ToWorker =
   | { readonly kind: 'apply'; readonly plans: readonly Plan[] }
   | { readonly kind: 'record'; readonly recording: Recording }
   | { readonly kind: 'abortSessions'; readonly termination: Termination }
+  | { readonly kind: 'spreadResets'; readonly termination: Termination; readonly withinMs: number }
   | { readonly kind: 'closePools' }
   /** There may be a place again under a limit. */
   | { readonly kind: 'recheckLimits' }

@@ -70,11 +70,7 @@ export class WorkerFleet implements DataPlaneHost {
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
       this.#createMember(index),
     );
-    this.#heartbeats = new Heartbeats(
-      this.#members.map(({ thread }) => thread),
-      () => deps.now(),
-      setUnrefTimer,
-    );
+    this.#heartbeats = new Heartbeats(this.#threads, () => deps.now(), setUnrefTimer);
   }
 
   get sessions(): number {
@@ -101,10 +97,7 @@ export class WorkerFleet implements DataPlaneHost {
   async bind(plan: ListenersPlan, expectWanted: () => void): Promise<void> {
     // Before anything is bound: clients are let in when all workers can serve them, and a stop until then affects none.
     if (!this.#hasStarted) {
-      await startAll(
-        this.#members.map(({ thread }) => thread),
-        () => this.#deps.threadLimits(),
-      );
+      await startAll(this.#threads, () => this.#deps.threadLimits());
       this.#hasStarted = true;
       this.#heartbeats.start();
     }
@@ -131,17 +124,20 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   stopListening(): Promise<void> {
-    this.#stopped ??= this.#stopListening();
-    return this.#stopped;
+    return (this.#stopped ??= this.#stopListening());
   }
 
   closePools(): void {
     this.#postAll({ kind: 'closePools' });
   }
 
+  spreadResets(termination: Termination, withinMs: number): void {
+    this.#postAll({ kind: 'spreadResets', termination, withinMs });
+  }
+
   abortSessions(termination: Termination): void {
     this.#postAll({ kind: 'abortSessions', termination });
-    for (const { thread } of this.#members) thread.endIfStalled();
+    for (const thread of this.#threads) thread.endIfStalled();
   }
 
   abandonSessions(): void {
@@ -158,8 +154,7 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+    return (this.#closed ??= this.#close());
   }
 
   record(recording: Recording): void {
@@ -187,6 +182,10 @@ export class WorkerFleet implements DataPlaneHost {
       sessions: this.#deps.shared.counts.liveOf(index, this.#settings.slot),
       sessionsEver: stats.sessionsEver,
     }));
+  }
+
+  get #threads(): readonly WorkerThread[] {
+    return this.#members.map(({ thread }) => thread);
   }
 
   #createMember(index: number): Member {
@@ -285,7 +284,7 @@ export class WorkerFleet implements DataPlaneHost {
   async #stopListening(): Promise<void> {
     // All workers at once: none lets clients in while another one is emptied.
     this.#sockets.refuseNewClients(this.#sockets.keys);
-    await Promise.all(this.#members.map(({ thread }) => thread.stopRestarting()));
+    await Promise.all(this.#threads.map(thread => thread.stopRestarting()));
     await this.#askAll({ what: 'stopListening' });
     await this.#serve(this.#clientsOfDeadWorkers(this.#sockets.keys));
     // Last: closing a socket for good resets the clients in its queue.
@@ -314,7 +313,7 @@ export class WorkerFleet implements DataPlaneHost {
 
   async #close(): Promise<void> {
     this.#heartbeats.stop();
-    await Promise.all(this.#members.map(({ thread }) => thread.end()));
+    await Promise.all(this.#threads.map(thread => thread.end()));
     for (const { wakeup } of this.#members) wakeup?.close();
   }
 
@@ -327,7 +326,7 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #askAll<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
-    return Promise.all(this.#members.map(({ thread }) => thread.ask(question)));
+    return Promise.all(this.#threads.map(thread => thread.ask(question)));
   }
 
   #postPlan(plan: Plan): void {
@@ -343,7 +342,7 @@ export class WorkerFleet implements DataPlaneHost {
   #postAll(message: ToWorker): void {
     // Messages must not pile up at a worker that does not read them.
     const isSuperseded = message.kind === 'recheckLimits';
-    for (const { thread } of this.#members) {
+    for (const thread of this.#threads) {
       if (!isSuperseded || thread.state !== 'stalled') thread.post(message);
     }
   }

@@ -84,6 +84,9 @@ function obey(message: ToWorker): void {
     case 'abortSessions':
       data.abortSessions(message.termination);
       return;
+    case 'spreadResets':
+      data.spreadResets(message.termination, message.withinMs);
+      return;
     case 'closePools':
       data.closePools();
       return;

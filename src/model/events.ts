@@ -166,6 +166,8 @@ export interface EventMap {
   };
   /** Another process has the same name: this one has taken a new one. */
   'mirror:renamed': { readonly from: string; readonly to: string };
+  /** A drain has been asked for; clients are still taken for `delayMs`. */
+  'drain:delayed': { readonly delayMs: number };
   'drain:started': { readonly sessions: number; readonly timeoutMs: number };
   /** Every session has ended, `aborted` of them because the drain's time was over. */
   'drain:ended': { readonly aborted: number };
@@ -212,6 +214,7 @@ export const EVENT_NAMES = [
   'worker:resumed',
   'mirror:changed',
   'mirror:renamed',
+  'drain:delayed',
   'drain:started',
   'drain:ended',
 ] as const satisfies readonly EventName[];

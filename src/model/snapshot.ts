@@ -99,11 +99,14 @@ export interface WorkerView {
   readonly sessionsEver: number;
 }
 
-export type LoadBalancerState = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
+/** `leaving`: a drain has been asked for, and clients are still taken for `drain.delay`: it is not ready any more. */
+export type LoadBalancerState = 'new' | 'starting' | 'running' | 'leaving' | 'draining' | 'stopped';
 
 /** What is going on, as plain data. */
 export interface LoadBalancerSnapshot {
   readonly state: LoadBalancerState;
+  /** New clients should be sent here: true while it is running. */
+  readonly ready: boolean;
   readonly engine: string;
   /** Sessions that run now, and all that have ever run. */
   readonly sessions: number;

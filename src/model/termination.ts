@@ -42,7 +42,7 @@ export const REASONS = [
   'localResources',
   /** The session's backend went down, and `whenDown` is `reset`. */
   'backendDown',
-  /** `drainTimeout` was over while the session still ran. */
+  /** The session still ran in the last part of `drainTimeout` (`drain.spread`), or at its end. */
   'drainTimeout',
   /** lb4 received the order to stop at once. */
   'stopped',

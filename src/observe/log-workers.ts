@@ -53,6 +53,14 @@ export function logWorkers(source: EventSource, log: Log, spans: Spans): void {
       ...lasted.fields,
     });
   });
+  source.on('drain:delayed', event =>
+    log.write(
+      'info',
+      'drainDelayed',
+      `leaving: not ready any more, and still accepting clients for ${seconds(event.delayMs)}`,
+      event,
+    ),
+  );
   source.on('drain:started', event =>
     log.write(
       'info',

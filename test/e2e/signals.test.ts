@@ -1,4 +1,7 @@
 /** Signals: drain, the second one, the immediate one. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { formatAddress, type Address } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
@@ -58,6 +61,30 @@ void t.test('a second signal ends at once', async t => {
   t.same(await ended(lb4.child), { code: 0, signal: null });
   t.equal(await client.untilEnded(), 'reset');
   t.match(await lb4.line(({ event }) => event === 'session'), { phase: 'drain', reason: 'stopped' });
+});
+
+void t.test('with drain.delay SIGTERM refuses no client yet, and a second one ends at once', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'lb4-drain-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'lb4.yaml');
+  const backend = await startBackend(t, scripts.echo);
+  writeFileSync(
+    path,
+    `listeners: [{ name: web, bind: ['127.0.0.1:0'], upstream: app }]
+upstreams: [{ name: app, health: off, backends: ['${formatAddress(backend.address)}'] }]
+drain: { delay: 1h }`,
+  );
+  const lb4 = await startLb4(t, ['-c', path]);
+  lb4.child.kill('SIGTERM');
+  t.match(await lb4.line(({ event }) => event === 'drainDelayed'), { delayMs: 3_600_000 });
+  const client = await connectClient(t, { kind: 'tcp', host: lb4.host, port: lb4.port });
+  await client.send('hello');
+  await client.untilText('hello');
+  lb4.child.kill('SIGUSR1');
+  t.match(await lb4.line(({ event }) => event === 'snapshot'), { state: 'leaving' });
+  lb4.child.kill('SIGTERM');
+  t.same(await ended(lb4.child), { code: 0, signal: null });
+  t.equal(await client.untilEnded(), 'reset');
 });
 
 void t.test('SIGQUIT ends at once', async t => {

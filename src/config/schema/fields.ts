@@ -60,6 +60,16 @@ export function integer(min: number, max: number) {
     .register(fieldFacts, { type: 'integer', range: `${String(min)} to ${String(max)}` });
 }
 
+/** A part of a whole. */
+export function fraction() {
+  const error = 'a number from 0 to 1';
+  return z
+    .number({ error })
+    .min(0, { error })
+    .max(1, { error })
+    .register(fieldFacts, { type: 'number', range: '0 to 1' });
+}
+
 /** True or false; no words for them. */
 export function yesOrNo() {
   return z.boolean({ error: 'true or false' }).register(fieldFacts, { type: 'true or false' });

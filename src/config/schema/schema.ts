@@ -12,6 +12,7 @@ import {
   bindAddress,
   duration,
   fieldFacts,
+  fraction,
   integer,
   list,
   name,
@@ -96,6 +97,20 @@ export const configSchema = section({
   drainTimeout: duration(SHORTEST, WEEK, 'not waiting')
     .prefault('30s')
     .describe('How long running sessions may go on after SIGTERM or `drain()`; then they are reset.'),
+  drain: section({
+    delay: duration(SHORTEST, WEEK, 'none')
+      .prefault('0s')
+      .describe(
+        'How long lb4 still accepts clients after SIGTERM or `drain()`, while it reports that it is not ready. Then `drainTimeout` begins.',
+      ),
+    spread: fraction()
+      .default(0.2)
+      .describe(
+        'The last part of `drainTimeout` over which sessions are reset one after the other, silent ones first. 0: all are reset at its end.',
+      ),
+  })
+    .prefault({})
+    .describe('How lb4 leaves its clients.'),
   engine: oneOf(['auto', 'node', 'epoll'])
     .default('auto')
     .describe(

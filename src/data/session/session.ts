@@ -144,6 +144,11 @@ export class Session<O extends Origin = Origin>
     return !this.#isEnded && this.#dispatch !== undefined && this.#relay === undefined;
   }
 
+  /** When a byte last moved; Infinity while nothing is relayed, undefined once it is over. */
+  get lastActivityMs(): number | undefined {
+    return this.#isEnded ? undefined : (this.#relay?.lastActivityMs ?? Infinity);
+  }
+
   /** As it is now. */
   view(): SessionView {
     const { peerAddress, peerPort } = this.#client;

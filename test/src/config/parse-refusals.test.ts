@@ -131,6 +131,11 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
     `listeners[0].timeouts.idle: ${DURATION} NaN`,
   ],
   [
+    'a part that is more than the whole',
+    withTop({ drain: { spread: 1.5 } }),
+    'drain.spread: expected a number from 0 to 1, got 1.5',
+  ],
+  [
     'a duration of half a millisecond',
     withTop({ drainTimeout: 10.5 }),
     'drainTimeout: expected a duration from 10ms to 168h, or 0 for not waiting, got 10.5',

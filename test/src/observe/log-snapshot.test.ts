@@ -22,6 +22,7 @@ const BACKEND: LoadBalancerSnapshot['upstreams'][number]['backends'][number] = {
 
 const SNAPSHOT: LoadBalancerSnapshot = {
   state: 'running',
+  ready: true,
   engine: 'epoll',
   sessions: 4,
   sessionsEver: 17,

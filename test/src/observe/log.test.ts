@@ -77,6 +77,7 @@ void t.test('every change of state is one line', async t => {
   events.emit('listener:listening', { listener: 'web', address: '127.0.0.1:80', upstream: 'app' });
   events.emit('backend:down', { upstream: 'app', backend: 'b:1', reason: 'refused' });
   events.emit('backend:up', { upstream: 'app', backend: 'b:1', reason: '2 health checks passed' });
+  events.emit('drain:delayed', { delayMs: 10_000 });
   events.emit('drain:started', { sessions: 3, timeoutMs: 30_000 });
   events.emit('drain:started', { sessions: 1, timeoutMs: 30_000 });
   events.emit('drain:ended', { aborted: 1 });
@@ -84,6 +85,7 @@ void t.test('every change of state is one line', async t => {
     /listener web accepts on 127\.0\.0\.1:80, for upstream app$/,
     /warn {2}backend b:1 of app is down: refused$/,
     /backend b:1 of app is up after 0 ms: 2 health checks passed$/,
+    /leaving: not ready any more, and still accepting clients for 10 s$/,
     /draining: no new clients, 3 sessions have 30 s to end$/,
     /draining: no new clients, 1 session has 30 s to end$/,
     /drained: every session has ended, 1 of them reset$/,

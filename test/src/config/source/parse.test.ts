@@ -101,6 +101,7 @@ await t.test('the smallest configuration is completed with every default', t => 
       ],
       limits: {},
       drainTimeout: 30_000,
+      drain: { delay: 0, spread: 0.2 },
       engine: 'auto',
       workers: 'auto',
       workerStallTimeout: 30_000,

@@ -1,0 +1,56 @@
+/**
+ * The course of a drain: what happens to the clients of a balancer that leaves, and when.
+ *
+ * Place: `LoadBalancer.drain` runs it and keeps the states; hosts do the work in their data planes.
+ * Order: clients are still taken for a while (`waitUnless`); then the listeners close, and sessions have the time to end
+ * by themselves (`endSessions`). In the last part of it they are reset one after the other, at its end all that are left.
+ */
+import type { DataPlaneHost } from '../host/data-plane-host.ts';
+import type { Termination } from '../model/termination.ts';
+import { MAX_TIMER_MS, type SetTimer } from '../support/timer.ts';
+
+const TIME_IS_UP: Termination = { by: 'balancer', phase: 'drain', reason: 'drainTimeout' };
+
+type Host = Pick<
+  DataPlaneHost,
+  'stopListening' | 'closePools' | 'whenEmpty' | 'spreadResets' | 'abortSessions'
+>;
+
+export interface DrainTimes {
+  /** Infinity: no limit. */
+  readonly timeoutMs: number;
+  /** The last part of the time, from 0 to 1, over which sessions are reset. */
+  readonly spread: number;
+}
+
+/** Resolves after this time, or once `cut` resolves. */
+export async function waitUnless(cut: Promise<void>, delayMs: number, setTimer: SetTimer): Promise<void> {
+  let cancel = (): void => undefined;
+  const waited = new Promise<void>(resolve => (cancel = setTimer(resolve, delayMs)));
+  await Promise.race([waited, cut]);
+  cancel();
+}
+
+/**
+ * Takes no more clients, and resolves when every session has ended.
+ * @param settled a configuration that is being taken over; the time runs meanwhile
+ */
+export async function endSessions(
+  data: Host,
+  { timeoutMs, spread }: DrainTimes,
+  settled: Promise<void>,
+  setTimer: SetTimer,
+): Promise<void> {
+  const spreadMs = timeoutMs * spread;
+  const timers: (() => void)[] = [];
+  if (timeoutMs <= MAX_TIMER_MS) {
+    if (spreadMs > 0)
+      timers.push(setTimer(() => data.spreadResets(TIME_IS_UP, spreadMs), timeoutMs - spreadMs));
+    timers.push(setTimer(() => data.abortSessions(TIME_IS_UP), timeoutMs));
+  }
+  await settled;
+  await data.stopListening();
+  data.closePools();
+  await data.whenEmpty();
+  for (const cancel of timers) cancel();
+}
