@@ -106,7 +106,7 @@ export interface ScenarioDeps {
 /** The scenarios asked for, in the table's order. */
 export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDeps): Scenario[] {
   const { children, quick, hasAb } = deps;
-  const windowMs = { warmUpMs: quick ? 400 : 1_000, measureMs: quick ? 1_000 : 2_000 };
+  const windowMs = { warmUpMs: quick ? 400 : 1_000, measureMs: quick ? 800 : 2_000 };
   const client = hasAb
     ? (load: Parameters<typeof runConnections>[0]) => runAb(load, children)
     : runConnections;
@@ -119,7 +119,7 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
       setup,
       connections: 16,
       warmUpMs: quick ? 200 : 400,
-      measureMs: quick ? 800 : 1_500,
+      measureMs: quick ? 600 : 1_500,
     });
   const connect = (name: string, setup: Setup, settings: Partial<ConnectSettings> = {}): Scenario =>
     createConnect({
@@ -145,7 +145,7 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
       createLatency({
         connections: 100,
         ratePerSecond: deps.ratePerSecond,
-        peakMs: quick ? 800 : 1_500,
+        peakMs: quick ? 600 : 1_500,
         warmUpMs: quick ? 400 : 4_000,
         measureMs: quick ? 1_000 : 4_000,
       }),
@@ -167,7 +167,7 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
         client,
       }),
     segments: () =>
-      createSegments({ concurrency: 100, warmUpSessions: 500, sessions: quick ? 1_000 : 5_000, client }),
+      createSegments({ concurrency: 100, warmUpSessions: 200, sessions: quick ? 1_000 : 5_000, client }),
     start: () => createStart({ setup: TWO_WORKERS }),
     'small-1k': name => requests(name, { connections: 1_000 }),
     'small-9k': name => requests(name, { connections: MANY }),
