@@ -55,6 +55,8 @@ const EVENTS_PER_WAIT = 512;
 const TURN_MS = 4;
 /** Once bulk flows have moved this much, those that became ready meanwhile are looked at. */
 const BULK_BYTES_PER_ROUND = 128 * 1024;
+/** So much more for each event of the round: many small requests must not starve bulk flows. It takes about as long. */
+const BULK_BYTES_PER_EVENT = 16 * 1024;
 
 export class Reactor {
   readonly #libc: Libc;
@@ -191,7 +193,7 @@ export class Reactor {
       const errno = this.#libc.errno();
       if (errno !== EINTR) throw systemError('epoll_wait', errno);
     }
-    return this.#finishRound() || count > 0;
+    return this.#finishRound(Math.max(count, 0)) || count > 0;
   }
 
   #hasWork(): boolean {
@@ -211,7 +213,7 @@ export class Reactor {
   }
 
   /** Runs the work put off until now; true if there was any. What that work puts off waits for the next round. */
-  #finishRound(): boolean {
+  #finishRound(events: number): boolean {
     if (!this.#hasWork()) return false;
     const again = this.#again;
     if (again.length > 0) {
@@ -223,15 +225,15 @@ export class Reactor {
       this.#deferred = [];
       for (const work of deferred) work();
     }
-    if (this.#bulk.length > 0) this.#runBulk();
+    if (this.#bulk.length > 0) this.#runBulk(BULK_BYTES_PER_ROUND + events * BULK_BYTES_PER_EVENT);
     return true;
   }
 
   /** Each flow once at most: what is left after its turn waits for the next round. */
-  #runBulk(): void {
-    let movedBytes = 0;
-    for (let left = this.#bulk.length; left > 0 && movedBytes < BULK_BYTES_PER_ROUND; left--) {
-      movedBytes += this.#bulk.shift()?.runTurn() ?? 0;
+  #runBulk(bytes: number): void {
+    let leftBytes = bytes;
+    for (let left = this.#bulk.length; left > 0 && leftBytes > 0; left--) {
+      leftBytes -= this.#bulk.shift()?.runTurn() ?? 0;
     }
   }
 

@@ -1,13 +1,16 @@
 /** What a small request waits for beside bulk flows: bytes are counted here, not milliseconds. */
 import t, { type Test } from 'tap';
 
+import { EPOLLIN, epollLayout } from '../../../../src/linux/abi.ts';
 import { EpollConnection } from '../../../../src/engine/epoll/epoll-connection.ts';
+import { Reactor } from '../../../../src/engine/epoll/reactor.ts';
 import type { Connection, Relay } from '../../../../src/engine/engine.ts';
 import { loadLibc, type Libc } from '../../../../src/linux/libc.ts';
 import { connected, listen, startRelay } from '../../../contracts/engine/fixture.ts';
 import { scripts, startBackend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';
 import { newEpollEngine } from '../../../harness/epoll-engine.ts';
+import { FakeKernel, watched } from '../../../harness/fake-kernel.ts';
 import type { Peer } from '../../../harness/peer.ts';
 import { until } from '../../../harness/until.ts';
 
@@ -155,3 +158,41 @@ void t.test('bulk flows move on by turns, and get the same share', { skip }, asy
   t.ok(most < 1.1 * least, `${least} to ${most} bytes`);
   for (const flow of flows) flow.abort();
 });
+
+for (const { events, turns } of [
+  { events: 1, turns: 1 },
+  { events: 64, turns: 5 },
+  { events: 500, turns: 8 },
+]) {
+  const many = `${events} event${events === 1 ? '' : 's'}`;
+  void t.test(`behind ${many} come ${turns} of 8 bulk flows: many requests do not starve them`, async t => {
+    const kernel = new FakeKernel(epollLayout('x64')!);
+    const options = { now: () => 0, lingerMs: () => 0, ceilingMs: 50 };
+    const reactor = new Reactor(kernel.libc(), options);
+    t.teardown(() => reactor.close());
+    const inFirstRound: string[] = [];
+    const note = (what: string): void => {
+      if (kernel.timeouts.length === 1) inFirstRound.push(what);
+    };
+    const fds = Array.from({ length: events }, (_, i) => i + 3);
+    for (const fd of fds)
+      reactor.add(
+        fd,
+        watched(() => note('event')),
+        EPOLLIN,
+      );
+    const flow = {
+      runTurn: (): number => {
+        note('turn');
+        return 256 * KIB;
+      },
+    };
+    for (let i = 0; i < 8; i++) reactor.inTurn(flow);
+    kernel.batches.push(fds.map(fd => [fd, EPOLLIN]));
+    await new Promise(resolve => setImmediate(resolve));
+    t.strictSame(inFirstRound, [
+      ...Array<string>(events).fill('event'),
+      ...Array<string>(turns).fill('turn'),
+    ]);
+  });
+}
