@@ -19,7 +19,7 @@ export const ROOMS = {
   control: ['config', 'model', 'engine contract', 'shared-memory', 'names'],
   data: ['model', 'engine contract', 'shared-memory', 'strategies', 'pool'],
   engine: ['engine contract', 'linux'],
-  config: ['names', 'strategies'],
+  config: ['model', 'names', 'strategies'],
   model: ['engine contract', 'shared-memory'],
   'engine contract': [],
   linux: [],

@@ -40,7 +40,8 @@ export function visiblePath(path: Path): Path {
   return isStrayKey(path.slice(0, 2)) ? path.slice(0, 1) : path;
 }
 
-function isSecret([first, second]: Path): boolean {
+/** Whether the value at this place may be a secret. */
+export function isSecret([first, second]: Path): boolean {
   return first === SECTION && !PUBLIC.has(String(second));
 }
 

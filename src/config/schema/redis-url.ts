@@ -8,7 +8,7 @@
  * - Linear in the text.
  * - `expected` never contains a part of the text.
  */
-import { parseAddress } from '../../support/address.ts';
+import { formatAddress, parseAddress } from '../../support/address.ts';
 
 export interface RedisNode {
   /** IPv4, IPv6 without brackets, or a DNS name; in lower case. */
@@ -84,6 +84,19 @@ export function parseRedisUrl(text: string): ParsedRedisUrl {
   if (!nodes.ok) return nodes;
   const target = targetOf(path, kind, nodes.nodes);
   return target.ok ? { ok: true, url: { ...target.target, tls, ...user } } : target;
+}
+
+/** The text of a URL, user and password included. */
+export function formatRedisUrl({ topology, database, tls, username, password }: RedisUrl): string {
+  const [before, after] = topology.kind === 'single' ? ['', ''] : ['+', topology.kind];
+  const nodes = topology.kind === 'single' ? [topology.node] : topology.nodes;
+  const hosts = nodes.map(({ host, port }) => formatAddress({ kind: 'tcp', host, port }));
+  const secret = password === undefined ? '' : `:${encodeURIComponent(password)}`;
+  const user = encodeURIComponent(username ?? '');
+  const userinfo = user + secret === '' ? '' : `${user}${secret}@`;
+  const master = topology.kind === 'sentinel' ? `/${topology.master}` : '';
+  const path = `${master}${database === 0 ? '' : `/${database}`}`;
+  return `redis${tls ? 's' : ''}${before}${after}://${userinfo}${hosts.join(',')}${path}`;
 }
 
 /** The known scheme that `text` begins with, in lower case and with its `://`; else undefined. */

@@ -1,0 +1,112 @@
+/**
+ * A checked configuration as a user would write it: durations and addresses as text, every default filled in.
+ *
+ * Place: diff.ts compares two of these, `lb4 check --show` prints one.
+ * Invariants:
+ * - Parsed again, the result is the same configuration.
+ * - The result contains secrets. `shownAt` replaces them; all that is printed or logged goes through it.
+ */
+import { fieldFacts } from '../schema/fields.ts';
+import { formatRedisUrl, type RedisUrl } from '../schema/redis-url.ts';
+import { elementOf, layers, shapeOf } from '../schema/schema-tree.ts';
+import { type Config, configSchema } from '../schema/schema.ts';
+import { type Address, formatAddress, type SocketAccess } from '../../support/address.ts';
+import { formatDuration } from '../../support/duration.ts';
+import type { z } from 'zod';
+import { isSecret } from './secrets.ts';
+
+export type Plain =
+  string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain | undefined };
+
+/** A mapping, not a list and not a single value. */
+export type PlainMapping = Extract<Plain, { readonly [key: string]: Plain | undefined }>;
+
+export const HIDDEN = '***';
+
+/** The whole configuration; keys that are not set are left out. */
+export function effectiveOf(config: Config): PlainMapping {
+  return mappingOf(config, configSchema);
+}
+
+/** The value at a path of keys (positions and names in lists count as well), without secrets. */
+export function shownAt(path: readonly string[], value: Plain): Plain {
+  if (path.length === 2 && path[0] === 'redis' && path[1] === 'url' && typeof value === 'string')
+    return withoutUser(value);
+  if (isHidden(path)) return HIDDEN;
+  if (isList(value)) return value.map((each, index) => shownAt([...path, String(index)], each));
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]) =>
+      each === undefined ? [] : [[key, shownAt([...path, key], each)]],
+    ),
+  );
+}
+
+export function isMapping(value: Plain | undefined): value is PlainMapping {
+  return typeof value === 'object' && !isList(value);
+}
+
+export function isList(value: Plain | undefined): value is readonly Plain[] {
+  return Array.isArray(value);
+}
+
+/** What is sent to a backend in a check may be a login. */
+function isHidden(path: readonly string[]): boolean {
+  const key = path.at(-1) ?? '';
+  const isSent = path[0] === 'upstreams' && path.length === 4 && ['send', 'sendHex'].includes(key);
+  return isSent || (path.length > 1 && isSecret(path));
+}
+
+function withoutUser(url: string): string {
+  return url.replace(/:\/\/[^@/]*@/, `://${HIDDEN}@`);
+}
+
+function plainOf(value: unknown, schema: z.core.$ZodType): Plain | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'number') {
+    const isDuration = layers(schema).some(layer => fieldFacts.get(layer)?.duration === true);
+    return isDuration ? formatDuration(value) : value;
+  }
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (Array.isArray(value)) {
+    const element = elementOf(schema);
+    return element === undefined ? [] : value.flatMap((each: unknown) => plainOf(each, element) ?? []);
+  }
+  if (typeof value !== 'object') return undefined;
+  if (isAddress(value)) return addressOf(value);
+  if (isRedisUrl(value)) return formatRedisUrl(value);
+  // `ejection: off` is a number of failures that is never reached.
+  if ('failures' in value && value.failures === Infinity) return 'off';
+  return mappingOf(value, schema);
+}
+
+function mappingOf(value: object, schema: z.core.$ZodType): PlainMapping {
+  const values = new Map<string, unknown>(Object.entries(value));
+  return Object.fromEntries(
+    Object.entries(shapeOf(schema) ?? {}).flatMap(([key, inner]) => {
+      // The only key whose default is something and that may be nothing.
+      const plain = plainOf(values.get(key), inner) ?? (key === 'keepalive' ? 'off' : undefined);
+      return plain === undefined ? [] : [[key, plain]];
+    }),
+  );
+}
+
+function isAddress(value: object): value is Address & { readonly access?: SocketAccess } {
+  return 'kind' in value && (value.kind === 'tcp' || value.kind === 'unix');
+}
+
+function isRedisUrl(value: object): value is RedisUrl {
+  return 'topology' in value;
+}
+
+function addressOf(address: Address & { readonly access?: SocketAccess }): Plain {
+  const text = formatAddress(address);
+  const { mode, user, group } = address.access ?? {};
+  if (mode === undefined && user === undefined && group === undefined) return text;
+  const octal = mode?.toString(8).padStart(4, '0');
+  return Object.fromEntries(
+    Object.entries({ address: text, mode: octal, user, group }).flatMap(([key, each]) =>
+      each === undefined ? [] : [[key, each]],
+    ),
+  );
+}

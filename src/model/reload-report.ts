@@ -1,0 +1,59 @@
+/**
+ * The outcome of a reload: what has changed, or why nothing has.
+ *
+ * Place: `src/config/diff.ts` finds the changes, `src/cli/reloader.ts` makes the report; the log and the admin API show it.
+ * Invariant: plain data without secrets, ready for `JSON.stringify`.
+ */
+
+/** What asked for the reload: SIGHUP, a changed file (`--watch`), or the admin API. */
+export type ReloadTrigger = 'signal' | 'watch' | 'api';
+
+/** One difference between two configurations. */
+export interface ConfigChange {
+  readonly kind: 'added' | 'removed' | 'changed';
+  /** `key`: a single value. The others are named whole, without their keys, when they come or go. */
+  readonly what: 'listener' | 'upstream' | 'backend' | 'key';
+  /** Keys and names: `['upstreams', 'app', 'backends', '10.0.0.1:80', 'weight']`. */
+  readonly path: readonly string[];
+  /** Of a key: its value before, as in the file. Absent where it was not set, and for secrets. */
+  readonly from?: string;
+  /** Of a key: its value from now on. */
+  readonly to?: string;
+  /** The change in words. */
+  readonly text: string;
+}
+
+/** A problem, or a warning, and where it is. */
+export interface ReloadProblem {
+  /** The whole line for people, with its place. */
+  readonly text: string;
+  /** The key: `upstreams[0].backends[1].weight`. */
+  readonly path?: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+interface ReloadBase {
+  /** When it ended: ISO 8601, UTC. */
+  readonly at: string;
+  readonly trigger: ReloadTrigger;
+  /** Nothing was to be changed: the report says what would have been. */
+  readonly dryRun: boolean;
+  /** The configuration file. */
+  readonly file?: string;
+}
+
+export type ReloadReport = ReloadBase &
+  (
+    | {
+        readonly ok: true;
+        readonly changes: readonly ConfigChange[];
+        readonly warnings: readonly ReloadProblem[];
+      }
+    | {
+        readonly ok: false;
+        /** Nothing was changed because of these. */
+        readonly problems: readonly ReloadProblem[];
+      }
+  );
