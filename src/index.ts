@@ -12,6 +12,7 @@ export type {
   LoadBalancerState,
   MirrorView,
   MirroredUpstreamView,
+  OperatorOverride,
   UpstreamStatus,
   UpstreamView,
   WorkerView,

@@ -116,7 +116,7 @@ export class LoadBalancer {
 
   /**
    * Takes over another configuration while it runs: listeners, upstreams, backends, limits, timeouts, strategies, pools,
-   * queues, checks. What does not change keeps its sessions, counts, health, ejection, ramps, the position of its
+   * queues, checks, sharing through Redis. What does not change keeps its sessions, counts, health, ejection, ramps, the position of its
    * strategy, remembered clients and warm connections. Sessions that run keep the timeouts that they began with, and a
    * limit that is lowered cuts none of them. Listeners and upstreams change in one step; sessions that wait for an upstream
    * which goes still get their place there. What was changed by the methods below since the configuration before stays,
@@ -124,7 +124,7 @@ export class LoadBalancer {
    *
    * Calls follow each other, and wait for every worker; one that stands still is waited for until it moves or is ended
    * (`workerStallTimeout`). Rejects with `LB4_CONFIG_INVALID`, `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or
-   * `LB4_TOO_MANY_SLOTS`, with `LB4_NEEDS_RESTART` for another `engine`, `workers`, `workerStallTimeout` or `redis`, and
+   * `LB4_TOO_MANY_SLOTS`, with `LB4_NEEDS_RESTART` for another `engine`, `workers` or `workerStallTimeout`, and
    * with `LB4_WRONG_STATE` unless it is running; then the configuration before goes on, untouched.
    *
    * @param config as in the configuration file; `log` is for the command line
@@ -134,7 +134,12 @@ export class LoadBalancer {
     if (!parsed.ok) {
       throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
     }
-    const applying = this.#applying.then(() => this.#apply(parsed.config));
+    await this.applyChecked(parsed.config);
+  }
+
+  /** @internal `apply` for the command line, which has parsed its configuration already. */
+  async applyChecked(config: Config): Promise<void> {
+    const applying = this.#applying.then(() => this.#apply(config));
     this.#applying = applying.catch(() => undefined);
     await applying;
   }
@@ -177,11 +182,12 @@ export class LoadBalancer {
     await this.#applying;
     if (this.#planes === undefined) return;
     this.#endSessions();
-    const { data, mirror } = this.#planes;
+    const planes = this.#planes;
+    const { data } = planes;
     await data.stopListening();
     data.closePools();
     await data.whenEmpty();
-    await Promise.all([data.close(), mirror?.stop()]);
+    await Promise.all([data.close(), planes.stopSharing()]);
     this.#leaveExit();
   }
 
@@ -251,13 +257,6 @@ export class LoadBalancer {
   async #start(): Promise<void> {
     const planes = this.#build();
     this.#planes = planes;
-    try {
-      await planes.createMirror();
-    } catch (error) {
-      // A file that it needs cannot be read.
-      await planes.data.close();
-      throw error;
-    }
     // Whatever ends the process: an orderly close in the middle of an answer would make it look complete.
     this.#leaveExit = atExit(() => planes.data.abandonSessions());
     await planes.apply(this.#config, () => this.#expectNotStopped(this.#isLeaving));

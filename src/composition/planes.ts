@@ -22,13 +22,14 @@ import type { Events } from '../model/events.ts';
 import { LeavingListeners } from '../control/leaving-listeners.ts';
 import { bindByAddress } from '../control/bind-by-address.ts';
 import { listenersPlan } from '../control/listener-plans.ts';
-import type { Mirror } from '../control/mirror/mirror.ts';
+import type { MirrorView } from '../model/snapshot.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { Lookup } from '../names/names.ts';
 import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
 import { setUnrefTimer } from '../support/timer.ts';
+import { Mirrors, type NextMirror } from './mirrors.ts';
 
 export interface PlanesDeps {
   readonly clocks: Clocks;
@@ -46,6 +47,7 @@ interface Prepared {
   readonly limits: SessionLimits;
   readonly listeners: ListenersPlan;
   readonly upstreams: PreparedUpstreams;
+  readonly mirror: NextMirror;
 }
 
 export class Planes {
@@ -55,8 +57,9 @@ export class Planes {
   readonly #making: DataPlaneMaking;
   readonly #deps: PlanesDeps;
   readonly #leaving: LeavingListeners;
-  #mirror: Mirror | undefined;
-  #mirrorUpstreams: (config: Config) => void = () => undefined;
+  readonly #mirrors: Mirrors;
+  /** Whether plans are made for counts that are shared. */
+  #isMirrored = false;
   #config: Config;
   #limits: SessionLimits;
   #applied: Prepared | undefined;
@@ -65,7 +68,7 @@ export class Planes {
 
   /**
    * Opens nothing yet, and serves no client before `apply`. Throws LB4_ENGINE_UNAVAILABLE.
-   * @param config gives what cannot change later: engine, workers, redis
+   * @param config gives what cannot change later: engine and workers
    */
   constructor(config: Config, deps: PlanesDeps) {
     const { clocks, events, baseDir, lookup } = deps;
@@ -88,13 +91,19 @@ export class Planes {
       random: () => clocks.random(),
       now: () => clocks.now(),
       setTimer: setUnrefTimer,
-      mirrored: config.redis !== undefined,
+      isMirrored: () => this.#isMirrored,
       publish: upstream => {
         if (this.#held === undefined) data.apply({ kind: 'upstream', upstream });
         else this.#held.push(upstream);
       },
       remove: name => data.apply({ kind: 'upstreamGone', name }),
       settled: () => data.settled(),
+    });
+    this.#mirrors = new Mirrors({
+      ...{ events, baseDir, lookup, shared },
+      random: () => clocks.random(),
+      now: () => clocks.now(),
+      countedBy: upstream => this.control.countedBy(upstream),
     });
   }
 
@@ -107,8 +116,8 @@ export class Planes {
     return this.#limits;
   }
 
-  get mirror(): Mirror | undefined {
-    return this.#mirror;
+  mirror(): MirrorView | undefined {
+    return this.#mirrors.view();
   }
 
   /**
@@ -126,14 +135,20 @@ export class Planes {
       await data.bind(prepared.listeners, expectNotStopped);
     } catch (error) {
       await control.discard(prepared.upstreams);
+      prepared.mirror.discard();
       this.#forgetListenersOf(config);
+      this.#isMirrored = this.#config.redis !== undefined;
       throw error;
     }
+    // Before the pickers are made that share no more: counts that were received last must not stay with them.
+    this.#mirrors.pause(prepared.mirror);
     try {
       await data.listen(prepared.listeners, this.#configure(prepared.upstreams));
     } catch (error) {
       // Only where the engine binds by itself.
+      prepared.mirror.discard();
       await this.#goBack();
+      this.#mirrors.follow(this.#config);
       this.#forgetListenersOf(config);
       throw error;
     }
@@ -141,7 +156,7 @@ export class Planes {
     this.#applied = prepared;
     this.#config = config;
     this.#limits = prepared.limits;
-    this.#mirrorUpstreams(config);
+    this.#mirrors.take(prepared.mirror, config);
   }
 
   /** Changes upstreams in control. The plans that follow are held back, so that they go with the listeners. */
@@ -160,44 +175,27 @@ export class Planes {
   async #goBack(): Promise<void> {
     const before = this.#applied;
     if (before === undefined) return;
+    this.#isMirrored = this.#config.redis !== undefined;
     const upstreams = this.control.prepare(before.upstreams.configs);
     await this.control.introduce(upstreams);
     await this.data.listen(before.listeners, this.#configure(upstreams));
   }
 
-  /**
-   * Builds the mirror, if one is configured. Throws LB4_CONFIG_INVALID when a file that `redis:` names cannot be used.
-   */
-  async createMirror(): Promise<void> {
-    // Its client is loaded only when it is needed: that takes a tenth of a second, and 8 MB.
-    if (this.#config.redis === undefined) return;
-    const { createMirror, mirroredUpstream } = await import('../control/mirror/create-mirror.ts');
-    const { clocks, events, baseDir, lookup } = this.#deps;
-    const counted = {
-      shared: this.#making.shared,
-      countedBy: (upstream: string) => this.control.countedBy(upstream),
-    };
-    const mirror = createMirror(this.#config, {
-      ...{ events, baseDir, lookup },
-      random: () => clocks.random(),
-      now: () => clocks.now(),
-    });
-    this.#mirror = mirror;
-    // Of what is configured at that time.
-    this.#mirrorUpstreams = ({ upstreams }) =>
-      mirror?.follow(upstreams.map(({ name }) => mirroredUpstream(name, counted)));
-  }
-
   /** Begins health checks and sharing. */
   start(): void {
     this.control.start();
-    this.#mirror?.start();
+    this.#mirrors.start();
   }
 
   /** Ends health checks and sharing; data planes go on. */
   stop(): void {
     this.control.stop();
     this.#leaving.stop();
+  }
+
+  /** Takes this instance's counts out of Redis, as far as that answers in time. */
+  stopSharing(): Promise<void> {
+    return this.#mirrors.stop();
   }
 
   /** Every step that may fail; nothing takes effect. */
@@ -207,13 +205,18 @@ export class Planes {
     const { lookup, baseDir } = this.#deps;
     // From now on the slots of these listeners are not given away.
     this.#leaving.keep(config);
+    let mirror: NextMirror | undefined;
     try {
       const limits = this.#making.limitsOf(config);
       const bound = await bindByAddress(config, lookup);
       const configs = await Promise.all(config.upstreams.map(each => withStrategyVersion(each, baseDir)));
       const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions);
-      return { limits, listeners, upstreams: this.control.prepare(configs) };
+      mirror = await this.#mirrors.prepare(config);
+      this.#isMirrored = config.redis !== undefined;
+      return { limits, listeners, mirror, upstreams: this.control.prepare(configs) };
     } catch (error) {
+      mirror?.discard();
+      this.#isMirrored = this.#config.redis !== undefined;
       this.#forgetListenersOf(config);
       throw error;
     }

@@ -13,7 +13,7 @@ export function snapshotOf(
   planes: Planes | undefined,
   pausedMs: (listener: string) => number | undefined,
 ): LoadBalancerSnapshot {
-  const { data, choice, limits, control, mirror } = planes ?? {};
+  const { data, choice, limits, control } = planes ?? {};
   return {
     state,
     ready: state === 'running',
@@ -30,6 +30,6 @@ export function snapshotOf(
         pool: data?.pool(slots[i] ?? -1) ?? NO_POOL,
       })),
     })),
-    mirror: mirror?.view(),
+    mirror: planes?.mirror(),
   };
 }

@@ -45,6 +45,16 @@ export interface BackendStatus {
   readonly elsewhere: number;
 }
 
+/** What an operator has changed at runtime and the configuration says otherwise. It lasts until that changes the key. */
+export interface OperatorOverride {
+  readonly backend: string;
+  /** `added`: not in the configuration. `removed`: only there. */
+  readonly what: 'added' | 'removed' | 'weight' | 'state';
+  /** Of a weight or state: as configured, and as it is. */
+  readonly configured?: number | string;
+  readonly now?: number | string;
+}
+
 /** One upstream, as `snapshot()` shows it, but for the pools. */
 export interface UpstreamStatus {
   readonly name: string;
@@ -60,6 +70,8 @@ export interface UpstreamStatus {
    */
   readonly queue: { readonly waiting: number; readonly max: number; readonly longestMs: number };
   readonly backends: readonly BackendStatus[];
+  /** How it differs from the configuration, by the hands of operators. */
+  readonly overrides: readonly OperatorOverride[];
 }
 
 /** What `snapshot()` shows of the mirror of one upstream. */

@@ -9,6 +9,7 @@ import type {
   ListenerView,
   LoadBalancerSnapshot,
   MirrorView,
+  OperatorOverride,
 } from '../model/snapshot.ts';
 import { counted } from '../support/counted.ts';
 import type { Log } from './log.ts';
@@ -52,7 +53,7 @@ function logListener({ name, addresses, paused, pausedMs, sessions }: ListenerVi
 }
 
 function logUpstream(
-  { name, strategy, mode, queue, backends }: LoadBalancerSnapshot['upstreams'][number],
+  { name, strategy, mode, queue, backends, overrides }: LoadBalancerSnapshot['upstreams'][number],
   log: Log,
 ): void {
   const taking = backends.filter(({ takesSessions }) => takesSessions).length;
@@ -65,6 +66,7 @@ function logUpstream(
       `${taking} of ${counted(backends.length, 'backend')} ${taking === 1 ? 'takes' : 'take'} sessions`,
       `${counted(queue.waiting, 'session')} in the queue (at most ${queue.max})`,
       ...(queue.longestMs === 0 ? [] : [`the longest wait was ${seconds(queue.longestMs)}`]),
+      ...(overrides.length === 0 ? [] : [`other than configured, by operators: ${overrideWords(overrides)}`]),
     ].join(', '),
     {
       upstream: name,
@@ -75,8 +77,23 @@ function logUpstream(
       waiting: queue.waiting,
       queueMax: queue.max,
       longestMs: queue.longestMs,
+      overrides: overrides.length,
     },
   );
+}
+
+const MOST_OVERRIDES = 20;
+
+function overrideWords(overrides: readonly OperatorOverride[]): string {
+  const words = overrides
+    .slice(0, MOST_OVERRIDES)
+    .map(({ backend, what, configured, now }) =>
+      configured === undefined
+        ? `${backend} ${what}`
+        : `${backend} ${what} ${now} (configured ${configured})`,
+    );
+  const rest = overrides.length - words.length;
+  return [...words, ...(rest > 0 ? [`${rest} more`] : [])].join('; ');
 }
 
 function logBackend(upstream: string, backend: BackendView, log: Log): void {

@@ -163,7 +163,13 @@ for (const [place, dataPlane] of Object.entries(places)) {
         ],
         ['LB4_CONFIG_INVALID', configOf([app({ backends: [] })])],
         ['LB4_NEEDS_RESTART', { ...configOf([app({ backends })]), workers: 3 }],
-        ['LB4_NEEDS_RESTART', { ...configOf([app({ backends })]), redis: { url: 'redis://127.0.0.1:1' } }],
+        [
+          'LB4_CONFIG_INVALID',
+          {
+            ...configOf([app({ backends }), fresh]),
+            redis: { url: 'redis://127.0.0.1:1', passwordFile: join(folder, 'none') },
+          },
+        ],
       ];
       for (const [code, config] of refused) await t.rejects(balancer.apply(config), { code }, code);
       t.same(balancer.snapshot(), before);
@@ -232,6 +238,13 @@ for (const [place, dataPlane] of Object.entries(places)) {
           [a, 5, 'drain'],
           [c, 1, 'ready'],
         ]);
+        const overrides = (): unknown => balancer.snapshot().upstreams[0]?.overrides;
+        t.same(overrides(), [
+          { backend: a, what: 'weight', configured: 1, now: 5 },
+          { backend: a, what: 'state', configured: 'ready', now: 'drain' },
+          { backend: c, what: 'added' },
+          { backend: b, what: 'removed' },
+        ]);
         await balancer.apply(
           configOf([
             app({
@@ -246,6 +259,10 @@ for (const [place, dataPlane] of Object.entries(places)) {
           [a, 9, 'drain'],
           [b, 2, 'ready'],
           [c, 1, 'ready'],
+        ]);
+        t.same(overrides(), [
+          { backend: a, what: 'state', configured: 'ready', now: 'drain' },
+          { backend: c, what: 'added' },
         ]);
       },
     );

@@ -101,9 +101,10 @@ export class UpstreamExchanges {
     this.#mirror.apply(change, this.#deps.instance());
   }
 
-  /** No exchange is made any more. */
+  /** No exchange is made any more, and the counts of other instances are 0 from now on. */
   stop(): void {
     this.#isStopped = true;
+    this.#mirror.forget();
   }
 
   /** Takes out the counts published under a name. Failures do not matter: the lease ends without it. */

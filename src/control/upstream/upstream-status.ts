@@ -3,7 +3,7 @@
  *
  * Place: `Upstream.status()` makes these values, `LoadBalancer.snapshot()` adds the pools.
  */
-import type { UpstreamStatus, BackendStatus } from '../../model/snapshot.ts';
+import type { UpstreamStatus, BackendStatus, OperatorOverride } from '../../model/snapshot.ts';
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import type { ControlledState, SharedState } from '../../shared-memory/shared-state.ts';
 import { percentOf, type BackendRecord } from './backend-record.ts';
@@ -41,8 +41,27 @@ export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly 
       ),
       ...removed.map(record => backendStatus(record, REMOVED, 0, shared)),
     ],
+    overrides: overridesOf(config, records),
     slots: [...records, ...removed].map(({ slot }) => slot),
   };
+}
+
+/** In the order of the backends; those that were removed come last. */
+function overridesOf({ backends }: UpstreamConfig, records: readonly BackendRecord[]): OperatorOverride[] {
+  const configured = new Set(backends.map(({ id }) => id));
+  const there = new Set(records.map(({ settings }) => settings.id));
+  return [
+    ...records.flatMap(({ settings: { id: backend, weight }, weight: now, operator }): OperatorOverride[] => [
+      ...(configured.has(backend) ? [] : [{ backend, what: 'added' } as const]),
+      ...(now === weight ? [] : [{ backend, what: 'weight', configured: weight, now } as const]),
+      ...(operator === 'ready'
+        ? []
+        : [{ backend, what: 'state', configured: 'ready', now: operator } as const]),
+    ]),
+    ...backends.flatMap(({ id: backend }): OperatorOverride[] =>
+      there.has(backend) ? [] : [{ backend, what: 'removed' }],
+    ),
+  ];
 }
 
 function backendStatus(

@@ -35,8 +35,8 @@ export interface UpstreamDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
-  /** Whether counts are shared with other instances; default false. */
-  readonly mirrored?: boolean;
+  /** Whether counts are shared with other instances, from the next configuration on; default false. */
+  isMirrored?(): boolean;
   /** Hands a plan to the data planes. */
   publish(plan: UpstreamPlan): void;
   /** Resolves when every data plane has applied what was published before. */
@@ -68,7 +68,7 @@ export class Upstream {
     this.name = config.name;
     this.#config = config;
     this.#deps = deps;
-    this.#settings = upstreamSettings(config, shared, deps.mirrored === true);
+    this.#settings = upstreamSettings(config, shared, deps.isMirrored?.() === true);
     this.#modeEvents = new ModeEvents(config.name, { events, now, shared });
     const publishSoon = (): void => this.#publishSoon();
     this.#departed = new Departed({
@@ -185,9 +185,9 @@ export class Upstream {
    * `arrange`. What does not change keeps counts, health, ejection, ramps and stickiness.
    */
   configure(config: PlannedUpstream): void {
-    const { shared, mirrored } = this.#deps;
+    const { shared } = this.#deps;
     this.#config = config;
-    this.#settings = upstreamSettings(config, shared, mirrored === true);
+    this.#settings = upstreamSettings(config, shared, this.#deps.isMirrored?.() === true);
     this.#ejector.configure(config);
     this.#ramps.configure(config.slowStart);
     this.#publishSoon();
