@@ -21,6 +21,7 @@ import { countsText, sumOf } from './test-report.mjs';
 /** What .ci/run may take in all, on two cores. Beyond it everything still runs, and a line says so. */
 const LIMIT_S = 40 * 60;
 const NEWEST_NODES = [22, 24, 26];
+const FIRST_NODE_WITH_FFI = 26;
 /**
  * Has no longer variant of its own. Its resets wait for looks at the kernel's tables of sockets, and beside the long
  * variants these have a hundred thousand lines. It runs in `npm test` and on each of the newest Nodes.
@@ -89,9 +90,13 @@ function coveragePart() {
   return { name: 'coverage of the data path', files, run };
 }
 
-/** The engines on the newest Node of a line; real binaries come as npm packages. */
+/** The engines and the C library on the newest Node of a line; real binaries come as npm packages. */
 function newestNode(line) {
-  const files = ['engine', 'linux'].flatMap(folder => testsIn(join('dist', 'test', 'src', folder)));
+  const files = [
+    ...['engine', 'linux'].flatMap(folder => testsIn(join('dist', 'test', 'src', folder))),
+    // There, lb4 has the epoll engine without koffi, too.
+    ...(line >= FIRST_NODE_WITH_FFI ? [join('dist', 'test', 'e2e', 'engine-fallback.test.js')] : []),
+  ];
   const run = () => {
     const prefix = join(folder, `node-${line}`);
     const options = ['--silent', '--no-audit', '--no-fund', '--no-save', '--prefix', prefix];

@@ -104,8 +104,8 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   if (accessLog !== undefined) logSessions(balancer, accessLog);
   else if (log.isEnabled('debug')) logSessions(balancer, log, 'debug');
   logs.onSparing(isSparing => balancer.countSessions(isSparing));
-  let coreLimit: string | undefined;
-  balancer.on('engine:chosen', choice => (coreLimit = choice.coreLimit));
+  let chosen: ChosenEngine = {};
+  balancer.on('engine:chosen', choice => (chosen = choice));
   let pidFile: PidFile | undefined;
   const ended = untilSignalled(balancer, { log, askedFor }, signals);
   try {
@@ -116,7 +116,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     // Also when a defect ends the process.
     atExit(() => pidFile?.remove());
     logConfiguration(config, sourceOf(options.config, loaded.options), log);
-    logStarted(balancer, coreLimit, log);
+    logStarted(balancer, chosen, log);
     await ended;
     return EXIT.ok;
   } catch (error) {
@@ -209,11 +209,18 @@ function mayBlock(file: string | undefined): boolean {
   return file !== undefined && statSync(file, { throwIfNoEntry: false })?.isFile() === false;
 }
 
-function logStarted(balancer: LoadBalancer, coreLimit: string | undefined, log: Log): void {
+/** What `engine:chosen` says beside the snapshot. */
+interface ChosenEngine {
+  readonly coreLimit?: string;
+  readonly ffi?: string;
+}
+
+function logStarted(balancer: LoadBalancer, { coreLimit, ffi }: ChosenEngine, log: Log): void {
   const { engine, workers, maxSessions } = balancer.snapshot();
   const fields = {
     version: version(),
     engine,
+    ffi,
     workers: workers.length,
     pid: process.pid,
     maxSessions,
@@ -222,7 +229,8 @@ function logStarted(balancer: LoadBalancer, coreLimit: string | undefined, log: 
   const most = maxSessions === undefined ? '' : `, at most ${maxSessions} sessions at once`;
   const why = coreLimit === undefined ? '' : ` (${coreLimit})`;
   const threads = `${counted(fields.workers, 'worker')}${why}`;
-  const message = `lb4 ${fields.version} has started: engine ${engine}, ${threads}, pid ${fields.pid}${most}`;
+  const over = engine === 'epoll' && ffi !== undefined ? ` over ${ffi}` : '';
+  const message = `lb4 ${fields.version} has started: engine ${engine}${over}, ${threads}, pid ${fields.pid}${most}`;
   log.write('info', 'started', message, fields);
 }
 

@@ -5,6 +5,7 @@
  * sockets with SO_REUSEPORT, which Node 20 cannot.
  */
 import { Lb4Error } from '../errors.ts';
+import type { FfiName } from '../linux/libc.ts';
 import { MAX_WORKERS, type Cores } from '../support/cores.ts';
 import type { EngineName } from './engine.ts';
 
@@ -35,6 +36,8 @@ export interface EngineChoice {
   readonly reason?: string;
   /** Why `workers: auto` is fewer than one per core of the machine; undefined when it is not. */
   readonly coreLimit?: string;
+  /** What makes the system calls; undefined where only Node makes any. */
+  readonly ffi?: FfiName;
 }
 
 /** A reset must not take bytes with it: where nothing shows that they have arrived, a FIN takes its place. */

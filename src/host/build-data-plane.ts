@@ -88,13 +88,14 @@ export function createDataPlane(
   const loaded = loadLibc();
   const libc = loaded.ok ? loaded.libc : undefined;
   if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
-  const choice = chooseEngine(config, {
+  const chosen = chooseEngine(config, {
     libc: loaded,
     // Reuses the library that is loaded already.
     epoll: () => epollSupport(() => loaded),
     tellsDelivery: () => tablesTell(PROC_NET),
     cores: usableCores(readText, cpus().length, availableParallelism()),
   });
+  const choice = libc === undefined ? chosen : { ...chosen, ffi: libc.ffi };
   const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
   const alreadyOpen = openDescriptors();
   if (libc !== undefined) growDescriptorTable(libc, processLimit('descriptors') ?? 0);

@@ -1,20 +1,32 @@
 /**
- * The system calls of the epoll engine, as functions over the C library (koffi, an optional dependency).
+ * The system calls of the epoll engine, as functions over the C library: by koffi, an optional dependency, or by
+ * `node:ffi`, a part of Node from 26.9 on.
  *
- * Place: loaded once per thread; everything else in this folder takes a `Libc` and never sees koffi.
+ * Place: loaded once per thread; everything else in this folder takes a `Libc` and sees neither of the two.
+ * Why koffi first: it is the faster one for calls of four arguments and more, up to Node 26.12 (docs/adr/0015).
  * Conventions: as in C, a result of -1 is a failure and `errno()` must be read right after it. Buffers are passed
  * by address; for a call that keeps none of them after it returns, they need not be kept alive.
  */
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 
 import { wordsOf } from '../errors.ts';
 import { epollLayout, type EpollLayout } from './abi.ts';
+import { libcOverKoffi } from './libc-koffi.ts';
+import { libcOverNodeFfi } from './libc-node-ffi.ts';
 
-export interface Libc {
+/** What calls into the C library. */
+export type FfiName = 'koffi' | 'node:ffi';
+
+export interface Libc extends LibcCalls {
+  readonly ffi: FfiName;
   readonly epollLayout: EpollLayout;
   errno(): number;
   /** Where a buffer's bytes are; good for as long as the buffer is kept alive. */
   address(buffer: Uint8Array): bigint;
+}
+
+/** The functions of the C library themselves (libc-prototypes.ts). */
+export interface LibcCalls {
   socket(domain: number, type: number, protocol: number): number;
   socketpair(domain: number, type: number, protocol: number, fds: Uint8Array): number;
   bind(fd: number, address: Uint8Array, bytes: number): number;
@@ -45,73 +57,60 @@ export interface Libc {
   _exit(code: number): void;
 }
 
-/** ssize_t is spelled int64_t for koffi; fcntl and ioctl are variadic in C, with the same registers on Linux. */
-const PROTOTYPES = [
-  'int socket(int, int, int)',
-  'int socketpair(int, int, int, void *)',
-  'int bind(int, void *, uint32_t)',
-  'int listen(int, int)',
-  'int accept4(int, void *, void *, int)',
-  'int connect(int, void *, uint32_t)',
-  'int getsockname(int, void *, void *)',
-  'int getpeername(int, void *, void *)',
-  'int setsockopt(int, int, int, void *, uint32_t)',
-  'int getsockopt(int, int, int, void *, void *)',
-  'int64_t recv(int, void *, size_t, int)',
-  'int64_t send(int, void *, size_t, int)',
-  'int64_t splice(int, void *, int, void *, size_t, unsigned int)',
-  'int shutdown(int, int)',
-  'int close(int)',
-  'int epoll_create1(int)',
-  'int epoll_ctl(int, int, int, void *)',
-  'int epoll_wait(int, void *, int, int)',
-  'int eventfd(unsigned int, int)',
-  'int pipe2(void *, int)',
-  'int fcntl(int, int, int)',
-  'int ioctl(int, unsigned long, void *)',
-  'int64_t read(int, void *, size_t)',
-  'int64_t write(int, void *, size_t)',
-  'int64_t signal(int, int64_t)',
-  'void _exit(int)',
-] as const;
-
 export type LibcResult =
   { readonly ok: true; readonly libc: Libc } | { readonly ok: false; readonly reason: string };
 
+export interface LibcSources {
+  readonly platform?: string;
+  readonly arch?: string;
+  /** The first that can be loaded is taken. */
+  readonly ffis?: readonly FfiName[];
+  readonly requireModule?: (name: string) => unknown;
+}
+
+/** Those that this Node may have, in the order in which they are tried. */
+export const FFI_NAMES: readonly FfiName[] = isBuiltin('node:ffi') ? ['koffi', 'node:ffi'] : ['koffi'];
+
 /** Loads the C library into this thread, or returns the reason why that is impossible here. */
-export function loadLibc(
-  platform: string = process.platform,
-  arch: string = process.arch,
-  requireModule: (name: string) => unknown = createRequire(import.meta.url),
-): LibcResult {
+export function loadLibc({
+  platform = process.platform,
+  arch = process.arch,
+  ffis = FFI_NAMES,
+  requireModule = createRequire(import.meta.url),
+}: LibcSources = {}): LibcResult {
   if (platform !== 'linux') return { ok: false, reason: `it needs Linux, this is ${platform}` };
   const layout = epollLayout(arch);
   if (layout === undefined) return { ok: false, reason: `it knows x64 and arm64, this is ${arch}` };
-  try {
-    return { ok: true, libc: declare(requireModule('koffi'), layout) };
-  } catch (error) {
-    const [why = ''] = wordsOf(error).split('\n', 1);
-    return { ok: false, reason: `koffi cannot be loaded (${why})` };
+  const reasons: string[] = [];
+  for (const ffi of ffis) {
+    try {
+      return { ok: true, libc: load(ffi, requireModule, layout) };
+    } catch (error) {
+      const [why = ''] = wordsOf(error).split('\n', 1);
+      reasons.push(`${ffi} cannot be loaded (${why})`);
+    }
   }
+  return { ok: false, reason: reasons.join(', ') };
 }
 
-function declare(module: unknown, layout: EpollLayout): Libc {
-  // The one place where koffi's types are believed without a check: each prototype above is a method of `Libc`.
-  const koffi = module as {
-    load(path: null): { func(prototype: string): unknown };
-    errno(): number;
-    address(buffer: Uint8Array): bigint;
-  };
-  const library = koffi.load(null);
-  const calls = PROTOTYPES.map(prototype => [nameOf(prototype), library.func(prototype)] as const);
-  return {
-    ...(Object.fromEntries(calls) as unknown as Libc),
-    epollLayout: layout,
-    errno: () => koffi.errno(),
-    address: buffer => koffi.address(buffer),
-  };
+function load(ffi: FfiName, requireModule: (name: string) => unknown, layout: EpollLayout): Libc {
+  if (ffi === 'koffi') return libcOverKoffi(requireModule('koffi'), layout);
+  return libcOverNodeFfi(
+    withoutItsWarning(() => requireModule('node:ffi')),
+    layout,
+  );
 }
 
-function nameOf(prototype: string): string {
-  return /(\w+)\(/.exec(prototype)?.[1] ?? '';
+/** Node warns of each experimental module when it is loaded. Every other warning passes. */
+function withoutItsWarning<T>(loadModule: () => T): T {
+  const warner = process as unknown as { emitWarning: (...of: unknown[]) => void };
+  const pass = warner.emitWarning;
+  warner.emitWarning = (warning, ...rest) => {
+    if (!wordsOf(warning).startsWith('FFI is an experimental feature')) pass.call(process, warning, ...rest);
+  };
+  try {
+    return loadModule();
+  } finally {
+    warner.emitWarning = pass;
+  }
 }

@@ -123,11 +123,12 @@ export interface EventMap {
   'strategy:failed': { readonly upstream: string; readonly reason: string; readonly times: number };
   /**
    * At start: the engine that moves the bytes, and the number of its threads. `reason`: why it is not more, where it
-   * could be. `coreLimit`: why `workers: auto` is fewer than the machine's cores.
+   * could be. `coreLimit`: why `workers: auto` is fewer than the machine's cores. `ffi`: what makes the system calls.
    */
   'engine:chosen': {
     readonly engine: EngineName;
     readonly workers: number;
+    readonly ffi?: 'koffi' | 'node:ffi';
     readonly reason?: string;
     readonly coreLimit?: string;
   };

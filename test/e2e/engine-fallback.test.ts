@@ -1,11 +1,17 @@
-/** Where the epoll engine cannot be had: one line says why, and the node engine does the work. */
+/**
+ * Where the epoll engine cannot be had: one line says why, and the node engine does the work. Where koffi alone is
+ * missing, a Node with node:ffi has the epoll engine all the same.
+ */
 import { spawn } from 'node:child_process';
+import { isBuiltin } from 'node:module';
 import t, { type Test } from 'tap';
 
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { nodeArgsWithout } from '../harness/seccomp.ts';
+
+const HAS_NODE_FFI = isBuiltin('node:ffi');
 
 /** As if the optional dependency had not been installed. */
 const WITHOUT_KOFFI = [
@@ -18,6 +24,8 @@ const WITHOUT_KOFFI = [
       return resolve.call(this, name, ...rest);
     };`)}`,
 ];
+
+const WITHOUT_FFI = [...WITHOUT_KOFFI, ...(HAS_NODE_FFI ? ['--no-experimental-ffi'] : [])];
 
 /** As on a system without /proc. */
 const WITHOUT_PROC = [
@@ -40,10 +48,10 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { what: 'without koffi', args: WITHOUT_KOFFI, workers: 0, reason: /koffi cannot be loaded/ },
+  { what: 'without koffi', args: WITHOUT_FFI, workers: 0, reason: /koffi cannot be loaded/ },
   {
     what: 'without koffi and /proc',
-    args: [...WITHOUT_KOFFI, ...WITHOUT_PROC],
+    args: [...WITHOUT_FFI, ...WITHOUT_PROC],
     workers: 0,
     reason: /koffi cannot be loaded/,
     also: /a reset behind data is passed on as a FIN/,
@@ -90,6 +98,33 @@ for (const { what, args, workers, reason, also = /./ } of CASES) {
     t.match(said, reason);
   });
 }
+
+const onNodeFfi = HAS_NODE_FFI && process.platform === 'linux' ? false : 'Linux and Node 26.9 only';
+void t.test(
+  'without koffi, node:ffi makes the calls, in workers too, and nothing is said of it',
+  { skip: onNodeFfi },
+  async t => {
+    const lb4 = await start(t, WITHOUT_KOFFI, ['--engine', 'epoll', '--workers', '2']);
+    const started = await lb4.line(({ event }) => event === 'started');
+    t.match(started, {
+      engine: 'epoll',
+      workers: 2,
+      ffi: 'node:ffi',
+      message: /engine epoll over node:ffi, 2 workers/,
+    });
+    const client = await connectClient(t, { kind: 'tcp', host: lb4.host, port: lb4.port });
+    await client.send('hello');
+    await client.untilText('hello');
+    client.halfClose();
+    t.equal(await client.untilEnded(), 'fin');
+    t.equal(await lb4.stop(), 0);
+    t.strictSame(
+      lb4.lines.filter(({ level }) => level !== 'info'),
+      [],
+    );
+    t.strictSame(lb4.other, [], 'no warning of Node');
+  },
+);
 
 async function start(t: Test, nodeArgs: readonly string[], args: readonly string[]) {
   const backend = await startBackend(t, scripts.echo);
