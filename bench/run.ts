@@ -2,7 +2,8 @@
  * `npm run bench`: measures lb4 beside HAProxy, nginx and a direct connection, prints a table, writes JSON.
  *
  * Place: the composition: plans the cores, starts the backends, and lets rounds.ts take the samples. This process is
- * the load generator. `npm run bench -- soak` is another program with the same parts (soak/soak.ts).
+ * the load generator. `npm run bench -- soak` is another program with the same parts (soak/soak.ts), `npm run bench -- ffi`
+ * a program of its own (ffi/ffi.ts).
  * Invariant: everything started is ended, on SIGINT too.
  */
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { startBackends, type BackendPorts } from './backend/backend.ts';
 import { ROOT, describeEnvironment, loadAverage } from './environment.ts';
 import { abVersion } from './load/ab.ts';
 import { USAGE, parseOptions, type BenchOptions } from './options.ts';
+import { USAGE as FFI_USAGE, measureFfi, parseFfiOptions } from './ffi/ffi.ts';
 import { createPeers } from './peers/all.ts';
 import { createLauncher } from './peers/launcher.ts';
 import type { Peer } from './peers/peer.ts';
@@ -141,10 +143,16 @@ function nameOf({ quick, chosen }: BenchOptions): string {
   return [quick ? 'quick' : 'full', ...chosen].join('-');
 }
 
+function ffi(args: readonly string[]): void {
+  optionsOrExit(() => parseFfiOptions(args), FFI_USAGE);
+  process.stdout.write(`${measureFfi(() => performance.now(), say)}\n`);
+}
+
 try {
   const args = process.argv.slice(2);
   const [first, ...rest] = args;
-  if (first === 'soak') await soak(optionsOrExit(() => parseSoakOptions(rest), SOAK_USAGE));
+  if (first === 'ffi') ffi(rest);
+  else if (first === 'soak') await soak(optionsOrExit(() => parseSoakOptions(rest), SOAK_USAGE));
   else {
     const options = optionsOrExit(() => parseOptions(args), USAGE);
     if (canOwnNetwork()) process.exitCode = await runInOwnNetwork(import.meta.url, args);
