@@ -1,6 +1,7 @@
 /** The benchmark's two command lines, and which lb4 a build can be. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { parseFfiOptions } from '../../bench/ffi/ffi.ts';
 import { USAGE, parseOptions } from '../../bench/options.ts';
 import { variantArguments } from '../../bench/peers/lb4.ts';
 import { SCENARIO_GROUPS, SCENARIO_NAMES } from '../../bench/scenarios/all.ts';
@@ -102,6 +103,7 @@ void t.test('every command line in the documents is understood', async t => {
   for (const line of lines) {
     const [first = '', ...rest] = line.split(/ +/);
     if (first === 'soak') t.ok(parseSoakOptions(rest), line);
+    else if (first === 'ffi') t.ok(parseFfiOptions(rest), line);
     else t.ok(parseOptions(line === '' ? [] : [first, ...rest]), line);
   }
 });

@@ -6,6 +6,7 @@ import * as abi from '../../../src/linux/abi.ts';
 import { FFI_NAMES, loadLibc, type LibcSources } from '../../../src/linux/libc.ts';
 import { errnoName, systemError } from '../../../src/linux/system-error.ts';
 import { libcContract } from '../../contracts/libc.ts';
+import { fakeNodeFfi } from '../../harness/fake-node-ffi.ts';
 
 const X64 = { platform: 'linux', arch: 'x64' };
 const FAKE_KOFFI = { load: () => ({ func: () => () => 0 }), errno: () => 0 };
@@ -120,6 +121,16 @@ for (const ffi of FFI_NAMES) {
     t.end();
   });
 }
+
+/** A Node that has node:ffi needs no stand-in for it; the threads and processes of the suite cannot have one. */
+const koffi = FFI_NAMES.includes('node:ffi') ? undefined : loadLibc({ ffis: ['koffi'] });
+const skipFake = koffi?.ok === true ? false : 'node:ffi itself is there, or koffi is not';
+void t.test('the half of node:ffi, over a stand-in for it', { skip: skipFake }, t => {
+  const loaded = loadLibc({ ffis: ['node:ffi'], requireModule: () => fakeNodeFfi() });
+  t.ok(loaded.ok);
+  if (loaded.ok) libcContract(t, loaded.libc, { isStandIn: true });
+  t.end();
+});
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const hasNodeFfi = major > 26 || (major === 26 && minor >= 9);
