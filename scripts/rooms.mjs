@@ -9,7 +9,8 @@
 /** @type {Record<string, readonly string[]>} what each room may import */
 export const ROOMS = {
   bin: ['cli'],
-  cli: ['load-balancer', 'composition', 'observe', 'config', 'linux'],
+  cli: ['admin', 'load-balancer', 'composition', 'observe', 'config', 'model', 'linux'],
+  admin: ['model', 'observe', 'linux'],
   index: ['load-balancer', 'config', 'model'],
   'load-balancer': ['composition', 'control', 'host', 'config', 'model', 'names'],
   composition: ['control', 'host', 'config', 'model', 'names', 'strategies'],

@@ -10,12 +10,13 @@ import { optionsFromEnvironment, unknownVariables } from '../config/source/envir
 import type { FlagName } from '../config/source/flags.ts';
 import { nearest } from '../config/report/nearest.ts';
 import { printable } from '../support/printable.ts';
+import { addClientCommands, CLIENT_COMMANDS } from './client/client-commands.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { RunOptions } from './run.ts';
 import type { Signals } from './signals.ts';
 import { version } from './version.ts';
 
-const COMMANDS = ['run', 'demo', 'check', 'help'];
+const COMMANDS = ['run', 'demo', 'check', ...CLIENT_COMMANDS, 'help'];
 
 const EXAMPLES = `
 Examples:
@@ -64,7 +65,9 @@ function withoutDefaultCommand(args: readonly string[]): readonly string[] {
 
 function createProgram(signals: Signals, done: (code: ExitCode) => void): Command {
   const program = new Command('lb4')
-    .usage('[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE')
+    .usage(
+      '[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE\n       lb4 status [options]',
+    )
     .description(
       'A raw-TCP layer-4 load balancer: it accepts a client, chooses a backend and\njoins the two.',
     )
@@ -118,6 +121,7 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
       const { check } = await import('./check.ts');
       done(check(options.config));
     });
+  addClientCommands(program, () => signals.release(), done);
   return program;
 }
 
@@ -150,6 +154,13 @@ function createRunOptions(): readonly Option[] {
       '--redis <url>',
       'share counts of sessions through redis://[user:password@]host[:port][/db]; rediss:// for TLS, redis+sentinel://, redis+cluster://',
     ),
+    option('--name <name>', 'name of this instance, and of its admin socket (default: default)'),
+    option(
+      '--admin <address>',
+      'admin API at this address too, such as 127.0.0.1:9090; beyond this machine it needs a token',
+    ),
+    option('--admin-token-file <file>', 'token that clients of --admin have to send'),
+    option('--admin-socket <mode>', 'auto (default): a unix socket for lb4 status and others; or off'),
     option('--log-level <level>', 'error, warn, info (default) or debug'),
     option('--log-format <format>', 'text or json (default: text on a terminal, else json)'),
     option('--access-log', 'log one line for each session that has ended'),

@@ -29,6 +29,7 @@ import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { atExit } from '../support/at-exit.ts';
 import { exitAtOnce } from './exit-at-once.ts';
+import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
 import { openLogs, type RunLogs } from './run-logs.ts';
@@ -57,7 +58,12 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on. This works for workers; for
   // the main thread it comes too late.
   setFlagsFromString('--no-memory-reducer');
-  const flags = { ...options, strategy: fromHere(options.strategy) };
+  const { strategy, adminTokenFile } = options;
+  const flags = {
+    ...options,
+    strategy: fromHere(strategy),
+    adminTokenFile: adminTokenFile === undefined ? undefined : resolve(adminTokenFile),
+  };
   const { signals } = surroundings;
   const sourceOf = (flag: FlagName): FlagSource => surroundings.sourceOf(flag);
   const load = (): ConfigLoadResult =>
@@ -107,16 +113,20 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
   let chosen: ChosenEngine = {};
   balancer.on('engine:chosen', choice => (chosen = choice));
   let pidFile: PidFile | undefined;
+  let admin: Admin | undefined;
   const ended = untilSignalled(balancer, { log, askedFor }, signals);
   try {
     // A file that cannot be written must stop the start before clients are accepted.
     if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
+    admin = new Admin({ config, balancer, baseDir: resolve(baseDir), log });
+    await admin.openConfigured();
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     logPredecessor(pidFile?.write(), options.pidFile, log);
     // Also when a defect ends the process.
     atExit(() => pidFile?.remove());
     logConfiguration(config, sourceOf(options.config, loaded.options), log);
     logStarted(balancer, chosen, log);
+    void admin.openSocket();
     await ended;
     return EXIT.ok;
   } catch (error) {
@@ -132,6 +142,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     endLogging();
     signals.over();
     pidFile?.remove();
+    admin?.close();
   }
 }
 

@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import { isStrategyName } from '../../strategies/index.ts';
 import { ConfigError } from '../config/report/config-error.ts';
 import type { ConfigIssue } from '../config/report/issue.ts';
+import { adminToken } from '../config/source/named-files.ts';
 import type { Config } from '../config/schema/schema.ts';
 import { unknownOwners } from '../config/checks/socket-owners.ts';
 import { systemCode } from '../errors.ts';
@@ -17,7 +18,10 @@ import { redisConnection } from '../control/mirror/redis-connection.ts';
 import { readSmallFile } from '../support/small-file.ts';
 
 /** One problem for each file that cannot be used, with the place of its key. */
-export function problemsWithFiles({ listeners, upstreams, redis }: Config, baseDir: string): ConfigIssue[] {
+export function problemsWithFiles(
+  { listeners, upstreams, redis, admin }: Config,
+  baseDir: string,
+): ConfigIssue[] {
   const deps = { baseDir, readFile: readSmallFile };
   const problems = (read: () => unknown): readonly ConfigIssue[] => {
     try {
@@ -38,6 +42,7 @@ export function problemsWithFiles({ listeners, upstreams, redis }: Config, baseD
         ? []
         : problems(() => tlsSettings(tls, { ...deps, at: ['upstreams', index, 'health'] })),
     ),
+    ...(admin.tokenFile === undefined ? [] : problems(() => adminToken(admin, deps))),
     ...(redis === undefined ? [] : problems(() => redisConnection(redis, { ...deps, at: ['redis'] }))),
   ];
 }

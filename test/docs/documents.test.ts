@@ -73,8 +73,10 @@ void t.test('docs/events.md lists every event, and no other', async t => {
 });
 
 void t.test('docs/log.md lists every entry of the log, with its level, and no other', async t => {
-  const files = ['observe', 'cli'].flatMap(folder =>
-    readdirSync(new URL(`src/${folder}/`, root)).map(name => `src/${folder}/${name}`),
+  const files = ['observe', 'cli', 'admin'].flatMap(folder =>
+    readdirSync(new URL(`src/${folder}/`, root), { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.ts'))
+      .map(name => `src/${folder}/${name}`),
   );
   const entries = new Map<string, string | undefined>([['linesLost', 'warn']]);
   for (const text of files.map(read)) {

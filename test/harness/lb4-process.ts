@@ -8,6 +8,9 @@ import { DATA_PLANE_ENV } from './data-plane.ts';
 import { ended } from './programs.ts';
 import type { Teardown } from './teardown.ts';
 
+// Tests run side by side, and an admin socket has one owner: those that want it name themselves and switch it on.
+process.env['LB4_ADMIN_SOCKET'] ??= 'off';
+
 export const LB4 = fileURLToPath(new URL('../../bin/lb4.js', import.meta.url));
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };

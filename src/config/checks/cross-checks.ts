@@ -11,6 +11,7 @@
 import { formatAddress, parseAddress } from '../../support/address.ts';
 import { field } from '../schema/field.ts';
 import { BIND_ALLOWS, parseBackendText } from '../schema/fields.ts';
+import { adminCrossChecks } from './admin-cross-checks.ts';
 import type { Finding } from './finding.ts';
 import { formatPath, type Path } from '../report/issue.ts';
 import { redisCrossChecks } from './redis-cross-checks.ts';
@@ -43,6 +44,7 @@ export function crossCheck(
     ...upstreams.flatMap(({ value, path }) => upstreamCrossChecks(value, path)),
     ...engineWithoutWorkers(input),
     ...redisCrossChecks(field(input, 'redis')),
+    ...adminCrossChecks(field(input, 'admin')),
   ];
 }
 

@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Lb4Error } from '../../errors.ts';
 import type { Config } from '../schema/schema.ts';
 
-const FIXED = ['engine', 'workers', 'workerStallTimeout'] as const;
+const FIXED = ['engine', 'workers', 'workerStallTimeout', 'name', 'admin'] as const;
 
 /** Throws LB4_NEEDS_RESTART, naming the keys. */
 export function expectSame(before: Config, after: Config): void {

@@ -23,6 +23,7 @@ import {
 } from './fields.ts';
 import { MAX_WORKERS } from '../../support/cores.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
+import { adminSection } from './admin-schema.ts';
 import { redisSection } from './redis-schema.ts';
 import { bindPoint, deferAccept, keepalive, userTimeout } from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
@@ -111,6 +112,10 @@ export const configSchema = section({
   })
     .prefault({})
     .describe('How lb4 leaves its clients.'),
+  name: name()
+    .default('default')
+    .describe('Names this instance: its admin socket, and what the admin API reports.'),
+  admin: adminSection.prefault({}).describe('How a running lb4 is asked and changed.'),
   engine: oneOf(['auto', 'node', 'epoll'])
     .default('auto')
     .describe(

@@ -28,6 +28,10 @@ export interface RunFlags {
   readonly workers?: string | undefined;
   readonly engine?: string | undefined;
   readonly redis?: string | undefined;
+  readonly name?: string | undefined;
+  readonly admin?: string | undefined;
+  readonly adminTokenFile?: string | undefined;
+  readonly adminSocket?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly accessLog?: boolean | string | undefined;
@@ -62,6 +66,10 @@ const TARGETS: Readonly<Record<FlagName, Path>> = {
   workers: ['workers'],
   engine: ['engine'],
   redis: ['redis', 'url'],
+  name: ['name'],
+  admin: ['admin', 'bind'],
+  adminTokenFile: ['admin', 'tokenFile'],
+  adminSocket: ['admin', 'socket'],
   logLevel: ['log', 'level'],
   logFormat: ['log', 'format'],
   accessLog: ['log', 'access'],

@@ -24,7 +24,7 @@ export type ConfigLoadResult = {
   | {
       readonly ok: true;
       readonly config: Config;
-      /** The flags and variables that set a part of it. */
+      /** The flags and variables that set a part of it, but for the admin API's. */
       readonly options: readonly string[];
       /** Probable mistakes, in the order of the file. */
       readonly warnings: readonly LocatedIssue[];
@@ -122,11 +122,16 @@ function check(
   const warnings = inOrder(warningsOf(config, machine, writtenInFile).map(locate));
   return {
     ok: true,
-    options: origins.map(({ option }) => option),
+    options: origins.filter(isOfSessions).map(({ option }) => option),
     config,
     warnings,
     locate: issue => locate({ ...issue, path: byPosition(issue.path, config) }),
   };
+}
+
+/** How lb4 itself is asked says nothing about what it does with clients. */
+function isOfSessions({ path: [first] }: { readonly path: Path }): boolean {
+  return first !== 'admin' && first !== 'name';
 }
 
 /** The path of a value in an upstream that was named, with the position of that upstream instead. */

@@ -1,5 +1,5 @@
 /**
- * Reads the files that a configuration names: certificates, private keys, passwords.
+ * Reads the files that a configuration names: certificates, private keys, passwords, tokens.
  *
  * Place: used at the start by the health checks and the mirror, and by `lb4 check`; so a bad file is found before its
  * first use could fail.
@@ -70,6 +70,23 @@ export function readPassword(key: Path, file: string, deps: FileDeps): string {
   // The character that decoding puts in place of bytes that are no UTF-8: the password would be another one.
   if (password.includes('\uFFFD')) throw refusal('it is not UTF-8');
   return password;
+}
+
+/** The token of the admin API; undefined where none is configured. Spaces around it are dropped. */
+export function adminToken(
+  { tokenFile }: { readonly tokenFile?: string | undefined },
+  deps: Omit<FileDeps, 'at'>,
+): string | undefined {
+  if (tokenFile === undefined) return undefined;
+  const { text, refusal } = read(['tokenFile'], tokenFile, 'a readable file with a token in it', {
+    ...deps,
+    at: ['admin'],
+  });
+  const token = text.trim();
+  if (token === '') throw refusal('it is empty');
+  if (!/^[\x21-\x7e]{1,4096}$/.test(token))
+    throw refusal('a token is one word of at most 4096 ASCII characters');
+  return token;
 }
 
 function read(key: Path, file: string, expected: string, { baseDir, at, readFile }: FileDeps): NamedFile {

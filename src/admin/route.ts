@@ -1,0 +1,81 @@
+/**
+ * What a route of the admin API is: where it is, what it takes and answers, and what it does.
+ *
+ * Place: routes/ define them, dispatch.ts calls them, openapi.ts describes them: all three from the same schemas.
+ */
+import type { ServerResponse } from 'node:http';
+import * as z from 'zod';
+import type { Caller } from './caller.ts';
+import type { AdminPort } from './port.ts';
+
+export type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE' | 'POST';
+
+/** An answer in JSON, or one that the route writes by itself. */
+export type Answer =
+  | { readonly status: number; readonly body: unknown }
+  | { readonly stream: (response: ServerResponse) => void };
+
+/** A request that has passed all checks. */
+export interface Asked<Query = unknown, Body = unknown> {
+  /** The parts of the path in braces, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly body: Body;
+  readonly caller: Caller;
+}
+
+/** What all routes may use. */
+export interface RouteDeps extends AdminPort {
+  /** Logs a change: who made it, and what was before. */
+  readonly logChange: (caller: Caller, message: string, fields: Readonly<Record<string, LogValue>>) => void;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  /** Milliseconds since the process began. */
+  readonly uptimeMs: () => number;
+}
+
+export type LogValue = string | number | boolean | undefined;
+
+export interface Route {
+  readonly method: Method;
+  /** With the names of its parameters in braces. */
+  readonly path: string;
+  readonly summary: string;
+  /** Needs no token and no particular Host. Default: false. */
+  readonly isOpen: boolean;
+  readonly query: z.ZodObject;
+  readonly body: z.ZodType | undefined;
+  /** The good answers, and the problems that are particular to this route. */
+  readonly answers: Readonly<Record<number, RouteAnswer>>;
+  readonly handle: (asked: Asked, deps: RouteDeps) => Answer | Promise<Answer>;
+}
+
+export interface RouteAnswer {
+  readonly means: string;
+  /** Absent: a problem. */
+  readonly schema?: z.ZodType;
+  /** Default: JSON. */
+  readonly type?: string;
+}
+
+interface RouteParts<Q extends z.ZodObject, B extends z.ZodType> {
+  readonly method: Method;
+  readonly path: string;
+  readonly summary: string;
+  readonly isOpen?: boolean;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly answers: Route['answers'];
+  readonly handle: (asked: Asked<z.output<Q>, z.output<B>>, deps: RouteDeps) => Answer | Promise<Answer>;
+}
+
+const NOTHING = z.strictObject({});
+
+/** A route whose query and body have the types of their schemas. */
+export function route<Q extends z.ZodObject = typeof NOTHING, B extends z.ZodType = z.ZodUndefined>(
+  parts: RouteParts<Q, B>,
+): Route {
+  const { isOpen = false, query = NOTHING, body, handle, ...rest } = parts;
+  // `dispatch.ts` parses with these very schemas before it calls.
+  return { ...rest, isOpen, query, body, handle: handle as Route['handle'] };
+}

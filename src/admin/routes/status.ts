@@ -1,0 +1,78 @@
+/** Routes that only read: whether it is alive, whether it is ready, and everything that is going on. */
+import * as z from 'zod';
+import { Problem } from '../problem.ts';
+import { route, type RouteDeps } from '../route.ts';
+import { status, upstream } from '../schemas.ts';
+
+const JSON_OK = 200;
+
+export const statusRoutes = [
+  route({
+    method: 'GET',
+    path: '/healthz',
+    summary: 'Whether the process is alive.',
+    isOpen: true,
+    answers: { 200: { means: 'It is.', schema: z.strictObject({ status: z.literal('ok') }) } },
+    handle: () => ({ status: JSON_OK, body: { status: 'ok' } }),
+  }),
+  route({
+    method: 'GET',
+    path: '/readyz',
+    summary: 'Whether it takes new clients.',
+    isOpen: true,
+    answers: {
+      200: { means: 'It does.', schema: z.strictObject({ status: z.literal('ready') }) },
+      503: { means: 'It does not: it starts or drains, or an upstream has no backend.' },
+    },
+    handle: (_, deps) => {
+      const why = whyNotReady(deps);
+      if (why !== undefined) throw new Problem(503, why);
+      return { status: JSON_OK, body: { status: 'ready' } };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/status',
+    summary: 'Everything that is going on.',
+    answers: { 200: { means: 'The instance, its workers, listeners and upstreams.', schema: status } },
+    handle: (_, { balancer, about, uptimeMs }) => ({
+      status: JSON_OK,
+      body: { ...about, uptimeMs: uptimeMs(), ...balancer.snapshot() },
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/upstreams',
+    summary: 'All upstreams, with their backends.',
+    answers: {
+      200: {
+        means: 'In the order of the configuration.',
+        schema: z.strictObject({ upstreams: z.array(upstream) }),
+      },
+    },
+    handle: (_, { balancer }) => ({ status: JSON_OK, body: { upstreams: balancer.snapshot().upstreams } }),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/upstreams/{upstream}',
+    summary: 'One upstream, with its backends.',
+    answers: {
+      200: { means: 'The upstream.', schema: upstream },
+      404: { means: 'There is none of this name.' },
+    },
+    handle: ({ params: { upstream: name } }, { balancer }) => {
+      const found = balancer.snapshot().upstreams.find(each => each.name === name);
+      if (found === undefined) throw new Problem(404, `no upstream is named ${JSON.stringify(name)}`);
+      return { status: JSON_OK, body: found };
+    },
+  }),
+];
+
+function whyNotReady({ balancer, readyNeeds }: RouteDeps): string | undefined {
+  const { ready, state, upstreams } = balancer.snapshot();
+  if (!ready) return `lb4 is ${state}`;
+  if (readyNeeds !== 'upstream') return undefined;
+  const down = upstreams.filter(({ backends }) => !backends.some(({ takesSessions }) => takesSessions));
+  if (down.length === 0) return undefined;
+  return `no backend takes sessions in ${down.map(({ name }) => name).join(', ')}`;
+}

@@ -1,0 +1,122 @@
+/**
+ * What the admin API answers, as schemas: openapi.ts writes them down, tests hold answers to them.
+ *
+ * Place: the shapes are those of model/snapshot.ts, which says more about each field.
+ */
+import * as z from 'zod';
+
+/** Schemas with a name of their own in the OpenAPI document. */
+export const named = z.registry<{ id: string }>();
+
+const count = z.int().min(0);
+const ms = z.number().min(0);
+const portion = z.number().min(0);
+const operatorState = z.enum(['ready', 'drain', 'maint']);
+
+export const problem = z
+  .strictObject({ status: z.int(), title: z.string(), detail: z.string() })
+  .register(named, { id: 'Problem' });
+
+export const backend = z
+  .strictObject({
+    backend: z.string().describe('Its configured address.'),
+    state: z.enum(['up', 'standby', 'down', 'unresolved', 'ejected', 'trial', 'drain', 'maint', 'removed']),
+    takesSessions: z.boolean().describe('Whether new sessions may go to it.'),
+    health: z.enum(['up', 'down', 'unchecked']).describe('The verdict of its checks.'),
+    operator: operatorState.describe('The state that an operator has set.'),
+    agent: z
+      .strictObject({
+        percent: z.number(),
+        maxSessions: count.optional(),
+        state: operatorState,
+        health: z.enum(['up', 'down']),
+      })
+      .optional()
+      .describe("Its agent's last word."),
+    backup: z.boolean(),
+    ejection: z
+      .strictObject({ times: count, forMs: ms })
+      .optional()
+      .describe('While it is out after failures of sessions.'),
+    share: portion.describe('The part of its weight that slow start and agent leave.'),
+    weight: count,
+    sessions: count.describe('Sessions that hold it now.'),
+    elsewhere: count.describe('Sessions of other instances that hold it, as last received.'),
+    pool: z
+      .strictObject({ parked: count, hits: count, misses: count })
+      .describe('Spare connections, sessions that got one, and sessions that had to connect.'),
+  })
+  .register(named, { id: 'Backend' });
+
+export const upstream = z
+  .strictObject({
+    name: z.string(),
+    strategy: z.string(),
+    mode: z.enum(['normal', 'backups', 'panic', 'down']),
+    queue: z.strictObject({ waiting: count, max: count, longestMs: ms }),
+    backends: z.array(backend),
+    overrides: z
+      .array(
+        z.strictObject({
+          backend: z.string(),
+          what: z.enum(['added', 'removed', 'weight', 'state']),
+          configured: z.union([z.number(), z.string()]).optional(),
+          now: z.union([z.number(), z.string()]).optional(),
+        }),
+      )
+      .describe('What operators have changed and the configuration says otherwise.'),
+  })
+  .register(named, { id: 'Upstream' });
+
+const listener = z
+  .strictObject({
+    name: z.string(),
+    addresses: z.array(z.string()),
+    paused: z.boolean().describe('New clients wait, because a limit is reached.'),
+    pausedMs: ms.optional(),
+    sessions: count,
+  })
+  .register(named, { id: 'Listener' });
+
+const worker = z
+  .strictObject({
+    worker: count,
+    state: z.enum(['running', 'stalled', 'restarting']),
+    sessions: count,
+    sessionsEver: count,
+  })
+  .register(named, { id: 'Worker' });
+
+const mirror = z
+  .strictObject({
+    instance: z.string(),
+    upstreams: z.array(
+      z.strictObject({
+        upstream: z.string(),
+        mode: z.enum(['shared', 'local']),
+        trouble: z.strictObject({ reason: z.string(), message: z.string() }).optional(),
+        ageMs: ms.optional(),
+        others: z.array(z.string()),
+      }),
+    ),
+  })
+  .register(named, { id: 'Mirror' });
+
+export const status = z
+  .strictObject({
+    name: z.string().describe('The name of the instance.'),
+    version: z.string(),
+    pid: count,
+    uptimeMs: ms,
+    state: z.enum(['new', 'starting', 'running', 'leaving', 'draining', 'stopped']),
+    ready: z.boolean().describe('It takes new clients and is meant to go on.'),
+    engine: z.string(),
+    sessions: count.describe('Sessions that run now.'),
+    sessionsEver: count,
+    maxSessions: count.optional().describe('Sessions that can run at once; absent for no limit.'),
+    workers: z.array(worker),
+    listeners: z.array(listener),
+    upstreams: z.array(upstream),
+    mirror: mirror.optional().describe('Where counts are shared with other instances.'),
+  })
+  .register(named, { id: 'Status' });

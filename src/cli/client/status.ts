@@ -1,0 +1,97 @@
+/** `lb4 status`: the instance, its listeners and upstreams at a glance. */
+import type { LoadBalancerSnapshot, UpstreamView } from '../../model/snapshot.ts';
+import { counted } from '../../support/counted.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { showClient, type OutputOptions } from './client-command.ts';
+import { formatAge, formatTable } from './table.ts';
+
+/** What `/api/v1/status` answers. */
+export interface StatusAnswer extends LoadBalancerSnapshot {
+  readonly name: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+}
+
+export async function showStatus(options: OutputOptions): Promise<ExitCode> {
+  return showClient(options, async ({ client, width }) => {
+    const answer = (await client.ask('GET', '/api/v1/status')) as StatusAnswer;
+    return { answer, text: () => statusText(answer, width) };
+  });
+}
+
+export function statusText(status: StatusAnswer, width: number): string {
+  const { name, version, pid, uptimeMs, state, ready, engine, workers } = status;
+  const threads = workers.length === 0 ? 'no workers' : counted(workers.length, 'worker');
+  const isReady = ready ? 'ready' : 'not ready';
+  const most = status.maxSessions === undefined ? '' : `, at most ${status.maxSessions}`;
+  return [
+    `lb4 ${version}, ${name}: ${state}, ${isReady}, up ${formatAge(uptimeMs)}, pid ${pid}\n`,
+    `engine ${engine}, ${threads}, ${counted(status.sessions, 'session')} now, ${status.sessionsEver} in all${most}\n`,
+    ...workers.filter(each => each.state !== 'running').map(each => `worker ${each.worker}: ${each.state}\n`),
+    ...mirrorLines(status),
+    '\n',
+    formatTable(
+      [
+        { name: 'LISTENER', mayShrink: true },
+        { name: 'ADDRESS', mayShrink: true },
+        { name: 'STATE' },
+        { name: 'SESSIONS', isNumber: true },
+      ],
+      status.listeners.flatMap(listener =>
+        (listener.addresses.length === 0 ? ['-'] : listener.addresses).map((address, i) =>
+          i === 0
+            ? [listener.name, address, listener.paused ? 'full' : 'open', listener.sessions]
+            : ['', address, '', ''],
+        ),
+      ),
+      width,
+    ),
+    '\n',
+    formatTable(
+      [
+        { name: 'UPSTREAM', mayShrink: true },
+        { name: 'MODE' },
+        { name: 'STRATEGY', mayShrink: true },
+        { name: 'BACKENDS' },
+        { name: 'SESSIONS', isNumber: true },
+        { name: 'QUEUE', isNumber: true },
+      ],
+      status.upstreams.map(upstream => [
+        upstream.name,
+        upstream.mode,
+        upstream.strategy,
+        backendsOf(upstream),
+        upstream.backends.reduce((sum, { sessions }) => sum + sessions, 0),
+        upstream.queue.waiting,
+      ]),
+      width,
+    ),
+    ...overrideLines(status),
+  ].join('');
+}
+
+function backendsOf({ backends }: UpstreamView): string {
+  const members = backends.filter(({ state }) => state !== 'removed');
+  const taking = members.filter(({ takesSessions }) => takesSessions);
+  return `${taking.length} of ${members.length}`;
+}
+
+/** What a restart would undo. */
+function overrideLines({ upstreams }: StatusAnswer): string[] {
+  const lines = upstreams.flatMap(({ name, overrides }) =>
+    overrides.map(({ backend, what, configured, now }) => {
+      const change = configured === undefined ? what : `${what} ${now}, configured ${configured}`;
+      return `  ${name} ${backend}: ${change}\n`;
+    }),
+  );
+  return lines.length === 0 ? [] : ['\nother than configured, by operators:\n', ...lines];
+}
+
+function mirrorLines({ mirror }: StatusAnswer): string[] {
+  return (mirror?.upstreams ?? []).map(({ upstream, mode, trouble, others }) => {
+    const why = trouble === undefined ? '' : `: ${trouble.message}`;
+    const shared = mode === 'shared' ? ` with ${counted(others.length, 'other instance')}` : why;
+    return `counts of ${upstream}: ${mode}${shared}\n`;
+  });
+}

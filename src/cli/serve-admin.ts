@@ -1,0 +1,131 @@
+/**
+ * The admin API of a running lb4: opens what the configuration asks for, and the unix socket of its user.
+ *
+ * Place: run.ts opens the configured address before clients are accepted, so that an address that is taken stops the
+ * start; the unix socket afterwards, and its failure stops nothing.
+ * A second instance of the same name takes the socket when the first one has ended, as after a restart that overlaps.
+ */
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { AdminServer } from '../admin/admin-server.ts';
+import type { AdminPort } from '../admin/port.ts';
+import type { Config } from '../config/schema/schema.ts';
+import { adminToken } from '../config/source/named-files.ts';
+import { wordsOf } from '../errors.ts';
+import { loadLibc } from '../linux/libc.ts';
+import type { Log } from '../observe/log.ts';
+import { formatAddress } from '../support/address.ts';
+import { atExit } from '../support/at-exit.ts';
+import { readSmallFile } from '../support/small-file.ts';
+import { setUnrefTimer } from '../support/timer.ts';
+import { makeFolder, socketPaths, thisPlace } from './admin-places.ts';
+import { version } from './version.ts';
+
+/** How often an instance looks whether the socket of its name is free by now. */
+const RETRY_MS = 1_000;
+/** Every so many looks at a socket file that is there, whether a process still listens. */
+const LOOKS_AT_A_FILE = 10;
+
+export interface AdminOptions {
+  readonly config: Config;
+  readonly balancer: AdminPort['balancer'];
+  /** Where a relative path of the configuration starts. */
+  readonly baseDir: string;
+  readonly log: Log;
+}
+
+export class Admin {
+  readonly #options: AdminOptions;
+  readonly #server: AdminServer;
+  #isClosed = false;
+
+  /** Throws a `ConfigError` when the file with the token cannot be used. */
+  constructor(options: AdminOptions) {
+    this.#options = options;
+    const { config, balancer, baseDir, log } = options;
+    const { tokenFile, bind, hosts = [], readyNeeds } = config.admin;
+    this.#server = new AdminServer({
+      port: { balancer, about: { name: config.name, version: version(), pid: process.pid }, readyNeeds },
+      rules: {
+        token: adminToken({ tokenFile }, { baseDir, readFile: readSmallFile }),
+        hosts: [...hosts, hostname(), ...(bind?.kind === 'tcp' ? [bind.host] : [])],
+      },
+      log,
+      setTimer: setUnrefTimer,
+      libc: () => {
+        const loaded = loadLibc();
+        return loaded.ok ? loaded.libc : undefined;
+      },
+      wallClock: () => Date.now(),
+      uptimeMs: () => Math.round(process.uptime() * 1000),
+    });
+  }
+
+  /** Opens the address that the configuration names; rejects with LB4_LISTEN_FAILED. */
+  async openConfigured(): Promise<void> {
+    const { bind } = this.#options.config.admin;
+    if (bind === undefined) return;
+    atExit(() => this.#server.releaseSockets());
+    this.#report(formatAddress(await this.#server.listen(bind)));
+  }
+
+  /** Opens the unix socket, or logs why it cannot; never rejects. */
+  async openSocket(): Promise<void> {
+    const { config, log } = this.#options;
+    if (config.admin.socket === 'off') return;
+    atExit(() => this.#server.releaseSockets());
+    const first = await this.#tryOpen();
+    if (first === undefined) return;
+    const isTaken = first.includes('EADDRINUSE');
+    const hint = isTaken
+      ? '; another lb4 of this name runs: --name gives this one a name of its own'
+      : '; lb4 status and other commands cannot reach it';
+    log.write('warn', 'adminUnavailable', `no admin socket: ${first}${hint}`, { name: config.name });
+    if (isTaken) this.#retry();
+  }
+
+  /** The paths are another process's from now on. */
+  release(): void {
+    this.#server.releaseSockets();
+  }
+
+  /** Ends every connection of a client. */
+  close(): void {
+    this.#isClosed = true;
+    this.#server.close();
+  }
+
+  /** While the file is there its owner is asked less often, because every question is a client of its API. */
+  #retry(looks = 1): void {
+    setUnrefTimer(() => {
+      if (this.#isClosed) return;
+      const isThere = socketPaths(this.#options.config.name, thisPlace()).some(path => existsSync(path));
+      if (isThere && looks % LOOKS_AT_A_FILE !== 0) this.#retry(looks + 1);
+      else void this.#tryOpen().then(problem => problem !== undefined && this.#retry());
+    }, RETRY_MS);
+  }
+
+  /** Why it could not be opened; undefined when it is open. */
+  async #tryOpen(): Promise<string | undefined> {
+    const place = thisPlace();
+    let first: string | undefined;
+    for (const path of socketPaths(this.#options.config.name, place)) {
+      try {
+        makeFolder(path, place);
+        await this.#server.listen({ kind: 'unix', path });
+        this.#report(`unix:${path}`);
+        return undefined;
+      } catch (error) {
+        const words = wordsOf(error);
+        // Another instance has it: not to be opened elsewhere, where no command would look for it.
+        if (words.includes('EADDRINUSE')) return words;
+        first ??= words;
+      }
+    }
+    return first;
+  }
+
+  #report(address: string): void {
+    this.#options.log.write('info', 'adminListening', `the admin API is at ${address}`, { address });
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The admin API over a balancer that a test makes up, on a unix socket or on TCP, and a client for it.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AdminServer } from '../../src/admin/admin-server.ts';
+import type { Rules } from '../../src/admin/caller.ts';
+import type { AdminPort } from '../../src/admin/port.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
+import type { BackendView, LoadBalancerSnapshot, UpstreamView } from '../../src/model/snapshot.ts';
+import type { Log, LogFields } from '../../src/observe/log.ts';
+import type { Address } from '../../src/support/address.ts';
+import { setUnrefTimer, type SetTimer } from '../../src/support/timer.ts';
+import type { Teardown } from './teardown.ts';
+
+/** A folder that is removed with the test. */
+export function temporaryFolder(t: Teardown): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lb4-admin-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface Entry {
+  readonly level: string;
+  readonly event: string;
+  readonly message: string | undefined;
+  readonly fields: LogFields | undefined;
+}
+
+export function recordingLog(entries: Entry[]): Log {
+  return {
+    format: 'json',
+    isEnabled: () => true,
+    write: (level, event, message, fields) => entries.push({ level, event, message, fields }),
+    lose: () => undefined,
+  };
+}
+
+export function backendView(backend: string, parts: Partial<BackendView> = {}): BackendView {
+  return {
+    backend,
+    state: 'up',
+    takesSessions: true,
+    health: 'up',
+    operator: 'ready',
+    agent: undefined,
+    backup: false,
+    ejection: undefined,
+    share: 1,
+    weight: 1,
+    sessions: 0,
+    elsewhere: 0,
+    pool: { parked: 0, hits: 0, misses: 0 },
+    ...parts,
+  };
+}
+
+export function upstreamView(name: string, backends: readonly BackendView[]): UpstreamView {
+  const queue = { waiting: 0, max: 1024, longestMs: 0 };
+  return { name, strategy: 'leastconn', mode: 'normal', queue, backends, overrides: [] };
+}
+
+export function snapshotWith(parts: Partial<LoadBalancerSnapshot> = {}): LoadBalancerSnapshot {
+  return {
+    state: 'running',
+    ready: true,
+    engine: 'epoll',
+    sessions: 0,
+    sessionsEver: 0,
+    maxSessions: undefined,
+    workers: [],
+    listeners: [
+      { name: 'web', addresses: ['127.0.0.1:80'], paused: false, pausedMs: undefined, sessions: 0 },
+    ],
+    upstreams: [upstreamView('app', [backendView('10.0.0.1:80'), backendView('10.0.0.2:80')])],
+    mirror: undefined,
+    ...parts,
+  };
+}
+
+/** A port whose balancer shows `snapshot` and takes no change. */
+export function fakePort(
+  snapshot: () => LoadBalancerSnapshot = snapshotWith,
+  parts: Partial<Omit<AdminPort, 'balancer'>> & { balancer?: Partial<AdminPort['balancer']> } = {},
+): AdminPort {
+  return {
+    about: { name: 'default', version: '0.1.0', pid: 1 },
+    readyNeeds: 'listeners',
+    ...parts,
+    balancer: { snapshot, on: () => () => undefined, ...parts.balancer },
+  };
+}
+
+export interface StartedAdmin {
+  readonly server: AdminServer;
+  readonly address: Address;
+  readonly entries: readonly Entry[];
+  readonly ask: (method: string, path: string, options?: AskOptions) => Promise<Answered>;
+}
+
+export async function startAdmin(
+  t: Teardown,
+  {
+    port = fakePort(),
+    rules,
+    tcp = false,
+    setTimer = setUnrefTimer,
+  }: { port?: AdminPort; rules?: Partial<Rules>; tcp?: boolean; setTimer?: SetTimer } = {},
+): Promise<StartedAdmin> {
+  const entries: Entry[] = [];
+  const loaded = loadLibc();
+  const server = new AdminServer({
+    port,
+    rules: { token: undefined, hosts: [], ...rules },
+    log: recordingLog(entries),
+    setTimer,
+    libc: () => (loaded.ok ? loaded.libc : undefined),
+    wallClock: () => Date.now(),
+    uptimeMs: () => 1,
+  });
+  t.teardown(() => server.close());
+  const address = await server.listen(
+    tcp
+      ? { kind: 'tcp', host: '127.0.0.1', port: 0 }
+      : { kind: 'unix', path: join(temporaryFolder(t), 's.sock') },
+  );
+  return {
+    server,
+    address,
+    entries,
+    ask: (method, path, options) => askAdmin(address, method, path, options),
+  };
+}
+
+export interface AskOptions {
+  readonly headers?: Record<string, string>;
+  /** Sent as it is when it is text, as JSON otherwise. */
+  readonly body?: unknown;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** Empty when it is no JSON. */
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+export function askAdmin(
+  address: Address,
+  method: string,
+  path: string,
+  { headers = {}, body }: AskOptions = {},
+): Promise<Answered> {
+  const where =
+    address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
+  const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      {
+        ...where,
+        ...{ method, path, agent: false },
+        headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      },
+      response => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+        response.once('error', reject);
+        response.once('end', () => {
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            json: parsed(text),
+          });
+        });
+      },
+    );
+    request.once('error', reject);
+    request.end(payload);
+  });
+}
+
+function parsed(text: string): Answered['json'] {
+  try {
+    return Object(JSON.parse(text)) as Answered['json'];
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,107 @@
+/** Clients of the admin API that send half, too much or nothing: they are ended, and the others are served. */
+import { connect, type Socket } from 'node:net';
+import t from 'tap';
+import type { Address } from '../../../src/support/address.ts';
+import { setUnrefTimer, type SetTimer } from '../../../src/support/timer.ts';
+import { startAdmin } from '../../harness/admin.ts';
+import type { Teardown } from '../../harness/teardown.ts';
+import { until } from '../../harness/until.ts';
+
+/** Deadlines a hundred times as short. */
+const hurried: SetTimer = (callback, delayMs) => setUnrefTimer(callback, delayMs / 100);
+
+function dial(t: Teardown, address: Address): Socket {
+  const socket = connect(address.kind === 'unix' ? { path: address.path } : { ...address });
+  t.teardown(() => socket.destroy());
+  return socket.on('error', () => undefined);
+}
+
+async function endOf(socket: Socket): Promise<string> {
+  let text = '';
+  socket.on('data', (piece: Buffer) => (text += piece.toString()));
+  await new Promise(resolve => socket.once('close', resolve));
+  return text;
+}
+
+void t.test('a client that sends nothing, half a header or half a body is ended', async t => {
+  const { address, ask } = await startAdmin(t, { setTimer: hurried });
+  const halves = ['', 'GET /healthz HT', 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: b'];
+  const body = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc';
+  const ends = [...halves, body].map(async half => {
+    const socket = dial(t, address);
+    socket.write(half);
+    return await endOf(socket);
+  });
+  for (const text of await Promise.all(ends)) t.match(text, /^HTTP\/1.1 408 /);
+  t.equal((await ask('GET', '/healthz')).status, 200, 'others are served');
+});
+
+void t.test('a client that sends a byte now and then is ended all the same', async t => {
+  const { address } = await startAdmin(t, { setTimer: hurried });
+  const socket = dial(t, address);
+  socket.write('GET /healthz HTTP/1.1\r\n');
+  const dripping = setInterval(() => socket.write('a'), 10);
+  t.teardown(() => clearInterval(dripping));
+  t.match(await endOf(socket), /^HTTP\/1.1 408 /);
+});
+
+void t.test('a connection that is kept alive is ended when no other request comes', async t => {
+  const { address } = await startAdmin(t, { setTimer: hurried });
+  const socket = dial(t, address);
+  socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  t.match(await endOf(socket), /^HTTP\/1.1 200 /);
+});
+
+void t.test('a body of 10 MB is a 413, whether its length is announced or not', async t => {
+  const { ask } = await startAdmin(t);
+  const body = 'x'.repeat(10_000_000);
+  const framings: Record<string, string>[] = [
+    { 'content-length': String(body.length) },
+    { 'transfer-encoding': 'chunked' },
+    { 'content-length': String(body.length), expect: '100-continue' },
+  ];
+  for (const headers of framings) {
+    const { status, json } = await ask('GET', '/api/v1/status', { body, headers });
+    t.same([status, json['title']], [413, 'Payload Too Large'], JSON.stringify(headers));
+  }
+});
+
+void t.test('headers of a megabyte, and what is no HTTP at all, end the connection', async t => {
+  const { address, ask } = await startAdmin(t);
+  const large = dial(t, address);
+  large.write(`GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(1_000_000)}\r\n\r\n`);
+  t.match(await endOf(large), /^HTTP\/1.1 431 /);
+  const garbage = dial(t, address);
+  garbage.write('\u0000\u0001\u0002 this is no HTTP\r\n\r\n');
+  t.match(await endOf(garbage), /^HTTP\/1.1 400 /);
+  t.equal((await ask('GET', '/healthz')).status, 200);
+});
+
+void t.test(
+  'of 500 clients of one address 128 are served, the log says so once, and another address is not affected',
+  async t => {
+    const { server, address, ask, entries } = await startAdmin(t);
+    const tcp = await server.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 });
+    let turnedAway = 0;
+    const clients = Array.from({ length: 500 }, () => dial(t, tcp).once('close', () => turnedAway++));
+    await until('the rest is turned away', () => turnedAway === 372);
+    t.equal((await ask('GET', '/healthz')).status, 200, address.kind);
+    t.same(
+      entries.map(({ event }) => event),
+      ['adminFull'],
+    );
+    for (const client of clients) client.destroy();
+  },
+);
+
+void t.test('closing the server ends clients that wait, and removes its socket', async t => {
+  const { server, address } = await startAdmin(t);
+  const socket = dial(t, address);
+  await new Promise(resolve => socket.once('connect', resolve));
+  const ended = endOf(socket);
+  server.close();
+  await ended;
+  const late = dial(t, address);
+  const error = await new Promise<unknown>(resolve => late.once('error', resolve));
+  t.match(error, { code: 'ENOENT' });
+});

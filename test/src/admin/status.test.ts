@@ -1,0 +1,67 @@
+/** Questions to the admin API, over its real server: what is alive, what is ready, what is going on. */
+import t from 'tap';
+import * as z from 'zod';
+import { status, upstream } from '../../../src/admin/schemas.ts';
+import type { LoadBalancerState } from '../../../src/model/snapshot.ts';
+import { backendView, fakePort, snapshotWith, startAdmin, upstreamView } from '../../harness/admin.ts';
+
+void t.test('a process that answers is alive, whatever it is doing', async t => {
+  for (const state of ['starting', 'running', 'draining'] as const) {
+    const { ask } = await startAdmin(t, { port: fakePort(() => snapshotWith({ state, ready: false })) });
+    const answer = await ask('GET', '/healthz');
+    t.same([answer.status, answer.json], [200, { status: 'ok' }], state);
+  }
+});
+
+void t.test('it is ready while it takes clients, and not while it starts, leaves or drains', async t => {
+  let state: LoadBalancerState = 'running';
+  const port = fakePort(() => snapshotWith({ state, ready: state === 'running' }));
+  const { ask } = await startAdmin(t, { port });
+  t.equal((await ask('GET', '/readyz')).status, 200);
+  for (state of ['starting', 'leaving', 'draining'] as const) {
+    const { status, json, headers } = await ask('GET', '/readyz');
+    t.same([status, json['detail']], [503, `lb4 is ${state}`]);
+    t.match(headers['content-type'], /^application\/problem\+json/);
+  }
+});
+
+void t.test(
+  'with readyNeeds: upstream it is ready when every upstream has a backend that takes sessions',
+  async t => {
+    const down = backendView('10.0.0.1:80', { state: 'down', takesSessions: false });
+    let other = upstreamView('other', [down]);
+    const port = fakePort(
+      () => snapshotWith({ upstreams: [upstreamView('app', [down, backendView('10.0.0.2:80')]), other] }),
+      { readyNeeds: 'upstream' },
+    );
+    const { ask } = await startAdmin(t, { port });
+    const { status, json } = await ask('GET', '/readyz');
+    t.same([status, json['detail']], [503, 'no backend takes sessions in other']);
+    other = upstreamView('other', [backendView('10.0.0.3:80')]);
+    t.equal((await ask('GET', '/readyz')).status, 200);
+  },
+);
+
+void t.test('status and upstreams are the snapshot, and have the documented shape', async t => {
+  const { ask } = await startAdmin(t);
+  const all = await ask('GET', '/api/v1/status');
+  t.ok(status.parse(all.json));
+  t.match(all.json, { name: 'default', version: '0.1.0', state: 'running', ready: true, engine: 'epoll' });
+  const upstreams = await ask('GET', '/api/v1/upstreams');
+  t.ok(z.strictObject({ upstreams: z.array(upstream) }).parse(upstreams.json));
+  const one = await ask('GET', '/api/v1/upstreams/app');
+  t.same([one.json], all.json['upstreams']);
+});
+
+void t.test('an upstream that does not exist is a 404 that names it', async t => {
+  const { ask } = await startAdmin(t);
+  const { status, json } = await ask('GET', '/api/v1/upstreams/ap%22p');
+  t.same([status, json], [404, { status: 404, title: 'Not Found', detail: 'no upstream is named "ap\\"p"' }]);
+});
+
+void t.test('HEAD is GET without the body', async t => {
+  const { ask } = await startAdmin(t);
+  const [get, head] = [await ask('GET', '/api/v1/upstreams'), await ask('HEAD', '/api/v1/upstreams')];
+  t.same([head.status, head.text], [200, '']);
+  t.equal(head.headers['content-length'], get.headers['content-length']);
+});
