@@ -13,10 +13,9 @@ import type { UnknownVariable } from '../config/source/environment.ts';
 import type { FlagName, FlagSource, RunFlags } from '../config/source/flags.ts';
 import { formatIssue, inOrder } from '../config/report/format-issues.ts';
 import type { ConfigIssue, LocatedIssue } from '../config/report/issue.ts';
-import { loadConfig, type ConfigLoadResult } from '../config/source/load.ts';
+import { loadConfig, type ConfigLoadResult, type LoadRequest } from '../config/source/load.ts';
 import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
-import { logSessions } from '../observe/access-log.ts';
 import { logConfiguration, sourceOf } from '../observe/log-configuration.ts';
 import { logEvents } from '../observe/log-events.ts';
 import { logSnapshot } from '../observe/log-snapshot.ts';
@@ -32,6 +31,7 @@ import { exitAtOnce } from './exit-at-once.ts';
 import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
+import { createReloader } from './create-reloader.ts';
 import { openLogs, type RunLogs } from './run-logs.ts';
 import type { Signals } from './signals.ts';
 import { version } from './version.ts';
@@ -66,8 +66,8 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   };
   const { signals } = surroundings;
   const sourceOf = (flag: FlagName): FlagSource => surroundings.sourceOf(flag);
-  const load = (): ConfigLoadResult =>
-    loadConfig({ file: options.config, flags, sourceOf, env: process.env });
+  const request = { file: options.config, flags, sourceOf, env: process.env };
+  const load = (): ConfigLoadResult => loadConfig(request);
   const loaded = mayBlock(options.config) ? signals.whileBlocking(load) : load();
   const { variables } = loaded;
   const unknown = variables === undefined ? [] : surroundings.unknownVariables(variables);
@@ -82,7 +82,7 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   }
   outliveTerminals();
   const logs = openLogs(loaded.config.log);
-  const code = await balance({ options, loaded, unknown, signals, logs });
+  const code = await balance({ options, request, loaded, unknown, signals, logs });
   await logs.end(code);
   return code;
 }
@@ -92,29 +92,31 @@ const STOP_MS = 5_000;
 
 interface Run {
   readonly options: RunOptions;
+  readonly request: LoadRequest;
   readonly loaded: ConfigLoadResult & { readonly ok: true };
   readonly unknown: readonly UnknownVariable[];
   readonly signals: Signals;
   readonly logs: RunLogs;
 }
 
-async function balance({ options, loaded, unknown, signals, logs }: Run): Promise<ExitCode> {
+async function balance({ options, request, loaded, unknown, signals, logs }: Run): Promise<ExitCode> {
   const { config } = loaded;
-  const { log, askedFor, accessLog } = logs;
+  const { log, askedFor } = logs;
   const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
   const balancer = new LoadBalancer(config, { baseDir: resolve(baseDir) });
   const stopCrashing = crashInOrder({ log, balancer, endLogs: code => logs.end(code) });
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   for (const each of loaded.warnings) log.write('warn', 'configWarning', formatIssue(each));
   const endLogging = logEvents(balancer, log, { now: () => performance.now(), setTimer: setUnrefTimer });
-  if (accessLog !== undefined) logSessions(balancer, accessLog);
-  else if (log.isEnabled('debug')) logSessions(balancer, log, 'debug');
+  logs.follow(balancer);
   logs.onSparing(isSparing => balancer.countSessions(isSparing));
   let chosen: ChosenEngine = {};
   balancer.on('engine:chosen', choice => (chosen = choice));
   let pidFile: PidFile | undefined;
   let admin: Admin | undefined;
-  const ended = untilSignalled(balancer, { log, askedFor }, signals);
+  const { reloader, started } = createReloader({ request, config, balancer, logs });
+  const reload = (): void => void reloader.reload({ trigger: 'signal' });
+  const ended = untilSignalled(balancer, { log, askedFor, reload }, signals);
   try {
     // A file that cannot be written must stop the start before clients are accepted.
     if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
@@ -127,6 +129,7 @@ async function balance({ options, loaded, unknown, signals, logs }: Run): Promis
     logConfiguration(config, sourceOf(options.config, loaded.options), log);
     logStarted(balancer, chosen, log);
     void admin.openSocket();
+    started();
     await ended;
     return EXIT.ok;
   } catch (error) {
@@ -174,7 +177,7 @@ async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
 /** Drains at the first signal, also during the start, stops at the second; resolves when it has ended. */
 async function untilSignalled(
   balancer: LoadBalancer,
-  { log, askedFor }: { log: Log; askedFor: Log },
+  { log, askedFor, reload }: { log: Log; askedFor: Log; reload: () => void },
   signals: Signals,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
@@ -202,8 +205,7 @@ async function untilSignalled(
         else drain();
       },
       stop,
-      hangUp: () =>
-        log.write('warn', 'reloadUnavailable', 'SIGHUP: this version cannot reload; nothing was changed'),
+      hangUp: reload,
       report: () => logSnapshot(balancer.snapshot(), askedFor),
       upgrade: () =>
         log.write(

@@ -34,6 +34,13 @@ export interface ReloadProblem {
   readonly column?: number;
 }
 
+/**
+ * Why a reload failed. `refused`: it was not the time for it, or there is no file. `invalid`: a mistake in the file, or in
+ * a file that it names. `needsUpgrade`: a key that cannot change while lb4 runs. `failed`: anything else, such as an
+ * address that is taken.
+ */
+export type ReloadFailure = 'refused' | 'invalid' | 'needsUpgrade' | 'failed';
+
 interface ReloadBase {
   /** When it ended: ISO 8601, UTC. */
   readonly at: string;
@@ -53,6 +60,7 @@ export type ReloadReport = ReloadBase &
       }
     | {
         readonly ok: false;
+        readonly reason: ReloadFailure;
         /** Nothing was changed because of these. */
         readonly problems: readonly ReloadProblem[];
       }

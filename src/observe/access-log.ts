@@ -7,13 +7,20 @@ import type { SessionRecord } from '../model/session-record.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log, LogFields } from './log.ts';
 
-/** @param level below `info` for the log's own entry, which was not asked for */
-export function logSessions(source: EventSource, log: Log, level: 'info' | 'debug' = 'info'): void {
-  source.on('session:closed', record => {
+/**
+ * Returns a function that ends it.
+ * @param level below `info` for the log's own entry, which was not asked for
+ */
+export function logSessions(source: EventSource, log: Log, level: 'info' | 'debug' = 'info'): () => void {
+  const endClosed = source.on('session:closed', record => {
     const fields = accessFields(record);
     log.write(level, 'session', log.format === 'text' ? textOf(fields) : undefined, fields);
   });
-  source.on('session:unrecorded', ({ sessions }) => log.lose(sessions));
+  const endUnrecorded = source.on('session:unrecorded', ({ sessions }) => log.lose(sessions));
+  return () => {
+    endClosed();
+    endUnrecorded();
+  };
 }
 
 /** The record as flat fields; `startedAt` is ISO 8601, times are milliseconds. */

@@ -25,7 +25,7 @@ export interface LogEventsDeps {
 export function logEvents(source: EventSource, log: Log, deps: LogEventsDeps): () => void {
   const { setTimer } = deps;
   const now = (): number => deps.now();
-  const seldom = new Seldom({ now, setTimer, isOff: log.isEnabled('debug') });
+  const seldom = new Seldom({ now, setTimer, isOff: () => log.isEnabled('debug') });
   const spans = new Spans(now);
   logWorkers(source, log, spans);
   logListeners(source, log, { seldom, now, setTimer });

@@ -17,6 +17,11 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFormat = 'text' | 'json';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
+export interface LogStyle {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
 export interface Log {
   readonly format: LogFormat;
   /** Whether entries of this level are written. */
@@ -27,23 +32,29 @@ export interface Log {
   lose(entries: number): void;
 }
 
-export interface LogOptions {
-  readonly level: LogLevel;
-  readonly format: LogFormat;
+export interface ConfigurableLog extends Log {
+  /** From now on entries have this form and level. */
+  configure(style: LogStyle): void;
+}
+
+export interface LogOptions extends LogStyle {
   readonly lines: Pick<LineBuffer, 'write' | 'isLosing' | 'lose'>;
   /** Its lines are lost before those of other logs; default: false. */
   readonly isSpared?: boolean;
 }
 
-export function createLog({ level, format, lines, isSpared = false }: LogOptions): Log {
+export function createLog({ lines, isSpared = false, ...style }: LogOptions): ConfigurableLog {
+  let { format } = style;
   const logger = winston.createLogger({
-    level,
+    level: style.level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: winston.format.printf(FORMATS[format]),
     transports: [new LineTransport(line => lines.write(`${line}\n`, isSpared))],
   });
   return {
-    format,
+    get format() {
+      return format;
+    },
     isEnabled: entryLevel => logger.isLevelEnabled(entryLevel),
     write(entryLevel, event, message, fields) {
       // winston formats an entry before it looks at the level (winstonjs/winston#1669).
@@ -52,6 +63,11 @@ export function createLog({ level, format, lines, isSpared = false }: LogOptions
       else logger.log({ ...fields, level: entryLevel, message: message ?? '', event });
     },
     lose: entries => lines.lose(isSpared, entries, 'EBUSY'),
+    configure(next) {
+      format = next.format;
+      logger.level = next.level;
+      logger.format = winston.format.printf(FORMATS[format]);
+    },
   };
 }
 

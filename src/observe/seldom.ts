@@ -16,7 +16,7 @@ export interface SeldomDeps {
   now(): number;
   readonly setTimer: SetTimer;
   /** True: nothing is held back, because everything is to be seen. */
-  readonly isOff: boolean;
+  isOff(): boolean;
 }
 
 /** What an entry says about those held back: words after its own, and a field. */
@@ -51,7 +51,7 @@ export class Seldom {
     const window = this.#windows.get(counted);
     if (window === undefined) {
       write(heldBack(times - 1));
-      if (!this.#deps.isOff) this.#open(counted, write);
+      if (!this.#deps.isOff()) this.#open(counted, write);
       return;
     }
     window.heldBack += times;

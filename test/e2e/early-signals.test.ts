@@ -51,7 +51,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT']) {
 }
 
 for (const [signal, event] of [
-  ['SIGHUP', 'reloadUnavailable'],
+  ['SIGHUP', 'reloadRefused'],
   ['SIGUSR1', 'snapshot'],
   ['SIGUSR2', 'upgradeUnavailable'],
 ] as const) {

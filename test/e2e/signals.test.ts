@@ -114,7 +114,7 @@ void t.test('SIGUSR1 logs what runs, and opens no debugger', async t => {
 
 for (const [signal, event] of [
   ['SIGUSR2', 'upgradeUnavailable'],
-  ['SIGHUP', 'reloadUnavailable'],
+  ['SIGHUP', 'reloadRefused'],
   ['SIGPIPE', undefined],
 ] as const) {
   void t.test(`${signal} harms no session, also while lb4 drains`, async t => {

@@ -85,6 +85,12 @@ export const randomConfig: fc.Arbitrary<ConfigInput> = fc
         .chain(all => fc.tuple(...all.map(listenerOf(upstreams)))),
       limits: fc.record({ maxSessions: maybe(fc.integer({ min: 1, max: 99 })) }),
       drainTimeout: duration,
+      name: fc.constantFrom(undefined, 'one'),
+      admin: fc.constantFrom<ConfigInput['admin']>(
+        undefined,
+        { socket: 'off', hosts: ['a.example'] },
+        { bind: ':9090', tokenFile: 'token', readyNeeds: 'upstream' },
+      ),
       redis,
       log: fc.record({
         level: fc.constantFrom('info', 'debug'),

@@ -56,6 +56,8 @@ export interface LoadRequest {
   readonly env: Environment;
   /** Default: the machine that lb4 runs on. */
   readonly machine?: Machine | undefined;
+  /** Whether a pipe in place of the file is read, which may take for ever; default true. */
+  readonly mayWait?: boolean | undefined;
 }
 
 /** A file by itself, without flags. */
@@ -70,7 +72,7 @@ export function loadConfig(request: LoadRequest): ConfigLoadResult {
     const overlay = configFromFlags(flags ?? {}, undefined, sourceOf);
     return { ...check(overlay, { fileIssues: [], machine, place: () => undefined }), variables: new Set() };
   }
-  const read = readText(file);
+  const read = readText(file, request.mayWait);
   if (!read.ok) return { kind: 'unreadable', ...read };
   const document = readDocument(read.text, env);
   const placed = ({ position, ...issue }: (typeof document.issues)[number]): LocatedIssue => ({

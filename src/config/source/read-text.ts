@@ -1,9 +1,10 @@
 /**
  * Reads a configuration file as text, at most 1 MiB of it, or explains in plain words why it cannot.
  *
- * Place: the first step of load.ts. Synchronous, because it runs at the start and on a reload only and is bounded.
+ * Place: the first step of load.ts. Synchronous, because it runs at the start and on a reload only and is bounded. A pipe
+ * is read until it ends; a process that has sessions must not wait for that, so a reload takes regular files only.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { systemCode } from '../../errors.ts';
 import { printable } from '../../support/printable.ts';
 
@@ -22,13 +23,17 @@ const REASONS: Readonly<Record<string, [UnreadableReason, string]>> = {
   EISDIR: ['directory', 'it is a directory'],
   EACCES: ['permission', 'permission denied'],
   EPERM: ['permission', 'permission denied'],
+  NOFILE: ['failed', 'it is no regular file, and only such a file can be read again'],
 };
 
-/** The text of `file`, without a byte order mark. Never throws. */
-export function readText(file: string): ReadText {
+/**
+ * The text of `file`, without a byte order mark. Never throws.
+ * @param mayWait whether pipes and the like are read, which may take for ever
+ */
+export function readText(file: string, mayWait = true): ReadText {
   let bytes: Buffer;
   try {
-    bytes = readBytes(file);
+    bytes = readBytes(file, mayWait);
   } catch (error) {
     const code = systemCode(error);
     const [reason, words] = REASONS[code] ?? ['failed', code];
@@ -53,10 +58,13 @@ export function emptyFile(file: string): ReadText & { ok: false } {
 const NOT_TEXT = 'it is not a text file (UTF-8)';
 
 /** At most one byte more than allowed. */
-function readBytes(file: string): Buffer {
-  const handle = openSync(file, 'r');
+function readBytes(file: string, mayWait: boolean): Buffer {
+  // Without it, opening a pipe waits for its writer.
+  const handle = openSync(file, constants.O_RDONLY | (mayWait ? 0 : constants.O_NONBLOCK));
   try {
-    if (fstatSync(handle).isDirectory()) throw Object.assign(new Error('directory'), { code: 'EISDIR' });
+    const found = fstatSync(handle);
+    if (found.isDirectory()) throw Object.assign(new Error('directory'), { code: 'EISDIR' });
+    if (!mayWait && !found.isFile()) throw Object.assign(new Error('no file'), { code: 'NOFILE' });
     const buffer = Buffer.alloc(LARGEST_BYTES + 1);
     let length = 0;
     // Pipes, such as bash's <(…), deliver their bytes in pieces.

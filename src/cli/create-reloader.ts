@@ -1,0 +1,51 @@
+/**
+ * The reloader of `lb4 run`, with the real file, clock and balancer, and what follows from its reports: log lines, and
+ * another form of the log itself.
+ *
+ * Place: a part of run.ts.
+ */
+import { dirname, resolve } from 'node:path';
+import { problemsWithFiles } from '../composition/problems-with-files.ts';
+import type { Config } from '../config/schema/schema.ts';
+import { loadConfig, type LoadRequest } from '../config/source/load.ts';
+import type { LoadBalancer } from '../load-balancer.ts';
+import { logReload } from '../observe/log-reload.ts';
+import { setUnrefTimer } from '../support/timer.ts';
+import { Reloader } from './reloader.ts';
+import type { RunLogs } from './run-logs.ts';
+import { untilWritten } from './written-file.ts';
+
+export interface ReloadedRun {
+  /** How the configuration was loaded at the start. */
+  readonly request: LoadRequest;
+  readonly config: Config;
+  readonly balancer: LoadBalancer;
+  readonly logs: RunLogs;
+}
+
+/** `started` is to be called when the balancer runs; reloads before that wait for it. */
+export function createReloader({ request, config, balancer, logs }: ReloadedRun): {
+  readonly reloader: Reloader;
+  readonly started: () => void;
+} {
+  let started = (): void => undefined;
+  const { file } = request;
+  const wallClock = (): number => Date.now();
+  const reloader = new Reloader({
+    ...{ file, config, wallClock },
+    started: new Promise(resolve => (started = resolve)),
+    untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
+    load: () => loadConfig({ ...request, mayWait: false }),
+    problemsWithFiles: next => problemsWithFiles(next, dirname(resolve(file ?? '.'))),
+    apply: next => balancer.applyChecked(next),
+    state: () => balancer.state,
+    onEnded: (report, inForce) => {
+      // Whichever of both levels shows the line.
+      const isShown = logs.log.isEnabled('info');
+      if (isShown) logReload(report, logs.log);
+      logs.configure(inForce.log);
+      if (!isShown) logReload(report, logs.log);
+    },
+  });
+  return { reloader, started: () => started() };
+}
