@@ -34,5 +34,5 @@ export const PROTOTYPES = [
 ] as const;
 
 export function nameOf(prototype: string): string {
-  return /(\w+)\(/.exec(prototype)?.[1] ?? '';
+  return prototype.slice(prototype.indexOf(' ') + 1, prototype.indexOf('('));
 }
