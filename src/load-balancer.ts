@@ -25,6 +25,7 @@ import { Names } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
 import { Planes } from './composition/planes.ts';
 import { translateInto } from './composition/translate-events.ts';
+import type { PassedSocket } from './support/socket.ts';
 import { setKeepingTimer } from './support/timer.ts';
 
 export interface LoadBalancerOptions {
@@ -32,6 +33,8 @@ export interface LoadBalancerOptions {
   readonly baseDir?: string;
   /** @internal For tests: things that can have a slot in shared memory at a time. */
   readonly slots?: number;
+  /** @internal For the command line: listening sockets that were passed to the process, to be taken over. */
+  readonly passed?: readonly PassedSocket[];
 }
 
 /**
@@ -49,7 +52,7 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
 export class LoadBalancer {
   #config: Config;
   readonly #baseDir: string;
-  readonly #slots: number | undefined;
+  readonly #options: LoadBalancerOptions;
   readonly #events = new Events();
   readonly #names = new Names();
   #state: LoadBalancerState = 'new';
@@ -69,7 +72,7 @@ export class LoadBalancer {
   constructor(config: Config, options: LoadBalancerOptions = {}) {
     this.#config = config;
     this.#baseDir = options.baseDir ?? process.cwd();
-    this.#slots = options.slots;
+    this.#options = options;
     this.on('listener:paused', ({ listener }) => this.#pausedSinceMs.set(listener, performance.now()));
     this.on('listener:resumed', ({ listener }) => this.#pausedSinceMs.delete(listener));
   }
@@ -275,7 +278,8 @@ export class LoadBalancer {
     // The planes exist before anything is reported.
     const report = translateInto({ events, planes: () => this.#planes });
     const planes = new Planes(this.#config, {
-      ...{ clocks, events, report, slots: this.#slots, baseDir: this.#baseDir },
+      ...{ clocks, events, report, baseDir: this.#baseDir },
+      ...{ slots: this.#options.slots, passed: this.#options.passed },
       lookup: host => this.#names.lookup(host),
     });
     this.#record(planes.data);

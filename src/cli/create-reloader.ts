@@ -13,6 +13,7 @@ import { logReload } from '../observe/log-reload.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { Reloader } from './reloader.ts';
 import type { RunLogs } from './run-logs.ts';
+import type { ReloadedService } from './systemd/service-reports.ts';
 import { untilWritten } from './written-file.ts';
 
 export interface ReloadedRun {
@@ -21,10 +22,12 @@ export interface ReloadedRun {
   readonly config: Config;
   readonly balancer: LoadBalancer;
   readonly logs: RunLogs;
+  /** Is informed of each reload. */
+  readonly service: ReloadedService;
 }
 
 /** `started` is to be called when the balancer runs; reloads before that wait for it. */
-export function createReloader({ request, config, balancer, logs }: ReloadedRun): {
+export function createReloader({ request, config, balancer, logs, service }: ReloadedRun): {
   readonly reloader: Reloader;
   readonly started: () => void;
 } {
@@ -39,7 +42,9 @@ export function createReloader({ request, config, balancer, logs }: ReloadedRun)
     problemsWithFiles: next => problemsWithFiles(next, dirname(resolve(file ?? '.'))),
     apply: next => balancer.applyChecked(next),
     state: () => balancer.state,
+    onBegin: () => service.reloading(),
     onEnded: (report, inForce) => {
+      service.reloaded();
       // Whichever of both levels shows the line.
       const isShown = logs.log.isEnabled('info');
       if (isShown) logReload(report, logs.log);

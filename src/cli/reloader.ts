@@ -41,6 +41,8 @@ export interface ReloaderDeps {
   apply(config: Config): Promise<void>;
   state(): LoadBalancerState;
   wallClock(): number;
+  /** A reload that is no dry run begins; `onEnded` follows. */
+  onBegin?(): void;
   /** A reload that was no dry run has ended; `config` is in force from now on if it went well. */
   onEnded(report: ReloadReport, config: Config): void;
 }
@@ -83,6 +85,7 @@ export class Reloader {
 
   async #reload(trigger: ReloadTrigger, dryRun: boolean): Promise<ReloadReport> {
     const { file } = this.#deps;
+    if (!dryRun) this.#deps.onBegin?.();
     const outcome = await this.#outcome(dryRun);
     const at = new Date(this.#deps.wallClock()).toISOString();
     const report = { at, trigger, dryRun, ...(file === undefined ? {} : { file }), ...outcome };

@@ -14,6 +14,7 @@ import { openOutput } from '../observe/output.ts';
 import { atExit } from '../support/at-exit.ts';
 import { setKeepingTimer } from '../support/timer.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { journalPrefix } from './systemd/journal.ts';
 
 /** How long the last lines may take when everything else has ended. */
 const LAST_LINES_MS = 1_000;
@@ -38,11 +39,12 @@ export function openLogs(first: LogConfig): RunLogs {
   let config = first;
   let sessions: EventSource | undefined;
   let endSessions: () => void = () => undefined;
+  const prefixOf = journalPrefix();
   let onSparing: (isSparing: boolean) => void = () => undefined;
   const lines = new LineBuffer(openOutput(2), {
     now: () => performance.now(),
     setTimer: setKeepingTimer,
-    lossLine: loss => lossLine(formatOf(config), loss),
+    lossLine: loss => lossLine(formatOf(config), loss, prefixOf('warn')),
     onSparing: isSparing => onSparing(isSparing),
   });
   const stopFlushing = atExit(() => lines.flushNow());
@@ -50,9 +52,9 @@ export function openLogs(first: LogConfig): RunLogs {
     level: config.level,
     format: formatOf(config),
   });
-  const log = createLog({ ...style(), lines });
-  const askedFor = createLog({ ...style(), level: 'info', lines });
-  const accessLog = createLog({ ...style(), level: 'info', lines, isSpared: true });
+  const log = createLog({ ...style(), lines, prefixOf });
+  const askedFor = createLog({ ...style(), level: 'info', lines, prefixOf });
+  const accessLog = createLog({ ...style(), level: 'info', lines, prefixOf, isSpared: true });
   const followSessions = (): void => {
     endSessions();
     endSessions = () => undefined;

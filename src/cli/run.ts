@@ -34,6 +34,9 @@ import { PidFile } from './pid-file.ts';
 import { createReloader } from './create-reloader.ts';
 import { openLogs, type RunLogs } from './run-logs.ts';
 import type { Signals } from './signals.ts';
+import { journalPrefix } from './systemd/journal.ts';
+import { takePassedSockets } from './systemd/passed-sockets.ts';
+import { startService } from './systemd/service-reports.ts';
 import { version } from './version.ts';
 
 /** For a command line that balances nothing. */
@@ -77,7 +80,8 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
     const saysNothing =
       options.config === undefined && options.backends === undefined && unknown.length === 0;
     if (saysNothing) lines.push(WHERE_TO_BEGIN);
-    for (const line of lines) process.stderr.write(`lb4: ${printable(line)}\n`);
+    const prefix = journalPrefix()('error');
+    for (const line of lines) process.stderr.write(`${prefix}lb4: ${printable(line)}\n`);
     return exitCodeOf(loaded);
   }
   outliveTerminals();
@@ -103,7 +107,10 @@ async function balance({ options, request, loaded, unknown, signals, logs }: Run
   const { config } = loaded;
   const { log, askedFor } = logs;
   const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
-  const balancer = new LoadBalancer(config, { baseDir: resolve(baseDir) });
+  const balancer = new LoadBalancer(config, {
+    baseDir: resolve(baseDir),
+    passed: takePassedSockets(process.env, process.pid),
+  });
   const stopCrashing = crashInOrder({ log, balancer, endLogs: code => logs.end(code) });
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   for (const each of loaded.warnings) log.write('warn', 'configWarning', formatIssue(each));
@@ -112,9 +119,10 @@ async function balance({ options, request, loaded, unknown, signals, logs }: Run
   logs.onSparing(isSparing => balancer.countSessions(isSparing));
   let chosen: ChosenEngine = {};
   balancer.on('engine:chosen', choice => (chosen = choice));
+  const service = startService(balancer, config, log);
   let pidFile: PidFile | undefined;
   let admin: Admin | undefined;
-  const { reloader, started } = createReloader({ request, config, balancer, logs });
+  const { reloader, started } = createReloader({ request, config, balancer, logs, service });
   const reload = (): void => void reloader.reload({ trigger: 'signal' });
   const ended = untilSignalled(balancer, { log, askedFor, reload }, signals);
   try {
@@ -130,6 +138,7 @@ async function balance({ options, request, loaded, unknown, signals, logs }: Run
     logStarted(balancer, chosen, log);
     void admin.openSocket();
     started();
+    service.started();
     await ended;
     return EXIT.ok;
   } catch (error) {
@@ -138,11 +147,13 @@ async function balance({ options, request, loaded, unknown, signals, logs }: Run
         ? located(error, loaded.locate)
         : [outOfDescriptors(error) ?? wordsOf(error)];
     for (const line of lines) log.write('error', 'failed', line);
+    service.failed(lines.join('; '));
     await balancer.stop();
     return exitCodeFor(error, options.strategy !== undefined);
   } finally {
     stopCrashing();
     endLogging();
+    service.end();
     signals.over();
     pidFile?.remove();
     admin?.close();

@@ -28,6 +28,7 @@ import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { Lookup } from '../names/names.ts';
 import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
+import type { PassedSocket } from '../support/socket.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { Mirrors, type NextMirror } from './mirrors.ts';
 
@@ -40,6 +41,8 @@ export interface PlanesDeps {
   readonly report: HostReport;
   /** Things that can have a slot in shared memory at a time. */
   readonly slots?: number | undefined;
+  /** Listening sockets to take over. */
+  readonly passed?: readonly PassedSocket[] | undefined;
 }
 
 /** A configuration that is ready to take effect. */
@@ -72,7 +75,7 @@ export class Planes {
    */
   constructor(config: Config, deps: PlanesDeps) {
     const { clocks, events, baseDir, lookup } = deps;
-    const making = createDataPlane(config, clocks, deps.report, deps.slots);
+    const making = createDataPlane(config, clocks, deps.report, deps);
     const { data, shared, engine } = making;
     this.#making = making;
     this.#deps = deps;

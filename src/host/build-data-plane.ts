@@ -21,6 +21,7 @@ import { ControlledState } from '../shared-memory/shared-state.ts';
 import { MAX_SLOTS } from '../shared-memory/slot-table.ts';
 import { formatAddress, isAbstract, type Address } from '../support/address.ts';
 import { threadLimit } from '../support/cgroup.ts';
+import type { PassedSocket } from '../support/socket.ts';
 import { usableCores } from '../support/cores.ts';
 import { processLimit } from '../support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from '../support/timer.ts';
@@ -78,15 +79,26 @@ export interface Clocks {
 const DESCRIPTORS_PER_WORKER = 8;
 const ALL_DESCRIPTORS = 1 << 20;
 
+export interface DataPlaneOptions {
+  /** Things that can have a slot in shared memory at a time. */
+  readonly slots?: number | undefined;
+  /** Listening sockets to take over. */
+  readonly passed?: readonly PassedSocket[] | undefined;
+}
+
 /** Opens nothing yet. Throws LB4_ENGINE_UNAVAILABLE. */
 export function createDataPlane(
   config: HostConfig,
   clocks: Clocks,
   report: HostReport,
-  slots: number = MAX_SLOTS,
+  { slots = MAX_SLOTS, passed = [] }: DataPlaneOptions = {},
 ): DataPlaneMaking {
   const loaded = loadLibc();
   const libc = loaded.ok ? loaded.libc : undefined;
+  if (!loaded.ok && passed.length > 0) {
+    const message = `sockets that were passed to this process cannot be taken over: ${loaded.reason}`;
+    throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', message);
+  }
   if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
   const chosen = chooseEngine(config, {
     libc: loaded,
@@ -118,7 +130,7 @@ export function createDataPlane(
       stallTimeoutMs: config.workerStallTimeout === 0 ? Infinity : config.workerStallTimeout,
     };
     const deps = {
-      ...{ libc, shared, threadLimits },
+      ...{ libc, shared, threadLimits, passed },
       now: () => clocks.now(),
       // While every worker waits for its restart, nothing else keeps the process alive.
       setTimer: setKeepingTimer,
@@ -127,7 +139,7 @@ export function createDataPlane(
   }
   const ledger = { sessionsEver: 0, sessionsAborted: 0 };
   const deps = {
-    ...{ engine, libc, wheel, shared, ledger, slot },
+    ...{ engine, libc, wheel, shared, ledger, slot, passed },
     setTimer: setUnrefTimer,
     now: () => clocks.now(),
     wallClock: () => clocks.wallClock(),

@@ -16,11 +16,14 @@ import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { formatAddress } from '../support/address.ts';
 import type { Termination } from '../model/termination.ts';
 import { listeningReports } from './listening-reports.ts';
+import type { PassedSocket } from '../support/socket.ts';
 import { HostSockets, listeningOnDuplicates } from './sockets.ts';
 
 export type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'> & {
   /** Absent when it cannot be loaded. */
   readonly libc?: Libc | undefined;
+  /** Listening sockets to take over; none where there is no C library. */
+  readonly passed?: readonly PassedSocket[];
 };
 
 export class LocalHost implements DataPlaneHost {
@@ -37,7 +40,7 @@ export class LocalHost implements DataPlaneHost {
     const { libc } = deps;
     const engine = libc === undefined ? deps.engine : listeningOnDuplicates(deps.engine, libc);
     this.#data = new DataPlane({ ...deps, engine, report });
-    this.#sockets = libc && new HostSockets(libc, 1);
+    this.#sockets = libc && new HostSockets(libc, 1, deps.passed);
   }
 
   get sessions(): number {

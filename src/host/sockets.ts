@@ -7,7 +7,7 @@
  * - A point keeps its sockets as long as plans name it, whichever listener has it.
  * - `bind` binds everything that is new, or nothing.
  */
-import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
+import type { ListeningSocket, PassedSocket, SocketOptions } from '../support/socket.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../engine/engine.ts';
 import type { Libc } from '../linux/libc.ts';
@@ -20,6 +20,7 @@ import {
 import { listenFailure } from '../linux/listen-failure.ts';
 import { replaceSocketOptions } from '../linux/socket-options.ts';
 import { refuseNewClients } from '../linux/stop-accepting.ts';
+import { PassedSockets } from './passed-sockets.ts';
 import { giveAccess, removeIfSame } from '../linux/socket-file.ts';
 import type { OwnedSocket } from '../data/listener/fronts.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
@@ -29,17 +30,24 @@ interface Bound {
   readonly sockets: ListeningSockets;
   readonly asked: ListenAddress;
   readonly options: SocketOptions;
+  /** Others have the sockets, too. */
+  readonly isLent: boolean;
 }
 
 export class HostSockets {
   readonly #libc: Libc;
   readonly #count: number;
+  readonly #passed: PassedSockets;
   readonly #bound = new Map<string, Bound>();
 
-  /** @param count sockets per address: one for each data plane */
-  constructor(libc: Libc, count: number) {
+  /**
+   * @param count sockets per address: one for each data plane
+   * @param passed sockets that are taken over instead of binding
+   */
+  constructor(libc: Libc, count: number, passed: readonly PassedSocket[] = []) {
     this.#libc = libc;
     this.#count = count;
+    this.#passed = new PassedSockets(libc, passed);
   }
 
   /**
@@ -48,6 +56,7 @@ export class HostSockets {
    */
   async bind(listeners: readonly ListenerPlan[]): Promise<void> {
     const fresh: string[] = [];
+    this.#passed.assign(listeners);
     try {
       for (const { bind, sockets } of listeners) {
         for (const point of bind) if (await this.#bindPoint(point, sockets)) fresh.push(point.key);
@@ -79,7 +88,7 @@ export class HostSockets {
     return { ...plan, listeners };
   }
 
-  /** The sockets at these points of the data plane with this index, each with its listener. */
+  /** The sockets at these points that only the data plane with this index has, each with its listener. */
   ownedAt(
     keys: readonly string[],
     index: number,
@@ -87,7 +96,7 @@ export class HostSockets {
   ): readonly OwnedSocket[] {
     return listeners.flatMap(({ name: listener, bind }) =>
       bind
-        .filter(({ key }) => keys.includes(key))
+        .filter(({ key }) => keys.includes(key) && this.#bound.get(key)?.isLent === false)
         .flatMap(({ key }) => this.#socketOf(key, index) ?? [])
         .map(socket => ({ listener, socket })),
     );
@@ -101,8 +110,8 @@ export class HostSockets {
 
   /** No new client is let in from now on; clients in the queues can still be accepted. */
   refuseNewClients(keys: readonly string[]): void {
-    for (const { sockets } of this.#of(keys))
-      for (const fd of sockets.fds) refuseNewClients(this.#libc, fd, sockets.address.kind);
+    for (const { sockets, isLent } of this.#of(keys))
+      if (!isLent) for (const fd of sockets.fds) refuseNewClients(this.#libc, fd, sockets.address.kind);
   }
 
   /**
@@ -118,8 +127,10 @@ export class HostSockets {
   }
 
   #socketOf(key: string, index: number): ListeningSocket | undefined {
-    const sockets = this.#bound.get(key)?.sockets;
-    return sockets && { kind: 'listening', fd: sockets.fds[index] ?? -1, address: sockets.address };
+    const bound = this.#bound.get(key);
+    if (bound === undefined) return undefined;
+    const { fds, address } = bound.sockets;
+    return { kind: 'listening', fd: fds[index] ?? -1, address, isLent: bound.isLent };
   }
 
   #of(keys: readonly string[]): Bound[] {
@@ -130,10 +141,15 @@ export class HostSockets {
   async #bindPoint({ key, where }: BindPoint, options: SocketOptions): Promise<boolean> {
     if (where.kind === 'listening') throw new RangeError('a plan for the host names addresses, not sockets');
     if (this.#bound.has(key)) return false;
+    const lent = this.#passed.take(key, this.#count, options);
+    if (lent !== undefined) {
+      this.#bound.set(key, { sockets: lent, asked: where, options, isLent: true });
+      return true;
+    }
     // `0.0.0.0:80` instead of `:80`: the port is this process's own, and is shared until the old socket is closed.
     const shared = { mayShare: this.#hasPort(where) };
     const sockets = await bindListeningSockets(this.#libc, where, this.#count, options, shared);
-    this.#bound.set(key, { sockets, asked: where, options });
+    this.#bound.set(key, { sockets, asked: where, options, isLent: false });
     return true;
   }
 

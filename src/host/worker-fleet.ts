@@ -64,7 +64,7 @@ export class WorkerFleet implements DataPlaneHost {
     this.#settings = settings;
     this.#deps = deps;
     this.#report = report;
-    this.#sockets = new HostSockets(deps.libc, deps.shared.counts.memory.workers);
+    this.#sockets = new HostSockets(deps.libc, deps.shared.counts.memory.workers, deps.passed);
     this.#events = new FleetEvents(report);
     this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>

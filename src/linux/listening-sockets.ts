@@ -187,7 +187,8 @@ function setOption(libc: Libc, fd: number, level: number, option: number, value:
   check(libc, 'setsockopt', libc.setsockopt(fd, level, option, value, value.length));
 }
 
-function check(libc: Libc, call: string, result: number): number {
+/** Throws what a call has failed with. */
+export function check(libc: Libc, call: string, result: number): number {
   if (result < 0) throw systemError(call, libc.errno());
   return result;
 }

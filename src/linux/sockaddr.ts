@@ -64,6 +64,18 @@ function encodeIPv6(host: string, port: number): EncodedAddress {
   return { family: AF_INET6, bytes };
 }
 
+/** The address that the kernel has written in `length` bytes; undefined for other kinds, and for a socket without one. */
+export function decodeAddress(bytes: Buffer, length: number): Address | undefined {
+  const family = bytes.readUInt16LE(0);
+  if (family === AF_INET || family === AF_INET6)
+    return { kind: 'tcp', host: hostOf(bytes), port: portOf(bytes) };
+  if (family !== AF_UNIX || length <= UNIX_PATH_AT) return undefined;
+  const name = bytes.subarray(UNIX_PATH_AT, length);
+  if (name[0] === 0) return { kind: 'unix', path: `@${name.subarray(1).toString()}` };
+  const end = name.indexOf(0);
+  return { kind: 'unix', path: name.subarray(0, end === -1 ? name.length : end).toString() };
+}
+
 /** The port of a TCP address that the kernel has written. */
 export function portOf(bytes: Buffer): number {
   return bytes.readUInt16BE(2);

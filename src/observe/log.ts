@@ -41,15 +41,22 @@ export interface LogOptions extends LogStyle {
   readonly lines: Pick<LineBuffer, 'write' | 'isLosing' | 'lose'>;
   /** Its lines are lost before those of other logs; default: false. */
   readonly isSpared?: boolean;
+  /** What stands before each line of a level, for a reader that takes it off again; default: nothing. */
+  readonly prefixOf?: (level: LogLevel) => string;
 }
 
-export function createLog({ lines, isSpared = false, ...style }: LogOptions): ConfigurableLog {
+export function createLog({
+  lines,
+  isSpared = false,
+  prefixOf = () => '',
+  ...style
+}: LogOptions): ConfigurableLog {
   let { format } = style;
   const logger = winston.createLogger({
     level: style.level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: winston.format.printf(FORMATS[format]),
-    transports: [new LineTransport(line => lines.write(`${line}\n`, isSpared))],
+    transports: [new LineTransport((level, line) => lines.write(`${prefixOf(level)}${line}\n`, isSpared))],
   });
   return {
     get format() {
@@ -77,28 +84,31 @@ const WHY_LOST: Readonly<Record<string, string>> = {
 };
 
 /** The line that takes the place of missing lines. */
-export function lossLine(format: LogFormat, { lines, forMs, code }: Loss): string {
+export function lossLine(format: LogFormat, { lines, forMs, code }: Loss, prefix = ''): string {
   const why = WHY_LOST[code] ?? code;
   const many = `${counted(lines, 'log line')} ${lines === 1 ? 'was' : 'were'}`;
   const message = `${many} lost in ${Math.round(forMs / 100) / 10} s: ${why}`;
   const entry = { level: 'warn', message, event: 'linesLost', lines, forMs: Math.round(forMs), code };
-  return `${FORMATS[format](entry)}\n`;
+  return `${prefix}${FORMATS[format](entry)}\n`;
 }
 
 /** The property in which winston keeps the formatted entry. */
 const MESSAGE = Symbol.for('message');
+/** The same for its level. */
+const LEVEL = Symbol.for('level');
 
 /** Passes lines on at once; winston's own transport over a stream keeps each until the end of the turn. */
 class LineTransport extends winston.transports.Stream {
-  readonly #write: (line: string) => void;
+  readonly #write: (level: LogLevel, line: string) => void;
 
-  constructor(write: (line: string) => void) {
+  constructor(write: (level: LogLevel, line: string) => void) {
     super({ stream: new Writable() });
     this.#write = write;
   }
 
   override log(info: Readonly<Record<symbol, unknown>>, next: () => void): void {
-    this.#write(String(info[MESSAGE]));
+    // Entries come from `write` above only.
+    this.#write(info[LEVEL] as LogLevel, String(info[MESSAGE]));
     next();
   }
 }

@@ -35,4 +35,15 @@ export interface ListeningSocket {
   /** Its descriptor; owned by the engine from the call on, and closed with the listener. */
   readonly fd: number;
   readonly address: Address;
+  /**
+   * It stays open when lb4 closes it, because another process has it, too: new clients wait there, and none is refused.
+   */
+  readonly isLent?: boolean | undefined;
+}
+
+/** A listening socket that this process was given at its start. */
+export interface PassedSocket {
+  readonly fd: number;
+  /** '' where it has none. */
+  readonly name: string;
 }

@@ -69,23 +69,44 @@ void t.test('programs in the documents run', async t => {
   }
 });
 
+const UNITS = ['lb4.service', 'lb4.socket'];
+
 void t.test(
-  'the unit of docs/operations.md is one for systemd',
+  'the units in deploy/systemd are ones for systemd, and it rates the service OK',
   { skip: skipWithout('systemd-analyze') },
   async t => {
-    const [unit] = samples('ini');
-    const path = join(folder, 'lb4.service');
-    // Whether lb4 is installed on this machine is not the point.
-    writeFileSync(path, (unit?.text ?? '').replace('/usr/bin/lb4', process.execPath));
-    const { stderr } = await runProgram('systemd-analyze', ['verify', path]);
+    const paths = UNITS.map(name => {
+      const path = join(folder, name);
+      // Whether lb4 is installed on this machine is not the point.
+      writeFileSync(path, text(`deploy/systemd/${name}`).replace('/usr/bin/lb4', process.execPath));
+      return path;
+    });
+    const { stderr } = await runProgram('systemd-analyze', ['verify', ...paths]);
     // It also complains about other units of the machine.
-    t.notMatch(stderr, 'lb4.service');
-    const value = (key: string): number =>
-      Number(new RegExp(`^${key}=(\\d+)$`, 'm').exec(unit?.text ?? '')?.[1]);
-    const drainSeconds = Number(/`drainTimeout` \((\d+)s\)/.exec(text('docs/operations.md'))?.[1]);
-    t.ok(value('TimeoutStopSec') > drainSeconds, 'which waits for a drain to end');
+    t.notMatch(stderr, /lb4\.(service|socket)/);
+    const [service = ''] = paths;
+    const security = await runProgram('systemd-analyze', ['security', '--offline=true', service]);
+    const [, exposure = '10'] =
+      /Overall exposure level for lb4.service: ([\d.]+) OK/.exec(security.stdout) ?? [];
+    t.equal(
+      exposure,
+      /rates it ([\d.]+) \(OK\)/.exec(text('docs/systemd.md'))?.[1],
+      security.stdout.slice(-200),
+    );
   },
 );
+
+void t.test('the unit waits for a drain to end, and never forbids what V8 needs', t => {
+  const unit = text('deploy/systemd/lb4.service');
+  const value = (key: string): string => new RegExp(`^${key}=(.+)$`, 'm').exec(unit)?.[1] ?? '';
+  const drainSeconds = Number(/`drainTimeout` \((\d+)s\)/.exec(text('docs/operations.md'))?.[1]);
+  t.ok(Number(value('TimeoutStopSec')) > drainSeconds);
+  t.equal(value('MemoryDenyWriteExecute'), 'no');
+  t.equal(value('Type'), 'notify');
+  const socket = text('deploy/systemd/lb4.socket');
+  t.match(socket, /^FileDescriptorName=web$/m);
+  t.end();
+});
 
 void t.test(
   'the agent of docs/health-checks.md answers as agents do',

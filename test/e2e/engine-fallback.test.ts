@@ -10,22 +10,9 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { nodeArgsWithout } from '../harness/seccomp.ts';
+import { WITHOUT_FFI, WITHOUT_KOFFI } from '../harness/without-koffi.ts';
 
 const HAS_NODE_FFI = isBuiltin('node:ffi');
-
-/** As if the optional dependency had not been installed. */
-const WITHOUT_KOFFI = [
-  '--import',
-  `data:text/javascript,${encodeURIComponent(`
-    import Module from 'node:module';
-    const resolve = Module._resolveFilename;
-    Module._resolveFilename = function (name, ...rest) {
-      if (name === 'koffi') throw Object.assign(new Error("Cannot find module 'koffi'"), { code: 'MODULE_NOT_FOUND' });
-      return resolve.call(this, name, ...rest);
-    };`)}`,
-];
-
-const WITHOUT_FFI = [...WITHOUT_KOFFI, ...(HAS_NODE_FFI ? ['--no-experimental-ffi'] : [])];
 
 /** As on a system without /proc. */
 const WITHOUT_PROC = [

@@ -160,6 +160,7 @@ export class FakeEngine implements Engine {
     address: string;
     paused: boolean;
     closed: boolean;
+    released: boolean;
     /** For everything else that an engine reports of a listener. */
     readonly handlers: ListenHandlers;
     client(peer?: string): FakeConnection;

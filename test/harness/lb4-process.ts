@@ -32,18 +32,21 @@ export interface Lb4Process {
   stop(): Promise<number | null>;
 }
 
+/** lb4 as a service manager starts it: with sockets in `passed` and `LISTEN_FDS` in the environment. */
+export const LB4_ACTIVATED = ['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', process.execPath, LB4] as const;
+
 /** Starts lb4 with a JSON log, on a port of its own unless `args` say otherwise; resolves when it accepts. */
 export async function startLb4(
   t: Teardown,
   args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; command?: readonly string[] } = {},
+  options: { env?: NodeJS.ProcessEnv; command?: readonly string[]; passed?: readonly number[] } = {},
 ): Promise<Lb4Process> {
   const listen = args.some(arg => ['-l', '--listen', '-c', '--config'].includes(arg))
     ? []
     : ['-l', '127.0.0.1:0'];
   const [program = process.execPath, ...before] = options.command ?? [process.execPath, LB4];
   const child = spawn(program, [...before, ...args, ...listen, '--log-format', 'json'], {
-    stdio: ['ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'inherit', 'pipe', ...(options.passed ?? [])],
     env: { ...process.env, ...DATA_PLANE_ENV, ...options.env },
   });
   t.teardown(() => child.kill('SIGKILL'));
@@ -51,7 +54,9 @@ export async function startLb4(
   const lines: LogLine[] = [];
   const waiting = new Set<() => void>();
   const other: string[] = [];
-  createInterface({ input: child.stderr }).on('line', text => {
+  const { stderr } = child;
+  if (stderr === null) throw new Error('its stderr is a pipe');
+  createInterface({ input: stderr }).on('line', text => {
     const line = parseLine(text);
     if (line === undefined) other.push(text);
     else lines.push(line);

@@ -41,6 +41,8 @@ export class Listener {
   #goOnAgain = false;
   /** By the keys of their points. */
   readonly #bound = new Map<string, EngineListener>();
+  /** The keys of those whose sockets stay open elsewhere. */
+  readonly #lent = new Set<string>();
 
   constructor(name: string, engine: Engine, handlers: ListenerHandlers) {
     this.name = name;
@@ -81,11 +83,19 @@ export class Listener {
     if (this.#bound.has(key)) return;
     const bound = await this.#listen(where, sockets);
     this.#bound.set(key, bound);
+    if (where.kind === 'listening' && where.isLent === true) this.#lent.add(key);
     if (this.paused) bound.pause();
   }
 
-  /** Stops listening at a point: takes every client that had connected already, then closes it. */
+  /**
+   * Stops listening at a point: takes every client that had connected already, then closes it. Clients that wait at a
+   * socket which stays open elsewhere are left to those who have it.
+   */
   async close(key: string): Promise<void> {
+    if (this.#lent.has(key)) {
+      this.release(key);
+      return;
+    }
     const bound = this.#bound.get(key);
     this.#bound.delete(key);
     await bound?.close();
@@ -95,6 +105,7 @@ export class Listener {
   release(key: string): void {
     this.#bound.get(key)?.release();
     this.#bound.delete(key);
+    this.#lent.delete(key);
   }
 
   hold(reason: HoldReason): void {

@@ -132,3 +132,24 @@ void t.test('sessions and waiting clients together never need more descriptors t
   t.equal(descriptorBudget(0, 20, Infinity), undefined);
   t.ok((descriptorBudget(0, openDescriptors())?.sessions ?? Infinity) > 1, 'the system’s own limit is read');
 });
+
+void t.test('a socket that others have too is released, not emptied and closed', async t => {
+  const { engine, listener } = create();
+  const [address] = addresses('127.0.0.1:80');
+  if (address === undefined) throw new Error('an address');
+  for (const [key, isLent] of [
+    ['lent', true],
+    ['own', false],
+  ] as const) {
+    await listener.open({ key, where: { kind: 'listening', fd: 7, address, isLent } }, {});
+  }
+  await listener.close('lent');
+  await listener.stop();
+  t.same(
+    engine.listeners.map(({ released, closed }) => ({ released, closed })),
+    [
+      { released: true, closed: false },
+      { released: false, closed: true },
+    ],
+  );
+});
