@@ -38,6 +38,8 @@ import { journalPrefix } from './systemd/journal.ts';
 import { takePassedSockets } from './systemd/passed-sockets.ts';
 import { startService } from './systemd/service-reports.ts';
 import { version } from './version.ts';
+import type { FileWatch } from './file-watch.ts';
+import { watchOption } from './watch-option.ts';
 
 /** For a command line that balances nothing. */
 const WHERE_TO_BEGIN = 'lb4 demo shows it at work; lb4 --help lists the options';
@@ -45,6 +47,7 @@ const WHERE_TO_BEGIN = 'lb4 demo shows it at work; lb4 --help lists the options'
 export interface RunOptions extends RunFlags {
   readonly config?: string;
   readonly pidFile?: string;
+  readonly watch?: boolean | string;
 }
 
 /** Where the options come from, and the signals. */
@@ -70,6 +73,12 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   const { signals } = surroundings;
   const sourceOf = (flag: FlagName): FlagSource => surroundings.sourceOf(flag);
   const request = { file: options.config, flags, sourceOf, env: process.env };
+  const watching = await watchOption(options.watch, options.config);
+  if (!watching.ok) {
+    process.stderr.write(`lb4: ${printable(watching.problem)}\n`);
+    return EXIT.usage;
+  }
+  const { watch } = watching;
   const load = (): ConfigLoadResult => loadConfig(request);
   const loaded = mayBlock(options.config) ? signals.whileBlocking(load) : load();
   const { variables } = loaded;
@@ -86,7 +95,7 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   }
   outliveTerminals();
   const logs = openLogs(loaded.config.log);
-  const code = await balance({ options, request, loaded, unknown, signals, logs });
+  const code = await balance({ options, request, loaded, unknown, signals, logs, watch });
   await logs.end(code);
   return code;
 }
@@ -101,9 +110,10 @@ interface Run {
   readonly unknown: readonly UnknownVariable[];
   readonly signals: Signals;
   readonly logs: RunLogs;
+  readonly watch: FileWatch | undefined;
 }
 
-async function balance({ options, request, loaded, unknown, signals, logs }: Run): Promise<ExitCode> {
+async function balance({ options, request, loaded, unknown, signals, logs, watch }: Run): Promise<ExitCode> {
   const { config } = loaded;
   const { log, askedFor } = logs;
   const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
@@ -139,6 +149,7 @@ async function balance({ options, request, loaded, unknown, signals, logs }: Run
     void admin.openSocket();
     started();
     service.started();
+    watch?.start(() => void reloader.reload({ trigger: 'watch' }));
     await ended;
     return EXIT.ok;
   } catch (error) {
@@ -154,6 +165,7 @@ async function balance({ options, request, loaded, unknown, signals, logs }: Run
     stopCrashing();
     endLogging();
     service.end();
+    watch?.close();
     signals.over();
     pidFile?.remove();
     admin?.close();

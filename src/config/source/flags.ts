@@ -137,7 +137,7 @@ function valueOf(flag: FlagName, given: string | boolean | readonly string[]): u
   // A command line has only text; text that is no number and no yes or no is left for the checks to refuse.
   const isNumber = flag === 'poolWarm' || flag === 'maxSessions' || flag === 'workers';
   if (isNumber) return /^-?\d{1,15}$/.test(given) ? Number(given) : given;
-  if (flag === 'accessLog') return YES_OR_NO.get(given.toLowerCase()) ?? given;
+  if (flag === 'accessLog') return yesOrNo(given) ?? given;
   return given;
 }
 
@@ -145,6 +145,11 @@ const YES_OR_NO: ReadonlyMap<string, boolean> = new Map([
   ...['1', 'true', 'yes', 'on'].map(word => [word, true] as const),
   ...['0', 'false', 'no', 'off'].map(word => [word, false] as const),
 ]);
+
+/** What a word in the environment means; undefined: neither. */
+export function yesOrNo(word: string): boolean | undefined {
+  return YES_OR_NO.get(word.toLowerCase());
+}
 
 /** `base` with the listener and the upstream that the flags refer to. */
 function completed(flags: RunFlags, base: unknown): unknown {
