@@ -1,5 +1,6 @@
 /**
- * `lb4 check -c FILE`: validates a configuration file and reports everything in it that is wrong or probably wrong.
+ * `lb4 check -c FILE`: validates a configuration file and reports everything in it that is wrong or probably wrong; with
+ * `--show` it prints what the file means.
  *
  * Place: it also reads the files that the configuration names, because a balancer cannot start without them; nothing
  * else is opened or resolved.
@@ -11,8 +12,12 @@ import { problemsWithFiles } from '../composition/problems-with-files.ts';
 import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { showConfig } from './show-config.ts';
 
-export function check(file: string): ExitCode {
+export function check(
+  file: string,
+  { show = false }: { readonly show?: boolean | undefined } = {},
+): ExitCode {
   const loaded = loadConfigFile(file, process.env);
   const message = loaded.ok
     ? formatIssues(inOrder(problemsWithFiles(loaded.config, dirname(resolve(file))).map(loaded.locate)))
@@ -25,7 +30,9 @@ export function check(file: string): ExitCode {
       counted(config.upstreams.length, 'upstream'),
     ];
     if (warnings.length > 0) parts.push(counted(warnings.length, 'warning'));
-    process.stdout.write(`${printable(file)}: valid, ${parts.join(', ')}\n`);
+    const summary = `${printable(file)}: valid, ${parts.join(', ')}\n`;
+    // With the comment it is still YAML.
+    process.stdout.write(show ? `# ${summary}${showConfig(config, loaded.origin)}` : summary);
     return EXIT.ok;
   }
   process.stderr.write(`${message}\n`);

@@ -118,10 +118,11 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
     .command('check')
     .description('validate a configuration file: exit 0, or 78 with every problem')
     .requiredOption('-c, --config <file>', 'the file to check', onlyOne)
-    .action(async (options: { config: string }) => {
+    .option('--show', 'print the configuration in effect, and where each value comes from')
+    .action(async (options: { config: string; show?: boolean }) => {
       signals.release();
       const { check } = await import('./check.ts');
-      done(check(options.config));
+      done(check(options.config, options));
     });
   addClientCommands(program, () => signals.release(), done);
   return program;

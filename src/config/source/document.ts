@@ -7,7 +7,7 @@
  * or true/false, `"${N}"` stays text.
  * Invariants: never throws; costs at most linear time.
  */
-import { Composer, type Document, isSeq, LineCounter } from 'yaml';
+import { Composer, type Document, isScalar, isSeq, LineCounter } from 'yaml';
 import {
   ALIAS_LIMITS,
   DocumentReader,
@@ -28,6 +28,8 @@ export interface ConfigDocument {
   readonly isUnfilled: (path: Path) => boolean;
   /** Where an issue is: its value, its key if that is unknown, else the nearest parent that exists. */
   readonly locate: (issue: Pick<ConfigIssue, 'path' | 'kind'>) => Position;
+  /** Where a value stands, or the short form that it is a part of; undefined where the file does not set it. */
+  readonly origin: (path: Path) => Position | undefined;
   /** The text as written, for a value that a variable was filled into; else undefined. */
   readonly written: (path: Path) => string | undefined;
   /** The environment variables that the text refers to; undefined when it is no YAML. */
@@ -85,6 +87,12 @@ export function readDocument(text: string, env: Environment): ConfigDocument {
       const offset = kind === 'unknownKey' && found ? startOf(key) : startOf(node);
       return position(offset ?? startOf(key) ?? 0);
     },
+    origin(path) {
+      const { node, key, found } = nodeAt(document.contents, path, reader);
+      const isShort = isScalar(reader.targets.get(node) ?? node);
+      const offset = found || isShort ? (startOf(node) ?? startOf(key)) : undefined;
+      return offset === undefined ? undefined : position(offset);
+    },
     written(path) {
       const { node, found } = nodeAt(document.contents, path, reader);
       return found ? written.get(reader.targets.get(node) ?? node) : undefined;
@@ -99,6 +107,7 @@ function notWellFormed(issues: readonly PositionedIssue[], variables?: ReadonlyS
     issues,
     isUnfilled: () => false,
     locate: () => ({ line: 1, column: 1 }),
+    origin: () => undefined,
     written: () => undefined,
     variables,
   };

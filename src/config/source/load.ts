@@ -30,6 +30,8 @@ export type ConfigLoadResult = {
       readonly warnings: readonly LocatedIssue[];
       /** The place of a value that turned out to be wrong later, such as a file that cannot be read. */
       readonly locate: (issue: ConfigIssue) => LocatedIssue;
+      /** Where the value at a path comes from; undefined: it is the default. */
+      readonly origin: (path: Path) => Place | undefined;
     }
   | {
       readonly ok: false;
@@ -88,6 +90,10 @@ export function loadConfig(request: LoadRequest): ConfigLoadResult {
     isUnfilled: document.isUnfilled,
     written: document.written,
     place: issue => ({ file, ...document.locate(issue) }),
+    origin: path => {
+      const position = document.origin(path);
+      return position && { file, ...position };
+    },
   });
   return { ...checked, variables };
 }
@@ -99,11 +105,12 @@ interface FileContext {
   readonly isUnfilled?: (path: Path) => boolean;
   readonly written?: (path: Path) => string | undefined;
   readonly place: (issue: ConfigIssue) => Place | undefined;
+  readonly origin?: (path: Path) => Place | undefined;
 }
 
 function check(
   { input, origins, issues }: ReturnType<typeof configFromFlags>,
-  { fileIssues, machine, isUnfilled, written, place }: FileContext,
+  { fileIssues, machine, isUnfilled, written, place, origin }: FileContext,
 ): ConfigLoadResult {
   const optionFor = (path: Path) =>
     origins.find(origin => origin.path.every((part, index) => path[index] === part))?.option;
@@ -127,6 +134,10 @@ function check(
     options: origins.filter(isOfSessions).map(({ option }) => option),
     config,
     warnings,
+    origin: path => {
+      const option = optionFor(path);
+      return option === undefined ? origin?.(path) : { option };
+    },
     locate: issue => locate({ ...issue, path: byPosition(issue.path, config) }),
   };
 }
