@@ -242,12 +242,14 @@ export class LoadBalancer {
     this.#control().remove(upstream, backend, { resetSessions: options.resetSessions === true });
   }
 
-  /**
-   * Sessions that run, in no order: those that match, by default at most 1,000. A worker that does not respond is not
-   * asked. Empty while the balancer is not running.
-   */
+  /** Sessions that match, in no order, by default at most 1,000. A worker that does not respond is not asked. */
   async sessions({ limit = 1_000, ...filter }: Partial<SessionQuery> = {}): Promise<readonly SessionView[]> {
     return (await this.#planes?.data.sessionViews({ ...filter, limit })) ?? [];
+  }
+
+  /** Resets sessions that match, by default at most 1,000; resolves with their number. */
+  async endSessions({ limit = 1_000, ...filter }: Partial<SessionQuery> = {}): Promise<number> {
+    return (await this.#planes?.data.endSessions({ ...filter, limit })) ?? 0;
   }
 
   snapshot(): LoadBalancerSnapshot {

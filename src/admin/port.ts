@@ -5,12 +5,28 @@
  * it.
  */
 import type { EventMap, EventName } from '../model/events.ts';
+import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import type { LoadBalancerSnapshot } from '../model/snapshot.ts';
+import type { OperatorState } from '../model/words.ts';
 
-/** The part of `LoadBalancer` that is used. */
+/** A backend to be added. */
+export interface NewBackend {
+  readonly address: string;
+  readonly weight?: number | undefined;
+  readonly maxSessions?: number | undefined;
+  readonly backup?: boolean | undefined;
+}
+
+/** The part of `LoadBalancer` that is used; it says what the methods do and throw. */
 export interface Balanced {
   snapshot(): LoadBalancerSnapshot;
   on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void;
+  setBackendState(upstream: string, backend: string, state: OperatorState): void;
+  setBackendWeight(upstream: string, backend: string, weight: number): void;
+  addBackend(upstream: string, backend: NewBackend): void;
+  removeBackend(upstream: string, backend: string, options: { resetSessions: boolean }): void;
+  sessions(query: SessionQuery): Promise<readonly SessionView[]>;
+  endSessions(query: SessionQuery): Promise<number>;
 }
 
 /** The process, as `/api/v1/status` shows it. */
@@ -25,4 +41,6 @@ export interface AdminPort {
   readonly about: About;
   /** What `/readyz` looks at besides whether clients are accepted. */
   readonly readyNeeds: 'listeners' | 'upstream';
+  /** Ends the process as SIGTERM does; with a time instead of `drainTimeout`. */
+  readonly drain: (timeoutMs: number | undefined) => void;
 }

@@ -40,6 +40,7 @@ export const backend = z
       .describe('While it is out after failures of sessions.'),
     share: portion.describe('The part of its weight that slow start and agent leave.'),
     weight: count,
+    maxSessions: count.optional().describe('The most sessions that it gets; absent for no limit.'),
     sessions: count.describe('Sessions that hold it now.'),
     elsewhere: count.describe('Sessions of other instances that hold it, as last received.'),
     pool: z

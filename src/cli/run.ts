@@ -134,11 +134,16 @@ async function balance({ options, request, loaded, unknown, signals, logs, watch
   let admin: Admin | undefined;
   const { reloader, started } = createReloader({ request, config, balancer, logs, service });
   const reload = (): void => void reloader.reload({ trigger: 'signal' });
-  const ended = untilSignalled(balancer, { log, askedFor, reload }, signals);
+  const operator: Operator = { drain: () => undefined };
+  const ended = untilSignalled(balancer, { log, askedFor, reload }, signals, operator);
   try {
     // A file that cannot be written must stop the start before clients are accepted.
     if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
-    admin = new Admin({ config, balancer, baseDir: resolve(baseDir), log });
+    admin = new Admin({
+      ...{ config, balancer, log },
+      baseDir: resolve(baseDir),
+      drain: timeoutMs => operator.drain(timeoutMs),
+    });
     await admin.openConfigured();
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     logPredecessor(pidFile?.write(), options.pidFile, log);
@@ -197,11 +202,17 @@ async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
   }
 }
 
+/** What can be asked for beside signals; filled in by `untilSignalled`. */
+interface Operator {
+  drain(timeoutMs?: number): void;
+}
+
 /** Drains at the first signal, also during the start, stops at the second; resolves when it has ended. */
 async function untilSignalled(
   balancer: LoadBalancer,
   { log, askedFor, reload }: { log: Log; askedFor: Log; reload: () => void },
   signals: Signals,
+  operator: Operator,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const stop = (): void => {
@@ -213,15 +224,16 @@ async function untilSignalled(
       log.write('error', 'stopTooLate', `lb4 has not stopped within ${STOP_MS / 1000} s and ends now`);
       exitAtOnce(EXIT.failure);
     };
-    const drain = (): void => {
+    const drain = (timeoutMs?: number): void => {
       if (balancer.state === 'starting') {
         log.write('info', 'stopping', 'stopping: lb4 was still starting');
         setTimeout(() => {
           if (balancer.state === 'starting') endTooLate();
         }, STOP_MS).unref();
       }
-      balancer.drain().then(resolve, reject);
+      balancer.drain(timeoutMs).then(resolve, reject);
     };
+    operator.drain = drain;
     signals.handle({
       drain: () => {
         if (balancer.state !== 'starting' && balancer.state !== 'running') stop();

@@ -32,6 +32,8 @@ export interface AdminOptions {
   /** Where a relative path of the configuration starts. */
   readonly baseDir: string;
   readonly log: Log;
+  /** What a drain through the API does. */
+  readonly drain: AdminPort['drain'];
 }
 
 export class Admin {
@@ -42,10 +44,15 @@ export class Admin {
   /** Throws a `ConfigError` when the file with the token cannot be used. */
   constructor(options: AdminOptions) {
     this.#options = options;
-    const { config, balancer, baseDir, log } = options;
+    const { config, balancer, baseDir, log, drain } = options;
     const { tokenFile, bind, hosts = [], readyNeeds } = config.admin;
     this.#server = new AdminServer({
-      port: { balancer, about: { name: config.name, version: version(), pid: process.pid }, readyNeeds },
+      port: {
+        balancer,
+        about: { name: config.name, version: version(), pid: process.pid },
+        readyNeeds,
+        drain,
+      },
       rules: {
         token: adminToken({ tokenFile }, { baseDir, readFile: readSmallFile }),
         hosts: [...hosts, hostname(), ...(bind?.kind === 'tcp' ? [bind.host] : [])],

@@ -22,11 +22,12 @@ import type { ListenerPlan } from '../model/listener-plan.ts';
 import type { Plan } from '../model/plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { PoolFigures } from '../model/pool-figures.ts';
-import { matches, type SessionQuery, type SessionView } from '../model/session-view.ts';
+import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
 import { SessionList } from './session/session-list.ts';
+import { endSessions, findSessions } from './session/session-search.ts';
 import { Session, type SessionDeps } from './session/session.ts';
 import { SpreadResets } from './session/spread-resets.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
@@ -185,14 +186,13 @@ export class DataPlane {
   }
 
   /** Sessions that run, in no order. */
-  sessions({ limit, ...filter }: SessionQuery): readonly SessionView[] {
-    const found: SessionView[] = [];
-    for (const session of this.#sessions) {
-      if (found.length >= limit) break;
-      const view = session.view();
-      if (matches(view, filter)) found.push(view);
-    }
-    return found;
+  sessions(query: SessionQuery): readonly SessionView[] {
+    return findSessions(this.#sessions, query).map(({ view }) => view);
+  }
+
+  /** Resets those that match; resolves with their number. */
+  endSessions(query: SessionQuery): Promise<number> {
+    return endSessions(this.#sessions, query);
   }
 
   /** Listeners that have gone and have clients here: sessions, or some that wait for a place. */

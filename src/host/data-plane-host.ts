@@ -53,6 +53,8 @@ export interface DataPlaneHost {
   abandonSessions(): void;
   /** Sessions that run, in no order; those of a thread that does not respond are missing. */
   sessionViews(query: SessionQuery): Promise<readonly SessionView[]>;
+  /** Resets sessions that match; resolves with their number. Those of a thread that does not respond are left. */
+  endSessions(query: SessionQuery): Promise<number>;
   /** Resolves once no session runs. */
   whenEmpty(): Promise<void>;
   /** Ends the threads, if there are any; no other call may follow. Idempotent. */

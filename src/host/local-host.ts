@@ -111,6 +111,10 @@ export class LocalHost implements DataPlaneHost {
     return Promise.resolve(this.#data.sessions(query));
   }
 
+  endSessions(query: SessionQuery): Promise<number> {
+    return this.#data.endSessions(query);
+  }
+
   whenEmpty(): Promise<void> {
     return this.#data.whenEmpty();
   }

@@ -60,6 +60,8 @@ export interface Answers {
   readonly leftListeners: readonly string[];
   /** Sessions that run there. */
   readonly sessions: readonly SessionView[];
+  /** The number of sessions that were reset there. */
+  readonly endSessions: number;
 }
 
 export type Question =
@@ -68,7 +70,8 @@ export type Question =
   | { readonly what: 'whenEmpty' }
   | { readonly what: 'settled' }
   | { readonly what: 'leftListeners' }
-  | { readonly what: 'sessions'; readonly query: SessionQuery };
+  | { readonly what: 'sessions'; readonly query: SessionQuery }
+  | { readonly what: 'endSessions'; readonly query: SessionQuery };
 
 /** The answer to a question; undefined from a worker that is dead. */
 export type AnswerTo<Q extends Question> = Answers[Q['what']] | undefined;

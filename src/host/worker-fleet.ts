@@ -30,9 +30,11 @@ import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './me
 import { listeningReports } from './listening-reports.ts';
 import { MissedPlans } from './missed-plans.ts';
 import { shareOf, waitingShare } from './share-of.ts';
+import { endSessionsOf, sessionViewsOf } from './session-questions.ts';
 import { startAll } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
 import { WorkerStats } from './worker-stats.ts';
+import { workerView } from './worker-view.ts';
 import { spawnWorker, WorkerThread, WORKER_TIMES } from './worker-thread.ts';
 
 interface Member {
@@ -144,9 +146,12 @@ export class WorkerFleet implements DataPlaneHost {
     this.#descriptors.beforeExit();
   }
 
-  async sessionViews(query: SessionQuery): Promise<readonly SessionView[]> {
-    const asked = this.#inState('running').map(({ thread }) => thread.ask({ what: 'sessions', query }));
-    return (await Promise.all(asked)).flatMap(views => views ?? []).slice(0, query.limit);
+  sessionViews(query: SessionQuery): Promise<readonly SessionView[]> {
+    return sessionViewsOf(this.#threads, query);
+  }
+
+  endSessions(query: SessionQuery): Promise<number> {
+    return endSessionsOf(this.#threads, query);
   }
 
   async whenEmpty(): Promise<void> {
@@ -176,12 +181,8 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   workers(): readonly WorkerView[] {
-    return this.#members.map(({ index, thread: { state }, stats }) => ({
-      worker: index + 1,
-      state: state === 'running' || state === 'stalled' ? state : 'restarting',
-      sessions: this.#deps.shared.counts.liveOf(index, this.#settings.slot),
-      sessionsEver: stats.sessionsEver,
-    }));
+    const { counts } = this.#deps.shared;
+    return this.#members.map(each => workerView(each, counts.liveOf(each.index, this.#settings.slot)));
   }
 
   get #threads(): readonly WorkerThread[] {

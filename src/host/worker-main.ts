@@ -127,6 +127,8 @@ async function answerTo(question: Question): Promise<AnswerTo<Question>> {
       return data.leftListeners;
     case 'sessions':
       return data.sessions(question.query);
+    case 'endSessions':
+      return data.endSessions(question.query);
   }
 }
 

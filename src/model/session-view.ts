@@ -3,6 +3,8 @@
  *
  * Place: sessions describe themselves, hosts gather them from their threads.
  */
+import { BlockList, isIP } from 'node:net';
+
 export interface SessionView {
   readonly id: string;
   readonly listener: string;
@@ -21,11 +23,18 @@ export interface SessionView {
 
 /** Selects sessions; a field that is absent matches all. */
 export interface SessionFilter {
+  readonly id?: string | undefined;
   readonly listener?: string | undefined;
   readonly upstream?: string | undefined;
   readonly backend?: string | undefined;
   /** The client's IP address. */
   readonly clientAddress?: string | undefined;
+  /** The client's network, such as `10.0.0.0/8`, or its IP address. */
+  readonly client?: string | undefined;
+  /** Milliseconds since 1970: sessions that began before. */
+  readonly startedBeforeMs?: number | undefined;
+  /** Sessions that have moved more bytes, both ways together. */
+  readonly moreBytesThan?: number | undefined;
 }
 
 export interface SessionQuery extends SessionFilter {
@@ -33,8 +42,31 @@ export interface SessionQuery extends SessionFilter {
   readonly limit: number;
 }
 
-const KEYS = ['listener', 'upstream', 'backend', 'clientAddress'] as const;
+const KEYS = ['id', 'listener', 'upstream', 'backend', 'clientAddress'] as const;
 
-export function matches(view: SessionView, filter: SessionFilter): boolean {
-  return KEYS.every(key => filter[key] === undefined || filter[key] === view[key]);
+/** Whether sessions match, as a function: what is the same for all of them is worked out once. */
+export function matcherOf(filter: SessionFilter): (view: SessionView) => boolean {
+  const { client, startedBeforeMs = Infinity, moreBytesThan = -1 } = filter;
+  const isClient = client === undefined ? () => true : (networkOf(client) ?? (() => false));
+  const keys = KEYS.filter(key => filter[key] !== undefined);
+  return view =>
+    keys.every(key => filter[key] === view[key]) &&
+    view.startedAtMs < startedBeforeMs &&
+    view.bytesFromClient + view.bytesFromBackend > moreBytesThan &&
+    isClient(view.clientAddress);
+}
+
+/** Whether an IP address is in a network; undefined when the text is no network. */
+export function networkOf(text: string): ((address: string) => boolean) | undefined {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const family = isIP(address);
+  const most = family === 4 ? 32 : 128;
+  if (family === 0 || Number(bits ?? 0) > most || address.includes('%')) return undefined;
+  const list = new BlockList();
+  list.addSubnet(address, bits === undefined ? most : Number(bits), family === 4 ? 'ipv4' : 'ipv6');
+  return client => {
+    const [plain = ''] = client.split('%');
+    const clientFamily = isIP(plain);
+    return clientFamily !== 0 && list.check(plain, clientFamily === 4 ? 'ipv4' : 'ipv6');
+  };
 }

@@ -39,6 +39,8 @@ export interface BackendStatus {
   readonly share: number;
   /** As configured, or as an operator has set it since. */
   readonly weight: number;
+  /** The most sessions that it gets, as configured or as it was added; undefined for no limit. */
+  readonly maxSessions: number | undefined;
   /** Sessions that hold it now. */
   readonly sessions: number;
   /** Sessions of other instances that hold it, as last received; 0 where nothing is shared. */

@@ -42,6 +42,8 @@ export const REASONS = [
   'localResources',
   /** The session's backend went down, and `whenDown` is `reset`. */
   'backendDown',
+  /** An operator has ended it. */
+  'operator',
   /** The session still ran in the last part of `drainTimeout` (`drain.spread`), or at its end. */
   'drainTimeout',
   /** lb4 received the order to stop at once. */

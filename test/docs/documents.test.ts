@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { ERROR_CODES } from '../../src/errors.ts';
+import { routes } from '../../src/admin/routes.ts';
+import { CLIENT_COMMANDS } from '../../src/cli/client/client-commands.ts';
 import { EVENT_NAMES } from '../../src/model/events.ts';
 import { HOLD_REASONS } from '../../src/model/data-event.ts';
 import { accessFields } from '../../src/observe/access-log.ts';
@@ -89,6 +91,17 @@ void t.test('docs/log.md lists every entry of the log, with its level, and no ot
   for (const [name, level] of entries) if (level !== undefined) t.equal(documented.get(name), level, name);
 });
 
+void t.test('docs/admin-api.md lists every route, and no other', async t => {
+  const documented = firstCells(read('docs/admin-api.md'), '| route |').sort();
+  t.same(documented, routes.map(({ method, path }) => `${method} ${path}`).sort());
+});
+
+void t.test('docs/admin-api.md lists every filter of sessions, and no other', async t => {
+  const filters = firstCells(read('docs/admin-api.md'), '| filter |').sort();
+  for (const { path, query } of routes)
+    if (path === '/api/v1/sessions') t.same(filters, Object.keys(query.shape).sort());
+});
+
 void t.test('docs/terminations.md lists every reason, and no other', async t => {
   t.same(firstCells(read('docs/terminations.md'), '| reason |').sort(), [...REASONS].sort());
 });
@@ -162,13 +175,23 @@ void t.test('docs/cli.md lists the options of the other commands, and the comman
     const options = [...optionsIn(await help(command)).keys()].filter(option => option !== '--help');
     t.same(documented.map(code => /--[a-z-]+/.exec(code)?.[0]).sort(), options.sort(), command);
   }
-  const commands = Array.from(
-    (await help()).matchAll(/^ {2}([a-z]+) .*\[options\]/gm),
-    ([, name = '']) => name,
-  );
+  const [, list = ''] = /^Commands:\n(.*?)\n\n/ms.exec(await help()) ?? [];
+  const commands = Array.from(list.matchAll(/^ {2}([a-z]+) /gm), ([, name = '']) => name);
   const [, usage = ''] = text.split('```');
-  const listed = Array.from(usage.matchAll(/^lb4 ([a-z]+) /gm), ([, name = '']) => name);
-  t.same(listed.sort(), commands.sort());
+  const listed = Array.from(usage.matchAll(/^lb4 ([a-z|]+) /gm), ([, names = '']) => names.split('|'));
+  t.same([...new Set(listed.flat())].sort(), commands.sort());
+});
+
+void t.test('docs/cli.md has every option of the commands that ask a running lb4, and no other', async t => {
+  const [, section = ''] = /^## A running lb4\n(.*?)^## /ms.exec(read('docs/cli.md')) ?? [];
+  const documented = codeIn(section.replaceAll(/^```.*?^```/gms, ''))
+    .flatMap(code => /(?:^|\s)--[a-z-]+/.exec(code)?.[0].trim() ?? [])
+    .filter(option => option !== '--help');
+  const options = await Promise.all(
+    CLIENT_COMMANDS.map(async command => [...optionsIn(await help(command)).keys()]),
+  );
+  const all = new Set(options.flat().filter(option => option !== '--help'));
+  t.same([...new Set(documented)].sort(), [...all].sort());
 });
 
 void t.test('docs/cli.md and the help have every exit code, and no other', async t => {

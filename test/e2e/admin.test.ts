@@ -1,13 +1,19 @@
 /** A running lb4 as its operator sees it: where its admin API is, and the commands that ask it. */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
+import { formatAddress } from '../../src/support/address.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { askAdmin, temporaryFolder } from '../harness/admin.ts';
+import { scripts, startBackend } from '../harness/backend.ts';
+import { connectClient } from '../harness/client.ts';
+import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
-import { runProgram, type Ran } from '../harness/programs.ts';
+import { ended, runProgram, type Ran } from '../harness/programs.ts';
 import type { Teardown } from '../harness/teardown.ts';
+import { until } from '../harness/until.ts';
 
 const noLibc = !loadLibc().ok && 'the C library cannot be called here';
 const WAYS = [['node', '0'], ...(noLibc ? [] : [['epoll', '1'] as const])] as const;
@@ -15,10 +21,14 @@ const WAYS = [['node', '0'], ...(noLibc ? [] : [['epoll', '1'] as const])] as co
 /** A user of its own, as far as sockets are concerned; root's are elsewhere. */
 interface Operator {
   readonly env: NodeJS.ProcessEnv;
-  /** Runs a command for the instance of this test. */
-  readonly lb4: (...args: string[]) => Promise<Ran>;
+  /** Runs a command for the instance of this test, one after the other in one process. */
+  readonly lb4: (...args: string[]) => Promise<Omit<Ran, 'signal'>>;
+  /** The same in a process of its own, beside others. */
+  readonly beside: (...args: string[]) => Promise<Ran>;
   readonly start: (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Lb4Process>;
 }
+
+const commandLine = startCommandLine(t);
 
 /** Names of instances that no other test has. */
 const named = (name: string): string => `test-${process.pid}-${name}`;
@@ -32,7 +42,8 @@ function operator(t: Teardown, name: string): Operator {
   };
   return {
     env,
-    lb4: (...args) => runProgram(process.execPath, [LB4, ...args], { env }),
+    lb4: (...args) => commandLine(args, env),
+    beside: (...args) => runProgram(process.execPath, [LB4, ...args], { env }),
     start: (args, more = {}) => startLb4(t, args, { env: { ...env, ...more } }),
   };
 }
@@ -56,6 +67,65 @@ for (const [engine, workers] of WAYS) {
     t.same([gone.code, gone.stdout], [1, '']);
     t.match(gone.stderr, /^lb4: no lb4 named test-\S+ runs here: there is no socket at [^\n]*\n$/);
   });
+}
+
+for (const [engine, workers] of WAYS) {
+  void t.test(
+    `${engine} engine, ${workers} workers: backends and sessions are changed by commands`,
+    async t => {
+      const { lb4, beside, start } = operator(t, `change-${engine}`);
+      const [one, two] = [await startBackend(t, scripts.echo), await startBackend(t, scripts.echo)];
+      const [first, second] = [formatAddress(one.address), formatAddress(two.address)];
+      const running = await start(['-b', first, '--engine', engine, '--workers', workers]);
+      await socketLine(running);
+      const says = async (command: string, expected: RegExp, code = 0): Promise<void> => {
+        const { stdout, stderr, code: is } = await lb4(...command.split(' '));
+        t.equal(is, code, command);
+        t.match(`${stdout}${stderr}`, expected, command);
+      };
+      await says(`weight default ${first} 7`, /: up, takes sessions, weight 7, 0 sessions\n/);
+      await says(`maint default ${first}`, /: maint, takes no new sessions/);
+      await says(`ready default ${first}`, /: up, takes sessions/);
+      await says(`add default ${second} --weight 3 --max-sessions 9`, /takes sessions, weight 3, 0 sessions/);
+      const changes = running.lines.filter(({ event }) => event === 'adminChange');
+      t.match(changes, [{ before: 1, after: 7 }, { after: 'maint' }, { after: 'ready' }, { what: 'added' }]);
+      await says(`drain default ${second} --wait`, /: drain, takes no new sessions.*\nno session left\n$/s);
+
+      const client = await connectClient(t, { kind: 'tcp', host: running.host, port: running.port });
+      void client.send('hello');
+      await client.untilText('hello');
+      await says(
+        'backends',
+        new RegExp(`default +${first} +up +up +7 +1\ndefault +${second} +drain +\\w+ +3 +0/9\n`),
+      );
+      await says('sessions', new RegExp(`127.0.0.1:\\d+ +default +${first} +\\ds +5B +5B\n`));
+      await says(
+        `drain default ${first} --wait --timeout 300ms`,
+        /1 session left.*1 session left after 0 s/s,
+        1,
+      );
+      const waiting = beside('drain', 'default', first, '--wait');
+      await running.line(({ event, before }) => event === 'adminChange' && before === 'drain');
+      client.reset();
+      t.match(await waiting, { code: 0, stderr: /no session left\n$/ });
+
+      await says(`ready default ${first}`, /takes sessions/);
+      const other = await connectClient(t, { kind: 'tcp', host: running.host, port: running.port });
+      void other.send('hello');
+      await other.untilText('hello');
+      await says('sessions --client 10.0.0.0/8 --end', /^0 sessions ended\n$/);
+      await says('sessions --client 127.0.0.0/8 --end', /^1 session ended\n$/);
+      t.equal(await other.untilEnded(), 'reset');
+      await says(`remove default ${second}`, /: removed\n/);
+      await says(`remove default ${second}`, /^lb4: upstream default has no backend [^\n]*\n$/, 1);
+      await says('weight default', /^lb4: missing required argument 'backend'\n$/, 2);
+      await says(`weight default ${first} 300`, /^lb4: weight: expected an integer from 0 to 256\n$/, 2);
+      await says('drain default', /^lb4: drain takes an upstream and a backend/, 2);
+      await says('backends --watch 5', /^lb4: --watch: expected a duration/, 2);
+      await says('drain --wait', /^(?:draining|running): 0 sessions to end\nno session left\n$/);
+      t.equal((await ended(running.child)).code, 0);
+    },
+  );
 }
 
 void t.test(
@@ -90,6 +160,38 @@ void t.test('a socket that a killed lb4 has left behind is replaced', async t =>
   t.match((await lb4('status')).stdout, `pid ${second.pid}`);
   t.equal(await second.stop(), 0);
   t.notOk(existsSync(path));
+});
+
+void t.test('--watch shows it again and again, and ends with a signal', async t => {
+  const { start, env } = operator(t, 'watch');
+  const running = await start(['-b', '127.0.0.1:1', '--workers', '0']);
+  await socketLine(running);
+  const watching = spawn(process.execPath, [LB4, 'status', '--json', '--watch', '100ms'], { env });
+  t.teardown(() => watching.kill('SIGKILL'));
+  let text = '';
+  watching.stdout.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+  await until('three rounds', () => text.split('\n').length > 3);
+  for (const line of text.split('\n').slice(0, 3)) t.match(JSON.parse(line), { pid: running.pid });
+  watching.kill('SIGINT');
+  t.equal((await ended(watching)).signal, 'SIGINT');
+  t.equal(await running.stop(), 0);
+});
+
+void t.test('a drain through the API ends lb4, and a signal during it ends it at once', async t => {
+  const { lb4, beside, start } = operator(t, 'drain');
+  const backend = await startBackend(t, scripts.echo);
+  const running = await start(['-b', formatAddress(backend.address)]);
+  await socketLine(running);
+  const client = await connectClient(t, { kind: 'tcp', host: running.host, port: running.port });
+  void client.send('hello');
+  await client.untilText('hello');
+  const waiting = beside('drain', '--wait');
+  await running.line(({ event }) => event === 'drainStarted');
+  t.match((await lb4('status')).stdout, /: draining, not ready/);
+  running.child.kill('SIGTERM');
+  t.equal(await client.untilEnded(), 'reset');
+  t.match(await waiting, { code: 0, stderr: /1 session left\nno session left\n$/ });
+  t.equal((await ended(running.child)).code, 0);
 });
 
 void t.test('with --admin-socket off there is none', async t => {

@@ -9,10 +9,11 @@ import { AdminServer } from '../../src/admin/admin-server.ts';
 import type { Rules } from '../../src/admin/caller.ts';
 import type { AdminPort } from '../../src/admin/port.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
-import type { BackendView, LoadBalancerSnapshot, UpstreamView } from '../../src/model/snapshot.ts';
+import type { LoadBalancerSnapshot } from '../../src/model/snapshot.ts';
 import type { Log, LogFields } from '../../src/observe/log.ts';
 import type { Address } from '../../src/support/address.ts';
 import { setUnrefTimer, type SetTimer } from '../../src/support/timer.ts';
+import { FakeBalancer, snapshotWith } from './fake-balancer.ts';
 import type { Teardown } from './teardown.ts';
 
 /** A folder that is removed with the test. */
@@ -38,58 +39,24 @@ export function recordingLog(entries: Entry[]): Log {
   };
 }
 
-export function backendView(backend: string, parts: Partial<BackendView> = {}): BackendView {
-  return {
-    backend,
-    state: 'up',
-    takesSessions: true,
-    health: 'up',
-    operator: 'ready',
-    agent: undefined,
-    backup: false,
-    ejection: undefined,
-    share: 1,
-    weight: 1,
-    sessions: 0,
-    elsewhere: 0,
-    pool: { parked: 0, hits: 0, misses: 0 },
-    ...parts,
-  };
-}
-
-export function upstreamView(name: string, backends: readonly BackendView[]): UpstreamView {
-  const queue = { waiting: 0, max: 1024, longestMs: 0 };
-  return { name, strategy: 'leastconn', mode: 'normal', queue, backends, overrides: [] };
-}
-
-export function snapshotWith(parts: Partial<LoadBalancerSnapshot> = {}): LoadBalancerSnapshot {
-  return {
-    state: 'running',
-    ready: true,
-    engine: 'epoll',
-    sessions: 0,
-    sessionsEver: 0,
-    maxSessions: undefined,
-    workers: [],
-    listeners: [
-      { name: 'web', addresses: ['127.0.0.1:80'], paused: false, pausedMs: undefined, sessions: 0 },
-    ],
-    upstreams: [upstreamView('app', [backendView('10.0.0.1:80'), backendView('10.0.0.2:80')])],
-    mirror: undefined,
-    ...parts,
-  };
-}
-
-/** A port whose balancer shows `snapshot` and takes no change. */
+/** A port whose balancer shows `snapshot` and takes no change; fake-balancer.ts has one that does. */
 export function fakePort(
   snapshot: () => LoadBalancerSnapshot = snapshotWith,
-  parts: Partial<Omit<AdminPort, 'balancer'>> & { balancer?: Partial<AdminPort['balancer']> } = {},
+  parts: Partial<Omit<AdminPort, 'balancer'>> = {},
+): AdminPort {
+  return portOf(Object.assign(new FakeBalancer(), { snapshot }), parts);
+}
+
+export function portOf(
+  balancer: AdminPort['balancer'],
+  parts: Partial<Omit<AdminPort, 'balancer'>> = {},
 ): AdminPort {
   return {
     about: { name: 'default', version: '0.1.0', pid: 1 },
     readyNeeds: 'listeners',
+    drain: () => undefined,
     ...parts,
-    balancer: { snapshot, on: () => () => undefined, ...parts.balancer },
+    balancer,
   };
 }
 
@@ -162,7 +129,7 @@ export function askAdmin(
       {
         ...where,
         ...{ method, path, agent: false },
-        headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        headers: { ...(payload === undefined ? {} : bodyHeaders(payload, headers)), ...headers },
       },
       response => {
         let text = '';
@@ -181,6 +148,12 @@ export function askAdmin(
     request.once('error', reject);
     request.end(payload);
   });
+}
+
+/** Node announces no body of a DELETE by itself. */
+function bodyHeaders(payload: string, given: Record<string, string>): Record<string, string> {
+  const length = 'transfer-encoding' in given ? {} : { 'content-length': String(Buffer.byteLength(payload)) };
+  return { 'content-type': 'application/json', ...length };
 }
 
 function parsed(text: string): Answered['json'] {

@@ -29,7 +29,8 @@ export class ClientError extends Error {
     options: { isUsage?: boolean; isGone?: boolean; status?: number; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
-    this.isUsage = options.isUsage === true;
+    // What the API finds wrong with a request was wrong in the command.
+    this.isUsage = options.isUsage === true || options.status === 400;
     this.isGone = options.isGone === true;
     this.status = options.status;
   }

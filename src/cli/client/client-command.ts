@@ -18,7 +18,7 @@ export interface Surroundings {
   readonly client: AdminClient;
   /** Width of the terminal; 80 where there is none. */
   readonly width: number;
-  write(text: string): void;
+  readonly write: (text: string) => void;
 }
 
 /** Shortest and longest time between two looks. */

@@ -4,10 +4,14 @@
  * Place: a part of program.ts. What a command does is loaded when it is called.
  */
 import type { Command } from 'commander';
-import type { ExitCode } from '../exit-codes.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { AddOptions, ChangeOptions } from './backends.ts';
 import type { OutputOptions } from './client-command.ts';
+import type { SessionsOptions } from './sessions.ts';
 
-export const CLIENT_COMMANDS = ['status'] as const;
+export const CLIENT_COMMANDS: readonly string[] = [
+  ...['status', 'backends', 'sessions', 'ready', 'drain', 'maint', 'weight', 'add', 'remove'],
+];
 
 /** @param release restores what signals usually do; `done` takes the exit code */
 export function addClientCommands(
@@ -15,13 +19,70 @@ export function addClientCommands(
   release: () => void,
   done: (code: ExitCode) => void,
 ): void {
-  reading(program.command('status').description('show a running lb4: its listeners and upstreams')).action(
-    async (options: OutputOptions) => {
-      release();
-      const { showStatus } = await import('./status.ts');
-      done(await showStatus(options));
-    },
+  const command = (name: string, description: string): Command =>
+    asking(program.command(name).description(description)).helpOption('-h, --help', 'print this help');
+  const run = async (work: () => Promise<ExitCode>): Promise<void> => {
+    release();
+    done(await work());
+  };
+
+  reading(command('status', 'show a running lb4: its listeners and upstreams')).action(
+    (options: OutputOptions) => run(async () => (await import('./status.ts')).showStatus(options)),
   );
+  reading(command('backends', 'show the backends of a running lb4'))
+    .argument('[upstream]', 'only those of this upstream')
+    .action((upstream: string | undefined, options: OutputOptions) =>
+      run(async () => (await import('./backends.ts')).showBackends(upstream, options)),
+    );
+  reading(command('sessions', 'show the sessions of a running lb4, or end those that match'))
+    .option('--listener <name>', 'only those of this listener')
+    .option('--upstream <name>', 'only those of this upstream')
+    .option('--backend <address>', 'only those of this backend')
+    .option('--client <network>', 'only those of clients in it: 10.0.0.7, 10.0.0.0/8')
+    .option('--older-than <duration>', 'only those that began longer ago')
+    .option('--more-bytes-than <size>', 'only those that have moved more: 4096, 64KiB, 1MiB')
+    .option('--limit <n>', 'the most to show or end (default: 1000)')
+    .option('--end', 'reset those that match')
+    .action((options: SessionsOptions) =>
+      run(async () => (await import('./sessions.ts')).showSessions(options)),
+    );
+  changing(command('ready', 'let a backend get new sessions again')).action(
+    (upstream: string, backend: string, options: ChangeOptions) =>
+      run(async () => (await import('./backends.ts')).setState({ upstream, backend }, 'ready', options)),
+  );
+  waiting(jsonOption(command('drain', 'take a backend out, or end the whole lb4, when sessions have ended')))
+    .argument('[upstream]', 'its upstream; without it the whole lb4 drains, as with SIGTERM')
+    .argument('[backend]', 'the address of the backend')
+    .action((upstream: string | undefined, backend: string | undefined, options: ChangeOptions) =>
+      run(async () => {
+        if (upstream === undefined) return (await import('./drain.ts')).drainInstance(options);
+        if (backend !== undefined)
+          return (await import('./backends.ts')).setState({ upstream, backend }, 'drain', options);
+        process.stderr.write('lb4: drain takes an upstream and a backend, or neither for the whole lb4\n');
+        return EXIT.usage;
+      }),
+    );
+  waiting(changing(command('maint', 'take a backend out, and its checks, too'))).action(
+    (upstream: string, backend: string, options: ChangeOptions) =>
+      run(async () => (await import('./backends.ts')).setState({ upstream, backend }, 'maint', options)),
+  );
+  changing(command('weight', 'give a backend another weight'))
+    .argument('<n>', '0 to 256; 0: no new sessions')
+    .action((upstream: string, backend: string, weight: string, options: ChangeOptions) =>
+      run(async () => (await import('./backends.ts')).setWeight({ upstream, backend }, weight, options)),
+    );
+  changing(command('add', 'add a backend'))
+    .option('--weight <n>', 'its weight, 0 to 256 (default: 1)')
+    .option('--max-sessions <n>', 'the most sessions that it gets at a time')
+    .option('--backup', 'used only when no other backend is well')
+    .action((upstream: string, backend: string, options: AddOptions) =>
+      run(async () => (await import('./backends.ts')).addBackend({ upstream, backend }, options)),
+    );
+  waiting(changing(command('remove', 'remove a backend; it is gone with its last session')))
+    .option('--force', 'reset its sessions now')
+    .action((upstream: string, backend: string, options: ChangeOptions & { force?: boolean }) =>
+      run(async () => (await import('./backends.ts')).removeBackend({ upstream, backend }, options)),
+    );
 }
 
 /** The options that find the instance. */
@@ -32,8 +93,22 @@ function asking(command: Command): Command {
     .option('--admin-token-file <file>', 'file with the token for that address');
 }
 
+function jsonOption(command: Command): Command {
+  return command.option('--json', 'print the answer of the admin API, as one line of JSON');
+}
+
 function reading(command: Command): Command {
-  return asking(command)
-    .option('--json', 'print the answer of the admin API, as one line of JSON')
-    .option('--watch <duration>', 'show it again and again, such as every 1s');
+  return jsonOption(command).option('--watch <duration>', 'show it again and again, such as every 1s');
+}
+
+function changing(command: Command): Command {
+  return jsonOption(command)
+    .argument('<upstream>', 'its upstream')
+    .argument('<backend>', 'its address, as configured');
+}
+
+function waiting(command: Command): Command {
+  return command
+    .option('--wait', 'return when its last session has ended')
+    .option('--timeout <duration>', 'the longest wait; then exit 1 (default: no limit)');
 }

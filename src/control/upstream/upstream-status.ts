@@ -82,6 +82,7 @@ function backendStatus(
     ejection: ejection.phase === 'none' ? undefined : { times: ejection.times, forMs: ejection.forMs },
     share: (permille / WHOLE) * (percentOf(record) / 100),
     weight,
+    maxSessions: settings.maxSessions,
     sessions: counts.live(slot),
     elsewhere: elsewhere.count(slot),
   };

@@ -197,18 +197,19 @@ export class Session<O extends Origin = Origin>
     if (this.isConnecting) this.#dispatch?.moveOn();
   }
 
-  /** Resets both sides now, for the reason given. */
-  abort(termination: Termination): void {
-    if (this.#isEnded) return;
+  /** Resets both sides now, for the reason given. False when it has ended already. */
+  abort(termination: Termination): boolean {
+    if (this.#isEnded) return false;
     if (this.#relay !== undefined) {
       this.#abortedAs = termination;
       this.#relay.abort();
-      return;
+      return true;
     }
     this.#admission?.cancel();
     this.#dispatch?.cancel();
     this.#client.reset();
     this.#end(termination);
+    return true;
   }
 
   /**

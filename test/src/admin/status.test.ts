@@ -3,7 +3,8 @@ import t from 'tap';
 import * as z from 'zod';
 import { status, upstream } from '../../../src/admin/schemas.ts';
 import type { LoadBalancerState } from '../../../src/model/snapshot.ts';
-import { backendView, fakePort, snapshotWith, startAdmin, upstreamView } from '../../harness/admin.ts';
+import { fakePort, startAdmin } from '../../harness/admin.ts';
+import { backendView, snapshotWith, upstreamView } from '../../harness/fake-balancer.ts';
 
 void t.test('a process that answers is alive, whatever it is doing', async t => {
   for (const state of ['starting', 'running', 'draining'] as const) {

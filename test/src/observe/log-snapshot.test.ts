@@ -15,6 +15,7 @@ const BACKEND: LoadBalancerSnapshot['upstreams'][number]['backends'][number] = {
   ejection: undefined,
   share: 1,
   weight: 2,
+  maxSessions: undefined,
   sessions: 3,
   elsewhere: 0,
   pool: { parked: 0, hits: 0, misses: 0 },

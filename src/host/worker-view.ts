@@ -1,0 +1,24 @@
+/**
+ * A worker as `snapshot()` shows it.
+ *
+ * Place: a part of worker-fleet.ts.
+ */
+import type { WorkerView } from '../model/snapshot.ts';
+import type { WorkerStats } from './worker-stats.ts';
+import type { WorkerThread } from './worker-thread.ts';
+
+interface Worker {
+  readonly index: number;
+  readonly thread: Pick<WorkerThread, 'state'>;
+  readonly stats: Pick<WorkerStats, 'sessionsEver'>;
+}
+
+export function workerView({ index, thread: { state }, stats }: Worker, sessions: number): WorkerView {
+  const isUp = state === 'running' || state === 'stalled';
+  return {
+    worker: index + 1,
+    state: isUp ? state : 'restarting',
+    sessions,
+    sessionsEver: stats.sessionsEver,
+  };
+}
