@@ -5,6 +5,7 @@
  * it.
  */
 import type { EventMap, EventName } from '../model/events.ts';
+import type { ReloadReport } from '../model/reload-report.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import type { LoadBalancerSnapshot } from '../model/snapshot.ts';
 import type { OperatorState } from '../model/words.ts';
@@ -43,4 +44,6 @@ export interface AdminPort {
   readonly readyNeeds: 'listeners' | 'upstream';
   /** Ends the process as SIGTERM does; with a time instead of `drainTimeout`. */
   readonly drain: (timeoutMs: number | undefined) => void;
+  /** Absent where there is nothing to reload. */
+  readonly reload?: ((dryRun: boolean) => Promise<ReloadReport>) | undefined;
 }

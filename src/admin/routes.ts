@@ -2,6 +2,7 @@
 import type { Route } from './route.ts';
 import { backendRoutes } from './routes/backends.ts';
 import { instanceRoutes } from './routes/instance.ts';
+import { reloadRoutes } from './routes/reload.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { statusRoutes } from './routes/status.ts';
 
@@ -10,4 +11,5 @@ export const routes: readonly Route[] = [
   ...backendRoutes,
   ...sessionRoutes,
   ...instanceRoutes,
+  ...reloadRoutes,
 ];

@@ -143,6 +143,7 @@ async function balance({ options, request, loaded, unknown, signals, logs, watch
       ...{ config, balancer, log },
       baseDir: resolve(baseDir),
       drain: timeoutMs => operator.drain(timeoutMs),
+      reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),
     });
     await admin.openConfigured();
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);

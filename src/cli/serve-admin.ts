@@ -34,6 +34,7 @@ export interface AdminOptions {
   readonly log: Log;
   /** What a drain through the API does. */
   readonly drain: AdminPort['drain'];
+  readonly reload: AdminPort['reload'];
 }
 
 export class Admin {
@@ -44,7 +45,7 @@ export class Admin {
   /** Throws a `ConfigError` when the file with the token cannot be used. */
   constructor(options: AdminOptions) {
     this.#options = options;
-    const { config, balancer, baseDir, log, drain } = options;
+    const { config, balancer, baseDir, log, drain, reload } = options;
     const { tokenFile, bind, hosts = [], readyNeeds } = config.admin;
     this.#server = new AdminServer({
       port: {
@@ -52,6 +53,7 @@ export class Admin {
         about: { name: config.name, version: version(), pid: process.pid },
         readyNeeds,
         drain,
+        reload,
       },
       rules: {
         token: adminToken({ tokenFile }, { baseDir, readFile: readSmallFile }),

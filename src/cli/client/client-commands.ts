@@ -7,10 +7,11 @@ import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { AddOptions, ChangeOptions } from './backends.ts';
 import type { OutputOptions } from './client-command.ts';
+import type { ReloadOptions } from './reload.ts';
 import type { SessionsOptions } from './sessions.ts';
 
 export const CLIENT_COMMANDS: readonly string[] = [
-  ...['status', 'backends', 'sessions', 'ready', 'drain', 'maint', 'weight', 'add', 'remove'],
+  ...['status', 'backends', 'sessions', 'ready', 'drain', 'maint', 'weight', 'add', 'remove', 'reload'],
 ];
 
 /** @param release restores what signals usually do; `done` takes the exit code */
@@ -78,6 +79,9 @@ export function addClientCommands(
     .action((upstream: string, backend: string, options: AddOptions) =>
       run(async () => (await import('./backends.ts')).addBackend({ upstream, backend }, options)),
     );
+  jsonOption(command('reload', 'read the configuration file again, and apply it whole or not at all'))
+    .option('--dry-run', 'only print what would change')
+    .action((options: ReloadOptions) => run(async () => (await import('./reload.ts')).reload(options)));
   waiting(changing(command('remove', 'remove a backend; it is gone with its last session')))
     .option('--force', 'reset its sessions now')
     .action((upstream: string, backend: string, options: ChangeOptions & { force?: boolean }) =>

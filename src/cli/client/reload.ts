@@ -1,0 +1,19 @@
+/** `lb4 reload`: a running lb4 reads its configuration file again. */
+import type { ReloadReport } from '../../model/reload-report.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import type { ClientOptions } from './admin-client.ts';
+import { runClient } from './client-command.ts';
+
+export interface ReloadOptions extends ClientOptions {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+export async function reload({ dryRun = false, json, ...options }: ReloadOptions): Promise<ExitCode> {
+  return runClient(options, async ({ client, write }) => {
+    const report = (await client.ask('POST', '/api/v1/reload', { dryRun })) as ReloadReport & { ok: true };
+    const lines = [...report.warnings, ...report.changes].map(({ text }) => `${text}\n`);
+    const text = lines.length === 0 ? 'nothing changes\n' : lines.join('');
+    write(json === true ? `${JSON.stringify(report)}\n` : text);
+  });
+}
