@@ -1,5 +1,7 @@
 /** The table of routes: everything that the admin API has. */
-import type { Route } from './route.ts';
+import * as z from 'zod';
+import { openApiOf } from './openapi.ts';
+import { route, type Route } from './route.ts';
 import { backendRoutes } from './routes/backends.ts';
 import { instanceRoutes } from './routes/instance.ts';
 import { reloadRoutes } from './routes/reload.ts';
@@ -12,4 +14,11 @@ export const routes: readonly Route[] = [
   ...sessionRoutes,
   ...instanceRoutes,
   ...reloadRoutes,
+  route({
+    method: 'GET',
+    path: '/api/v1/openapi.json',
+    summary: 'This API, as an OpenAPI 3.1 document.',
+    answers: { 200: { means: 'The document.', schema: z.looseObject({ openapi: z.string() }) } },
+    handle: (_, { about }) => ({ status: 200, body: openApiOf(routes, about.version) }),
+  }),
 ];
