@@ -96,9 +96,6 @@ void t.test('level, form and access log change with the file', async t => {
   const { lb4, write, hangUp, session } = await start(t, 'auto');
   write('', 'log: { level: warn }');
   t.match(await hangUp(), { event: 'reloaded', message: /log\.level info → warn$/ });
-  write('    slowStart: 2s', 'log: { level: error }');
-  lb4.child.kill('SIGHUP');
-  // The level hides the line of that reload.
   write('', 'log: { level: info, access: true }');
   t.match(await hangUp(), { event: 'reloaded' });
   const client = await session();
