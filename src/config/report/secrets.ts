@@ -1,5 +1,6 @@
 /**
- * What issues show of values that may be a secret: the scheme of a Redis URL, nothing of a user.
+ * What issues show of values that may be a secret: the scheme of a Redis URL, nothing of a user, and nothing of what a
+ * check sends, which may log in.
  *
  * Place: parse.ts and document-reader.ts describe all values and keys through it.
  * Why by place and not by content: only its place shows that a text is a password, and a URL that is not well-formed
@@ -17,6 +18,8 @@ const PUBLIC = new Set(['tls', 'publish', 'instance']);
 const KNOWN_KEYS = new Set(Object.keys(shapeOf(redisSection) ?? {}));
 /** Wrong keys that are often tried and explain the mistake; showing such a name reveals nothing of a password. */
 const HARMLESS_KEYS = new Set(['password', 'user', 'host', 'port', 'db', 'database']);
+/** Keys of a check whose text goes to the backend. */
+const WORDS_OF_CHECKS: ReadonlySet<string | number> = new Set(['send', 'sendHex']);
 const REFERENCE = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
 const HIDDEN = 'that is not shown';
 
@@ -25,7 +28,7 @@ export function describeAt(path: Path, value: unknown): string {
   if (!isSecret(path)) return describeValue(value);
   if (typeof value === 'number') return `a number ${HIDDEN}`;
   if (typeof value !== 'string' || value === '' || REFERENCE.test(value)) return describeValue(value);
-  const scheme = path[1] === 'url' ? redisScheme(value) : undefined;
+  const scheme = path[0] === SECTION && path[1] === 'url' ? redisScheme(value) : undefined;
   return scheme === undefined ? `a text ${HIDDEN}` : `"${scheme}***"`;
 }
 
@@ -41,8 +44,10 @@ export function visiblePath(path: Path): Path {
 }
 
 /** Whether the value at this place may be a secret. */
-export function isSecret([first, second]: Path): boolean {
-  return first === SECTION && !PUBLIC.has(String(second));
+export function isSecret(path: Path): boolean {
+  const [section, key] = path;
+  if (section === SECTION) return !PUBLIC.has(String(key));
+  return section === 'upstreams' && path.some(step => WORDS_OF_CHECKS.has(step));
 }
 
 function isStrayKey(path: Path): boolean {

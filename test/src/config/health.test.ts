@@ -116,7 +116,7 @@ const BAD: [name: string, keys: Keys, line: string][] = [
   [
     'text and bytes to send',
     { type: 'sendExpect', send: 'x', sendHex: '00', expect: 'y' },
-    '.sendHex: expected only one of send and sendHex, got "00"',
+    '.sendHex: expected only one of send and sendHex, got a text that is not shown',
   ],
   [
     'two expectations',
@@ -134,9 +134,15 @@ const BAD: [name: string, keys: Keys, line: string][] = [
     '.preset: expected one of redis, postgres, mysql, smtp, ssh, got "postgresql"; did you mean "postgres"?',
   ],
   [
+    'what a check sends, which may be a password, with a type of a typing error',
+    { type: 'sendExpct', send: 'AUTH secret' },
+    '.type: expected one of tcp, http, sendExpect, tls, off, got "sendExpct"; did you mean "sendExpect"?\n' +
+      `${HEALTH}.send: expected no such key with type sendExpct; it belongs to sendExpect, got a text that is not shown`,
+  ],
+  [
     'half a byte',
     { type: 'sendExpect', sendHex: '0', expect: 'y' },
-    '.sendHex: expected bytes in hexadecimal such as "0d0a" or "0d 0a", got "0"',
+    '.sendHex: expected bytes in hexadecimal such as "0d0a" or "0d 0a", got a text that is not shown',
   ],
   [
     'a text of no length',

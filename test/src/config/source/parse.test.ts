@@ -100,6 +100,8 @@ await t.test('the smallest configuration is completed with every default', t => 
         },
       ],
       limits: {},
+      name: 'default',
+      admin: { socket: 'auto', readyNeeds: 'listeners' },
       drainTimeout: 30_000,
       drain: { delay: 0, spread: 0.2 },
       engine: 'auto',
