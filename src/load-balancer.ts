@@ -119,17 +119,15 @@ export class LoadBalancer {
 
   /**
    * Takes over another configuration while it runs: listeners, upstreams, backends, limits, timeouts, strategies, pools,
-   * queues, checks, sharing through Redis. What does not change keeps its sessions, counts, health, ejection, ramps, the position of its
-   * strategy, remembered clients and warm connections. Sessions that run keep the timeouts that they began with, and a
-   * limit that is lowered cuts none of them. Listeners and upstreams change in one step; sessions that wait for an upstream
-   * which goes still get their place there. What was changed by the methods below since the configuration before stays,
-   * unless the new one changes that very key.
-   *
+   * queues, checks, sharing through Redis. What does not change keeps its sessions, counts, health, ejection, ramps, the
+   * position of its strategy, remembered clients and warm connections. Sessions keep the timeouts that they began with,
+   * and a limit that is lowered cuts none of them. Listeners and upstreams change in one step; sessions that wait for an
+   * upstream which goes still get their place there. What was changed by the methods below stays, unless the new
+   * configuration changes that very key.
    * Calls follow each other, and wait for every worker; one that stands still is waited for until it moves or is ended
    * (`workerStallTimeout`). Rejects with `LB4_CONFIG_INVALID`, `LB4_STRATEGY_INVALID`, `LB4_LISTEN_FAILED` or
    * `LB4_TOO_MANY_SLOTS`, with `LB4_NEEDS_RESTART` for another `engine`, `workers` or `workerStallTimeout`, and
    * with `LB4_WRONG_STATE` unless it is running; then the configuration before goes on, untouched.
-   *
    * @param config as in the configuration file; `log` is for the command line
    */
   async apply(config: ConfigInput): Promise<void> {
@@ -252,6 +250,11 @@ export class LoadBalancer {
     return (await this.#planes?.data.endSessions({ ...filter, limit })) ?? 0;
   }
 
+  /** @internal Resolves when every worker has taken over what was changed before. */
+  async settled(): Promise<void> {
+    await this.#planes?.data.settled();
+  }
+
   snapshot(): LoadBalancerSnapshot {
     return snapshotOf(this.#state, this.#planes, listener => {
       const sinceMs = this.#pausedSinceMs.get(listener);
@@ -271,11 +274,8 @@ export class LoadBalancer {
   }
 
   #build(): Planes {
-    const clocks = {
-      now: () => performance.now(),
-      wallClock: () => Date.now(),
-      random: () => Math.random(),
-    };
+    const now = () => performance.now();
+    const clocks = { now, wallClock: () => Date.now(), random: () => Math.random() };
     const events = this.#events;
     // The planes exist before anything is reported.
     const report = translateInto({ events, planes: () => this.#planes });
@@ -295,15 +295,14 @@ export class LoadBalancer {
 
   async #apply(config: Config): Promise<void> {
     const planes = this.#planes;
-    if (this.#state !== 'running' || planes === undefined) {
+    const expectRunning = (): void => {
+      if (this.#state === 'running') return;
       throw new Lb4Error('LB4_WRONG_STATE', `cannot take over a configuration: it is ${this.#state}`);
-    }
+    };
+    expectRunning();
+    if (planes === undefined) return;
     expectSame(this.#config, config);
-    await planes.apply(config, () => {
-      if (this.#state !== 'running') {
-        throw new Lb4Error('LB4_WRONG_STATE', `cannot take over a configuration: it is ${this.#state}`);
-      }
-    });
+    await planes.apply(config, expectRunning);
     this.#config = config;
     tellShortage(planes.limits, this.#events);
   }

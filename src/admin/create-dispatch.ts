@@ -8,11 +8,27 @@ import { Gatekeeper, type Caller } from './caller.ts';
 import type { DispatchDeps } from './dispatch.ts';
 import { routes } from './routes.ts';
 
-export function createDispatchDeps({ port, rules, log, wallClock, uptimeMs }: AdminServerDeps): DispatchDeps {
+/** A worker that stands still follows when it moves again: no answer waits for that. */
+const SETTLED_MS = 1_000;
+
+export function createDispatchDeps({
+  port,
+  rules,
+  log,
+  setTimer,
+  wallClock,
+  uptimeMs,
+}: AdminServerDeps): DispatchDeps {
   return {
     ...port,
     ...{ routes, log, wallClock, uptimeMs },
     gatekeeper: new Gatekeeper(rules),
+    untilSettled: async () => {
+      let cancel: () => void = () => undefined;
+      const longEnough = new Promise<void>(resolve => (cancel = setTimer(resolve, SETTLED_MS)));
+      await Promise.race([port.balancer.settled(), longEnough]);
+      cancel();
+    },
     logChange: (caller, message, fields) => {
       const { via, address } = caller;
       log.write('info', 'adminChange', `${message} (${whoIs(caller)})`, { ...fields, via, address });

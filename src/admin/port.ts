@@ -26,6 +26,8 @@ export interface Balanced {
   setBackendWeight(upstream: string, backend: string, weight: number): void;
   addBackend(upstream: string, backend: NewBackend): void;
   removeBackend(upstream: string, backend: string, options: { resetSessions: boolean }): void;
+  /** Resolves when every worker has taken over what was changed before; a worker that stands still is waited for. */
+  settled(): Promise<void>;
   sessions(query: SessionQuery): Promise<readonly SessionView[]>;
   endSessions(query: SessionQuery): Promise<number>;
 }

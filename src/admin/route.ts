@@ -28,6 +28,8 @@ export interface Asked<Query = unknown, Body = unknown> {
 export interface RouteDeps extends AdminPort {
   /** Logs a change: who made it, and what was before. */
   readonly logChange: (caller: Caller, message: string, fields: Readonly<Record<string, LogValue>>) => void;
+  /** Waits, not for long, until new sessions in all workers follow the changes made before. */
+  readonly untilSettled: () => Promise<void>;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   /** Milliseconds since the process began. */

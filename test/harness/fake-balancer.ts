@@ -116,6 +116,10 @@ export class FakeBalancer implements Balanced {
     this.#backends(upstream).delete(backend);
   }
 
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
   sessions({ limit, ...filter }: SessionQuery): Promise<readonly SessionView[]> {
     return Promise.resolve(this.running.filter(matcherOf(filter)).slice(0, limit));
   }

@@ -52,7 +52,7 @@ export const backendRoutes = [
     summary: 'Adds a backend, or changes the weight of one that is there.',
     body: registration,
     answers: { 200: shown, 201: { ...shown, means: 'It was added.' }, ...unknown, ...wrongState },
-    handle: ({ params, body, caller }, { balancer, logChange }) => {
+    handle: async ({ params, body, caller }, { balancer, logChange, untilSettled }) => {
       const { upstream = '', backend = '' } = params;
       const { ttl, ...parts } = body;
       expectUpstream(balancer, upstream);
@@ -67,6 +67,7 @@ export const backendRoutes = [
         logChange(caller, `backend ${after.backend} of ${upstream}: added, weight ${after.weight}`, {
           ...{ upstream, backend: after.backend, what: 'added', after: after.weight },
         });
+        await untilSettled();
         return { status: 201, body: after };
       }
       expectSame('maxSessions', parts.maxSessions, before.maxSessions);
@@ -75,6 +76,7 @@ export const backendRoutes = [
       if (weight !== undefined && weight !== before.weight) {
         balancer.setBackendWeight(upstream, backend, weight);
         logChange(...changed(caller, upstream, before.backend, 'weight', before.weight, weight));
+        await untilSettled();
       }
       return { status: 200, body: backendAt(balancer, params) };
     },
@@ -85,7 +87,7 @@ export const backendRoutes = [
     summary: 'Changes the state or the weight of a backend.',
     body: change,
     answers: { 200: shown, ...unknown, ...wrongState },
-    handle: ({ params, body: { state, weight }, caller }, { balancer, logChange }) => {
+    handle: async ({ params, body: { state, weight }, caller }, { balancer, logChange, untilSettled }) => {
       const { upstream = '', backend = '' } = params;
       const before = memberAt(balancer, params);
       if (state !== undefined) balancer.setBackendState(upstream, backend, state);
@@ -94,6 +96,7 @@ export const backendRoutes = [
         logChange(...changed(caller, upstream, before.backend, 'state', before.operator, state));
       if (weight !== undefined)
         logChange(...changed(caller, upstream, before.backend, 'weight', before.weight, weight));
+      await untilSettled();
       return { status: 200, body: backendAt(balancer, params) };
     },
   }),
@@ -110,7 +113,7 @@ export const backendRoutes = [
       ...unknown,
       ...wrongState,
     },
-    handle: ({ params, query: { force = false }, caller }, { balancer, logChange }) => {
+    handle: async ({ params, query: { force = false }, caller }, { balancer, logChange, untilSettled }) => {
       const { upstream = '', backend: address = '' } = params;
       const { backend, sessions, weight } = memberAt(balancer, params);
       balancer.removeBackend(upstream, address, { resetSessions: force });
@@ -118,6 +121,7 @@ export const backendRoutes = [
       logChange(caller, `backend ${backend} of ${upstream}: ${how}, with ${sessions} sessions`, {
         ...{ upstream, backend, what: 'removed', before: weight, sessions, force },
       });
+      await untilSettled();
       return { status: 200, body: { upstream, backend, sessions: force ? 0 : sessions } };
     },
   }),

@@ -26,6 +26,26 @@ void t.test('PATCH sets a weight and a state, and logs what they were, and by wh
   ]);
 });
 
+void t.test(
+  'a change is answered when all workers follow it, or one has stood still for a second',
+  async t => {
+    const { balancer, ask } = await started(t);
+    let settle: () => void = () => undefined;
+    balancer.settled = () => new Promise(resolve => (settle = resolve));
+    let isAnswered = false;
+    const asking = ask('PATCH', `${APP}/10.0.0.1:80`, { body: { weight: 5 } }).then(
+      () => (isAnswered = true),
+    );
+    // Other requests come and go meanwhile.
+    while ((await ask('GET', `${APP}/10.0.0.1:80`)).json['weight'] !== 5);
+    t.notOk(isAnswered);
+    settle();
+    await asking;
+    const { status } = await ask('PATCH', `${APP}/10.0.0.1:80`, { body: { weight: 6 } });
+    t.equal(status, 200, 'a worker never settles');
+  },
+);
+
 void t.test('a change by TCP is logged with its address', async t => {
   const { ask, entries } = await started(t, true);
   await ask('PATCH', `${APP}/10.0.0.1:80`, { body: { weight: 5 } });
