@@ -10,7 +10,7 @@ import { at, numberAt } from './at.ts';
 import { entryOf, hearAll, loadOf } from './session-load.ts';
 import type { Candidate, PickContext, Strategy, StrategyDeps } from './strategy.ts';
 
-/** So many candidates cost about as much to look at as one change costs a heap. */
+/** Looking at this many candidates takes about as long as one change of a heap. */
 export const FEW = 8;
 
 export function createLeastOfFew(

@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import { BODY_BYTES, response } from '../load/messages.ts';
 import { makeWay } from '../processes/priority.ts';
 
-/** A larger write would keep the core inside of the kernel for milliseconds, whoever waits for it. */
+/** A larger write would keep the core in the kernel for milliseconds, and other processes would wait. */
 const PIECE_BYTES = 256 * 1024;
 
 const answer = response(BODY_BYTES.bulk, 'keep-alive');

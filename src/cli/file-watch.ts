@@ -21,7 +21,7 @@ import { untilWritten } from './written-file.ts';
 const POLL_MS = 2_000;
 /** Events of one change, such as those of a folder that is busy, are one look. */
 const GATHER_MS = 50;
-/** Larger files are told apart by their times. */
+/** Of a larger file only the times are compared, not the content. */
 const LARGEST_BYTES = 2 * 1024 * 1024;
 const MOST_LINKS = 40;
 

@@ -23,7 +23,7 @@ import { version } from './version.ts';
 
 /** How often an instance looks whether the socket of its name is free by now. */
 const RETRY_MS = 1_000;
-/** Every so many looks at a socket file that is there, whether a process still listens. */
+/** While a socket file is there, one look in this many asks whether a process still listens at it. */
 const LOOKS_AT_A_FILE = 10;
 
 export interface AdminOptions {

@@ -2,7 +2,7 @@
  * The differences between two configurations: for people as words, for programs as paths and values.
  *
  * Place: pure; a reload logs them and the admin API returns them.
- * How: listeners and upstreams are told apart by their names, backends by their addresses, everything else by its key.
+ * How: a name identifies a listener or an upstream, an address a backend, and a key everything else.
  * Invariants:
  * - No secret is shown: of a secret that has changed only that it has.
  * - No differences if and only if the configurations are the same, but for the order of listeners and of upstreams.

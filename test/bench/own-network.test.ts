@@ -25,7 +25,7 @@ void t.test(
   },
 );
 
-void t.test("a run that is told to stay in the machine's network stays", async t => {
+void t.test("LB4_BENCH_NETWORK=here keeps a run in the machine's network", async t => {
   process.env['LB4_BENCH_NETWORK'] = 'here';
   t.teardown(() => delete process.env['LB4_BENCH_NETWORK']);
   t.equal(canOwnNetwork(), false);

@@ -50,11 +50,9 @@ export function isList(value: Plain | undefined): value is readonly Plain[] {
   return Array.isArray(value);
 }
 
-/** What is sent to a backend in a check may be a login. */
+/** A section as a whole is a mapping, whose values are looked at one by one. */
 function isHidden(path: readonly string[]): boolean {
-  const key = path.at(-1) ?? '';
-  const isSent = path[0] === 'upstreams' && path.length === 4 && ['send', 'sendHex'].includes(key);
-  return isSent || (path.length > 1 && isSecret(path));
+  return path.length > 1 && isSecret(path);
 }
 
 function withoutUser(url: string): string {

@@ -18,7 +18,7 @@ const PUBLIC = new Set(['tls', 'publish', 'instance']);
 const KNOWN_KEYS = new Set(Object.keys(shapeOf(redisSection) ?? {}));
 /** Wrong keys that are often tried and explain the mistake; showing such a name reveals nothing of a password. */
 const HARMLESS_KEYS = new Set(['password', 'user', 'host', 'port', 'db', 'database']);
-/** Keys of a check whose text goes to the backend. */
+/** Keys of a check whose text goes to the backend: `upstreams`, which one, `health`, the key. */
 const WORDS_OF_CHECKS: ReadonlySet<string | number> = new Set(['send', 'sendHex']);
 const REFERENCE = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
 const HIDDEN = 'that is not shown';
@@ -45,9 +45,9 @@ export function visiblePath(path: Path): Path {
 
 /** Whether the value at this place may be a secret. */
 export function isSecret(path: Path): boolean {
-  const [section, key] = path;
+  const [section, key, , ofCheck] = path;
   if (section === SECTION) return !PUBLIC.has(String(key));
-  return section === 'upstreams' && path.some(step => WORDS_OF_CHECKS.has(step));
+  return section === 'upstreams' && ofCheck !== undefined && WORDS_OF_CHECKS.has(ofCheck);
 }
 
 function isStrayKey(path: Path): boolean {
