@@ -7,11 +7,10 @@
 import { startBulk } from '../load/bulk-process.ts';
 import { BODY_BYTES, REQUEST, response } from '../load/messages.ts';
 import { runPaced } from '../load/paced-client.ts';
-import { percentile } from '../measure/stats.ts';
 import type { Children } from '../processes/children.ts';
+import { ANSWER_WITHIN_MS, PACED_COLUMNS, pacedFigures } from './paced-figures.ts';
 import { CORE_FIGURES, PLAIN_SETUP, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
 
-const ANSWER_WITHIN_MS = 5_000;
 const MEGABYTES_PER_GB = 1_000;
 
 export interface BesideBulkSettings {
@@ -33,10 +32,7 @@ export function createBesideBulk(settings: BesideBulkSettings): Scenario {
     measuresControl: true,
     headline: 'p99Ms',
     figures: [
-      { key: 'p50Ms', label: 'p50', unit: 'ms', digits: 3, better: 'lower' },
-      { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 3, better: 'lower' },
-      { key: 'p999Ms', label: 'p99.9', unit: 'ms', digits: 3, better: 'lower' },
-      { key: 'clientLateP99Ms', label: 'client late p99', unit: 'ms', digits: 3, better: 'neither' },
+      ...PACED_COLUMNS,
       { key: 'megabytesPerSecond', label: 'bulk', unit: 'MB/s', digits: 0, better: 'higher' },
       { key: 'cpuMsPerGb', label: 'all CPU/GB', unit: 'ms', digits: 0, better: 'lower' },
       ...CORE_FIGURES,
@@ -56,16 +52,12 @@ export function createBesideBulk(settings: BesideBulkSettings): Scenario {
           answerWithinMs: ANSWER_WITHIN_MS,
           startCpuMeter: cpuMeterOf(peer),
         });
-        if (small.latenciesMs.length === 0) throw new Error('no request was answered');
         const { megabytesPerSecond, errors } = await bulk.result;
         if (megabytesPerSecond === 0) throw new Error('no bulk was moved');
         return {
           errors: small.errors + errors,
           figures: {
-            p50Ms: percentile(small.latenciesMs, 50),
-            p99Ms: percentile(small.latenciesMs, 99),
-            p999Ms: percentile(small.latenciesMs, 99.9),
-            clientLateP99Ms: percentile(small.clientLateMs, 99),
+            ...pacedFigures(small),
             megabytesPerSecond,
             ...cpuFigures('cpuMsPerGb', {
               ...small,

@@ -10,11 +10,10 @@ import { runExchanges } from '../load/exchange-client.ts';
 import { BODY_BYTES, REQUEST, response } from '../load/messages.ts';
 import { runPaced, type PacedResult } from '../load/paced-client.ts';
 import { startLoadMeter } from '../measure/load-core.ts';
-import { percentile } from '../measure/stats.ts';
 import type { RunningPeer } from '../peers/peer.ts';
+import { ANSWER_WITHIN_MS, PACED_COLUMNS, pacedFigures } from './paced-figures.ts';
 import { CORE_FIGURES, PLAIN_SETUP, cpuColumns, cpuFigures, cpuMeterOf, type Scenario } from './scenario.ts';
 
-const ANSWER_WITHIN_MS = 5_000;
 /** Busier than this, client and backends stand in line for their own core. */
 const LOAD_CORE_PERCENT = 60;
 /** Four steps come within a few percent of that. */
@@ -95,10 +94,7 @@ export function createLatency(settings: LatencySettings): Scenario {
     headline: 'p99Ms',
     figures: [
       { key: 'offeredPerSecond', label: 'offered', unit: '/s', digits: 0, better: 'neither' },
-      { key: 'p50Ms', label: 'p50', unit: 'ms', digits: 3, better: 'lower' },
-      { key: 'p99Ms', label: 'p99', unit: 'ms', digits: 3, better: 'lower' },
-      { key: 'p999Ms', label: 'p99.9', unit: 'ms', digits: 3, better: 'lower' },
-      { key: 'clientLateP99Ms', label: 'client late p99', unit: 'ms', digits: 3, better: 'neither' },
+      ...PACED_COLUMNS,
       { key: 'loadPercent', label: 'load core', unit: '%', digits: 0, better: 'neither' },
       ...cpuColumns('cpuUsPerRequest', { label: 'CPU/request', unit: 'µs', digits: 1 }),
       ...CORE_FIGURES,
@@ -118,15 +114,11 @@ export function createLatency(settings: LatencySettings): Scenario {
     async run(peer) {
       if (rate === undefined) throw new Error('no peer told a rate');
       const result = await paced(peer, rate, settings);
-      if (result.latenciesMs.length === 0) throw new Error('no request was answered');
       return {
         errors: result.errors,
         figures: {
           offeredPerSecond: rate,
-          p50Ms: percentile(result.latenciesMs, 50),
-          p99Ms: percentile(result.latenciesMs, 99),
-          p999Ms: percentile(result.latenciesMs, 99.9),
-          clientLateP99Ms: percentile(result.clientLateMs, 99),
+          ...pacedFigures(result),
           ...(result.loadPercent !== undefined && { loadPercent: result.loadPercent }),
           ...cpuFigures('cpuUsPerRequest', { ...result, units: rate * result.seconds, scale: 1e3 }),
         },
