@@ -1,10 +1,11 @@
 /**
- * lb4 itself, through its command line as a user starts it: the compiled program of this repository.
+ * lb4 itself, through its command line as a user starts it: the bundle of this repository, as the package ships it.
  *
- * `LB4_BENCH_COMMAND` replaces `node dist/bin/lb4.js` (an older build, a stand-in); it gets the same arguments.
+ * `LB4_BENCH_COMMAND` replaces it (an older build, a stand-in) and gets the same arguments.
  * Builds before the epoll engine know neither --engine nor --workers: what they say under --help decides which peers
  * they can be, so that an old build is never measured under a new name.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../environment.ts';
 import type { StartOptions } from '../processes/children.ts';
@@ -38,8 +39,13 @@ export const THIS_BUILD: Build = thisBuild();
 
 /** The build in another clone that is compiled. */
 export function buildIn(folder: string): Build {
-  const program = join(folder, 'dist/bin/lb4.js');
-  return { command: [process.execPath, program], label: `before, in ${folder}` };
+  return { command: [process.execPath, program(folder)], label: `before, in ${folder}` };
+}
+
+/** What the package ships, if that build has a bundle; else the compiled files. */
+function program(folder: string): string {
+  const bundle = join(folder, 'dist/bundle/bin/lb4.js');
+  return existsSync(bundle) ? bundle : join(folder, 'dist/bin/lb4.js');
 }
 
 /** lb4 as a peer; it is given as many cores as it has workers, one at least. */
@@ -84,7 +90,7 @@ export function createLb4(
 
 function thisBuild(): Build {
   const replacement = process.env['LB4_BENCH_COMMAND']?.split(' ').filter(word => word !== '');
-  if (replacement === undefined) return { command: [process.execPath, 'dist/bin/lb4.js'], label: undefined };
+  if (replacement === undefined) return { command: [process.execPath, program(ROOT)], label: undefined };
   return { command: replacement, label: `LB4_BENCH_COMMAND=${replacement.join(' ')}` };
 }
 
