@@ -69,8 +69,7 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans
       `weight ${weight}${percent === 100 ? '' : `, of which ${percent} % count`}`,
       maxSessions === undefined ? 'no maxSessions' : `maxSessions ${maxSessions}`,
     ];
-    const setBy = by === 'operator' ? 'an operator' : 'its agent';
-    const message = `${nameOf(event)} has a new share, set by ${setBy}: ${shares.join(', ')}`;
+    const message = `${nameOf(event)} has a new share, set by ${SET_BY[by]}: ${shares.join(', ')}`;
     log.write('info', 'backendShareSet', message, event);
   });
   source.on('backend:slowStart', event =>
@@ -101,6 +100,8 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans
     ),
   );
 }
+
+const SET_BY = { operator: 'an operator', agent: 'its agent', configuration: 'the configuration' } as const;
 
 function nameOf({ upstream, backend }: { readonly upstream: string; readonly backend: string }): string {
   return `backend ${backend} of ${upstream}`;

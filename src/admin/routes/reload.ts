@@ -1,5 +1,6 @@
 /** The route that reloads the configuration file. */
 import * as z from 'zod';
+import { counted } from '../../support/counted.ts';
 import { Problem } from '../problem.ts';
 import { route } from '../route.ts';
 
@@ -29,7 +30,8 @@ export const reloadRoutes = [
       if (reload === undefined) throw new Problem(404, 'this lb4 cannot reload its configuration');
       const outcome = await reload(dryRun);
       if (!outcome.ok) throw new Problem(422, outcome.problems.map(({ text }) => text).join('; '));
-      if (!dryRun) logChange(caller, `reload: ${outcome.changes.length} changes`, { what: 'reload' });
+      if (!dryRun)
+        logChange(caller, `reload: ${counted(outcome.changes.length, 'change')}`, { what: 'reload' });
       return { status: 200, body: outcome };
     },
   }),

@@ -109,6 +109,7 @@ void t.test('what happens to a backend is told so that one can act on it', async
   events.emit('backend:stateSet', { ...backend, state: 'ready', by: 'operator' });
   events.emit('backend:shareSet', { ...backend, weight: 2, percent: 75, maxSessions: 30, by: 'agent' });
   events.emit('backend:shareSet', { ...backend, weight: 2, percent: 100, by: 'operator' });
+  events.emit('backend:shareSet', { ...backend, weight: 4, percent: 100, by: 'configuration' });
   events.emit('backend:slowStart', { ...backend, forMs: 30_000 });
   events.emit('backend:slowStartEnded', backend);
   events.emit('backend:added', backend);
@@ -130,6 +131,7 @@ void t.test('what happens to a backend is told so that one can act on it', async
     /backend b:1 of app is set to ready by an operator: it may get sessions$/,
     /backend b:1 of app has a new share, set by its agent: weight 2, of which 75 % count, maxSessions 30$/,
     /backend b:1 of app has a new share, set by an operator: weight 2, no maxSessions$/,
+    /backend b:1 of app has a new share, set by the configuration: weight 4, no maxSessions$/,
     /backend b:1 of app starts slowly: it has its whole share in 30 s$/,
     /backend b:1 of app has its whole share$/,
     /backend b:1 of app is added$/,
