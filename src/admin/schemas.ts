@@ -21,6 +21,8 @@ export const backend = z
   .strictObject({
     backend: z.string().describe('Its configured address.'),
     state: z.enum(['up', 'standby', 'down', 'unresolved', 'ejected', 'trial', 'drain', 'maint', 'removed']),
+    stateForMs: ms.describe('For how long it is in this state.'),
+    why: z.string().optional().describe('Why it is in this state, in words; absent for one that is well.'),
     takesSessions: z.boolean().describe('Whether new sessions may go to it.'),
     health: z.enum(['up', 'down', 'unchecked']).describe('The verdict of its checks.'),
     operator: operatorState.describe('The state that an operator has set.'),

@@ -24,6 +24,13 @@ export interface BackendStatus {
    * `drain`, `maint`: set by an operator or its agent, or of weight 0. `removed`: only its sessions are still there.
    */
   readonly state: BackendStateWord | 'removed';
+  /** For how long it is in this state, in milliseconds. */
+  readonly stateForMs: number;
+  /**
+   * Why it is in this state: what its checks or its agent answered, or how its last session failed. Absent for one that
+   * is well.
+   */
+  readonly why?: string;
   /** Whether new sessions may go to it; in panic also to those that are not well. */
   readonly takesSessions: boolean;
   /** The verdict of its checks; `unchecked` before the first one and without checks. */

@@ -13,6 +13,7 @@ export function backendView(backend: string, parts: Partial<BackendView> = {}): 
   return {
     backend,
     state: 'up',
+    stateForMs: 0,
     takesSessions: true,
     health: 'up',
     operator: 'ready',

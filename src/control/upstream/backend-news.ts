@@ -97,6 +97,7 @@ export class BackendNews {
     const before = record.agent ?? AGENT_SILENT;
     const after = afterAnswer(before, answer);
     const reason = `its agent says ${after.health}${answer.why === undefined ? '' : `: ${answer.why}`}`;
+    if (after.health === 'down') record.against.agent = reason;
     this.#changeHealth(record, reason, () => {
       record.agent = { ...after, state: before.state };
     });
@@ -111,6 +112,7 @@ export class BackendNews {
   /** The active check has reached a verdict. */
   setHealthy(id: string, healthy: boolean, reason: string): void {
     this.#change(id, record => {
+      if (!healthy) record.against.checks = reason;
       this.#changeHealth(record, reason, () => {
         record.healthy = healthy;
         record.settled = true;
@@ -125,6 +127,7 @@ export class BackendNews {
     const record = this.#deps.find(id);
     if (record === undefined) return;
     record.checked = true;
+    record.against.lastCheck = failure;
     if (passed) this.#deps.ejector.onProbePassed(record);
     else record.isOriginal = false;
     // A backend that waited for its first check and fails it changes no verdict, so `setHealthy` would not be called.
@@ -145,6 +148,7 @@ export class BackendNews {
   reportUnresolved(id: string, reason: string): void {
     this.#change(id, record => {
       record.isOriginal = false;
+      record.against.name = reason;
       this.#deps.events.emit('backend:down', { upstream: this.#deps.upstream, backend: id, reason });
     });
   }

@@ -5,7 +5,7 @@
  * one field each. Identity is the configured address.
  */
 import type { AgentWord } from '../../model/snapshot.ts';
-import type { OperatorState } from '../../model/words.ts';
+import type { BackendStateWord, OperatorState } from '../../model/words.ts';
 import { isIP } from 'node:net';
 import type { BackendConfig, HealthConfig } from '../../config/schema/schema.ts';
 import type { Slot } from '../../shared-memory/slot-table.ts';
@@ -50,6 +50,16 @@ export interface BackendRecord {
   ejection: Ejection;
   /** How its last connect failed. */
   lastFailure: string;
+  /** The reasons that were last given against it, and the failure of its last check; `whyOf` says which counts. */
+  against: {
+    checks?: string;
+    lastCheck?: string | undefined;
+    agent?: string;
+    name?: string;
+    ejection?: string;
+  };
+  /** Its state when the last plan was published, and since when. */
+  shown: { state: BackendStateWord | 'removed' | undefined; sinceMs: number };
   /** Start of its slow start; undefined: it is in none. */
   rampSinceMs: number | undefined;
   /** Part of the upstream from its start on and never found unwell: such a backend needs no slow start. */
@@ -75,6 +85,8 @@ export function createRecord(
     ...uncheckedHealth(health),
     ejection: NEVER_EJECTED,
     lastFailure: 'unknown',
+    against: {},
+    shown: { state: undefined, sinceMs: 0 },
     rampSinceMs: undefined,
     isOriginal,
     tookSessions: false,

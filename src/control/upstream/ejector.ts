@@ -112,6 +112,7 @@ export class Ejector {
     const { events, failures, setTimer } = this.#deps;
     const { base, max } = this.#settings;
     const times = { baseMs: base, maxMs: max };
+    record.against.ejection = reason;
     record.ejection = eject(record.ejection, cause, times, this.#deps.now(), this.#deps.random());
     failures.withdrawTrial(record.slot);
     failures.clear(record.slot);

@@ -9,6 +9,7 @@ import type { ControlledState, SharedState } from '../../shared-memory/shared-st
 import { percentOf, type BackendRecord } from './backend-record.ts';
 import type { BackendJudgement, Judgement } from './eligibility.ts';
 import { WHOLE } from './slow-start.ts';
+import { whyOf } from './why.ts';
 
 export interface StatusParts {
   readonly config: UpstreamConfig;
@@ -21,11 +22,12 @@ export interface StatusParts {
   /** Backends that were removed and still have sessions. */
   readonly removed: readonly BackendRecord[];
   permilleOf(record: BackendRecord): number;
+  readonly nowMs: number;
 }
 
 /** With the slot of each backend, for its pool. */
 export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly slots: readonly number[] } {
-  const { config, shared, queueSlot, records, judgement, removed } = parts;
+  const { config, shared, queueSlot, records, judgement, removed, nowMs } = parts;
   return {
     name: config.name,
     strategy: config.strategy,
@@ -37,13 +39,23 @@ export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly 
     },
     backends: [
       ...records.map((record, i) =>
-        backendStatus(record, judgement.backends[i] ?? UNJUDGED, parts.permilleOf(record), shared),
+        backendStatus(record, judgement.backends[i] ?? UNJUDGED, {
+          ...{ permille: parts.permilleOf(record), shared, nowMs },
+        }),
       ),
-      ...removed.map(record => backendStatus(record, REMOVED, 0, shared)),
+      ...removed.map(record => backendStatus(record, REMOVED, { permille: 0, shared, nowMs })),
     ],
     overrides: overridesOf(config, records),
     slots: [...records, ...removed].map(({ slot }) => slot),
   };
+}
+
+/** Remembers since when each backend is in its state. */
+export function noteStates(records: readonly BackendRecord[], { backends }: Judgement, nowMs: number): void {
+  for (const [i, record] of records.entries()) {
+    const state = backends[i]?.state;
+    if (record.shown.state !== state) record.shown = { state, sinceMs: nowMs };
+  }
 }
 
 /** In the order of the backends; those that were removed come last. */
@@ -67,13 +79,19 @@ function overridesOf({ backends }: UpstreamConfig, records: readonly BackendReco
 function backendStatus(
   record: BackendRecord,
   { state, takesSessions }: Pick<BackendStatus, 'state' | 'takesSessions'>,
-  permille: number,
-  { counts, elsewhere }: SharedState,
+  {
+    permille,
+    shared: { counts, elsewhere },
+    nowMs,
+  }: { readonly permille: number; readonly shared: SharedState; readonly nowMs: number },
 ): BackendStatus {
-  const { settings, slot, checked, healthy, operator, agent, ejection, weight } = record;
+  const { settings, slot, checked, healthy, operator, agent, ejection, weight, shown } = record;
+  const why = whyOf(record, state);
   return {
     backend: settings.id,
     state,
+    stateForMs: shown.state === state ? Math.max(0, Math.round(nowMs - shown.sinceMs)) : 0,
+    ...(why === undefined ? {} : { why }),
     takesSessions,
     health: !checked ? 'unchecked' : healthy ? 'up' : 'down',
     operator,

@@ -27,7 +27,7 @@ import { judge, type Judgement } from './eligibility.ts';
 import { ModeEvents } from './mode-events.ts';
 import { Ramps } from './ramps.ts';
 import { upstreamSettings, type PlannedUpstream } from './upstream-settings.ts';
-import { upstreamStatus } from './upstream-status.ts';
+import { noteStates, upstreamStatus } from './upstream-status.ts';
 
 export interface UpstreamDeps {
   readonly shared: ControlledState;
@@ -121,6 +121,7 @@ export class Upstream {
     const records = [...this.#backends.values()];
     const judgement = this.#judge(records);
     this.#ramps.follow(records, judgement);
+    noteStates(records, judgement, this.#deps.now());
     const leaving = this.#departed.resetting();
     this.#deps.publish(
       buildPlan({
@@ -227,6 +228,7 @@ export class Upstream {
     this.#ejector.forget(record);
     this.#departed.add(record, resetSessions);
     const sessions = this.#deps.shared.counts.live(record.slot);
+    record.shown = { state: 'removed', sinceMs: this.#deps.now() };
     this.#deps.events.emit('backend:removed', { upstream: this.name, backend: id, sessions });
     this.#publishSoon();
   }
@@ -249,6 +251,7 @@ export class Upstream {
       judgement: this.#judge(records),
       removed: this.#departed.running(),
       permilleOf: record => this.#ramps.permilleOf(record),
+      nowMs: this.#deps.now(),
     });
   }
 

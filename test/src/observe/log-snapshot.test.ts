@@ -7,6 +7,7 @@ import { keepLines } from '../../harness/log-lines.ts';
 const BACKEND: LoadBalancerSnapshot['upstreams'][number]['backends'][number] = {
   backend: '10.0.0.1:80',
   state: 'up',
+  stateForMs: 0,
   takesSessions: true,
   health: 'up',
   operator: 'ready',
