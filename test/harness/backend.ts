@@ -5,12 +5,15 @@
  * connection from `next()` and play it by hand.
  */
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createServer, Socket } from 'node:net';
 import type { Test } from 'tap';
 
 import type { Address, TcpAddress } from '../../src/support/address.ts';
 import { Peer } from './peer.ts';
 import { until } from './until.ts';
+
+const LOOPBACK = '127.0.0.1';
 
 export type Script = (peer: Peer) => void;
 
@@ -68,14 +71,28 @@ export async function startBackend(
   };
 }
 
-/** An address on which nobody listens: a port that was free a moment ago. */
+/**
+ * An address on which nobody listens, until this process ends: its port belongs to an open connection. A port that was
+ * only free a moment ago may be the next one that the system gives to a listener, of another test or of the balancer
+ * itself; a session then waits there for an answer, and the test for a refusal.
+ */
 export async function refusingAddress(): Promise<Address> {
   const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  server.listen(0, LOOPBACK);
+  await once(server, 'listening');
   const bound = server.address();
-  await new Promise(resolve => server.close(resolve));
   if (bound === null || typeof bound === 'string') throw new Error('not a TCP server');
-  return { kind: 'tcp', host: bound.address, port: bound.port };
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  // With a local address its port comes from bind(2), which gives none that another socket has bound.
+  // Not net.connect, which also reports the socket to tests that count those of probes.
+  const holder = new Socket().connect({ host: LOOPBACK, port: bound.port, localAddress: LOOPBACK });
+  const [[other]] = await Promise.all([accepted, once(holder, 'connect')]);
+  const port = holder.localPort;
+  if (port === undefined) throw new Error('not connected');
+  // The connection stays, and keeps no process alive.
+  for (const socket of [holder, other]) socket.on('error', () => undefined).unref();
+  server.close();
+  return { kind: 'tcp', host: LOOPBACK, port };
 }
 
 /**
