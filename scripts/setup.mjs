@@ -1,6 +1,6 @@
 /**
- * Makes a fresh clone ready: installs the locked dependencies, compiles, bundles the command, prepares tap. Needs only
- * Node and npm.
+ * Makes a fresh clone ready: installs the locked dependencies, compiles, bundles the command and tap. Needs only Node and
+ * npm.
  *
  * Place: runs before `npm start` and `npm test`; a second call finds nothing to do and returns at once.
  * Two calls at the same time wait for each other, because `npm ci` starts by deleting node_modules.
@@ -54,7 +54,9 @@ function install() {
 function build() {
   const sources = SOURCE_FOLDERS.flatMap(folder => sourcesUnder(join(root, folder)));
   const wanted = hash(
-    ['tsconfig.json', 'scripts/bundle.mjs', 'package-lock.json'].map(file => readFileSync(join(root, file))),
+    ['tsconfig.json', 'scripts/bundle.mjs', 'scripts/bundle-tap.mjs', 'package-lock.json'].map(file =>
+      readFileSync(join(root, file)),
+    ),
     sources.map(file => `${file} ${String(statSync(file).mtimeMs)} ${String(statSync(file).size)}`),
   );
   const mark = join(root, 'dist', '.lb4-build');
@@ -64,7 +66,10 @@ function build() {
   run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
   if (isLinked() && !existsSync(join(root, 'node_modules', 'esbuild'))) {
     say('no bundle: the linked node_modules has no esbuild; dist/bin/lb4.js is the same command');
-  } else run(process.execPath, [join('scripts', 'bundle.mjs')]);
+  } else {
+    run(process.execPath, [join('scripts', 'bundle.mjs')]);
+    run(process.execPath, [join('scripts', 'bundle-tap.mjs')]);
+  }
   writeFileSync(mark, wanted);
 }
 
