@@ -28,7 +28,8 @@ import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
 import { SessionList } from './session/session-list.ts';
 import { endSessions, findSessions } from './session/session-search.ts';
-import { Session, type SessionDeps } from './session/session.ts';
+import { Session } from './session/session.ts';
+import type { SessionDeps } from './session/session-deps.ts';
 import { SpreadResets } from './session/spread-resets.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
@@ -127,6 +128,7 @@ export class DataPlane {
     });
     this.#sessionDeps = {
       ...deps,
+      isRecording: () => this.recording === 'each',
       report: event => {
         if (event.kind === 'connectFailed' && event.failure.reason === 'localResources') this.#rest();
         report(event);

@@ -114,6 +114,8 @@ export interface Connection {
   /** The peer's IP address and port; '' and 0 for unix sockets. IPv4 is never shown as a mapped IPv6 address. */
   readonly peerAddress: string;
   readonly peerPort: number;
+  /** This end's address and port; '' for unix sockets and once it is closed. Asks the system each time. */
+  readonly localAddress: string;
   /**
    * After a watch has reported 'dead', or a peek 'end' or 'reset': true when the peer has reset the connection or it
    * broke, false when the peer has only finished sending and may still read. What follows a FIN is not always noticed.
@@ -156,6 +158,8 @@ export interface Connection {
 export interface RelayHandlers {
   /** `halfClosed` has become true; at most once. */
   onHalfClosed(): void;
+  /** The first byte of the backend is here; at most once, and not where it was here before the relay. */
+  onFirstByte?(): void;
   /** Both directions have ended and both connections are gone; exactly once, and last. */
   onEnd(outcome: RelayOutcome): void;
   /**

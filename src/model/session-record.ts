@@ -10,10 +10,16 @@ export interface SessionRecord extends Termination {
   /** The client's IP address and port; '' and 0 for a unix socket. */
   readonly clientAddress: string;
   readonly clientPort: number;
+  /** Where the client connected to: an address of this machine with its port. '' for a unix socket. */
+  readonly localAddress: string | undefined;
   /** The backend that served it, or the last one tried; undefined when there was none to try. */
   readonly backend: string | undefined;
+  /** This machine's end of the connection to the backend, as the backend sees it; undefined where there was none. */
+  readonly sourceAddress: string | undefined;
   /** Connects and warm hand-overs that were attempted. */
   readonly attempts: number;
+  /** The backend of each attempt, in their order; of more than 33 the first 32 and the last. */
+  readonly tried: readonly string[];
   /** True when the backend connection was a warm spare. */
   readonly warm: boolean;
   /** True when it had been left clean by an earlier session (`pool.reuse`). */
@@ -25,6 +31,8 @@ export interface SessionRecord extends Termination {
   readonly queuedMs: number | undefined;
   /** From the last pick to the established connection; undefined when none was established. */
   readonly connectMs: number | undefined;
+  /** From the established connection to the backend's first byte; undefined when it sent none. */
+  readonly firstByteMs: number | undefined;
   readonly bytesFromClient: number;
   readonly bytesFromBackend: number;
 }

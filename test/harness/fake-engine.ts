@@ -23,6 +23,7 @@ import { formatAddress, type Address } from '../../src/support/address.ts';
 export class FakeConnection implements Connection {
   readonly peerAddress: string;
   readonly peerPort = 50_000;
+  readonly localAddress = '192.0.2.99:80';
   /** What was done to it: 'reset', 'finish', 'finish:TEXT', 'relay', 'watch', 'peek:LIMIT', 'take:BYTES'. */
   readonly calls: string[] = [];
   wasReset = false;
@@ -110,6 +111,10 @@ export class FakeRelay implements Relay {
   abort(): void {
     this.aborted = true;
     this.end({ by: 'balancer', reason: 'aborted' });
+  }
+
+  firstByte(): void {
+    this.#handlers.onFirstByte?.();
   }
 
   halfClose(): void {

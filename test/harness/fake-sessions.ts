@@ -38,6 +38,7 @@ export function fakeSessions(
         ...dispatcherDeps({ now }),
         engine: fake.engine,
         wheel,
+        isRecording: () => true,
         wallClock: () => 1_700_000_000_000 + nowMs - 1_000,
         onEnd: (ended, termination, relayed) => void records.push(ended.record(termination, relayed)),
       },

@@ -101,7 +101,8 @@ void t.test('a backend that speaks first is heard before the client says a word'
 
 void t.test('early bytes and an early FIN reach the backend that answers at the second attempt', async t => {
   const backend = await startBackend(t, scripts.answerAfterFin('answer'));
-  const { address, records } = await start(t, [await refusingAddress(), backend.address]);
+  const refusing = formatAddress(await refusingAddress());
+  const { address, records } = await start(t, [refusing, backend.address]);
   const client = await connectClient(t, address);
   void client.send('question');
   client.halfClose();
@@ -110,6 +111,11 @@ void t.test('early bytes and an early FIN reach the backend that answers at the 
   t.equal(backend.peers[0]?.text, 'question');
   await until('the session is closed', () => records.length === 1);
   t.match(records, [{ attempts: 2, reason: 'closed', bytesFromClient: 8, bytesFromBackend: 6 }]);
+  const [{ tried, localAddress, sourceAddress, firstByteMs } = records[0]!] = records;
+  t.same(tried, [refusing, formatAddress(backend.address)]);
+  t.equal(localAddress, formatAddress(address));
+  t.equal(sourceAddress, `127.0.0.1:${backend.peers[0]?.socket.remotePort}`);
+  t.ok(firstByteMs !== undefined && firstByteMs >= 0 && firstByteMs < 5_000);
 });
 
 void t.test('when every backend refuses, the client is reset at once by default', async t => {

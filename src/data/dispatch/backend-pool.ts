@@ -19,6 +19,12 @@ import type { UpstreamPlan } from '../../model/upstream-plan.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
 export type Lender = ConnectionPool<Connection, ConnectFailure>;
+
+/** Gives a connection back. No other session wants one to an address that the backend no longer has (`isMoved`). */
+export function giveBack(lender: Lender, connection: Connection, isClean: boolean, isMoved: boolean): void {
+  if (isClean && isMoved) connection.reset();
+  lender.release(connection, isClean && !isMoved);
+}
 export type AcquiredConnection = Acquired<Connection, ConnectFailure>;
 /** Where a connection came from. */
 export type Origin = (AcquiredConnection & { ok: true })['origin'];

@@ -12,14 +12,14 @@
  */
 import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../../engine/engine.ts';
 import type { Termination } from '../../model/termination.ts';
-import type { AcquiredConnection, Lender, Origin } from './backend-pool.ts';
+import { giveBack, type AcquiredConnection, type Lender, type Origin } from './backend-pool.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
 import type { Lease } from './lease.ts';
 import type { DispatcherDeps, DispatchOwner } from './dispatch-owner.ts';
 import { whereTo } from './move-on.ts';
 import { afterFailure, balancers } from './refusals.ts';
-import { Retries, type NextStep } from './retries.ts';
+import { MOST_TRIED, Retries, type NextStep } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
 import type { PickResult } from './picker.ts';
 import { Wait, type Found, type WaitOwner } from './wait.ts';
@@ -42,11 +42,14 @@ export class Dispatch implements WaitOwner {
   #backend: BackendRuntime | undefined;
   #origin: Origin | undefined;
   #connectMs: number | undefined;
-  #connectedAtMs = 0;
+  /** When the connection was established. */
+  connectedAtMs = 0;
   /** The pool that was asked for the connection, and the backend's `moves` at that time. */
   #lender: Lender | undefined;
   #moves = 0;
   #attempts = 0;
+  /** Where the attempts before the last one were made. */
+  #earlier: string[] | undefined;
   /** Undefined until something has failed. */
   #retries: Retries | undefined;
   #lastFailure: ConnectFailure | undefined;
@@ -71,6 +74,11 @@ export class Dispatch implements WaitOwner {
   /** Connects and hand-overs of parked connections so far. */
   get attempts(): number {
     return this.#attempts;
+  }
+
+  /** The backend of each attempt, in their order; of very many the first ones and the last. */
+  get tried(): readonly string[] {
+    return this.#backend === undefined ? [] : [...(this.#earlier ?? []), this.#backend.id];
   }
 
   /** Where the connection came from; undefined while there is none. */
@@ -196,7 +204,8 @@ export class Dispatch implements WaitOwner {
 
   #acquire(lease: Lease): void {
     const pickedMs = this.#deps.now();
-    this.#hold(lease);
+    this.#lease = lease;
+    this.#trial = lease.isTrial ? new Trial(this.upstream, lease.backend, this.#deps) : undefined;
     if (!this.#account(lease.backend, pickedMs)) {
       // During the pause others may have spent the rest of the budget: what is left are backends that cost nothing.
       this.#retries?.leave(lease.backend.id);
@@ -204,6 +213,8 @@ export class Dispatch implements WaitOwner {
       this.#search();
       return;
     }
+    if (this.#backend !== undefined && this.#attempts <= MOST_TRIED)
+      (this.#earlier ??= []).push(this.#backend.id);
     this.#backend = lease.backend;
     this.#moves = lease.backend.moves;
     const attempt = ++this.#attempts;
@@ -215,11 +226,6 @@ export class Dispatch implements WaitOwner {
     // A pool may answer within the call, so the next step may already have begun.
     const isSame = this.#lease === lease && this.#attempts === attempt;
     if (isSame && this.#connection === undefined) this.#cancelStep ??= cancel;
-  }
-
-  #hold(lease: Lease): void {
-    this.#lease = lease;
-    this.#trial = lease.isTrial ? new Trial(this.upstream, lease.backend, this.#deps) : undefined;
   }
 
   /** Charges an attempt to the budget, if that allows it; the first attempt starts the time for all of them. */
@@ -248,7 +254,7 @@ export class Dispatch implements WaitOwner {
     const connectMs = (this.#connectMs = nowMs - pickedMs);
     this.#connection = connection;
     this.#origin = origin;
-    this.#connectedAtMs = nowMs;
+    this.connectedAtMs = nowMs;
     this.#cancelDeadline?.();
     if (origin === 'new') {
       this.upstream.picker.connected(lease.backend, connectMs);
@@ -266,8 +272,7 @@ export class Dispatch implements WaitOwner {
     this.#lastFailure = failure;
     this.#retries ??= new Retries(plan.connect);
     // First the event, then its consequence: an ejection names its last failure.
-    const { name: upstream } = plan;
-    this.#deps.report({ kind: 'connectFailed', upstream, backend: backend.id, failure, times: 1 });
+    this.#deps.report({ kind: 'connectFailed', upstream: plan.name, backend: backend.id, failure, times: 1 });
     connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
     // A listener of the event may have stopped everything.
     if (this.#isCancelled) return;
@@ -290,31 +295,29 @@ export class Dispatch implements WaitOwner {
       this.#unavailable(balancers('retryBudget'));
       return;
     }
-    if (step.afterMs === 0) {
-      this.#again(this.#lease);
-      return;
-    }
-    this.#cancelStep = this.#deps.setTimer(() => {
+    const goOn = (): void => {
       this.#cancelStep = undefined;
       this.#again(this.#lease);
-    }, step.afterMs);
+    };
+    if (step.afterMs === 0) goOn();
+    else this.#cancelStep = this.#deps.setTimer(goOn, step.afterMs);
   }
 
   /** Another attempt: at the backend of the lease that is still held, while that gets sessions; else at any. */
   #again(lease: Lease | undefined): void {
     if (lease !== undefined && this.upstream.picker.takesSessions(lease.backend)) {
       this.#acquire(lease);
-      return;
+    } else {
+      this.#dropLease();
+      this.#search();
     }
-    this.#dropLease();
-    this.#search();
   }
 
   /** What the end of the session says about its backend; only a connection opened for this session says anything. */
   #judge(outcome: RelayOutcome, firstEndMs = this.#deps.now()): void {
     const backend = this.#lease?.backend;
     if (backend === undefined || this.#origin !== 'new') return;
-    const lastedMs = firstEndMs - this.#connectedAtMs;
+    const lastedMs = firstEndMs - this.connectedAtMs;
     sessionEnded(this.upstream, backend, { outcome, lastedMs, trial: this.#trial }, this.#deps);
   }
 
@@ -337,10 +340,7 @@ export class Dispatch implements WaitOwner {
     const backend = this.#lease?.backend;
     if (connection === undefined || backend === undefined) return;
     this.#trial?.giveBack();
-    // No other session wants a connection to an address that the backend no longer has.
-    const isMoved = clean && backend.moves !== this.#moves;
-    if (isMoved) connection.reset();
-    this.#lender?.release(connection, clean && !isMoved);
+    if (this.#lender !== undefined) giveBack(this.#lender, connection, clean, backend.moves !== this.#moves);
   }
 
   #unavailable(termination: Termination): void {

@@ -13,45 +13,19 @@
  * Why it passes itself as handlers and owner: there may be 100,000 sessions, and closures are objects, too.
  */
 import { Admission, type AdmissionOwner } from '../admission/admission.ts';
-import type { Facts, Gate } from '../admission/gate.ts';
-import type { DispatcherDeps, DispatchOwner } from '../dispatch/dispatch-owner.ts';
+import type { Facts } from '../admission/gate.ts';
+import type { DispatchOwner } from '../dispatch/dispatch-owner.ts';
 import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
-import type {
-  Connection,
-  Engine,
-  Relay,
-  RelayHandlers,
-  RelayOptions,
-  RelayOutcome,
-} from '../../engine/engine.ts';
+import type { Connection, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../../engine/engine.ts';
 import type { ListenerPlan } from '../../model/listener-plan.ts';
+import type { SessionRecord } from '../../model/session-record.ts';
 import type { SessionView } from '../../model/session-view.ts';
 import type { Termination } from '../../model/termination.ts';
-import type { DeadlineWheel, Timed } from './deadline-wheel.ts';
-import type { SessionRecord } from '../../model/session-record.ts';
+import type { Timed } from './deadline-wheel.ts';
 import { refuse } from './refuse.ts';
+import type { Origin, SessionDeps } from './session-deps.ts';
 import { after, firstLook, whenToLook } from './silence.ts';
-
-/** Where a session came in: it keeps the plan and the upstream of that moment for life. */
-export interface Origin {
-  readonly plan: ListenerPlan;
-  readonly upstream: UpstreamRuntime;
-  /** What its clients have to pass first. */
-  readonly gates: readonly Gate<UpstreamRuntime>[];
-}
-
-export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
-  readonly engine: Engine;
-  readonly wheel: DeadlineWheel;
-  /** Milliseconds since 1970. */
-  wallClock(): number;
-  /**
-   * The session has ended, and how. Its record can be had with the same values before this call returns.
-   * @param relayed undefined: nothing was relayed
-   */
-  onEnd(session: Session<O>, termination: Termination, relayed: RelayOutcome | undefined): void;
-}
 
 const NO_REUSE: RelayOptions = Object.freeze({});
 const REUSE: RelayOptions = Object.freeze({ reuse: true });
@@ -82,6 +56,11 @@ export class Session<O extends Origin = Origin>
   #isQueued = false;
   #queuedSinceMs = 0;
   #queuedMs: number | undefined;
+  /** This end of the client's connection, and of the backend's; only while sessions are recorded. */
+  #localAddress: string | undefined;
+  #sourceAddress: string | undefined;
+  /** From the connection to the backend's first byte, likewise; undefined also where that was here before. */
+  #firstByteMs: number | undefined;
   /** When the first of the two sides ended. */
   #halfClosedMs: number | undefined;
   #isEnded = false;
@@ -107,6 +86,7 @@ export class Session<O extends Origin = Origin>
 
   start(): void {
     const { gates } = this.front;
+    if (this.#deps.isRecording()) this.#localAddress = this.#client.localAddress;
     const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
     if (gates.length === 0) {
       this.#search(clientAddress);
@@ -176,14 +156,18 @@ export class Session<O extends Origin = Origin>
       upstream: this.upstream,
       clientAddress: this.#facts?.clientAddress ?? this.#client.peerAddress,
       clientPort: this.#facts?.clientPort ?? this.#client.peerPort,
+      localAddress: this.#localAddress,
       backend: dispatch?.backend,
+      sourceAddress: this.#sourceAddress,
       attempts: dispatch?.attempts ?? 0,
+      tried: dispatch?.tried ?? [],
       warm: dispatch?.origin === 'warm',
       reused: dispatch?.origin === 'reused',
       startedAtMs: this.#startedAtMs(),
       durationMs: this.#deps.now() - this.#startedMs,
       queuedMs: this.#queuedMs,
       connectMs: dispatch?.connectMs,
+      firstByteMs: this.#firstByteMs ?? (this.#sourceAddress && relayed?.bytesFromBackend ? 0 : undefined),
       bytesFromClient: relayed?.bytesFromClient ?? 0,
       bytesFromBackend: relayed?.bytesFromBackend ?? 0,
       by,
@@ -240,6 +224,7 @@ export class Session<O extends Origin = Origin>
   /** For the dispatch only. */
   onConnected(connection: Connection): void {
     const { engine } = this.#deps;
+    if (this.#deps.isRecording()) this.#sourceAddress = connection.localAddress;
     const origin = this.#dispatch?.origin;
     const { pool } = this.#upstream.plan;
     const options = origin === 'reused' ? REUSED : pool.reuse ? REUSE : NO_REUSE;
@@ -278,6 +263,11 @@ export class Session<O extends Origin = Origin>
   }
 
   /** For the engine only. */
+  onFirstByte(): void {
+    if (this.#deps.isRecording()) this.#firstByteMs = this.#deps.now() - (this.#dispatch?.connectedAtMs ?? 0);
+  }
+
+  /** For the engine only. */
   onEnd(outcome: RelayOutcome): void {
     // An abandoned session has ended before its engine reports it.
     if (this.#isEnded) return;
@@ -293,6 +283,7 @@ export class Session<O extends Origin = Origin>
   #handlersOfParked(): RelayHandlers {
     return {
       onHalfClosed: () => this.onHalfClosed(),
+      onFirstByte: () => this.onFirstByte(),
       onEnd: outcome => this.onEnd(outcome),
       onStale: () => {
         this.#relay = undefined;

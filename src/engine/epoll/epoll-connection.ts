@@ -8,6 +8,7 @@
  * - readiness seen meanwhile is remembered, because the kernel reports an edge only once;
  * - a closed connection reports nothing more.
  */
+import { formatAddress } from '../../support/address.ts';
 import type { Keepalive } from '../../support/socket.ts';
 import type { Connection, OnPeek } from '../engine.ts';
 import { takeFrom, type HeldBytes } from '../held-bytes.ts';
@@ -18,6 +19,7 @@ import { Finishing } from './finishing.ts';
 import { ON } from '../../linux/listening-sockets.ts';
 import { Peeking } from './peeking.ts';
 import type { Watched } from './reactor.ts';
+import { decodeAddress, SOCKADDR_BYTES } from '../../linux/sockaddr.ts';
 import { setKeepalive } from '../../linux/socket-options.ts';
 import { Watching } from './watching.ts';
 
@@ -29,6 +31,7 @@ export interface ConnectionOwner {
 const HANG_UP = abi.EPOLLRDHUP | abi.EPOLLHUP | abi.EPOLLERR;
 const SOMETHING_TO_READ = abi.EPOLLIN | HANG_UP;
 const int32 = Buffer.alloc(4);
+const ownAddress = Buffer.alloc(SOCKADDR_BYTES);
 const optionLength = Buffer.alloc(4);
 
 export class EpollConnection implements Connection, Watched, Keepable {
@@ -80,6 +83,14 @@ export class EpollConnection implements Connection, Watched, Keepable {
     this.#deps = deps;
     this.shortReadIsAll = this.isTcp && deps.trustsShortReads;
     this.#sends = noDelay || !this.isTcp ? 2 : 0;
+  }
+
+  get localAddress(): string {
+    if (this.closed || !this.isTcp) return '';
+    int32.writeUInt32LE(ownAddress.length);
+    if (this.#deps.libc.getsockname(this.fd, ownAddress, int32) < 0) return '';
+    const address = decodeAddress(ownAddress, int32.readUInt32LE());
+    return address === undefined ? '' : formatAddress(address);
   }
 
   get wasReset(): boolean {

@@ -178,6 +178,7 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
     if (direction.receivedBytes !== before) {
       this.#lastWord = direction;
       this.#stamp();
+      if (before === 0 && direction === this.#down) this.#handlers.onFirstByte?.();
       if (this.#parked?.canTell === true) this.#keepForReplay(this.#parked, direction, before);
     }
     if (moved === 'more') return true;
@@ -296,8 +297,7 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
   }
 
   #keepForReplay(parked: ParkedBackend, direction: Direction, receivedBefore: number): void {
-    const count = direction.receivedBytes - receivedBefore;
-    parked.keep(this.#deps.readBuffer.subarray(0, count), direction);
+    parked.keep(this.#deps.readBuffer.subarray(0, direction.receivedBytes - receivedBefore), direction);
   }
 
   /** The client is the caller's again, with what it had sent to come first. */

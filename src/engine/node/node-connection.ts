@@ -15,13 +15,13 @@
  * goes on and meets the end or the reset behind the last byte.
  */
 import { Socket } from 'node:net';
-
 import type { Connection, OnPeek, PeekState } from '../engine.ts';
 import { HeldBytes, takeFrom } from '../held-bytes.ts';
 import type { ConnectionDeps, MakeSocket, Peer } from './connection-deps.ts';
 import type { ConnectionOwner } from './connection-owner.ts';
 import { queuedBytesOf } from './descriptor.ts';
 import { Finishing } from './finishing.ts';
+import { localAddressOf } from './local-address.ts';
 import { Peeking } from './peeking.ts';
 import { endWasReset } from './peer-reset.ts';
 import { Watching } from './watching.ts';
@@ -32,7 +32,6 @@ const NOTHING = Buffer.alloc(0);
 const STREAMED_BYTES = 64 * 1024;
 /** After this many bytes in full buffers others have their turn; one read may lie beyond. */
 const TURN_BYTES = 64 * 1024;
-
 /** What a stream passes to its `_write` hook when the chunk is bytes: documented by Node, missing in its types. */
 const BYTES = 'buffer' as BufferEncoding;
 
@@ -94,6 +93,10 @@ export class NodeConnection implements Connection {
     }
     socket.on('end', () => this.#receiveEnd());
     socket.on('close', () => this.#receiveClose());
+  }
+
+  get localAddress(): string {
+    return localAddressOf(this.socket);
   }
 
   get wasReset(): boolean {

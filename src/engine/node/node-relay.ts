@@ -138,9 +138,10 @@ class NodeRelay implements Relay, SideOwner {
     const { connection } = to;
     // Bytes of a side that outlives the other's reset have no receiver left.
     if (this.#resetBy === to || to.deaf || connection.socket.destroyed) return;
-    from.receivedBytes += chunk.length;
     this.#lastWord = from;
     this.#stamp();
+    if (from.receivedBytes === 0 && from === this.#backend && this.#started) this.#handlers.onFirstByte?.();
+    from.receivedBytes += chunk.length;
     if (!connection.write(chunk)) from.connection.pauseReading();
   }
 

@@ -4,7 +4,7 @@
 import type { Test } from 'tap';
 
 import { refusingAddress, scripts, startBackend, startDeafBackend } from '../../harness/backend.ts';
-import { pause } from '../../harness/until.ts';
+import { pause, until } from '../../harness/until.ts';
 import {
   anywhere,
   connectTo,
@@ -27,13 +27,23 @@ export function connectContract(t: Test, createEngine: CreateEngine): void {
   void t.test('opens IPv6 connections', async t => {
     if (!(await hasFamily(t, 'IPv6'))) return;
     const backend = await startBackend(t, scripts.byHand, anywhere(t, 'IPv6'));
-    t.equal((await connected(t, engine, backend.address)).peerAddress, '::1');
+    const connection = await connected(t, engine, backend.address);
+    t.equal(connection.peerAddress, '::1');
+    t.equal(connection.localAddress, `[::1]:${(await backend.next()).socket.remotePort}`);
+  });
+
+  void t.test('knows its own address, as the peer sees it', async t => {
+    const backend = await startBackend(t);
+    const connection = await connected(t, engine, backend.address);
+    t.equal(connection.localAddress, `127.0.0.1:${(await backend.next()).socket.remotePort}`);
+    connection.reset();
+    await until('its address is forgotten', () => connection.localAddress === '');
   });
 
   void t.test('opens unix connections, which have no address', async t => {
     const backend = await startBackend(t, scripts.byHand, anywhere(t, 'unix'));
-    const { peerAddress, peerPort } = await connected(t, engine, backend.address);
-    t.strictSame([peerAddress, peerPort], ['', 0]);
+    const { peerAddress, peerPort, localAddress } = await connected(t, engine, backend.address);
+    t.strictSame([peerAddress, peerPort, localAddress], ['', 0, '']);
   });
 
   void t.test('a port that nobody listens on is a refusal', async t => {

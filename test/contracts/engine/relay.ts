@@ -29,11 +29,14 @@ export function relayContract(t: Test, createEngine: CreateEngine): void {
   for (const family of FAMILIES) {
     void t.test(`${family}: bytes, half-closes and counts arrive both ways`, async t => {
       if (!(await hasFamily(t, family))) return;
-      const { client, backend, relay, ended, toldHalfClosed } = await join(t, engine, scripts.byHand, family);
+      const joined = await join(t, engine, scripts.byHand, family);
+      const { client, backend, relay, ended, toldHalfClosed, toldFirstByte } = joined;
       await client.send('question');
       await backend.untilText('question');
+      t.notOk(toldFirstByte());
       await backend.send('answer!');
       await client.untilText('answer!');
+      t.ok(toldFirstByte(), 'the session hears of the first byte');
       t.notOk(relay.halfClosed);
       t.notOk(toldHalfClosed());
       client.halfClose();

@@ -41,7 +41,9 @@ void t.test('a session that both sides close is accounted for once, with everyth
   const { relay } = connected();
   relay.bytesFromClient = 10;
   relay.bytesFromBackend = 2_000;
-  pass(40);
+  pass(4);
+  relay.firstByte();
+  pass(36);
   relay.end({ by: 'backend', reason: 'closed' });
   t.same(records, [
     {
@@ -50,13 +52,17 @@ void t.test('a session that both sides close is accounted for once, with everyth
       upstream: 'app',
       clientAddress: '192.0.2.7',
       clientPort: 50_000,
+      localAddress: '192.0.2.99:80',
       backend: A,
+      sourceAddress: '192.0.2.99:80',
       attempts: 1,
+      tried: [A],
       warm: false,
       reused: false,
       startedAtMs: 1_700_000_000_000,
       durationMs: 43,
       connectMs: records[0]?.connectMs,
+      firstByteMs: 4,
       bytesFromClient: 10,
       bytesFromBackend: 2_000,
       by: 'backend',

@@ -1,0 +1,35 @@
+/**
+ * Where a session comes from, and what it needs.
+ *
+ * Place: a part of session.ts; the data plane passes it in.
+ */
+import type { Engine, RelayOutcome } from '../../engine/engine.ts';
+import type { ListenerPlan } from '../../model/listener-plan.ts';
+import type { Termination } from '../../model/termination.ts';
+import type { Gate } from '../admission/gate.ts';
+import type { DispatcherDeps } from '../dispatch/dispatch-owner.ts';
+import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
+import type { DeadlineWheel } from './deadline-wheel.ts';
+import type { Session } from './session.ts';
+
+/** Where a session came in: it keeps the plan and the upstream of that moment for life. */
+export interface Origin {
+  readonly plan: ListenerPlan;
+  readonly upstream: UpstreamRuntime;
+  /** What its clients have to pass first. */
+  readonly gates: readonly Gate<UpstreamRuntime>[];
+}
+
+export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
+  readonly engine: Engine;
+  readonly wheel: DeadlineWheel;
+  /** Milliseconds since 1970. */
+  wallClock(): number;
+  /** Whether records are made now: what only a record has costs system calls. */
+  isRecording(): boolean;
+  /**
+   * The session has ended, and how. Its record can be had with the same values before this call returns.
+   * @param relayed undefined: nothing was relayed
+   */
+  onEnd(session: Session<O>, termination: Termination, relayed: RelayOutcome | undefined): void;
+}
