@@ -29,8 +29,8 @@ const NAMED = {
 
 const SHOWN_CHARACTERS = 80;
 
-/** In the order of the configuration; what is removed comes after what is there. */
-export function diffConfigs(before: Config, after: Config): ConfigChange[] {
+/** In the order of the configuration; what is removed comes after what is there. Of parts only these are compared. */
+export function diffConfigs(before: Partial<Config>, after: Partial<Config>): ConfigChange[] {
   return diffMappings([], effectiveOf(before), effectiveOf(after));
 }
 

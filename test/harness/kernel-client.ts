@@ -24,10 +24,21 @@ export interface KernelClient {
 const ESTABLISHED = 1;
 const SYN_SENT = 2;
 
-export function kernelClient(t: Teardown, libc: Libc, address: Address): KernelClient {
+export interface KernelClientOptions {
+  /** It receives nothing: the handshake begins and does not end. */
+  readonly isDeaf?: boolean;
+}
+
+export function kernelClient(
+  t: Teardown,
+  libc: Libc,
+  address: Address,
+  { isDeaf = false }: KernelClientOptions = {},
+): KernelClient {
   const { family, bytes } = encodeAddress(address);
   const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
   t.teardown(() => libc.close(fd));
+  if (isDeaf) dropAll(libc, fd);
   const begun = libc.connect(fd, bytes, bytes.length) < 0 ? errnoName(libc.errno()) : '';
   const isUnix = address.kind === 'unix';
   return {
@@ -35,6 +46,17 @@ export function kernelClient(t: Teardown, libc: Libc, address: Address): KernelC
     begun,
     state: () => (isUnix ? stateOfUnix(libc, fd, begun) : stateOfTcp(libc, fd)),
   };
+}
+
+/** Classic BPF of one instruction: of each segment 0 bytes are taken. */
+function dropAll(libc: Libc, fd: number): void {
+  const program = Buffer.alloc(8);
+  program.writeUInt16LE(abi.BPF_RETURN, 0);
+  const filter = Buffer.alloc(16);
+  filter.writeUInt16LE(1, 0);
+  filter.writeBigUInt64LE(libc.address(program), 8);
+  if (libc.setsockopt(fd, abi.SOL_SOCKET, abi.SO_ATTACH_FILTER, filter, filter.length) < 0)
+    throw new Error(`no filter: ${errnoName(libc.errno())}`);
 }
 
 function ownPort(libc: Libc, fd: number): number {

@@ -26,11 +26,8 @@ export function expectSame(before: Config, after: Config): void {
 }
 
 function fixedIn(keys: readonly Key[], before: Config, after: Config): ConfigIssue[] {
-  const only = (config: Config): Config => ({
-    ...after,
-    ...Object.fromEntries(keys.map(key => [key, config[key]])),
-  });
-  return diffConfigs(only(before), after).map(({ path, from = 'not set', to = 'not set' }) => ({
+  const only = (config: Config): Partial<Config> => Object.fromEntries(keys.map(key => [key, config[key]]));
+  return diffConfigs(only(before), only(after)).map(({ path, from = 'not set', to = 'not set' }) => ({
     ...{ path, kind: 'value', expected: from, got: to },
     message: `${from} → ${to} takes an upgrade or a restart: it cannot change while lb4 runs`,
   }));

@@ -23,8 +23,8 @@ export type PlainMapping = Extract<Plain, { readonly [key: string]: Plain | unde
 
 export const HIDDEN = '***';
 
-/** The whole configuration; keys that are not set are left out. */
-export function effectiveOf(config: Config): PlainMapping {
+/** The whole configuration, or the part that is given; keys that are not set are left out. */
+export function effectiveOf(config: Partial<Config>): PlainMapping {
   return mappingOf(config, configSchema);
 }
 

@@ -211,7 +211,7 @@ class EpollListener implements EngineListener, Watched {
   }
 
   #isHandshakeUnderWay(): boolean {
-    return this.address.kind === 'tcp' && isHandshakeUnderWay(this.#deps.libc, this.address.port);
+    return this.address.kind === 'tcp' && isHandshakeUnderWay(this.#deps.libc, this.address);
   }
 
   #isOpen(): boolean {

@@ -186,7 +186,7 @@ class NodeListener implements EngineListener {
 
   #isHandshakeUnderWay(): boolean {
     const { libc } = this.#deps;
-    return libc !== undefined && this.address.kind === 'tcp' && isHandshakeUnderWay(libc, this.address.port);
+    return libc !== undefined && this.address.kind === 'tcp' && isHandshakeUnderWay(libc, this.address);
   }
 
   #acceptHandle(handle: AcceptedHandle): void {
