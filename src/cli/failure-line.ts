@@ -9,9 +9,9 @@ import { printable } from '../support/printable.ts';
 import { processLimit } from '../support/process-limits.ts';
 
 /** Descriptors that lb4 needs to load its own files with a few workers, and for some sessions. */
-const DESCRIPTORS_NEEDED = 192;
+export const DESCRIPTORS_NEEDED = 192;
 /** Descriptors that each worker beyond the second needs while all workers load their files. */
-const NEEDED_BY_WORKER = 48;
+export const NEEDED_BY_WORKER = 48;
 /** Descriptors needed with the most workers possible: each of them loads its files, too. */
 const MOST_NEEDED = DESCRIPTORS_NEEDED + NEEDED_BY_WORKER * 64;
 /** How Node names a file that it could not open while it searched for a module. */

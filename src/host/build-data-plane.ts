@@ -8,7 +8,7 @@ import { availableParallelism, cpus } from 'node:os';
 import type { DataPlaneHost } from './data-plane-host.ts';
 import { chooseEngine, type EngineChoice, type EngineWishes } from '../engine/choose-engine.ts';
 import { epollSupport } from '../engine/epoll/epoll-support.ts';
-import { loadLibc } from '../linux/libc.ts';
+import { loadLibc, type LibcResult } from '../linux/libc.ts';
 import { createNodeEngine, PROC_NET, type NodeEngine } from '../engine/node/node-engine.ts';
 import { tablesTell } from '../engine/node/proc-net-tcp.ts';
 import { Lb4Error } from '../errors.ts';
@@ -100,14 +100,7 @@ export function createDataPlane(
     throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', message);
   }
   if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
-  const chosen = chooseEngine(config, {
-    libc: loaded,
-    // Reuses the library that is loaded already.
-    epoll: () => epollSupport(() => loaded),
-    tellsDelivery: () => tablesTell(PROC_NET),
-    cores: usableCores(readText, cpus().length, availableParallelism()),
-  });
-  const choice = libc === undefined ? chosen : { ...chosen, ffi: libc.ffi };
+  const choice = choiceFor(config, loaded);
   const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
   const alreadyOpen = openDescriptors();
   if (libc !== undefined) growDescriptorTable(libc, processLimit('descriptors') ?? 0);
@@ -146,6 +139,29 @@ export function createDataPlane(
     random: () => clocks.random(),
   };
   return { ...making, data: new LocalHost(deps, report) };
+}
+
+/** What a start would choose here, and the sessions that it would allow. Throws LB4_ENGINE_UNAVAILABLE. */
+export function dataPlaneOutlook(config: HostConfig): {
+  readonly choice: EngineChoice;
+  readonly limits: SessionLimits;
+} {
+  const loaded = loadLibc();
+  if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
+  const choice = choiceFor(config, loaded);
+  const aside = descriptorsAside(config, choice.workers);
+  return { choice, limits: sessionLimits(config, descriptorBudget(aside, openDescriptors())) };
+}
+
+function choiceFor(config: HostConfig, loaded: LibcResult): EngineChoice {
+  const choice = chooseEngine(config, {
+    libc: loaded,
+    // Reuses the library that is loaded already.
+    epoll: () => epollSupport(() => loaded),
+    tellsDelivery: () => tablesTell(PROC_NET),
+    cores: usableCores(readText, cpus().length, availableParallelism()),
+  });
+  return loaded.ok ? { ...choice, ffi: loaded.libc.ffi } : choice;
 }
 
 /** What this machine allows for a configuration. */

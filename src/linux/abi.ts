@@ -111,3 +111,7 @@ export function epollLayout(arch: string): EpollLayout | undefined {
 
 /** The action of signal(2) that ignores a signal. */
 export const SIG_IGN = 1;
+
+/** `struct timex`, with room to spare, and what adjtimex(2) returns for a clock that nothing keeps right. */
+export const TIMEX_BYTES = 256;
+export const TIME_ERROR = 5;

@@ -127,6 +127,7 @@ function wrapped(c: ForeignCalls, errnoOfThread: Int32Array): LibcCalls & { errn
     read: (fd, buffer, bytes) => keeping(c.read(fd, buffer, bytes), buffer),
     write: (fd, buffer, bytes) => keeping(c.write(fd, buffer, bytes), buffer),
     signal: (signal, action) => done(Number(c.signal(signal, action))),
+    adjtimex: timex => keeping(c.adjtimex(timex), timex),
     _exit: code => {
       c._exit(code);
     },

@@ -30,6 +30,7 @@ export const PROTOTYPES = [
   'ssize_t read(int, void *, size_t)',
   'ssize_t write(int, void *, size_t)',
   'int64_t signal(int, int64_t)',
+  'int adjtimex(void *)',
   'void _exit(int)',
 ] as const;
 

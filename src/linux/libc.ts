@@ -53,6 +53,8 @@ export interface LibcCalls {
   write(fd: number, buffer: Uint8Array, bytes: number): number;
   /** Sets what this process does at a signal: `SIG_IGN`, for which Node has no function. */
   signal(signal: number, action: number): number;
+  /** How the kernel keeps the time; changes nothing while `modes`, the first word, is 0. */
+  adjtimex(timex: Uint8Array): number;
   /** Ends the process at once, whatever its threads do. */
   _exit(code: number): void;
 }

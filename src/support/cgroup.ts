@@ -1,8 +1,8 @@
 /**
- * What the control groups of this process allow it: processor time and number of threads, in version 1, version 2 and
+ * What the control groups of this process allow it: processor time, memory and number of threads, in version 1, version 2 and
  * both at once, in a container or not.
  *
- * Place: asked once at start. The files are found as cgroups(7) describes: /proc/self/cgroup has a path for each
+ * Place: asked once at start, and by `lb4 doctor`. The files are found as cgroups(7) describes: /proc/self/cgroup has a path for each
  * hierarchy, and /proc/self/mountinfo says where it is mounted and which part of it is visible there. Every ancestor
  * limits, too. A file that cannot be read limits nothing.
  */
@@ -33,6 +33,33 @@ export function threadLimit(read: ReadFile): number | undefined {
       return count(max);
     }),
   );
+}
+
+/** Bytes that the process's group may have, files that the kernel keeps for it included. Undefined: no limit. */
+export function memoryLimit(read: ReadFile): number | undefined {
+  const limit = lowest(
+    cgroupFolders(read, 'memory').map(({ version, path }) => {
+      const [max] = words(read, `${path}/${version === 2 ? 'memory.max' : 'memory.limit_in_bytes'}`);
+      return count(max);
+    }),
+  );
+  // Version 1 has a number for no limit: the highest that is a whole number of pages.
+  return limit === undefined || limit > Number.MAX_SAFE_INTEGER / 2 ? undefined : limit;
+}
+
+/** How many of the periods of its quota the process's group has spent waiting for the next one. */
+export function cpuThrottling(read: ReadFile): { readonly periods: number; readonly throttled: number } {
+  const found = { periods: 0, throttled: 0 };
+  for (const { path } of cgroupFolders(read, 'cpu')) {
+    const figures = new Map(
+      lines(read, `${path}/cpu.stat`)
+        .map(line => line.split(' '))
+        .map(([key = '', value]) => [key, count(value)]),
+    );
+    const [periods = 0, throttled = 0] = [figures.get('nr_periods'), figures.get('nr_throttled')];
+    if (throttled > found.throttled || found.periods === 0) Object.assign(found, { periods, throttled });
+  }
+  return found;
 }
 
 interface Folder {

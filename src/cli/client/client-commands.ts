@@ -7,11 +7,24 @@ import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { AddOptions, ChangeOptions } from './backends.ts';
 import type { OutputOptions } from './client-command.ts';
+import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { ReloadOptions } from './reload.ts';
 import type { SessionsOptions } from './sessions.ts';
 
 export const CLIENT_COMMANDS: readonly string[] = [
-  ...['status', 'backends', 'sessions', 'ready', 'drain', 'maint', 'weight', 'add', 'remove', 'reload'],
+  ...[
+    'status',
+    'backends',
+    'sessions',
+    'ready',
+    'drain',
+    'maint',
+    'weight',
+    'add',
+    'remove',
+    'reload',
+    'doctor',
+  ],
 ];
 
 /** @param release restores what signals usually do; `done` takes the exit code */
@@ -82,6 +95,13 @@ export function addClientCommands(
   jsonOption(command('reload', 'read the configuration file again, and apply it whole or not at all'))
     .option('--dry-run', 'only print what would change')
     .action((options: ReloadOptions) => run(async () => (await import('./reload.ts')).reload(options)));
+  command('doctor', 'say what limits lb4 on this machine; exit 1 if something fails or will')
+    .option('-c, --config <file>', 'judge the machine by this configuration')
+    .option('--live', 'ask the running lb4 as well')
+    .option('--json', 'print the findings, as one line of JSON')
+    .action((options: DoctorOptions) =>
+      run(async () => (await import('../doctor/doctor.ts')).doctor(options)),
+    );
   waiting(changing(command('remove', 'remove a backend; it is gone with its last session')))
     .option('--force', 'reset its sessions now')
     .action((upstream: string, backend: string, options: ChangeOptions & { force?: boolean }) =>

@@ -1,0 +1,158 @@
+/**
+ * Source ports: each connection to a backend takes one, and a backend's address has only as many as the range.
+ *
+ * Place: connections to different addresses may share a port, so each backend is judged by itself. Connections of
+ * other programs to the same address count, too, because they take ports from the same range.
+ */
+import { bytesOfIPv4, bytesOfIPv6 } from '../../support/ip-bytes.ts';
+import { isIPv4, isIPv6 } from 'node:net';
+import { formatAddress, type Address } from '../../support/address.ts';
+import type { ReadFile } from '../../support/cgroup.ts';
+import { fail, ok, unknown, warn, type Finding, type Judged, type Plan } from './finding.ts';
+import { pathOf, sockstat, sysctl, textOf, whyUnreadable } from './kernel-files.ts';
+import { grouped } from './words.ts';
+
+const RANGE = 'net.ipv4.ip_local_port_range';
+const CHECK = 'source ports';
+const WIDEN = `sysctl -w ${RANGE}="1024 65535", another address for a part of the backends, or pool.reuse where the protocol allows it`;
+/** The state of a connection that is over and keeps its port for a minute, as /proc/net/tcp has it. */
+const TIME_WAIT = '06';
+const NEARLY = 0.7;
+const FULL = 0.95;
+
+export function sourcePorts(judged: Judged): Finding[] {
+  const { read } = judged.machine;
+  const [from, to] = sysctl(read, RANGE) ?? [];
+  if (from === undefined || to === undefined) return [unknown(CHECK, whyUnreadable(read, pathOf(RANGE)))];
+  const ports = to - from + 1 - reservedWithin(read, from, to);
+  const findings = [...busyBackends(judged, ports), ...tooFew(judged, ports), ...timeWaits(read)];
+  if (findings.length > 0) return findings;
+  return [ok(CHECK, `${grouped(ports)} for each backend (${RANGE} ${from} to ${to})${waiting(read)}`)];
+}
+
+/** Backends to which connections hold most of the ports already. */
+function busyBackends({ machine, plan }: Judged, ports: number): Finding[] {
+  const addresses = plan.upstreams.flatMap(({ backends }) => backends.map(({ address }) => address));
+  const [reuse = 0] = sysctl(machine.read, 'net.ipv4.tcp_tw_reuse') ?? [];
+  const held = connectionsTo(addresses, machine.read, machine.isLittleEndian);
+  return [...held].flatMap(([address, { all, timeWait }]) => {
+    // 1: a new connection may take such a port after a second.
+    const used = reuse === 1 ? all - timeWait : all;
+    if (used < ports * NEARLY) return [];
+    const figure = `${address}: ${grouped(used)} of ${grouped(ports)} in use, ${grouped(timeWait)} of them in TIME_WAIT`;
+    const advice = timeWait > all / 2 ? `sysctl -w net.ipv4.tcp_tw_reuse=1; ${WIDEN}` : WIDEN;
+    return [used >= ports * FULL ? fail(CHECK, figure, advice) : warn(CHECK, figure, advice)];
+  });
+}
+
+/** Limits that cannot be reached, because ports run out before. */
+function tooFew({ plan, outlook }: Judged, ports: number): Finding[] {
+  return plan.upstreams.flatMap(({ name, backends }) => {
+    const distant = backends.filter(({ address }) => address.kind === 'tcp');
+    const single = distant.flatMap(({ address, maxSessions }) =>
+      maxSessions !== undefined && maxSessions > ports
+        ? [
+            fail(
+              CHECK,
+              `${name} ${formatAddress(address)}: ${grouped(ports)}; its maxSessions is ${grouped(maxSessions)}`,
+              WIDEN,
+            ),
+          ]
+        : [],
+    );
+    if (single.length > 0 || distant.length === 0 || distant.length < backends.length) return single;
+    const room = new Set(distant.map(({ address }) => formatAddress(address))).size * ports;
+    const figure = `${name}: ${grouped(room)} for its ${distant.length === 1 ? 'backend' : 'backends together'}`;
+    if (plan.maxSessions !== undefined && plan.maxSessions > room)
+      return [fail(CHECK, `${figure}; ${grouped(plan.maxSessions)} sessions are configured`, WIDEN)];
+    const most = limitBy(plan, backends);
+    const allowed = outlook?.ok === true ? outlook.sessions.maxSessions : 0;
+    if (allowed === Infinity || Math.min(allowed, most) <= room) return [];
+    return [
+      warn(
+        CHECK,
+        `${figure}; descriptors allow ${grouped(allowed)} sessions, so ports run out first and connects fail`,
+        `maxSessions for the backends or the instance, so that clients wait; or ${WIDEN}`,
+      ),
+    ];
+  });
+}
+
+function limitBy(plan: Plan, backends: Plan['upstreams'][number]['backends']): number {
+  const all = backends.reduce((sum, { maxSessions = Infinity }) => sum + maxSessions, 0);
+  return Math.min(plan.maxSessions ?? Infinity, all);
+}
+
+function timeWaits(read: ReadFile): Finding[] {
+  const [most] = sysctl(read, 'net.ipv4.tcp_max_tw_buckets') ?? [];
+  const now = sockstat(read, 'TCP', 'tw');
+  if (most === undefined || now === undefined || now < most * FULL) return [];
+  const figure = `${grouped(now)} connections in TIME_WAIT, of ${grouped(most)} that are kept`;
+  return [warn(CHECK, figure, `sysctl -w net.ipv4.tcp_max_tw_buckets=${most * 2}`)];
+}
+
+function waiting(read: ReadFile): string {
+  const now = sockstat(read, 'TCP', 'tw');
+  return now === undefined ? '' : `; ${grouped(now)} connections of the machine in TIME_WAIT`;
+}
+
+/** Ranges that the system gives to no outgoing connection: `8080,9000-9100`. */
+export function reservedPorts(read: ReadFile): readonly (readonly [number, number])[] {
+  const text = textOf(read, pathOf('net.ipv4.ip_local_reserved_ports'))?.trim() ?? '';
+  if (text === '') return [];
+  return text.split(',').map(range => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return [first, last] as const;
+  });
+}
+
+function reservedWithin(read: ReadFile, from: number, to: number): number {
+  return reservedPorts(read).reduce(
+    (sum, [first, last]) => sum + Math.max(Math.min(last, to) - Math.max(first, from) + 1, 0),
+    0,
+  );
+}
+
+/** Connections by the address that they lead to, for addresses that are IP addresses. */
+function connectionsTo(
+  addresses: readonly Address[],
+  read: ReadFile,
+  isLittleEndian: boolean,
+): Map<string, { readonly all: number; readonly timeWait: number }> {
+  const names = new Map<string, string>();
+  for (const address of addresses) {
+    if (address.kind !== 'tcp') continue;
+    const key = keyOf(address.host, address.port, isLittleEndian);
+    if (key !== undefined) names.set(key, formatAddress(address));
+  }
+  const found = new Map<string, { all: number; timeWait: number }>();
+  if (names.size === 0) return found;
+  for (const table of ['tcp', 'tcp6']) {
+    for (const line of (textOf(read, `/proc/net/${table}`) ?? '').split('\n')) {
+      const [, , remote = '', state] = line.trim().split(/\s+/, 4);
+      const name = names.get(remote);
+      if (name === undefined) continue;
+      const counts = found.get(name) ?? { all: 0, timeWait: 0 };
+      counts.all += 1;
+      if (state === TIME_WAIT) counts.timeWait += 1;
+      found.set(name, counts);
+    }
+  }
+  return found;
+}
+
+/** As /proc/net/tcp prints it: words of 32 bits as the machine holds them. */
+function keyOf(host: string, port: number, isLittleEndian: boolean): string | undefined {
+  const bytes = isIPv4(host) ? bytesOfIPv4(host) : isIPv6(host) ? bytesOfIPv6(host) : undefined;
+  if (bytes === undefined) return undefined;
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4) {
+    const word = [...bytes.slice(at, at + 4)];
+    for (const byte of isLittleEndian ? word.reverse() : word) text += hex(byte, 2);
+  }
+  return `${text}:${hex(port, 4)}`;
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).toUpperCase().padStart(digits, '0');
+}
