@@ -147,5 +147,5 @@ void t.test(
 void t.test('a configuration with a mistake ends it as lb4 check does', async t => {
   const { code, stdout, stderr } = await commandLine(['doctor', '-c', file(t, 'limit: 1')]);
   t.same([code, stdout], [78, '']);
-  t.match(stderr, /lb4\.yaml:3:1: limit: /);
+  t.match(stderr, /lb4\.yaml:3:1  unknown key "limit"/);
 });
