@@ -9,22 +9,24 @@
 import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
 import { OPERATOR_STATES, type OperatorState } from './model/words.ts';
 import { performance } from 'node:perf_hooks';
-import { formatIssues } from './config/report/format-issues.ts';
 import { expectSame } from './config/checks/needs-restart.ts';
-import { issueOfWeight, parseBackend, parseConfig } from './config/source/parse.ts';
 import type { BackendInput, Config, ConfigInput } from './config/schema/schema.ts';
 import type { ControlPlane } from './control/control-plane.ts';
 import type { DataPlaneHost } from './host/data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './model/events.ts';
 import { endSessions, waitUnless } from './composition/drain.ts';
+import { expectWeight, parsedBackend, parsedConfig } from './composition/parsed.ts';
+import { Succession } from './composition/succession.ts';
 import { tellShortage } from './composition/shortage.ts';
 import { snapshotOf } from './composition/snapshot.ts';
 import type { SessionQuery, SessionView } from './model/session-view.ts';
 import { Names } from './names/names.ts';
 import { atExit } from './support/at-exit.ts';
-import { Planes } from './composition/planes.ts';
-import { translateInto } from './composition/translate-events.ts';
+import { buildPlanes } from './composition/build-planes.ts';
+import { Pauses } from './composition/pauses.ts';
+import type { Planes } from './composition/planes.ts';
+import type { Inheritance } from './model/inheritance.ts';
 import type { PassedSocket } from './support/socket.ts';
 import { setKeepingTimer } from './support/timer.ts';
 
@@ -35,6 +37,8 @@ export interface LoadBalancerOptions {
   readonly slots?: number;
   /** @internal For the command line: listening sockets that were passed to the process, to be taken over. */
   readonly passed?: readonly PassedSocket[];
+  /** @internal For the command line: what the process that this one replaces leaves to it. */
+  readonly inheritance?: Inheritance | undefined;
 }
 
 /**
@@ -44,16 +48,13 @@ export interface LoadBalancerOptions {
  * @throws Lb4Error `LB4_CONFIG_INVALID` naming every problem
  */
 export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOptions = {}): LoadBalancer {
-  const parsed = parseConfig(config);
-  if (parsed.ok) return new LoadBalancer(parsed.config, options);
-  throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
+  return new LoadBalancer(parsedConfig(config), options);
 }
 
 export class LoadBalancer {
   #config: Config;
   readonly #baseDir: string;
   readonly #options: LoadBalancerOptions;
-  readonly #events = new Events();
   readonly #names = new Names();
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
@@ -63,7 +64,9 @@ export class LoadBalancer {
   #applying: Promise<void> = Promise.resolve();
   #planes: Planes | undefined;
   #isCounting = false;
-  readonly #pausedSinceMs = new Map<string, number>();
+  readonly #events = new Events();
+  readonly #pauses = new Pauses(this.#events, () => performance.now());
+  readonly #succession = new Succession();
   #endDelay: () => void = () => undefined;
   /** Cancels what has to happen at the exit of the process. */
   #leaveExit: () => void = () => undefined;
@@ -73,8 +76,6 @@ export class LoadBalancer {
     this.#config = config;
     this.#baseDir = options.baseDir ?? process.cwd();
     this.#options = options;
-    this.on('listener:paused', ({ listener }) => this.#pausedSinceMs.set(listener, performance.now()));
-    this.on('listener:resumed', ({ listener }) => this.#pausedSinceMs.delete(listener));
   }
 
   get state(): LoadBalancerState {
@@ -131,11 +132,7 @@ export class LoadBalancer {
    * @param config as in the configuration file; `log` is for the command line
    */
   async apply(config: ConfigInput): Promise<void> {
-    const parsed = parseConfig(config);
-    if (!parsed.ok) {
-      throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
-    }
-    await this.applyChecked(parsed.config);
+    await this.applyChecked(parsedConfig(config));
   }
 
   /** @internal `apply` for the command line, which has parsed its configuration already. */
@@ -161,7 +158,7 @@ export class LoadBalancer {
     if (!(timeoutMs >= 0))
       throw new RangeError(`a drain's time is a number of milliseconds, not ${timeoutMs}`);
     const { delay, spread } = this.#config.drain;
-    if (delay > 0) await this.#leave(delay);
+    if (delay > 0 && !this.#succession.isDone) await this.#leave(delay);
     if (this.state !== 'stopped') {
       this.#state = 'draining';
       this.#events.emit('drain:started', { sessions: planes.data.sessions, timeoutMs });
@@ -169,6 +166,28 @@ export class LoadBalancer {
       this.#events.emit('drain:ended', { aborted: planes.data.sessionsAborted });
     }
     await this.stop();
+  }
+
+  /**
+   * @internal Hands its listening sockets over to another process; a drain is to follow. Until then configurations wait,
+   * and operators' changes are refused.
+   * @param start starts that process, and resolves with the keys of the sockets that it has taken
+   * Rejects with LB4_WRONG_STATE, LB4_ENGINE_UNAVAILABLE and as `start` does; then nothing has changed.
+   */
+  async handOver(start: (inheritance: Inheritance) => Promise<readonly string[]>): Promise<void> {
+    const handing = this.#applying.then(() => this.#succession.run(this.#state, this.#planes, start));
+    this.#applying = handing.catch(() => undefined);
+    await handing;
+  }
+
+  /** @internal The keys of the sockets that it has taken over; the rest of the inheritance is given up. */
+  takenOver(): readonly string[] {
+    return this.#planes?.data.takenOver() ?? [];
+  }
+
+  /** @internal The predecessor has let go: what was taken over is its own now. */
+  own(): void {
+    this.#planes?.data.own();
   }
 
   /** Closes everything and resets every session now, also during a start or a drain. Idempotent. */
@@ -210,9 +229,7 @@ export class LoadBalancer {
 
   /** Gives a backend another weight: 0 to 256, 0 for no new sessions. Throws `LB4_CONFIG_INVALID` for other values. */
   setBackendWeight(upstream: string, backend: string, weight: number): void {
-    const issue = issueOfWeight(weight);
-    if (issue !== undefined)
-      throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues([issue]), { cause: [issue] });
+    expectWeight(weight);
     this.#control().setWeight(upstream, backend, weight);
   }
 
@@ -223,11 +240,7 @@ export class LoadBalancer {
    * @throws Lb4Error also `LB4_CONFIG_INVALID`, naming every problem, and for one that is there already
    */
   addBackend(upstream: string, backend: BackendInput): void {
-    const parsed = parseBackend(backend);
-    if (!parsed.ok) {
-      throw new Lb4Error('LB4_CONFIG_INVALID', formatIssues(parsed.issues), { cause: parsed.issues });
-    }
-    this.#control().add(upstream, parsed.backend);
+    this.#control().add(upstream, parsedBackend(backend));
   }
 
   /**
@@ -256,10 +269,7 @@ export class LoadBalancer {
   }
 
   snapshot(): LoadBalancerSnapshot {
-    return snapshotOf(this.#state, this.#planes, listener => {
-      const sinceMs = this.#pausedSinceMs.get(listener);
-      return sinceMs === undefined ? undefined : performance.now() - sinceMs;
-    });
+    return snapshotOf(this.#state, this.#planes, listener => this.#pauses.msOf(listener));
   }
 
   async #start(): Promise<void> {
@@ -275,22 +285,11 @@ export class LoadBalancer {
 
   #build(): Planes {
     const now = () => performance.now();
-    const clocks = { now, wallClock: () => Date.now(), random: () => Math.random() };
-    const events = this.#events;
-    // The planes exist before anything is reported.
-    const report = translateInto({ events, planes: () => this.#planes });
-    const planes = new Planes(this.#config, {
-      ...{ clocks, events, report, baseDir: this.#baseDir },
-      ...{ slots: this.#options.slots, passed: this.#options.passed },
-      lookup: host => this.#names.lookup(host),
+    return buildPlanes(this.#config, {
+      ...{ ...this.#options, baseDir: this.#baseDir, events: this.#events, names: this.#names },
+      clocks: { now, wallClock: () => Date.now(), random: () => Math.random() },
+      onInterest: planes => this.#record(planes.data),
     });
-    this.#record(planes.data);
-    events.watchInterest(name => {
-      if (name === 'session:closed') this.#record(planes.data);
-    });
-    events.emit('engine:chosen', planes.choice);
-    tellShortage(planes.limits, events);
-    return planes;
   }
 
   async #apply(config: Config): Promise<void> {
@@ -320,6 +319,7 @@ export class LoadBalancer {
 
   #control(): ControlPlane {
     const isAlive = ['running', 'leaving', 'draining'].includes(this.#state);
+    this.#succession.expectNone();
     if (isAlive && this.#planes !== undefined) return this.#planes.control;
     throw new Lb4Error('LB4_WRONG_STATE', `cannot change a backend: it is ${this.#state}`);
   }

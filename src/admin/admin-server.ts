@@ -7,6 +7,8 @@
  * - At most `MOST_CONNECTIONS` clients at a time for each address: the rest are turned away, and the log says so once in
  *   a while. Clients of a TCP address cannot keep out those of the unix socket.
  * - `close` removes only a socket file that is its own.
+ * Handing over: a successor inherits the sockets, and the files are its own once this server has let go (`handOver`,
+ * `own`).
  */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { chmodSync } from 'node:fs';
@@ -15,7 +17,9 @@ import type { Libc } from '../linux/libc.ts';
 import { bindListeningSockets } from '../linux/listening-sockets.ts';
 import { listenFailure } from '../linux/listen-failure.ts';
 import { removeIfSame, removeStale, socketFileAt, type SocketFile } from '../linux/socket-file.ts';
-import type { Address, TcpAddress } from '../support/address.ts';
+import { formatAddress, type Address, type TcpAddress } from '../support/address.ts';
+import { descriptorOf } from '../support/descriptor.ts';
+import type { HandedSockets } from '../support/socket.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Rules } from './caller.ts';
 import type { HttpConnections } from './http-connections.ts';
@@ -30,6 +34,8 @@ const SOCKET_MODE = 0o600;
 export interface AdminServerDeps {
   readonly port: AdminPort;
   readonly rules: Rules;
+  /** Sockets of the predecessor. */
+  readonly inherited?: readonly HandedSockets[] | undefined;
   readonly log: Log;
   readonly setTimer: SetTimer;
   /** Loads the C library; undefined where that is impossible. */
@@ -40,10 +46,19 @@ export interface AdminServerDeps {
   readonly uptimeMs: () => number;
 }
 
+/** One address at which it listens. */
+interface Opened {
+  readonly server: Server;
+  /** Absent where it is no unix socket, or the predecessor's still. */
+  file: SocketFile | undefined;
+}
+
 export class AdminServer {
   readonly #deps: AdminServerDeps;
-  readonly #servers = new Set<Server>();
-  readonly #files = new Set<SocketFile>();
+  /** By the addresses that were asked for, as text. */
+  readonly #open = new Map<string, Opened>();
+  readonly #inherited: Map<string, HandedSockets>;
+  readonly #taken = new Map<string, HandedSockets>();
   readonly #waiting = new Set<Socket>();
   #http: Promise<HttpConnections> | undefined;
   #loaded: HttpConnections | undefined;
@@ -52,14 +67,86 @@ export class AdminServer {
 
   constructor(deps: AdminServerDeps) {
     this.#deps = deps;
+    this.#inherited = new Map(deps.inherited?.map(each => [each.key, each]));
+  }
+
+  /** Whether the predecessor listens there. */
+  inherits(address: Address): boolean {
+    const file = this.#inherited.get(formatAddress(address))?.file;
+    if (file === undefined) return this.#inherited.has(formatAddress(address));
+    const now = socketFileAt(file.path);
+    return now?.dev === file.dev && now.ino === file.ino;
   }
 
   /** Resolves with the address, with the port that was chosen; rejects with LB4_LISTEN_FAILED. */
   async listen(address: Address): Promise<Address> {
-    if (address.kind === 'unix') {
-      await this.#listenUnix(address.path);
-      return address;
+    const key = formatAddress(address);
+    const handed = this.inherits(address) ? this.#inherited.get(key) : undefined;
+    const opened = handed ? await this.#takeOver(handed) : await this.#bind(address);
+    this.#open.set(key, opened);
+    if (this.#isClosed) this.close();
+    return address.kind === 'unix' ? address : { ...address, port: portOf(opened.server, address) };
+  }
+
+  /** For a successor. */
+  toHandOver(): readonly HandedSockets[] {
+    return Array.from(this.#open, ([key, { server, file }]) => {
+      const fd = descriptorOf(server);
+      return { key, name: 'admin', fds: fd === undefined ? [] : [fd], isLent: false, file };
+    }).filter(({ fds }) => fds.length > 0);
+  }
+
+  /** The successor answers from now on, at these addresses; requests that are being answered end in their own time. */
+  handOver(taken: readonly string[]): void {
+    for (const [key, { server, file }] of this.#open) {
+      if (file !== undefined && !taken.includes(key)) removeIfSame(file);
+      server.close();
     }
+    this.#open.clear();
+    this.#loaded?.endSoon();
+  }
+
+  /** The addresses that were taken over from the predecessor. */
+  takenOver(): readonly string[] {
+    return [...this.#taken.keys()];
+  }
+
+  /** The predecessor has let go of its files. */
+  own(): void {
+    for (const [key, { file }] of this.#taken) {
+      const opened = this.#open.get(key);
+      if (opened !== undefined) opened.file = file;
+    }
+    this.#taken.clear();
+  }
+
+  /** Removes the files of unix sockets: another process may have the path. */
+  releaseSockets(): void {
+    // Before the sockets are closed: their inodes belong to no other file until then.
+    for (const opened of this.#open.values()) {
+      if (opened.file !== undefined) removeIfSame(opened.file);
+      opened.file = undefined;
+    }
+  }
+
+  /** Ends every connection. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.releaseSockets();
+    for (const { server } of this.#open.values()) server.close();
+    for (const socket of this.#waiting) socket.destroy();
+    this.#loaded?.close();
+  }
+
+  async #takeOver(handed: HandedSockets): Promise<Opened> {
+    const server = this.#createServer();
+    await listening(server, { fd: handed.fds[0] ?? -1 });
+    this.#taken.set(handed.key, handed);
+    return { server, file: undefined };
+  }
+
+  async #bind(address: Address): Promise<Opened> {
+    if (address.kind === 'unix') return this.#bindUnix(address.path);
     const { host, port } = address;
     const server = this.#createServer();
     try {
@@ -67,27 +154,10 @@ export class AdminServer {
     } catch (error) {
       throw listenFailure(address, error);
     }
-    this.#servers.add(server);
-    return { ...address, port: portOf(server, address) };
+    return { server, file: undefined };
   }
 
-  /** Stops listening at unix sockets, and removes their files: another process may have the path. */
-  releaseSockets(): void {
-    // Before the sockets are closed: their inodes belong to no other file until then.
-    for (const file of this.#files) removeIfSame(file);
-    this.#files.clear();
-  }
-
-  /** Ends every connection. Idempotent. */
-  close(): void {
-    this.#isClosed = true;
-    this.releaseSockets();
-    for (const server of this.#servers) server.close();
-    for (const socket of this.#waiting) socket.destroy();
-    this.#loaded?.close();
-  }
-
-  async #listenUnix(path: string): Promise<void> {
+  async #bindUnix(path: string): Promise<Opened> {
     const libc = this.#deps.libc();
     const server = this.#createServer();
     const access = { mode: SOCKET_MODE };
@@ -108,9 +178,7 @@ export class AdminServer {
       await listening(server, { fd });
       file = bound.file;
     }
-    if (file !== undefined) this.#files.add(file);
-    this.#servers.add(server);
-    if (this.#isClosed) this.close();
+    return { server, file };
   }
 
   #createServer(): Server {

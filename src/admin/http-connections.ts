@@ -28,6 +28,7 @@ export class HttpConnections {
   readonly #setTimer: SetTimer;
   readonly #server: Server;
   readonly #connections = new Map<Socket, Connection>();
+  #isEnding = false;
 
   constructor(deps: DispatchDeps, setTimer: SetTimer) {
     this.#deps = deps;
@@ -62,6 +63,12 @@ export class HttpConnections {
     this.#server.emit('connection', socket);
   }
 
+  /** Ends each connection with the answer that is due on it, if there is one. */
+  endSoon(): void {
+    this.#isEnding = true;
+    this.#server.closeIdleConnections();
+  }
+
   /** Ends every connection. */
   close(): void {
     for (const socket of this.#connections.keys()) socket.destroy();
@@ -70,6 +77,9 @@ export class HttpConnections {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     const read = (): void => this.#connections.get(socket)?.cancelDeadline();
+    response.shouldKeepAlive &&= !this.#isEnding;
+    // Only a client that does not take its answer is too slow; a route may take its time.
+    response.on('timeout', () => response.headersSent && socket.destroy());
     response.once('finish', () => this.#expectRequest(socket));
     void dispatch(request, response, this.#deps, read);
   }

@@ -6,6 +6,7 @@
  */
 import type { EventMap, EventName } from '../model/events.ts';
 import type { ReloadReport } from '../model/reload-report.ts';
+import type { UpgradeReport } from '../model/upgrade-report.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import type { LoadBalancerSnapshot } from '../model/snapshot.ts';
 import type { OperatorState } from '../model/words.ts';
@@ -48,4 +49,6 @@ export interface AdminPort {
   readonly drain: (timeoutMs: number | undefined) => void;
   /** Absent where there is nothing to reload. */
   readonly reload?: ((dryRun: boolean) => Promise<ReloadReport>) | undefined;
+  /** Absent where nothing can take over. */
+  readonly upgrade?: (() => Promise<UpgradeReport>) | undefined;
 }

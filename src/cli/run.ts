@@ -18,25 +18,26 @@ import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import { logConfiguration, sourceOf } from '../observe/log-configuration.ts';
 import { logEvents } from '../observe/log-events.ts';
-import { logSnapshot } from '../observe/log-snapshot.ts';
 import type { Log } from '../observe/log.ts';
-import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { outliveTerminals } from './terminals.ts';
 import { crashInOrder } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { atExit } from '../support/at-exit.ts';
-import { exitAtOnce } from './exit-at-once.ts';
 import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
 import { createReloader } from './create-reloader.ts';
 import { openLogs, type RunLogs } from './run-logs.ts';
+import { logStarted, type ChosenEngine } from './log-started.ts';
 import type { Signals } from './signals.ts';
 import { journalPrefix } from './systemd/journal.ts';
 import { takePassedSockets } from './systemd/passed-sockets.ts';
 import { startService } from './systemd/service-reports.ts';
+import { untilSignalled, type Operator } from './until-signalled.ts';
+import { createUpgrader } from './upgrade/create-upgrader.ts';
+import { meetPredecessor, type Predecessor } from './upgrade/predecessor.ts';
 import { version } from './version.ts';
 import type { FileWatch } from './file-watch.ts';
 import { watchOption } from './watch-option.ts';
@@ -64,6 +65,7 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   // 5 to 25 ms each for a heap of 8 MB (docs/performance.md). Ordinary collections go on. This works for workers; for
   // the main thread it comes too late.
   setFlagsFromString('--no-memory-reducer');
+  const predecessor = await meetPredecessor(process, setUnrefTimer);
   const { strategy, adminTokenFile } = options;
   const flags = {
     ...options,
@@ -76,6 +78,7 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   const watching = await watchOption(options.watch, options.config);
   if (!watching.ok) {
     process.stderr.write(`lb4: ${printable(watching.problem)}\n`);
+    await predecessor?.failed([watching.problem]);
     return EXIT.usage;
   }
   const { watch } = watching;
@@ -91,17 +94,15 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
     if (saysNothing) lines.push(WHERE_TO_BEGIN);
     const prefix = journalPrefix()('error');
     for (const line of lines) process.stderr.write(`${prefix}lb4: ${printable(line)}\n`);
+    await predecessor?.failed(lines);
     return exitCodeOf(loaded);
   }
   outliveTerminals();
   const logs = openLogs(loaded.config.log);
-  const code = await balance({ options, request, loaded, unknown, signals, logs, watch });
+  const code = await balance({ options, request, loaded, unknown, signals, logs, watch, predecessor });
   await logs.end(code);
   return code;
 }
-
-/** How long a stop may take: a start in progress may hang, for example in a strategy that never finishes loading. */
-const STOP_MS = 5_000;
 
 interface Run {
   readonly options: RunOptions;
@@ -111,15 +112,18 @@ interface Run {
   readonly signals: Signals;
   readonly logs: RunLogs;
   readonly watch: FileWatch | undefined;
+  readonly predecessor: Predecessor | undefined;
 }
 
-async function balance({ options, request, loaded, unknown, signals, logs, watch }: Run): Promise<ExitCode> {
+async function balance(run: Run): Promise<ExitCode> {
+  const { options, request, loaded, unknown, signals, logs, watch, predecessor } = run;
   const { config } = loaded;
   const { log, askedFor } = logs;
   const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
   const balancer = new LoadBalancer(config, {
     baseDir: resolve(baseDir),
     passed: takePassedSockets(process.env, process.pid),
+    inheritance: predecessor?.inheritance,
   });
   const stopCrashing = crashInOrder({ log, balancer, endLogs: code => logs.end(code) });
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
@@ -135,7 +139,18 @@ async function balance({ options, request, loaded, unknown, signals, logs, watch
   const { reloader, started } = createReloader({ request, config, balancer, logs, service });
   const reload = (): void => void reloader.reload({ trigger: 'signal' });
   const operator: Operator = { drain: () => undefined };
-  const ended = untilSignalled(balancer, { log, askedFor, reload }, signals, operator);
+  const drain = (): void => operator.drain();
+  const upgrader = createUpgrader({ balancer, admin: () => admin, service, drain, log });
+  const ended = untilSignalled(
+    balancer,
+    {
+      ...{ log, askedFor, reload },
+      upgrade: () => void upgrader.upgrade('signal'),
+      abortUpgrade: () => upgrader.abort(),
+    },
+    signals,
+    operator,
+  );
   try {
     // A file that cannot be written must stop the start before clients are accepted.
     if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
@@ -144,10 +159,13 @@ async function balance({ options, request, loaded, unknown, signals, logs, watch
       baseDir: resolve(baseDir),
       drain: timeoutMs => operator.drain(timeoutMs),
       reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),
+      upgrade: () => upgrader.upgrade('api'),
+      inherited: predecessor?.admin,
     });
     await admin.openConfigured();
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
-    logPredecessor(pidFile?.write(), options.pidFile, log);
+    if (predecessor !== undefined) await takeOver(predecessor, { balancer, admin, log });
+    writePidFile(pidFile, options.pidFile, predecessor, log);
     // Also when a defect ends the process.
     atExit(() => pidFile?.remove());
     logConfiguration(config, sourceOf(options.config, loaded.options), log);
@@ -164,6 +182,7 @@ async function balance({ options, request, loaded, unknown, signals, logs, watch
         ? located(error, loaded.locate)
         : [outOfDescriptors(error) ?? wordsOf(error)];
     for (const line of lines) log.write('error', 'failed', line);
+    await predecessor?.failed(lines);
     service.failed(lines.join('; '));
     await balancer.stop();
     return exitCodeFor(error, options.strategy !== undefined);
@@ -178,13 +197,39 @@ async function balance({ options, request, loaded, unknown, signals, logs, watch
   }
 }
 
+/** Clients are accepted here already, and by the predecessor: from then on only here. */
+async function takeOver(
+  predecessor: Predecessor,
+  { balancer, admin, log }: { balancer: LoadBalancer; admin: Admin; log: Log },
+): Promise<void> {
+  await admin.openInherited();
+  const [sockets, ofAdmin] = [balancer.takenOver(), admin.takenOver()];
+  await predecessor.ready({ version: version(), sockets, admin: ofAdmin });
+  if (balancer.state !== 'running') return;
+  balancer.own();
+  admin.own();
+  const { pid } = predecessor;
+  const fields = { predecessor: pid, addresses: sockets.length };
+  log.write('info', 'tookOver', `took over from process ${pid}`, fields);
+}
+
 /** Two processes with one pid file: either one takes over from the other, or it is a mistake. */
-function logPredecessor(predecessor: number | undefined, path = '', log: Log): void {
-  if (predecessor === undefined) return;
-  log.write('warn', 'pidFileTakenOver', `pid file ${path} named process ${predecessor}, which still runs`, {
-    path,
-    predecessor,
-  });
+function writePidFile(
+  file: PidFile | undefined,
+  path = '',
+  predecessor: Predecessor | undefined,
+  log: Log,
+): void {
+  try {
+    const before = file?.write();
+    if (before === undefined || before === predecessor?.pid) return;
+    const message = `pid file ${path} named process ${before}, which still runs`;
+    log.write('warn', 'pidFileTakenOver', message, { path, predecessor: before });
+  } catch (error) {
+    // The predecessor has let go: it is too late to give up.
+    if (predecessor === undefined) throw error;
+    log.write('error', 'pidFileFailed', wordsOf(error), { path });
+  }
 }
 
 function unknownVariableText({ name, meant }: UnknownVariable): string {
@@ -203,84 +248,9 @@ async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
   }
 }
 
-/** What can be asked for beside signals; filled in by `untilSignalled`. */
-interface Operator {
-  drain(timeoutMs?: number): void;
-}
-
-/** Drains at the first signal, also during the start, stops at the second; resolves when it has ended. */
-async function untilSignalled(
-  balancer: LoadBalancer,
-  { log, askedFor, reload }: { log: Log; askedFor: Log; reload: () => void },
-  signals: Signals,
-  operator: Operator,
-): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const stop = (): void => {
-      log.write('info', 'stopping', 'stopping now: every session is reset');
-      balancer.stop().then(resolve, reject);
-      setTimeout(endTooLate, STOP_MS).unref();
-    };
-    const endTooLate = (): void => {
-      log.write('error', 'stopTooLate', `lb4 has not stopped within ${STOP_MS / 1000} s and ends now`);
-      exitAtOnce(EXIT.failure);
-    };
-    const drain = (timeoutMs?: number): void => {
-      if (balancer.state === 'starting') {
-        log.write('info', 'stopping', 'stopping: lb4 was still starting');
-        setTimeout(() => {
-          if (balancer.state === 'starting') endTooLate();
-        }, STOP_MS).unref();
-      }
-      balancer.drain(timeoutMs).then(resolve, reject);
-    };
-    operator.drain = drain;
-    signals.handle({
-      drain: () => {
-        if (balancer.state !== 'starting' && balancer.state !== 'running') stop();
-        else drain();
-      },
-      stop,
-      hangUp: reload,
-      report: () => logSnapshot(balancer.snapshot(), askedFor),
-      upgrade: () =>
-        log.write(
-          'warn',
-          'upgradeUnavailable',
-          'SIGUSR2: this version cannot hand its sockets to another lb4; nothing was changed',
-        ),
-    });
-  });
-}
-
 /** Pipes, terminals and the like are read until they end. */
 function mayBlock(file: string | undefined): boolean {
   return file !== undefined && statSync(file, { throwIfNoEntry: false })?.isFile() === false;
-}
-
-/** What `engine:chosen` says beside the snapshot. */
-interface ChosenEngine {
-  readonly coreLimit?: string;
-  readonly ffi?: string;
-}
-
-function logStarted(balancer: LoadBalancer, { coreLimit, ffi }: ChosenEngine, log: Log): void {
-  const { engine, workers, maxSessions } = balancer.snapshot();
-  const fields = {
-    version: version(),
-    engine,
-    ffi,
-    workers: workers.length,
-    pid: process.pid,
-    maxSessions,
-    coreLimit,
-  };
-  const most = maxSessions === undefined ? '' : `, at most ${maxSessions} sessions at once`;
-  const why = coreLimit === undefined ? '' : ` (${coreLimit})`;
-  const threads = `${counted(fields.workers, 'worker')}${why}`;
-  const over = engine === 'epoll' && ffi !== undefined ? ` over ${ffi}` : '';
-  const message = `lb4 ${fields.version} has started: engine ${engine}${over}, ${threads}, pid ${fields.pid}${most}`;
-  log.write('info', 'started', message, fields);
 }
 
 /** The problems of files that the configuration names: one line each, with its place. */

@@ -14,8 +14,9 @@ import { adminToken } from '../config/source/named-files.ts';
 import { wordsOf } from '../errors.ts';
 import { loadLibc } from '../linux/libc.ts';
 import type { Log } from '../observe/log.ts';
-import { formatAddress } from '../support/address.ts';
+import { formatAddress, type Address } from '../support/address.ts';
 import { atExit } from '../support/at-exit.ts';
+import type { HandedSockets } from '../support/socket.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { makeFolder, socketPaths, thisPlace } from './admin-places.ts';
@@ -35,17 +36,22 @@ export interface AdminOptions {
   /** What a drain through the API does. */
   readonly drain: AdminPort['drain'];
   readonly reload: AdminPort['reload'];
+  readonly upgrade: AdminPort['upgrade'];
+  /** Sockets of the predecessor. */
+  readonly inherited: readonly HandedSockets[] | undefined;
 }
 
 export class Admin {
   readonly #options: AdminOptions;
   readonly #server: AdminServer;
   #isClosed = false;
+  /** The unix socket is open. */
+  #hasSocket = false;
 
   /** Throws a `ConfigError` when the file with the token cannot be used. */
   constructor(options: AdminOptions) {
     this.#options = options;
-    const { config, balancer, baseDir, log, drain, reload } = options;
+    const { config, balancer, baseDir, log, drain, reload, upgrade, inherited } = options;
     const { tokenFile, bind, hosts = [], readyNeeds } = config.admin;
     this.#server = new AdminServer({
       port: {
@@ -54,7 +60,9 @@ export class Admin {
         readyNeeds,
         drain,
         reload,
+        upgrade,
       },
+      inherited,
       rules: {
         token: adminToken({ tokenFile }, { baseDir, readFile: readSmallFile }),
         hosts: [...hosts, hostname(), ...(bind?.kind === 'tcp' ? [bind.host] : [])],
@@ -73,16 +81,26 @@ export class Admin {
   /** Opens the address that the configuration names; rejects with LB4_LISTEN_FAILED. */
   async openConfigured(): Promise<void> {
     const { bind } = this.#options.config.admin;
-    if (bind === undefined) return;
-    atExit(() => this.#server.releaseSockets());
-    this.#report(formatAddress(await this.#server.listen(bind)));
+    if (bind === undefined || this.#server.inherits(bind)) return;
+    await this.#listen(bind);
+  }
+
+  /** Opens what the predecessor has opened as well. To be called when clients are accepted: both answer from then on. */
+  async openInherited(): Promise<void> {
+    const { bind, socket } = this.#options.config.admin;
+    if (bind !== undefined && this.#server.inherits(bind)) await this.#listen(bind);
+    if (socket === 'off') return;
+    const addresses = socketPaths(this.#options.config.name, thisPlace()).map(unixAddress);
+    const inherited = addresses.find(address => this.#server.inherits(address));
+    if (inherited === undefined) return;
+    await this.#listen(inherited);
+    this.#hasSocket = true;
   }
 
   /** Opens the unix socket, or logs why it cannot; never rejects. */
   async openSocket(): Promise<void> {
     const { config, log } = this.#options;
-    if (config.admin.socket === 'off') return;
-    atExit(() => this.#server.releaseSockets());
+    if (config.admin.socket === 'off' || this.#hasSocket) return;
     const first = await this.#tryOpen();
     if (first === undefined) return;
     const isTaken = first.includes('EADDRINUSE');
@@ -93,9 +111,25 @@ export class Admin {
     if (isTaken) this.#retry();
   }
 
-  /** The paths are another process's from now on. */
-  release(): void {
-    this.#server.releaseSockets();
+  /** For a successor. */
+  toHandOver(): readonly HandedSockets[] {
+    return this.#server.toHandOver();
+  }
+
+  /** The successor answers from now on. */
+  handOver(taken: readonly string[]): void {
+    this.#server.handOver(taken);
+    // It does not look for a socket that is free, either.
+    this.#isClosed = true;
+  }
+
+  takenOver(): readonly string[] {
+    return this.#server.takenOver();
+  }
+
+  /** The predecessor has let go of its sockets. */
+  own(): void {
+    this.#server.own();
   }
 
   /** Ends every connection of a client. */
@@ -121,8 +155,7 @@ export class Admin {
     for (const path of socketPaths(this.#options.config.name, place)) {
       try {
         makeFolder(path, place);
-        await this.#server.listen({ kind: 'unix', path });
-        this.#report(`unix:${path}`);
+        await this.#listen({ kind: 'unix', path });
         return undefined;
       } catch (error) {
         const words = wordsOf(error);
@@ -134,7 +167,13 @@ export class Admin {
     return first;
   }
 
-  #report(address: string): void {
+  async #listen(where: Address): Promise<void> {
+    atExit(() => this.#server.releaseSockets());
+    const address = formatAddress(await this.#server.listen(where));
     this.#options.log.write('info', 'adminListening', `the admin API is at ${address}`, { address });
   }
+}
+
+function unixAddress(path: string): Address {
+  return { kind: 'unix', path };
 }

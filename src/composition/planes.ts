@@ -19,6 +19,7 @@ import {
 } from '../host/build-data-plane.ts';
 import { wordsOf } from '../errors.ts';
 import type { Events } from '../model/events.ts';
+import type { Inheritance } from '../model/inheritance.ts';
 import { LeavingListeners } from '../control/leaving-listeners.ts';
 import { bindByAddress } from '../control/bind-by-address.ts';
 import { listenersPlan } from '../control/listener-plans.ts';
@@ -30,6 +31,7 @@ import type { Lookup } from '../names/names.ts';
 import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
 import type { PassedSocket } from '../support/socket.ts';
 import { setUnrefTimer } from '../support/timer.ts';
+import { followChanges, operatorChanges } from './operator-changes.ts';
 import { Mirrors, type NextMirror } from './mirrors.ts';
 
 export interface PlanesDeps {
@@ -41,8 +43,10 @@ export interface PlanesDeps {
   readonly report: HostReport;
   /** Things that can have a slot in shared memory at a time. */
   readonly slots?: number | undefined;
-  /** Listening sockets to take over. */
+  /** Listening sockets that the service manager has passed. */
   readonly passed?: readonly PassedSocket[] | undefined;
+  /** What the predecessor leaves. */
+  readonly inheritance?: Inheritance | undefined;
 }
 
 /** A configuration that is ready to take effect. */
@@ -75,7 +79,10 @@ export class Planes {
    */
   constructor(config: Config, deps: PlanesDeps) {
     const { clocks, events, baseDir, lookup } = deps;
-    const making = createDataPlane(config, clocks, deps.report, deps);
+    const making = createDataPlane(config, clocks, deps.report, {
+      slots: deps.slots,
+      given: { passed: deps.passed, handed: deps.inheritance?.sockets },
+    });
     const { data, shared, engine } = making;
     this.#making = making;
     this.#deps = deps;
@@ -134,6 +141,7 @@ export class Planes {
     try {
       expectNotStopped();
       await control.introduce(prepared.upstreams);
+      if (this.#applied === undefined) followChanges(control, this.#deps.inheritance?.changes ?? []);
       await data.settled();
       await data.bind(prepared.listeners, expectNotStopped);
     } catch (error) {
@@ -182,6 +190,12 @@ export class Planes {
     const upstreams = this.control.prepare(before.upstreams.configs);
     await this.control.introduce(upstreams);
     await this.data.listen(before.listeners, this.#configure(upstreams));
+  }
+
+  /** For a successor; undefined where data planes bind by themselves. */
+  toHandOver(): Inheritance | undefined {
+    const sockets = this.data.toHandOver();
+    return sockets && { sockets, changes: operatorChanges(this.control.status()) };
   }
 
   /** Begins health checks and sharing. */

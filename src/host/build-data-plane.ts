@@ -21,12 +21,12 @@ import { ControlledState } from '../shared-memory/shared-state.ts';
 import { MAX_SLOTS } from '../shared-memory/slot-table.ts';
 import { formatAddress, isAbstract, type Address } from '../support/address.ts';
 import { threadLimit } from '../support/cgroup.ts';
-import type { PassedSocket } from '../support/socket.ts';
 import { usableCores } from '../support/cores.ts';
 import { processLimit } from '../support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from '../support/timer.ts';
 import type { ThreadLimits } from './starting.ts';
 import { sparesOfAll } from './share-of.ts';
+import type { Given } from './sockets.ts';
 import { WorkerFleet } from './worker-fleet.ts';
 
 /** The parts of a configuration that decide threads and limits. */
@@ -83,7 +83,7 @@ export interface DataPlaneOptions {
   /** Things that can have a slot in shared memory at a time. */
   readonly slots?: number | undefined;
   /** Listening sockets to take over. */
-  readonly passed?: readonly PassedSocket[] | undefined;
+  readonly given?: Given | undefined;
 }
 
 /** Opens nothing yet. Throws LB4_ENGINE_UNAVAILABLE. */
@@ -91,11 +91,11 @@ export function createDataPlane(
   config: HostConfig,
   clocks: Clocks,
   report: HostReport,
-  { slots = MAX_SLOTS, passed = [] }: DataPlaneOptions = {},
+  { slots = MAX_SLOTS, given = {} }: DataPlaneOptions = {},
 ): DataPlaneMaking {
   const loaded = loadLibc();
   const libc = loaded.ok ? loaded.libc : undefined;
-  if (!loaded.ok && passed.length > 0) {
+  if (!loaded.ok && [...(given.passed ?? []), ...(given.handed ?? [])].length > 0) {
     const message = `sockets that were passed to this process cannot be taken over: ${loaded.reason}`;
     throw new Lb4Error('LB4_ENGINE_UNAVAILABLE', message);
   }
@@ -123,7 +123,7 @@ export function createDataPlane(
       stallTimeoutMs: config.workerStallTimeout === 0 ? Infinity : config.workerStallTimeout,
     };
     const deps = {
-      ...{ libc, shared, threadLimits, passed },
+      ...{ libc, shared, threadLimits, given },
       now: () => clocks.now(),
       // While every worker waits for its restart, nothing else keeps the process alive.
       setTimer: setKeepingTimer,
@@ -132,7 +132,7 @@ export function createDataPlane(
   }
   const ledger = { sessionsEver: 0, sessionsAborted: 0 };
   const deps = {
-    ...{ engine, libc, wheel, shared, ledger, slot, passed },
+    ...{ engine, libc, wheel, shared, ledger, slot, given },
     setTimer: setUnrefTimer,
     now: () => clocks.now(),
     wallClock: () => clocks.wallClock(),

@@ -11,6 +11,7 @@ import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { Plan } from '../model/plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { PoolFigures } from '../model/pool-figures.ts';
+import type { HandedSockets } from '../support/socket.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import type { Termination } from '../model/termination.ts';
 
@@ -39,6 +40,14 @@ export interface DataPlaneHost {
    * applied. Rejects only where data planes bind by themselves; to be followed by a plan that they can follow then.
    */
   listen(plan: ListenersPlan, upstreams: readonly UpstreamPlan[]): Promise<void>;
+  /** The listening sockets, for a successor; undefined where data planes bind by themselves. */
+  toHandOver(): readonly HandedSockets[] | undefined;
+  /** A successor has taken the sockets of these points: clients that wait there are left to it. */
+  handedOver(keys: readonly string[]): void;
+  /** The points of the predecessor whose sockets were taken over. */
+  takenOver(): readonly string[];
+  /** What was taken over is this process's own: until then nothing is done that the predecessor's clients would see. */
+  own(): void;
   /** Names of listeners that have gone and have clients left in some data plane. */
   leftListeners(): Promise<readonly string[]>;
   /** Takes the clients that had connected already, then no more. Idempotent. */

@@ -6,7 +6,7 @@
 import type { EngineName } from '../engine/engine.ts';
 import type { Libc } from '../linux/libc.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
-import type { PassedSocket } from '../support/socket.ts';
+import type { Given } from './sockets.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { ThreadLimits } from './starting.ts';
 import type { WorkerTimes } from './worker-thread.ts';
@@ -27,7 +27,7 @@ export interface FleetDeps {
   readonly libc: Libc;
   readonly shared: ControlledState;
   /** Listening sockets to take over. */
-  readonly passed?: readonly PassedSocket[];
+  readonly given?: Given;
   now(): number;
   /** For restarts: what keeps the process alive while no worker lives. */
   readonly setTimer: SetTimer;

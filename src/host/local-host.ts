@@ -16,14 +16,14 @@ import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { formatAddress } from '../support/address.ts';
 import type { Termination } from '../model/termination.ts';
 import { listeningReports } from './listening-reports.ts';
-import type { PassedSocket } from '../support/socket.ts';
-import { HostSockets, listeningOnDuplicates } from './sockets.ts';
+import type { HandedSockets } from '../support/socket.ts';
+import { HostSockets, listeningOnDuplicates, type Given } from './sockets.ts';
 
 export type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'> & {
   /** Absent when it cannot be loaded. */
   readonly libc?: Libc | undefined;
   /** Listening sockets to take over; none where there is no C library. */
-  readonly passed?: readonly PassedSocket[];
+  readonly given?: Given;
 };
 
 export class LocalHost implements DataPlaneHost {
@@ -40,7 +40,7 @@ export class LocalHost implements DataPlaneHost {
     const { libc } = deps;
     const engine = libc === undefined ? deps.engine : listeningOnDuplicates(deps.engine, libc);
     this.#data = new DataPlane({ ...deps, engine, report });
-    this.#sockets = libc && new HostSockets(libc, 1, deps.passed);
+    this.#sockets = libc && new HostSockets(libc, 1, deps.given);
   }
 
   get sessions(): number {
@@ -77,6 +77,24 @@ export class LocalHost implements DataPlaneHost {
     await this.#data.settled();
     this.#sockets?.close(this.#sockets.keysBeside(plan));
     listeningReports(before, this.listeners()).forEach(this.#report);
+  }
+
+  toHandOver(): readonly HandedSockets[] | undefined {
+    return this.#sockets?.toHandOver(this.#plan?.listeners ?? []);
+  }
+
+  handedOver(keys: readonly string[]): void {
+    this.#sockets?.handedOver(keys);
+    this.#planAgain();
+  }
+
+  takenOver(): readonly string[] {
+    return this.#sockets?.takenOver() ?? [];
+  }
+
+  own(): void {
+    this.#sockets?.own();
+    this.#planAgain();
   }
 
   leftListeners(): Promise<readonly string[]> {
@@ -130,10 +148,17 @@ export class LocalHost implements DataPlaneHost {
   listeners(): readonly HostListenerView[] {
     return (this.#plan?.listeners ?? []).map(({ name, slot }) => ({
       name,
-      addresses: this.#data.addressesOf(name).map(formatAddress),
+      // Several sockets may have one address.
+      addresses: [...new Set(this.#data.addressesOf(name).map(formatAddress))],
       paused: this.#data.isPaused(name),
       sessions: this.#deps.shared.counts.live(slot),
     }));
+  }
+
+  /** The same listeners, over sockets that are lent now or are not any more. */
+  #planAgain(): void {
+    if (this.#plan === undefined || this.#sockets === undefined) return;
+    this.#data.apply({ kind: 'listeners', listeners: this.#sockets.inPlan(this.#plan, 0), upstreams: [] });
   }
 
   pool(slot: number): PoolFigures {

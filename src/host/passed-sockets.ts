@@ -4,13 +4,14 @@
  * Place: `sockets.ts` asks here before it binds an address.
  * Which one: a socket that has the address of a listener stands for that address. One with the name of a listener
  * stands for the first of its addresses that is left. A socket for which neither is found refuses the start: the one
- * who passed it keeps it open, and its clients would wait for ever.
+ * who passed it keeps it open, and its clients would wait for ever. One that comes from a predecessor is kept instead,
+ * because it was left over there as well.
  * Invariants:
  * - A descriptor that was passed stays open as long as the process; what is used are duplicates. A listener that is taken
  *   out of the configuration and comes back gets the same socket again.
  * - Nothing is done to a socket that would outlast this process, but for the options that its clients need.
  */
-import type { PassedSocket, SocketOptions } from '../support/socket.ts';
+import type { HandedSockets, PassedSocket, SocketOptions } from '../support/socket.ts';
 import { Lb4Error, wordsOf } from '../errors.ts';
 import type { Libc } from '../linux/libc.ts';
 import { closeDescriptor, duplicate, type ListeningSockets } from '../linux/listening-sockets.ts';
@@ -49,9 +50,15 @@ export class PassedSockets {
     });
     for (const socket of left) {
       const free = points.find(({ name, point }) => name === socket.name && !this.#assigned.has(point.key));
-      if (free === undefined) throw unwanted(socket, points);
-      this.#assigned.set(free.point.key, socket);
+      const key = free?.point.key ?? socket.key;
+      if (key === undefined) throw unwanted(socket, points);
+      if (!this.#assigned.has(key)) this.#assigned.set(key, socket);
     }
+  }
+
+  /** For a successor: all of them, in use or not. */
+  toHandOver(): readonly HandedSockets[] {
+    return Array.from(this.#assigned, ([key, { fd, name }]) => ({ key, name, fds: [fd], isLent: true }));
   }
 
   /**
@@ -79,7 +86,8 @@ export class PassedSockets {
   }
 }
 
-function isAt({ where }: BindPoint, { address, isDualStack }: Found): boolean {
+/** Whether a socket has the address of a point. */
+export function isAt({ where }: BindPoint, { address, isDualStack }: PassedAddress): boolean {
   if (where.kind === 'listening' || where.kind !== address.kind) return false;
   if (where.kind === 'unix' || address.kind === 'unix')
     return formatAddress(where) === formatAddress(address);

@@ -6,8 +6,12 @@
  * Invariants:
  * - A point keeps its sockets as long as plans name it, whichever listener has it.
  * - `bind` binds everything that is new, or nothing.
+ * - Sockets of a predecessor count as lent until they are owned, and sockets of a successor from then on.
+ * How many: one for each data plane, but as many as the predecessor had where they are inherited. Then a data plane has
+ * several, or shares one.
  */
-import type { ListeningSocket, PassedSocket, SocketOptions } from '../support/socket.ts';
+import type { HandedSockets, ListeningSocket, PassedSocket, SocketOptions } from '../support/socket.ts';
+import { fstatSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../engine/engine.ts';
 import type { Libc } from '../linux/libc.ts';
@@ -21,7 +25,8 @@ import { listenFailure } from '../linux/listen-failure.ts';
 import { replaceSocketOptions } from '../linux/socket-options.ts';
 import { refuseNewClients } from '../linux/stop-accepting.ts';
 import { PassedSockets } from './passed-sockets.ts';
-import { giveAccess, removeIfSame } from '../linux/socket-file.ts';
+import { InheritedSockets } from './inherited-sockets.ts';
+import { giveAccess, removeIfSame, type SocketFile } from '../linux/socket-file.ts';
 import type { OwnedSocket } from '../data/listener/fronts.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
@@ -29,25 +34,45 @@ import { formatAddress, type ListenAddress } from '../support/address.ts';
 interface Bound {
   readonly sockets: ListeningSockets;
   readonly asked: ListenAddress;
-  readonly options: SocketOptions;
-  /** Others have the sockets, too. */
+  /** Undefined: not known. */
+  readonly options: SocketOptions | undefined;
+  /** Another process has the sockets, too. */
   readonly isLent: boolean;
+}
+
+/** What this process was given at its start. */
+export interface Given {
+  /** By the service manager. */
+  readonly passed?: readonly PassedSocket[] | undefined;
+  /** By the predecessor. */
+  readonly handed?: readonly HandedSockets[] | undefined;
 }
 
 export class HostSockets {
   readonly #libc: Libc;
   readonly #count: number;
   readonly #passed: PassedSockets;
+  readonly #inherited: InheritedSockets;
   readonly #bound = new Map<string, Bound>();
+  /** Points whose sockets are still the predecessor's, with the files that come with them. */
+  readonly #notOwned = new Map<string, SocketFile | undefined>();
 
   /**
    * @param count sockets per address: one for each data plane
-   * @param passed sockets that are taken over instead of binding
+   * @param given sockets that are taken over instead of binding
    */
-  constructor(libc: Libc, count: number, passed: readonly PassedSocket[] = []) {
+  constructor(libc: Libc, count: number, { passed = [], handed = [] }: Given = {}) {
     this.#libc = libc;
     this.#count = count;
-    this.#passed = new PassedSockets(libc, passed);
+    const lent = handed.filter(({ isLent }) => isLent);
+    this.#passed = new PassedSockets(libc, [
+      ...passed,
+      ...lent.flatMap(({ key, name, fds }) => fds.map(fd => ({ key, name, fd }))),
+    ]);
+    this.#inherited = new InheritedSockets(
+      libc,
+      handed.filter(({ isLent }) => !isLent),
+    );
   }
 
   /**
@@ -57,6 +82,7 @@ export class HostSockets {
   async bind(listeners: readonly ListenerPlan[]): Promise<void> {
     const fresh: string[] = [];
     this.#passed.assign(listeners);
+    this.#inherited.assign(listeners);
     try {
       for (const { bind, sockets } of listeners) {
         for (const point of bind) if (await this.#bindPoint(point, sockets)) fresh.push(point.key);
@@ -83,7 +109,11 @@ export class HostSockets {
   inPlan(plan: ListenersPlan, index: number): ListenersPlan {
     const listeners = plan.listeners.map(listener => ({
       ...listener,
-      bind: listener.bind.map(({ key, where }) => ({ key, where: this.#socketOf(key, index) ?? where })),
+      bind: listener.bind.flatMap(point => {
+        const sockets = this.#socketsOf(point.key, index);
+        if (sockets.length === 0) return [point];
+        return sockets.map((where, i) => ({ key: i === 0 ? point.key : `${point.key} +${i}`, where }));
+      }),
     }));
     return { ...plan, listeners };
   }
@@ -97,7 +127,7 @@ export class HostSockets {
     return listeners.flatMap(({ name: listener, bind }) =>
       bind
         .filter(({ key }) => keys.includes(key) && this.#bound.get(key)?.isLent === false)
-        .flatMap(({ key }) => this.#socketOf(key, index) ?? [])
+        .flatMap(({ key }) => this.#socketsOf(key, index))
         .map(socket => ({ listener, socket })),
     );
   }
@@ -126,11 +156,54 @@ export class HostSockets {
     for (const key of keys) this.#bound.delete(key);
   }
 
-  #socketOf(key: string, index: number): ListeningSocket | undefined {
+  /** For a successor: the sockets of these listeners, and those that the service manager has lent. */
+  toHandOver(listeners: readonly ListenerPlan[]): readonly HandedSockets[] {
+    const own = listeners.flatMap(({ name, bind }) =>
+      bind.flatMap(({ key }): HandedSockets[] => {
+        const bound = this.#bound.get(key);
+        if (bound === undefined || bound.isLent) return [];
+        const { fds, file } = bound.sockets;
+        return [{ key, name, fds: withoutDuplicates(fds), isLent: false, file }];
+      }),
+    );
+    return [...own, ...this.#passed.toHandOver()];
+  }
+
+  /** The successor has taken the sockets of these points: they are lent from now on, and their files are its own. */
+  handedOver(keys: readonly string[]): void {
+    for (const key of keys) {
+      const bound = this.#bound.get(key);
+      if (bound === undefined) continue;
+      this.#bound.set(key, { ...bound, isLent: true, sockets: { ...bound.sockets, file: undefined } });
+    }
+  }
+
+  /** The keys that the predecessor knows the sockets by which were taken over from it. The rest is closed here. */
+  takenOver(): readonly string[] {
+    this.#inherited.closeRest();
+    return this.#inherited.taken;
+  }
+
+  /** What was taken over from the predecessor is this process's own from now on. */
+  own(): void {
+    for (const [key, file] of this.#notOwned) {
+      const bound = this.#bound.get(key);
+      if (bound !== undefined)
+        this.#bound.set(key, { ...bound, isLent: false, sockets: { ...bound.sockets, file } });
+    }
+    this.#notOwned.clear();
+  }
+
+  #socketsOf(key: string, index: number): readonly ListeningSocket[] {
     const bound = this.#bound.get(key);
-    if (bound === undefined) return undefined;
+    if (bound === undefined) return [];
+    const { isLent } = bound;
     const { fds, address } = bound.sockets;
-    return { kind: 'listening', fd: fds[index] ?? -1, address, isLent: bound.isLent };
+    const own =
+      fds.length < this.#count
+        ? fds.slice(index % fds.length, (index % fds.length) + 1)
+        : fds.filter((_, i) => i % this.#count === index);
+    return own.map(fd => ({ kind: 'listening', fd, address, isLent }));
   }
 
   #of(keys: readonly string[]): Bound[] {
@@ -146,6 +219,11 @@ export class HostSockets {
       this.#bound.set(key, { sockets: lent, asked: where, options, isLent: true });
       return true;
     }
+    const inherited = this.#inherit(where, key);
+    if (inherited !== undefined) {
+      this.#bound.set(key, inherited);
+      return true;
+    }
     // `0.0.0.0:80` instead of `:80`: the port is this process's own, and is shared until the old socket is closed.
     const shared = { mayShare: this.#hasPort(where) };
     const sockets = await bindListeningSockets(this.#libc, where, this.#count, options, shared);
@@ -153,12 +231,27 @@ export class HostSockets {
     return true;
   }
 
+  #inherit(where: ListenAddress, key: string): Bound | undefined {
+    try {
+      const inherited = this.#inherited.take(key);
+      if (inherited === undefined) return undefined;
+      const { address, fds, file } = inherited;
+      this.#notOwned.set(key, file);
+      // Which options and which access they have is not known: both are set at the end.
+      const asked = where.kind === 'unix' ? { ...where, access: undefined } : where;
+      return { sockets: { address, fds }, asked, options: undefined, isLent: true };
+    } catch (error) {
+      throw listenFailure(where, error);
+    }
+  }
+
   /** Throws LB4_LISTEN_FAILED when a unix socket cannot be given the access that is asked for. */
   #adaptPoint({ key, where }: BindPoint, options: SocketOptions): void {
     const before = this.#bound.get(key);
     if (before === undefined || where.kind === 'listening') return;
+    const hasOwnFile = before.sockets.file !== undefined || this.#notOwned.get(key) !== undefined;
     try {
-      this.#adapt(before, where, options);
+      this.#adapt(before, where, options, hasOwnFile);
     } catch (error) {
       throw listenFailure(where, error);
     }
@@ -167,16 +260,22 @@ export class HostSockets {
 
   #hasPort(where: ListenAddress): boolean {
     if (where.kind !== 'tcp') return false;
+    if (this.#inherited.hasPort(where.port)) return true;
     return [...this.#bound.values()].some(
       ({ sockets: { address } }) => address.kind === 'tcp' && address.port === where.port,
     );
   }
 
-  #adapt({ sockets, asked, options: before }: Bound, where: ListenAddress, options: SocketOptions): void {
+  #adapt(
+    { sockets, asked, options: before }: Bound,
+    where: ListenAddress,
+    options: SocketOptions,
+    hasOwnFile: boolean,
+  ): void {
     if (where.kind === 'tcp') {
       if (!isDeepStrictEqual(before, options))
         for (const fd of sockets.fds) replaceSocketOptions(this.#libc, fd, options);
-    } else if (asked.kind === 'unix' && where.access !== undefined && sockets.file !== undefined) {
+    } else if (asked.kind === 'unix' && where.access !== undefined && hasOwnFile) {
       if (!isDeepStrictEqual(asked.access, where.access)) giveAccess(where.path, where.access);
     }
   }
@@ -191,4 +290,10 @@ export function listeningOnDuplicates(engine: Engine, libc: Libc): Engine {
       return engine.listen(own, handlers, options);
     },
   };
+}
+
+/** One descriptor for each socket: of a unix socket there is one socket, whatever the number of data planes. */
+function withoutDuplicates(fds: readonly number[]): readonly number[] {
+  const bySocket = new Map(fds.map(fd => [fstatSync(fd, { bigint: true }).ino, fd]));
+  return [...bySocket.values()];
 }

@@ -12,11 +12,12 @@
 import type { HostListenerView, WorkerView } from '../model/snapshot.ts';
 import type { Recording } from '../data/data-plane.ts';
 import type { DataPlaneHost, UpstreamChange } from './data-plane-host.ts';
-import { createWakeup, type Wakeup } from '../linux/wakeup.ts';
+import type { Wakeup } from '../linux/wakeup.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { OwnedSocket } from '../data/listener/fronts.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
+import type { HandedSockets } from '../support/socket.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { Plans, type Plan } from '../model/plan.ts';
 import { sumOfPools, type PoolFigures } from '../model/pool-figures.ts';
@@ -24,6 +25,7 @@ import { setUnrefTimer } from '../support/timer.ts';
 import type { Termination } from '../model/termination.ts';
 import type { FleetDeps, FleetSettings } from './fleet-settings.ts';
 import { FleetEvents } from './fleet-events.ts';
+import { createMember, sumOver, type Member } from './fleet-member.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { HostSockets } from './sockets.ts';
 import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
@@ -33,17 +35,9 @@ import { shareOf, waitingShare } from './share-of.ts';
 import { endSessionsOf, sessionViewsOf } from './session-questions.ts';
 import { startAll } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
-import { WorkerStats } from './worker-stats.ts';
+import type { WorkerStats } from './worker-stats.ts';
 import { workerView } from './worker-view.ts';
-import { spawnWorker, WorkerThread, WORKER_TIMES } from './worker-thread.ts';
-
-interface Member {
-  readonly index: number;
-  readonly thread: WorkerThread;
-  readonly stats: WorkerStats;
-  readonly statsMemory: SharedArrayBuffer;
-  readonly wakeup: Wakeup | undefined;
-}
+import type { WorkerThread } from './worker-thread.ts';
 
 export class WorkerFleet implements DataPlaneHost {
   readonly #settings: FleetSettings;
@@ -66,7 +60,7 @@ export class WorkerFleet implements DataPlaneHost {
     this.#settings = settings;
     this.#deps = deps;
     this.#report = report;
-    this.#sockets = new HostSockets(deps.libc, deps.shared.counts.memory.workers, deps.passed);
+    this.#sockets = new HostSockets(deps.libc, deps.shared.counts.memory.workers, deps.given);
     this.#events = new FleetEvents(report);
     this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
     this.#members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
@@ -80,11 +74,11 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   get sessionsEver(): number {
-    return this.#sum(stats => stats.sessionsEver);
+    return sumOver(this.#members, stats => stats.sessionsEver);
   }
 
   get sessionsAborted(): number {
-    return this.#sum(stats => stats.sessionsAborted);
+    return sumOver(this.#members, stats => stats.sessionsAborted);
   }
 
   apply(change: UpstreamChange): void {
@@ -119,6 +113,24 @@ export class WorkerFleet implements DataPlaneHost {
     await this.settled();
     this.#sockets.close(gone);
     listeningReports(before, this.listeners()).forEach(this.#report);
+  }
+
+  toHandOver(): readonly HandedSockets[] {
+    return this.#sockets.toHandOver(this.#plans.listeners?.listeners ?? []);
+  }
+
+  handedOver(keys: readonly string[]): void {
+    this.#sockets.handedOver(keys);
+    this.#planAgain();
+  }
+
+  takenOver(): readonly string[] {
+    return this.#sockets.takenOver();
+  }
+
+  own(): void {
+    this.#sockets.own();
+    this.#planAgain();
   }
 
   async leftListeners(): Promise<readonly string[]> {
@@ -190,33 +202,16 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   #createMember(index: number): Member {
-    const { libc, shared, setTimer } = this.#deps;
-    const times = { ...(this.#deps.times ?? WORKER_TIMES), endedAfterMs: this.#settings.stallTimeoutMs };
-    const statsMemory = WorkerStats.allocate(shared.counts.memory.slots);
-    const stats = new WorkerStats(statsMemory);
-    // Only the epoll engine waits in a way that a message does not end.
-    const wakeup = this.#settings.engine === 'epoll' ? createWakeup(libc) : undefined;
-    const thread = new WorkerThread(
-      {
-        times,
-        now: () => this.#deps.now(),
-        setTimer,
-        beats: () => stats.beats,
-        wake: () => wakeup?.wake(),
-        spawn: spawnWorker,
-      },
-      {
-        startWith: () => this.#startOf(index, statsMemory, wakeup),
-        onMessage: message => this.#hear(index, message),
-        onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
-        onEnding: () => this.#descriptors.beforeEnd(index),
-        onLeftBehind: () => this.#descriptors.leaveBehind(index),
-        onRestarted: () => this.#report({ kind: 'workerRestarted', worker: index + 1 }),
-        onStalled: forMs => this.#hearStalled(index, forMs),
-        onResumed: () => this.#hearResumed(index),
-      },
-    );
-    return { index, thread, stats, statsMemory, wakeup };
+    return createMember(index, this.#settings, this.#deps, ({ stats, statsMemory, wakeup }) => ({
+      startWith: () => this.#startOf(index, statsMemory, wakeup),
+      onMessage: message => this.#hear(index, message),
+      onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
+      onEnding: () => this.#descriptors.beforeEnd(index),
+      onLeftBehind: () => this.#descriptors.leaveBehind(index),
+      onRestarted: () => this.#report({ kind: 'workerRestarted', worker: index + 1 }),
+      onStalled: forMs => this.#hearStalled(index, forMs),
+      onResumed: () => this.#hearResumed(index),
+    }));
   }
 
   #startOf(index: number, stats: SharedArrayBuffer, wakeup: Wakeup | undefined): WorkerStart {
@@ -322,10 +317,6 @@ export class WorkerFleet implements DataPlaneHost {
     return this.#members.filter(({ thread }) => thread.state === state);
   }
 
-  #sum(figure: (stats: WorkerStats) => number): number {
-    return this.#members.reduce((sum, { stats }) => sum + figure(stats), 0);
-  }
-
   #askAll<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
     return Promise.all(this.#threads.map(thread => thread.ask(question)));
   }
@@ -338,6 +329,15 @@ export class WorkerFleet implements DataPlaneHost {
       if (thread.state !== 'stalled' || plan.kind === 'upstreamGone')
         thread.post({ kind: 'apply', plans: [this.#shareOf(plan, index)] });
     }
+  }
+
+  /** The same listeners, over sockets that are lent now or are not any more; a worker that stands still learns it, too. */
+  #planAgain(): void {
+    const { listeners } = this.#plans;
+    if (listeners === undefined) return;
+    const plan = { kind: 'listeners', listeners, upstreams: [] } as const;
+    for (const { index, thread } of this.#members)
+      thread.post({ kind: 'apply', plans: [this.#shareOf(plan, index)] });
   }
 
   #postAll(message: ToWorker): void {

@@ -41,9 +41,25 @@ export interface ListeningSocket {
   readonly isLent?: boolean | undefined;
 }
 
-/** A listening socket that this process was given at its start. */
+/** A listening socket that this process was given at its start, and that the giver keeps, too. */
 export interface PassedSocket {
   readonly fd: number;
   /** '' where it has none. */
   readonly name: string;
+  /** Where a predecessor had it: the key of its bind point. Such a socket may be left over. */
+  readonly key?: string | undefined;
+}
+
+/** The listening sockets of one bind point, which one lb4 hands over to the next. */
+export interface HandedSockets {
+  /** The key of the point. */
+  readonly key: string;
+  /** The name of its listener, or the one that the service manager has given. */
+  readonly name: string;
+  /** One for each worker of the predecessor. */
+  readonly fds: readonly number[];
+  /** The service manager has them, too. */
+  readonly isLent: boolean;
+  /** The file of a unix socket; absent where it is not lb4's. */
+  readonly file?: { readonly path: string; readonly dev: bigint; readonly ino: bigint } | undefined;
 }

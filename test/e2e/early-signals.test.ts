@@ -53,7 +53,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT']) {
 for (const [signal, event] of [
   ['SIGHUP', 'reloadRefused'],
   ['SIGUSR1', 'snapshot'],
-  ['SIGUSR2', 'upgradeUnavailable'],
+  ['SIGUSR2', 'upgradeRefused'],
 ] as const) {
   void t.test(`${signal} while lb4 loads does what it does later, and lb4 starts`, async t => {
     const { child, said } = start(t, signal, RUN);

@@ -112,8 +112,22 @@ void t.test('SIGUSR1 logs what runs, and opens no debugger', async t => {
   t.equal(await lb4.stop(), 0);
 });
 
+void t.test('SIGUSR2 while lb4 drains starts nothing and harms no session', async t => {
+  const { lb4, client } = await withSession(t);
+  lb4.child.kill('SIGTERM');
+  await lb4.line(line => line.event === 'drainStarted');
+  lb4.child.kill('SIGUSR2');
+  t.match(await lb4.line(({ event }) => event === 'upgradeRefused'), {
+    message: 'no upgrade (SIGUSR2): lb4 is draining; nothing was changed',
+  });
+  await client.send('!');
+  await client.untilText('hello!');
+  client.halfClose();
+  t.equal(await client.untilEnded(), 'fin');
+  t.same(await ended(lb4.child), { code: 0, signal: null });
+});
+
 for (const [signal, event] of [
-  ['SIGUSR2', 'upgradeUnavailable'],
   ['SIGHUP', 'reloadRefused'],
   ['SIGPIPE', undefined],
 ] as const) {

@@ -40,6 +40,13 @@ export type RequestMethod = 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
 
 const ANSWER_MS = 30_000;
 
+interface Request {
+  readonly method: RequestMethod;
+  readonly path: string;
+  readonly body: unknown;
+  readonly withinMs: number;
+}
+
 export class AdminClient {
   readonly #options: ClientOptions;
   readonly #env: NodeJS.ProcessEnv;
@@ -52,9 +59,14 @@ export class AdminClient {
   }
 
   /** Resolves with the answer; throws a `ClientError` for a problem. */
-  async ask(method: RequestMethod, path: string, body?: unknown): Promise<unknown> {
+  async ask(
+    method: RequestMethod,
+    path: string,
+    body?: unknown,
+    { withinMs = ANSWER_MS }: { readonly withinMs?: number } = {},
+  ): Promise<unknown> {
     const target = (this.#target ??= this.#find());
-    const { status, text } = await this.#send(target, method, path, body);
+    const { status, text } = await this.#send(target, { method, path, body, withinMs });
     let answer: unknown;
     try {
       answer = text === '' ? undefined : JSON.parse(text);
@@ -105,9 +117,7 @@ export class AdminClient {
 
   #send(
     target: Address,
-    method: RequestMethod,
-    path: string,
-    body: unknown,
+    { method, path, body, withinMs }: Request,
   ): Promise<{ status: number; text: string }> {
     const token = this.#tokenFor(target);
     const payload = body === undefined ? undefined : JSON.stringify(body);
@@ -120,7 +130,7 @@ export class AdminClient {
           ...where,
           method,
           path,
-          timeout: ANSWER_MS,
+          timeout: withinMs,
           agent: false,
           headers: {
             accept: 'application/json',
@@ -138,7 +148,7 @@ export class AdminClient {
           response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
         },
       );
-      request.once('timeout', () => request.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
+      request.once('timeout', () => request.destroy(new Error(`no answer within ${withinMs / 1000} s`)));
       request.once('error', fail);
       request.end(payload);
     });

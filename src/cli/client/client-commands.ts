@@ -10,6 +10,7 @@ import type { OutputOptions } from './client-command.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
 import type { ReloadOptions } from './reload.ts';
 import type { SessionsOptions } from './sessions.ts';
+import type { UpgradeOptions } from './upgrade.ts';
 
 export const CLIENT_COMMANDS: readonly string[] = [
   ...[
@@ -23,6 +24,7 @@ export const CLIENT_COMMANDS: readonly string[] = [
     'add',
     'remove',
     'reload',
+    'upgrade',
     'doctor',
   ],
 ];
@@ -95,6 +97,9 @@ export function addClientCommands(
   jsonOption(command('reload', 'read the configuration file again, and apply it whole or not at all'))
     .option('--dry-run', 'only print what would change')
     .action((options: ReloadOptions) => run(async () => (await import('./reload.ts')).reload(options)));
+  jsonOption(command('upgrade', 'start the version that is installed now, and hand over to it')).action(
+    (options: UpgradeOptions) => run(async () => (await import('./upgrade.ts')).upgrade(options)),
+  );
   command('doctor', 'say what limits lb4 on this machine; exit 1 if something fails or will')
     .option('-c, --config <file>', 'judge the machine by this configuration')
     .option('--live', 'ask the running lb4 as well')

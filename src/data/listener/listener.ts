@@ -76,15 +76,18 @@ export class Listener {
   }
 
   /**
-   * Listens at a point, unless it does already. Rejects with `LB4_LISTEN_FAILED`.
+   * Listens at a point, unless it does already; then only whether its socket is lent may change. Rejects with
+   * `LB4_LISTEN_FAILED`.
    * @param sockets for the clients' sockets
    */
   async open({ key, where }: BindPoint, sockets: SocketOptions): Promise<void> {
-    if (this.#bound.has(key)) return;
-    const bound = await this.#listen(where, sockets);
-    this.#bound.set(key, bound);
+    if (!this.#bound.has(key)) {
+      const bound = await this.#listen(where, sockets);
+      this.#bound.set(key, bound);
+      if (this.paused) bound.pause();
+    }
     if (where.kind === 'listening' && where.isLent === true) this.#lent.add(key);
-    if (this.paused) bound.pause();
+    else this.#lent.delete(key);
   }
 
   /**

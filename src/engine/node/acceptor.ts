@@ -12,7 +12,7 @@ import type { Libc } from '../../linux/libc.ts';
 import { closeDescriptor, duplicate } from '../../linux/listening-sockets.ts';
 import { LISTEN_BACKLOG } from '../../linux/listen-failure.ts';
 import { takeHandles, type AcceptedHandle } from './accept.ts';
-import { descriptorOf } from './descriptor.ts';
+import { descriptorOf } from '../../support/descriptor.ts';
 
 export interface AcceptorHandlers {
   onHandle(handle: AcceptedHandle): void;

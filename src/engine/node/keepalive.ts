@@ -11,7 +11,7 @@ import type { Server, Socket } from 'node:net';
 
 import type { Libc } from '../../linux/libc.ts';
 import { setKeepalive as setWith, setSocketOptions } from '../../linux/socket-options.ts';
-import { descriptorOf } from './descriptor.ts';
+import { descriptorOf } from '../../support/descriptor.ts';
 
 /**
  * Gives a listening socket its own options, and what its clients are to inherit; false where each of them needs a call

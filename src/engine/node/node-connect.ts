@@ -18,7 +18,7 @@ import { setUserTimeout } from '../../linux/socket-options.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
 import { isItself, REFUSED, SelfConnects } from '../../support/self-connect.ts';
 import { connectFailure } from '../connect-failure.ts';
-import { descriptorOf } from './descriptor.ts';
+import { descriptorOf } from '../../support/descriptor.ts';
 import { setKeepalive } from './keepalive.ts';
 import type { ConnectionDeps, Peer } from './connection-deps.ts';
 import { NodeConnection } from './node-connection.ts';

@@ -19,7 +19,7 @@ import type { Connection, OnPeek, PeekState } from '../engine.ts';
 import { HeldBytes, takeFrom } from '../held-bytes.ts';
 import type { ConnectionDeps, MakeSocket, Peer } from './connection-deps.ts';
 import type { ConnectionOwner } from './connection-owner.ts';
-import { queuedBytesOf } from './descriptor.ts';
+import { queuedBytesOf } from '../../support/descriptor.ts';
 import { Finishing } from './finishing.ts';
 import { localAddressOf } from './local-address.ts';
 import { Peeking } from './peeking.ts';

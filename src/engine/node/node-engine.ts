@@ -11,7 +11,7 @@ import type { Address } from '../../support/address.ts';
 import type { Connection, Engine } from '../engine.ts';
 import type { OwnerTable } from '../epoll/descriptors.ts';
 import type { Libc } from '../../linux/libc.ts';
-import { descriptorOf } from './descriptor.ts';
+import { descriptorOf } from '../../support/descriptor.ts';
 import { openSocket } from './open-socket.ts';
 import { connectNode } from './node-connect.ts';
 import { NodeConnection } from './node-connection.ts';

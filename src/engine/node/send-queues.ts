@@ -13,7 +13,7 @@ import type { Socket } from 'node:net';
 import type { SetTimer } from '../../support/timer.ts';
 import { IPPROTO_TCP, SIOCOUTQ, TCP_CLOSE, TCP_INFO } from '../../linux/abi.ts';
 import type { Libc } from '../../linux/libc.ts';
-import { descriptorOf } from './descriptor.ts';
+import { descriptorOf } from '../../support/descriptor.ts';
 import { createSocketTables } from './socket-tables.ts';
 
 /** A connection with something on its way to the peer. */

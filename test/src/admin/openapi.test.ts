@@ -41,6 +41,7 @@ void t.test('real answers have the documented form', async t => {
     ['DELETE', app],
     ['POST', '/api/v1/drain'],
     ['POST', '/api/v1/reload'],
+    ['POST', '/api/v1/upgrade', {}],
   ];
   for (const [method, form, body] of asked) {
     const path = form.replace('{upstream}', 'app').replace('{backend}', '10.0.0.1:80').replace('{id}', '1-a');

@@ -6,7 +6,7 @@ import type { Connection, Engine } from '../../../src/engine/engine.ts';
 import * as abi from '../../../src/linux/abi.ts';
 import { EpollConnection } from '../../../src/engine/epoll/epoll-connection.ts';
 import { loadLibc, type Libc } from '../../../src/linux/libc.ts';
-import { descriptorOf } from '../../../src/engine/node/descriptor.ts';
+import { descriptorOf } from '../../../src/support/descriptor.ts';
 import { NodeConnection } from '../../../src/engine/node/node-connection.ts';
 import { createNodeEngine } from '../../../src/engine/node/node-engine.ts';
 import type { Address } from '../../../src/support/address.ts';

@@ -1,7 +1,7 @@
 /** What is asked of Node's handles, which look different on other systems. */
 import { createServer, type Socket } from 'node:net';
 import t from 'tap';
-import { descriptorOf, queuedBytesOf } from '../../../../src/engine/node/descriptor.ts';
+import { descriptorOf, queuedBytesOf } from '../../../src/support/descriptor.ts';
 
 const withHandle = (handle: unknown): Socket => ({ _handle: handle }) as unknown as Socket;
 

@@ -1,7 +1,7 @@
 /**
  * What the handle of a socket knows: its descriptor, and the bytes it has not written yet.
  *
- * Place: for system calls that Node does not offer, and for the connection. The handle is internal to Node: the
+ * Place: for system calls that Node does not offer, for the node engine, and for sockets that are handed over. The handle is internal to Node: the
  * descriptor is undefined wherever it looks different, and on Windows.
  */
 import type { Server, Socket } from 'node:net';
