@@ -16,7 +16,9 @@ import { formatAddress, type ListenAddress } from '../support/address.ts';
  */
 export function listenersPlan(config: Config, shared: ControlledState, maxSessions: number): ListenersPlan {
   const { listeners, limits } = config;
+  const slots = listeners.map(({ name }) => shared.slotOfListener(name));
   return {
+    counters: shared.controlled.chunksOf(slots),
     limits: { maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions) },
     slot: shared.slotOfInstance(),
     listeners: listeners.map(

@@ -31,6 +31,7 @@ import { endSessions, findSessions } from './session/session-search.ts';
 import { Session } from './session/session.ts';
 import type { SessionDeps } from './session/session-deps.ts';
 import { SpreadResets } from './session/spread-resets.ts';
+import { LISTENER } from '../shared-memory/counters/layout.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
@@ -98,7 +99,7 @@ export class DataPlane {
   constructor(deps: DataPlaneDeps) {
     this.#deps = deps;
     const { engine, report } = deps;
-    const { counts } = deps.shared;
+    const { counts, counters } = deps.shared;
     const onPlaceFreed = (): void => deps.onPlaceFreed?.();
     this.#upstreams = new Upstreams({
       ...deps,
@@ -112,7 +113,7 @@ export class DataPlane {
       onPlaceFreed,
     });
     this.#fronts = new Fronts({
-      ...{ engine, counts, report, onPlaceFreed },
+      ...{ engine, counts, counters, report, onPlaceFreed },
       onClient: (front, client) => this.#admit(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
@@ -272,6 +273,7 @@ export class DataPlane {
   /** Begins the session of a client that is counted already, unless it is aborted at once. */
   #begin(front: Front, client: Connection): void {
     front.sessions += 1;
+    front.cells.add(LISTENER.started, 0, 1);
     const { ledger, idPrefix = '' } = this.#deps;
     const session = new Session(idPrefix, (ledger.sessionsEver += 1), client, front, this.#sessionDeps);
     this.#sessions.add(session);
@@ -304,6 +306,7 @@ export class DataPlane {
     // In one step with the listeners, which `Fronts.apply` changes before it waits for anything.
     // With a configuration a name may get other backends: sessions that connect stay with the backend they began with.
     for (const upstream of upstreams) this.#applyUpstream(upstream, false);
+    this.#deps.shared.counters.adopt(listeners.counters);
     this.#instanceLimit.configure(listeners.limits.maxSessions);
     await this.#fronts.apply(listeners.listeners);
     this.#announceEmpty();

@@ -158,8 +158,6 @@ export interface Connection {
 export interface RelayHandlers {
   /** `halfClosed` has become true; at most once. */
   onHalfClosed(): void;
-  /** The first byte of the backend is here; at most once, and not where it was here before the relay. */
-  onFirstByte?(): void;
   /** Both directions have ended and both connections are gone; exactly once, and last. */
   onEnd(outcome: RelayOutcome): void;
   /**
@@ -228,6 +226,10 @@ export interface RelayOutcome {
   readonly reason: 'closed' | 'reset' | 'aborted';
   readonly bytesFromClient: number;
   readonly bytesFromBackend: number;
+  /** When the backend's first byte was read, by the engine's exact clock; undefined: none was. */
+  readonly firstByteMs?: number | undefined;
+  /** When it ended, by the same clock. */
+  readonly endedMs?: number;
   /** With `reuse`: the backend's connection, left clean; it is the caller's again. */
   readonly cleanBackend?: Connection;
 }

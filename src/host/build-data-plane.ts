@@ -111,7 +111,7 @@ export function createDataPlane(
   const { waiting: waitingLimit } = limitsOf(config);
   const wheel = new DeadlineWheel(() => clocks.now());
   const engine = createNodeEngine({
-    ...{ clock: wheel, libc },
+    ...{ clock: wheel, now: () => clocks.now(), libc },
     ...(waitingLimit === undefined ? {} : { waitingLimit }),
   });
   const making = { choice, shared, limitsOf, engine };

@@ -47,7 +47,8 @@ const libc = ownLibc();
 // The epoll engine must know of every timer, because Node runs none while it waits for sockets.
 const timers = start.engine === 'epoll' ? new DueTimers(() => performance.now(), setUnrefTimer) : undefined;
 const setTimer = timers?.set ?? setUnrefTimer;
-const wheel = new DeadlineWheel(() => performance.now(), setTimer);
+const now = (): number => performance.now();
+const wheel = new DeadlineWheel(now, setTimer);
 const shared = new SharedState(start.memory, start.index);
 const data: DataPlane = new DataPlane({
   engine: listeningOnDuplicates(createEngine(), libc),
@@ -57,7 +58,7 @@ const data: DataPlane = new DataPlane({
   slot: start.slot,
   idPrefix: `${start.index + 1}-`,
   setTimer,
-  now: () => performance.now(),
+  now,
   wallClock: () => Date.now(),
   random: () => Math.random(),
   report: event => outbox.report(event),
@@ -167,13 +168,13 @@ function createEngine(): Engine {
   const { engine, index, wakeFd, owners, waitingLimit } = start;
   const waiting = waitingLimit === undefined ? {} : { waitingLimit };
   const ownerTable = { owners: new Uint8Array(owners), tag: ownerTag(index) };
-  if (engine === 'node') return createNodeEngine({ clock: wheel, libc, ownerTable, ...waiting });
+  if (engine === 'node') return createNodeEngine({ clock: wheel, now, libc, ownerTable, ...waiting });
   return createEpollEngine({
     libc,
     // generic-pool hands its connections over in promises: they must not wait for a turn of Node's loop.
     waitsForPromises: () => data.parks,
     clock: wheel,
-    now: () => performance.now(),
+    now,
     trustsShortReads: process.env['LB4_TEST_SHORT_READS'] !== 'distrust',
     ...waiting,
     ...(timers && { timers }),

@@ -5,6 +5,7 @@
  * read by `data-plane.ts`. Plain values, so that they can be posted; each plan replaces the one before as a whole.
  */
 import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
+import type { CounterChunk } from '../shared-memory/counters/counters.ts';
 import type { ListenAddress } from '../support/address.ts';
 
 /** One address of a listener. */
@@ -48,4 +49,6 @@ export interface ListenersPlan {
   /** Where all sessions of the instance are counted. */
   readonly slot: number;
   readonly listeners: readonly ListenerPlan[];
+  /** Where their slots are counted; absent where the data plane is in control's thread. */
+  readonly counters?: readonly CounterChunk[];
 }

@@ -7,6 +7,7 @@
  * of the configuration or of a backend's health. A worker that is started again gets the last one.
  */
 import type { SocketOptions } from '../support/socket.ts';
+import type { CounterChunk } from '../shared-memory/counters/counters.ts';
 import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
 import type { Address } from '../support/address.ts';
 
@@ -111,4 +112,6 @@ export interface UpstreamSettings {
 
 export interface UpstreamPlan extends UpstreamSettings {
   readonly backends: readonly BackendPlan[];
+  /** Where its slots are counted; absent where the data plane is in control's thread. */
+  readonly counters?: readonly CounterChunk[];
 }

@@ -6,6 +6,9 @@
  * whole is in upstream-state.ts.
  */
 import { BackendFailures, type FailuresMemory } from './backend-failures.ts';
+import { ControlledCounters, Counters, type CountersMemory } from './counters/counters.ts';
+import { WORKER_DIED } from './counters/endings.ts';
+import { BACKEND, LISTENER, UPSTREAM } from './counters/layout.ts';
 import { ElsewhereCounts } from './elsewhere-counts.ts';
 import { LiveCounts, type CountsMemory } from './live-counts.ts';
 import { MAX_SLOTS, SlotTable, type Slot } from './slot-table.ts';
@@ -25,6 +28,7 @@ export interface SharedMemory {
   readonly failures: FailuresMemory;
   readonly elsewhere: SharedArrayBuffer;
   readonly turns: SharedArrayBuffer;
+  readonly counters: CountersMemory;
 }
 
 export class SharedState {
@@ -35,11 +39,14 @@ export class SharedState {
   readonly elsewhere: ElsewhereCounts;
   /** All 0 unless backends take turns. */
   readonly turns: TurnNumbers;
+  /** What has happened so far, for metrics. */
+  readonly counters: Counters;
   readonly #worker: number;
 
   /** @param worker whose view it is, numbered from 0 */
-  constructor(memory: SharedMemory, worker = 0) {
+  constructor(memory: SharedMemory, worker = 0, counters = new Counters(memory.counters, worker)) {
     this.memory = memory;
+    this.counters = counters;
     this.#worker = worker;
     this.counts = new LiveCounts(memory.counts, worker);
     this.failures = new BackendFailures(memory.failures, worker);
@@ -55,16 +62,21 @@ export class SharedState {
 
 /** For control: also has the owner of each slot. */
 export class ControlledState extends SharedState {
+  /** Control's own row. */
+  readonly controlled: ControlledCounters;
   readonly #slots: SlotTable;
   readonly #upstreams = new Map<string, UpstreamState>();
 
   constructor({ workers = 1, slots = MAX_SLOTS }: SharedSize = {}) {
+    const controlled = new ControlledCounters(workers);
     super({
       counts: LiveCounts.allocate(slots, workers),
       failures: BackendFailures.allocate(slots),
       elsewhere: ElsewhereCounts.allocate(slots),
       turns: TurnNumbers.allocate(slots),
+      counters: controlled.memory,
     });
+    this.controlled = controlled;
     this.#slots = new SlotTable(slots);
   }
 
@@ -85,7 +97,12 @@ export class ControlledState extends SharedState {
 
   /** Throws LB4_TOO_MANY_SLOTS, as the other `slotOf` methods do. */
   slotOfBackend(upstream: string, backend: string): Slot {
-    return this.#slots.take(backendKey(upstream, backend));
+    return this.#take(backendKey(upstream, backend));
+  }
+
+  /** Undefined for a backend that has no slot. */
+  findBackend(upstream: string, backend: string): number | undefined {
+    return this.#slots.find(backendKey(upstream, backend))?.index;
   }
 
   /**
@@ -105,7 +122,7 @@ export class ControlledState extends SharedState {
   }
 
   slotOfListener(listener: string): number {
-    return this.#slots.take(listenerKey(listener)).index;
+    return this.#take(listenerKey(listener)).index;
   }
 
   /** Called when the listener and all its sessions have gone. */
@@ -115,11 +132,11 @@ export class ControlledState extends SharedState {
 
   /** Where the sessions that wait for an upstream are counted. */
   slotOfQueue(upstream: string): number {
-    return this.#slots.take(queueKey(upstream)).index;
+    return this.#take(queueKey(upstream)).index;
   }
 
   slotOfInstance(): number {
-    return this.#slots.take('instance').index;
+    return this.#take('instance').index;
   }
 
   /** What an upstream shares: new, or with other sizes. Parts that need not change keep their contents. */
@@ -148,9 +165,33 @@ export class ControlledState extends SharedState {
   /** Subtracts what a dead worker held. */
   forget(worker: number): void {
     const { used } = this.#slots;
+    for (const [key, { index }] of this.#slots.entries()) {
+      this.#countLost(key, index, this.counts.liveOf(worker, index));
+    }
     this.counts.forget(worker, used);
     this.failures.forget(worker, used);
     for (const upstream of this.#upstreams.values()) upstream.forget(worker);
+  }
+
+  /** Sessions that were counted in a slot have died with their worker: they ended, too. */
+  #countLost(key: string, slot: number, sessions: number): void {
+    if (sessions <= 0) return;
+    const [kind, upstream = ''] = key.split('\n');
+    const cells = this.controlled.cells(slot);
+    if (kind === 'listener') cells.add(LISTENER.ended, WORKER_DIED, sessions);
+    if (kind === 'backend') cells.add(BACKEND.ended, WORKER_DIED, sessions);
+    const queue = this.#slots.find(queueKey(upstream));
+    if (queue === undefined || (kind !== 'backend' && kind !== 'queue')) return;
+    this.controlled.cells(queue.index).add(UPSTREAM.ended, WORKER_DIED, sessions);
+  }
+
+  /** A new owner begins to count at 0. */
+  #take(key: string): Slot {
+    const known = this.#slots.find(key);
+    if (known !== undefined) return known;
+    const slot = this.#slots.take(key);
+    this.controlled.begin(slot.index);
+    return slot;
   }
 
   /** Called when a worker stands still: sessions that wait in other workers do not wait for its own any more. */

@@ -65,6 +65,11 @@ export class SlotTable {
     return this.#slots.get(key);
   }
 
+  /** All keys that have a slot. */
+  entries(): Iterable<readonly [key: string, slot: Slot]> {
+    return this.#slots;
+  }
+
   /**
    * Keeps `count` slots for keys to come: nobody can take them until the returned function is called, which is
    * idempotent. Throws LB4_TOO_MANY_SLOTS when there are not so many left.

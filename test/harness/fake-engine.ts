@@ -113,16 +113,12 @@ export class FakeRelay implements Relay {
     this.end({ by: 'balancer', reason: 'aborted' });
   }
 
-  firstByte(): void {
-    this.#handlers.onFirstByte?.();
-  }
-
   halfClose(): void {
     this.halfClosed = true;
     this.#handlers.onHalfClosed();
   }
 
-  end(outcome: Pick<RelayOutcome, 'by' | 'reason'>): void {
+  end(outcome: Pick<RelayOutcome, 'by' | 'reason' | 'firstByteMs'>): void {
     const { bytesFromClient, bytesFromBackend } = this;
     this.#handlers.onEnd({ ...outcome, bytesFromClient, bytesFromBackend });
   }

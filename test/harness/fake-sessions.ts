@@ -24,6 +24,7 @@ export function fakeSessions(
   const fake = upstreamAt(now);
   const wheel = new DeadlineWheel(now);
   const records: SessionRecord[] = [];
+  const listenerCells = fake.shared.counters.cells(fake.shared.slotOfListener('web'));
   let opened = 0;
   /** Begins another session. */
   const open = () => {
@@ -33,7 +34,7 @@ export function fakeSessions(
       's',
       opened,
       client,
-      { plan: listenerPlan('web', listener), upstream: fake.upstream, gates: [] },
+      { plan: listenerPlan('web', listener), upstream: fake.upstream, gates: [], cells: listenerCells },
       {
         ...dispatcherDeps({ now }),
         engine: fake.engine,

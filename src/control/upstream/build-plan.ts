@@ -10,6 +10,7 @@ import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import { effectiveState, maxSessionsOf, percentOf, type BackendRecord } from './backend-record.ts';
 import type { BackendJudgement, Judgement } from './eligibility.ts';
 import { scaleMaxSessions, scaleWeights } from './slow-start.ts';
+import type { CounterChunk } from '../../shared-memory/counters/counters.ts';
 import type { BackendPlan, UpstreamPlan, UpstreamSettings } from '../../model/upstream-plan.ts';
 
 export interface PlanParts {
@@ -20,6 +21,8 @@ export interface PlanParts {
   readonly judgement: Judgement;
   /** Removed backends whose sessions are to be reset. */
   readonly leaving: readonly BackendRecord[];
+  /** Where these slots are counted. */
+  countersOf(slots: readonly number[]): readonly CounterChunk[];
   permilleOf(record: BackendRecord): number;
 }
 
@@ -54,7 +57,9 @@ export function buildPlan(parts: PlanParts): UpstreamPlan {
       resetSessions: parts.whenDown === 'reset' && !takesSessions && isDown(record, state),
     };
   });
-  return { ...settings, backends: [...staying, ...leaving.map(leavingPlan)] };
+  const backends = [...staying, ...leaving.map(leavingPlan)];
+  const counters = parts.countersOf([settings.queueSlot, ...backends.map(({ slot }) => slot)]);
+  return { ...settings, backends, counters };
 }
 
 /** Whether it is down by check or agent, or in maint. A backend that only waits for its first check is not. */

@@ -127,6 +127,7 @@ export class Upstream {
       buildPlan({
         ...{ settings: this.#settings, whenDown, records, judgement, leaving },
         permilleOf: record => this.#ramps.permilleOf(record),
+        countersOf: slots => this.#deps.shared.controlled.chunksOf(slots),
       }),
     );
     this.#departed.published();

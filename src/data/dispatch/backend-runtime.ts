@@ -6,10 +6,13 @@
 import { AddressWalk } from '../../engine/address-walk.ts';
 import type { Cancel, ConnectOptions, ConnectResult, Engine } from '../../engine/engine.ts';
 import type { BackendPlan, UpstreamPlan } from '../../model/upstream-plan.ts';
+import type { SharedState } from '../../shared-memory/shared-state.ts';
+import type { Cells } from '../../shared-memory/counters/counters.ts';
 import { BackendPool, type BackendPoolDeps } from './backend-pool.ts';
 
 export interface BackendRuntimeDeps extends BackendPoolDeps {
   readonly engine: Engine;
+  readonly shared: Pick<SharedState, 'counters'>;
 }
 
 /** What of an upstream's plan matters to each backend. */
@@ -21,6 +24,8 @@ export class BackendRuntime {
   /** The slot's, by which stickiness remembers it. */
   readonly tag: number;
   readonly pool: BackendPool;
+  /** Where this data plane counts what becomes of it. */
+  readonly cells: Cells;
   readonly #engine: Engine;
   readonly #addresses: AddressWalk;
   #options: ConnectOptions;
@@ -30,6 +35,7 @@ export class BackendRuntime {
     this.id = backend.id;
     this.slot = backend.slot;
     this.tag = backend.tag;
+    this.cells = deps.shared.counters.cells(backend.slot);
     this.#engine = deps.engine;
     this.#options = connectOptions(plan);
     this.#addresses = new AddressWalk(() => deps.now());

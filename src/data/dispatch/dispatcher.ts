@@ -12,6 +12,7 @@
  */
 import type { Cancel, ConnectFailure, Connection, RelayOutcome } from '../../engine/engine.ts';
 import type { Termination } from '../../model/termination.ts';
+import { countConnection, countConnectFailure, countFurther } from './attempt-counts.ts';
 import { giveBack, type AcquiredConnection, type Lender, type Origin } from './backend-pool.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
@@ -30,6 +31,13 @@ const ANY = {} as const;
 /** One session's search and its result. */
 export class Dispatch implements WaitOwner {
   readonly upstream: UpstreamRuntime;
+  /** Connects and hand-overs of parked connections so far. This and the next three are written here only. */
+  attempts = 0;
+  /** Where the connection came from; undefined while there is none. */
+  origin: Origin | undefined;
+  /** From the last pick to the connection, in milliseconds; undefined while there is none. */
+  connectMs: number | undefined;
+  connectedAtMs = 0;
   readonly #clientAddress: string;
   readonly #deps: DispatcherDeps;
   readonly #owner: DispatchOwner;
@@ -40,14 +48,9 @@ export class Dispatch implements WaitOwner {
   #cancelStep: Cancel | undefined;
   #cancelDeadline: Cancel | undefined;
   #backend: BackendRuntime | undefined;
-  #origin: Origin | undefined;
-  #connectMs: number | undefined;
-  /** When the connection was established. */
-  connectedAtMs = 0;
   /** The pool that was asked for the connection, and the backend's `moves` at that time. */
   #lender: Lender | undefined;
   #moves = 0;
-  #attempts = 0;
   /** Where the attempts before the last one were made. */
   #earlier: string[] | undefined;
   /** Undefined until something has failed. */
@@ -71,24 +74,14 @@ export class Dispatch implements WaitOwner {
     return this.#backend?.id;
   }
 
-  /** Connects and hand-overs of parked connections so far. */
-  get attempts(): number {
-    return this.#attempts;
-  }
-
   /** The backend of each attempt, in their order; of very many the first ones and the last. */
   get tried(): readonly string[] {
     return this.#backend === undefined ? [] : [...(this.#earlier ?? []), this.#backend.id];
   }
 
-  /** Where the connection came from; undefined while there is none. */
-  get origin(): Origin | undefined {
-    return this.#origin;
-  }
-
-  /** From the last pick to the connection, in milliseconds; undefined while there is none. */
-  get connectMs(): number | undefined {
-    return this.#connectMs;
+  /** The backend whose connection it has. */
+  get servedBy(): BackendRuntime | undefined {
+    return this.#connection && this.#lease?.backend;
   }
 
   /** Whether it matters when a session ends. */
@@ -96,10 +89,10 @@ export class Dispatch implements WaitOwner {
     return this.upstream.plan.ejection.earlyClose > 0;
   }
 
-  /** Begins the search; its owner may be called before this returns. */
-  start(): void {
+  /** Begins the search; its owner may be called before this returns. `nowMs`: the time, where it is known. */
+  start(nowMs?: number): void {
     if (this.upstream.queue.mustWait()) this.#waitForRoom('inQueue');
-    else this.#search();
+    else this.#search(nowMs);
   }
 
   /** Gives the search up. Without effect once its owner has been called. */
@@ -142,8 +135,8 @@ export class Dispatch implements WaitOwner {
   replaceStale(): void {
     const lease = this.#lease;
     this.#returnConnection(false);
-    this.#origin = undefined;
-    this.#connectMs = undefined;
+    this.origin = undefined;
+    this.connectMs = undefined;
     this.#isFresh = true;
     this.#again(lease?.isTrial === true ? undefined : lease);
   }
@@ -174,15 +167,15 @@ export class Dispatch implements WaitOwner {
     this.#unavailable({ by: 'balancer', phase: 'queue', reason: 'queueTimeout' });
   }
 
-  #search(): void {
+  #search(nowMs?: number): void {
     const picked = this.pick();
-    if (picked !== 'full') this.#take(picked);
+    if (picked !== 'full') this.#take(picked, nowMs);
     else this.#waitForRoom(this.mayQueue() ? 'inQueue' : 'aside');
   }
 
-  #take(picked: Found): void {
+  #take(picked: Found, nowMs?: number): void {
     if (picked === 'spent') this.#unavailable(balancers('retryBudget'));
-    else if (picked !== 'noBackend') this.#acquire(picked);
+    else if (picked !== 'noBackend') this.#acquire(picked, nowMs);
     else if (this.#lastFailure === undefined) this.#unavailable(balancers('noBackend'));
     else this.#goOn(this.#retries?.nextRound(() => this.#deps.random()));
   }
@@ -202,8 +195,7 @@ export class Dispatch implements WaitOwner {
     this.#owner.onWaiting(false);
   }
 
-  #acquire(lease: Lease): void {
-    const pickedMs = this.#deps.now();
+  #acquire(lease: Lease, pickedMs = this.#deps.now()): void {
     this.#lease = lease;
     this.#trial = lease.isTrial ? new Trial(this.upstream, lease.backend, this.#deps) : undefined;
     if (!this.#account(lease.backend, pickedMs)) {
@@ -213,18 +205,20 @@ export class Dispatch implements WaitOwner {
       this.#search();
       return;
     }
-    if (this.#backend !== undefined && this.#attempts <= MOST_TRIED)
-      (this.#earlier ??= []).push(this.#backend.id);
+    if (this.#backend !== undefined) {
+      countFurther(this.upstream, lease.backend, this.#backend);
+      if (this.attempts <= MOST_TRIED) (this.#earlier ??= []).push(this.#backend.id);
+    }
     this.#backend = lease.backend;
     this.#moves = lease.backend.moves;
-    const attempt = ++this.#attempts;
+    const attempt = ++this.attempts;
     this.#lender = lease.backend.pool.lender;
     const cancel = this.#lender.acquire(
       acquired => this.#acquired(lease, pickedMs, acquired),
       this.#isFresh ? FRESH : ANY,
     );
     // A pool may answer within the call, so the next step may already have begun.
-    const isSame = this.#lease === lease && this.#attempts === attempt;
+    const isSame = this.#lease === lease && this.attempts === attempt;
     if (isSame && this.#connection === undefined) this.#cancelStep ??= cancel;
   }
 
@@ -233,7 +227,7 @@ export class Dispatch implements WaitOwner {
     const { budget, picker, plan } = this.upstream;
     // A connection that replaces a stale one is not a further attempt.
     if (this.#isFresh && this.#lastFailure === undefined) return true;
-    if (this.#attempts > 0) return !picker.isCharged(backend) || budget.further(nowMs);
+    if (this.attempts > 0) return !picker.isCharged(backend) || budget.further(nowMs);
     budget.first(nowMs);
     if (plan.connect.deadline === 0) return true;
     this.#cancelDeadline = this.#deps.setTimer(() => {
@@ -251,11 +245,12 @@ export class Dispatch implements WaitOwner {
     }
     const { connection, origin } = acquired;
     const nowMs = this.#deps.now();
-    const connectMs = (this.#connectMs = nowMs - pickedMs);
+    const connectMs = (this.connectMs = nowMs - pickedMs);
     this.#connection = connection;
-    this.#origin = origin;
+    this.origin = origin;
     this.connectedAtMs = nowMs;
     this.#cancelDeadline?.();
+    countConnection(lease.backend, origin, connectMs);
     if (origin === 'new') {
       this.upstream.picker.connected(lease.backend, connectMs);
       connectSucceeded(this.upstream, lease.backend);
@@ -271,6 +266,7 @@ export class Dispatch implements WaitOwner {
     const { plan, budget } = this.upstream;
     this.#lastFailure = failure;
     this.#retries ??= new Retries(plan.connect);
+    countConnectFailure(backend, failure);
     // First the event, then its consequence: an ejection names its last failure.
     this.#deps.report({ kind: 'connectFailed', upstream: plan.name, backend: backend.id, failure, times: 1 });
     connectFailed(this.upstream, backend, failure, this.#trial, this.#deps);
@@ -316,7 +312,7 @@ export class Dispatch implements WaitOwner {
   /** What the end of the session says about its backend; only a connection opened for this session says anything. */
   #judge(outcome: RelayOutcome, firstEndMs = this.#deps.now()): void {
     const backend = this.#lease?.backend;
-    if (backend === undefined || this.#origin !== 'new') return;
+    if (backend === undefined || this.origin !== 'new') return;
     const lastedMs = firstEndMs - this.connectedAtMs;
     sessionEnded(this.upstream, backend, { outcome, lastedMs, trial: this.#trial }, this.#deps);
   }

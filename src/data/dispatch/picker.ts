@@ -13,6 +13,7 @@
  *   another session has.
  */
 import type { BackupRules } from '../../model/upstream-plan.ts';
+import { BACKEND } from '../../shared-memory/counters/layout.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { PickerCandidate, type Group, type PickableBackend } from './candidate.ts';
 import { Lease } from './lease.ts';
@@ -210,6 +211,7 @@ export class Picker {
   #lease(candidate: PickerCandidate): Lease {
     this.#deps.news?.notePlaced();
     this.changed(candidate.runtime);
+    candidate.runtime.cells.add(BACKEND.picks, 0, 1);
     return new Lease(candidate, this.#deps.release);
   }
 

@@ -12,6 +12,7 @@ import type { Report } from '../../model/data-event.ts';
 import type { BackendPlan, UpstreamPlan } from '../../model/upstream-plan.ts';
 import type { BackendFailures } from '../../shared-memory/backend-failures.ts';
 import type { ElsewhereNews } from '../../shared-memory/elsewhere-counts.ts';
+import type { Cells } from '../../shared-memory/counters/counters.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 import type { SharedState } from '../../shared-memory/shared-state.ts';
 import type { UpstreamState } from '../../shared-memory/upstream-state.ts';
@@ -46,6 +47,8 @@ export class UpstreamRuntime {
   readonly budget: RetryBudget;
   /** Where sessions wait while every backend is full. */
   readonly queue: Queue;
+  /** Where this data plane counts what becomes of its sessions. */
+  readonly cells: Cells;
   readonly #deps: UpstreamRuntimeDeps;
   readonly #backends = new Map<string, BackendRuntime>();
   readonly #byTag = new Map<number, BackendRuntime>();
@@ -63,6 +66,7 @@ export class UpstreamRuntime {
     this.#deps = deps;
     this.counts = shared.counts;
     this.failures = shared.failures;
+    this.cells = shared.counters.cells(plan.queueSlot);
     this.budget = new RetryBudget(plan.connect.retryBudget);
     const state = shared.viewOf(plan.memory);
     this.queue = new Queue(plan.queue, {

@@ -42,6 +42,7 @@ export class Upstreams {
 
   /** @param mayMove whether sessions may leave a backend, to which they still connect, for a better one */
   apply(plan: UpstreamPlan, mayMove = true): void {
+    this.#deps.shared.counters.adopt(plan.counters);
     const before = this.#upstreams.get(plan.name);
     const factory = this.#strategies.get(plan.strategy);
     if (factory === undefined) this.#deps.follow(this.#load(plan));

@@ -9,12 +9,14 @@ import type { Connection, Engine } from '../../engine/engine.ts';
 import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
 import { SessionLimit } from './session-limit.ts';
+import type { Cells, Counters } from '../../shared-memory/counters/counters.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 
 /** The target of a listener's clients, which only the data plane looks into. */
 export interface FrontDeps<U> {
   readonly engine: Engine;
   readonly counts: LiveCounts;
+  readonly counters: Counters;
   /** Other workers wait for a place that is free now. */
   onPlaceFreed(): void;
   /** Takes a client, or answers false when there is no place for it. */
@@ -33,6 +35,8 @@ export class Front<U> {
   readonly limit: SessionLimit;
   /** The limits that each of its sessions holds a place of, in the order in which places are taken. */
   readonly places: readonly Place[];
+  /** Where this data plane counts its sessions. */
+  readonly cells: Cells;
   /** Sessions of this data plane that came in here. */
   sessions = 0;
   readonly #deps: FrontDeps<U>;
@@ -54,6 +58,7 @@ export class Front<U> {
       onFree: () => this.listener.unhold('listenerLimit'),
       onPlaceFreed: () => deps.onPlaceFreed(),
     });
+    this.cells = deps.counters.cells(plan.slot);
     this.places = [this.limit, deps.instanceLimit];
     this.configure(plan);
   }

@@ -10,10 +10,11 @@ import type { Gate } from '../admission/gate.ts';
 import type { DispatcherDeps } from '../dispatch/dispatch-owner.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
 import type { DeadlineWheel } from './deadline-wheel.ts';
+import type { Counting } from './session-counts.ts';
 import type { Session } from './session.ts';
 
 /** Where a session came in: it keeps the plan and the upstream of that moment for life. */
-export interface Origin {
+export interface Origin extends Counting {
   readonly plan: ListenerPlan;
   readonly upstream: UpstreamRuntime;
   /** What its clients have to pass first. */

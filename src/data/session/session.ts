@@ -17,19 +17,17 @@ import type { Facts } from '../admission/gate.ts';
 import type { DispatchOwner } from '../dispatch/dispatch-owner.ts';
 import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
-import type { Connection, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../../engine/engine.ts';
+import type { Connection, Relay, RelayHandlers, RelayOutcome } from '../../engine/engine.ts';
 import type { ListenerPlan } from '../../model/listener-plan.ts';
 import type { SessionRecord } from '../../model/session-record.ts';
 import type { SessionView } from '../../model/session-view.ts';
 import type { Termination } from '../../model/termination.ts';
 import type { Timed } from './deadline-wheel.ts';
 import { refuse } from './refuse.ts';
+import { relayOptions } from './relay-options.ts';
+import { countEnd, countWait, firstByteOf } from './session-counts.ts';
 import type { Origin, SessionDeps } from './session-deps.ts';
 import { after, firstLook, whenToLook } from './silence.ts';
-
-const NO_REUSE: RelayOptions = Object.freeze({});
-const REUSE: RelayOptions = Object.freeze({ reuse: true });
-const REUSED: RelayOptions = Object.freeze({ reuse: true, reused: true });
 
 export class Session<O extends Origin = Origin>
   implements Timed, DispatchOwner, RelayHandlers, AdmissionOwner<UpstreamRuntime>
@@ -59,8 +57,6 @@ export class Session<O extends Origin = Origin>
   /** This end of the client's connection, and of the backend's; only while sessions are recorded. */
   #localAddress: string | undefined;
   #sourceAddress: string | undefined;
-  /** From the connection to the backend's first byte, likewise; undefined also where that was here before. */
-  #firstByteMs: number | undefined;
   /** When the first of the two sides ended. */
   #halfClosedMs: number | undefined;
   #isEnded = false;
@@ -89,7 +85,7 @@ export class Session<O extends Origin = Origin>
     if (this.#deps.isRecording()) this.#localAddress = this.#client.localAddress;
     const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
     if (gates.length === 0) {
-      this.#search(clientAddress);
+      this.#search(clientAddress, this.#startedMs);
       return;
     }
     const facts = { clientAddress, clientPort, upstream: this.#upstream };
@@ -161,18 +157,15 @@ export class Session<O extends Origin = Origin>
       sourceAddress: this.#sourceAddress,
       attempts: dispatch?.attempts ?? 0,
       tried: dispatch?.tried ?? [],
-      warm: dispatch?.origin === 'warm',
-      reused: dispatch?.origin === 'reused',
+      ...{ warm: dispatch?.origin === 'warm', reused: dispatch?.origin === 'reused' },
       startedAtMs: this.#startedAtMs(),
       durationMs: this.#deps.now() - this.#startedMs,
       queuedMs: this.#queuedMs,
       connectMs: dispatch?.connectMs,
-      firstByteMs: this.#firstByteMs ?? (this.#sourceAddress && relayed?.bytesFromBackend ? 0 : undefined),
+      firstByteMs: relayed && dispatch && firstByteOf(relayed, dispatch.connectedAtMs),
       bytesFromClient: relayed?.bytesFromClient ?? 0,
       bytesFromBackend: relayed?.bytesFromBackend ?? 0,
-      by,
-      phase,
-      reason,
+      ...{ by, phase, reason },
     };
   }
 
@@ -227,7 +220,7 @@ export class Session<O extends Origin = Origin>
     if (this.#deps.isRecording()) this.#sourceAddress = connection.localAddress;
     const origin = this.#dispatch?.origin;
     const { pool } = this.#upstream.plan;
-    const options = origin === 'reused' ? REUSED : pool.reuse ? REUSE : NO_REUSE;
+    const options = relayOptions(origin, pool.reuse);
     const handlers = origin === 'new' ? this : this.#handlersOfParked();
     this.#relay = engine.relay(this.#client, connection, handlers, options);
     this.#schedule(this.#relay);
@@ -245,6 +238,7 @@ export class Session<O extends Origin = Origin>
     this.#isQueued = isWaiting;
     if (!isWaiting) {
       this.#queuedMs = (this.#queuedMs ?? 0) + nowMs - this.#queuedSinceMs;
+      countWait(this.#upstream, nowMs - this.#queuedSinceMs);
       this.#client.unwatch();
       return;
     }
@@ -263,11 +257,6 @@ export class Session<O extends Origin = Origin>
   }
 
   /** For the engine only. */
-  onFirstByte(): void {
-    if (this.#deps.isRecording()) this.#firstByteMs = this.#deps.now() - (this.#dispatch?.connectedAtMs ?? 0);
-  }
-
-  /** For the engine only. */
   onEnd(outcome: RelayOutcome): void {
     // An abandoned session has ended before its engine reports it.
     if (this.#isEnded) return;
@@ -275,15 +264,16 @@ export class Session<O extends Origin = Origin>
     // Before anything is given back: that may serve other sessions, which may stop everything.
     this.#isEnded = true;
     this.#deps.wheel.remove(this);
+    const termination = this.#terminationOf(outcome);
+    this.#count(termination, outcome);
     this.#dispatch?.release(outcome, this.#halfClosedMs);
-    this.#end(this.#terminationOf(outcome), outcome);
+    this.#deps.onEnd(this, termination, outcome);
   }
 
   /** An engine looks for a stale connection only where it is asked to: where the connection was parked. */
   #handlersOfParked(): RelayHandlers {
     return {
       onHalfClosed: () => this.onHalfClosed(),
-      onFirstByte: () => this.onFirstByte(),
       onEnd: outcome => this.onEnd(outcome),
       onStale: () => {
         this.#relay = undefined;
@@ -299,9 +289,9 @@ export class Session<O extends Origin = Origin>
     return this.#isQueued ? 'queue' : 'connect';
   }
 
-  #search(clientAddress: string): void {
+  #search(clientAddress: string, nowMs?: number): void {
     this.#dispatch = new Dispatch(this.#upstream, clientAddress, this.#deps, this);
-    this.#dispatch.start();
+    this.#dispatch.start(nowMs);
   }
 
   #schedule(relay: Relay): void {
@@ -325,9 +315,15 @@ export class Session<O extends Origin = Origin>
     return this.#abortedAs ?? { by: 'balancer', phase: 'relay', reason: 'stopped' };
   }
 
-  #end(termination: Termination, relayed?: RelayOutcome): void {
+  #end(termination: Termination): void {
     this.#isEnded = true;
-    this.#deps.onEnd(this, termination, relayed);
+    this.#count(termination);
+    this.#deps.onEnd(this, termination, undefined);
+  }
+
+  #count(termination: Termination, relayed?: RelayOutcome): void {
+    const lastedMs = (relayed?.endedMs ?? this.#deps.now()) - this.#startedMs;
+    countEnd(this.front, this.#upstream, this.#dispatch, lastedMs, termination, relayed);
   }
 
   /** By the wall clock as it is set now, less the time that has passed since. */

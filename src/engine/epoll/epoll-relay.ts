@@ -33,6 +33,7 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
   /** The backend's connection may be stale. */
   readonly #parked: ParkedBackend | undefined;
   #lastActivityMs: number;
+  #firstByteMs: number | undefined;
   #firstFin: Direction | undefined;
   /** One side has reset, and the other has not yet got everything that came before. */
   #delivery: ResetDelivery | undefined;
@@ -57,6 +58,7 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
     this.#handlers = handlers;
     this.#reuse = options.reuse === true && this.#up.prefaceBytes === 0;
     this.#lastActivityMs = deps.clock.nowMs;
+    if (this.#down.receivedBytes > 0) this.#firstByteMs = deps.reactor.nowMs;
     this.#down.endIsPassedOn = handlers.onStale === undefined;
     this.#up.endIsPassedOn = handlers.onStale === undefined && !this.#reuse;
     if (handlers.onStale !== undefined)
@@ -178,8 +180,8 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
     if (direction.receivedBytes !== before) {
       this.#lastWord = direction;
       this.#stamp();
-      if (before === 0 && direction === this.#down) this.#handlers.onFirstByte?.();
-      if (this.#parked?.canTell === true) this.#keepForReplay(this.#parked, direction, before);
+      if (before === 0 && direction === this.#down) this.#firstByteMs = this.#deps.reactor.nowMs;
+      if (this.#parked?.canTell === true) this.#parked.keepRead(this.#deps.readBuffer, direction, before);
     }
     if (moved === 'more') return true;
     if (moved === 'writeFailed') this.#writeFailed(direction);
@@ -296,10 +298,6 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
     this.#over(direction.by, 'reset');
   }
 
-  #keepForReplay(parked: ParkedBackend, direction: Direction, receivedBefore: number): void {
-    parked.keep(this.#deps.readBuffer.subarray(0, direction.receivedBytes - receivedBefore), direction);
-  }
-
   /** The client is the caller's again, with what it had sent to come first. */
   #startOver(): void {
     const client = this.#up.from;
@@ -344,6 +342,8 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
 
   #outcome(by: RelayOutcome['by'], reason: RelayOutcome['reason']): RelayOutcome {
     const { bytesFromClient, bytesFromBackend } = this;
-    return { by, reason, bytesFromClient, bytesFromBackend };
+    const firstByteMs = this.#firstByteMs;
+    const endedMs = this.#deps.reactor.nowMs;
+    return { by, reason, bytesFromClient, bytesFromBackend, firstByteMs, endedMs };
   }
 }

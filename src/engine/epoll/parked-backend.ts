@@ -56,8 +56,9 @@ export class ParkedBackend {
   }
 
   /** Keeps what the client has just sent; once the backend sends, nothing can be replayed any more. */
-  keep(bytes: Uint8Array, direction: Direction): void {
-    if (direction.by === 'backend' || this.#replay?.keep(bytes) === false) this.#replay = undefined;
+  keepRead(buffer: Buffer, { by, receivedBytes }: Direction, receivedBefore: number): void {
+    const bytes = buffer.subarray(0, receivedBytes - receivedBefore);
+    if (by === 'backend' || this.#replay?.keep(bytes) === false) this.#replay = undefined;
   }
 
   /** What the client has sent, to come first in its next relay. */

@@ -80,6 +80,8 @@ export class Reactor {
   #immediate: NodeJS.Immediate | undefined;
   #inTurn = false;
   #closed = false;
+  /** The time of this round, once it was asked for. */
+  #roundMs: number | undefined;
   readonly #turn = (): void => this.#runTurn();
 
   /** Throws when descriptors have run out. */
@@ -103,6 +105,11 @@ export class Reactor {
   /** The reactor's own descriptor. */
   get fd(): number {
     return this.#epollFd;
+  }
+
+  /** When this round began, or a little later: one look at the clock for all that ask within it. */
+  get nowMs(): number {
+    return (this.#roundMs ??= this.#now());
   }
 
   /** Starts to report these events on `fd` to `target`. False when the kernel refuses; `errno()` has the reason. */
@@ -187,6 +194,7 @@ export class Reactor {
   /** Waits, delivers, and finishes what was put off; false when there was nothing to do. */
   #round(timeoutMs: number): boolean {
     const count = this.#libc.epoll_wait(this.#epollFd, this.#eventBytes, EVENTS_PER_WAIT, timeoutMs);
+    this.#roundMs = undefined;
     if (count > 0) {
       this.#deliver(count);
     } else if (count < 0) {

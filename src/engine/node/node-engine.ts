@@ -28,6 +28,8 @@ import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 export interface NodeEngineDeps {
   /** Milliseconds of a monotonic clock, updated by its owner as often as `lastActivityMs` has to be exact. */
   readonly clock: CoarseClock;
+  /** The same, exact; default: the coarse one. */
+  readonly now?: () => number;
   /**
    * How many clients can wait at paused listeners, together with the connections that `finish` still keeps; default
    * 1024. Beyond that they are reset.
@@ -71,7 +73,7 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
     if (fd !== undefined) ownerTable.owners[fd] = ownerTable.tag;
   };
   const socketDeps = { ...connectionDeps, libc: deps.libc, clock, keepalives, note };
-  const relayDeps = { clock, sendQueues, poller: new Poller(setTimer) };
+  const relayDeps = { clock, now: deps.now ?? (() => clock.nowMs), sendQueues, poller: new Poller(setTimer) };
 
   return {
     name: 'node',

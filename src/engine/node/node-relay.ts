@@ -26,6 +26,8 @@ export interface CoarseClock {
 
 export interface RelayDeps extends ResetDeliveryDeps {
   readonly clock: CoarseClock;
+  /** The same, exact. */
+  now(): number;
 }
 
 /** Starts to relay; owns both connections from now on. */
@@ -50,6 +52,7 @@ class NodeRelay implements Relay, SideOwner {
   readonly #prefaceBytes: number;
   #isStale = false;
   #lastActivityMs: number;
+  #firstByteMs: number | undefined;
   /** The side that sent the bytes handed to the kernel last. */
   #lastWord: Side | undefined;
   /** The client has left the backend's connection clean, and it is the caller's again. */
@@ -140,7 +143,7 @@ class NodeRelay implements Relay, SideOwner {
     if (this.#resetBy === to || to.deaf || connection.socket.destroyed) return;
     this.#lastWord = from;
     this.#stamp();
-    if (from.receivedBytes === 0 && from === this.#backend && this.#started) this.#handlers.onFirstByte?.();
+    if (from.receivedBytes === 0 && from === this.#backend) this.#firstByteMs = this.#deps.now();
     from.receivedBytes += chunk.length;
     if (!connection.write(chunk)) from.connection.pauseReading();
   }
@@ -306,7 +309,8 @@ class NodeRelay implements Relay, SideOwner {
 
   #outcome(): RelayOutcome {
     const { bytesFromClient, bytesFromBackend } = this;
-    const bytes = { bytesFromClient, bytesFromBackend };
+    const times = { firstByteMs: this.#firstByteMs, endedMs: this.#deps.now() };
+    const bytes = { bytesFromClient, bytesFromBackend, ...times };
     if (this.#aborted) return { by: 'balancer', reason: 'aborted', ...bytes };
     if (this.#resetBy !== undefined) return { by: this.#resetBy.by, reason: 'reset', ...bytes };
     if (this.#handedBack) {

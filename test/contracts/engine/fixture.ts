@@ -123,8 +123,6 @@ export interface Joined {
   readonly outcome: () => RelayOutcome | undefined;
   /** Whether `onHalfClosed` has been called. */
   readonly toldHalfClosed: () => boolean;
-  /** Whether `onFirstByte` has been called. */
-  readonly toldFirstByte: () => boolean;
   readonly ended: () => Promise<RelayOutcome>;
 }
 
@@ -170,11 +168,10 @@ export function startRelay(
   client: Connection,
   backend: Connection,
   options?: RelayOptions,
-): Pick<Joined, 'relay' | 'outcome' | 'toldHalfClosed' | 'toldFirstByte' | 'ended'> {
+): Pick<Joined, 'relay' | 'outcome' | 'toldHalfClosed' | 'ended'> {
   let outcome: RelayOutcome | undefined;
   let returned = false;
   let toldHalfClosed = false;
-  let toldFirstByte = false;
   const handlers: RelayHandlers = {
     onHalfClosed: () => {
       if (toldHalfClosed) t.fail('the relay has told twice that it is half-closed');
@@ -182,12 +179,6 @@ export function startRelay(
       if (!relay.halfClosed) t.fail('the relay tells of a half-close that is none');
       if (outcome !== undefined) t.fail('the relay has told of a half-close after its end');
       toldHalfClosed = true;
-    },
-    onFirstByte: () => {
-      if (toldFirstByte) t.fail('the relay has told of two first bytes');
-      if (!returned) t.fail('the relay has told of a byte before it was started');
-      if (outcome !== undefined) t.fail('the relay has told of a byte after its end');
-      toldFirstByte = true;
     },
     onEnd: result => {
       if (outcome !== undefined) t.fail('the relay has ended twice');
@@ -202,7 +193,6 @@ export function startRelay(
     relay,
     outcome: () => outcome,
     toldHalfClosed: () => toldHalfClosed,
-    toldFirstByte: () => toldFirstByte,
     ended: async () => {
       // A reset behind data waits for a look at the kernel's table, which is slow on a machine with many sockets.
       await until('the relay has ended', () => outcome !== undefined, 30_000);

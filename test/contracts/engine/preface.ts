@@ -50,7 +50,7 @@ export function prefaceContract(t: Test, createEngine: CreateEngine): void {
       client.halfClose();
       t.equal(await peer.untilEnded(), 'fin');
       peer.halfClose();
-      t.strictSame(await ended(), {
+      t.match(await ended(), {
         by: 'client',
         reason: 'closed',
         bytesFromClient: 8,

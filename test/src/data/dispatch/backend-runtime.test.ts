@@ -3,6 +3,7 @@ import t from 'tap';
 import { BackendRuntime } from '../../../../src/data/dispatch/backend-runtime.ts';
 import type { ConnectResult } from '../../../../src/engine/engine.ts';
 import type { BackendPlan } from '../../../../src/model/upstream-plan.ts';
+import { ControlledState } from '../../../../src/shared-memory/shared-state.ts';
 import { FakeEngine } from '../../../harness/fake-engine.ts';
 import { backendPlan, upstreamPlan } from '../../../harness/plans.ts';
 
@@ -16,6 +17,7 @@ function create(...hosts: readonly string[]) {
   const ofAll = { ...plan, connect: { ...plan.connect, timeout: 4_000 } };
   const runtime = new BackendRuntime(planOf(...hosts), ofAll, {
     engine,
+    shared: new ControlledState({ slots: 4 }),
     now: () => 0,
     random: () => 0,
     setTimer: () => () => undefined,

@@ -20,7 +20,7 @@ function create() {
     onFree: () => fronts.unholdInTurn('instanceLimit', () => instanceLimit.isFull),
   });
   const fronts: Fronts<string> = new Fronts<string>({
-    ...{ engine, counts: shared.counts, instanceLimit },
+    ...{ engine, counts: shared.counts, counters: shared.counters, instanceLimit },
     upstreamOf: name => name,
     gatesOf: () => [],
     onPlaceFreed: () => undefined,

@@ -36,15 +36,15 @@ function start(options: Options = {}) {
 }
 
 void t.test('a session that both sides close is accounted for once, with everything known of it', async t => {
-  const { connected, records, pass, live, wheel } = start();
+  const { connected, records, pass, live, wheel, now } = start();
   pass(3);
   const { relay } = connected();
   relay.bytesFromClient = 10;
   relay.bytesFromBackend = 2_000;
   pass(4);
-  relay.firstByte();
+  const firstByteMs = now();
   pass(36);
-  relay.end({ by: 'backend', reason: 'closed' });
+  relay.end({ by: 'backend', reason: 'closed', firstByteMs });
   t.same(records, [
     {
       id: 's1',
