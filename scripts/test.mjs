@@ -10,6 +10,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { isBundleCurrent } from './bundle.mjs';
 import { runTestFile } from './test-file.mjs';
 import { allTests, isBelow, testsIn } from './test-files.mjs';
 import { countsText, slowestText, sumOf, TestReport, whyText } from './test-report.mjs';
@@ -18,6 +20,12 @@ const TRIES = Number(process.env.LB4_TEST_TRIES) || 1;
 const JOBS = Number(process.env.LB4_TEST_JOBS) || 2;
 const COVERED = ['dist/test/pool', 'dist/test/strategies'];
 const COVERAGE = '.tap/coverage';
+/** Coverage is that of the separate files, which have source maps. */
+const isBundleWanted = process.env.NODE_V8_COVERAGE === undefined && isBundleCurrent();
+const ENVIRONMENT = {
+  ...process.env,
+  ...(isBundleWanted ? { LB4_TEST_COMMAND: resolve('dist/bundle/bin/lb4.js') } : {}),
+};
 
 const chosen = process.argv.slice(2);
 const files = chosen.length > 0 ? chosen.flatMap(testsIn) : allTests();
@@ -79,7 +87,7 @@ async function work(queue) {
 
 function environmentOf(file) {
   const isCovered = isWhole && COVERED.some(folder => isBelow(file, folder));
-  return isCovered ? { ...process.env, NODE_V8_COVERAGE: COVERAGE } : process.env;
+  return isCovered ? { ...ENVIRONMENT, NODE_V8_COVERAGE: COVERAGE } : ENVIRONMENT;
 }
 
 /** 0, or 1 if a line or a branch of the two folders is not covered; the table is shown then. */

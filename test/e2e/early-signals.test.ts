@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
-import { LB4 } from '../harness/lb4-process.ts';
+import { SEPARATE_LB4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import { until } from '../harness/until.ts';
 
@@ -28,7 +28,7 @@ function asModule(source: string): string {
 
 function start(t: Test, signal: string, args: readonly string[], command: readonly string[] = []) {
   const [program, ...before] = command.length === 0 ? [process.execPath] : [...command, process.execPath];
-  const child = spawn(program, [...before, '--import', signalWhileLoading(signal), LB4, ...args], {
+  const child = spawn(program, [...before, '--import', signalWhileLoading(signal), SEPARATE_LB4, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   t.teardown(() => child.kill('SIGKILL'));

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { LB4 } from '../harness/lb4-process.ts';
+import { SEPARATE_LB4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lb4-readers-'));
@@ -18,7 +18,13 @@ writeFileSync(invalid, 'listeners: 7\n');
 
 /** Runs it through a shell, which says with which exit code lb4 ended. */
 async function inShell(command: string): Promise<{ code: string; said: string }> {
-  const { stdout, stderr } = await runProgram('bash', ['-c', command, 'bash', process.execPath, LB4]);
+  const { stdout, stderr } = await runProgram('bash', [
+    '-c',
+    command,
+    'bash',
+    process.execPath,
+    SEPARATE_LB4,
+  ]);
   return { code: stdout.trim(), said: stderr };
 }
 
