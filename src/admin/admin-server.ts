@@ -15,6 +15,7 @@ import { chmodSync } from 'node:fs';
 import type { Log } from '../observe/log.ts';
 import type { Libc } from '../linux/libc.ts';
 import { bindListeningSockets } from '../linux/listening-sockets.ts';
+import { setSocketOptions } from '../linux/socket-options.ts';
 import { listenFailure } from '../linux/listen-failure.ts';
 import { removeIfSame, removeStale, socketFileAt, type SocketFile } from '../linux/socket-file.ts';
 import { formatAddress, type Address, type TcpAddress } from '../support/address.ts';
@@ -22,12 +23,15 @@ import { descriptorOf } from '../support/descriptor.ts';
 import type { HandedSockets } from '../support/socket.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Rules } from './caller.ts';
+import { EventRing } from './events/event-ring.ts';
 import type { HttpConnections } from './http-connections.ts';
 import type { AdminPort } from './port.ts';
 
 const MOST_CONNECTIONS = 128;
 /** At most one line about clients turned away in this time. */
 const QUIET_MS = 60_000;
+/** A peer that has vanished acknowledges nothing: its connection ends after half a minute. */
+const VANISHED = { keepalive: { idleMs: 15_000, intervalMs: 5_000, count: 3 }, userTimeoutMs: 30_000 };
 /** Only for the user that runs lb4. */
 const SOCKET_MODE = 0o600;
 
@@ -60,6 +64,7 @@ export class AdminServer {
   readonly #inherited: Map<string, HandedSockets>;
   readonly #taken = new Map<string, HandedSockets>();
   readonly #waiting = new Set<Socket>();
+  #ring: EventRing | undefined;
   #http: Promise<HttpConnections> | undefined;
   #loaded: HttpConnections | undefined;
   #isQuiet = false;
@@ -78,8 +83,15 @@ export class AdminServer {
     return now?.dev === file.dev && now.ino === file.ino;
   }
 
+  /** From now on events are kept for clients that follow them later. Idempotent; `listen` does it, too. */
+  record(): EventRing {
+    const { port, setTimer, wallClock, uptimeMs } = this.#deps;
+    return (this.#ring ??= new EventRing({ source: port.balancer, setTimer, wallClock, uptimeMs }));
+  }
+
   /** Resolves with the address, with the port that was chosen; rejects with LB4_LISTEN_FAILED. */
   async listen(address: Address): Promise<Address> {
+    this.record();
     const key = formatAddress(address);
     const handed = this.inherits(address) ? this.#inherited.get(key) : undefined;
     const opened = handed ? await this.#takeOver(handed) : await this.#bind(address);
@@ -136,6 +148,7 @@ export class AdminServer {
     for (const { server } of this.#open.values()) server.close();
     for (const socket of this.#waiting) socket.destroy();
     this.#loaded?.close();
+    this.#ring?.end();
   }
 
   async #takeOver(handed: HandedSockets): Promise<Opened> {
@@ -154,6 +167,7 @@ export class AdminServer {
     } catch (error) {
       throw listenFailure(address, error);
     }
+    this.#noticeVanished(server);
     return { server, file: undefined };
   }
 
@@ -179,6 +193,12 @@ export class AdminServer {
       file = bound.file;
     }
     return { server, file };
+  }
+
+  /** Accepted sockets inherit the options. */
+  #noticeVanished(server: Server): void {
+    const [libc, fd] = [this.#deps.libc(), descriptorOf(server)];
+    if (libc !== undefined && fd !== undefined) setSocketOptions(libc, fd, VANISHED);
   }
 
   #createServer(): Server {
@@ -209,7 +229,7 @@ export class AdminServer {
       import('./http-connections.ts'),
       import('./create-dispatch.ts'),
     ]);
-    this.#loaded = new HttpConnections(createDispatchDeps(this.#deps), this.#deps.setTimer);
+    this.#loaded = new HttpConnections(createDispatchDeps(this.#deps, this.record()), this.#deps.setTimer);
     return this.#loaded;
   }
 

@@ -6,22 +6,21 @@
 import type { AdminServerDeps } from './admin-server.ts';
 import { Gatekeeper, type Caller } from './caller.ts';
 import type { DispatchDeps } from './dispatch.ts';
+import type { EventRing } from './events/event-ring.ts';
+import { EventStreams } from './events/event-streams.ts';
+import { statusOf } from './routes/status.ts';
 import { routes } from './routes.ts';
 
 /** A worker that stands still follows when it moves again: no answer waits for that. */
 const SETTLED_MS = 1_000;
 
-export function createDispatchDeps({
-  port,
-  rules,
-  log,
-  setTimer,
-  wallClock,
-  uptimeMs,
-}: AdminServerDeps): DispatchDeps {
+export function createDispatchDeps(deps: AdminServerDeps, ring: EventRing): DispatchDeps {
+  const { port, rules, log, setTimer, wallClock, uptimeMs } = deps;
+  const status = (): ReturnType<typeof statusOf> => statusOf({ ...port, uptimeMs });
   return {
     ...port,
     ...{ routes, log, wallClock, uptimeMs },
+    streams: new EventStreams({ ring, status, log, setTimer, wallClock, uptimeMs }),
     gatekeeper: new Gatekeeper(rules),
     untilSettled: async () => {
       let cancel: () => void = () => undefined;

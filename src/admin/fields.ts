@@ -20,13 +20,15 @@ export function text(what: string) {
 }
 
 /** Milliseconds. */
-export function duration() {
-  const error = 'a duration such as 250ms, 5s, 10m or 1h';
+export function duration(leastMs = 0, mostMs = WEEK_MS) {
+  const isAny = leastMs === 0 && mostMs === WEEK_MS;
+  const between = isAny ? '' : `, from ${leastMs / 1_000}s to ${mostMs / 1_000}s`;
+  const error = `a duration such as 250ms, 5s, 10m or 1h${between}`;
   return z
     .string({ error })
     .transform((value, context) => {
       const ms = parseDuration(value);
-      if (ms !== undefined && ms <= WEEK_MS) return ms;
+      if (ms !== undefined && ms >= leastMs && ms <= mostMs) return ms;
       context.addIssue({ code: 'custom', message: error });
       return z.NEVER;
     })

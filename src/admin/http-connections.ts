@@ -63,15 +63,17 @@ export class HttpConnections {
     this.#server.emit('connection', socket);
   }
 
-  /** Ends each connection with the answer that is due on it, if there is one. */
+  /** Ends each connection with the answer that is due on it, if there is one; a stream, so that it goes on elsewhere. */
   endSoon(): void {
     this.#isEnding = true;
+    this.#deps.streams.close();
     this.#server.closeIdleConnections();
   }
 
-  /** Ends every connection. */
+  /** Ends every connection, after what was sent on it; streams have their last event. */
   close(): void {
-    for (const socket of this.#connections.keys()) socket.destroy();
+    this.#deps.streams.close();
+    for (const socket of this.#connections.keys()) socket.destroySoon();
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {

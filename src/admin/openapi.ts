@@ -33,7 +33,7 @@ export function openApiOf(routes: readonly Route[], version: string): Json {
   };
 }
 
-function operationOf({ method, path, summary, isOpen, query, body, answers }: Route): Json {
+function operationOf({ method, path, summary, isOpen, query, body, headers, answers }: Route): Json {
   const inPath = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => ({
     ...{ name, in: 'path', required: true },
     schema: { type: 'string' },
@@ -42,11 +42,15 @@ function operationOf({ method, path, summary, isOpen, query, body, answers }: Ro
     const { description, ...rest } = schemaOf(schema as z.ZodType, 'input');
     return { name, in: 'query', required: false, ...(description ? { description } : {}), schema: rest };
   });
+  const inHeader = Object.entries(headers).map(([name, description]) => ({
+    ...{ name, in: 'header', required: false, description },
+    schema: { type: 'string' },
+  }));
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^a-z0-9]+(\w?)/gi, (_, next: string) => next.toUpperCase())}`,
     summary,
     ...(isOpen ? { security: [{}] } : {}),
-    parameters: [...inPath, ...inQuery],
+    parameters: [...inPath, ...inQuery, ...inHeader],
     ...(body === undefined
       ? {}
       : { requestBody: { content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),

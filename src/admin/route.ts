@@ -6,6 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import * as z from 'zod';
 import type { Caller } from './caller.ts';
+import type { EventStreams } from './events/event-streams.ts';
 import type { AdminPort } from './port.ts';
 
 export type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE' | 'POST';
@@ -30,6 +31,8 @@ export interface RouteDeps extends AdminPort {
   readonly logChange: (caller: Caller, message: string, fields: Readonly<Record<string, LogValue>>) => void;
   /** Waits, not for long, until new sessions in all workers follow the changes made before. */
   readonly untilSettled: () => Promise<void>;
+  /** The clients that follow events. */
+  readonly streams: EventStreams;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   /** Milliseconds since the process began. */
@@ -47,6 +50,8 @@ export interface Route {
   readonly isOpen: boolean;
   readonly query: z.ZodObject;
   readonly body: z.ZodType | undefined;
+  /** Headers that it looks at, with what they mean. */
+  readonly headers: Readonly<Record<string, string>>;
   /** The good answers, and the problems that are particular to this route. */
   readonly answers: Readonly<Record<number, RouteAnswer>>;
   readonly handle: (asked: Asked, deps: RouteDeps) => Answer | Promise<Answer>;
@@ -67,6 +72,7 @@ interface RouteParts<Q extends z.ZodObject, B extends z.ZodType> {
   readonly isOpen?: boolean;
   readonly query?: Q;
   readonly body?: B;
+  readonly headers?: Route['headers'];
   readonly answers: Route['answers'];
   readonly handle: (asked: Asked<z.output<Q>, z.output<B>>, deps: RouteDeps) => Answer | Promise<Answer>;
 }
@@ -77,7 +83,7 @@ const NOTHING = z.strictObject({});
 export function route<Q extends z.ZodObject = typeof NOTHING, B extends z.ZodType = z.ZodUndefined>(
   parts: RouteParts<Q, B>,
 ): Route {
-  const { isOpen = false, query = NOTHING, body, handle, ...rest } = parts;
+  const { isOpen = false, query = NOTHING, body, headers = {}, handle, ...rest } = parts;
   // `dispatch.ts` parses with these very schemas before it calls.
-  return { ...rest, isOpen, query, body, handle: handle as Route['handle'] };
+  return { ...rest, isOpen, query, body, headers, handle: handle as Route['handle'] };
 }

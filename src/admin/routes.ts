@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { openApiOf } from './openapi.ts';
 import { route, type Route } from './route.ts';
 import { backendRoutes } from './routes/backends.ts';
+import { eventRoutes } from './routes/events.ts';
 import { instanceRoutes } from './routes/instance.ts';
 import { reloadRoutes } from './routes/reload.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -14,6 +15,7 @@ export const routes: readonly Route[] = [
   ...sessionRoutes,
   ...instanceRoutes,
   ...reloadRoutes,
+  ...eventRoutes,
   route({
     method: 'GET',
     path: '/api/v1/openapi.json',

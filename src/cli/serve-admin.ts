@@ -76,6 +76,8 @@ export class Admin {
       wallClock: () => Date.now(),
       uptimeMs: () => Math.round(process.uptime() * 1000),
     });
+    // From the start on, for those who look later.
+    if (bind !== undefined || config.admin.socket !== 'off') this.#server.record();
   }
 
   /** Opens the address that the configuration names; rejects with LB4_LISTEN_FAILED. */

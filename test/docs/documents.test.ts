@@ -102,6 +102,12 @@ void t.test('docs/admin-api.md lists every filter of sessions, and no other', as
     if (path === '/api/v1/sessions') t.same(filters, Object.keys(query.shape).sort());
 });
 
+void t.test('docs/admin-api.md lists every parameter of the events, and no other', async t => {
+  const parameters = firstCells(read('docs/admin-api.md'), '| parameter |').sort();
+  for (const { path, query } of routes)
+    if (path === '/api/v1/events') t.same(parameters, Object.keys(query.shape).sort());
+});
+
 void t.test('docs/terminations.md lists every reason, and no other', async t => {
   t.same(firstCells(read('docs/terminations.md'), '| reason |').sort(), [...REASONS].sort());
 });

@@ -74,7 +74,14 @@ export async function startAdmin(
     rules,
     tcp = false,
     setTimer = setUnrefTimer,
-  }: { port?: AdminPort; rules?: Partial<Rules>; tcp?: boolean; setTimer?: SetTimer } = {},
+    uptimeMs = () => 1,
+  }: {
+    port?: AdminPort;
+    rules?: Partial<Rules>;
+    tcp?: boolean;
+    setTimer?: SetTimer;
+    uptimeMs?: () => number;
+  } = {},
 ): Promise<StartedAdmin> {
   const entries: Entry[] = [];
   const loaded = loadLibc();
@@ -85,7 +92,7 @@ export async function startAdmin(
     setTimer,
     libc: () => (loaded.ok ? loaded.libc : undefined),
     wallClock: () => Date.now(),
-    uptimeMs: () => 1,
+    uptimeMs,
   });
   t.teardown(() => server.close());
   const address = await server.listen(

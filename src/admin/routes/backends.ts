@@ -171,7 +171,7 @@ function memberAt(balancer: Balanced, params: Params): BackendView {
   throw new Problem(404, `backend ${found.backend} is removed already; sessions left: ${found.sessions}`);
 }
 
-function expectUpstream(balancer: Balanced, name: string): void {
+export function expectUpstream(balancer: Balanced, name: string): void {
   const { upstreams } = balancer.snapshot();
   if (upstreams.some(each => each.name === name)) return;
   const known = upstreams.map(each => each.name).join(', ');

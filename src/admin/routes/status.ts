@@ -35,10 +35,7 @@ export const statusRoutes = [
     path: '/api/v1/status',
     summary: 'Everything that is going on.',
     answers: { 200: { means: 'The instance, its workers, listeners and upstreams.', schema: status } },
-    handle: (_, { balancer, about, uptimeMs }) => ({
-      status: JSON_OK,
-      body: { ...about, uptimeMs: uptimeMs(), ...balancer.snapshot() },
-    }),
+    handle: (_, deps) => ({ status: JSON_OK, body: statusOf(deps) }),
   }),
   route({
     method: 'GET',
@@ -67,6 +64,11 @@ export const statusRoutes = [
     },
   }),
 ];
+
+/** Also sent to clients that follow it (events/event-streams.ts). */
+export function statusOf({ balancer, about, uptimeMs }: Pick<RouteDeps, 'balancer' | 'about' | 'uptimeMs'>) {
+  return { ...about, uptimeMs: uptimeMs(), ...balancer.snapshot() };
+}
 
 function whyNotReady({ balancer, readyNeeds }: RouteDeps): string | undefined {
   const { ready, state, upstreams } = balancer.snapshot();

@@ -31,7 +31,10 @@ void t.test('a validator of OpenAPI accepts it', async t => {
 void t.test('real answers have the documented form', async t => {
   const app = '/api/v1/upstreams/{upstream}/backends/{backend}';
   const asked: readonly (readonly [string, string, unknown?])[] = [
-    ...routes.filter(({ method }) => method === 'GET').map(({ path }) => ['GET', path] as const),
+    ...routes
+      // A stream has no end; events.test.ts looks at it.
+      .filter(({ method, path }) => method === 'GET' && path !== '/api/v1/events')
+      .map(({ path }) => ['GET', path] as const),
     ['PATCH', app, { weight: 5 }],
     ['PATCH', app, { weight: 500 }],
     ['PUT', app, { weight: 4 }],
