@@ -14,6 +14,7 @@ import { startUpgradedLb4, untilGone, type UpgradedLb4 } from '../harness/upgrad
 const loaded = loadLibc();
 const skip = loaded.ok ? false : loaded.reason;
 const DRAIN_MS = 1_500;
+t.setTimeout(FULL ? 300_000 : 90_000);
 
 interface Running {
   readonly lb4: UpgradedLb4;
@@ -96,7 +97,7 @@ const COURSES: readonly Course[] = FULL
 for (const course of COURSES) {
   const [[engine, workers] = ['epoll', 1]] = course;
   const text = course.map(([name, count]) => `${name} ${count}`).join(', ');
-  void t.test(`no client is refused or reset: ${text}`, { skip, timeout: 180_000 }, async t => {
+  void t.test(`no client is refused or reset: ${text}`, { skip, timeout: 120_000 }, async t => {
     const { lb4, clients, addresses, configure } = await start(t, engine, workers);
     await clients.come(addresses);
     const ends: Promise<void>[] = [];

@@ -11,7 +11,9 @@ export interface UpgradedLb4 extends Lb4Process {
   current(): number;
   /** Sends SIGUSR2; resolves when the newcomer has started, to its line `started`. Rejects when it has not taken over. */
   upgrade(): Promise<LogLine>;
-  /** The addresses of a kind of line, each once. */
+  /** It was upgraded in another way: this process takes clients now. */
+  follow(pid: number): void;
+  /** Where its listeners have ever accepted. */
   addresses(): readonly string[];
 }
 
@@ -40,6 +42,7 @@ export async function startUpgradedLb4(
       current = Number(line['newcomer']);
       return next(['started']);
     },
+    follow: (pid: number) => void (current = pid),
     addresses: () => [
       ...new Set(lb4.lines.filter(({ event }) => event === 'listening').map(line => String(line['address']))),
     ],

@@ -6,13 +6,14 @@
  * symbolic link leads to the version that it points to now.
  */
 import { spawn } from 'node:child_process';
+import { Writable } from 'node:stream';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { loadLibc } from '../../linux/libc.ts';
 import type { Log } from '../../observe/log.ts';
 import { setUnrefTimer } from '../../support/timer.ts';
 import type { Admin } from '../serve-admin.ts';
 import type { Service } from '../systemd/service-reports.ts';
-import { FROM, type Leaving } from './messages.ts';
+import { FROM, HELLO_FD, type Leaving } from './messages.ts';
 import { Newcomer, NEWCOMER_TIMES } from './newcomer.ts';
 import { Upgrader } from './upgrader.ts';
 
@@ -47,14 +48,18 @@ function startNewcomer({ message, fds }: Leaving): Newcomer {
   // It is the watchdog's process from then on.
   delete env['WATCHDOG_PID'];
   const child = spawn(execPath, [...execArgv, ...argv.slice(1)], {
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...fds],
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe', ...fds],
     env,
   });
-  return new Newcomer(child, message, setUnrefTimer, timesHere());
+  const pipe = child.stdio[HELLO_FD];
+  // What goes wrong here shows in its exit.
+  pipe?.on('error', () => undefined);
+  if (pipe instanceof Writable) pipe.end(JSON.stringify(message));
+  return new Newcomer(child, setUnrefTimer, timesHere());
 }
 
 /** Tests do not wait for a minute. */
 function timesHere(): typeof NEWCOMER_TIMES {
   const ms = Number(process.env['LB4_TEST_UPGRADE_MS'] ?? NaN);
-  return ms > 0 ? { ...NEWCOMER_TIMES, readyMs: ms } : NEWCOMER_TIMES;
+  return ms > 0 ? { readyMs: ms, graceMs: ms } : NEWCOMER_TIMES;
 }

@@ -1,10 +1,11 @@
 /**
- * What an lb4 and the one that replaces it say to each other, over the IPC channel that Node opens between a process and
- * its child.
+ * What an lb4 and the one that replaces it say to each other.
  *
  * Place: `newcomer.ts` speaks for the older one, `predecessor.ts` for the newer one. They may be of different versions:
  * what a version does not know it leaves out, and another `protocol` ends the upgrade.
- * Course: hello →, then ← failed or ← ready, and letGo → after ready.
+ * Course: hello →, then ← failed or ← ready, and letGo → after ready. All but hello go over the IPC channel that Node
+ * opens between a process and its child. Hello has a pipe of its own: what Node has received over its channel is lost
+ * when the other side dies before the first listener is there.
  */
 import * as z from 'zod';
 import type { Inheritance } from '../../model/inheritance.ts';
@@ -13,8 +14,9 @@ import type { HandedSockets } from '../../support/socket.ts';
 export const PROTOCOL = 1;
 /** In the environment of a process that is to take over: the process that has started it. */
 export const FROM = 'LB4_UPGRADE_FROM';
-/** The first descriptor after the standard streams and the channel. */
-export const FIRST_FD = 4;
+/** After the standard streams and the channel: hello, and then the sockets. */
+export const HELLO_FD = 4;
+export const FIRST_FD = HELLO_FD + 1;
 
 const fd = z.int().min(FIRST_FD);
 /** Bigints are no JSON. */
@@ -90,8 +92,12 @@ export function helloOf(pid: number, inheritance: Inheritance, admin: readonly H
 }
 
 /** Undefined for anything else. */
-export function parseHello(message: unknown): Hello | undefined {
-  return hello.safeParse(message).data;
+export function parseHello(text: string): Hello | undefined {
+  try {
+    return hello.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined for anything else. */

@@ -47,7 +47,7 @@ export class Newcomer {
   #cancelTimer: () => void;
   #settle: { resolve(ready: Ready): void; reject(error: NewcomerFailed): void } | undefined;
 
-  constructor(child: Child, hello: object, setTimer: SetTimer, times: NewcomerTimes = NEWCOMER_TIMES) {
+  constructor(child: Child, setTimer: SetTimer, times: NewcomerTimes = NEWCOMER_TIMES) {
     this.#child = child;
     this.#setTimer = setTimer;
     this.#times = times;
@@ -59,8 +59,6 @@ export class Newcomer {
     child.on('error', error => this.#fail([`it cannot be started: ${wordsOf(error)}`]));
     child.once('exit', (code, signal) => this.#hearExit(code, signal));
     child.on('message', message => this.#hear(message));
-    // What goes wrong here shows in its exit.
-    if (child.connected) child.send(hello, () => undefined);
   }
 
   get pid(): number {

@@ -4,12 +4,12 @@
  * Place: the first thing that `lb4 run` looks for.
  * If the predecessor dies in the middle, this process goes on: it has the sockets.
  */
+import { Socket } from 'node:net';
 import type { Inheritance } from '../../model/inheritance.ts';
 import type { HandedSockets } from '../../support/socket.ts';
 import type { SetTimer } from '../../support/timer.ts';
-import { FROM, isLetGo, parseHello, PROTOCOL } from './messages.ts';
+import { FROM, HELLO_FD, isLetGo, parseHello, PROTOCOL } from './messages.ts';
 
-const HELLO_MS = 10_000;
 /** How long a last message may take. */
 const LAST_MS = 1_000;
 
@@ -76,32 +76,27 @@ export class Predecessor {
   }
 }
 
-/** Undefined where this process was started in the usual way. Rejects when what has started it says nothing. */
+/**
+ * Undefined where this process was started in the usual way. Rejects when what has started it says nothing.
+ * @param readHello all that comes through the pipe, until it is closed
+ */
 export async function meetPredecessor(
   channel: Channel,
   setTimer: SetTimer,
+  readHello: () => Promise<string> = () => textFrom(HELLO_FD),
 ): Promise<Predecessor | undefined> {
   const isSuccessor = channel.env[FROM] !== undefined && channel.send !== undefined;
   Reflect.deleteProperty(channel.env, FROM);
   if (!isSuccessor) return undefined;
-  const hello = parseHello(await firstMessage(channel, setTimer));
+  const hello = parseHello(await readHello());
   if (hello !== undefined) return new Predecessor(hello, channel, setTimer);
   const why = `the lb4 that has started this one speaks another protocol than ${PROTOCOL}: restart it instead`;
   await new Predecessor({ pid: 0, sockets: [], changes: [], admin: [] }, channel, setTimer).failed([why]);
   throw new Error(why);
 }
 
-function firstMessage(channel: Channel, setTimer: SetTimer): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const gone = (): void => reject(new Error('the lb4 that has started this one has ended'));
-    const cancel = setTimer(gone, HELLO_MS);
-    channel.once('disconnect', gone);
-    channel.once('message', message => {
-      cancel();
-      channel.off('disconnect', gone);
-      resolve(message);
-    });
-    // Messages that have come before are delivered first.
-    if (!channel.connected) setTimer(gone, 0);
-  });
+async function textFrom(fd: number): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of new Socket({ fd })) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces).toString();
 }
