@@ -6,6 +6,7 @@
 import type { LoadBalancer } from '../load-balancer.ts';
 import { logSnapshot } from '../observe/log-snapshot.ts';
 import type { Log } from '../observe/log.ts';
+import { counted } from '../support/counted.ts';
 import { exitAtOnce } from './exit-at-once.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Signals } from './signals.ts';
@@ -27,7 +28,11 @@ export interface SignalledRun {
   abortUpgrade(): void;
 }
 
-/** Drains at the first signal, also during the start, stops at the second; resolves when it has ended. */
+/**
+ * Drains at the first signal, also during the start, stops at the second; resolves when it has ended. A drain that the
+ * admin API or an upgrade has begun goes on at the first signal: a service manager sends one after that, and it must not
+ * cut sessions.
+ */
 export async function untilSignalled(
   balancer: LoadBalancer,
   run: SignalledRun,
@@ -56,10 +61,16 @@ export async function untilSignalled(
       run.abortUpgrade();
       balancer.drain(timeoutMs).then(resolve, reject);
     };
+    const join = (): void => {
+      const { sessions } = balancer.snapshot();
+      const message = `stopping: a drain is under way already and goes on, with ${counted(sessions, 'session')}; another signal ends it now`;
+      log.write('info', 'stopping', message, { sessions });
+    };
     operator.drain = drain;
     signals.handle({
       drain: () => {
-        if (balancer.state !== 'starting' && balancer.state !== 'running') stop();
+        if (balancer.state === 'leaving' || balancer.state === 'draining') join();
+        else if (balancer.state === 'stopped') stop();
         else drain();
       },
       stop,

