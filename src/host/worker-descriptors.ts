@@ -46,7 +46,7 @@ export class WorkerDescriptors {
 
   /** The thread is dead, or counts as dead. */
   bury(index: number): void {
-    if (this.#isExact) this.#forEach(index, fd => resetDescriptor(this.#libc, fd));
+    if (this.#isExact) this.#forEach(index, fd => this.#close(fd));
     const tag = ownerTag(index);
     for (let fd = this.#owners.indexOf(tag); fd !== -1; fd = this.#owners.indexOf(tag, fd + 1)) {
       this.#owners[fd] = 0;
@@ -56,8 +56,17 @@ export class WorkerDescriptors {
   /** The process ends now: the sockets that the kernel closes then are to be reset, whichever thread owns them. */
   beforeExit(): void {
     this.#owners.forEach((owner, fd) => {
-      if (owner !== 0 && (this.#isExact || !this.#listens(fd))) makeCloseReset(this.#libc, fd);
+      if (owner !== 0 && !this.#listens(fd)) makeCloseReset(this.#libc, fd);
     });
+  }
+
+  /**
+   * Not as a reset where it listens: control, or another process, has the same socket open, and each client accepted
+   * from it would inherit that its close is a reset, of what was sent to it last, too.
+   */
+  #close(fd: number): void {
+    if (this.#listens(fd)) this.#libc.close(fd);
+    else resetDescriptor(this.#libc, fd);
   }
 
   #forEach(index: number, act: (fd: number) => void): void {
