@@ -1,6 +1,6 @@
 /**
  * Generates what is derived from the configuration's schema: schema/lb4.schema.json for editors, and
- * docs/configuration.md for people; and the module that holds the Lua script of the mirror. `node
+ * docs/configuration.md for people; docs/metrics.md from the tables of metrics; and the module that holds the Lua script of the mirror. `node
  * dist/scripts/generate.js` writes them; `--check` writes nothing and exits 1, naming what is stale.
  */
 import * as z from 'zod';
@@ -8,6 +8,7 @@ import { fieldFacts } from '../src/config/schema/fields.ts';
 import { elementOf, layers, shapeOf } from '../src/config/schema/schema-tree.ts';
 import { configSchema } from '../src/config/schema/schema.ts';
 import { keepUpToDate, readText } from './generated-files.ts';
+import { metricsDocument } from './metrics-doc.ts';
 
 const LUA = 'src/control/mirror/exchange.lua';
 const SAMPLE = 'deploy/examples/full.yaml';
@@ -180,6 +181,7 @@ keepUpToDate(
   {
     'schema/lb4.schema.json': jsonSchema(),
     'docs/configuration.md': reference(),
+    'docs/metrics.md': metricsDocument(),
     'src/control/mirror/exchange-lua.ts': luaModule(),
   },
   'generate',

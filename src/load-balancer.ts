@@ -6,6 +6,7 @@
  * in which the real clock and the real randomness are named.
  * States: new → starting → running → (leaving →) draining → stopped; to start again, create another one.
  */
+import type { CounterView } from './model/counter-view.ts';
 import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
 import { OPERATOR_STATES, type OperatorState } from './model/words.ts';
 import { performance } from 'node:perf_hooks';
@@ -43,7 +44,6 @@ export interface LoadBalancerOptions {
 
 /**
  * Builds a load balancer; nothing is opened before `start`.
- *
  * @param config as in the configuration file; durations may also be numbers of milliseconds
  * @throws Lb4Error `LB4_CONFIG_INVALID` naming every problem
  */
@@ -53,8 +53,7 @@ export function createLoadBalancer(config: ConfigInput, options: LoadBalancerOpt
 
 export class LoadBalancer {
   #config: Config;
-  readonly #baseDir: string;
-  readonly #options: LoadBalancerOptions;
+  readonly #options: LoadBalancerOptions & { readonly baseDir: string };
   readonly #names = new Names();
   #state: LoadBalancerState = 'new';
   #starting: Promise<void> | undefined;
@@ -74,8 +73,7 @@ export class LoadBalancer {
   /** @internal For the command line, which has parsed its configuration already. */
   constructor(config: Config, options: LoadBalancerOptions = {}) {
     this.#config = config;
-    this.#baseDir = options.baseDir ?? process.cwd();
-    this.#options = options;
+    this.#options = { ...options, baseDir: options.baseDir ?? process.cwd() };
   }
 
   get state(): LoadBalancerState {
@@ -235,7 +233,6 @@ export class LoadBalancer {
 
   /**
    * Adds a backend; one that was removed before still has its remaining sessions.
-   *
    * @param backend as in the configuration file: `10.0.0.1:80`, `10.0.0.1:80@2` or a mapping
    * @throws Lb4Error also `LB4_CONFIG_INVALID`, naming every problem, and for one that is there already
    */
@@ -268,6 +265,11 @@ export class LoadBalancer {
     await this.#planes?.data.settled();
   }
 
+  /** What was counted since the start, for metrics; undefined before it. */
+  counters(): CounterView | undefined {
+    return this.#planes?.counters();
+  }
+
   snapshot(): LoadBalancerSnapshot {
     return snapshotOf(this.#state, this.#planes, listener => this.#pauses.msOf(listener));
   }
@@ -284,10 +286,9 @@ export class LoadBalancer {
   }
 
   #build(): Planes {
-    const now = () => performance.now();
     return buildPlanes(this.#config, {
-      ...{ ...this.#options, baseDir: this.#baseDir, events: this.#events, names: this.#names },
-      clocks: { now, wallClock: () => Date.now(), random: () => Math.random() },
+      ...{ ...this.#options, events: this.#events, names: this.#names },
+      clocks: { now: () => performance.now(), wallClock: () => Date.now(), random: () => Math.random() },
       onInterest: planes => this.#record(planes.data),
     });
   }
@@ -313,8 +314,8 @@ export class LoadBalancer {
   }
 
   #record(data: DataPlaneHost): void {
-    const isWanted = this.#events.isWanted('session:closed');
-    data.record(isWanted ? (this.#isCounting ? 'counted' : 'each') : 'none');
+    const wanted = this.#isCounting ? 'counted' : 'each';
+    data.record(this.#events.isWanted('session:closed') ? wanted : 'none');
   }
 
   #control(): ControlPlane {

@@ -64,7 +64,8 @@ async function answer(request: IncomingMessage, deps: DispatchDeps, onRead: () =
   if (route.body === undefined && text !== '') throw new Problem(400, `${method} takes no body here`);
   const { 'content-type': type } = request.headers;
   const body = route.body && parsed(route.body, parseBody(text, type), 'key');
-  const asked: Asked = { params: decoded(params), query, body, caller };
+  const { accept = '' } = request.headers;
+  const asked: Asked = { params: decoded(params), query, body, caller, accept };
   return await route.handle(asked, deps);
 }
 

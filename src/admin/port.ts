@@ -4,7 +4,9 @@
  * Place: `LoadBalancer` has the methods of `Balanced`; the command line adds the rest. Tests put something else behind
  * it.
  */
+import type { CounterView } from '../model/counter-view.ts';
 import type { EventMap, EventName } from '../model/events.ts';
+import type { ProcessFigures } from '../model/process-figures.ts';
 import type { ReloadReport } from '../model/reload-report.ts';
 import type { UpgradeReport } from '../model/upgrade-report.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
@@ -22,6 +24,8 @@ export interface NewBackend {
 /** The part of `LoadBalancer` that is used; it says what the methods do and throw. */
 export interface Balanced {
   snapshot(): LoadBalancerSnapshot;
+  /** Undefined before it has started. */
+  counters(): CounterView | undefined;
   on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void;
   setBackendState(upstream: string, backend: string, state: OperatorState): void;
   setBackendWeight(upstream: string, backend: string, weight: number): void;
@@ -45,6 +49,8 @@ export interface AdminPort {
   readonly about: About;
   /** What `/readyz` looks at besides whether clients are accepted. */
   readonly readyNeeds: 'listeners' | 'upstream';
+  /** Absent where the process is not lb4's own. */
+  readonly figures?: (() => ProcessFigures) | undefined;
   /** Ends the process as SIGTERM does; with a time instead of `drainTimeout`. */
   readonly drain: (timeoutMs: number | undefined) => void;
   /** Absent where there is nothing to reload. */

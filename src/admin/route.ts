@@ -23,6 +23,8 @@ export interface Asked<Query = unknown, Body = unknown> {
   readonly query: Query;
   readonly body: Body;
   readonly caller: Caller;
+  /** The request's Accept; '' where it has none. */
+  readonly accept: string;
 }
 
 /** What all routes may use. */

@@ -5,6 +5,7 @@ import { route, type Route } from './route.ts';
 import { backendRoutes } from './routes/backends.ts';
 import { eventRoutes } from './routes/events.ts';
 import { instanceRoutes } from './routes/instance.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { reloadRoutes } from './routes/reload.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -16,6 +17,7 @@ export const routes: readonly Route[] = [
   ...instanceRoutes,
   ...reloadRoutes,
   ...eventRoutes,
+  ...metricsRoutes,
   route({
     method: 'GET',
     path: '/api/v1/openapi.json',

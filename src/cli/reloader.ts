@@ -55,6 +55,8 @@ export class Reloader {
   readonly #deps: ReloaderDeps;
   #config: Config;
   #last: ReloadReport | undefined;
+  /** How many have taken effect, and how many have not, without dry runs. */
+  readonly counts = { done: 0, failed: 0 };
   /** Ends with the last reload that was asked for; never rejects. */
   #queue: Promise<unknown>;
   /** A reload that has not begun. */
@@ -91,6 +93,7 @@ export class Reloader {
     const report = { at, trigger, dryRun, ...(file === undefined ? {} : { file }), ...outcome };
     if (dryRun) return report;
     this.#last = report;
+    this.counts[report.ok ? 'done' : 'failed'] += 1;
     this.#deps.onEnded(report, this.#config);
     return report;
   }

@@ -28,6 +28,7 @@ import { atExit } from '../support/at-exit.ts';
 import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
+import { processFigures } from './process-figures.ts';
 import { createReloader } from './create-reloader.ts';
 import { openLogs, type RunLogs } from './run-logs.ts';
 import { logStarted, type ChosenEngine } from './log-started.ts';
@@ -159,6 +160,7 @@ async function balance(run: Run): Promise<ExitCode> {
       baseDir: resolve(baseDir),
       drain: timeoutMs => operator.drain(timeoutMs),
       reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),
+      figures: () => processFigures(reloader),
       upgrade: () => upgrader.upgrade('api'),
       inherited: predecessor?.admin,
     });

@@ -10,6 +10,8 @@ import { loadStrategy, strategyVersion } from '../../strategies/load-strategy.ts
 import { ConfigError } from '../config/report/config-error.ts';
 import type { Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { unknownOwners } from '../config/checks/socket-owners.ts';
+import { countEvents } from '../control/count-events.ts';
+import { counterView } from '../control/counter-view.ts';
 import { ControlPlane, type PreparedUpstreams } from '../control/control-plane.ts';
 import {
   createDataPlane,
@@ -23,6 +25,7 @@ import type { Inheritance } from '../model/inheritance.ts';
 import { LeavingListeners } from '../control/leaving-listeners.ts';
 import { bindByAddress } from '../control/bind-by-address.ts';
 import { listenersPlan } from '../control/listener-plans.ts';
+import type { CounterView } from '../model/counter-view.ts';
 import type { MirrorView } from '../model/snapshot.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
@@ -109,6 +112,7 @@ export class Planes {
       remove: name => data.apply({ kind: 'upstreamGone', name }),
       settled: () => data.settled(),
     });
+    countEvents(events, shared);
     this.#mirrors = new Mirrors({
       ...{ events, baseDir, lookup, shared },
       random: () => clocks.random(),
@@ -124,6 +128,12 @@ export class Planes {
 
   get limits(): SessionLimits {
     return this.#limits;
+  }
+
+  /** What was counted so far. */
+  counters(): CounterView {
+    const upstreams = this.control.status();
+    return counterView({ listeners: this.data.listeners(), upstreams }, this.#making.shared);
   }
 
   mirror(): MirrorView | undefined {

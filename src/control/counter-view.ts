@@ -15,6 +15,7 @@ interface Counted {
 export function counterView({ listeners, upstreams }: Counted, shared: ControlledState): CounterView {
   const countsIn = (slot: number): Counts => new Counts(shared.counters.read(slot));
   return {
+    instance: countsIn(shared.slotOfInstance()),
     listeners: listeners.map(({ name }) => ({ name, counts: countsIn(shared.slotOfListener(name)) })),
     upstreams: upstreams.map(({ name, backends, slots }) => ({
       name,

@@ -8,7 +8,7 @@
 import { boundOf, bucketsOf, bucketUpTo } from '../shared-memory/counters/histogram.ts';
 import type { Counter, Histogram } from '../shared-memory/counters/layout.ts';
 
-export { BACKEND, LISTENER, UPSTREAM } from '../shared-memory/counters/layout.ts';
+export { BACKEND, INSTANCE, LISTENER, UPSTREAM } from '../shared-memory/counters/layout.ts';
 export type { Counter, Histogram } from '../shared-memory/counters/layout.ts';
 
 /** The counters of one listener, upstream or backend, at one moment. */
@@ -48,18 +48,23 @@ export class Times {
   }
 
   get count(): number {
-    return this.#buckets.reduce((sum, count) => sum + count, 0);
+    let count = 0;
+    for (let bucket = 0; bucket < this.#buckets.length; bucket++) count += this.#buckets[bucket] ?? 0;
+    return count;
   }
 
-  /** How many are at most 2^power seconds, for each power that the histogram shows. */
+  /** How many are at most 2^power seconds, for each power that the histogram shows; `count` are in all. */
   cumulative(): readonly number[] {
     const { range, shown } = this.#histogram;
-    let [bucket, count] = [0, 0];
-    return shown.map(power => {
-      for (const last = bucketUpTo(range, power); bucket <= last; bucket++)
-        count += this.#buckets[bucket] ?? 0;
-      return count;
-    });
+    const sums: number[] = [];
+    let bucket = 0;
+    let count = 0;
+    for (const power of shown) {
+      const last = bucketUpTo(range, power);
+      for (; bucket <= last; bucket++) count += this.#buckets[bucket] ?? 0;
+      sums.push(count);
+    }
+    return sums;
   }
 
   /** The time that this part of all times do not exceed, at most 9 % too much; undefined where there is none. */
@@ -94,6 +99,7 @@ export interface UpstreamCounts {
 
 /** In the order of `snapshot()`. */
 export interface CounterView {
+  readonly instance: Counts;
   readonly listeners: readonly ListenerCounts[];
   readonly upstreams: readonly UpstreamCounts[];
 }

@@ -121,6 +121,15 @@ export class ControlledState extends SharedState {
     this.#slots.free(key);
   }
 
+  /** Undefined for a listener that has no slot; likewise the next one. */
+  findListener(listener: string): number | undefined {
+    return this.#slots.find(listenerKey(listener))?.index;
+  }
+
+  findUpstream(upstream: string): number | undefined {
+    return this.#slots.find(queueKey(upstream))?.index;
+  }
+
   slotOfListener(listener: string): number {
     return this.#take(listenerKey(listener)).index;
   }

@@ -5,6 +5,8 @@ import type { Balanced, NewBackend } from '../../src/admin/port.ts';
 import { Lb4Error } from '../../src/errors.ts';
 import { Events, type EventMap, type EventName } from '../../src/model/events.ts';
 import { matcherOf, type SessionQuery, type SessionView } from '../../src/model/session-view.ts';
+import { Counts, type CounterView } from '../../src/model/counter-view.ts';
+import { BLOCK_CELLS } from '../../src/shared-memory/counters/layout.ts';
 import type { BackendView, LoadBalancerSnapshot, UpstreamView } from '../../src/model/snapshot.ts';
 import type { OperatorState } from '../../src/model/words.ts';
 import { formatAddress, parseAddress } from '../../src/support/address.ts';
@@ -53,6 +55,23 @@ export function snapshotWith(parts: Partial<LoadBalancerSnapshot> = {}): LoadBal
   };
 }
 
+/** Counters that are all 0, but for `cells` of a backend. */
+export function countersOf(
+  { listeners, upstreams }: LoadBalancerSnapshot,
+  cells: (backend: string) => Float64Array = () => new Float64Array(BLOCK_CELLS),
+): CounterView {
+  const none = (): Counts => new Counts(new Float64Array(BLOCK_CELLS));
+  return {
+    instance: none(),
+    listeners: listeners.map(({ name }) => ({ name, counts: none() })),
+    upstreams: upstreams.map(({ name, backends }) => ({
+      name,
+      counts: none(),
+      backends: backends.map(({ backend }) => ({ backend, counts: new Counts(cells(backend)) })),
+    })),
+  };
+}
+
 export function sessionView(id: string, parts: Partial<SessionView> = {}): SessionView {
   return {
     id,
@@ -80,6 +99,10 @@ export class FakeBalancer implements Balanced {
   ]);
   running: SessionView[] = [];
   state: LoadBalancerSnapshot['state'] = 'running';
+
+  counters(): CounterView {
+    return countersOf(this.snapshot());
+  }
 
   snapshot(): LoadBalancerSnapshot {
     const upstreams = [...this.upstreams].map(([name, backends]) =>

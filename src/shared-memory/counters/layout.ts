@@ -4,7 +4,7 @@
  * Place: writers take the cells from here, `/metrics` the names, docs/metrics.md its table. To count something new, add
  * an entry and write to its cells.
  * How: each slot of shared memory has a block of `BLOCK_CELLS` cells per thread; what the cells mean depends on what the
- * slot belongs to: a listener, an upstream (the slot of its queue) or a backend.
+ * slot belongs to: the instance, a listener, an upstream (the slot of its queue) or a backend.
  */
 import { ENDINGS } from './endings.ts';
 import { bucketsOf, type Range } from './histogram.ts';
@@ -93,6 +93,11 @@ function place<B extends Readonly<Record<string, Unplaced<Counter> | Unplaced<Hi
 }
 
 const BY_PHASE_REASON: readonly Label[] = ['by', 'phase', 'reason'];
+
+export const INSTANCE = place({
+  workerDeaths: counter('worker_deaths_total', 'Workers that have died, and were started again.'),
+  workerStalls: counter('worker_stalls_total', 'Times that a worker stood still.'),
+}) satisfies Block;
 
 export const LISTENER = place({
   started: counter('listener_sessions_started_total', 'Sessions that have begun.'),

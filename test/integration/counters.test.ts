@@ -1,0 +1,180 @@
+/**
+ * The totals that `/metrics` shows are what clients and backends have counted, byte for byte: over each engine, with and
+ * without workers, across a reload and the death of a worker.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { createLoadBalancer } from '../../src/index.ts';
+import { loadLibc } from '../../src/linux/libc.ts';
+import { seeded } from '../../src/sim/seeded.ts';
+import { portOf, startAdmin } from '../harness/admin.ts';
+import { addressOf } from '../harness/listening-address.ts';
+import { freePort } from '../harness/programs.ts';
+import { Scraped } from '../harness/scraped.ts';
+import { until } from '../harness/until.ts';
+
+const SESSIONS = 40;
+const HEADER = 4;
+
+interface Tally {
+  sessions: number;
+  fromClients: number;
+  fromBackend: number;
+}
+
+/** Answers with as many bytes as the first four of its client say, once all that the client sends is there. */
+async function startCountingBackend(t: Test): Promise<{ readonly name: string; readonly tally: Tally }> {
+  const tally = { sessions: 0, fromClients: 0, fromBackend: 0 };
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    const chunks: Buffer[] = [];
+    tally.sessions += 1;
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      tally.fromClients += chunk.length;
+    });
+    socket.once('end', () => {
+      const all = Buffer.concat(chunks);
+      const bytes = all.length < HEADER ? 0 : all.readUInt32LE(0);
+      tally.fromBackend += bytes;
+      socket.end(Buffer.alloc(bytes));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  return { name: `127.0.0.1:${(server.address() as AddressInfo).port}`, tally };
+}
+
+/** Sends some bytes and gets others back. */
+async function session(port: number, sends: number, wants: number, tally: Tally): Promise<void> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('data', (chunk: Buffer) => (tally.fromBackend += chunk.length));
+  const bytes = Buffer.alloc(HEADER + sends);
+  bytes.writeUInt32LE(wants);
+  socket.end(bytes);
+  await once(socket, 'close');
+  tally.sessions += 1;
+  tally.fromClients += bytes.length;
+}
+
+/** A strategy that takes turns, and ends its thread for a client from 127.0.0.2. */
+function deadlyStrategy(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lb4-counters-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'deadly.mjs');
+  writeFileSync(
+    path,
+    `let turn = 0;
+     export function createStrategy(candidates) {
+       return { pick({ clientAddress, skip }) {
+         if (clientAddress === '127.0.0.2') process.exit(7);
+         const free = candidates.filter(candidate => !skip?.(candidate));
+         return free[turn++ % free.length];
+       } };
+     }`,
+  );
+  return path;
+}
+
+for (const [engine, workers] of [
+  ['node', 0],
+  ['node', 1],
+  ['node', 2],
+  ['epoll', 1],
+  ['epoll', 2],
+] as const) {
+  const skip = workers > 0 && !loadLibc().ok ? 'workers need koffi on Linux' : false;
+  void t.test(`engine ${engine}, ${workers} workers`, { skip }, async t => {
+    const backends = await Promise.all([startCountingBackend(t), startCountingBackend(t)]);
+    const refusing = `127.0.0.1:${await freePort()}`;
+    const strategy = deadlyStrategy(t);
+    const config = (weight: number) => ({
+      ...{ engine, workers },
+      listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app' }],
+      upstreams: [
+        {
+          name: 'app',
+          health: 'off' as const,
+          strategy,
+          ejection: 'off' as const,
+          backends: [...backends.map(({ name }) => ({ address: name, weight })), { address: refusing }],
+        },
+      ],
+    });
+    const balancer = createLoadBalancer(config(1));
+    t.teardown(() => balancer.stop());
+    await balancer.start();
+    const admin = await startAdmin(t, { port: portOf(balancer) });
+    const scrape = async (): Promise<Scraped> => new Scraped((await admin.ask('GET', '/metrics')).text);
+    const clients = { sessions: 0, fromClients: 0, fromBackend: 0 };
+    const random = seeded(15 + workers);
+    const size = (): number => Math.floor(random() ** 6 * 300_000);
+    const run = async (): Promise<void> => {
+      const { port } = addressOf(balancer);
+      for (let begun = 0; begun < SESSIONS; begun += 8)
+        await Promise.all(Array.from({ length: 8 }, () => session(port, size(), size(), clients)));
+      await until('none runs', () => balancer.snapshot().sessions === 0);
+    };
+
+    await run();
+    const first = await scrape();
+    await balancer.apply(config(3));
+    await run();
+    let killed = 0;
+
+    if (workers > 0) {
+      let isBack = false;
+      balancer.on('worker:restarted', () => (isBack = true));
+      const { port } = addressOf(balancer);
+      const deadly = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }).on(
+        'error',
+        () => undefined,
+      );
+      deadly.resume();
+      await until('the worker is back', () => isBack);
+      killed = 1;
+      await run();
+    }
+    const last = await scrape();
+
+    const served = { reason: 'closed' };
+    t.equal(last.sum('lb4_listener_sessions_total', served), clients.sessions);
+    t.equal(last.sum('lb4_upstream_sessions_total', served), clients.sessions);
+    t.equal(last.sum('lb4_listener_sessions_total', { reason: 'workerDied' }), killed);
+    t.equal(last.sum('lb4_listener_sessions_total'), last.sum('lb4_listener_sessions_started_total'));
+    t.equal(last.sum('lb4_listener_bytes_total', { by: 'client' }), clients.fromClients);
+    t.equal(last.sum('lb4_listener_bytes_total', { by: 'backend' }), clients.fromBackend);
+    t.ok(
+      first.sum('lb4_listener_bytes_total', { by: 'client' }) < clients.fromClients,
+      'the reload took none away',
+    );
+    for (const { name: backend, tally } of backends) {
+      t.equal(last.sum('lb4_backend_sessions_total', { ...served, backend }), tally.sessions);
+      t.equal(last.sum('lb4_backend_bytes_total', { backend, by: 'client' }), tally.fromClients);
+      t.equal(last.sum('lb4_backend_bytes_total', { backend, by: 'backend' }), tally.fromBackend);
+      t.equal(last.sum('lb4_backend_connections_total', { backend, state: 'new' }), tally.sessions);
+      t.equal(last.sum('lb4_backend_connect_seconds_count', { backend }), tally.sessions);
+      t.ok(last.sum('lb4_backend_first_byte_seconds_count', { backend }) <= tally.sessions);
+    }
+    const failures = last.sum('lb4_backend_connect_failures_total', { backend: refusing, reason: 'refused' });
+    const further = last.sum('lb4_upstream_redispatches_total') + last.sum('lb4_upstream_retries_total');
+    t.ok(failures > 0);
+    t.equal(further, failures, 'each of them led to another attempt');
+    t.equal(
+      last.sum('lb4_backend_picks_total'),
+      clients.sessions + last.sum('lb4_upstream_redispatches_total'),
+    );
+    t.equal(
+      last.sum('lb4_upstream_session_duration_seconds_count'),
+      last.sum('lb4_upstream_sessions_total'),
+      'every session has lasted for some time',
+    );
+    t.equal(last.sum('lb4_worker_deaths_total'), killed);
+    t.equal(last.sum('lb4_sessions_active'), 0);
+  });
+}
