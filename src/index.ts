@@ -17,6 +17,17 @@ export type {
   UpstreamView,
   WorkerView,
 } from './model/snapshot.ts';
+export { COUNTERS } from './model/counter-view.ts';
+export type {
+  BackendCounts,
+  Counter,
+  CounterView,
+  Counts,
+  Histogram,
+  ListenerCounts,
+  Times,
+  UpstreamCounts,
+} from './model/counter-view.ts';
 export type { MirrorFailure, MirrorMode, MirrorTrouble, OperatorState, UpstreamMode } from './model/words.ts';
 export { createLoadBalancer } from './load-balancer.ts';
 export type { LoadBalancer, LoadBalancerOptions } from './load-balancer.ts';

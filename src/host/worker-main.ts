@@ -15,6 +15,8 @@ import { loadLibc, type Libc } from '../linux/libc.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../data/session/deadline-wheel.ts';
+import type { Cells } from '../shared-memory/counters/counters.ts';
+import { INSTANCE } from '../shared-memory/counters/layout.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
 import { DueTimers } from '../support/due-timers.ts';
 import { setUnrefTimer } from '../support/timer.ts';
@@ -67,6 +69,7 @@ const data: DataPlane = new DataPlane({
 data.recording = start.recording;
 for (const plan of start.plans) data.apply(plan);
 const beating = setInterval(beat, BEAT_MS);
+noteDelays(shared.counters.cells(start.slot));
 process.on('exit', dieInOrder);
 await data.settled();
 beat();
@@ -146,6 +149,15 @@ function beat(): void {
   stats.setPools(data.pools());
   stats.beat();
   outbox.flush();
+}
+
+/** By a timer that the engine knows of, so that its wait for sockets is no delay. */
+function noteDelays(cells: Cells): void {
+  const dueMs = now() + BEAT_MS;
+  setTimer(() => {
+    cells.note(INSTANCE.loopDelay, now() - dueMs);
+    noteDelays(cells);
+  }, BEAT_MS);
 }
 
 function dieInOrder(): void {

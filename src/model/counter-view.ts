@@ -6,10 +6,25 @@
  * configured. A backend that is removed and added again later begins at 0.
  */
 import { boundOf, bucketsOf, bucketUpTo } from '../shared-memory/counters/histogram.ts';
-import type { Counter, Histogram } from '../shared-memory/counters/layout.ts';
+import {
+  BACKEND,
+  INSTANCE,
+  LISTENER,
+  UPSTREAM,
+  type Counter,
+  type Histogram,
+} from '../shared-memory/counters/layout.ts';
 
-export { BACKEND, INSTANCE, LISTENER, UPSTREAM } from '../shared-memory/counters/layout.ts';
-export type { Counter, Histogram } from '../shared-memory/counters/layout.ts';
+export { BACKEND, INSTANCE, LISTENER, UPSTREAM };
+export type { Counter, Histogram };
+
+/** What there is to be read, for `Counts.of`, `total` and `times`. */
+export const COUNTERS = {
+  instance: INSTANCE,
+  listener: LISTENER,
+  upstream: UPSTREAM,
+  backend: BACKEND,
+} as const;
 
 /** The counters of one listener, upstream or backend, at one moment. */
 export class Counts {

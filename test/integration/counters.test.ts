@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { createLoadBalancer } from '../../src/index.ts';
+import { COUNTERS, createLoadBalancer } from '../../src/index.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { seeded } from '../../src/sim/seeded.ts';
 import { portOf, startAdmin } from '../harness/admin.ts';
@@ -176,5 +176,14 @@ for (const [engine, workers] of [
     );
     t.equal(last.sum('lb4_worker_deaths_total'), killed);
     t.equal(last.sum('lb4_sessions_active'), 0);
+    t.equal(last.sum('lb4_worker_loop_delay_seconds_count') > 0, workers > 0);
+    const { connect: connects, bytes } = COUNTERS.backend;
+    for (const [i, { counts }] of (balancer.counters()?.upstreams[0]?.backends ?? []).entries()) {
+      const { sessions = 0, fromClients = 0, fromBackend = 0 } = backends[i]?.tally ?? {};
+      t.equal(counts.total(bytes), fromClients + fromBackend, 'the library has the same');
+      t.equal(counts.times(connects).count, sessions);
+      const half = counts.times(connects).quantile(0.5);
+      t.ok(half === undefined ? sessions === 0 : half > 0 && half < 60);
+    }
   });
 }

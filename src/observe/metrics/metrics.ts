@@ -174,14 +174,14 @@ function showCounter(out: Exposition, counter: Counter, counted: readonly Labell
 function showHistogram(out: Exposition, histogram: Histogram, counted: readonly Labelled<Counts>[]): void {
   const { name, shown } = histogram;
   const [bucket, sum, count] = [`${name}_bucket`, `${name}_sum`, `${name}_count`];
-  const ends = shown.map(power => `,le="${boundText(2 ** power)}"}`);
+  const ends = shown.map(power => `le="${boundText(2 ** power)}"}`);
   for (const { labels: own, thing } of counted) {
     const times = thing.times(histogram);
-    const start = `${bucket}{${own}`;
+    const start = own === '' ? `${bucket}{` : `${bucket}{${own},`;
     const sums = times.cumulative();
     for (let i = 0; i < ends.length; i++) out.line(start + (ends[i] ?? ''), sums[i] ?? 0);
     const all = times.count;
-    out.line(`${start},le="+Inf"}`, all);
+    out.line(`${start}le="+Inf"}`, all);
     out.sample(sum, own, times.sum);
     out.sample(count, own, all);
   }
