@@ -11,7 +11,7 @@
  * `own`).
  */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { chmodSync } from 'node:fs';
+import { chmodSync, closeSync } from 'node:fs';
 import type { Log } from '../observe/log.ts';
 import type { Libc } from '../linux/libc.ts';
 import { bindListeningSockets } from '../linux/listening-sockets.ts';
@@ -118,8 +118,10 @@ export class AdminServer {
     this.#loaded?.endSoon();
   }
 
-  /** The addresses that were taken over from the predecessor. */
+  /** The addresses that were taken over from the predecessor; the others are left to it alone. */
   takenOver(): readonly string[] {
+    for (const [key, { fds }] of this.#inherited) if (!this.#taken.has(key)) fds.forEach(closeSync);
+    this.#inherited.clear();
     return [...this.#taken.keys()];
   }
 

@@ -16,6 +16,8 @@ import type { ConfigIssue, LocatedIssue } from '../config/report/issue.ts';
 import { loadConfig, type ConfigLoadResult, type LoadRequest } from '../config/source/load.ts';
 import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
+import { loadLibc } from '../linux/libc.ts';
+import { keepFromChildren } from '../linux/listening-sockets.ts';
 import { logConfiguration, sourceOf } from '../observe/log-configuration.ts';
 import { logEvents } from '../observe/log-events.ts';
 import type { Log } from '../observe/log.ts';
@@ -67,6 +69,8 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   // the main thread it comes too late.
   setFlagsFromString('--no-memory-reducer');
   const predecessor = await meetPredecessor(process, setUnrefTimer);
+  const libc = predecessor && loadLibc();
+  if (libc?.ok === true) for (const fd of predecessor?.fds ?? []) keepFromChildren(libc.libc, fd);
   const { strategy, adminTokenFile } = options;
   const flags = {
     ...options,
@@ -141,7 +145,11 @@ async function balance(run: Run): Promise<ExitCode> {
   const reload = (): void => void reloader.reload({ trigger: 'signal' });
   const operator: Operator = { drain: () => undefined };
   const drain = (): void => operator.drain();
-  const upgrader = createUpgrader({ balancer, admin: () => admin, service, drain, log });
+  const onHandedOver = (pid: number): void => {
+    service.handOver(pid);
+    watch?.close();
+  };
+  const upgrader = createUpgrader({ balancer, admin: () => admin, onHandedOver, drain, log });
   const ended = untilSignalled(
     balancer,
     {

@@ -85,6 +85,8 @@ export class InheritedSockets {
 
   #describe(handed: HandedSockets): Found[] {
     const described = describePassedSocket(this.#libc, handed.fds[0] ?? -1);
-    return described.ok ? [{ handed, ...described.socket }] : [];
+    if (described.ok) return [{ handed, ...described.socket }];
+    for (const fd of handed.fds) closeDescriptor(this.#libc, fd);
+    return [];
   }
 }

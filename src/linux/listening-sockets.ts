@@ -64,6 +64,11 @@ export function closeDescriptor(libc: Libc, fd: number): void {
   libc.close(fd);
 }
 
+/** No program that this process starts gets the descriptor. */
+export function keepFromChildren(libc: Libc, fd: number): void {
+  check(libc, 'fcntl', libc.fcntl(fd, abi.F_SETFD, abi.FD_CLOEXEC));
+}
+
 /** Closes a connection with a reset; other kinds of descriptors are just closed. */
 export function resetDescriptor(libc: Libc, fd: number): void {
   makeCloseReset(libc, fd);

@@ -7,7 +7,7 @@ import type { SocketOptions } from '../support/socket.ts';
 import type { Address } from '../support/address.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
-import { check, ON } from './listening-sockets.ts';
+import { check, keepFromChildren, ON } from './listening-sockets.ts';
 import { decodeAddress, SOCKADDR_BYTES } from './sockaddr.ts';
 import { setSocketOptions } from './socket-options.ts';
 
@@ -40,7 +40,7 @@ export function describePassedSocket(libc: Libc, fd: number): Described {
 
 /** Makes it what the sockets are that lb4 opens itself: non-blocking, not for children, its clients without delay. */
 export function adaptPassedSocket(libc: Libc, fd: number, address: Address, options: SocketOptions): void {
-  check(libc, 'fcntl', libc.fcntl(fd, abi.F_SETFD, abi.FD_CLOEXEC));
+  keepFromChildren(libc, fd);
   const flags = check(libc, 'fcntl', libc.fcntl(fd, abi.F_GETFL, 0));
   check(libc, 'fcntl', libc.fcntl(fd, abi.F_SETFL, flags | abi.O_NONBLOCK));
   if (address.kind !== 'tcp') return;

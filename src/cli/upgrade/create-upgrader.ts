@@ -12,7 +12,6 @@ import { loadLibc } from '../../linux/libc.ts';
 import type { Log } from '../../observe/log.ts';
 import { setUnrefTimer } from '../../support/timer.ts';
 import type { Admin } from '../serve-admin.ts';
-import type { Service } from '../systemd/service-reports.ts';
 import { FROM, HELLO_FD, type Leaving } from './messages.ts';
 import { Newcomer, NEWCOMER_TIMES } from './newcomer.ts';
 import { Upgrader } from './upgrader.ts';
@@ -20,14 +19,14 @@ import { Upgrader } from './upgrader.ts';
 export interface UpgradedRun {
   readonly balancer: LoadBalancer;
   readonly admin: () => Admin | undefined;
-  readonly service: Pick<Service, 'handOver'>;
+  readonly onHandedOver: (pid: number) => void;
   readonly drain: () => void;
   readonly log: Log;
 }
 
-export function createUpgrader({ balancer, admin, service, drain, log }: UpgradedRun): Upgrader {
+export function createUpgrader({ balancer, admin, onHandedOver, drain, log }: UpgradedRun): Upgrader {
   return new Upgrader({
-    ...{ balancer, drain, log },
+    ...{ balancer, onHandedOver, drain, log },
     pid: process.pid,
     obstacle: () => {
       const loaded = loadLibc();
@@ -38,7 +37,6 @@ export function createUpgrader({ balancer, admin, service, drain, log }: Upgrade
       handOver: taken => admin()?.handOver(taken),
     },
     start: startNewcomer,
-    onHandedOver: pid => service.handOver(pid),
   });
 }
 
@@ -51,7 +49,8 @@ function startNewcomer({ message, fds }: Leaving): Newcomer {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe', ...fds],
     env,
   });
-  const pipe = child.stdio[HELLO_FD];
+  // Without a process there may be no streams either, and 'error' follows.
+  const pipe = child.pid === undefined ? undefined : child.stdio[HELLO_FD];
   // What goes wrong here shows in its exit.
   pipe?.on('error', () => undefined);
   if (pipe instanceof Writable) pipe.end(JSON.stringify(message));

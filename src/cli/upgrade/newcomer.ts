@@ -61,8 +61,9 @@ export class Newcomer {
     child.on('message', message => this.#hear(message));
   }
 
-  get pid(): number {
-    return this.#child.pid ?? 0;
+  /** Undefined where the system has refused a process. */
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   /** Ends it before it is ready; `ready` rejects with this reason when it has ended. */

@@ -50,6 +50,11 @@ export class Predecessor {
     });
   }
 
+  /** All descriptors that it has given to this process. */
+  get fds(): readonly number[] {
+    return [...this.inheritance.sockets, ...this.admin].flatMap(({ fds }) => fds);
+  }
+
   /** Resolves when the predecessor has let go of what was taken, or is dead. */
   async ready(taken: Taken): Promise<void> {
     this.#send({ kind: 'ready', ...taken });

@@ -12,7 +12,7 @@ import { wordsOf } from '../../errors.ts';
 import type { UpgradeReport } from '../../model/upgrade-report.ts';
 import type { Log } from '../../observe/log.ts';
 import type { HandedSockets } from '../../support/socket.ts';
-import { helloOf, type Leaving } from './messages.ts';
+import { helloOf, type Leaving, type Ready } from './messages.ts';
 import { NewcomerFailed, type Newcomer } from './newcomer.ts';
 
 export interface UpgraderDeps {
@@ -76,34 +76,36 @@ export class Upgrader {
 
   async #upgrade(trigger: UpgradeTrigger): Promise<UpgradeReport> {
     const { balancer, admin, pid, log } = this.#deps;
-    let ready: { newcomer: Newcomer; version: string; admin: readonly string[] } | undefined;
+    let ready: (Pick<Ready, 'version' | 'admin'> & { newcomer: Newcomer; pid: number }) | undefined;
     await balancer.handOver(async inheritance => {
       const newcomer = this.#deps.start(helloOf(pid, inheritance, admin.toHandOver()));
       this.#newcomer = newcomer;
-      const started = `upgrade (${ASKED_BY[trigger]}): process ${newcomer.pid} starts, to take over`;
-      log.write('info', 'upgradeStarted', started, { trigger, newcomer: newcomer.pid });
+      const started = `upgrade (${ASKED_BY[trigger]}): process ${newcomer.pid ?? 0} starts, to take over`;
+      if (newcomer.pid !== undefined)
+        log.write('info', 'upgradeStarted', started, { trigger, newcomer: newcomer.pid });
       const answer = await newcomer.ready;
-      ready = { newcomer, version: answer.version, admin: answer.admin };
+      ready = { newcomer, pid: newcomer.pid ?? 0, version: answer.version, admin: answer.admin };
       return answer.sockets;
     });
     if (ready === undefined) throw new Error('it has not been started');
-    const { newcomer, version } = ready;
-    this.#successor = newcomer.pid;
+    const { newcomer, pid: successor, version } = ready;
+    this.#successor = successor;
     // The service manager has to know it as the service before it reports anything.
-    this.#deps.onHandedOver(newcomer.pid);
+    this.#deps.onHandedOver(successor);
     admin.handOver(ready.admin);
     newcomer.letGo();
-    const message = `upgraded: lb4 ${version} has taken over as process ${newcomer.pid}; this one drains`;
-    log.write('info', 'upgraded', message, { trigger, newcomer: newcomer.pid, version });
+    const message = `upgraded: lb4 ${version} has taken over as process ${successor}; this one drains`;
+    log.write('info', 'upgraded', message, { trigger, newcomer: successor, version });
     this.#deps.drain();
-    return { ok: true, pid: newcomer.pid, version };
+    return { ok: true, pid: successor, version };
   }
 
   #whyNot(): string | undefined {
     const { balancer, pid } = this.#deps;
     if (this.#successor !== undefined) return `process ${this.#successor} has taken over already`;
     if (this.#isBusy) {
-      const which = this.#newcomer === undefined ? '' : ` (process ${this.#newcomer.pid})`;
+      const starting = this.#newcomer?.pid;
+      const which = starting === undefined ? '' : ` (process ${starting})`;
       return `another lb4${which} is being started already`;
     }
     if (balancer.state !== 'running') return `lb4 is ${balancer.state}`;
