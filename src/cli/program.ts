@@ -69,7 +69,7 @@ function withoutDefaultCommand(args: readonly string[]): readonly string[] {
 function createProgram(signals: Signals, done: (code: ExitCode) => void): Command {
   const program = new Command('lb4')
     .usage(
-      '[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE\n       lb4 status | backends | sessions [options]\n       lb4 ready | drain | maint | weight | add | remove UPSTREAM BACKEND\n       lb4 doctor [-c FILE] [--live]',
+      '[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE\n       lb4 status | backends | sessions | top [options]\n       lb4 ready | drain | maint | weight | add | remove UPSTREAM BACKEND\n       lb4 doctor [-c FILE] [--live]',
     )
     .description(
       'A raw-TCP layer-4 load balancer: it accepts a client, chooses a backend and\njoins the two.',

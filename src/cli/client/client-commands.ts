@@ -8,6 +8,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { AddOptions, ChangeOptions } from './backends.ts';
 import type { OutputOptions } from './client-command.ts';
 import type { DoctorOptions } from '../doctor/doctor.ts';
+import type { TopOptions } from '../top/top.ts';
 import type { ReloadOptions } from './reload.ts';
 import type { SessionsOptions } from './sessions.ts';
 import type { UpgradeOptions } from './upgrade.ts';
@@ -26,6 +27,7 @@ export const CLIENT_COMMANDS: readonly string[] = [
     'reload',
     'upgrade',
     'doctor',
+    'top',
   ],
 ];
 
@@ -100,6 +102,11 @@ export function addClientCommands(
   jsonOption(command('upgrade', 'start the version that is installed now, and hand over to it')).action(
     (options: UpgradeOptions) => run(async () => (await import('./upgrade.ts')).upgrade(options)),
   );
+  command('top', 'watch a running lb4: backends, why they are out, sessions, rates; q quits')
+    .option('--once', 'print it once, as plain text')
+    .option('--every <duration>', 'time between two looks (default: 1s)')
+    .option('--charset <name>', 'braille, block or ascii (default: what the terminal can show)')
+    .action((options: TopOptions) => run(async () => (await import('../top/top.ts')).top(options)));
   command('doctor', 'say what limits lb4 on this machine; exit 1 if something fails or will')
     .option('-c, --config <file>', 'judge the machine by this configuration')
     .option('--live', 'ask the running lb4 as well')

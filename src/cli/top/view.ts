@@ -1,0 +1,211 @@
+/**
+ * The whole picture of `lb4 top`: head, list, foot.
+ *
+ * Place: pure; top.ts calls it with the latest answer, and Screen turns the lines into what is written. `--once` prints
+ * the same lines without a height.
+ */
+import { clockAt, summaryOf, type Tone } from '../../observe/summary.ts';
+import { counted } from '../../support/counted.ts';
+import type { StatusAnswer } from '../client/status.ts';
+import { formatAge } from '../client/table.ts';
+import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
+import type { History } from './history.ts';
+import { headOfList, linesOfUpstream } from './rows.ts';
+import { span, type Line, type Span, type Style } from './screen.ts';
+import { fullness, rateText, spread, wrapped } from './view-values.ts';
+import { shownBackends, SORTS, type ViewState } from './view-state.ts';
+
+export interface Seen {
+  readonly status: StatusAnswer;
+  readonly history: History;
+  /** The time of day at the reader's, in milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly glyphs: Glyphs;
+  /** Why there is no later answer; undefined while there is one. */
+  readonly silence?: string | undefined;
+  /** A time as the reader writes it; default: local, `14:02`. */
+  readonly clock?: (ms: number) => string;
+}
+
+export interface Picture {
+  readonly lines: readonly Line[];
+  /** Lines of the list that fit on the screen, and the last one that can be the first of them. */
+  readonly page: number;
+  readonly most: number;
+}
+
+const STYLES: Readonly<Record<Tone, Style>> = { good: 'good', warn: 'warn', bad: 'bad' };
+/** Widths from which there is room for more. */
+const WIDE = 110;
+const LEAST_WIDTH = 40;
+
+/** @param height Infinity: as high as needed, and without what is for a keyboard */
+export function pictureOf(seen: Seen, view: ViewState, width: number, height: number): Picture {
+  const { glyphs } = seen;
+  if (width < LEAST_WIDTH || height < 8) {
+    const text = fit('too small: 40 columns and 8 lines are needed', width, glyphs);
+    return { lines: [[span(text, 'warn')]], page: 1, most: 0 };
+  }
+  const head = headOf(seen, width);
+  const list = view.isHelp ? helpOf(width) : listOf(seen, view, width);
+  if (height === Infinity) return { lines: [...head, ...list], page: list.length, most: 0 };
+  const page = Math.max(height - head.length - 1, 1);
+  const most = Math.max(list.length - page, 0);
+  const from = Math.min(view.scroll, most);
+  const shown = list.slice(from, from + page);
+  const blank: Line[] = new Array<Line>(Math.max(page - shown.length, 0)).fill([]);
+  const below = list.length - from - shown.length;
+  return {
+    lines: [...head.slice(0, height - 2), ...shown, ...blank, footOf(view, below, width, glyphs)],
+    page,
+    most,
+  };
+}
+
+function headOf(
+  { status, history, nowMs, glyphs, silence, clock = clockAt(nowMs) }: Seen,
+  width: number,
+): Line[] {
+  const { name, version, state, ready, engine, workers, uptimeMs, pid } = status;
+  const isReady = state === 'running' && !ready ? ', not ready' : '';
+  const threads = workers.length === 0 ? 'no workers' : counted(workers.length, 'worker');
+  const about = `  ${state}${isReady} for ${formatAge(uptimeMs)}, ${engine}, ${threads}, pid ${pid}`;
+  const summary = summaryOf(status, nowMs, clock);
+  const said = wrapped(safe(summary.text, glyphs), width - 2);
+  const style = STYLES[summary.tone];
+  return [
+    spread([span(`lb4 ${safe(name, glyphs)}`, 'title'), span(about)], [span(version, 'dim')], width, glyphs),
+    ...said.map((text, i) => [
+      span(i === 0 ? `${glyphs.marks[summary.tone]} ` : '  ', style),
+      span(text, style),
+    ]),
+    ...(silence === undefined
+      ? []
+      : [[span(fit(`${glyphs.marks.bad} ${safe(silence, glyphs)}`, width, glyphs), 'bad')]]),
+    sessionsLine(status, history, width, glyphs),
+    listenersLine(status, width, glyphs),
+    ...troubles(status).map(text => [
+      span(fit(`${glyphs.marks.warn} ${safe(text, glyphs)}`, width, glyphs), 'warn'),
+    ]),
+    [],
+    headOfList(width),
+  ];
+}
+
+function sessionsLine(
+  { sessions, sessionsEver, maxSessions }: StatusAnswer,
+  history: History,
+  width: number,
+  glyphs: Glyphs,
+): Line {
+  const bar = width >= WIDE ? 30 : 12;
+  const rate = history.instance.at(-1);
+  const line = sparkline(history.instance, width >= WIDE ? 30 : 12, glyphs);
+  return [
+    span('sessions ', 'dim'),
+    span(sessions.toLocaleString('en-US'), 'bold'),
+    ...(maxSessions === undefined
+      ? [span(' (no limit)', 'dim')]
+      : [
+          span(` of ${maxSessions.toLocaleString('en-US')} `),
+          span(barOf(sessions / maxSessions, bar, glyphs), fullness(sessions, maxSessions)),
+        ]),
+    span('   new/s ', 'dim'),
+    span(rate === undefined ? '-' : rateText(rate), 'bold'),
+    span(` ${line}`, 'good'),
+    span('   ever ', 'dim'),
+    span(sessionsEver.toLocaleString('en-US')),
+  ];
+}
+
+/** Those that let clients wait come first. */
+function listenersLine({ listeners }: StatusAnswer, width: number, glyphs: Glyphs): Line {
+  const spans: Span[] = [span('listeners ', 'dim')];
+  let room = width - 'listeners '.length;
+  const order = listeners.toSorted((a, b) => Number(b.paused) - Number(a.paused));
+  for (const [i, { name, addresses, paused, pausedMs, sessions }] of order.entries()) {
+    const where = addresses[0] === undefined ? '' : ` ${safe(addresses[0], glyphs)}`;
+    const more = addresses.length > 1 ? ` and ${addresses.length - 1} more` : '';
+    const full = paused ? ` clients wait${pausedMs === undefined ? '' : ` for ${formatAge(pausedMs)}`}` : '';
+    const text = `${i === 0 ? '' : ` ${glyphs.dot} `}${safe(name, glyphs)}${where}${more}: ${sessions}${full}`;
+    const left = order.length - i;
+    const rest = ` ${glyphs.dot} ${left} more`;
+    // Room for the number of those that are left out.
+    if (text.length > room - (left > 1 ? rest.length : 0)) {
+      spans.push(i === 0 ? span(fit(text, room, glyphs)) : span(rest, 'dim'));
+      break;
+    }
+    spans.push(span(text, paused ? 'bad' : 'plain'));
+    room -= text.length;
+  }
+  return spans;
+}
+
+/** What is wrong beside backends. */
+function troubles({ workers, mirror }: StatusAnswer): string[] {
+  return [
+    ...workers
+      .filter(({ state }) => state !== 'running')
+      .map(({ worker, state }) => `worker ${worker} is ${state}`),
+    ...(mirror?.upstreams ?? []).flatMap(({ upstream, mode, trouble }) =>
+      mode === 'local' && trouble !== undefined
+        ? [`counts of ${upstream} are not shared: ${trouble.message}`]
+        : [],
+    ),
+  ];
+}
+
+function listOf({ status, history, glyphs }: Seen, view: ViewState, width: number): Line[] {
+  const lines: Line[] = [];
+  for (const upstream of status.upstreams) {
+    const rateOf = (backend: (typeof upstream.backends)[number]): number =>
+      history.backend(upstream.name, backend).at(-1) ?? 0;
+    const backends = shownBackends(upstream.name, upstream.backends, view, rateOf);
+    if (backends.length === 0 && view.filter !== '') continue;
+    lines.push(...linesOfUpstream(upstream, backends, history, width, glyphs), []);
+  }
+  if (lines.length === 0) return [[span(`no backend matches ${safe(view.filter, glyphs)}`, 'dim')]];
+  return lines.slice(0, -1);
+}
+
+function footOf(
+  { sort, filter, isTyping, isHelp }: ViewState,
+  below: number,
+  width: number,
+  glyphs: Glyphs,
+): Line {
+  const wanted = safe(filter, glyphs);
+  if (isTyping) return [span(` filter: ${wanted}_`.padEnd(width), 'inverse')];
+  const keys = isHelp ? ' ? back   q quit' : ' q quit   s sort   / filter   ? help';
+  const chosen = [
+    ...(sort === SORTS[0] ? [] : [`by ${sort}`]),
+    ...(filter === '' ? [] : [`only ${wanted}`]),
+    ...(below > 0 ? [`${below} more below`] : []),
+  ].join(', ');
+  const text = `${keys}${chosen === '' ? '' : `   ${chosen}`}`;
+  return [span(fit(text, width, glyphs).padEnd(width), 'inverse')];
+}
+
+const HELP: readonly (readonly [keys: string, meaning: string])[] = [
+  ['q, Ctrl-C', 'quit'],
+  ['s', `next order of backends: ${SORTS.join(', ')}`],
+  ['/', 'filter by a part of an upstream, an address or a state; Enter keeps it, Esc clears it'],
+  ['arrows, j k', 'scroll; so do Page Up and Down, Home and End'],
+  ['Ctrl-L', 'draw everything again'],
+  ['Ctrl-Z', 'stop; fg comes back'],
+  ['', ''],
+  ['FOR', 'for how long the backend is in this state'],
+  ['SESSIONS', 'a bar against maxSessions; without a limit it is dim, against the busiest of the upstream'],
+  ['NEW/S', 'sessions that got a connection to it in the last second'],
+  ['MINUTE', 'the same in the last minute; its highest value is a full cell'],
+];
+
+function helpOf(width: number): Line[] {
+  const column = 14;
+  return HELP.flatMap(([keys, meaning]) =>
+    wrapped(meaning, width - column).map((text, i) => [
+      span((i === 0 ? keys : '').padEnd(column), 'bold'),
+      span(text),
+    ]),
+  );
+}
