@@ -91,6 +91,12 @@ void t.test('lb4 runs without root and without capabilities, and writes nothing'
   t.end();
 });
 
+void t.test('unit and image start lb4 without the memory reducer of V8', t => {
+  t.match(text('systemd/lb4.service'), /^ExecStart=\S+\/node --no-memory-reducer \S+\/lb4 /m);
+  t.match(text('docker/Dockerfile'), /^ENTRYPOINT \["node", "--no-memory-reducer", "\S+\/lb4"\]$/m);
+  t.end();
+});
+
 void t.test('yamllint accepts them', { skip: skipWithout('yamllint') }, async t => {
   const { code, stdout } = await runProgram('yamllint', [
     '--strict',

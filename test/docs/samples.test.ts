@@ -78,7 +78,7 @@ void t.test(
     const paths = UNITS.map(name => {
       const path = join(folder, name);
       // Whether lb4 is installed on this machine is not the point.
-      writeFileSync(path, text(`deploy/systemd/${name}`).replace('/usr/bin/lb4', process.execPath));
+      writeFileSync(path, text(`deploy/systemd/${name}`).replace('/usr/bin/node', process.execPath));
       return path;
     });
     const { stderr } = await runProgram('systemd-analyze', ['verify', ...paths]);
