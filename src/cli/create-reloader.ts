@@ -40,7 +40,11 @@ export function createReloader({ request, config, balancer, logs, service }: Rel
     untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
     load: () => loadConfig({ ...request, mayWait: false }),
     problemsWithFiles: next => problemsWithFiles(next, dirname(resolve(file ?? '.'))),
-    apply: next => balancer.applyChecked(next),
+    apply: async next => {
+      // A destination that cannot be opened refuses the reload, before anything is changed.
+      logs.prepare(next.log);
+      await balancer.applyChecked(next);
+    },
     state: () => balancer.state,
     onBegin: () => service.reloading(),
     onEnded: (report, inForce) => {

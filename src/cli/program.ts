@@ -34,9 +34,9 @@ default. -b and -l add up; of any other option the last one counts.
 
 systemd: reports readiness and watchdog, and takes over sockets (LISTEN_FDS).
 Signals: SIGHUP reloads the configuration file; SIGTERM and SIGINT drain, and
-end lb4 when sent again; SIGQUIT ends it at once; SIGUSR1 logs the state of
-every listener, upstream and backend; SIGUSR2 hands over to the version that is
-installed now.
+end lb4 when sent again; SIGQUIT ends it at once; SIGUSR1 opens log files
+again, and logs the state of every listener, upstream and backend; SIGUSR2
+hands over to the version that is installed now.
 Exit codes: 0 done, 1 failure, 2 usage, 69 could not bind, 78 bad configuration.`;
 
 /** Runs a command; resolves with the exit code when it is over. The command defines what signals mean. */

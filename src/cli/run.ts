@@ -32,7 +32,7 @@ import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
 import { processFigures } from './process-figures.ts';
 import { createReloader } from './create-reloader.ts';
-import { openLogs, type RunLogs } from './run-logs.ts';
+import { openRunLogs, type RunLogs } from './run-logs.ts';
 import { logStarted, type ChosenEngine } from './log-started.ts';
 import type { Signals } from './signals.ts';
 import { journalPrefix } from './systemd/journal.ts';
@@ -103,10 +103,24 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
     return exitCodeOf(loaded);
   }
   outliveTerminals();
-  const logs = openLogs(loaded.config.log);
+  const logs = logsOf(loaded, dirname(resolve(options.config ?? 'here')));
+  if (logs === undefined) return EXIT.badConfig;
   const code = await balance({ options, request, loaded, unknown, signals, logs, watch, predecessor });
   await logs.end(code);
   return code;
+}
+
+/** Undefined: a destination cannot be opened, and standard error has the reason. */
+function logsOf(loaded: ConfigLoadResult & { readonly ok: true }, baseDir: string): RunLogs | undefined {
+  try {
+    return openRunLogs(loaded.config.log, baseDir);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const prefix = journalPrefix()('error');
+    for (const line of located(error, loaded.locate))
+      process.stderr.write(`${prefix}lb4: ${printable(line)}\n`);
+    return undefined;
+  }
 }
 
 interface Run {
@@ -123,7 +137,7 @@ interface Run {
 async function balance(run: Run): Promise<ExitCode> {
   const { options, request, loaded, unknown, signals, logs, watch, predecessor } = run;
   const { config } = loaded;
-  const { log, askedFor } = logs;
+  const { log } = logs;
   const baseDir = options.config === undefined ? '.' : dirname(resolve(options.config));
   const balancer = new LoadBalancer(config, {
     baseDir: resolve(baseDir),
@@ -153,7 +167,7 @@ async function balance(run: Run): Promise<ExitCode> {
   const ended = untilSignalled(
     balancer,
     {
-      ...{ log, askedFor, reload },
+      ...{ logs, reload },
       upgrade: () => void upgrader.upgrade('signal'),
       abortUpgrade: () => upgrader.abort(),
     },

@@ -5,10 +5,10 @@
  */
 import type { LoadBalancer } from '../load-balancer.ts';
 import { logSnapshot } from '../observe/log-snapshot.ts';
-import type { Log } from '../observe/log.ts';
 import { counted } from '../support/counted.ts';
 import { exitAtOnce } from './exit-at-once.ts';
 import { EXIT } from './exit-codes.ts';
+import type { RunLogs } from './run-logs.ts';
 import type { Signals } from './signals.ts';
 
 /** How long a stop may take: a start in progress may hang, for example in a strategy that never finishes loading. */
@@ -20,8 +20,7 @@ export interface Operator {
 }
 
 export interface SignalledRun {
-  readonly log: Log;
-  readonly askedFor: Log;
+  readonly logs: Pick<RunLogs, 'log' | 'askedFor' | 'reopen' | 'figures'>;
   reload(): void;
   upgrade(): void;
   /** Ends a process that was about to take over. */
@@ -39,7 +38,8 @@ export async function untilSignalled(
   signals: Signals,
   operator: Operator,
 ): Promise<void> {
-  const { log, askedFor } = run;
+  const { logs } = run;
+  const { log, askedFor } = logs;
   await new Promise<void>((resolve, reject) => {
     const stop = (): void => {
       log.write('info', 'stopping', 'stopping now: every session is reset');
@@ -75,7 +75,10 @@ export async function untilSignalled(
       },
       stop,
       hangUp: () => run.reload(),
-      report: () => logSnapshot(balancer.snapshot(), askedFor),
+      report: () => {
+        logs.reopen();
+        logSnapshot(balancer.snapshot(), askedFor, logs.figures());
+      },
       upgrade: () => run.upgrade(),
     });
   });

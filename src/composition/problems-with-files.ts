@@ -5,7 +5,7 @@
  * with strategies must exist, but are not loaded, because they would run.
  */
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { isStrategyName } from '../../strategies/index.ts';
 import { ConfigError } from '../config/report/config-error.ts';
 import type { ConfigIssue } from '../config/report/issue.ts';
@@ -19,7 +19,7 @@ import { readSmallFile } from '../support/small-file.ts';
 
 /** One problem for each file that cannot be used, with the place of its key. */
 export function problemsWithFiles(
-  { listeners, upstreams, redis, admin }: Config,
+  { listeners, upstreams, redis, admin, log }: Config,
   baseDir: string,
 ): ConfigIssue[] {
   const deps = { baseDir, readFile: readSmallFile };
@@ -43,6 +43,10 @@ export function problemsWithFiles(
         : problems(() => tlsSettings(tls, { ...deps, at: ['upstreams', index, 'health'] })),
     ),
     ...(admin.tokenFile === undefined ? [] : problems(() => adminToken(admin, deps))),
+    ...(log.to.path === undefined ? [] : missingFolder(log.to.path, baseDir, ['log', 'to'])),
+    ...(log.access === false || log.access.to?.path === undefined
+      ? []
+      : missingFolder(log.access.to.path, baseDir, ['log', 'access', 'to'])),
     ...(redis === undefined ? [] : problems(() => redisConnection(redis, { ...deps, at: ['redis'] }))),
   ];
 }
@@ -56,6 +60,18 @@ function missingModule(strategy: string, baseDir: string, upstream: number): Con
   const got = `${path} (${found})`;
   const message = `expected ${expected}, got ${got}`;
   return [{ path: ['upstreams', upstream, 'strategy'], kind: 'value', expected, got, message }];
+}
+
+/** The file itself is made when it is opened. */
+function missingFolder(file: string, baseDir: string, at: readonly string[]): ConfigIssue[] {
+  const path = resolve(baseDir, file);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const folder = statSync(dirname(path), { throwIfNoEntry: false });
+  if (stats?.isDirectory() !== true && folder?.isDirectory() === true) return [];
+  const got = stats?.isDirectory() === true ? `${path} (a folder)` : `${path} (its folder does not exist)`;
+  const expected = 'a file that can be written';
+  const message = `expected ${expected}, got ${got}`;
+  return [{ path: [...at, 'path'], kind: 'value', expected, got, message }];
 }
 
 function whyNoFile(path: string): string | undefined {

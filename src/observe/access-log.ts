@@ -3,17 +3,42 @@
  *
  * Place: a subscriber to `session:closed`; fields as in docs/access-log.md.
  */
+import { ACCESS_FIELDS, type AccessField } from '../model/access-fields.ts';
 import type { SessionRecord } from '../model/session-record.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log, LogFields } from './log.ts';
+import { tcplog } from './tcplog.ts';
 
-/**
- * Returns a function that ends it.
- * @param level below `info` for the log's own entry, which was not asked for
- */
-export function logSessions(source: EventSource, log: Log, level: 'info' | 'debug' = 'info'): () => void {
+export interface AccessOptions {
+  /** Below `info` for the log's own entry, which was not asked for; default: `info`. */
+  readonly level?: 'info' | 'debug';
+  /** Lines have the form of HAProxy's; default: that of the log. */
+  readonly tcplog?: boolean | undefined;
+  readonly only?: 'errors' | undefined;
+  /** Sessions that have lasted this long. */
+  readonly slowerThan?: number | undefined;
+  /** The share of all others; default: 0 beside `only` and `slowerThan`, else 1. */
+  readonly sample?: number | undefined;
+  readonly fields?: readonly AccessField[] | undefined;
+}
+
+/** Returns a function that ends it. */
+export function logSessions(
+  source: EventSource,
+  log: Log,
+  options: AccessOptions = {},
+  random: () => number = () => 0,
+): () => void {
+  const { level = 'info', fields: chosen = ACCESS_FIELDS } = options;
+  const isWanted = wanted(options, random);
   const endClosed = source.on('session:closed', record => {
-    const fields = accessFields(record);
+    if (!isWanted(record)) return;
+    if (options.tcplog === true) {
+      log.write(level, 'session', tcplog(record));
+      return;
+    }
+    const all = accessFields(record);
+    const fields = chosen === ACCESS_FIELDS ? all : Object.fromEntries(chosen.map(key => [key, all[key]]));
     log.write(level, 'session', log.format === 'text' ? textOf(fields) : undefined, fields);
   });
   const endUnrecorded = source.on('session:unrecorded', ({ sessions }) => log.lose(sessions));
@@ -23,8 +48,23 @@ export function logSessions(source: EventSource, log: Log, level: 'info' | 'debu
   };
 }
 
+/** Whether every session has a line, so that sessions can be counted in place of lines. */
+export function isWhole({ only, slowerThan, sample = 1 }: AccessOptions): boolean {
+  return only === undefined && slowerThan === undefined && sample === 1;
+}
+
+function wanted(options: AccessOptions, random: () => number): (record: SessionRecord) => boolean {
+  if (isWhole(options)) return () => true;
+  const { only, slowerThan } = options;
+  const { sample = only === undefined && slowerThan === undefined ? 1 : 0 } = options;
+  return ({ reason, durationMs }) =>
+    (only === 'errors' && reason !== 'closed') ||
+    (slowerThan !== undefined && durationMs >= slowerThan) ||
+    (sample > 0 && random() < sample);
+}
+
 /** The record as flat fields; `startedAt` is ISO 8601, times are milliseconds. */
-export function accessFields(record: SessionRecord): LogFields {
+export function accessFields(record: SessionRecord): Readonly<Record<AccessField, LogFields[string]>> {
   return {
     session: record.id,
     startedAt: new Date(record.startedAtMs).toISOString(),
@@ -39,9 +79,9 @@ export function accessFields(record: SessionRecord): LogFields {
     warm: record.warm,
     reused: record.reused,
     durationMs: milliseconds(record.durationMs),
-    queuedMs: record.queuedMs === undefined ? undefined : milliseconds(record.queuedMs),
-    connectMs: record.connectMs === undefined ? undefined : milliseconds(record.connectMs),
-    firstByteMs: record.firstByteMs === undefined ? undefined : milliseconds(record.firstByteMs),
+    queuedMs: milliseconds(record.queuedMs),
+    connectMs: milliseconds(record.connectMs),
+    firstByteMs: milliseconds(record.firstByteMs),
     bytesFromClient: record.bytesFromClient,
     bytesFromBackend: record.bytesFromBackend,
     by: record.by,
@@ -66,6 +106,6 @@ function clientOf({ clientAddress, clientPort }: SessionRecord): string {
   return clientAddress.includes(':') ? `[${clientAddress}]:${clientPort}` : `${clientAddress}:${clientPort}`;
 }
 
-function milliseconds(value: number): number {
-  return Math.round(value * 1000) / 1000;
+function milliseconds(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Math.round(value * 1000) / 1000;
 }

@@ -36,6 +36,8 @@ export interface LineBufferDeps {
    * again.
    */
   onBroken?(code: string): void;
+  /** After `onBroken`: the output takes lines again. */
+  onMended?(): void;
 }
 
 const MAX_BYTES = 1024 * 1024;
@@ -59,11 +61,13 @@ export class LineBuffer {
   #keptBytes = 0;
   /** The part of what was handed over that the output has not taken yet. */
   #chunk: Buffer | undefined;
-  #state: 'idle' | 'scheduled' | 'writing' | 'resting' = 'idle';
+  #state: 'idle' | 'scheduled' | 'writing' | 'resting' | 'closed' = 'idle';
   #isPumping = false;
   #cancelRest: () => void = () => undefined;
   #readerMs = READER_FIRST_MS;
   #lost = 0;
+  #lostEver = 0;
+  #isBroken = false;
   #losesAll = false;
   #losesSpared = false;
   #cancelSettling: (() => void) | undefined;
@@ -75,6 +79,11 @@ export class LineBuffer {
   constructor(output: Output, deps: LineBufferDeps) {
     this.#output = output;
     this.#deps = deps;
+  }
+
+  /** Lines that have been lost so far. */
+  get lostEver(): number {
+    return this.#lostEver;
   }
 
   /** A line with its end; `isSpared`: it is lost before others are. */
@@ -97,17 +106,19 @@ export class LineBuffer {
   /** Counts lines that were not built. */
   lose(isSpared = false, lines = 1, code?: string): void {
     if (lines === 0) return;
-    if (this.#lost === 0) {
-      this.#lostSinceMs = this.#deps.now();
-      // Reported when everything that is kept is written, possibly now.
-      this.#schedule();
-    }
-    this.#lost += lines;
-    this.#code ??= code ?? EAGAIN;
+    this.#count(lines, code ?? EAGAIN);
     if (!isSpared) this.#losesAll = true;
     if (this.#losesSpared) return;
     this.#losesSpared = true;
     this.#deps.onSparing?.(true);
+  }
+
+  /** Writes no more: what is kept is given up. */
+  close(): void {
+    this.#cancelRest();
+    this.#cancelSettling?.();
+    this.#state = 'closed';
+    this.#output.close?.();
   }
 
   /** For a process that is about to end: writes what the system takes at once. */
@@ -139,11 +150,23 @@ export class LineBuffer {
     this.#output.endProcess(exitCode);
   }
 
+  #count(lines: number, code: string): void {
+    if (this.#lost === 0) {
+      this.#lostSinceMs = this.#deps.now();
+      // Reported when everything that is kept is written, possibly now.
+      this.#schedule();
+    }
+    this.#lost += lines;
+    this.#lostEver += lines;
+    this.#code ??= code;
+  }
+
   #schedule(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'scheduled';
     // Lines of one turn go out together.
     queueMicrotask(() => {
+      if (this.#state !== 'scheduled') return;
       this.#state = 'idle';
       this.#pump();
     });
@@ -217,13 +240,20 @@ export class LineBuffer {
     return text;
   }
 
-  #take({ taken, code }: Written): void {
+  #take({ taken, code, lost = 0 }: Written): void {
+    if (this.#state === 'closed') return;
     this.#state = 'idle';
+    // Not as a line that found no room: those that follow are not lost with it.
+    if (lost > 0) this.#count(lost, code ?? EAGAIN);
     const chunk = this.#chunk ?? Buffer.alloc(0);
     this.#chunk = taken < chunk.length ? chunk.subarray(taken) : undefined;
     this.#keptBytes -= taken;
     if (taken > 0) {
       this.#readerMs = READER_FIRST_MS;
+      if (this.#isBroken && code === undefined) {
+        this.#isBroken = false;
+        this.#deps.onMended?.();
+      }
       // The fault is over, and no line is missing because of it.
       if (this.#lost === 0) this.#code = undefined;
     }
@@ -239,6 +269,7 @@ export class LineBuffer {
     this.#cancelRest = this.#deps.setTimer(() => this.#wake(), restMs);
     if (!isBroken) return;
     this.#code = code;
+    this.#isBroken = true;
     this.#deps.onBroken?.(code);
     this.#finish(false);
   }

@@ -12,10 +12,12 @@ import type {
   OperatorOverride,
 } from '../model/snapshot.ts';
 import { counted } from '../support/counted.ts';
+import type { ChannelFigures } from './channel.ts';
 import type { Log } from './log.ts';
+import type { LogsFigures } from './logs.ts';
 import { seconds } from './spans.ts';
 
-export function logSnapshot(snapshot: LoadBalancerSnapshot, log: Log): void {
+export function logSnapshot(snapshot: LoadBalancerSnapshot, log: Log, logs?: LogsFigures): void {
   const { state, engine, sessions, sessionsEver, maxSessions, workers } = snapshot;
   log.write(
     'info',
@@ -39,6 +41,14 @@ export function logSnapshot(snapshot: LoadBalancerSnapshot, log: Log): void {
     for (const backend of upstream.backends) logBackend(upstream.name, backend, log);
   }
   if (snapshot.mirror !== undefined) logMirror(snapshot.mirror, log);
+  if (logs !== undefined) logDestination('log', logs.log, log);
+  if (logs?.access !== undefined) logDestination('access log', logs.access, log);
+}
+
+function logDestination(what: string, { destination, lost, brokenAs }: ChannelFigures, log: Log): void {
+  const state = brokenAs === undefined ? '' : `, which takes no lines now (${brokenAs})`;
+  const message = `${what}: to ${destination}${state}, ${counted(lost, 'line')} lost`;
+  log.write('info', 'snapshotLog', message, { log: what, destination, lost, code: brokenAs });
 }
 
 function logListener({ name, addresses, paused, pausedMs, sessions }: ListenerView, log: Log): void {

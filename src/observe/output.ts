@@ -18,6 +18,8 @@ import { systemCode } from '../errors.ts';
 export interface Written {
   readonly taken: number;
   readonly code?: string;
+  /** Lines among `taken`, or before them, that are known to be lost; default 0. */
+  readonly lost?: number;
 }
 
 export interface Output {
@@ -26,6 +28,8 @@ export interface Output {
   writeNow(bytes: Buffer): void;
   /** Ends the process, even if a write in progress never ends. */
   endProcess(exitCode: number): void;
+  /** Gives up what it holds, and what it was writing: nothing keeps the process alive any more. */
+  close?(): void;
 }
 
 /** The output over standard output (1) or standard error (2). */

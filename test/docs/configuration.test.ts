@@ -143,6 +143,11 @@ await t.test('the full sample has every key, and stands in the reference', t => 
   const whole = text.replaceAll(/^( +)# (\w+: \S+)$/gm, '$1$2');
   collect(parseYaml(whole), '');
   t.not(whole, text);
+  // Keys that exclude each other: a comment has the other choice.
+  const otherwise = whole.replaceAll(/^ +\S.*\n( +)# or: (.*)$/gm, '$1$2');
+  collect(parseYaml(otherwise), '');
+  t.not(otherwise, whole);
+  t.equal(parseConfig(parseYaml(otherwise), { requireUnits: true }).ok, true);
   t.equal(parseConfig(parseYaml(whole), { requireUnits: true }).ok, true);
   t.strictSame([...used].toSorted(), [...keys].toSorted());
   t.ok(read('docs/configuration.md').includes(text.slice(text.indexOf('listeners:')).trim()));

@@ -4,6 +4,7 @@ import type { ConfigInput } from '../../src/config/schema/schema.ts';
 
 type Upstream = ConfigInput['upstreams'][number];
 type Listener = ConfigInput['listeners'][number];
+type LogInput = NonNullable<ConfigInput['log']>;
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const duration = fc.constantFrom('250ms', '1s', '2s', '5s');
@@ -95,6 +96,19 @@ export const randomConfig: fc.Arbitrary<ConfigInput> = fc
       log: fc.record({
         level: fc.constantFrom('info', 'debug'),
         format: fc.constantFrom('json', undefined),
+        to: fc.constantFrom<LogInput['to']>(
+          'stderr',
+          'journald',
+          { type: 'file', path: 'lb4.log' },
+          { type: 'syslog', address: 'udp:[::1]:514', facility: 'local0', app: 'x' },
+        ),
+        access: fc.constantFrom<LogInput['access']>(
+          true,
+          false,
+          { only: 'errors', slowerThan: '1s', sample: 0.5 },
+          { format: 'tcplog', to: { type: 'file', path: 'access.log' } },
+          { format: 'text', fields: ['client', 'reason'] },
+        ),
       }),
     }),
   )

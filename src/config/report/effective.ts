@@ -8,7 +8,7 @@
  */
 import { fieldFacts } from '../schema/fields.ts';
 import { formatRedisUrl, type RedisUrl } from '../schema/redis-url.ts';
-import { elementOf, layers, shapeOf } from '../schema/schema-tree.ts';
+import { acceptsTrue, elementOf, layers, shapeOf } from '../schema/schema-tree.ts';
 import { type Config, configSchema } from '../schema/schema.ts';
 import { type Address, formatAddress, type SocketAccess } from '../../support/address.ts';
 import { formatDuration } from '../../support/duration.ts';
@@ -75,7 +75,9 @@ function plainOf(value: unknown, schema: z.core.$ZodType): Plain | undefined {
   if (isRedisUrl(value)) return formatRedisUrl(value);
   // `ejection: off` is a number of failures that is never reached.
   if ('failures' in value && value.failures === Infinity) return 'off';
-  return mappingOf(value, schema);
+  const mapping = mappingOf(value, schema);
+  // Short for a mapping without keys.
+  return Object.keys(mapping).length === 0 && acceptsTrue(schema) ? true : mapping;
 }
 
 function mappingOf(value: object, schema: z.core.$ZodType): PlainMapping {

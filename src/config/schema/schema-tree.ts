@@ -32,6 +32,11 @@ export function elementOf(schema: z.core.$ZodType): z.core.$ZodType | undefined 
   return layers(schema).find(layer => layer instanceof z.ZodArray)?.element;
 }
 
+/** Whether `true` stands for what `schema` accepts. */
+export function acceptsTrue(schema: z.core.$ZodType): boolean {
+  return layers(schema).some(layer => layer instanceof z.ZodLiteral && layer.values.has(true));
+}
+
 /** The schema at a path, or undefined where the path leads out of the schema. */
 export function schemaAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType | undefined {
   let current: z.core.$ZodType | undefined = schema;

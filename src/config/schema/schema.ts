@@ -19,9 +19,9 @@ import {
   oneOf,
   reference,
   section,
-  yesOrNo,
 } from './fields.ts';
 import { MAX_WORKERS } from '../../support/cores.ts';
+import { logSection } from './log-schema.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { adminSection } from './admin-schema.ts';
 import { redisSection } from './redis-schema.ts';
@@ -140,17 +140,7 @@ export const configSchema = section({
     .describe(
       'Shares the counts of live sessions with other instances through Redis, for `leastconn`, `p2c` and `ewma`. Default: off.',
     ),
-  log: section({
-    level: oneOf(['error', 'warn', 'info', 'debug'])
-      .default('info')
-      .describe('The least important level shown.'),
-    format: oneOf(['text', 'json'])
-      .optional()
-      .describe('Form of the lines. Default: `text` on a terminal, else `json`.'),
-    access: yesOrNo().default(false).describe('The access log: one line for each session that has ended.'),
-  })
-    .prefault({})
-    .describe('What lb4 writes to standard error.'),
+  log: logSection.prefault({}).describe('What lb4 reports while it runs, and where that goes.'),
 }).transform((config): Omit<typeof config, '$schema'> => {
   const copy = { ...config };
   delete copy.$schema;

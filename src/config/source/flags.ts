@@ -113,7 +113,11 @@ export function configFromFlags(
       }
     } else {
       origins.push({ path, option });
-      if (given !== undefined) input = placed(input, path, valueOf(flag, given));
+      if (given === undefined) continue;
+      const value = valueOf(flag, given);
+      // A file that says more about the access log has it on already.
+      const isOn = flag === 'accessLog' && value === true && isMapping(field(field(input, 'log'), 'access'));
+      if (!isOn) input = placed(input, path, value);
     }
   }
   return { input, origins, issues };

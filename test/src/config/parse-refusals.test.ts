@@ -321,7 +321,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
   [
     'access that is a text',
     withTop({ log: { access: 'yes' } }),
-    'log.access: expected true or false, got "yes"',
+    'log.access: expected true, false, or a mapping such as { only: errors }, got "yes"',
   ],
   [
     'a level of the wrong case',
@@ -378,7 +378,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
     withTop({ drainTimeout: 5n, log: () => 1 }),
     [
       `drainTimeout: ${DURATION} a bigint`,
-      'log: expected a mapping with keys such as level, format, access, got a function',
+      'log: expected a mapping with keys such as level, format, to, access, got a function',
     ],
   ],
 ];

@@ -66,7 +66,7 @@ await t.test('every flag has its place in the configuration', t => {
       ],
       drainTimeout: 6000,
       limits: { maxSessions: 8 },
-      log: { level: 'debug', format: 'json', access: true },
+      log: { level: 'debug', format: 'json', access: {} },
     },
   });
   t.end();
@@ -185,8 +185,14 @@ await t.test('what is wrong in a flag is told by the name of the flag', t => {
     ],
     [{ backends, poolWarm: '-1' }, '--pool-warm: expected an integer from 0 to 1000, got -1'],
     [{ backends, maxSessions: 'many' }, '--max-sessions: expected an integer from 1 to 1000000, got "many"'],
-    [{ backends, accessLog: 'maybe' }, '--access-log: expected true or false, got "maybe"'],
-    [{ backends, accessLog: 'constructor' }, '--access-log: expected true or false, got "constructor"'],
+    [
+      { backends, accessLog: 'maybe' },
+      '--access-log: expected true, false, or a mapping such as { only: errors }, got "maybe"',
+    ],
+    [
+      { backends, accessLog: 'constructor' },
+      '--access-log: expected true, false, or a mapping such as { only: errors }, got "constructor"',
+    ],
     [{ backends, logLevel: 'loud' }, '--log-level: expected one of error, warn, info, debug, got "loud"'],
   ];
   for (const [flags, line] of cases) t.equal(problems(flags), line);
@@ -210,6 +216,9 @@ await t.test('the access log is on or off, in any of the words for it', t => {
   for (const word of ['0', 'false', 'no', 'off', 'FALSE', 'No', 'oFF']) {
     t.match(inputOf({ accessLog: word }), { log: { access: false } }, word);
   }
+  const more = { log: { access: { only: 'errors' } } };
+  t.match(inputOf({ accessLog: true }, more), more, 'what a file says of it stays');
+  t.match(inputOf({ accessLog: 'no' }, more), { log: { access: false } });
   t.end();
 });
 

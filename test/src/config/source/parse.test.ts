@@ -107,7 +107,7 @@ await t.test('the smallest configuration is completed with every default', t => 
       engine: 'auto',
       workers: 'auto',
       workerStallTimeout: 30_000,
-      log: { level: 'info', access: false },
+      log: { level: 'info', to: { type: 'stderr' }, access: false },
     },
   });
   t.end();

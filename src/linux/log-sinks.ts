@@ -1,0 +1,41 @@
+/**
+ * What destinations of the log need of the system: datagrams to unix sockets, and what a TCP receiver has acknowledged.
+ *
+ * Place: passed to the log by the command line and by `logTo`. The C library is loaded when it is first needed.
+ */
+import type { Socket } from 'node:net';
+import { SIOCOUTQ } from './abi.ts';
+import { DatagramSender } from './datagram.ts';
+import { loadLibc, type LibcResult } from './libc.ts';
+
+let loaded: LibcResult | undefined;
+const int32 = Buffer.alloc(4);
+
+function libcOrReason(): LibcResult {
+  return (loaded ??= loadLibc());
+}
+
+export const systemSinks = {
+  /** Throws an error with the reason where the C library cannot be loaded. */
+  openMessages(path: string): DatagramSender {
+    const result = libcOrReason();
+    if (!result.ok) throw new Error(`unix datagrams take the C library: ${result.reason}`);
+    return new DatagramSender(result.libc, { kind: 'unix', path });
+  },
+
+  /** Undefined where the system does not show it. */
+  unacknowledged(socket: Socket): number | undefined {
+    const fd = descriptorOf(socket);
+    const result = libcOrReason();
+    if (fd === undefined || !result.ok) return undefined;
+    return result.libc.ioctl(fd, SIOCOUTQ, int32) < 0 ? undefined : int32.readInt32LE(0);
+  },
+};
+
+/** Node's name for it is not documented, but old. */
+function descriptorOf(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null) return undefined;
+  const fd: unknown = Reflect.get(handle, 'fd');
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}

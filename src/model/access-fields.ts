@@ -1,0 +1,30 @@
+/**
+ * The fields of a line of the access log, in their order.
+ *
+ * Place: the configuration chooses among them, the access log fills them in.
+ */
+export const ACCESS_FIELDS = [
+  'session',
+  'startedAt',
+  'client',
+  'localAddress',
+  'listener',
+  'upstream',
+  'backend',
+  'sourceAddress',
+  'attempts',
+  'tried',
+  'warm',
+  'reused',
+  'durationMs',
+  'queuedMs',
+  'connectMs',
+  'firstByteMs',
+  'bytesFromClient',
+  'bytesFromBackend',
+  'by',
+  'phase',
+  'reason',
+] as const;
+
+export type AccessField = (typeof ACCESS_FIELDS)[number];

@@ -1,0 +1,209 @@
+/**
+ * The log and the access log of one configuration, with their destinations: opened, configured again, ended.
+ *
+ * Place: `lb4 run` has one, and so has each `logTo`. Both logs go through one buffer where they have one destination, so
+ * that their lines keep their order.
+ * Invariants:
+ * - A destination that cannot be opened changes nothing.
+ * - What a destination lost, and that it takes nothing, is reported once.
+ */
+import type { Config } from '../config/schema/schema.ts';
+import { atExit } from '../support/at-exit.ts';
+import { isWhole, logSessions, type AccessOptions } from './access-log.ts';
+import { Channel, linesOf, type ChannelFigures, type ChannelOwner } from './channel.ts';
+import type { SinkDeps } from './destinations/sink.ts';
+import type { EventSource } from './event-source.ts';
+import { createLog, type Log, type LogSettings } from './log.ts';
+
+export type LogConfig = Config['log'];
+
+export interface LogsDeps extends SinkDeps {
+  random(): number;
+}
+
+export interface LogsFigures {
+  readonly log: ChannelFigures;
+  /** Absent where the access log goes where the log goes. */
+  readonly access?: ChannelFigures;
+}
+
+export interface Logs {
+  readonly log: Log;
+  /** For lines that an operator asks for: written whatever the level of the log is. */
+  readonly askedFor: Log;
+  /** Logs sessions, as far as the configuration wants it. */
+  follow(sessions: EventSource): void;
+  /** Opens the destinations of another configuration; throws a `ConfigError` where one cannot be opened. */
+  prepare(config: LogConfig): void;
+  /** Takes over another configuration. What was prepared for it is used, and given up for any other one. */
+  configure(config: LogConfig): void;
+  /** Called when the access log begins to lose its lines, so that they need only be counted, and when that ends. */
+  onSparing(callback: (isSparing: boolean) => void): void;
+  /** Opens files again. */
+  reopen(): void;
+  figures(): LogsFigures;
+  /** Writes what is left. False: a write in progress may keep the process alive. */
+  end(): Promise<boolean>;
+  /** Ends the process, whatever its writes do. */
+  endProcess(exitCode: number): void;
+}
+
+interface Channels {
+  readonly main: Channel;
+  /** The same one where the access log has no destination of its own. */
+  readonly access: Channel;
+}
+
+const SILENT: ChannelOwner = {
+  onSparing: () => undefined,
+  onBroken: () => undefined,
+  onMended: () => undefined,
+};
+
+/** Throws a `ConfigError` where a destination cannot be opened. */
+export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
+  let config = first;
+  let sessions: EventSource | undefined;
+  let endSessions: () => void = () => undefined;
+  let onSparing: (isSparing: boolean) => void = () => undefined;
+  let prepared: { readonly config: LogConfig; readonly channels: Channels } | undefined;
+  const owner: ChannelOwner = {
+    onSparing: (channel, isSparing) => {
+      // A session that the access log leaves out is no line that is lost.
+      if (channel === current.access && isWhole(accessOptions())) onSparing(isSparing);
+    },
+    onBroken: (channel, code) => reportBroken(channel, code),
+    onMended: channel => {
+      const { name } = channel.sink;
+      if (channel.to.type !== 'stderr')
+        log.write('info', 'logMended', `${name} takes lines again`, { destination: name });
+    },
+  };
+  const open = (next: LogConfig, inUse: readonly Channel[]): Channels => {
+    const main = channelTo(next.to, ['log', 'to'], inUse);
+    const to = next.access === false ? undefined : next.access.to;
+    if (to === undefined || main.goesTo(to)) return { main, access: main };
+    try {
+      return { main, access: channelTo(to, ['log', 'access', 'to'], inUse) };
+    } catch (error) {
+      if (!inUse.includes(main)) main.lines.close();
+      throw error;
+    }
+  };
+  const channelTo = (to: LogConfig['to'], at: readonly string[], inUse: readonly Channel[]): Channel =>
+    inUse.find(channel => channel.goesTo(to)) ?? new Channel(to, at, deps, owner);
+  let current = open(first, []);
+  const allOf = ({ main, access }: Channels): Channel[] => (main === access ? [main] : [main, access]);
+  const stopFlushing = atExit(() => {
+    for (const { lines } of allOf(current)) lines.flushNow();
+  });
+
+  const mainSettings = (): LogSettings => {
+    const { main } = current;
+    return { ...main.sink.styleOf(main.format(config.format)), level: config.level };
+  };
+  const accessSettings = (): LogSettings => {
+    const { access } = current;
+    const format = (config.access === false ? undefined : config.access.format) ?? config.format;
+    const style = format === 'tcplog' ? access.sink.tcplogStyle : access.sink.styleOf(access.format(format));
+    return { ...style, level: 'info' };
+  };
+  const accessOptions = (): AccessOptions => {
+    if (config.access === false) return {};
+    return { ...config.access, tcplog: config.access.format === 'tcplog' };
+  };
+  const log = createLog({ ...mainSettings(), lines: linesOf(() => current.main) });
+  const askedFor = createLog({ ...mainSettings(), level: 'info', lines: linesOf(() => current.main) });
+  const accessLog = createLog({
+    ...accessSettings(),
+    lines: linesOf(() => current.access),
+    isSpared: true,
+  });
+  const reportBroken = (channel: Channel, code: string): void => {
+    const { name } = channel.sink;
+    const message = `${name} takes no lines (${code}); they are kept as far as there is room, and counted beyond that`;
+    const fields = { destination: name, code };
+    if (channel !== current.main) log.write('warn', 'logBroken', message, fields);
+    // The log cannot say this of itself.
+    else if (channel.to.type !== 'stderr') lastResort().log.write('warn', 'logBroken', message, fields);
+  };
+  let spare: { readonly channel: Channel; readonly log: Log } | undefined;
+  const lastResort = (): NonNullable<typeof spare> => {
+    if (spare !== undefined) return spare;
+    const channel = new Channel({ type: 'stderr' }, [], deps, SILENT);
+    const { defaultFormat } = channel.sink;
+    const style = channel.sink.styleOf(defaultFormat);
+    return (spare = { channel, log: createLog({ ...style, level: 'warn', lines: linesOf(() => channel) }) });
+  };
+  const applyStyles = (): void => {
+    log.configure(mainSettings());
+    askedFor.configure({ ...mainSettings(), level: 'info' });
+    accessLog.configure(accessSettings());
+    current.access.style = accessSettings();
+    current.main.style = mainSettings();
+  };
+  const followSessions = (): void => {
+    endSessions();
+    endSessions = () => undefined;
+    if (sessions === undefined) return;
+    if (config.access !== false) {
+      endSessions = logSessions(sessions, accessLog, accessOptions(), () => deps.random());
+    } else if (log.isEnabled('debug')) endSessions = logSessions(sessions, log, { level: 'debug' });
+  };
+  const giveUp = (channels: Channels, kept: readonly Channel[], how: 'end' | 'close'): void => {
+    for (const channel of allOf(channels)) {
+      if (kept.includes(channel)) continue;
+      if (how === 'end') void channel.end();
+      else channel.lines.close();
+    }
+  };
+  applyStyles();
+  return {
+    log,
+    askedFor,
+    follow(source) {
+      sessions = source;
+      followSessions();
+    },
+    prepare(next) {
+      const channels = open(next, allOf(current));
+      if (prepared !== undefined) giveUp(prepared.channels, allOf(current), 'close');
+      prepared = { config: next, channels };
+    },
+    configure(next) {
+      const ready = prepared?.config === next ? prepared.channels : undefined;
+      if (ready === undefined && prepared !== undefined) giveUp(prepared.channels, allOf(current), 'close');
+      prepared = undefined;
+      const before = current;
+      if (ready !== undefined) current = ready;
+      config = next;
+      applyStyles();
+      giveUp(before, allOf(current), 'end');
+      followSessions();
+    },
+    onSparing: callback => (onSparing = callback),
+    reopen() {
+      for (const { sink } of allOf(current)) {
+        sink.reopen?.(code => {
+          if (code === undefined) return;
+          const message = `${sink.name} cannot be opened again (${code}); lines go on to the file that was open`;
+          log.write('warn', 'logReopenFailed', message, { destination: sink.name, code });
+        });
+      }
+    },
+    figures() {
+      const { main, access } = current;
+      return { log: main.figures, ...(main === access ? {} : { access: access.figures }) };
+    },
+    async end() {
+      endSessions();
+      const last = spare === undefined ? [] : [spare.channel];
+      const all = await Promise.all([...allOf(current), ...last].map(channel => channel.end()));
+      stopFlushing();
+      return all.every(Boolean);
+    },
+    endProcess: exitCode => {
+      for (const { lines } of allOf(current)) lines.endProcess(exitCode);
+    },
+  };
+}
