@@ -28,6 +28,12 @@ const path = z
 
 const port = () => integer(1, 65_535);
 
+export interface TlsSection {
+  readonly verify: boolean;
+  readonly serverName?: string | undefined;
+  readonly ca?: string | undefined;
+}
+
 const tls = z
   .union(
     [
@@ -50,7 +56,8 @@ const tls = z
     ],
     { error: 'true, or a mapping such as { verify: false }' },
   )
-  .transform(value => (value === true ? { verify: true, serverName: undefined, ca: undefined } : value))
+  // As of `{}`: a key that is undefined would be a difference, and a reload would begin the checks anew.
+  .transform((value): TlsSection => (value === true ? { verify: true } : value))
   .register(fieldFacts, { type: 'mapping or `true`' });
 
 const pattern = z

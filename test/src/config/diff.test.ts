@@ -43,6 +43,13 @@ void t.test('values are shown as in the file, from and to', async t => {
   ]);
 });
 
+void t.test('`tls: true` is `tls: {}`, also for what compares whole sections', t => {
+  const [short, long] = [true, {}].map(tls => withUpstream({ health: { type: 'tls', tls } }));
+  t.same(words(short, long), []);
+  t.ok(isDeepStrictEqual(parsed(short), parsed(long)), 'so checks go on');
+  t.end();
+});
+
 void t.test('backends are told apart by their addresses, however these are written', async t => {
   const changes = diff(
     withUpstream({ backends: ['10.0.0.1:80', '10.0.0.2:80', '[::1]:80'] }),
