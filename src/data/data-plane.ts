@@ -217,10 +217,12 @@ export class DataPlane {
   abortSessions(termination: Termination): void {
     this.#spread.end();
     this.#abortedAs = termination;
-    this.#deps.ledger.sessionsAborted += this.#sessions.size;
     // A waiter must not get the place of a session that is reset here.
     this.#upstreams.closeLines();
-    for (const session of [...this.#sessions]) session.abort(termination);
+    for (const session of [...this.#sessions]) {
+      // One that was reset a moment ago, and is not over yet, has been counted.
+      if (session.abort(termination)) this.#deps.ledger.sessionsAborted += 1;
+    }
     for (const { front, client } of this.#fronts.takeWaiting()) this.#begin(front, client);
     this.#announceEmpty();
   }

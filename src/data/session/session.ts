@@ -174,9 +174,9 @@ export class Session<O extends Origin = Origin>
     if (this.isConnecting) this.#dispatch?.moveOn();
   }
 
-  /** Resets both sides now, for the reason given. False when it has ended already. */
+  /** Resets both sides now, for the reason given. False when it has ended already, or was reset before. */
   abort(termination: Termination): boolean {
-    if (this.#isEnded) return false;
+    if (this.#isEnded || this.#abortedAs !== undefined) return false;
     if (this.#relay !== undefined) {
       this.#abortedAs = termination;
       this.#relay.abort();
