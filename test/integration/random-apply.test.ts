@@ -6,12 +6,11 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import t from 'tap';
-import { parseConfig } from '../../src/config/source/parse.ts';
-import type { Config, ConfigInput } from '../../src/config/schema/schema.ts';
+import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { LoadBalancer } from '../../src/load-balancer.ts';
 import { seeded } from '../../src/sim/seeded.ts';
-import { formatAddress } from '../../src/support/address.ts';
 import { connectClient } from '../harness/client.ts';
+import { configAtRandom, expectedFrom, parsed, shownIn, type Place } from '../harness/configs-at-random.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { FULL } from '../harness/full-load.ts';
 import { startHttpBackends } from '../harness/http-backend.ts';
@@ -24,13 +23,9 @@ const SLOTS = 300;
 const PER_SECOND = 300;
 const LOAD_MS = 2_000;
 const OPTIONS = { timeout: FULL ? 590_000 : 90_000 };
-const STRATEGIES = ['leastconn', 'roundrobin', 'iphash', 'random', 'p2c', 'ewma', 'first'] as const;
-
-type Upstream = ConfigInput['upstreams'][number];
-type DataPlane = Pick<ConfigInput, 'engine' | 'workers'>;
 
 const engine = DATA_PLANE.engine ?? 'auto';
-const places: readonly DataPlane[] = [
+const places: readonly Place[] = [
   ...(FULL ? [1, 2] : [2]).map(workers => ({ engine, workers })),
   // The long variants run over each engine, and one thread is the node engine's.
   ...(FULL && engine !== 'node' ? [] : [{ engine: 'node', workers: 0 } as const]),
@@ -43,7 +38,7 @@ for (const [index, place] of places.entries()) {
     const [own = ''] = (await startHttpBackends(t, ['only'], '0.0.0.0')).addresses;
     const port = Number(own.split(':')[1]);
     const random = seeded(4_711 + index);
-    const first = configOf(place, random, port);
+    const first = configAtRandom(place, random, port);
     const balancer = new LoadBalancer(parsed(first), { slots: SLOTS });
     t.teardown(() => balancer.stop());
     await balancer.start();
@@ -58,7 +53,7 @@ for (const [index, place] of places.entries()) {
     });
     let last = first;
     for (let i = 0; i < CHANGES; i++) {
-      last = configOf(place, random, port);
+      last = configAtRandom(place, random, port);
       await balancer.apply(last);
       // Sometimes one follows the other without a pause.
       if (random() < 0.5) await new Promise(resolve => setTimeout(resolve, random() * 60));
@@ -66,7 +61,7 @@ for (const [index, place] of places.entries()) {
     await endLoad();
 
     await until('its sessions have ended', () => balancer.snapshot().sessions === 0, 30_000);
-    t.same(shownBy(balancer), expectedFrom(parsed(last)), 'the last configuration is in force');
+    t.same(shownIn(balancer.snapshot()), expectedFrom(parsed(last)), 'the last configuration is in force');
     for (const { addresses } of balancer.snapshot().listeners) {
       for (const address of addresses) {
         const [host = '', at] = address.split(':');
@@ -126,86 +121,6 @@ void t.test('a worker that dies while configurations follow each other comes bac
     }
   }
 });
-
-/** Listener `web` and upstream `app` are always there; all else is as chance will have it. */
-function configOf(place: DataPlane, random: () => number, port: number): ConfigInput {
-  const upTo = (most: number): number => Math.floor(random() * (most + 1));
-  const one = <const T>(...of: readonly T[]): T => of[upTo(of.length - 1)]!;
-  const backendsOf = (name: number): Upstream['backends'] =>
-    Array.from({ length: 1 + upTo(4) }, (_, i) => ({
-      // Distinct within an upstream: each has a network of its own.
-      address: `127.${1 + name}.${upTo(20)}.${1 + i}:${port}`,
-      weight: 1 + upTo(3),
-      ...(random() < 0.2 ? { maxSessions: 200 + upTo(100) } : {}),
-      ...(i > 0 && random() < 0.1 ? { backup: true } : {}),
-    }));
-  const names = ['app', ...['b', 'c', 'd', 'e'].filter(() => random() < 0.5)];
-  const upstreams = names.map((name, number): Upstream => ({
-    name,
-    strategy: one(...STRATEGIES),
-    backends: backendsOf(number),
-    health: one<Upstream['health']>('off', { type: 'tcp', interval: one('300ms', '1s') }),
-    pool: one<NonNullable<Upstream['pool']>>({}, {}, { warm: 1 + upTo(3) }, { reuse: true, warm: upTo(2) }),
-    connect: { timeout: one('4s', '5s'), rounds: 1 + upTo(1) },
-    queue: { max: 500 + upTo(500), timeout: one('8s', '9s') },
-    slowStart: one('0s', '500ms'),
-    ejection: one<Upstream['ejection']>('off', { failures: 5 + upTo(5) }),
-    ...(random() < 0.3 ? { sticky: { max: 100 + upTo(1), ttl: one('1m', '2m') } } : {}),
-  }));
-  const others = ['web-2', 'web-3', 'web-4'].filter(() => random() < 0.5);
-  const listeners = ['web', ...others].map((name): ConfigInput['listeners'][number] => ({
-    name,
-    bind: ['127.0.0.1:0'],
-    upstream: one(...names),
-    limits: random() < 0.5 ? { maxSessions: 1_000 + upTo(1_000) } : {},
-    timeouts: { idle: one('30s', '1m'), halfClosed: one('10s', '20s') },
-    ...(random() < 0.3 ? { keepalive: { idle: one('1m', '2m') } } : {}),
-    whenUnavailable: one('reset', 'close', 'http503'),
-  }));
-  // The order of the list is part of it.
-  if (random() < 0.3) listeners.push(...listeners.splice(1, 1));
-  return { ...place, listeners, upstreams, limits: { maxSessions: 2_000 + upTo(1_000) } };
-}
-
-function parsed(input: ConfigInput): Config {
-  const result = parseConfig(input);
-  if (!result.ok) throw new Error(JSON.stringify(result.issues));
-  return result.config;
-}
-
-function shownBy(balancer: LoadBalancer): unknown {
-  const { listeners, upstreams, maxSessions } = balancer.snapshot();
-  return {
-    maxSessions,
-    listeners: listeners.map(({ name, addresses, sessions }) => ({
-      name,
-      addresses: addresses.length,
-      sessions,
-    })),
-    upstreams: upstreams.map(({ name, strategy, queue, backends }) => ({
-      ...{ name, strategy, queue: queue.max },
-      backends: backends.map(({ backend, weight, backup, sessions }) => ({
-        backend,
-        weight,
-        backup,
-        sessions,
-      })),
-    })),
-  };
-}
-
-function expectedFrom({ listeners, upstreams, limits }: Config): unknown {
-  return {
-    maxSessions: limits.maxSessions,
-    listeners: listeners.map(({ name }) => ({ name, addresses: 1, sessions: 0 })),
-    upstreams: upstreams.map(({ name, strategy, queue, backends }) => ({
-      ...{ name, strategy, queue: queue.max },
-      backends: backends.map(({ address, weight, backup }) => ({
-        ...{ backend: formatAddress(address), weight, backup, sessions: 0 },
-      })),
-    })),
-  };
-}
 
 /** Those of this process, without the connections that pools have parked. */
 function descriptorsOf(balancer: LoadBalancer): number {
