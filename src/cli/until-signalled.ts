@@ -70,7 +70,7 @@ export async function untilSignalled(
     signals.handle({
       drain: () => {
         if (balancer.state === 'leaving' || balancer.state === 'draining') join();
-        else if (balancer.state === 'stopped') stop();
+        else if (balancer.state === 'new' || balancer.state === 'stopped') stop();
         else drain();
       },
       stop,
