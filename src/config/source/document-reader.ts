@@ -10,7 +10,7 @@
 import { type Alias, isAlias, isMap, isNode, isScalar, isSeq, Scalar, type YAMLMap } from 'yaml';
 import { type Environment, interpolate } from './interpolate.ts';
 import { type ConfigIssue, describeValue, type Path, pathKey } from '../report/issue.ts';
-import { describeAt, describeKey, visiblePath } from '../report/secrets.ts';
+import { describeAt, describeKey, isSecret, visiblePath } from '../report/secrets.ts';
 
 export interface Position {
   readonly line: number;
@@ -93,9 +93,11 @@ export class DocumentReader {
     }
     if (!this.wellFormed) return;
     this.wellFormed = false;
-    const got = `*${alias.source}`;
-    const words = tooMany ? ALIAS_LIMITS.words : `no anchor &${alias.source} stands before the alias ${got}`;
-    this.#add(alias, sentence(path, 'an anchor set before', got, words));
+    // A password that is not quoted may read as an alias.
+    const name = isSecret(path) ? '(not shown)' : alias.source;
+    const got = `*${name}`;
+    const words = tooMany ? ALIAS_LIMITS.words : `no anchor &${name} stands before the alias ${got}`;
+    this.#add(alias, sentence(visiblePath(path), 'an anchor set before', got, words));
   }
 
   #fillIn(node: Scalar, path: Path): void {
