@@ -10,7 +10,7 @@ import { temporaryFolder } from '../harness/admin.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { FULL } from '../harness/full-load.ts';
-import { LB4, LB4_ACTIVATED } from '../harness/lb4-process.ts';
+import { LB4, LB4_ACTIVATED, SEPARATE_LB4 } from '../harness/lb4-process.ts';
 import { notifySocket } from '../harness/notify-socket.ts';
 import { ended, runProgram } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
@@ -263,7 +263,7 @@ void t.test(
 void t.test('a link that has been swapped leads to the new version', { skip }, async t => {
   const { file, folder } = await configured(t);
   const link = join(folder, 'current');
-  const root = dirname(dirname(dirname(LB4)));
+  const root = dirname(dirname(dirname(SEPARATE_LB4)));
   symlinkSync(root, link);
   const lb4 = await startUpgradedLb4(t, ['-c', file], {
     command: [process.execPath, join(link, 'dist', 'bin', 'lb4.js')],
