@@ -1,9 +1,10 @@
 /**
  * What destinations of the log need of the system: datagrams to unix sockets, and what a TCP receiver has acknowledged.
  *
- * Place: passed to the log by the command line and by `logTo`. The C library is loaded when it is first needed.
+ * Place: passed to the log by the command line. The C library is loaded when it is first needed.
  */
 import type { Socket } from 'node:net';
+import { descriptorOf } from '../support/descriptor.ts';
 import { SIOCOUTQ } from './abi.ts';
 import { DatagramSender } from './datagram.ts';
 import { loadLibc, type LibcResult } from './libc.ts';
@@ -31,11 +32,3 @@ export const systemSinks = {
     return result.libc.ioctl(fd, SIOCOUTQ, int32) < 0 ? undefined : int32.readInt32LE(0);
   },
 };
-
-/** Node's name for it is not documented, but old. */
-function descriptorOf(socket: Socket): number | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  if (typeof handle !== 'object' || handle === null) return undefined;
-  const fd: unknown = Reflect.get(handle, 'fd');
-  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
-}

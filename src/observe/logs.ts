@@ -1,7 +1,7 @@
 /**
  * The log and the access log of one configuration, with their destinations: opened, configured again, ended.
  *
- * Place: `lb4 run` has one, and so has each `logTo`. Both logs go through one buffer where they have one destination, so
+ * Place: `lb4 run` has one. Both logs go through one buffer where they have one destination, so
  * that their lines keep their order.
  * Invariants:
  * - A destination that cannot be opened changes nothing.

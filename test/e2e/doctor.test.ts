@@ -31,40 +31,26 @@ const failed = ({ stdout }: Pick<Ran, 'stdout'>): string[] =>
     .filter(({ verdict }) => verdict === 'fail')
     .map(({ check, found }) => `${check}: ${found}`);
 
+/** `lb4 doctor -c config` in a process with so many descriptors. */
+const doctorWithin = (descriptors: number, config: string, ...options: string[]) =>
+  runProgram('bash', [
+    ...['-c', `ulimit -n ${descriptors}; exec "$@"`, 'lb4'],
+    ...[process.execPath, LB4, 'doctor', '-c', config, ...options],
+  ]);
+
 void t.test(
   'with a low ulimit -n it fails, and says which limit the configured sessions take',
   { skip: notLinux },
   async t => {
     const config = file(t, 'limits: { maxSessions: 3000 }\nworkers: 1');
-    const command = 'ulimit -n 300; exec "$@"';
-    const ran = await runProgram('bash', [
-      '-c',
-      command,
-      'lb4',
-      process.execPath,
-      LB4,
-      'doctor',
-      '-c',
-      config,
-    ]);
+    const ran = await doctorWithin(300, config);
     t.equal(ran.code, 1, ran.stderr);
     const words = ran.stdout.replaceAll(/\s+/g, ' ');
     t.match(words, /✗ FAIL descriptors ulimit -n is 300, room for \d+ sessions; 3,000 are/);
     const needed = /set it to at least (\d+)/.exec(words)?.[1];
     t.ok(Number(needed) > 6_000, String(needed));
     // The number that it names is enough.
-    const enough = `ulimit -n ${needed}; exec "$@"`;
-    const again = await runProgram('bash', [
-      '-c',
-      enough,
-      'lb4',
-      process.execPath,
-      LB4,
-      'doctor',
-      '-c',
-      config,
-      '--json',
-    ]);
+    const again = await doctorWithin(Number(needed), config, '--json');
     t.same(failed(again), []);
     t.equal(again.code, 0);
   },

@@ -4,17 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
-import { loadLibc } from '../../src/linux/libc.ts';
 import { bindListeningSockets } from '../../src/linux/listening-sockets.ts';
-import { formatAddress, parseAddress, type Address } from '../../src/support/address.ts';
+import { formatAddress, type Address } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, LB4_ACTIVATED, startLb4 } from '../harness/lb4-process.ts';
+import { listenAddress } from '../harness/listening-address.ts';
 import { ended, freePort, skipWithout } from '../harness/programs.ts';
+import { libc, withoutLibc } from '../harness/real-libc.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
-
-const loaded = loadLibc();
-const skip = loaded.ok ? false : loaded.reason;
 
 interface Kept {
   readonly fd: number;
@@ -23,14 +21,10 @@ interface Kept {
 
 /** A socket as a service manager opens it: it listens, and nothing accepts. */
 async function kept(t: Test, text: string): Promise<Kept> {
-  if (!loaded.ok) throw new Error(loaded.reason);
-  const { libc } = loaded;
-  const parsed = parseAddress(text, { anyHost: true, anyPort: true });
-  if (!parsed.ok) throw new Error(parsed.expected);
-  const { address, fds, file } = await bindListeningSockets(libc, parsed.address, 1);
+  const { address, fds, file } = await bindListeningSockets(libc(), listenAddress(text), 1);
   const [fd = -1] = fds;
   t.teardown(() => {
-    libc.close(fd);
+    libc().close(fd);
     if (file !== undefined) rmSync(file.path, { force: true });
   });
   return { fd, address };
@@ -63,7 +57,7 @@ for (const [engine, workers] of [
 ] as const) {
   void t.test(
     `${engine} engine, ${workers} workers: clients from before the start to after the end`,
-    { skip },
+    { skip: withoutLibc },
     async t => {
       const folder = folderOf(t);
       const backend = await startBackend(t, scripts.echo);
@@ -116,7 +110,7 @@ for (const [engine, workers] of [
 
 void t.test(
   'a drain leaves clients that come to the next one, and keeps the sessions it has',
-  { skip },
+  { skip: withoutLibc },
   async t => {
     const backend = await startBackend(t, scripts.echo);
     const socket = await kept(t, '127.0.0.1:0');
@@ -143,22 +137,26 @@ void t.test(
   },
 );
 
-void t.test('a socket that no listener wants ends the start with 69 and one line', { skip }, async t => {
-  const socket = await kept(t, '127.0.0.1:0');
-  const child = spawn('sh', [...LB4_ACTIVATED.slice(1), '-b', '127.0.0.1:1', '-l', '127.0.0.1:0'], {
-    stdio: ['ignore', 'ignore', 'pipe', socket.fd],
-    env: { ...process.env, ...env(['admin']) },
-  });
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-  t.equal((await ended(child)).code, 69);
-  t.match(
-    said,
-    `cannot use the socket that was passed as descriptor 3 (admin): ${formatAddress(socket.address)}: no listener is at this address, and none is named admin`,
-  );
-});
+void t.test(
+  'a socket that no listener wants ends the start with 69 and one line',
+  { skip: withoutLibc },
+  async t => {
+    const socket = await kept(t, '127.0.0.1:0');
+    const child = spawn('sh', [...LB4_ACTIVATED.slice(1), '-b', '127.0.0.1:1', '-l', '127.0.0.1:0'], {
+      stdio: ['ignore', 'ignore', 'pipe', socket.fd],
+      env: { ...process.env, ...env(['admin']) },
+    });
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
+    t.equal((await ended(child)).code, 69);
+    t.match(
+      said,
+      `cannot use the socket that was passed as descriptor 3 (admin): ${formatAddress(socket.address)}: no listener is at this address, and none is named admin`,
+    );
+  },
+);
 
-void t.test('sockets for another process are left alone', { skip }, async t => {
+void t.test('sockets for another process are left alone', { skip: withoutLibc }, async t => {
   const socket = await kept(t, '127.0.0.1:0');
   const lb4 = await startLb4(t, ['-b', '127.0.0.1:1'], {
     env: { ...env(['admin']), LISTEN_PID: '1' },
@@ -167,22 +165,26 @@ void t.test('sockets for another process are left alone', { skip }, async t => {
   t.equal(await lb4.stop(), 0);
 });
 
-void t.test('without the C library they cannot be taken over, and lb4 says so', { skip }, async t => {
-  const socket = await kept(t, '127.0.0.1:0');
-  const [, ...shell] = ['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', process.execPath, ...WITHOUT_FFI, LB4];
-  const child = spawn('sh', [...shell, '-b', '127.0.0.1:1', '-l', formatAddress(socket.address)], {
-    stdio: ['ignore', 'ignore', 'pipe', socket.fd],
-    env: { ...process.env, ...env(['web']) },
-  });
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-  t.equal((await ended(child)).code, 1);
-  t.match(said, 'sockets that were passed to this process cannot be taken over: koffi cannot be loaded');
-});
+void t.test(
+  'without the C library they cannot be taken over, and lb4 says so',
+  { skip: withoutLibc },
+  async t => {
+    const socket = await kept(t, '127.0.0.1:0');
+    const [, ...shell] = ['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', process.execPath, ...WITHOUT_FFI, LB4];
+    const child = spawn('sh', [...shell, '-b', '127.0.0.1:1', '-l', formatAddress(socket.address)], {
+      stdio: ['ignore', 'ignore', 'pipe', socket.fd],
+      env: { ...process.env, ...env(['web']) },
+    });
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
+    t.equal((await ended(child)).code, 1);
+    t.match(said, 'sockets that were passed to this process cannot be taken over: koffi cannot be loaded');
+  },
+);
 
 void t.test(
   'systemd-socket-activate starts it with the first client',
-  { skip: skip === false ? skipWithout('systemd-socket-activate') : skip },
+  { skip: withoutLibc === false ? skipWithout('systemd-socket-activate') : withoutLibc },
   async t => {
     const backend = await startBackend(t, scripts.echo);
     const port = await freePort();

@@ -5,23 +5,17 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { loadLibc } from '../../src/linux/libc.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { notifySocket } from '../harness/notify-socket.ts';
 import { ended, skipWithout } from '../harness/programs.ts';
+import { libc, withoutLibc } from '../harness/real-libc.ts';
 import { until } from '../harness/until.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 
-const loaded = loadLibc();
-const skip = loaded.ok ? false : loaded.reason;
-
-function manager(t: Test, path?: string) {
-  if (!loaded.ok) throw new Error(loaded.reason);
-  return notifySocket(t, loaded.libc, path);
-}
+const manager = (t: Test, path?: string) => notifySocket(t, libc(), path);
 
 for (const [engine, workers, path] of [
   ['epoll', '2', undefined],
@@ -29,7 +23,7 @@ for (const [engine, workers, path] of [
 ] as const) {
   void t.test(
     `${engine} engine, ${workers} workers: ready when it accepts, stopping when it drains`,
-    { skip },
+    { skip: withoutLibc },
     async t => {
       const service = manager(t, path);
       const backend = await startBackend(t, scripts.echo);
@@ -55,33 +49,37 @@ for (const [engine, workers, path] of [
   );
 }
 
-void t.test('a reload is reported, and its end too, also where the file is wrong', { skip }, async t => {
-  const service = manager(t);
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-service-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, 'lb4.yaml');
-  const config = `listeners: [{ name: web, bind: ['127.0.0.1:0'], upstream: app }]
+void t.test(
+  'a reload is reported, and its end too, also where the file is wrong',
+  { skip: withoutLibc },
+  async t => {
+    const service = manager(t);
+    const folder = mkdtempSync(join(tmpdir(), 'lb4-service-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const path = join(folder, 'lb4.yaml');
+    const config = `listeners: [{ name: web, bind: ['127.0.0.1:0'], upstream: app }]
 upstreams: [{ name: app, health: off, backends: ['127.0.0.1:1'] }]
 `;
-  writeFileSync(path, config);
-  const lb4 = await startLb4(t, ['-c', path], { env: { NOTIFY_SOCKET: service.path } });
-  await service.report(/^READY=1/);
-  const kinds = (): string[] => service.reports().map(report => report.split('=')[0] ?? '');
-  lb4.child.kill('SIGHUP');
-  await until('it has reloaded', () => kinds().length === 3);
-  writeFileSync(path, 'listeners: 7');
-  lb4.child.kill('SIGHUP');
-  await until('it has refused the file', () => kinds().length === 5);
-  t.same(kinds(), ['READY', 'RELOADING', 'READY', 'RELOADING', 'READY']);
-  const [, us] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(await service.report(/^RELOADING/)) ?? [];
-  const now = Number(process.hrtime.bigint() / 1_000n);
-  t.ok(Number(us) < now && Number(us) > now - 60e6, 'by the clock that systemd compares it with');
-  t.equal(await lb4.stop(), 0);
-});
+    writeFileSync(path, config);
+    const lb4 = await startLb4(t, ['-c', path], { env: { NOTIFY_SOCKET: service.path } });
+    await service.report(/^READY=1/);
+    const kinds = (): string[] => service.reports().map(report => report.split('=')[0] ?? '');
+    lb4.child.kill('SIGHUP');
+    await until('it has reloaded', () => kinds().length === 3);
+    writeFileSync(path, 'listeners: 7');
+    lb4.child.kill('SIGHUP');
+    await until('it has refused the file', () => kinds().length === 5);
+    t.same(kinds(), ['READY', 'RELOADING', 'READY', 'RELOADING', 'READY']);
+    const [, us] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(await service.report(/^RELOADING/)) ?? [];
+    const now = Number(process.hrtime.bigint() / 1_000n);
+    t.ok(Number(us) < now && Number(us) > now - 60e6, 'by the clock that systemd compares it with');
+    t.equal(await lb4.stop(), 0);
+  },
+);
 
 void t.test(
   'it is alive as often as WATCHDOG_USEC asks for, and not while its only worker stands still',
-  { skip },
+  { skip: withoutLibc },
   async t => {
     const service = manager(t);
     const folder = mkdtempSync(join(tmpdir(), 'lb4-service-'));
@@ -120,7 +118,7 @@ void t.test(
 
 void t.test(
   'without koffi systemd-notify reports',
-  { skip: skip === false ? skipWithout('systemd-notify') : skip },
+  { skip: withoutLibc === false ? skipWithout('systemd-notify') : withoutLibc },
   async t => {
     const service = manager(t);
     const lb4 = await startLb4(t, ['-b', '127.0.0.1:1', '--health', 'off'], {
@@ -134,7 +132,7 @@ void t.test(
   },
 );
 
-void t.test('a start that fails leaves its reason in the status', { skip }, async t => {
+void t.test('a start that fails leaves its reason in the status', { skip: withoutLibc }, async t => {
   const service = manager(t);
   const taken = await startBackend(t);
   const child = spawn(process.execPath, [LB4, '-b', '127.0.0.1:1', '-l', formatAddress(taken.address)], {

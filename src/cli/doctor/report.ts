@@ -1,5 +1,6 @@
 /** What `lb4 doctor` found, as text of a given width. The verdict is a word and a shape; there is no colour. */
 import { printable } from '../../support/printable.ts';
+import { wrapped } from '../wrapped.ts';
 import type { Finding, Verdict } from './finding.ts';
 
 const SHAPES: Readonly<Record<Verdict, string>> = {
@@ -28,17 +29,4 @@ export function reportText(title: string, findings: readonly Finding[], width: n
 export function summary(findings: readonly Finding[]): string {
   const count = (verdict: Verdict): number => findings.filter(each => each.verdict === verdict).length;
   return `${count('fail')} fail, ${count('warn')} warn, ${count('ok')} ok, ${count('unknown')} unknown`;
-}
-
-/** At spaces where possible; a word that is longer than a line stays whole, so that it can be copied. */
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

@@ -8,7 +8,8 @@ import { formatAge } from '../client/table.ts';
 import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
 import type { History } from './history.ts';
 import { span, type Line, type Span, type Style } from './screen.ts';
-import { fullness, rateText, spread, wrapped } from './view-values.ts';
+import { wrapped } from '../wrapped.ts';
+import { fullness, rateText, spread } from './view-values.ts';
 
 interface Columns {
   readonly name: number;

@@ -26,16 +26,3 @@ export function spread(left: Line, right: Line, width: number, glyphs: Glyphs): 
   }
   return [...fitted, span(' '.repeat(Math.max(width - used - length(right), 0))), ...right];
 }
-
-/** At spaces; a word that is longer than a line is cut by what draws it. */
-export function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
-}

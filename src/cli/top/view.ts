@@ -12,7 +12,8 @@ import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
 import type { History } from './history.ts';
 import { headOfList, linesOfUpstream } from './rows.ts';
 import { span, type Line, type Span, type Style } from './screen.ts';
-import { fullness, rateText, spread, wrapped } from './view-values.ts';
+import { wrapped } from '../wrapped.ts';
+import { fullness, rateText, spread } from './view-values.ts';
 import { shownBackends, SORTS, type ViewState } from './view-state.ts';
 
 export interface Seen {

@@ -26,7 +26,7 @@ export interface UpgraderDeps {
   };
   /** Starts the program with these descriptors, and greets it. Throws where the system cannot. */
   start(leaving: Leaving): Newcomer;
-  /** The newcomer is the service from now on; called before it is told. */
+  /** The newcomer is the service from now on; called before the newcomer receives the message that says so. */
   onHandedOver(pid: number): void;
   /** Ends this process when its sessions have ended. */
   drain(): void;

@@ -1,5 +1,5 @@
 /**
- * Mistakes in the configuration of the log are told in plain words.
+ * The error for each mistake in the configuration of the log, in plain words.
  */
 import t from 'tap';
 import { ACCESS_FIELDS } from '../../../src/model/access-fields.ts';
@@ -34,7 +34,7 @@ const BAD: [name: string, input: unknown, line: string][] = [
 ];
 
 for (const [name, input, line] of BAD) {
-  void t.test(`${name} is told in plain words`, async t => {
+  void t.test(`${name}: the error says what was expected`, async t => {
     t.equal(problems(input), line);
   });
 }

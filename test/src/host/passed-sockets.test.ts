@@ -5,35 +5,22 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PassedSockets } from '../../../src/host/passed-sockets.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_STREAM } from '../../../src/linux/abi.ts';
-import { loadLibc, type Libc } from '../../../src/linux/libc.ts';
 import { bindListeningSockets } from '../../../src/linux/listening-sockets.ts';
 import type { ListenerPlan } from '../../../src/model/listener-plan.ts';
-import { formatAddress, parseAddress, type Address } from '../../../src/support/address.ts';
+import { formatAddress, type Address } from '../../../src/support/address.ts';
+import { listenAddress } from '../../harness/listening-address.ts';
 import { listenerPlan } from '../../harness/plans.ts';
-
-const loaded = loadLibc();
-const skip = loaded.ok ? false : loaded.reason;
-
-function libc(): Libc {
-  if (!loaded.ok) throw new Error(loaded.reason);
-  return loaded.libc;
-}
-
-function parse(text: string): Address {
-  const parsed = parseAddress(text, { anyHost: true, anyPort: true });
-  if (!parsed.ok) throw new Error(parsed.expected);
-  return parsed.address;
-}
+import { libc, withoutLibc } from '../../harness/real-libc.ts';
 
 async function listening(t: Test, text: string): Promise<{ fd: number; port: number; address: Address }> {
-  const { address, fds } = await bindListeningSockets(libc(), parse(text), 1);
+  const { address, fds } = await bindListeningSockets(libc(), listenAddress(text), 1);
   const [fd = -1] = fds;
   t.teardown(() => libc().close(fd));
   return { fd, address, port: address.kind === 'tcp' ? address.port : 0 };
 }
 
 function listener(name: string, ...bind: string[]): ListenerPlan {
-  return { ...listenerPlan(name), bind: bind.map(text => ({ key: text, where: parse(text) })) };
+  return { ...listenerPlan(name), bind: bind.map(text => ({ key: text, where: listenAddress(text) })) };
 }
 
 /** The addresses of the sockets for these keys. */
@@ -45,27 +32,31 @@ function taken(t: Test, passed: PassedSockets, keys: readonly string[]): (string
   });
 }
 
-void t.test('a socket stands for the address that it has, of whichever listener', { skip }, async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-passed-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  const v4 = await listening(t, '127.0.0.1:0');
-  const v6 = await listening(t, '[::1]:0');
-  const file = await listening(t, `unix:${folder}/web.sock`);
-  const name = await listening(t, `unix:@lb4-passed-${process.pid}`);
-  const all = [v4, v6, file, name];
-  const passed = new PassedSockets(
-    libc(),
-    all.map(({ fd }) => ({ fd, name: 'lb4.socket' })),
-  );
-  const keys = all.map(({ address }) => formatAddress(address));
-  const [a = '', b = '', c = '', d = ''] = keys;
-  passed.assign([listener('web', c, a, '127.0.0.1:1'), listener('mail', d, b)]);
-  t.same(taken(t, passed, [a, b, c, d, '127.0.0.1:1']), [a, b, c, d, undefined]);
-});
+void t.test(
+  'a socket stands for the address that it has, of whichever listener',
+  { skip: withoutLibc },
+  async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'lb4-passed-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const v4 = await listening(t, '127.0.0.1:0');
+    const v6 = await listening(t, '[::1]:0');
+    const file = await listening(t, `unix:${folder}/web.sock`);
+    const name = await listening(t, `unix:@lb4-passed-${process.pid}`);
+    const all = [v4, v6, file, name];
+    const passed = new PassedSockets(
+      libc(),
+      all.map(({ fd }) => ({ fd, name: 'lb4.socket' })),
+    );
+    const keys = all.map(({ address }) => formatAddress(address));
+    const [a = '', b = '', c = '', d = ''] = keys;
+    passed.assign([listener('web', c, a, '127.0.0.1:1'), listener('mail', d, b)]);
+    t.same(taken(t, passed, [a, b, c, d, '127.0.0.1:1']), [a, b, c, d, undefined]);
+  },
+);
 
 void t.test(
   'every local address is one socket for both kinds of IP, and not another one',
-  { skip },
+  { skip: withoutLibc },
   async t => {
     const both = await listening(t, ':0');
     const v4 = await listening(t, '0.0.0.0:0');
@@ -81,7 +72,7 @@ void t.test(
 
 void t.test(
   'one with the name of a listener stands for its first address that is left',
-  { skip },
+  { skip: withoutLibc },
   async t => {
     const [one, two, third] = [
       await listening(t, '127.0.0.1:0'),
@@ -105,7 +96,7 @@ void t.test(
 
 void t.test(
   'a socket that no listener wants refuses the start, and the words say which',
-  { skip },
+  { skip: withoutLibc },
   async t => {
     const { fd, address } = await listening(t, '127.0.0.1:0');
     const at = formatAddress(address);
@@ -135,7 +126,7 @@ void t.test(
   },
 );
 
-void t.test('what is no listening stream socket is refused in plain words', { skip }, t => {
+void t.test('what is no listening stream socket is refused in plain words', { skip: withoutLibc }, t => {
   const connected = libc().socket(AF_INET, SOCK_STREAM, 0);
   const file = openSync('/dev/null', 'r');
   t.teardown(() => {
@@ -158,14 +149,18 @@ void t.test('what is no listening stream socket is refused in plain words', { sk
   t.end();
 });
 
-void t.test('a listener that is taken out and comes back gets the same socket again', { skip }, async t => {
-  const { fd, address } = await listening(t, '127.0.0.1:0');
-  const key = formatAddress(address);
-  const passed = new PassedSockets(libc(), [{ fd, name: '' }]);
-  passed.assign([listener('web', key)]);
-  const [first] = passed.take(key, 2, {})?.fds ?? [];
-  t.type(first, 'number');
-  libc().close(first ?? -1);
-  passed.assign([listener('other', '127.0.0.1:1')]);
-  t.same(taken(t, passed, [key]), [key]);
-});
+void t.test(
+  'a listener that is taken out and comes back gets the same socket again',
+  { skip: withoutLibc },
+  async t => {
+    const { fd, address } = await listening(t, '127.0.0.1:0');
+    const key = formatAddress(address);
+    const passed = new PassedSockets(libc(), [{ fd, name: '' }]);
+    passed.assign([listener('web', key)]);
+    const [first] = passed.take(key, 2, {})?.fds ?? [];
+    t.type(first, 'number');
+    libc().close(first ?? -1);
+    passed.assign([listener('other', '127.0.0.1:1')]);
+    t.same(taken(t, passed, [key]), [key]);
+  },
+);

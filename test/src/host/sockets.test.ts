@@ -3,31 +3,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { HostSockets } from '../../../src/host/sockets.ts';
-import { loadLibc, type Libc } from '../../../src/linux/libc.ts';
 import { duplicate } from '../../../src/linux/listening-sockets.ts';
 import type { ListenerPlan } from '../../../src/model/listener-plan.ts';
-import { parseAddress, type Address } from '../../../src/support/address.ts';
 import type { HandedSockets } from '../../../src/support/socket.ts';
 import { temporaryFolder } from '../../harness/admin.ts';
+import { listenAddress } from '../../harness/listening-address.ts';
 import { listenerPlan } from '../../harness/plans.ts';
-
-const loaded = loadLibc();
-const skip = loaded.ok ? false : loaded.reason;
-
-function libc(): Libc {
-  if (!loaded.ok) throw new Error(loaded.reason);
-  return loaded.libc;
-}
-
-function parse(text: string): Address {
-  const parsed = parseAddress(text, { anyHost: true, anyPort: true });
-  if (!parsed.ok) throw new Error(parsed.expected);
-  return parsed.address;
-}
+import { libc, withoutLibc } from '../../harness/real-libc.ts';
 
 const listener = (name: string, ...bind: string[]): ListenerPlan => ({
   ...listenerPlan(name),
-  bind: bind.map(text => ({ key: text, where: parse(text) })),
+  bind: bind.map(text => ({ key: text, where: listenAddress(text) })),
 });
 
 async function host(
@@ -56,7 +42,7 @@ const fdsOf = (sockets: HostSockets, count: number, listeners: readonly Listener
 
 void t.test(
   'all sockets of a predecessor are accepted from, by as many data planes as there are',
-  { skip },
+  { skip: withoutLibc },
   async t => {
     const listeners = [listener('web', '127.0.0.1:0')];
     const first = await host(t, 3, listeners);
@@ -81,7 +67,7 @@ void t.test(
   },
 );
 
-void t.test('a socket file changes hands when the predecessor lets go', { skip }, async t => {
+void t.test('a socket file changes hands when the predecessor lets go', { skip: withoutLibc }, async t => {
   const path = join(temporaryFolder(t), 'web.sock');
   const listeners = [listener('web', `unix:${path}`)];
   const first = await host(t, 4, listeners);
@@ -99,7 +85,7 @@ void t.test('a socket file changes hands when the predecessor lets go', { skip }
   t.notOk(existsSync(path));
 });
 
-void t.test("what the newcomer does not want stays the predecessor's", { skip }, async t => {
+void t.test("what the newcomer does not want stays the predecessor's", { skip: withoutLibc }, async t => {
   const both = [listener('web', '127.0.0.1:0'), listener('mail', '127.0.0.2:0')];
   const first = await host(t, 2, both);
   const next = await host(t, 2, both.slice(0, 1), inherited(first.toHandOver(both)));
@@ -107,7 +93,7 @@ void t.test("what the newcomer does not want stays the predecessor's", { skip },
   t.same(next.keys, ['127.0.0.1:0']);
 });
 
-void t.test('a listener of another key takes a socket by its address', { skip }, async t => {
+void t.test('a listener of another key takes a socket by its address', { skip: withoutLibc }, async t => {
   const first = await host(t, 1, [listener('web', ':0')]);
   const handed = inherited(first.toHandOver([listener('web', ':0')]));
   const port = Number(/\d+$/.exec(first.addressOf(':0'))?.[0]);
@@ -116,11 +102,15 @@ void t.test('a listener of another key takes a socket by its address', { skip },
   t.equal(next.addressOf(`:${port}`), first.addressOf(':0'));
 });
 
-void t.test("another address at the predecessor's port can be bound beside it", { skip }, async t => {
-  const first = await host(t, 2, [listener('web', '127.0.0.1:0')]);
-  const port = Number(/\d+$/.exec(first.addressOf('127.0.0.1:0'))?.[0]);
-  const handed = inherited(first.toHandOver([listener('web', '127.0.0.1:0')]));
-  const next = await host(t, 2, [listener('web', `:${port}`)], handed);
-  t.same(next.takenOver(), []);
-  t.equal(next.addressOf(`:${port}`), `[::]:${port}`);
-});
+void t.test(
+  "another address at the predecessor's port can be bound beside it",
+  { skip: withoutLibc },
+  async t => {
+    const first = await host(t, 2, [listener('web', '127.0.0.1:0')]);
+    const port = Number(/\d+$/.exec(first.addressOf('127.0.0.1:0'))?.[0]);
+    const handed = inherited(first.toHandOver([listener('web', '127.0.0.1:0')]));
+    const next = await host(t, 2, [listener('web', `:${port}`)], handed);
+    t.same(next.takenOver(), []);
+    t.equal(next.addressOf(`:${port}`), `[::]:${port}`);
+  },
+);
