@@ -157,7 +157,8 @@ export class Session<O extends Origin = Origin>
       sourceAddress: this.#sourceAddress,
       attempts: dispatch?.attempts ?? 0,
       tried: dispatch?.tried ?? [],
-      ...{ warm: dispatch?.origin === 'warm', reused: dispatch?.origin === 'reused' },
+      warm: dispatch?.origin === 'warm',
+      reused: dispatch?.origin === 'reused',
       startedAtMs: this.#startedAtMs(),
       durationMs: this.#deps.now() - this.#startedMs,
       queuedMs: this.#queuedMs,
@@ -165,7 +166,9 @@ export class Session<O extends Origin = Origin>
       firstByteMs: relayed && dispatch && firstByteOf(relayed, dispatch.connectedAtMs),
       bytesFromClient: relayed?.bytesFromClient ?? 0,
       bytesFromBackend: relayed?.bytesFromBackend ?? 0,
-      ...{ by, phase, reason },
+      by,
+      phase,
+      reason,
     };
   }
 
