@@ -5,12 +5,13 @@
  * Place: after tsc, in `npm run build` and in scripts/setup.mjs. `bin` of package.json names the result. Tests import
  * the separate files, which tsc writes. The processes that they start run the bundle while it is current
  * (scripts/test.mjs): it starts in half the time.
+ * The files of the dashboard go beside it, uPlot among them.
  * Invariants:
  * - The bundle imports nothing but Node's own modules, its own files and koffi, which is a native addon.
  * - Names and line breaks are kept, so that the stack of a crash says where it was.
  * - The folder is as deep below the root as dist/src/cli, because version.ts looks for package.json from there.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -43,15 +44,30 @@ export async function bundle() {
     metafile: true,
     logLevel: 'warning',
   });
-  writeFileSync(join(target, 'LICENSES.txt'), licencesOf(Object.keys(metafile.inputs)));
+  const copied = await copyDashboard();
+  writeFileSync(join(target, 'LICENSES.txt'), licencesOf([...Object.keys(metafile.inputs), ...copied]));
+}
+
+/** The files that the dashboard's page loads, and the paths they come from. */
+async function copyDashboard() {
+  const { DASHBOARD_SOURCES, withoutMap } = await import('../dist/src/admin/dashboard-files.js');
+  mkdirSync(join(target, 'dashboard'), { recursive: true });
+  for (const [source, name] of Object.entries(DASHBOARD_SOURCES)) {
+    const text = withoutMap(readFileSync(join(root, source), 'utf8'));
+    writeFileSync(join(target, 'dashboard', name), text);
+  }
+  return Object.keys(DASHBOARD_SOURCES);
 }
 
 /** Whether the bundle is as new as what it is made of: after tsc alone it is not. */
 export function isBundleCurrent() {
   const made = statSync(join(target, 'LICENSES.txt'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  return PARTS.flatMap(folder => scriptsIn(join(root, 'dist', folder))).every(
-    file => statSync(file).mtimeMs <= made,
-  );
+  const page = join(root, 'src', 'admin', 'dashboard');
+  const parts = [
+    ...PARTS.flatMap(folder => scriptsIn(join(root, 'dist', folder))),
+    ...readdirSync(page).map(name => join(page, name)),
+  ];
+  return parts.every(file => statSync(file).mtimeMs <= made);
 }
 
 function scriptsIn(folder) {

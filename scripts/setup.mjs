@@ -54,9 +54,10 @@ function install() {
 function build() {
   const sources = SOURCE_FOLDERS.flatMap(folder => sourcesUnder(join(root, folder)));
   const wanted = hash(
-    ['tsconfig.json', 'scripts/bundle.mjs', 'scripts/bundle-tap.mjs', 'package-lock.json'].map(file =>
-      readFileSync(join(root, file)),
-    ),
+    [
+      ...['tsconfig.json', 'scripts/bundle.mjs', 'scripts/bundle-tap.mjs', 'package-lock.json'],
+      ...dashboardFiles(),
+    ].map(file => readFileSync(join(root, file))),
     sources.map(file => `${file} ${String(statSync(file).mtimeMs)} ${String(statSync(file).size)}`),
   );
   const mark = join(root, 'dist', '.lb4-build');
@@ -76,6 +77,12 @@ function build() {
 /** Worktrees may share one node_modules. */
 function isLinked() {
   return lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+/** What the bundle has a copy of, besides what tsc writes. */
+function dashboardFiles() {
+  const folder = join('src', 'admin', 'dashboard');
+  return readdirSync(join(root, folder)).map(name => join(folder, name));
 }
 
 function sourcesUnder(folder) {

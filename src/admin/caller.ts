@@ -4,7 +4,7 @@
  * Place: dispatch.ts asks before a route is called.
  * Rules:
  * - A unix socket is guarded by the mode of its file alone.
- * - With a token, a TCP address needs it for everything but open routes.
+ * - With a token, a TCP address needs it for everything but open routes and the dashboard's files.
  * - On a TCP address the Host must be one of this machine's, so that no page of another site can reach the API through
  *   a name that it has pointed at this machine (DNS rebinding).
  * - A change that a browser sends must come from a page of this very address (CSRF).
@@ -26,6 +26,15 @@ export interface Rules {
   readonly hosts: readonly string[];
 }
 
+/** What a request is about. */
+export interface Asks {
+  /** Whether all may ask it. */
+  readonly isOpen: boolean;
+  /** Whether it is a file of the dashboard. */
+  readonly isPage: boolean;
+  readonly isChange: boolean;
+}
+
 export class Gatekeeper {
   readonly #tokenHash: Buffer | undefined;
   readonly #hosts: ReadonlySet<string>;
@@ -36,17 +45,14 @@ export class Gatekeeper {
   }
 
   /** Throws a `Problem` for a caller that may not. */
-  check(
-    request: IncomingMessage,
-    { isOpen, isChange }: { readonly isOpen: boolean; readonly isChange: boolean },
-  ): Caller {
+  check(request: IncomingMessage, { isOpen, isPage, isChange }: Asks): Caller {
     const address = request.socket.remoteAddress;
     // Node gives sockets of the unix kind no address.
     if (address === undefined || address === '') return { via: 'socket', address: undefined };
     if (isOpen) return { via: 'address', address };
     this.#checkHost(request);
     if (isChange) checkOrigin(request);
-    if (this.#tokenHash === undefined) return { via: 'address', address };
+    if (isPage || this.#tokenHash === undefined) return { via: 'address', address };
     this.#checkToken(request, this.#tokenHash);
     return { via: 'token', address };
   }

@@ -8,6 +8,7 @@ import { Gatekeeper, type Caller } from './caller.ts';
 import type { DispatchDeps } from './dispatch.ts';
 import type { EventRing } from './events/event-ring.ts';
 import { EventStreams } from './events/event-streams.ts';
+import { dashboardRoutes } from './routes/dashboard.ts';
 import { statusOf } from './routes/status.ts';
 import { routes } from './routes.ts';
 
@@ -19,7 +20,7 @@ export function createDispatchDeps(deps: AdminServerDeps, ring: EventRing): Disp
   const status = (): ReturnType<typeof statusOf> => statusOf({ ...port, uptimeMs });
   return {
     ...port,
-    ...{ routes, log, wallClock, uptimeMs },
+    ...{ routes: [...routes, ...dashboardRoutes], log, wallClock, uptimeMs },
     streams: new EventStreams({ ring, status, log, setTimer, wallClock, uptimeMs }),
     gatekeeper: new Gatekeeper(rules),
     untilSettled: async () => {

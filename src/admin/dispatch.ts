@@ -49,9 +49,9 @@ async function answer(request: IncomingMessage, deps: DispatchDeps, onRead: () =
     return params === undefined ? [] : [{ route, params }];
   });
   const match = found.find(each => each.route.method === method);
-  const isOpen = found.some(each => each.route.isOpen);
+  const [isOpen, isPage] = [found.some(each => each.route.isOpen), found.some(each => each.route.isPage)];
   // Before anything is said about what there is.
-  const caller = deps.gatekeeper.check(request, { isOpen, isChange: method !== 'GET' });
+  const caller = deps.gatekeeper.check(request, { isOpen, isPage, isChange: method !== 'GET' });
   const text = await readBody(request);
   onRead();
   if (found.length === 0) throw new Problem(404, `there is nothing at ${pathname}`);

@@ -50,6 +50,8 @@ export interface Route {
   readonly summary: string;
   /** Needs no token and no particular Host. Default: false. */
   readonly isOpen: boolean;
+  /** Needs no token: it has no figures, and changes nothing. Default: false. */
+  readonly isPage: boolean;
   readonly query: z.ZodObject;
   readonly body: z.ZodType | undefined;
   /** Headers that it looks at, with what they mean. */
@@ -72,6 +74,7 @@ interface RouteParts<Q extends z.ZodObject, B extends z.ZodType> {
   readonly path: string;
   readonly summary: string;
   readonly isOpen?: boolean;
+  readonly isPage?: boolean;
   readonly query?: Q;
   readonly body?: B;
   readonly headers?: Route['headers'];
@@ -85,7 +88,7 @@ const NOTHING = z.strictObject({});
 export function route<Q extends z.ZodObject = typeof NOTHING, B extends z.ZodType = z.ZodUndefined>(
   parts: RouteParts<Q, B>,
 ): Route {
-  const { isOpen = false, query = NOTHING, body, headers = {}, handle, ...rest } = parts;
+  const { isOpen = false, isPage = false, query = NOTHING, body, headers = {}, handle, ...rest } = parts;
   // `dispatch.ts` parses with these very schemas before it calls.
-  return { ...rest, isOpen, query, body, headers, handle: handle as Route['handle'] };
+  return { ...rest, isOpen, isPage, query, body, headers, handle: handle as Route['handle'] };
 }

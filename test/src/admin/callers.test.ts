@@ -7,7 +7,7 @@ const bearer = (token: string): Record<string, string> => ({ authorization: `Bea
 
 void t.test('with a token, TCP needs it everywhere but for health and readiness', async t => {
   const { ask } = await startAdmin(t, { tcp: true, rules: { token: 'secret' } });
-  for (const path of ['/api/v1/status', '/api/v1/upstreams', '/api/v1/no-such', '/']) {
+  for (const path of ['/api/v1/status', '/api/v1/upstreams', '/api/v1/no-such', '/dashboard/none']) {
     const without = await ask('GET', path);
     t.equal(without.status, 401, path);
     t.equal(without.headers['www-authenticate'], 'Bearer');

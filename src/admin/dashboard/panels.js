@@ -1,0 +1,124 @@
+/** What stands beside the charts: limits that come near, and the instances that share counts. */
+import { arrange, el, setAttribute, setText } from './dom.js';
+import { counted, number } from './format.js';
+
+/** Meters by name; those that are gone are taken away. */
+export class Limits {
+  #list = el('ul', { class: 'limits' });
+  #items = new Map();
+
+  constructor(parent) {
+    parent.append(el('h2', {}, 'Limits'), this.#list);
+  }
+
+  draw({ sessions, maxSessions, listeners, upstreams, workers }) {
+    const found = [];
+    if (maxSessions !== undefined) found.push(this.#meter('Sessions', sessions, maxSessions));
+    for (const { name, queue } of nearest(upstreams.filter(({ queue }) => queue.max > 0))) {
+      found.push(this.#meter(`Queue of ${name}`, queue.waiting, queue.max));
+    }
+    const paused = listeners.filter(each => each.paused);
+    found.push(
+      this.#line(
+        'Listeners',
+        paused.length === 0
+          ? `${number(listeners.length)} open`
+          : `${paused.map(({ name }) => name).join(', ')}: clients wait`,
+        paused.length > 0,
+      ),
+    );
+    const stuck = workers.filter(({ state }) => state !== 'running');
+    if (workers.length > 0) {
+      const words = stuck.map(({ worker, state }) => `${worker} ${state}`).join(', ');
+      found.push(
+        this.#line(
+          'Workers',
+          stuck.length === 0 ? `${number(workers.length)} running` : words,
+          stuck.length > 0,
+        ),
+      );
+    }
+    arrange(this.#list, found);
+  }
+
+  #meter(name, value, max) {
+    const item = this.#item(name, () => {
+      const fill = el('span');
+      const meter = el(
+        'div',
+        { class: 'meter', role: 'meter', 'aria-valuemin': 0, 'aria-label': name },
+        fill,
+      );
+      const reading = el('span', { class: 'count' });
+      return { element: el('li', {}, el('span', {}, name), reading, meter), fill, meter, reading };
+    });
+    const part = Math.min(1, value / max);
+    setText(item.reading, `${number(value)} of ${number(max)}`);
+    setAttribute(item.meter, 'aria-valuemax', max);
+    setAttribute(item.meter, 'aria-valuenow', Math.min(value, max));
+    setAttribute(item.meter, 'data-kind', part >= 0.8 ? 'near' : 'limit');
+    const width = `${(part * 100).toFixed(1)}%`;
+    if (item.fill.style.width !== width) item.fill.style.width = width;
+    return item.element;
+  }
+
+  #line(name, words, isBad) {
+    const item = this.#item(name, () => {
+      const reading = el('span', { class: 'count' });
+      return { element: el('li', {}, el('span', {}, name), reading), reading };
+    });
+    setText(item.reading, words);
+    setAttribute(item.reading, 'data-tone', isBad ? 'bad' : undefined);
+    return item.element;
+  }
+
+  #item(name, make) {
+    let item = this.#items.get(name);
+    if (item === undefined) this.#items.set(name, (item = make()));
+    return item;
+  }
+}
+
+/** The two fullest. */
+function nearest(upstreams) {
+  const part = ({ queue }) => queue.waiting / queue.max;
+  return [...upstreams].sort((one, other) => part(other) - part(one)).slice(0, 2);
+}
+
+export class Sharing {
+  #mode = el('p', { class: 'reading' }, el('output', { class: 'value small' }, '–'));
+  #words = el('p', { class: 'quiet' });
+  #names = el('ul', { class: 'instances' });
+  #shown = '';
+
+  constructor(parent) {
+    parent.append(el('h2', {}, 'Instances'), this.#mode, this.#words, this.#names);
+  }
+
+  draw({ mirror }) {
+    const text = JSON.stringify(mirror ?? null, (key, value) => (key === 'ageMs' ? undefined : value));
+    if (text === this.#shown) return;
+    this.#shown = text;
+    const value = this.#mode.firstElementChild;
+    if (mirror === undefined) {
+      setText(value, 'alone');
+      setText(this.#words, 'Counts are not shared: the configuration names no Redis.');
+      this.#names.replaceChildren();
+      return;
+    }
+    const others = [...new Set(mirror.upstreams.flatMap(each => each.others))].sort();
+    const local = mirror.upstreams.filter(({ mode }) => mode === 'local');
+    setText(value, local.length === 0 ? 'shared' : 'local');
+    const trouble = local.find(each => each.trouble !== undefined)?.trouble?.message;
+    setText(
+      this.#words,
+      local.length === 0
+        ? `Sessions of ${counted(others.length, 'other instance')} count here, too.`
+        : `Only this instance's own sessions count in ${local.map(({ upstream }) => upstream).join(', ')}${trouble === undefined ? '' : `: ${trouble}`}`,
+    );
+    this.#names.replaceChildren(
+      el('li', { class: 'own' }, mirror.instance),
+      ...others.map(name => el('li', {}, name)),
+    );
+  }
+}

@@ -1,0 +1,107 @@
+/** One backend as a row: state and why, its last minutes, sessions, weight, and the way to change it. */
+import { button, el, setAttribute, setText } from './dom.js';
+import { Sparkline, Strip } from './charts.js';
+import { number, span } from './format.js';
+import { stateIcon, TONES, WORDS } from './icons.js';
+
+const cell = (label, name, ...children) =>
+  el('td', { role: 'cell', class: name, 'data-label': label }, ...children);
+
+export class Row {
+  element;
+  #state = el('span', { class: 'state' });
+  #word = el('strong');
+  #since = el('span', { class: 'quiet' });
+  #name = el('span', { class: 'address' });
+  #marks = el('span', { class: 'marks' });
+  #why = el('p', { class: 'why', hidden: true });
+  #strip = new Strip();
+  #spark = new Sparkline();
+  #sessions = el('span', { class: 'count' });
+  #limit = el('span', { class: 'quiet' });
+  #fill = el('span');
+  #meter;
+  #weight = el('span', { class: 'count' });
+  #ramp = el('span', { class: 'quiet' });
+  #change;
+  #shape;
+  #backend;
+
+  /** @param onChange called with the backend as it is then */
+  constructor(onChange) {
+    this.#meter = el('div', { class: 'meter', role: 'meter', 'aria-valuemin': 0 }, this.#fill);
+    this.#change = button('Change', () => onChange(this.#backend), { class: 'plain' });
+    this.element = el(
+      'tr',
+      { role: 'row' },
+      el(
+        'th',
+        { role: 'rowheader', scope: 'row', class: 'who' },
+        el('span', { class: 'name' }, this.#name, this.#marks),
+        this.#why,
+      ),
+      cell('State', 'is', this.#state),
+      cell('Last 5 min', 'past', this.#strip.element),
+      cell('Sessions', 'load', el('div', { class: 'pair' }, this.#sessions, this.#limit), this.#meter),
+      cell('Sessions, 5 min', 'trend', this.#spark.element),
+      cell('Weight', 'weight', el('div', { class: 'pair' }, this.#weight, this.#ramp)),
+      cell('', 'act', this.#change),
+    );
+  }
+
+  /** @param most the most sessions that a backend of the upstream has, and has had */
+  draw(upstream, backend, slots, most) {
+    this.#backend = backend;
+    const { state, stateForMs, why, takesSessions, sessions, maxSessions, weight, share, backup, elsewhere } =
+      backend;
+    setAttribute(this.element, 'data-tone', TONES[state] ?? 'idle');
+    if (this.#shape !== state) {
+      this.#shape = state;
+      this.#state.replaceChildren(stateIcon(state), this.#word, ' ', this.#since);
+    }
+    setText(this.#word, WORDS[state] ?? state);
+    setText(this.#since, state === 'removed' ? '' : span(stateForMs));
+    setText(this.#name, backend.backend);
+    const marks = [];
+    if (backup) marks.push('backup');
+    if (takesSessions && !['up', 'trial'].includes(state)) marks.push('tried anyway');
+    setText(this.#marks, marks.join(', '));
+    const words = ejectionWords(backend, why);
+    setText(this.#why, words);
+    setAttribute(this.#why, 'hidden', words === '');
+    this.#strip.draw(slots);
+    this.#spark.draw(slots, most);
+    setText(this.#sessions, number(sessions));
+    const others = elsewhere > 0 ? `+ ${number(elsewhere)} elsewhere` : '';
+    setText(
+      this.#limit,
+      [maxSessions === undefined ? '' : `of ${number(maxSessions)}`, others].filter(Boolean).join(' '),
+    );
+    this.#drawMeter(backend, most);
+    setText(this.#weight, number(weight));
+    setText(this.#ramp, share === 1 ? '' : `× ${Math.round(share * 100)} %`);
+    setAttribute(this.#change, 'aria-label', `Change ${backend.backend} of ${upstream}`);
+    setAttribute(this.#change, 'hidden', state === 'removed');
+  }
+
+  #drawMeter({ backend, sessions, maxSessions }, most) {
+    const top = maxSessions ?? Math.max(1, most);
+    const part = Math.min(1, sessions / Math.max(1, top));
+    setAttribute(this.#meter, 'aria-valuemax', top);
+    setAttribute(this.#meter, 'aria-valuenow', Math.min(sessions, top));
+    setAttribute(this.#meter, 'aria-label', `Sessions of ${backend}`);
+    setAttribute(
+      this.#meter,
+      'data-kind',
+      maxSessions === undefined ? 'open' : part >= 0.9 ? 'near' : 'limit',
+    );
+    const width = `${(part * 100).toFixed(1)}%`;
+    if (this.#fill.style.width !== width) this.#fill.style.width = width;
+  }
+}
+
+function ejectionWords({ ejection, state }, why = '') {
+  if (state !== 'ejected' || ejection === undefined) return why;
+  const times = ejection.times > 1 ? `, for the ${ejection.times}. time in a row` : '';
+  return `${why === '' ? 'ejected' : why} (out for ${span(ejection.forMs)}${times})`;
+}

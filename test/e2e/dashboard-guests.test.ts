@@ -1,0 +1,84 @@
+/** The dashboard before texts that want to harm it, and before a lock. */
+import t from 'tap';
+import { fakePort, startAdmin } from '../harness/admin.ts';
+import { noBrowser, openPage, overhang, startBrowser } from '../harness/browser.ts';
+import { backendView, snapshotWith, upstreamView } from '../harness/fake-balancer.ts';
+
+const SCRIPT = `<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>`;
+const TURNED = 'unix:/run/\u202egpj.exe\u0000\u001b[31m\n';
+
+void t.test('names, reasons and instances are text, whatever is in them', { skip: noBrowser }, async t => {
+  const hostile = upstreamView(SCRIPT, [
+    backendView(`unix:/${SCRIPT}`, { state: 'down', takesSessions: false, why: `"'>${SCRIPT}` }),
+    backendView(TURNED, { weight: 3 }),
+    backendView('__proto__', {}),
+    backendView(`unix:/${'x'.repeat(300)}`, {}),
+  ]);
+  const snapshot = snapshotWith({
+    upstreams: [
+      {
+        ...hostile,
+        strategy: SCRIPT,
+        overrides: [{ backend: SCRIPT, what: 'state', configured: SCRIPT, now: TURNED }],
+      },
+      upstreamView('constructor', [backendView('10.0.0.1:80')]),
+    ],
+    listeners: [{ name: SCRIPT, addresses: [TURNED], paused: true, pausedMs: 1, sessions: 0 }],
+    mirror: {
+      instance: SCRIPT,
+      upstreams: [
+        {
+          ...{ upstream: SCRIPT, mode: 'local', ageMs: undefined, others: [SCRIPT, TURNED] },
+          trouble: { reason: 'error', message: SCRIPT },
+        },
+      ],
+    },
+  });
+  const about = { name: SCRIPT, version: '0.1.0', pid: 1 };
+  const { address } = await startAdmin(t, { tcp: true, port: fakePort(() => snapshot, { about }) });
+  const { page, complaints } = await openPage(await startBrowser(t), {
+    viewport: { width: 390, height: 844 },
+  });
+  await page.goto(`http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`);
+  await page.getByRole('heading', { name: SCRIPT, exact: true }).waitFor();
+  t.equal(await page.getByRole('row').count(), 7, 'five backends, and two heads');
+  t.equal(await page.locator('.why').first().innerText(), `"'>${SCRIPT}`);
+  t.equal(
+    await page.locator('tr .address').nth(1).innerText(),
+    'unix:/run/\\u202egpj.exe\\u0000\\u001b[31m\\u000a',
+  );
+  t.equal(await page.locator('main img, main script').count(), 0);
+  t.equal(await page.evaluate('window.harmed'), undefined);
+  t.equal(await overhang(page), 0, 'long names do not stand out');
+  await page.getByRole('button', { name: /^Change __proto__ of/ }).click();
+  await page.getByRole('dialog').getByText(SCRIPT).waitFor();
+  t.equal(await page.locator('dialog img, dialog script').count(), 0);
+  t.equal(await page.evaluate('window.harmed'), undefined);
+  t.same(complaints, []);
+});
+
+void t.test('with a token the page asks for it, and keeps it for its tab', { skip: noBrowser }, async t => {
+  const { address } = await startAdmin(t, { tcp: true, rules: { token: 'secret' } });
+  const url = `http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`;
+  const { page } = await openPage(await startBrowser(t));
+  const asked: string[] = [];
+  page.on('request', request => asked.push(request.url()));
+  await page.goto(url);
+  await page.locator('[name=token]').fill('another');
+  t.equal(await page.getByRole('row').count(), 0, 'no figure before');
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('the bearer token is another one').waitFor();
+  await page.locator('[name=token]').fill('secret');
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('heading', { name: 'app', exact: true }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'app', exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Forget token' }).click();
+  await page.locator('[name=token]').waitFor();
+  t.equal(await page.getByRole('row').count(), 0, 'and no figure after');
+  t.same(
+    asked.filter(each => each.includes('secret') || each.includes('another')),
+    [],
+    'it is in no address',
+  );
+});
