@@ -75,6 +75,7 @@ void t.test('a configuration without end and a pid file that is none are refused
 
 /** What lb4 itself or the kernel writes. */
 const OWN = [
+  'admin/dashboard-files.ts',
   'cli/doctor/this-machine.ts',
   'cli/pid-file.ts',
   'cli/version.ts',
