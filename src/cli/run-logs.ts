@@ -6,7 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import { isatty } from 'node:tty';
 import { openLogs, type LogConfig, type Logs } from '../observe/logs.ts';
-import { systemSinks } from '../linux/log-sinks.ts';
+import { createSystemSinks } from '../linux/log-sinks.ts';
 import { setKeepingTimer } from '../support/timer.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { journalPrefix } from './systemd/journal.ts';
@@ -25,7 +25,7 @@ export function openRunLogs(config: LogConfig, baseDir: string): RunLogs {
     ...{ baseDir, env: process.env, pid: process.pid },
     isTerminal: () => isatty(2),
     prefixOf: journalPrefix(),
-    ...systemSinks,
+    ...createSystemSinks(),
   });
   return {
     ...logs,
