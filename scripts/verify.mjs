@@ -5,7 +5,8 @@
  *
  * Place: the parts find their files by the helpers that these import (scripts/test-files.mjs): a test that reads
  * LB4_TEST_LOAD through harness/full-load.ts runs again with `full`, one that builds balancers through
- * harness/data-plane.ts runs again over the `node` engine. So a new test needs no entry here.
+ * harness/data-plane.ts runs again over the `node` engine, unless it imports harness/run-once.ts. So a new test needs
+ * no entry here.
  * Invariants: no part is left out, whatever the time and the outcome of those before it; the last lines list each part
  * with its time, and each file that did not pass at its first try with its first failed assertion; the very last one is
  * `N passed, N failed, N skipped`. Exit code: 0, or 1 if any part failed. The benchmark is a report and cannot fail it.
@@ -42,7 +43,8 @@ if (args.includes('--list')) {
 /** @returns {{ name: string, files?: string[], run: () => object }[]} */
 function partsOf(all) {
   const full = testsThatUse('harness/full-load.js').filter(file => file !== NO_LONG_VARIANT);
-  const overEngines = testsThatUse('harness/data-plane.js');
+  const once = testsThatUse('harness/run-once.js');
+  const overEngines = testsThatUse('harness/data-plane.js').filter(file => !once.includes(file));
   const isRedis = file => /mirror|redis/.test(file);
   const isSimulation = file => file.startsWith(join('dist', 'test', 'sim'));
   const isOther = file => !isRedis(file) && !isSimulation(file);

@@ -13,6 +13,7 @@ import * as z from 'zod';
 import { parseConfig } from '../../src/config/source/parse.ts';
 import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { LB4 } from '../harness/lb4-process.ts';
+import '../harness/run-once.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');

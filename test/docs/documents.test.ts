@@ -15,6 +15,7 @@ import { PRESETS } from '../../src/control/health/presets.ts';
 import { fieldsOf, wordsOf } from '../harness/declared-types.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 
 const root = new URL('../../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');

@@ -10,6 +10,7 @@ import { connectClient } from '../harness/client.ts';
 import { followEvents } from '../harness/event-stream.ts';
 import { startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 const WAYS = [['node', '0'], ...(loadLibc().ok ? [['epoll', '2'] as const] : [])] as const;

@@ -5,6 +5,7 @@ import t from 'tap';
 import { temporaryFolder } from '../harness/admin.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
+import '../harness/run-once.ts';
 
 const commandLine = startCommandLine(t);
 

@@ -12,6 +12,7 @@ import { connectClient } from '../harness/client.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { ended, runProgram, type Ran } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import type { Teardown } from '../harness/teardown.ts';
 import { until } from '../harness/until.ts';
 

@@ -9,6 +9,7 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { find, freePort } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 const TERMINAL = `

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram, skipWithout } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 const ARGS = ['-b', '127.0.0.1:81', '--health', 'off'];

@@ -7,6 +7,7 @@ import { startBackend } from '../harness/backend.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { formatAddress } from '../../src/support/address.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lb4-cli-'));

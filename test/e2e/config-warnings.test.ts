@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../../deploy/examples/', import.meta.url));
 

@@ -11,6 +11,7 @@ import { accessibilityProblems, noBrowser, openPage, overhang, startBrowser } fr
 import { connectClient } from '../harness/client.ts';
 import type { Peer } from '../harness/peer.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 void t.test('what a running lb4 does', { skip: noBrowser }, async t => {

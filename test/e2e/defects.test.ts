@@ -12,6 +12,7 @@ import { connectClient } from '../harness/client.ts';
 import { FULL } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 
 /** What happens in the control thread, at a signal that lb4 does not use; with its exit code. */
 const DEFECTS = [

@@ -7,6 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import t from 'tap';
 import { LB4 } from '../harness/lb4-process.ts';
 import { ended, freePort, runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { SINKS } from '../harness/sinks.ts';
 import { until } from '../harness/until.ts';
 

@@ -9,6 +9,7 @@ import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { NetworkNamespace, skipWithoutNamespaces } from '../harness/network-namespace.ts';
 import { freePort, runProgram, type Ran } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
+import '../harness/run-once.ts';
 import type { Teardown } from '../harness/teardown.ts';
 
 const commandLine = startCommandLine(t);

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
 import { SEPARATE_LB4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 /** What Node has to load first, so that lb4 gets the signal while it loads. */

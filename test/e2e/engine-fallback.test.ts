@@ -9,6 +9,7 @@ import t, { type Test } from 'tap';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
+import '../harness/run-once.ts';
 import { nodeArgsWithout } from '../harness/seccomp.ts';
 import { WITHOUT_FFI, WITHOUT_KOFFI } from '../harness/without-koffi.ts';
 

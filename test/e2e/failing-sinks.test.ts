@@ -11,6 +11,7 @@ import { FULL } from '../harness/full-load.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { ended, freePort } from '../harness/programs.ts';
 import { ManySessions } from '../harness/many-sessions.ts';
+import '../harness/run-once.ts';
 import { SINKS } from '../harness/sinks.ts';
 import { until } from '../harness/until.ts';
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { SEPARATE_LB4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lb4-readers-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));

@@ -11,6 +11,7 @@ import { connectClient } from '../harness/client.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { until } from '../harness/until.ts';
 import { command, NetworkNamespace, skipWithoutNamespaces } from '../harness/network-namespace.ts';
+import '../harness/run-once.ts';
 
 const INTERFACE = 'enP2s1';
 const HOST = `fe80::1%${INTERFACE}`;

@@ -14,6 +14,7 @@ import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { startNameServer, type DnsReply } from '../harness/name-server.ts';
 import { NetworkNamespace, skipWithoutNamespaces } from '../harness/network-namespace.ts';
 import { ended, find } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 const SILENT = '127.0.0.53';

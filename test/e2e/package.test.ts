@@ -12,6 +12,7 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { FULL } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const npm = (args: string[], cwd: string) =>

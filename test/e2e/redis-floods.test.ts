@@ -8,6 +8,7 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { startOddRedis, type OddRedis } from '../harness/odd-redis.ts';
+import '../harness/run-once.ts';
 import { now } from '../harness/traffic.ts';
 import { formatAddress } from '../../src/support/address.ts';
 

@@ -9,6 +9,7 @@ import { connectClient } from '../harness/client.ts';
 import { startLb4, type Lb4Process, type LogLine } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import type { Peer } from '../harness/peer.ts';
+import '../harness/run-once.ts';
 
 interface Reloaded {
   readonly lb4: Lb4Process;

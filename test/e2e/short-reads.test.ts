@@ -7,6 +7,7 @@ import { startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { segmentsIn, sayAndEnd } from '../harness/last-words.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
+import '../harness/run-once.ts';
 
 const loaded = loadLibc();
 const skip = loaded.ok ? false : loaded.reason;

@@ -12,6 +12,7 @@ import { LB4, LB4_ACTIVATED, startLb4 } from '../harness/lb4-process.ts';
 import { listenAddress } from '../harness/listening-address.ts';
 import { ended, freePort, skipWithout } from '../harness/programs.ts';
 import { libc, withoutLibc } from '../harness/real-libc.ts';
+import '../harness/run-once.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 
 interface Kept {

@@ -9,6 +9,7 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 
 const FOLDER = fileURLToPath(new URL('../../bundle/bin/', import.meta.url));
 const BUNDLED = join(FOLDER, 'lb4.js');

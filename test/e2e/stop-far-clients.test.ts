@@ -16,6 +16,7 @@ import {
 } from '../harness/faulty-network.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { pause } from '../harness/until.ts';
 
 const skip = await skipWithoutNetworkFaults();

@@ -12,6 +12,7 @@ import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { notifySocket } from '../harness/notify-socket.ts';
 import { ended, skipWithout } from '../harness/programs.ts';
 import { libc, withoutLibc } from '../harness/real-libc.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 

@@ -8,6 +8,7 @@ import { connectClient } from '../harness/client.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { inTerminal, skipWithoutTerminal, type PseudoTerminal } from '../harness/pseudo-terminal.ts';
+import '../harness/run-once.ts';
 import { TerminalPicture } from '../harness/terminal-picture.ts';
 import { until } from '../harness/until.ts';
 

@@ -14,6 +14,7 @@ import { LB4, type LogLine } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import { FULL } from '../harness/full-load.ts';
 import type { Peer } from '../harness/peer.ts';
+import '../harness/run-once.ts';
 import { isRunning, startUpgradedLb4, untilGone, type UpgradedLb4 } from '../harness/upgraded-lb4.ts';
 import { until } from '../harness/until.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';

@@ -8,6 +8,7 @@ import { temporaryFolder } from '../harness/admin.ts';
 import { connectClient } from '../harness/client.ts';
 import { FULL } from '../harness/full-load.ts';
 import type { Peer } from '../harness/peer.ts';
+import '../harness/run-once.ts';
 import { SteadyClients } from '../harness/steady-clients.ts';
 import { startUpgradedLb4, untilGone, type UpgradedLb4 } from '../harness/upgraded-lb4.ts';
 

@@ -16,6 +16,7 @@ import {
   skipWithoutNetworkFaults,
 } from '../harness/faulty-network.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
+import '../harness/run-once.ts';
 
 const skip = await skipWithoutNetworkFaults();
 const SOON = { idle: '1s', interval: '1s', count: 2 } as const;

@@ -7,6 +7,7 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { connectClient } from '../harness/client.ts';
 import { startLb4, type LogLine } from '../harness/lb4-process.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 const configOf = (engine: string, backend: string, more = ''): string =>

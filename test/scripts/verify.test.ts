@@ -48,4 +48,13 @@ void t.test('every part of npm run verify has files, and they are those that use
   t.ok(parts.get('node engine')?.includes('dist/test/integration/queue.test.js'));
   t.ok(parts.get('coverage of the data path')?.includes('dist/test/src/data/dispatch/dispatcher.test.js'));
   t.notOk(parts.get('node engine')?.includes('dist/test/pool/warm-pool.test.js'));
+  t.notOk(parts.get('node engine')?.includes('dist/test/e2e/upgrade.test.js'), 'it plays both engines');
+
+  const again = [...parts].flatMap(([name, files]) => (name.endsWith('node engine') ? files : []));
+  for (const file of new Set(again)) {
+    const text = read(file.replace(/^dist/, '').replace(/\.js$/, '.ts').slice(1));
+    // An engine that the test names is not the one that the part wants: it either reads that one, or runs once.
+    const names = /(['"`])epoll\1|--engine\b|\bengine: (epoll|node|auto|\$)/.test(text);
+    t.ok(!names || text.includes("from '../harness/data-plane.ts'"), `${file} names no engine by itself`);
+  }
 });
