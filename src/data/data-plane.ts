@@ -23,10 +23,10 @@ import type { Plan } from '../model/plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { PoolFigures } from '../model/pool-figures.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
+import { CountedSessions } from './session/counted-sessions.ts';
 import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
-import { SessionList } from './session/session-list.ts';
 import { endSessions, findSessions } from './session/session-search.ts';
 import { Session } from './session/session.ts';
 import type { SessionDeps } from './session/session-deps.ts';
@@ -86,7 +86,7 @@ export class DataPlane {
   readonly #fronts: Fronts<UpstreamRuntime>;
   readonly #instanceLimit: SessionLimit;
   readonly #sessionDeps: SessionDeps<Front>;
-  readonly #sessions = new SessionList<Session<Front>>();
+  readonly #sessions: CountedSessions<Session<Front>>;
   readonly #resets = new GradualResets();
   readonly #spread: SpreadResets;
   /** What plans have asked for and is not done yet. */
@@ -98,8 +98,8 @@ export class DataPlane {
 
   constructor(deps: DataPlaneDeps) {
     this.#deps = deps;
-    const { engine, report } = deps;
-    const { counts, counters } = deps.shared;
+    const { engine, report, shared } = deps;
+    this.#sessions = new CountedSessions(deps.setTimer);
     const onPlaceFreed = (): void => deps.onPlaceFreed?.();
     this.#upstreams = new Upstreams({
       ...deps,
@@ -107,13 +107,13 @@ export class DataPlane {
       follow: work => this.#follow(work),
       onBetter: upstream => moveGradually(upstream, this.#sessions),
     });
-    this.#instanceLimit = new SessionLimit(deps.slot, counts, {
+    this.#instanceLimit = new SessionLimit(deps.slot, shared.counts, {
       onFull: () => this.#fronts.holdAll('instanceLimit'),
       onFree: () => this.#fronts.unholdInTurn('instanceLimit', () => this.#instanceLimit.isFull),
       onPlaceFreed,
     });
     this.#fronts = new Fronts({
-      ...{ engine, counts, counters, report, onPlaceFreed },
+      ...{ engine, counts: shared.counts, counters: shared.counters, report, onPlaceFreed },
       onClient: (front, client) => this.#admit(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,

@@ -18,6 +18,10 @@ export class SessionList<T extends Listed> implements Iterable<T> {
     return this.#sessions.length;
   }
 
+  at(index: number): T | undefined {
+    return this.#sessions[index];
+  }
+
   add(session: T): void {
     session.index = this.#sessions.push(session) - 1;
   }

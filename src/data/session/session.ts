@@ -25,17 +25,19 @@ import type { Termination } from '../../model/termination.ts';
 import type { Timed } from './deadline-wheel.ts';
 import { refuse } from './refuse.ts';
 import { relayOptions } from './relay-options.ts';
-import { countEnd, countWait, firstByteOf } from './session-counts.ts';
+import { countBytes, countEnd, countWait, firstByteOf, type CountedBytes } from './session-counts.ts';
 import type { Origin, SessionDeps } from './session-deps.ts';
 import { after, firstLook, whenToLook } from './silence.ts';
 
 export class Session<O extends Origin = Origin>
-  implements Timed, DispatchOwner, RelayHandlers, AdmissionOwner<UpstreamRuntime>
+  implements Timed, CountedBytes, DispatchOwner, RelayHandlers, AdmissionOwner<UpstreamRuntime>
 {
   wheelSlot = -1;
   wheelIndex = 0;
   /** Its index among the sessions of its data plane, which writes it. */
   index = 0;
+  countedFromClient = 0;
+  countedFromBackend = 0;
   readonly #idPrefix: string;
   readonly #number: number;
   readonly #client: Connection;
@@ -123,6 +125,11 @@ export class Session<O extends Origin = Origin>
   /** When a byte last moved; Infinity while nothing is relayed, undefined once it is over. */
   get lastActivityMs(): number | undefined {
     return this.#isEnded ? undefined : (this.#relay?.lastActivityMs ?? Infinity);
+  }
+
+  /** Counts the bytes that have moved since the last call. */
+  countBytes(relay: Relay | RelayOutcome | undefined = this.#relay): void {
+    if (relay !== undefined) countBytes(this, this.front, this.#dispatch, relay);
   }
 
   /** As it is now. */
@@ -325,6 +332,7 @@ export class Session<O extends Origin = Origin>
   }
 
   #count(termination: Termination, relayed?: RelayOutcome): void {
+    if (relayed !== undefined) this.countBytes(relayed);
     const lastedMs = (relayed?.endedMs ?? this.#deps.now()) - this.#startedMs;
     countEnd(this.front, this.#upstream, this.#dispatch, lastedMs, termination, relayed);
   }
