@@ -17,6 +17,38 @@ export const problem = z
   .strictObject({ status: z.int(), title: z.string(), detail: z.string() })
   .register(named, { id: 'Problem' });
 
+const bytes = z
+  .strictObject({ client: count, backend: count })
+  .describe('By the side that sent them, also of sessions that still run.');
+
+const listenerCounts = z
+  .strictObject({ started: count.describe('Sessions that have begun.'), bytes })
+  .describe('Totals since the start; absent while it starts.');
+
+const upstreamCounts = z
+  .strictObject({
+    ended: z
+      .array(z.strictObject({ by: z.string(), phase: z.string(), reason: z.string(), sessions: count }))
+      .describe('How sessions have ended.'),
+    retries: count.describe('Further attempts at the same backend.'),
+    redispatches: count.describe('Further attempts at another backend.'),
+  })
+  .describe('Totals since the start; absent while it starts.');
+
+const backendCounts = z
+  .strictObject({
+    connections: count.describe('Connections that sessions got: opened for them, or parked before.'),
+    connectFailures: count.describe('Attempts to connect that failed.'),
+    resets: count.describe('Sessions that ended because the backend reset them.'),
+    bytes,
+    connect: z
+      .array(z.tuple([z.int(), count]))
+      .describe(
+        'How long connecting took, as pairs of a bucket and how many times are in it: bucket i has those of more than 2^((i-1)/8) seconds and at most 2^(i/8); the first possible one (-104) also all shorter ones, the last (41) all longer ones. Empty ones are left out.',
+      ),
+  })
+  .describe('Totals since the start; absent while it starts.');
+
 export const backend = z
   .strictObject({
     backend: z.string().describe('Its configured address.'),
@@ -48,6 +80,7 @@ export const backend = z
     pool: z
       .strictObject({ parked: count, hits: count, misses: count })
       .describe('Spare connections, sessions that got one, and sessions that had to connect.'),
+    counts: backendCounts.optional(),
   })
   .register(named, { id: 'Backend' });
 
@@ -58,6 +91,7 @@ export const upstream = z
     mode: z.enum(['normal', 'backups', 'panic', 'down']),
     queue: z.strictObject({ waiting: count, max: count, longestMs: ms }),
     backends: z.array(backend),
+    counts: upstreamCounts.optional(),
     overrides: z
       .array(
         z.strictObject({
@@ -78,6 +112,7 @@ const listener = z
     paused: z.boolean().describe('New clients wait, because a limit is reached.'),
     pausedMs: ms.optional(),
     sessions: count,
+    counts: listenerCounts.optional(),
   })
   .register(named, { id: 'Listener' });
 

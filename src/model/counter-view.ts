@@ -5,7 +5,7 @@
  * Invariant: a total never goes down, over reloads and deaths of workers, while its listener, upstream or backend is
  * configured. A backend that is removed and added again later begins at 0.
  */
-import { boundOf, bucketsOf, bucketUpTo } from '../shared-memory/counters/histogram.ts';
+import { boundOf, bucketsOf, bucketUpTo, numberOf } from '../shared-memory/counters/histogram.ts';
 import {
   BACKEND,
   INSTANCE,
@@ -80,6 +80,19 @@ export class Times {
       sums.push(count);
     }
     return sums;
+  }
+
+  /**
+   * The buckets that are not empty, as [number, times]: number `i` has the times of more than 2^((i-1)/8) seconds and at
+   * most 2^(i/8). The first bucket also has all shorter times, the last one all longer ones.
+   */
+  filled(): (readonly [bucket: number, times: number])[] {
+    const filled: [number, number][] = [];
+    for (let bucket = 0; bucket < this.#buckets.length; bucket++) {
+      const times = this.#buckets[bucket] ?? 0;
+      if (times > 0) filled.push([numberOf(this.#histogram.range, bucket), times]);
+    }
+    return filled;
   }
 
   /** The time that this part of all times do not exceed, at most 9 % too much; undefined where there is none. */

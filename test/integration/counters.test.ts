@@ -8,10 +8,16 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { status as statusSchema } from '../../src/admin/schemas.ts';
 import { COUNTERS, createLoadBalancer } from '../../src/index.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
+import type { CountedSnapshot } from '../../src/model/counted-view.ts';
+import { countOf, endingsOf } from '../../src/observe/rates.ts';
 import { seeded } from '../../src/sim/seeded.ts';
 import { portOf, startAdmin } from '../harness/admin.ts';
+import { formatAddress } from '../../src/support/address.ts';
+import { scripts, startBackend } from '../harness/backend.ts';
+import { connectClient } from '../harness/client.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { freePort } from '../harness/programs.ts';
 import { Scraped } from '../harness/scraped.ts';
@@ -187,5 +193,64 @@ for (const [engine, workers] of [
       const half = counts.times(connects).quantile(0.5);
       t.ok(half === undefined ? sessions === 0 : half > 0 && half < 60);
     }
+    const shown = (await admin.ask('GET', '/api/v1/status')).json as unknown as CountedSnapshot;
+    t.ok(statusSchema.parse(shown), 'the status has it, as documented');
+    const [listener, upstream] = [shown.listeners[0]?.counts, shown.upstreams[0]];
+    t.same(listener, {
+      started: clients.sessions + killed,
+      bytes: { client: clients.fromClients, backend: clients.fromBackend },
+    });
+    t.equal(upstream?.counts?.ended.find(({ reason }) => reason === 'closed')?.sessions, clients.sessions);
+    t.same(endingsOf(upstream?.counts?.ended ?? []), { all: clients.sessions + killed, failed: killed });
+    t.equal((upstream?.counts?.redispatches ?? 0) + (upstream?.counts?.retries ?? 0), failures);
+    for (const { backend, counts } of upstream?.backends ?? []) {
+      const tally = backends.find(({ name }) => name === backend)?.tally;
+      const { sessions = 0, fromClients = 0, fromBackend = 0 } = tally ?? {};
+      t.match(counts, {
+        ...{ connections: sessions, resets: 0, bytes: { client: fromClients, backend: fromBackend } },
+        connectFailures: tally === undefined ? failures : 0,
+      });
+      t.equal(countOf(counts?.connect ?? []), sessions);
+    }
   });
+
+  void t.test(
+    `bytes count while their session runs: engine ${engine}, ${workers} workers`,
+    { skip },
+    async t => {
+      const backend = await startBackend(t, scripts.echo);
+      const balancer = createLoadBalancer({
+        ...{ engine, workers },
+        listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app' }],
+        upstreams: [{ name: 'app', health: 'off', backends: [formatAddress(backend.address)] }],
+      });
+      t.teardown(() => balancer.stop());
+      await balancer.start();
+      const { listener, backend: ofBackend } = COUNTERS;
+      const counted = (): number[] => {
+        const [web, app] = [
+          balancer.counters()?.listeners[0],
+          balancer.counters()?.upstreams[0]?.backends[0],
+        ];
+        return [0, 1].flatMap(side => [
+          web?.counts.of(listener.bytes, side) ?? 0,
+          app?.counts.of(ofBackend.bytes, side) ?? 0,
+        ]);
+      };
+      const all = (bytes: number) => () => counted().every(each => each === bytes);
+      const client = await connectClient(t, {
+        kind: 'tcp',
+        host: '127.0.0.1',
+        port: addressOf(balancer).port,
+      });
+      client.socket.write('x'.repeat(70_000));
+      await until('it is counted', all(70_000));
+      client.socket.write('y');
+      await until('what came later is counted, too', all(70_001));
+      t.equal(balancer.snapshot().sessions, 1, 'the session still runs');
+      client.socket.end('zz');
+      await until('it has ended', () => balancer.snapshot().sessions === 0);
+      t.same(counted(), [70_003, 70_003, 70_003, 70_003], 'and nothing is counted twice');
+    },
+  );
 }

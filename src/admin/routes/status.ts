@@ -1,5 +1,6 @@
 /** Routes that only read: whether it is alive, whether it is ready, and everything that is going on. */
 import * as z from 'zod';
+import { countedSnapshot } from '../counted-status.ts';
 import { Problem } from '../problem.ts';
 import { route, type RouteDeps } from '../route.ts';
 import { status, upstream } from '../schemas.ts';
@@ -47,7 +48,10 @@ export const statusRoutes = [
         schema: z.strictObject({ upstreams: z.array(upstream) }),
       },
     },
-    handle: (_, { balancer }) => ({ status: JSON_OK, body: { upstreams: balancer.snapshot().upstreams } }),
+    handle: (_, { balancer }) => {
+      const { upstreams } = countedSnapshot(balancer);
+      return { status: JSON_OK, body: { upstreams } };
+    },
   }),
   route({
     method: 'GET',
@@ -58,7 +62,7 @@ export const statusRoutes = [
       404: { means: 'There is none of this name.' },
     },
     handle: ({ params: { upstream: name } }, { balancer }) => {
-      const found = balancer.snapshot().upstreams.find(each => each.name === name);
+      const found = countedSnapshot(balancer).upstreams.find(each => each.name === name);
       if (found === undefined) throw new Problem(404, `no upstream is named ${JSON.stringify(name)}`);
       return { status: JSON_OK, body: found };
     },
@@ -67,7 +71,7 @@ export const statusRoutes = [
 
 /** Also sent to clients that follow it (events/event-streams.ts). */
 export function statusOf({ balancer, about, uptimeMs }: Pick<RouteDeps, 'balancer' | 'about' | 'uptimeMs'>) {
-  return { ...about, uptimeMs: uptimeMs(), ...balancer.snapshot() };
+  return { ...about, uptimeMs: uptimeMs(), ...countedSnapshot(balancer) };
 }
 
 function whyNotReady({ balancer, readyNeeds }: RouteDeps): string | undefined {

@@ -59,6 +59,11 @@ export function boundOf(range: Range, bucket: number): number {
   return 2 ** (range.lowest + (bucket - within) / PER_POWER) * (BOUNDS[within] ?? 1);
 }
 
+/** The number that the schema gives to a bucket. */
+export function numberOf({ lowest }: Range, bucket: number): number {
+  return lowest * PER_POWER + bucket;
+}
+
 /** The bucket whose upper bound is 2^`power` seconds. */
 export function bucketUpTo({ lowest }: Range, power: number): number {
   return (power - lowest) * PER_POWER;

@@ -4,7 +4,7 @@ import { MOST_EVENTS } from '../../../src/admin/events/event-ring.ts';
 import { HEARTBEAT_MS, MOST_STREAMS } from '../../../src/admin/events/event-streams.ts';
 import { startAdmin, askAdmin, portOf } from '../../harness/admin.ts';
 import { followEvents } from '../../harness/event-stream.ts';
-import { FakeBalancer } from '../../harness/fake-balancer.ts';
+import { countersOf, FakeBalancer } from '../../harness/fake-balancer.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
 import type { Teardown } from '../../harness/teardown.ts';
 import { until } from '../../harness/until.ts';
@@ -19,6 +19,7 @@ async function start(t: Teardown, options: Parameters<typeof startAdmin>[1] = {}
         counts.snapshots++;
         return FakeBalancer.prototype.snapshot.call(balancer);
       },
+      counters: () => countersOf(FakeBalancer.prototype.snapshot.call(balancer)),
     }),
   );
   const admin = await startAdmin(t, { ...options, port });
