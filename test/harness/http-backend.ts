@@ -9,8 +9,14 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 export interface HttpBackends {
   /** `127.0.0.1:port` of each. */
   readonly addresses: readonly string[];
-  /** Requests each has answered so far. */
-  served(): Promise<readonly number[]>;
+  counts(): Promise<HttpCounts>;
+}
+
+/** What each backend has had so far. */
+export interface HttpCounts {
+  readonly requests: readonly number[];
+  /** With those on which nothing was asked. */
+  readonly connections: readonly number[];
 }
 
 interface Started {
@@ -34,30 +40,34 @@ export async function startHttpBackends(
   const { ports } = await answer<Started>();
   return {
     addresses: ports.map(port => `127.0.0.1:${port}`),
-    served: () => {
-      const counts = answer<readonly number[]>();
-      worker.postMessage('served?');
+    counts: () => {
+      const counts = answer<HttpCounts>();
+      worker.postMessage('counts?');
       return counts;
     },
   };
 }
 
 async function serve(names: readonly string[], host: string): Promise<void> {
-  const served = names.map(() => 0);
+  const requests = names.map(() => 0);
+  const connections = names.map(() => 0);
   const ports = await Promise.all(
     names.map(
       (name, index) =>
         new Promise<number>(resolve => {
           const server = createServer((_request, response) => {
-            served[index] = (served[index] ?? 0) + 1;
+            requests[index] = (requests[index] ?? 0) + 1;
             response.end(`${name}\n`);
+          });
+          server.on('connection', () => {
+            connections[index] = (connections[index] ?? 0) + 1;
           });
           server.keepAliveTimeout = 60_000;
           server.listen(0, host, 4_096, () => resolve((server.address() as AddressInfo).port));
         }),
     ),
   );
-  parentPort?.on('message', () => parentPort?.postMessage(served));
+  parentPort?.on('message', () => parentPort?.postMessage({ requests, connections } satisfies HttpCounts));
   parentPort?.postMessage({ ports } satisfies Started);
 }
 
