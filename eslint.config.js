@@ -30,7 +30,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts', 'strategies/**/*.ts', 'pool/**/*.ts'],
-    ignores: ['src/load-balancer.ts', 'src/host/worker-main.ts', 'src/cli/**'],
+    ignores: ['src/load-balancer.ts', 'src/log.ts', 'src/host/worker-main.ts', 'src/cli/**'],
     rules: {
       'no-restricted-properties': [
         'error',

@@ -2,8 +2,8 @@
  * The composition root and the library's one object: builds control and data plane from a configuration, starts,
  * drains, stops and describes them, and takes the changes of operators.
  *
- * Place: used by programs (`import … from 'lb4-balancer'`) and by the command line alike. The only file of the library
- * in which the real clock and the real randomness are named.
+ * Place: used by programs (`import … from 'lb4-balancer'`) and by the command line alike. It, log.ts and
+ * the program of a worker are the only files of the library that name the real clock and the real randomness.
  * States: new → starting → running → (leaving →) draining → stopped; to start again, create another one.
  */
 import type { CounterView } from './model/counter-view.ts';

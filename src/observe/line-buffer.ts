@@ -89,7 +89,11 @@ export class LineBuffer {
   /** A line with its end; `isSpared`: it is lost before others are. */
   write(line: string, isSpared = false): void {
     const bytes = Buffer.byteLength(line);
-    if (this.isLosing(isSpared) || this.#keptBytes + bytes > (isSpared ? MAX_SPARED_BYTES : MAX_BYTES)) {
+    if (
+      this.#state === 'closed' ||
+      this.isLosing(isSpared) ||
+      this.#keptBytes + bytes > (isSpared ? MAX_SPARED_BYTES : MAX_BYTES)
+    ) {
       this.lose(isSpared);
       return;
     }

@@ -70,12 +70,17 @@ const WHY_LOST: Readonly<Record<string, string>> = {
 };
 
 /** The line that takes the place of missing lines. */
-export function lossLine(style: LogStyle, { lines, forMs, code }: Loss): string {
-  const why = WHY_LOST[code] ?? code;
-  const many = `${counted(lines, 'log line')} ${lines === 1 ? 'was' : 'were'}`;
-  const message = `${many} lost in ${Math.round(forMs / 100) / 10} s: ${why}`;
+export function lossLine(style: LogStyle, loss: Loss): string {
+  const { lines, forMs, code } = loss;
+  const message = lossMessage(loss);
   const entry = { level: 'warn', message, event: 'linesLost', lines, forMs: Math.round(forMs), code };
   return `${lineOf(style, entry)}\n`;
+}
+
+export function lossMessage({ lines, forMs, code }: Loss): string {
+  const why = WHY_LOST[code] ?? code;
+  const many = `${counted(lines, 'log line')} ${lines === 1 ? 'was' : 'were'}`;
+  return `${many} lost in ${Math.round(forMs / 100) / 10} s: ${why}`;
 }
 
 function timestamp(): string {

@@ -65,6 +65,7 @@ void t.test(
     writeFileSync(
       join(program, 'use.ts'),
       `import { createLoadBalancer, type SessionRecord } from 'lb4-balancer';
+     import { logTo, type LogEntry } from 'lb4-balancer/log';
      import { createDirectPool, type ConnectionPool, type Poolable } from 'lb4-balancer/pool';
      import { STRATEGY_NAMES, type StrategyFactory } from 'lb4-balancer/strategies';
      const balancer = createLoadBalancer({
@@ -72,9 +73,14 @@ void t.test(
        upstreams: [{ name: 'app', backends: ['${backend}'] }],
      });
      balancer.on('session:closed', (record: SessionRecord) => console.log(record.reason));
+     const log = logTo(balancer, { to: (entry: LogEntry) => console.log(entry.event), access: true });
+     logTo(balancer, { to: { type: 'file', path: 'lb4.log' }, level: 'warn' }, { baseDir: '/tmp' });
+     // @ts-expect-error there is no such destination
+     logTo(balancer, { to: 'nowhere' });
      await balancer.start();
      console.log(balancer.snapshot().state, STRATEGY_NAMES.length);
      await balancer.drain();
+     const isWritten: boolean = await log.end();
      export const mine: StrategyFactory = candidates => ({ pick: () => candidates[0] });
      export const pool: ConnectionPool<Poolable, string> = createDirectPool({
        connect: done => { done({ ok: false, failure: 'closed' }); return () => {}; },
@@ -110,6 +116,8 @@ void t.test(
      await balancer.drain();`);
     t.equal(library.stdout, 'running\n', library.stderr);
 
+    const log = await run(sampleIn(join(home, 'docs/log.md')));
+    t.match(log, { stdout: '', stderr: /"event":"drainStarted"/ });
     const pool = await run(sampleIn(join(home, 'pool/README.md')));
     t.equal(pool.stdout, 'hello\n', pool.stderr);
     const strategies = await run(sampleIn(join(home, 'strategies/README.md')));

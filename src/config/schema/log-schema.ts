@@ -114,3 +114,6 @@ export const logSection = section({
       'The access log: one line for each session that has ended. A mapping switches it on, and says which sessions, in which form and where.',
     ),
 });
+
+/** The section as users of the library write it. */
+export type LogInput = z.input<typeof logSection>;

@@ -17,6 +17,7 @@ import { fieldFacts, type IssueParams } from '../schema/fields.ts';
 import { type ConfigIssue, type Path, pathKey } from '../report/issue.ts';
 import { nearest } from '../report/nearest.ts';
 import { describeAt, describeKey } from '../report/secrets.ts';
+import { logSection } from '../schema/log-schema.ts';
 import { elementOf, layers, schemaAt, shapeOf } from '../schema/schema-tree.ts';
 import { type BackendConfig, type Config, configSchema } from '../schema/schema.ts';
 import { backend as backendSchema, weight as weightSchema } from '../schema/upstream-schema.ts';
@@ -75,6 +76,21 @@ export function parseBackend(
     ok: false,
     issues: withoutEchoes(issues).map(issue => ({ ...issue, path: issue.path.slice(at.length) })),
   };
+}
+
+/** Validates the section `log` by itself; paths begin with it. */
+export function parseLog(
+  input: unknown,
+):
+  | { readonly ok: true; readonly log: Config['log'] }
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] } {
+  const result = logSection.safeParse(input, { error: () => 'another value' });
+  if (result.success) return { ok: true, log: result.data };
+  const around = { log: input };
+  const issues = result.error.issues
+    .flatMap(issue => problemsOf(issue, ['log']))
+    .map(problem => toIssue(problem, around, {}));
+  return { ok: false, issues: withoutEchoes(issues) };
 }
 
 /** What is wrong with a weight; undefined: nothing. */
