@@ -17,7 +17,7 @@ const SETTLED_MS = 1_000;
 
 export function createDispatchDeps(deps: AdminServerDeps, ring: EventRing): DispatchDeps {
   const { port, rules, log, setTimer, wallClock, uptimeMs } = deps;
-  const status = (): ReturnType<typeof statusOf> => statusOf({ ...port, uptimeMs });
+  const status = (): ReturnType<typeof statusOf> => statusOf({ ...port, uptimeMs, wallClock });
   return {
     ...port,
     ...{ routes: [...routes, ...dashboardRoutes], log, wallClock, uptimeMs },

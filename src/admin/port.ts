@@ -55,6 +55,8 @@ export interface AdminPort {
   readonly drain: (timeoutMs: number | undefined) => void;
   /** Absent where there is nothing to reload. */
   readonly reload?: ((dryRun: boolean) => Promise<ReloadReport>) | undefined;
+  /** The last reload that was no dry run; undefined before the first. */
+  readonly lastReload?: (() => ReloadReport | undefined) | undefined;
   /** Absent where nothing can take over. */
   readonly upgrade?: (() => Promise<UpgradeReport>) | undefined;
 }

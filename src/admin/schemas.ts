@@ -140,6 +140,20 @@ const mirror = z
   })
   .register(named, { id: 'Mirror' });
 
+const lastReload = z
+  .strictObject({
+    at: z.string().describe('When it ended: ISO 8601, UTC.'),
+    agoMs: ms,
+    trigger: z.enum(['signal', 'watch', 'api']),
+    file: z.string().optional(),
+    ok: z.boolean().describe('`false`: the configuration is as before.'),
+    changes: count,
+    reason: z.enum(['refused', 'invalid', 'needsUpgrade', 'failed']).optional().describe('Why it failed.'),
+    problems: z.array(z.string()).describe('The first of them, in words.'),
+    problemsInAll: count,
+  })
+  .register(named, { id: 'LastReload' });
+
 export const status = z
   .strictObject({
     name: z.string().describe('The name of the instance.'),
@@ -156,5 +170,6 @@ export const status = z
     listeners: z.array(listener),
     upstreams: z.array(upstream),
     mirror: mirror.optional().describe('Where counts are shared with other instances.'),
+    lastReload: lastReload.optional().describe('The last reload that was no dry run.'),
   })
   .register(named, { id: 'Status' });

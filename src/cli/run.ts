@@ -182,6 +182,7 @@ async function balance(run: Run): Promise<ExitCode> {
       baseDir: resolve(baseDir),
       drain: timeoutMs => operator.drain(timeoutMs),
       reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),
+      lastReload: () => reloader.last,
       figures: () => processFigures(reloader),
       upgrade: () => upgrader.upgrade('api'),
       inherited: predecessor?.admin,

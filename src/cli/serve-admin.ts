@@ -36,6 +36,7 @@ export interface AdminOptions {
   /** What a drain through the API does. */
   readonly drain: AdminPort['drain'];
   readonly reload: AdminPort['reload'];
+  readonly lastReload: AdminPort['lastReload'];
   readonly figures: AdminPort['figures'];
   readonly upgrade: AdminPort['upgrade'];
   /** Sockets of the predecessor. */
@@ -52,7 +53,8 @@ export class Admin {
   /** Throws a `ConfigError` when the file with the token cannot be used. */
   constructor(options: AdminOptions) {
     this.#options = options;
-    const { config, balancer, baseDir, log, drain, reload, figures, upgrade, inherited } = options;
+    const { config, balancer, baseDir, log, drain, reload, lastReload, figures, upgrade, inherited } =
+      options;
     const { tokenFile, bind, hosts = [], readyNeeds } = config.admin;
     this.#server = new AdminServer({
       port: {
@@ -61,6 +63,7 @@ export class Admin {
         readyNeeds,
         drain,
         reload,
+        lastReload,
         figures,
         upgrade,
       },

@@ -65,3 +65,21 @@ export type ReloadReport = ReloadBase &
         readonly problems: readonly ReloadProblem[];
       }
   );
+
+/** The last reload that was no dry run, as the admin API shows it. */
+export interface LastReload {
+  readonly at: string;
+  /** For how long it is over. */
+  readonly agoMs: number;
+  readonly trigger: ReloadTrigger;
+  readonly file?: string | undefined;
+  /** False: the configuration is as before. */
+  readonly ok: boolean;
+  /** How many changes it made; 0 if it failed. */
+  readonly changes: number;
+  /** Why it failed. */
+  readonly reason?: ReloadFailure | undefined;
+  /** The first of its problems, in words, and how many there were. */
+  readonly problems: readonly string[];
+  readonly problemsInAll: number;
+}

@@ -178,27 +178,32 @@ void t.test('--watch shows it again and again, and ends with a signal', async t 
   t.equal(await running.stop(), 0);
 });
 
-void t.test('a drain through the API ends lb4, and a signal during it ends it at once', async t => {
-  const { lb4, env, start } = operator(t, 'drain');
-  const backend = await startBackend(t, scripts.echo);
-  const running = await start(['-b', formatAddress(backend.address)]);
-  await socketLine(running);
-  const client = await connectClient(t, { kind: 'tcp', host: running.host, port: running.port });
-  void client.send('hello');
-  await client.untilText('hello');
-  const waiting = spawn(process.execPath, [LB4, 'drain', '--wait'], { env });
-  t.teardown(() => waiting.kill('SIGKILL'));
-  let said = '';
-  waiting.stderr.setEncoding('utf8').on('data', (piece: string) => (said += piece));
-  await running.line(({ event }) => event === 'drainStarted');
-  t.match((await lb4('status')).stdout, /: draining, not ready/);
-  await until('it has counted', () => said.includes('1 session left'));
-  running.child.kill('SIGTERM');
-  t.equal(await client.untilEnded(), 'reset');
-  t.equal((await ended(waiting)).code, 0);
-  t.match(said, /1 session left\nno session left\n$/);
-  t.equal((await ended(running.child)).code, 0);
-});
+void t.test(
+  'a drain through the API ends lb4; a signal joins it, and another one ends it at once',
+  async t => {
+    const { lb4, env, start } = operator(t, 'drain');
+    const backend = await startBackend(t, scripts.echo);
+    const running = await start(['-b', formatAddress(backend.address)]);
+    await socketLine(running);
+    const client = await connectClient(t, { kind: 'tcp', host: running.host, port: running.port });
+    void client.send('hello');
+    await client.untilText('hello');
+    const waiting = spawn(process.execPath, [LB4, 'drain', '--wait'], { env });
+    t.teardown(() => waiting.kill('SIGKILL'));
+    let said = '';
+    waiting.stderr.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+    await running.line(({ event }) => event === 'drainStarted');
+    t.match((await lb4('status')).stdout, /: draining, not ready/);
+    await until('it has counted', () => said.includes('1 session left'));
+    running.child.kill('SIGTERM');
+    await running.line(({ event }) => event === 'stopping');
+    running.child.kill('SIGTERM');
+    t.equal(await client.untilEnded(), 'reset');
+    t.equal((await ended(waiting)).code, 0);
+    t.match(said, /1 session left\nno session left\n$/);
+    t.equal((await ended(running.child)).code, 0);
+  },
+);
 
 void t.test('with --admin-socket off there is none', async t => {
   const { lb4, start } = operator(t, 'off');

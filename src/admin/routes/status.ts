@@ -1,11 +1,14 @@
 /** Routes that only read: whether it is alive, whether it is ready, and everything that is going on. */
 import * as z from 'zod';
+import type { LastReload, ReloadReport } from '../../model/reload-report.ts';
 import { countedSnapshot } from '../counted-status.ts';
 import { Problem } from '../problem.ts';
 import { route, type RouteDeps } from '../route.ts';
 import { status, upstream } from '../schemas.ts';
 
 const JSON_OK = 200;
+/** A file can have thousands. */
+const MOST_PROBLEMS = 10;
 
 export const statusRoutes = [
   route({
@@ -69,9 +72,26 @@ export const statusRoutes = [
   }),
 ];
 
+type Shown = Pick<RouteDeps, 'balancer' | 'about' | 'uptimeMs' | 'lastReload' | 'wallClock'>;
+
 /** Also sent to clients that follow it (events/event-streams.ts). */
-export function statusOf({ balancer, about, uptimeMs }: Pick<RouteDeps, 'balancer' | 'about' | 'uptimeMs'>) {
-  return { ...about, uptimeMs: uptimeMs(), ...countedSnapshot(balancer) };
+export function statusOf({ balancer, about, uptimeMs, lastReload, wallClock }: Shown) {
+  const last = lastReload?.();
+  return {
+    ...{ ...about, uptimeMs: uptimeMs(), ...countedSnapshot(balancer) },
+    ...(last === undefined ? {} : { lastReload: lastReloadOf(last, wallClock()) }),
+  };
+}
+
+function lastReloadOf(report: ReloadReport, nowMs: number): LastReload {
+  const { at, trigger, file, ok } = report;
+  const same = { at, agoMs: Math.max(0, nowMs - Date.parse(at)), trigger, file, ok };
+  if (report.ok) return { ...same, changes: report.changes.length, problems: [], problemsInAll: 0 };
+  const texts = report.problems.map(({ text }) => text);
+  return {
+    ...{ ...same, changes: 0, reason: report.reason },
+    ...{ problems: texts.slice(0, MOST_PROBLEMS), problemsInAll: texts.length },
+  };
 }
 
 function whyNotReady({ balancer, readyNeeds }: RouteDeps): string | undefined {

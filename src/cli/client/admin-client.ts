@@ -20,25 +20,34 @@ export interface ClientOptions {
 /** Ends the command, with a sentence for people. */
 export class ClientError extends Error {
   readonly isUsage: boolean;
-  /** No lb4 has answered. */
+  /** No lb4 is there. */
   readonly isGone: boolean;
+  /** The connection ended before the answer: perhaps lb4 has ended, perhaps not. */
+  readonly isCut: boolean;
   readonly status: number | undefined;
 
-  constructor(
-    message: string,
-    options: { isUsage?: boolean; isGone?: boolean; status?: number; cause?: unknown } = {},
-  ) {
+  constructor(message: string, options: ClientErrorOptions = {}) {
     super(message, { cause: options.cause });
     // What the API finds wrong with a request was wrong in the command.
     this.isUsage = options.isUsage === true || options.status === 400;
     this.isGone = options.isGone === true;
+    this.isCut = options.isCut === true;
     this.status = options.status;
   }
 }
 
+interface ClientErrorOptions {
+  readonly isUsage?: boolean;
+  readonly isGone?: boolean;
+  readonly isCut?: boolean;
+  readonly status?: number;
+  readonly cause?: unknown;
+}
+
 export type RequestMethod = 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
 
-const ANSWER_MS = 30_000;
+/** The longest that an answer may take, unless the command says otherwise. */
+export const ANSWER_MS = 30_000;
 
 interface Request {
   readonly method: RequestMethod;
@@ -148,7 +157,9 @@ export class AdminClient {
           response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
         },
       );
-      request.once('timeout', () => request.destroy(new Error(`no answer within ${withinMs / 1000} s`)));
+      request.once('timeout', () =>
+        request.destroy(new Error(`no answer within ${Math.round(withinMs / 100) / 10} s`)),
+      );
       request.once('error', fail);
       request.end(payload);
     });
@@ -158,11 +169,11 @@ export class AdminClient {
 function unreachable(target: Address, error: unknown): ClientError {
   const code = systemCode(error);
   const address = formatAddress(target);
-  const options = { isGone: true, cause: error };
   if (code === 'ECONNREFUSED' || code === 'ENOENT')
-    return new ClientError(`no lb4 answers at ${address} (${code})`, options);
+    return new ClientError(`no lb4 answers at ${address} (${code})`, { isGone: true, cause: error });
   if (code === 'EACCES')
     return new ClientError(`${address} belongs to another user: run the command as that user, or as root`);
+  const options = { isCut: code === 'ECONNRESET' || code === 'EPIPE', cause: error };
   return new ClientError(`cannot ask ${address}: ${wordsOf(error) || code}`, options);
 }
 

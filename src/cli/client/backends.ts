@@ -3,16 +3,12 @@ import type { BackendView, UpstreamView } from '../../model/snapshot.ts';
 import { counted } from '../../support/counted.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { AdminClient } from './admin-client.ts';
+import { backendsOut } from './attention.ts';
 import { ClientError, type ClientOptions } from './admin-client.ts';
-import {
-  durationOf,
-  runClient,
-  showClient,
-  type OutputOptions,
-  type Surroundings,
-} from './client-command.ts';
+import { runClient, showClient, type OutputOptions, type Surroundings } from './client-command.ts';
+import { paragraph } from './paragraph.ts';
 import { formatTable } from './table.ts';
-import { untilDrained, type WaitOptions } from './wait.ts';
+import { answerWithin, timeoutOf, untilDrained, type WaitOptions } from './wait.ts';
 
 /** Which backend a command is about. */
 export interface Named {
@@ -49,7 +45,7 @@ export function backendsText(upstreams: readonly UpstreamView[], width: number):
       backend.maxSessions === undefined ? backend.sessions : `${backend.sessions}/${backend.maxSessions}`,
     ]),
   );
-  return formatTable(
+  const table = formatTable(
     [
       { name: 'UPSTREAM', mayShrink: true },
       { name: 'BACKEND', mayShrink: true },
@@ -61,6 +57,8 @@ export function backendsText(upstreams: readonly UpstreamView[], width: number):
     rows,
     width,
   );
+  const out = upstreams.flatMap(backendsOut).map(text => paragraph(text, width));
+  return out.length === 0 ? table : `${table}\n${out.join('')}`;
 }
 
 /** Sets the state; with `--wait` returns when the backend has no session any more. */
@@ -71,9 +69,10 @@ export async function setState(
 ): Promise<ExitCode> {
   return runClient(options, async surroundings => {
     const { client } = surroundings;
-    const backend = (await client.ask('PATCH', pathOf(at), { state })) as BackendView;
-    show(at.upstream, backend, options, surroundings);
-    if (options.wait === true) await waitForBackend(client, at, options);
+    const timeoutMs = timeoutOf(options);
+    const answer = await client.ask('PATCH', pathOf(at), { state }, answerWithin(timeoutMs));
+    show(at.upstream, answer as BackendView, options, surroundings);
+    if (options.wait === true) await waitForBackend(client, at, timeoutMs);
   });
 }
 
@@ -110,7 +109,8 @@ export async function removeBackend(
 ): Promise<ExitCode> {
   return runClient(options, async ({ client, write }) => {
     const path = options.force === true ? `${pathOf(at)}?force=true` : pathOf(at);
-    const answer = (await client.ask('DELETE', path)) as {
+    const timeoutMs = timeoutOf(options);
+    const answer = (await client.ask('DELETE', path, undefined, answerWithin(timeoutMs))) as {
       readonly backend: string;
       readonly sessions: number;
     };
@@ -120,7 +120,7 @@ export async function removeBackend(
         ? `${JSON.stringify(answer)}\n`
         : `${at.upstream} ${answer.backend}: removed${left}\n`,
     );
-    if (options.wait === true) await waitForBackend(client, at, options);
+    if (options.wait === true) await waitForBackend(client, at, timeoutMs);
   });
 }
 
@@ -136,17 +136,14 @@ function show(
   write(json === true ? `${JSON.stringify(backend)}\n` : `${words}\n`);
 }
 
-function waitForBackend(client: AdminClient, at: Named, options: WaitOptions): Promise<void> {
-  const timeoutMs =
-    options.timeout === undefined ? Infinity : durationOf('--timeout', options.timeout, 0, 2 ** 31);
-  return untilDrained(timeoutMs, async () => {
+function waitForBackend(client: AdminClient, at: Named, timeoutMs: number): Promise<void> {
+  return untilDrained(timeoutMs, async within => {
     try {
-      const { sessions } = (await client.ask('GET', pathOf(at))) as BackendView;
+      const { sessions } = (await client.ask('GET', pathOf(at), undefined, within)) as BackendView;
       return { left: sessions, isOver: sessions === 0 };
     } catch (error) {
-      // A backend that was removed is gone with its last session; so is a whole lb4 that drains.
-      if (error instanceof ClientError && (error.status === 404 || error.isGone))
-        return { left: 0, isOver: true };
+      // A backend that was removed is gone with its last session.
+      if (error instanceof ClientError && error.status === 404) return { left: 0, isOver: true };
       throw error;
     }
   });

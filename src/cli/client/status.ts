@@ -1,8 +1,11 @@
 /** `lb4 status`: the instance, its listeners and upstreams at a glance. */
+import type { LastReload } from '../../model/reload-report.ts';
 import type { LoadBalancerSnapshot, UpstreamView } from '../../model/snapshot.ts';
 import { counted } from '../../support/counted.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { attentionOf } from './attention.ts';
 import { showClient, type OutputOptions } from './client-command.ts';
+import { paragraph } from './paragraph.ts';
 import { formatAge, formatTable } from './table.ts';
 
 /** What `/api/v1/status` answers. */
@@ -11,6 +14,7 @@ export interface StatusAnswer extends LoadBalancerSnapshot {
   readonly version: string;
   readonly pid: number;
   readonly uptimeMs: number;
+  readonly lastReload?: LastReload;
 }
 
 export async function showStatus(options: OutputOptions): Promise<ExitCode> {
@@ -25,11 +29,14 @@ export function statusText(status: StatusAnswer, width: number): string {
   const threads = workers.length === 0 ? 'no workers' : counted(workers.length, 'worker');
   const isReady = ready ? 'ready' : 'not ready';
   const most = status.maxSessions === undefined ? '' : `, at most ${status.maxSessions}`;
+  const attention = attentionOf(status).map(text => paragraph(`  ${text}`, width, '    '));
   return [
-    `lb4 ${version}, ${name}: ${state}, ${isReady}, up ${formatAge(uptimeMs)}, pid ${pid}\n`,
-    `engine ${engine}, ${threads}, ${counted(status.sessions, 'session')} now, ${status.sessionsEver} in all${most}\n`,
-    ...workers.filter(each => each.state !== 'running').map(each => `worker ${each.worker}: ${each.state}\n`),
-    ...mirrorLines(status),
+    ...[
+      `lb4 ${version}, ${name}: ${state}, ${isReady}, up ${formatAge(uptimeMs)}, pid ${pid}`,
+      `engine ${engine}, ${threads}, ${counted(status.sessions, 'session')} now, ${status.sessionsEver} in all${most}`,
+      ...workers.filter(each => each.state !== 'running').map(each => `worker ${each.worker}: ${each.state}`),
+      ...mirrorLines(status),
+    ].map(text => paragraph(text, width)),
     '\n',
     formatTable(
       [
@@ -67,7 +74,8 @@ export function statusText(status: StatusAnswer, width: number): string {
       ]),
       width,
     ),
-    ...overrideLines(status),
+    ...(attention.length === 0 ? [] : ['\nneeds attention:\n', ...attention]),
+    ...overrideLines(status, width),
   ].join('');
 }
 
@@ -78,11 +86,11 @@ function backendsOf({ backends }: UpstreamView): string {
 }
 
 /** What a restart would undo. */
-function overrideLines({ upstreams }: StatusAnswer): string[] {
+function overrideLines({ upstreams }: StatusAnswer, width: number): string[] {
   const lines = upstreams.flatMap(({ name, overrides }) =>
     overrides.map(({ backend, what, configured, now }) => {
       const change = configured === undefined ? what : `${what} ${now}, configured ${configured}`;
-      return `  ${name} ${backend}: ${change}\n`;
+      return paragraph(`  ${name} ${backend}: ${change}`, width, '    ');
     }),
   );
   return lines.length === 0 ? [] : ['\nother than configured, by operators:\n', ...lines];
@@ -92,6 +100,6 @@ function mirrorLines({ mirror }: StatusAnswer): string[] {
   return (mirror?.upstreams ?? []).map(({ upstream, mode, trouble, others }) => {
     const why = trouble === undefined ? '' : `: ${trouble.message}`;
     const shared = mode === 'shared' ? ` with ${counted(others.length, 'other instance')}` : why;
-    return `counts of ${upstream}: ${mode}${shared}\n`;
+    return `counts of ${upstream}: ${mode}${shared}`;
   });
 }

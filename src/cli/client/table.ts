@@ -5,6 +5,7 @@
  * a long address must lose its middle, not its port.
  */
 import { printable } from '../../support/printable.ts';
+import { endOf, startOf, widthOf } from './text-width.ts';
 
 export interface Column {
   readonly name: string;
@@ -24,7 +25,7 @@ export function formatTable(
 ): string {
   const cells = rows.map(row => row.map(cell => printable(String(cell))));
   const widths = columns.map(({ name }, i) =>
-    Math.max(name.length, ...cells.map(row => row[i]?.length ?? 0)),
+    cells.reduce((widest, row) => Math.max(widest, widthOf(row[i] ?? '')), name.length),
   );
   shrink(widths, columns, most);
   const line = (row: readonly string[]): string =>
@@ -32,7 +33,8 @@ export function formatTable(
       .map(({ isNumber = false }, i) => {
         const width = widths[i] ?? 0;
         const cell = shortened(row[i] ?? '', width);
-        return isNumber ? cell.padStart(width) : cell.padEnd(width);
+        const blank = ' '.repeat(Math.max(0, width - widthOf(cell)));
+        return isNumber ? `${blank}${cell}` : `${cell}${blank}`;
       })
       .join(GAP)
       .trimEnd();
@@ -56,9 +58,9 @@ function shrink(widths: number[], columns: readonly Column[], most: number): voi
 
 /** Without its middle: the end of an address is its port, the end of a path its name. */
 function shortened(text: string, width: number): string {
-  if (text.length <= width) return text;
+  if (widthOf(text) <= width) return text;
   const head = Math.floor((width - 1) / 3);
-  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
+  return `${startOf(text, head)}…${endOf(text, width - 1 - head)}`;
 }
 
 const UNITS = [
