@@ -11,6 +11,7 @@ import { EventStreams } from './events/event-streams.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { statusOf } from './routes/status.ts';
 import { routes } from './routes.ts';
+import { Scrapes } from './scrapes.ts';
 
 /** A worker that stands still follows when it moves again: no answer waits for that. */
 const SETTLED_MS = 1_000;
@@ -22,6 +23,7 @@ export function createDispatchDeps(deps: AdminServerDeps, ring: EventRing): Disp
     ...port,
     ...{ routes: [...routes, ...dashboardRoutes], log, wallClock, uptimeMs },
     streams: new EventStreams({ ring, status, log, setTimer, wallClock, uptimeMs }),
+    scrapes: new Scrapes(),
     gatekeeper: new Gatekeeper(rules),
     untilSettled: async () => {
       let cancel: () => void = () => undefined;

@@ -34,7 +34,7 @@ export async function dispatch(
   onRead: () => void,
 ): Promise<void> {
   try {
-    send(response, await answer(request, deps, onRead));
+    await send(response, await answer(request, deps, onRead));
   } catch (error) {
     if (request.destroyed && !request.complete) return;
     sendProblem(response, problemOf(error) ?? defect(error, request, deps.log));
@@ -129,8 +129,8 @@ function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 64));
 }
 
-function send(response: ServerResponse, answered: Answer): void {
-  if ('stream' in answered) answered.stream(response);
+async function send(response: ServerResponse, answered: Answer): Promise<void> {
+  if ('stream' in answered) await answered.stream(response);
   else write(response, answered.status, 'application/json', answered.body, {});
 }
 

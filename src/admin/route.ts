@@ -8,13 +8,14 @@ import * as z from 'zod';
 import type { Caller } from './caller.ts';
 import type { EventStreams } from './events/event-streams.ts';
 import type { AdminPort } from './port.ts';
+import type { Scrapes } from './scrapes.ts';
 
 export type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE' | 'POST';
 
 /** An answer in JSON, or one that the route writes by itself. */
 export type Answer =
   | { readonly status: number; readonly body: unknown }
-  | { readonly stream: (response: ServerResponse) => void };
+  | { readonly stream: (response: ServerResponse) => void | Promise<void> };
 
 /** A request that has passed all checks. */
 export interface Asked<Query = unknown, Body = unknown> {
@@ -35,6 +36,8 @@ export interface RouteDeps extends AdminPort {
   readonly untilSettled: () => Promise<void>;
   /** The clients that follow events. */
   readonly streams: EventStreams;
+  /** The clients that get metrics. */
+  readonly scrapes: Scrapes;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   /** Milliseconds since the process began. */

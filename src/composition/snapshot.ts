@@ -14,6 +14,7 @@ export function snapshotOf(
   pausedMs: (listener: string) => number | undefined,
 ): LoadBalancerSnapshot {
   const { data, choice, limits, control } = planes ?? {};
+  const poolOf = data?.pools();
   return {
     state,
     ready: state === 'running',
@@ -27,7 +28,7 @@ export function snapshotOf(
       ...upstream,
       backends: upstream.backends.map((backend, i) => ({
         ...backend,
-        pool: data?.pool(slots[i] ?? -1) ?? NO_POOL,
+        pool: poolOf?.(slots[i] ?? -1) ?? NO_POOL,
       })),
     })),
     mirror: planes?.mirror(),

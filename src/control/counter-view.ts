@@ -13,14 +13,23 @@ interface Counted {
 }
 
 export function counterView({ listeners, upstreams }: Counted, shared: ControlledState): CounterView {
-  const countsIn = (slot: number): Counts => new Counts(shared.counters.read(slot));
+  const blocks = shared.counters
+    .read([
+      shared.slotOfInstance(),
+      ...listeners.map(({ name }) => shared.slotOfListener(name)),
+      ...upstreams.flatMap(({ name, slots }) => [shared.slotOfQueue(name), ...slots]),
+    ])
+    .values();
+  const next = (): Counts => new Counts(blocks.next().value ?? NOTHING);
   return {
-    instance: countsIn(shared.slotOfInstance()),
-    listeners: listeners.map(({ name }) => ({ name, counts: countsIn(shared.slotOfListener(name)) })),
-    upstreams: upstreams.map(({ name, backends, slots }) => ({
+    instance: next(),
+    listeners: listeners.map(({ name }) => ({ name, counts: next() })),
+    upstreams: upstreams.map(({ name, backends }) => ({
       name,
-      counts: countsIn(shared.slotOfQueue(name)),
-      backends: backends.map(({ backend }, i) => ({ backend, counts: countsIn(slots[i] ?? -1) })),
+      counts: next(),
+      backends: backends.map(({ backend }) => ({ backend, counts: next() })),
     })),
   };
 }
+
+const NOTHING = new Float64Array();

@@ -71,7 +71,10 @@ export interface DataPlaneHost {
   /** What is to be reported of sessions that end from now on. */
   record(recording: Recording): void;
   listeners(): readonly HostListenerView[];
-  /** For the backend with this slot: spare connections, and how many sessions got one or had to connect. */
-  pool(slot: number): PoolFigures;
+  /**
+   * By the slot of a backend: spare connections, and how many sessions got one or had to connect. To be used within the
+   * step.
+   */
+  pools(): (slot: number) => PoolFigures;
   workers(): readonly WorkerView[];
 }

@@ -161,9 +161,9 @@ export class LocalHost implements DataPlaneHost {
     this.#data.apply({ kind: 'listeners', listeners: this.#sockets.inPlan(this.#plan, 0), upstreams: [] });
   }
 
-  pool(slot: number): PoolFigures {
-    for (const each of this.#data.pools()) if (each.slot === slot) return each.figures();
-    return NO_POOL;
+  pools(): (slot: number) => PoolFigures {
+    const bySlot = new Map(Array.from(this.#data.pools(), each => [each.slot, each]));
+    return slot => bySlot.get(slot)?.figures() ?? NO_POOL;
   }
 
   workers(): readonly WorkerView[] {

@@ -188,8 +188,8 @@ export class WorkerFleet implements DataPlaneHost {
     }));
   }
 
-  pool(slot: number): PoolFigures {
-    return sumOfPools(this.#members.map(({ stats }) => stats.pool(slot)));
+  pools(): (slot: number) => PoolFigures {
+    return slot => sumOfPools(this.#members.map(({ stats }) => stats.pool(slot)));
   }
 
   workers(): readonly WorkerView[] {

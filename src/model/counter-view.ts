@@ -39,6 +39,13 @@ export class Counts {
     return this.#cells[at + series] ?? 0;
   }
 
+  /** Nothing was counted in any series of a counter. */
+  isNone({ at, series }: Counter): boolean {
+    const end = at + series.length;
+    for (let cell = at; cell < end; cell++) if (this.#cells[cell] !== 0) return false;
+    return true;
+  }
+
   /** All series of a counter together. */
   total(counter: Counter): number {
     return counter.series.reduce((sum, _, series) => sum + this.of(counter, series), 0);

@@ -1,10 +1,10 @@
 /** The route that Prometheus scrapes. */
 import * as z from 'zod';
 import { CONTENT_TYPES, type MetricFormat } from '../../observe/metrics/exposition.ts';
-import { metricsText } from '../../observe/metrics/metrics.ts';
+import { metricsPieces, type MetricsInput } from '../../observe/metrics/metrics.ts';
 import { text } from '../fields.ts';
 import { Problem } from '../problem.ts';
-import { route } from '../route.ts';
+import { route, type RouteDeps } from '../route.ts';
 
 export const metricsRoutes = [
   route({
@@ -22,25 +22,32 @@ export const metricsRoutes = [
       404: { means: 'There is no upstream of this name.' },
       503: { means: 'It is still starting.' },
     },
-    handle: ({ query: { upstream, exclude = '' }, accept }, { balancer, figures, about, wallClock }) => {
-      const snapshot = balancer.snapshot();
-      const counters = balancer.counters();
-      if (counters === undefined) throw new Problem(503, `lb4 is ${snapshot.state}`);
-      if (upstream !== undefined && !snapshot.upstreams.some(({ name }) => name === upstream))
-        throw new Problem(404, `no upstream is named ${JSON.stringify(upstream)}`);
+    handle: async ({ query: { upstream, exclude = '' }, accept }, deps) => {
       const format: MetricFormat = /application\/openmetrics-text/i.test(accept) ? 'openmetrics' : 'text';
       const names = exclude.split(',').map(name => name.trim());
-      const body = metricsText(
-        { snapshot, counters, process: figures?.(), version: about.version, nowMs: wallClock() },
-        { format, upstream, exclude: names },
+      const rendering = await deps.scrapes.next(JSON.stringify([format, upstream, names]), () =>
+        metricsPieces(inputOf(deps, upstream), { format, upstream, exclude: names }),
       );
       return {
         stream: response => {
           const headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
           response.writeHead(200, { ...headers, 'content-type': CONTENT_TYPES[format] });
-          response.end(body);
+          return rendering.sendTo(response);
         },
       };
     },
   }),
 ];
+
+/** All of it at one moment. */
+function inputOf(
+  { balancer, figures, about, wallClock }: RouteDeps,
+  upstream: string | undefined,
+): MetricsInput {
+  const snapshot = balancer.snapshot();
+  const counters = balancer.counters();
+  if (counters === undefined) throw new Problem(503, `lb4 is ${snapshot.state}`);
+  if (upstream !== undefined && !snapshot.upstreams.some(({ name }) => name === upstream))
+    throw new Problem(404, `no upstream is named ${JSON.stringify(upstream)}`);
+  return { snapshot, counters, process: figures?.(), version: about.version, nowMs: wallClock() };
+}

@@ -80,15 +80,18 @@ export class Counters {
     return new Cells(chunk, this.#at(slot, this.#row));
   }
 
-  /** The sums of all rows: one block. */
-  read(slot: number): Float64Array {
-    const sums = new Float64Array(BLOCK_CELLS);
+  /** The sums of all rows: a block for each slot. One piece of memory, because a piece for each takes three times as long. */
+  read(slots: readonly number[]): Float64Array[] {
+    const all = new Float64Array(slots.length * BLOCK_CELLS);
+    return slots.map((slot, i) => this.#sum(slot, all.subarray(i * BLOCK_CELLS, (i + 1) * BLOCK_CELLS)));
+  }
+
+  #sum(slot: number, sums: Float64Array): Float64Array {
     const chunk = this.#chunkOf(slot);
     if (chunk === undefined) return sums;
-    for (let row = 0; row < this.#memory.rows; row++) {
-      const at = this.#at(slot, row);
-      for (let cell = 0; cell < BLOCK_CELLS; cell++) sums[cell] = (sums[cell] ?? 0) + (chunk[at + cell] ?? 0);
-    }
+    const first = this.#at(slot, 0);
+    sums.set(chunk.subarray(first, first + BLOCK_CELLS));
+    for (let row = 1; row < this.#memory.rows; row++) addTo(sums, chunk, this.#at(slot, row));
     return sums;
   }
 
@@ -112,6 +115,15 @@ export class Counters {
 
   #at(slot: number, row: number): number {
     return (row * CHUNK_SLOTS + (slot % CHUNK_SLOTS)) * BLOCK_CELLS;
+  }
+}
+
+/** A function of its own: a scrape of many slots gets compiled code for it within the first of them. */
+function addTo(sums: Float64Array, chunk: Float64Array, at: number): void {
+  for (let cell = 0; cell < BLOCK_CELLS; cell++) {
+    const count = chunk[at + cell] ?? 0;
+    // Most cells are 0, and reading costs less than writing.
+    if (count !== 0) sums[cell] = (sums[cell] ?? 0) + count;
   }
 }
 
