@@ -26,6 +26,7 @@ export const ROOMS = {
   'engine contract': [],
   linux: [],
   'shared-memory': [],
+  codec: [],
   names: [],
   strategies: [],
   pool: [],

@@ -53,7 +53,7 @@ void t.test('installed globally, the package gives the command lb4', { timeout: 
 });
 
 void t.test(
-  'installed in a program, the package is a library with types, strategies and pools',
+  'installed in a program, the package is a library with types, strategies, pools and the PROXY protocol',
   { timeout: 150_000 },
   async t => {
     const program = mkdtempSync(join(folder, 'program-'));
@@ -67,6 +67,7 @@ void t.test(
       `import { createLoadBalancer, type SessionRecord } from 'lb4-balancer';
      import { logTo, type LogEntry } from 'lb4-balancer/log';
      import { createDirectPool, type ConnectionPool, type Poolable } from 'lb4-balancer/pool';
+     import { parseProxyHeader, type ParsedProxyHeader } from 'lb4-balancer/proxy-protocol';
      import { STRATEGY_NAMES, type StrategyFactory } from 'lb4-balancer/strategies';
      const balancer = createLoadBalancer({
        listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
@@ -85,6 +86,7 @@ void t.test(
      export const pool: ConnectionPool<Poolable, string> = createDirectPool({
        connect: done => { done({ ok: false, failure: 'closed' }); return () => {}; },
      });
+     export const parsed: ParsedProxyHeader = parseProxyHeader(Buffer.from('PROXY UNKNOWN\\r\\n'));
      // @ts-expect-error a listener needs a name
      createLoadBalancer({ listeners: [{ bind: ['127.0.0.1:0'], upstream: 'app' }], upstreams: [] });
     `,
