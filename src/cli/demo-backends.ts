@@ -11,6 +11,10 @@ export interface DemoBackend {
   readonly address: string;
   /** Requests answered so far. */
   served(): number;
+  /** It listens no more, as if its process had died. */
+  readonly isBroken: boolean;
+  /** Breaks it, or repairs it; rejects when its port has been taken meanwhile. */
+  toggle(): Promise<void>;
   close(): void;
 }
 
@@ -30,22 +34,31 @@ export async function startDemoBackend(name: string): Promise<DemoBackend> {
   });
   // Probes and port scanners come and go without a request.
   server.on('clientError', (_error, socket) => socket.destroy());
-  const port = await listen(server);
+  const port = await listen(server, 0);
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
   return {
     name,
     address: `127.0.0.1:${port}`,
     served: () => served,
-    close: () => {
-      server.close();
-      server.closeAllConnections();
+    get isBroken() {
+      return !server.listening;
     },
+    toggle: async () => {
+      if (server.listening) close();
+      else await listen(server, port);
+    },
+    close,
   };
 }
 
-function listen(server: Server): Promise<number> {
+function listen(server: Server, wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(wanted, '127.0.0.1', () => {
+      server.off('error', reject);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : 0);
     });

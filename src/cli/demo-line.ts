@@ -6,19 +6,28 @@
 import { counted } from '../support/counted.ts';
 
 export interface DemoStatus {
-  readonly backends: readonly { readonly name: string; readonly live: number; readonly served: number }[];
+  readonly backends: readonly {
+    readonly name: string;
+    readonly live: number;
+    readonly served: number;
+    readonly isBroken: boolean;
+  }[];
   readonly sessionsEver: number;
 }
 
 /** @param columns the terminal's width; Infinity when there is no terminal */
 export function demoLine({ backends, sessionsEver }: DemoStatus, columns: number): string {
   const sessions = counted(sessionsEver, 'session');
+  const names = backends.map(({ name, isBroken }) => (isBroken ? `${name} (broken)` : name));
+  const shorter = backends.map(({ name, isBroken }) => (isBroken ? `${name}!` : name));
   const numbers = backends.map(({ live, served }) => `${live}/${served}`);
   const forms = [
-    `  ${backends.map(({ name, live, served }) => `${name} ${live} live, ${served} served`).join(' · ')} · ${sessions}`,
-    `  live/served: ${backends.map(({ name }, i) => `${name} ${numbers[i] ?? ''}`).join(' · ')} · ${sessions}`,
-    backends.map(({ name }, i) => `${name} ${numbers[i] ?? ''}`).join(' '),
-    backends.map(({ name }, i) => `${name.charAt(0)} ${numbers[i] ?? ''}`).join(' '),
+    `  ${backends.map(({ live, served }, i) => `${names[i] ?? ''} ${live} live, ${served} served`).join(' · ')} · ${sessions}`,
+    `  live/served: ${names.map((name, i) => `${name} ${numbers[i] ?? ''}`).join(' · ')} · ${sessions}`,
+    shorter.map((name, i) => `${name} ${numbers[i] ?? ''}`).join(' '),
+    backends
+      .map(({ name, isBroken }, i) => `${name.charAt(0)}${isBroken ? '!' : ''} ${numbers[i] ?? ''}`)
+      .join(' '),
   ];
   // A terminal wraps when its last column is used.
   const fits = (form: string): boolean => form.length < columns;

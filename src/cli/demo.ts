@@ -1,162 +1,150 @@
 /**
- * `lb4 demo`: three embedded HTTP backends, a balancer before them, and a line that shows where sessions go.
+ * `lb4 demo`: three embedded HTTP backends, a balancer before them, its dashboard, and keys to break a backend.
  *
  * Place: what `npm start` runs. It uses the library as any program would.
  */
-import { performance } from 'node:perf_hooks';
-import { Lb4Error } from '../errors.ts';
+import { Lb4Error, wordsOf } from '../errors.ts';
 import { createLoadBalancer, type LoadBalancer } from '../load-balancer.ts';
-import { LineBuffer } from '../observe/line-buffer.ts';
-import { openOutput } from '../observe/output.ts';
 import { counted } from '../support/counted.ts';
 import { printable } from '../support/printable.ts';
-import { setKeepingTimer } from '../support/timer.ts';
-import { outliveTerminals } from './terminals.ts';
-import { demoLine, type DemoStatus } from './demo-line.ts';
 import { startDemoBackend, type DemoBackend } from './demo-backends.ts';
+import { openDashboard, type DemoDashboard } from './demo-dashboard.ts';
+import { readKeys } from './demo-keys.ts';
+import { demoLine, type DemoStatus } from './demo-line.ts';
+import { DemoLoad } from './demo-load.ts';
+import { DemoScreen } from './demo-screen.ts';
+import { brokenWords, calledAs, introduction, TOLD } from './demo-words.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Signals } from './signals.ts';
+import { outliveTerminals } from './terminals.ts';
 
 /** On a terminal the line is rewritten in place; elsewhere a new one is printed when something has changed. */
 const REFRESH_MS = { terminal: 200, elsewhere: 2_000 };
 const DRAIN_MS = 2_000;
-const LAST_WORDS_MS = 500;
 /** Of equal length, so that all answers are: ab counts an answer of another length as a failure. */
 const DEMO_BACKENDS = ['alpha', 'bravo', 'delta'];
 
-export async function demo(
-  { listen, strategy }: { listen: string; strategy: string },
-  signals: Signals,
-): Promise<ExitCode> {
+export interface DemoOptions {
+  readonly listen: string;
+  readonly strategy: string;
+  /** Of the dashboard; undefined: the usual one, or one that is free. */
+  readonly admin?: string;
+}
+
+export async function demo(options: DemoOptions, signals: Signals): Promise<ExitCode> {
+  const { listen, strategy } = options;
   const backends = await Promise.all(DEMO_BACKENDS.map(startDemoBackend));
   let balancer: LoadBalancer | undefined;
+  let dashboard: DemoDashboard | undefined;
   // A terminal or a pipe that takes nothing must not stop the demo.
   outliveTerminals();
-  const screen = openScreen();
+  const screen = new DemoScreen();
   try {
     balancer = createLoadBalancer({
       listeners: [{ name: 'demo', bind: [listen], upstream: 'demo', whenUnavailable: 'http503' }],
-      upstreams: [{ name: 'demo', strategy, backends: backends.map(({ address }) => address) }],
+      upstreams: [
+        {
+          ...{ name: 'demo', strategy, health: { interval: '1s' } },
+          backends: backends.map(({ address }) => address),
+        },
+      ],
     });
     await balancer.start();
+    dashboard = await openDashboard(balancer, options.admin);
     const [address = ''] = balancer.snapshot().listeners[0]?.addresses ?? [];
-    screen.write(introduction(address, strategy, backends));
-    await untilSignalled(balancer, backends, { signals, screen });
+    const load = new DemoLoad(`http://${address}/`);
+    const hasKeys = readKeys(
+      key => press(key, { backends, load, screen }),
+      () => screen.again(),
+    );
+    screen.say(introduction({ address, strategy, backends, dashboard, hasKeys }));
+    tellEvents(balancer, backends, screen);
+    await untilSignalled(balancer, backends, { signals, screen, load });
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof Lb4Error)) throw error;
-    for (const line of error.message.split('\n')) process.stderr.write(`lb4: ${printable(line)}\n`);
-    if (error.code !== 'LB4_LISTEN_FAILED') return EXIT.usage;
-    process.stderr.write(`lb4: try another address: ${calledAs()} --listen 127.0.0.1:8081\n`);
-    return EXIT.cannotBind;
+    return failed(error, balancer !== undefined && dashboard === undefined && isRunning(balancer));
   } finally {
     signals.over();
+    dashboard?.close();
     await balancer?.stop();
     for (const backend of backends) backend.close();
     await screen.end();
   }
 }
 
-/** The command that was typed to start the demo. */
-function calledAs(): string {
-  return process.env['npm_lifecycle_event'] === 'start' ? 'npm start -- demo' : 'lb4 demo';
+function isRunning(balancer: LoadBalancer): boolean {
+  return balancer.snapshot().state === 'running';
+}
+
+/** @param isOfDashboard the balancer's own address is not the problem */
+function failed(error: Lb4Error, isOfDashboard: boolean): ExitCode {
+  for (const line of error.message.split('\n')) process.stderr.write(`lb4: ${printable(line)}\n`);
+  if (error.code !== 'LB4_LISTEN_FAILED') return EXIT.usage;
+  const instead = isOfDashboard ? '--admin 127.0.0.1:9091' : '--listen 127.0.0.1:8081';
+  process.stderr.write(`lb4: try another address: ${calledAs(`demo ${instead}`)}\n`);
+  return EXIT.cannotBind;
+}
+
+function press(
+  key: string,
+  { backends, load, screen }: { backends: readonly DemoBackend[]; load: DemoLoad; screen: DemoScreen },
+): void {
+  if (key === 'q') process.kill(process.pid, 'SIGINT');
+  if (key === 'l')
+    screen.tell(load.toggle() ? 'load: fifty sessions a second; l switches it off' : 'no load any more');
+  const backend = /^[1-9]$/.test(key) ? backends[Number(key) - 1] : undefined;
+  void backend?.toggle().then(
+    () => screen.tell(brokenWords(backend, key)),
+    (error: unknown) => screen.tell(`${backend.name} cannot be repaired: ${wordsOf(error)}`),
+  );
+}
+
+/** What becomes of backends, so that a reader sees why sessions go elsewhere. */
+function tellEvents(balancer: LoadBalancer, backends: readonly DemoBackend[], screen: DemoScreen): void {
+  const tell = (address: string, words: string): void => {
+    const name = backends.find(backend => backend.address === address)?.name ?? address;
+    screen.tell(`${name} is ${words}`);
+  };
+  balancer.on('backend:down', event => tell(event.backend, TOLD['backend:down'](event)));
+  balancer.on('backend:up', event => tell(event.backend, TOLD['backend:up'](event)));
+  balancer.on('backend:ejected', event => tell(event.backend, TOLD['backend:ejected'](event)));
+  balancer.on('backend:restored', event => tell(event.backend, TOLD['backend:restored'](event)));
 }
 
 async function untilSignalled(
   balancer: LoadBalancer,
   backends: readonly DemoBackend[],
-  { signals, screen }: { signals: Signals; screen: Screen },
+  { signals, screen, load }: { signals: Signals; screen: DemoScreen; load: DemoLoad },
 ): Promise<void> {
   const { stdout } = process;
-  const erase = stdout.isTTY ? '\r\x1b[K' : '';
-  let shown = '';
   const show = (): void => {
     // Some terminals report 0 as their width.
-    const line = demoLine(statusOf(balancer, backends), stdout.isTTY ? stdout.columns || 80 : Infinity);
-    if (line === shown) return;
-    shown = line;
-    screen.write(stdout.isTTY ? `${erase}${line}` : `${line}\n`);
+    screen.show(demoLine(statusOf(balancer, backends), stdout.isTTY ? stdout.columns || 80 : Infinity));
   };
   show();
   const timer = setInterval(show, stdout.isTTY ? REFRESH_MS.terminal : REFRESH_MS.elsewhere);
   await new Promise<void>(resolve => {
-    const showAgain = (): void => {
-      shown = '';
-      show();
-    };
     signals.handle({
       drain: () => {
+        load.stop();
         const { sessions } = balancer.snapshot();
-        if (sessions > 0) {
-          screen.write(
-            `${erase}  draining: ${counted(sessions, 'session')}, up to ${DRAIN_MS / 1000} s; Ctrl-C again ends at once\n`,
+        if (sessions > 0)
+          screen.tell(
+            `draining: ${counted(sessions, 'session')}, up to ${DRAIN_MS / 1000} s; Ctrl-C again ends at once`,
           );
-          showAgain();
-        }
         void balancer.drain(DRAIN_MS).then(resolve);
       },
       stop: resolve,
       hangUp: resolve,
-      report: showAgain,
+      report: () => screen.again(),
       upgrade: () => undefined,
     });
     // The demo is only its display, so it ends when that breaks.
     screen.onBroken(resolve);
   });
   clearInterval(timer);
-  screen.write(stdout.isTTY ? '\n' : '');
-}
-
-interface Screen {
-  write(text: string): void;
-  onBroken(callback: () => void): void;
-  /** Writes what is left, if it can be written soon. */
-  end(): Promise<void>;
-}
-
-/** Standard output; a write does not wait for its reader. */
-function openScreen(): Screen {
-  let isBroken = false;
-  let onBroken = (): void => undefined;
-  const lines = new LineBuffer(openOutput(1), {
-    now: () => performance.now(),
-    setTimer: setKeepingTimer,
-    // A line about the present is useless later.
-    lossLine: () => '',
-    onBroken: () => {
-      isBroken = true;
-      onBroken();
-    },
-  });
-  return {
-    write: text => lines.write(text),
-    onBroken: callback => {
-      onBroken = callback;
-      if (isBroken) callback();
-    },
-    end: async () => {
-      if (!(await lines.end(LAST_WORDS_MS)) && !isBroken) lines.endProcess(EXIT.ok);
-    },
-  };
-}
-
-function introduction(address: string, strategy: string, backends: readonly DemoBackend[]): string {
-  const url = `http://${address}/`;
-  return [
-    '',
-    `  lb4 balances ${url}, strategy ${printable(strategy)}, over three backends:`,
-    `  ${backends.map(({ name, address: backend }) => `${name} (${backend})`).join(', ')}`,
-    '',
-    '  Try, in another terminal:',
-    `    curl ${url}                 who answers?`,
-    `    curl ${url}slow             answers after 5 s`,
-    `    ab -n 10000 -c 100 ${url}   a connection per request`,
-    `    hey -n 10000 -c 100 ${url}  connections kept alive`,
-    '',
-    '  Ctrl-C ends it.',
-    '',
-    '',
-  ].join('\n');
+  load.stop();
 }
 
 function statusOf(balancer: LoadBalancer, backends: readonly DemoBackend[]): DemoStatus {
@@ -167,6 +155,7 @@ function statusOf(balancer: LoadBalancer, backends: readonly DemoBackend[]): Dem
       name: backend.name,
       live: live.get(backend.address) ?? 0,
       served: backend.served(),
+      isBroken: backend.isBroken,
     })),
     sessionsEver,
   };

@@ -14,6 +14,7 @@ import { addClientCommands, CLIENT_COMMANDS } from './client/client-commands.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { RunOptions } from './run.ts';
 import type { Signals } from './signals.ts';
+import type { DemoOptions } from './demo.ts';
 import { version } from './version.ts';
 
 const COMMANDS = ['run', 'demo', 'check', ...CLIENT_COMMANDS, 'help'];
@@ -111,10 +112,14 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
 
   program
     .command('demo')
-    .description('run three embedded backends and a balancer; prints what to try')
+    .description('run three embedded backends, a balancer and the dashboard; prints what to\ntry')
     .option('-l, --listen <address>', 'address to accept on (default: 127.0.0.1:8080)', '127.0.0.1:8080')
     .option('-s, --strategy <name>', 'how a backend is chosen (default: leastconn)', 'leastconn')
-    .action(async (options: { listen: string; strategy: string }) => {
+    .option(
+      '--admin <address>',
+      'address of the dashboard (default: 127.0.0.1:9090, or a free\nport if that is taken)',
+    )
+    .action(async (options: DemoOptions) => {
       const { demo } = await import('./demo.ts');
       done(await demo(options, signals));
     });
