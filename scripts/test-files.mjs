@@ -8,12 +8,45 @@ import { dirname, join, sep } from 'node:path';
 
 const TESTS = join('dist', 'test');
 /** These come first: they have the longest files, and the others fill up the time beside the last of them. */
-const LONGEST = ['e2e', 'sim', 'integration'].map(folder => join(TESTS, folder));
+const LONG_FOLDERS = ['e2e', 'sim', 'integration'].map(folder => join(TESTS, folder));
+/** The longest of all, also of the long variants. One that is not here costs time at the end of a run, no more. */
+export const LONGEST = [
+  'e2e/failing-sinks',
+  'e2e/while-one-is-well',
+  'e2e/upgrade',
+  'e2e/live-outage',
+  'integration/random-apply',
+  'src/engine/node/streams',
+  'integration/http-load',
+  'integration/membership-churn',
+  'integration/apply-distribution',
+  'e2e/mirror-many-instances',
+  'e2e/mirror-long-faults',
+  'e2e/mirror-faults',
+  'e2e/package',
+  'src/engine/node-engine',
+  'integration/one-well-backend',
+  'src/engine/epoll-engine',
+  'integration/apply-faults',
+  'integration/drain',
+  'integration/session-records',
+  'e2e/names',
+  'integration/slow-readers',
+].map(name => join(TESTS, `${name}.test.js`));
 
 /** Every test file there is. */
 export function allTests() {
-  const rank = file => (LONGEST.some(folder => isBelow(file, folder)) ? 0 : 1);
-  return testsIn(TESTS).sort((a, b) => rank(a) - rank(b));
+  return testsIn(TESTS);
+}
+
+/** Those that take long first, so that no other core waits for one of them at the end. */
+export function longestFirst(files) {
+  const rank = file => {
+    const place = LONGEST.indexOf(file);
+    if (place !== -1) return place;
+    return LONGEST.length + (LONG_FOLDERS.some(folder => isBelow(file, folder)) ? 0 : 1);
+  };
+  return files.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** The test files below a folder, or the file itself; the others in a folder are helpers. */

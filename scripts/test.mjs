@@ -4,31 +4,34 @@
  * `npm test -- dist/test/pool` runs a part, without the coverage gate, which only a full run can answer.
  *
  * In the environment: `LB4_TEST_TRIES=3` tries a file that fails up to three times, for a machine whose neighbours take
- * it the time that tests rely on. `LB4_TEST_JOBS` is the number of files that run at a time. `LB4_TEST_RESULT=FILE`
- * writes the outcome as JSON, for scripts/verify.mjs.
+ * it the time that tests rely on. `LB4_TEST_JOBS` is the number of files that run at a time. For scripts/verify.mjs:
+ * `LB4_TEST_RESULT=FILE` writes the outcome as JSON, `LB4_TEST_COVERAGE=FOLDER` takes the coverage of the data path.
  * Exit code: 0, or 1 if anything failed.
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isBundleCurrent } from './bundle.mjs';
+import { coveredTests } from './coverage.mjs';
 import { runTestFile } from './test-file.mjs';
-import { allTests, isBelow, testsIn } from './test-files.mjs';
+import { allTests, isBelow, longestFirst, testsIn } from './test-files.mjs';
 import { countsText, slowestText, sumOf, TestReport, whyText } from './test-report.mjs';
 
 const TRIES = Number(process.env.LB4_TEST_TRIES) || 1;
 const JOBS = Number(process.env.LB4_TEST_JOBS) || 2;
 const COVERED = ['dist/test/pool', 'dist/test/strategies'];
 const COVERAGE = '.tap/coverage';
-/** Coverage is that of the separate files, which have source maps. */
+/** Of the data path, by the tests that scripts/coverage.mjs names. */
+const { LB4_TEST_COVERAGE: DATA_PATH_COVERAGE, ...SEPARATE_FILES } = process.env;
+const DATA_PATH_TESTS = DATA_PATH_COVERAGE === undefined ? [] : coveredTests(testsIn);
 const isBundleWanted = process.env.NODE_V8_COVERAGE === undefined && isBundleCurrent();
 const ENVIRONMENT = {
-  ...process.env,
+  ...SEPARATE_FILES,
   ...(isBundleWanted ? { LB4_TEST_COMMAND: resolve('dist/bundle/bin/lb4.js') } : {}),
 };
 
 const chosen = process.argv.slice(2);
-const files = chosen.length > 0 ? chosen.flatMap(testsIn) : allTests();
+const files = longestFirst(chosen.length > 0 ? chosen.flatMap(testsIn) : allTests());
 if (files.length === 0) {
   process.stderr.write(`npm test: no test file in ${chosen.join(' ')}\n`);
   process.exit(1);
@@ -85,9 +88,12 @@ async function work(queue) {
   }
 }
 
+/** Coverage is that of the separate files, which have source maps. */
 function environmentOf(file) {
-  const isCovered = isWhole && COVERED.some(folder => isBelow(file, folder));
-  return isCovered ? { ...ENVIRONMENT, NODE_V8_COVERAGE: COVERAGE } : ENVIRONMENT;
+  if (isWhole && COVERED.some(folder => isBelow(file, folder)))
+    return { ...SEPARATE_FILES, NODE_V8_COVERAGE: COVERAGE };
+  if (DATA_PATH_TESTS.includes(file)) return { ...SEPARATE_FILES, NODE_V8_COVERAGE: DATA_PATH_COVERAGE };
+  return ENVIRONMENT;
 }
 
 /** 0, or 1 if a line or a branch of the two folders is not covered; the table is shown then. */

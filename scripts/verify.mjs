@@ -12,7 +12,7 @@
  * `N passed, N failed, N skipped`. Exit code: 0, or 1 if any part failed. The benchmark is a report and cannot fail it.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { coverageOf, coveredTests } from './coverage.mjs';
@@ -23,6 +23,8 @@ import { countsText, sumOf } from './test-report.mjs';
 const LIMIT_S = 40 * 60;
 const NEWEST_NODES = [22, 24, 26];
 const FIRST_NODE_WITH_FFI = 26;
+/** The long variants wait for two thirds of their time. */
+const LONG_JOBS = '4';
 /**
  * Has no longer variant of its own. Its resets wait for looks at the kernel's tables of sockets, and beside the long
  * variants these have a hundred thousand lines. It runs in `npm test` and on each of the newest Nodes.
@@ -32,6 +34,8 @@ const NO_LONG_VARIANT = join('dist', 'test', 'src', 'engine', 'node', 'streams.t
 const args = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'lb4-verify-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+/** Absolute: processes that tests start elsewhere write there too. */
+const COVERAGE = join(folder, 'coverage');
 const words = args.filter(arg => !arg.startsWith('--'));
 const parts = partsOf(args.includes('--all')).filter(
   ({ name }) => words.length === 0 || words.some(word => name.includes(word)),
@@ -48,10 +52,12 @@ function partsOf(all) {
   const isRedis = file => /mirror|redis/.test(file);
   const isSimulation = file => file.startsWith(join('dist', 'test', 'sim'));
   const isOther = file => !isRedis(file) && !isSimulation(file);
-  const long = { LB4_TEST_LOAD: 'full' };
+  const long = { LB4_TEST_LOAD: 'full', LB4_TEST_JOBS: process.env.LB4_TEST_JOBS ?? LONG_JOBS };
   const node = { LB4_TEST_ENGINE: 'node' };
   return [
-    ...(all ? [{ name: 'npm test', run: () => tests('npm', ['test'], {}) }] : []),
+    ...(all
+      ? [{ name: 'npm test', run: () => tests('npm', ['test'], { LB4_TEST_COVERAGE: COVERAGE }) }]
+      : []),
     ...(all
       ? [{ name: 'static checks', run: () => program('npm', ['run', '-s', 'check', '--', '--static']) }]
       : []),
@@ -74,14 +80,14 @@ function testPart(name, files, env) {
   return { name, files, run: () => tests(process.execPath, ['scripts/test.mjs', ...files], env) };
 }
 
-/** The tests of the data path once more, with the share of its code that they reach (scripts/coverage.mjs). */
+/** The share of the data path's code that its tests reach (scripts/coverage.mjs), in `npm test` or in a run of them. */
 function coveragePart() {
   const files = coveredTests(testsIn);
   const run = () => {
-    // Absolute: processes that tests start elsewhere write there too.
-    const raw = join(folder, 'coverage');
-    const result = tests(process.execPath, ['scripts/test.mjs', ...files], { NODE_V8_COVERAGE: raw });
-    const { table, wrong } = coverageOf(raw);
+    const result = existsSync(COVERAGE)
+      ? nothing()
+      : tests(process.execPath, ['scripts/test.mjs', ...files], { LB4_TEST_COVERAGE: COVERAGE });
+    const { table, wrong } = coverageOf(COVERAGE);
     say(table);
     return {
       ...result,

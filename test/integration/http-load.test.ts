@@ -8,7 +8,7 @@ import { startHttpBackends } from '../harness/http-backend.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram, skipWithout } from '../harness/programs.ts';
 
-const REQUESTS = FULL ? 20_000 : 1_000;
+const REQUESTS = FULL ? 10_000 : 1_000;
 const CLIENTS = 100;
 
 /** What each strategy promises of some `REQUESTS` connections from one address, over three backends. */

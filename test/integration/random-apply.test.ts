@@ -18,7 +18,7 @@ import { addressOf } from '../harness/listening-address.ts';
 import { keepLoading } from '../harness/paced-sessions.ts';
 import { until } from '../harness/until.ts';
 
-const CHANGES = FULL ? 1_000 : 40;
+const CHANGES = FULL ? 600 : 40;
 const SLOTS = 300;
 const PER_SECOND = 300;
 const LOAD_MS = 2_000;

@@ -8,7 +8,7 @@ import { addressOf } from '../harness/listening-address.ts';
 import { pause } from '../harness/until.ts';
 
 const skip = loadLibc().ok ? false : 'without koffi a client of the last moment may be reset';
-const STOPS = FULL ? 20 : 2;
+const STOPS = FULL ? 12 : 2;
 const WORKERS = FULL ? [0, 1, 2, 4] : [0, 2];
 const LOAD_MS = 150;
 const timeout = 200_000;

@@ -1,5 +1,5 @@
 /** `npm run verify` finds its files by the helpers that they import: what has to be so for none to be forgotten. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runProgram } from '../harness/programs.ts';
@@ -57,4 +57,17 @@ void t.test('every part of npm run verify has files, and they are those that use
     const names = /(['"`])epoll\1|--engine\b|\bengine: (epoll|node|auto|\$)/.test(text);
     t.ok(!names || text.includes("from '../harness/data-plane.ts'"), `${file} names no engine by itself`);
   }
+});
+
+void t.test('the longest files come first, and each is there', async t => {
+  const script: string = fileURLToPath(new URL('../../../scripts/test-files.mjs', import.meta.url));
+  const { LONGEST, longestFirst } = (await import(script)) as {
+    readonly LONGEST: readonly string[];
+    readonly longestFirst: (files: readonly string[]) => string[];
+  };
+  for (const file of LONGEST) t.ok(existsSync(`${root}${file}`), file);
+  const [last = ''] = LONGEST.slice(-1);
+  const short = 'dist/test/strategies/at.test.js';
+  const middle = 'dist/test/e2e/cli.test.js';
+  t.same(longestFirst([short, middle, last]), [last, middle, short]);
 });
