@@ -18,6 +18,7 @@ import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './model/events.ts';
 import { endSessions, waitUnless } from './composition/drain.ts';
 import { expectWeight, parsedBackend, parsedConfig } from './composition/parsed.ts';
+import type { LoadBalancerOptions } from './composition/load-balancer-options.ts';
 import { Succession } from './composition/succession.ts';
 import { tellShortage } from './composition/shortage.ts';
 import { snapshotOf } from './composition/snapshot.ts';
@@ -28,19 +29,9 @@ import { buildPlanes } from './composition/build-planes.ts';
 import { Pauses } from './composition/pauses.ts';
 import type { Planes } from './composition/planes.ts';
 import type { Inheritance } from './model/inheritance.ts';
-import type { PassedSocket } from './support/socket.ts';
 import { setKeepingTimer } from './support/timer.ts';
 
-export interface LoadBalancerOptions {
-  /** Where a strategy's relative path starts from; the working directory unless given. */
-  readonly baseDir?: string;
-  /** @internal For tests: things that can have a slot in shared memory at a time. */
-  readonly slots?: number;
-  /** @internal For the command line: listening sockets that were passed to the process, to be taken over. */
-  readonly passed?: readonly PassedSocket[];
-  /** @internal For the command line: what the process that this one replaces leaves to it. */
-  readonly inheritance?: Inheritance | undefined;
-}
+export type { LoadBalancerOptions };
 
 /**
  * Builds a load balancer; nothing is opened before `start`.
