@@ -16,7 +16,7 @@ import type { ControlPlane } from './control/control-plane.ts';
 import type { DataPlaneHost } from './host/data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './model/events.ts';
-import { endSessions, waitUnless } from './composition/drain.ts';
+import { Delay, endSessions, soonOver } from './composition/drain.ts';
 import { expectWeight, parsedBackend, parsedConfig } from './composition/parsed.ts';
 import type { LoadBalancerOptions } from './composition/load-balancer-options.ts';
 import { Succession } from './composition/succession.ts';
@@ -57,7 +57,7 @@ export class LoadBalancer {
   readonly #events = new Events();
   readonly #pauses = new Pauses(this.#events, () => performance.now());
   readonly #succession = new Succession();
-  #endDelay: () => void = () => undefined;
+  readonly #delay = new Delay();
   /** Cancels what has to happen at the exit of the process. */
   #leaveExit: () => void = () => undefined;
 
@@ -147,7 +147,7 @@ export class LoadBalancer {
     if (!(timeoutMs >= 0))
       throw new RangeError(`a drain's time is a number of milliseconds, not ${timeoutMs}`);
     const { delay, spread } = this.#config.drain;
-    if (delay > 0 && !this.#succession.isDone) await this.#leave(delay);
+    if (delay > 0 && !this.#delay.isCut && !this.#succession.isDone) await this.#leave(delay);
     if (this.state !== 'stopped') {
       this.#state = 'draining';
       this.#events.emit('drain:started', { sessions: planes.data.sessions, timeoutMs });
@@ -155,6 +155,15 @@ export class LoadBalancer {
       this.#events.emit('drain:ended', { aborted: planes.data.sessionsAborted });
     }
     await this.stop();
+  }
+
+  /** @internal After a defect: control decides nothing more, and a drain begins without its delay; one that runs goes on. */
+  retire(): { readonly ended: Promise<void>; readonly withinMs: number } {
+    this.#applying = soonOver(this.#applying, setKeepingTimer);
+    this.#delay.cut();
+    this.#planes?.stop();
+    const ended = this.#state === 'running' ? this.drain() : new Promise<void>(() => undefined);
+    return { ended, withinMs: this.#config.drainTimeout };
   }
 
   /**
@@ -182,7 +191,7 @@ export class LoadBalancer {
   /** Closes everything and resets every session now, also during a start or a drain. Idempotent. */
   async stop(): Promise<void> {
     this.#state = 'stopped';
-    this.#endDelay();
+    this.#delay.cut();
     this.#names.close();
     // A start that is under way notices, and ends by itself.
     await this.#starting?.catch(() => undefined);
@@ -301,7 +310,7 @@ export class LoadBalancer {
   async #leave(delayMs: number): Promise<void> {
     this.#state = 'leaving';
     this.#events.emit('drain:delayed', { delayMs });
-    await waitUnless(new Promise(resolve => (this.#endDelay = resolve)), delayMs, setKeepingTimer);
+    await this.#delay.wait(delayMs, setKeepingTimer);
   }
 
   #record(data: DataPlaneHost): void {

@@ -22,10 +22,11 @@ import { logConfiguration, sourceOf } from '../observe/log-configuration.ts';
 import { logEvents } from '../observe/log-events.ts';
 import type { Log } from '../observe/log.ts';
 import { printable } from '../support/printable.ts';
-import { setUnrefTimer } from '../support/timer.ts';
+import { setKeepingTimer, setUnrefTimer } from '../support/timer.ts';
 import { outliveTerminals } from './terminals.ts';
-import { crashInOrder } from './crash.ts';
+import { Crash } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { exitInOrder } from './exit-at-once.ts';
 import { atExit } from '../support/at-exit.ts';
 import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
@@ -144,7 +145,6 @@ async function balance(run: Run): Promise<ExitCode> {
     passed: takePassedSockets(process.env, process.pid),
     inheritance: predecessor?.inheritance,
   });
-  const stopCrashing = crashInOrder({ log, balancer, endLogs: code => logs.end(code) });
   for (const each of unknown) log.write('warn', 'unknownVariable', unknownVariableText(each), { ...each });
   for (const each of loaded.warnings) log.write('warn', 'configWarning', formatIssue(each));
   const endLogging = logEvents(balancer, log, { now: () => performance.now(), setTimer: setUnrefTimer });
@@ -164,6 +164,13 @@ async function balance(run: Run): Promise<ExitCode> {
     watch?.close();
   };
   const upgrader = createUpgrader({ balancer, admin: () => admin, onHandedOver, drain, log });
+  const crash = new Crash({
+    ...{ log, balancer, process, exit: exitInOrder, setTimer: setKeepingTimer },
+    upgrade: () => upgrader.underWay,
+    onCrash: why => service.crashed(why),
+    onStartFailed: async lines => predecessor?.failed(lines),
+    endLogs: code => logs.end(code),
+  });
   const ended = untilSignalled(
     balancer,
     {
@@ -200,6 +207,7 @@ async function balance(run: Run): Promise<ExitCode> {
     service.started();
     watch?.start(() => void reloader.reload({ trigger: 'watch' }));
     await ended;
+    if (crash.hasBegun) await crash.end();
     return EXIT.ok;
   } catch (error) {
     const lines =
@@ -212,7 +220,7 @@ async function balance(run: Run): Promise<ExitCode> {
     await balancer.stop();
     return exitCodeFor(error, options.strategy !== undefined);
   } finally {
-    stopCrashing();
+    crash.stopListening();
     endLogging();
     service.end();
     watch?.close();

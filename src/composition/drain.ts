@@ -2,7 +2,7 @@
  * The course of a drain: what happens to the clients of a balancer that leaves, and when.
  *
  * Place: `LoadBalancer.drain` runs it and keeps the states; hosts do the work in their data planes.
- * Order: clients are still taken for a while (`waitUnless`); then the listeners close, and sessions have the time to end
+ * Order: clients are still taken for a while (`Delay`); then the listeners close, and sessions have the time to end
  * by themselves (`endSessions`). In the last part of it they are reset one after the other, at its end all that are left.
  */
 import type { DataPlaneHost } from '../host/data-plane-host.ts';
@@ -10,6 +10,8 @@ import type { Termination } from '../model/termination.ts';
 import { MAX_TIMER_MS, type SetTimer } from '../support/timer.ts';
 
 const TIME_IS_UP: Termination = { by: 'balancer', phase: 'drain', reason: 'drainTimeout' };
+/** How long work that may be broken is waited for. */
+const BROKEN_MS = 1_000;
 
 type Host = Pick<
   DataPlaneHost,
@@ -23,8 +25,33 @@ export interface DrainTimes {
   readonly spread: number;
 }
 
+/** `drain.delay` as it passes; it can be cut short, and also before it has begun. */
+export class Delay {
+  #cut: () => void = () => undefined;
+  #isCut = false;
+  readonly #ended = new Promise<void>(resolve => (this.#cut = resolve));
+
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    this.#cut();
+  }
+
+  wait(delayMs: number, setTimer: SetTimer): Promise<void> {
+    return waitUnless(this.#ended, delayMs, setTimer);
+  }
+}
+
+/** For work that a defect may have broken: resolves when it is over, and after a second if it is not. */
+export function soonOver(work: Promise<void>, setTimer: SetTimer): Promise<void> {
+  return waitUnless(work, BROKEN_MS, setTimer);
+}
+
 /** Resolves after this time, or once `cut` resolves. */
-export async function waitUnless(cut: Promise<void>, delayMs: number, setTimer: SetTimer): Promise<void> {
+async function waitUnless(cut: Promise<void>, delayMs: number, setTimer: SetTimer): Promise<void> {
   let cancel = (): void => undefined;
   const waited = new Promise<void>(resolve => (cancel = setTimer(resolve, delayMs)));
   await Promise.race([waited, cut]);

@@ -61,6 +61,9 @@ for (const [index, [what, code, exitCode]] of DEFECTS.entries()) {
             `${workers}`,
             '--health',
             'off',
+            // With more time the sessions of workers go on: crash.test.ts.
+            '--drain-timeout',
+            '0s',
           ],
           { env: { NODE_OPTIONS: `--import=${path}` } },
         );

@@ -21,6 +21,8 @@ export interface ServiceReportsDeps {
   readonly setTimer: SetTimer;
   /** `workerStallTimeout`; 0: never. */
   readonly stallTimeoutMs: number;
+  /** The line for `systemctl status`; default: `statusOf`. */
+  readonly describe?: (snapshot: Snapshot) => string;
 }
 
 /** What a reload reports. */
@@ -35,6 +37,8 @@ export interface Service extends ReloadedService {
   started(): void;
   /** The start has failed. */
   failed(why: string): void;
+  /** It is going to end for this reason, which stands before every status from now on. */
+  crashed(why: string): void;
   /** Another process takes over; to be called when that one is ready. */
   handOver(pid: number): void;
   /** Reports no more by itself. */
@@ -55,15 +59,25 @@ export function startService(
       log.write('warn', 'notifyFailed', `the service manager gets no reports: ${reason}`, { reason }),
   });
   const stallTimeoutMs = config.workerStallTimeout;
-  const end = reportService(balancer, manager, { env, pid, stallTimeoutMs, setTimer: setUnrefTimer });
-  return { ...serviceOf(balancer, manager), end };
+  let reason = '';
+  const describe = (snapshot: Snapshot): string => reason + statusOf(snapshot);
+  const deps = { env, pid, stallTimeoutMs, setTimer: setUnrefTimer, describe };
+  const end = reportService(balancer, manager, deps);
+  return {
+    ...serviceOf(balancer, manager),
+    crashed: why => {
+      reason = `${why}; `;
+      manager.stopping(describe(balancer.snapshot()));
+    },
+    end,
+  };
 }
 
 /** A reload outside of the state `running` is refused, and is none for the service manager: it knows of the stop. */
 export function serviceOf(
   balancer: Pick<Reported, 'snapshot'>,
   manager: ServiceManager,
-): Omit<Service, 'end'> {
+): Omit<Service, 'crashed' | 'end'> {
   const whileRunning = (report: (snapshot: Snapshot) => void): void => {
     const snapshot = balancer.snapshot();
     if (snapshot.state === 'running') report(snapshot);
@@ -87,15 +101,15 @@ export function reportService(
   manager: ServiceManager,
   deps: ServiceReportsDeps,
 ): () => void {
-  const { env, setTimer } = deps;
+  const { env, setTimer, describe = statusOf } = deps;
   if ((env['NOTIFY_SOCKET'] ?? '') === '') return () => undefined;
   const everyMs = watchdogMs(env, deps.pid);
   let last = '';
   const ends = [
-    balancer.on('drain:delayed', () => manager.stopping(statusOf(balancer.snapshot()))),
-    balancer.on('drain:started', () => manager.stopping(statusOf(balancer.snapshot()))),
+    balancer.on('drain:delayed', () => manager.stopping(describe(balancer.snapshot()))),
+    balancer.on('drain:started', () => manager.stopping(describe(balancer.snapshot()))),
     repeatedly(setTimer, STATUS_MS, () => {
-      const status = statusOf(balancer.snapshot());
+      const status = describe(balancer.snapshot());
       if (status !== last) manager.status(status);
       last = status;
     }),

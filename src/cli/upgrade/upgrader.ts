@@ -40,7 +40,7 @@ const ASKED_BY: Readonly<Record<UpgradeTrigger, string>> = { signal: 'SIGUSR2', 
 export class Upgrader {
   readonly #deps: UpgraderDeps;
   #newcomer: Newcomer | undefined;
-  #isBusy = false;
+  #underWay: Promise<UpgradeReport> | undefined;
   #successor: number | undefined;
 
   constructor(deps: UpgraderDeps) {
@@ -55,23 +55,36 @@ export class Upgrader {
       log.write('warn', 'upgradeRefused', `no upgrade (${asked}): ${why}; nothing was changed`, { trigger });
       return { ok: false, reason: 'refused', problems: [why] };
     }
-    this.#isBusy = true;
+    this.#underWay = this.#attempt(trigger);
     try {
-      return await this.#upgrade(trigger);
-    } catch (error) {
-      const problems = error instanceof NewcomerFailed ? error.lines : [wordsOf(error)];
-      const message = `the upgrade (${asked}) has failed, and lb4 goes on as before: ${problems.join('; ')}`;
-      log.write('error', 'upgradeFailed', message, { trigger, problems: problems.length });
-      return { ok: false, reason: 'failed', problems };
+      return await this.#underWay;
     } finally {
-      this.#isBusy = false;
-      this.#newcomer = undefined;
+      this.#underWay = undefined;
     }
+  }
+
+  /** The upgrade that is under way, if there is one. */
+  get underWay(): Promise<UpgradeReport> | undefined {
+    return this.#underWay;
   }
 
   /** lb4 is to end: the newcomer is ended first, unless it has taken over. */
   abort(): void {
     this.#newcomer?.end('lb4 was told to end meanwhile');
+  }
+
+  async #attempt(trigger: UpgradeTrigger): Promise<UpgradeReport> {
+    try {
+      return await this.#upgrade(trigger);
+    } catch (error) {
+      const { log } = this.#deps;
+      const problems = error instanceof NewcomerFailed ? error.lines : [wordsOf(error)];
+      const message = `the upgrade (${ASKED_BY[trigger]}) has failed, and lb4 goes on as before: ${problems.join('; ')}`;
+      log.write('error', 'upgradeFailed', message, { trigger, problems: problems.length });
+      return { ok: false, reason: 'failed', problems };
+    } finally {
+      this.#newcomer = undefined;
+    }
   }
 
   async #upgrade(trigger: UpgradeTrigger): Promise<UpgradeReport> {
@@ -103,7 +116,7 @@ export class Upgrader {
   #whyNot(): string | undefined {
     const { balancer, pid } = this.#deps;
     if (this.#successor !== undefined) return `process ${this.#successor} has taken over already`;
-    if (this.#isBusy) {
+    if (this.#underWay !== undefined) {
       const starting = this.#newcomer?.pid;
       const which = starting === undefined ? '' : ` (process ${starting})`;
       return `another lb4${which} is being started already`;

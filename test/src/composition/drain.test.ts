@@ -1,5 +1,5 @@
 import t from 'tap';
-import { endSessions, waitUnless } from '../../../src/composition/drain.ts';
+import { Delay, endSessions, soonOver } from '../../../src/composition/drain.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
 
 /** A host that notes what it is asked for, and when; it is empty when the test says so. */
@@ -87,12 +87,28 @@ void t.test('a configuration that is being taken over comes first, and the time 
   t.same(calls.slice(1), ['1000 stopListening', '1000 closePools']);
 });
 
-void t.test('a delay ends with its time, or is cut short', async t => {
+void t.test('a delay ends with its time, or is cut short, also before it has begun', async t => {
   const clock = new FakeClock();
-  const never = new Promise<void>(() => undefined);
-  const waited = waitUnless(never, 5_000, clock.setTimer);
+  const whole = new Delay();
+  const waited = whole.wait(5_000, clock.setTimer);
   clock.advance(5_000);
   await waited;
-  await waitUnless(Promise.resolve(), 5_000, clock.setTimer);
+  t.notOk(whole.isCut);
+
+  const cut = new Delay();
+  const cutShort = cut.wait(5_000, clock.setTimer);
+  cut.cut();
+  await cutShort;
+  await cut.wait(5_000, clock.setTimer);
+  t.ok(cut.isCut);
+  t.equal(clock.pending, 0);
+});
+
+void t.test('work that a defect has broken is waited for for a second', async t => {
+  const clock = new FakeClock();
+  await soonOver(Promise.resolve(), clock.setTimer);
+  const broken = soonOver(new Promise<void>(() => undefined), clock.setTimer);
+  clock.advance(1_000);
+  await broken;
   t.equal(clock.pending, 0);
 });
