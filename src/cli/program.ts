@@ -12,6 +12,8 @@ import { nearest } from '../config/report/nearest.ts';
 import { printable } from '../support/printable.ts';
 import { addClientCommands, CLIENT_COMMANDS } from './client/client-commands.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import type { CheckOptions } from './check.ts';
+import type { LoadOptions, OptionSources } from './load-request.ts';
 import type { RunOptions } from './run.ts';
 import type { Signals } from './signals.ts';
 import type { DemoOptions } from './demo.ts';
@@ -39,6 +41,11 @@ end lb4 when sent again; SIGQUIT ends it at once; SIGUSR1 opens log files
 again, and logs the state of every listener, upstream and backend; SIGUSR2
 hands over to the version that is installed now.
 Exit codes: 0 done, 1 failure, 2 usage, 69 could not bind, 78 bad configuration.`;
+
+const CHECK_HELP = `
+The options of run and their variables count as they do for run:
+  lb4 check --show -b 10.0.0.1:80 --idle-timeout 5m
+A mistake in an option exits 2.`;
 
 /** Runs a command; resolves with the exit code when it is over. The command defines what signals mean. */
 export async function main(args: readonly string[], signals: Signals): Promise<ExitCode> {
@@ -70,7 +77,7 @@ function withoutDefaultCommand(args: readonly string[]): readonly string[] {
 function createProgram(signals: Signals, done: (code: ExitCode) => void): Command {
   const program = new Command('lb4')
     .usage(
-      '[run] [options]\n       lb4 demo [options]\n       lb4 check -c FILE\n       lb4 status | backends | sessions | top [options]\n       lb4 ready | drain | maint | weight | add | remove UPSTREAM BACKEND\n       lb4 doctor [-c FILE] [--live]',
+      '[run] [options]\n       lb4 demo [options]\n       lb4 check [-c FILE] [options]\n       lb4 status | backends | sessions | top [options]\n       lb4 ready | drain | maint | weight | add | remove UPSTREAM BACKEND\n       lb4 doctor [-c FILE] [--live]',
     )
     .description(
       'A raw-TCP layer-4 load balancer: it accepts a client, chooses a backend and\njoins the two.',
@@ -91,23 +98,8 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
   for (const each of runOptions) program.addOption(each);
   program.action(async (typed: RunOptions) => {
     const { run } = await import('./run.ts');
-    const names = runOptions.map(each => each.name());
-    const found = optionsFromEnvironment(process.env, names);
-    const inEnvironment: RunOptions = Object.fromEntries(
-      runOptions.flatMap(each =>
-        found.has(each.name()) ? [[each.attributeName(), found.get(each.name())]] : [],
-      ),
-    );
-    const isTyped = (flag: FlagName): boolean =>
-      Object.hasOwn(typed, flag) || !Object.hasOwn(inEnvironment, flag);
-    const options = { ...inEnvironment, ...typed };
-    done(
-      await run(options, {
-        sourceOf: flag => (isTyped(flag) ? 'flag' : 'environment'),
-        unknownVariables: used => unknownVariables(process.env, names, used),
-        signals,
-      }),
-    );
+    const { options, sources } = withEnvironment(typed, runOptions);
+    done(await run(options, { ...sources, signals }));
   });
 
   program
@@ -124,18 +116,44 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
       done(await demo(options, signals));
     });
 
-  program
+  const checking = program
     .command('check')
-    .description('validate a configuration file: exit 0, or 78 with every problem')
-    .requiredOption('-c, --config <file>', 'the file to check', onlyOne)
+    .description('validate a configuration: exit 0, or 78 with every problem')
+    .option('-c, --config <file>', 'the file to check', onlyOne)
     .option('--show', 'print the configuration in effect, and where each value comes from')
-    .action(async (options: { config: string; show?: boolean }) => {
+    .addHelpText('after', CHECK_HELP)
+    .action(async (typed: CheckOptions) => {
       signals.release();
       const { check } = await import('./check.ts');
-      done(check(options.config, options));
+      const { options, sources } = withEnvironment(typed, runOptions);
+      done(check(options, sources));
     });
+  for (const each of createRunOptions()) if (each.name() !== 'config') checking.addOption(each.hideHelp());
   addClientCommands(program, () => signals.release(), done);
   return program;
+}
+
+/** What was typed goes before what the environment says. */
+function withEnvironment<T extends LoadOptions>(
+  typed: T,
+  runOptions: readonly Option[],
+): { readonly options: T; readonly sources: OptionSources } {
+  const names = runOptions.map(each => each.name());
+  const found = optionsFromEnvironment(process.env, names);
+  const inEnvironment = Object.fromEntries(
+    runOptions.flatMap(each =>
+      found.has(each.name()) ? [[each.attributeName(), found.get(each.name())]] : [],
+    ),
+  );
+  const isTyped = (flag: FlagName): boolean =>
+    Object.hasOwn(typed, flag) || !Object.hasOwn(inEnvironment, flag);
+  return {
+    options: { ...inEnvironment, ...typed },
+    sources: {
+      sourceOf: flag => (isTyped(flag) ? 'flag' : 'environment'),
+      unknownVariables: used => unknownVariables(process.env, names, used),
+    },
+  };
 }
 
 function createRunOptions(): readonly Option[] {

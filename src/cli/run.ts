@@ -10,7 +10,6 @@ import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { ConfigError } from '../config/report/config-error.ts';
 import type { UnknownVariable } from '../config/source/environment.ts';
-import type { FlagName, FlagSource, RunFlags } from '../config/source/flags.ts';
 import { formatIssue, inOrder } from '../config/report/format-issues.ts';
 import type { ConfigIssue, LocatedIssue } from '../config/report/issue.ts';
 import { loadConfig, type ConfigLoadResult, type LoadRequest } from '../config/source/load.ts';
@@ -33,6 +32,14 @@ import { outOfDescriptors } from './failure-line.ts';
 import { PidFile } from './pid-file.ts';
 import { processFigures } from './process-figures.ts';
 import { createReloader } from './create-reloader.ts';
+import {
+  exitCodeOf,
+  exitCodeOfIssues,
+  loadRequestOf,
+  unknownVariableText,
+  type LoadOptions,
+  type OptionSources,
+} from './load-request.ts';
 import { openRunLogs, type RunLogs } from './run-logs.ts';
 import { logStarted, type ChosenEngine } from './log-started.ts';
 import type { Signals } from './signals.ts';
@@ -49,18 +56,12 @@ import { watchOption } from './watch-option.ts';
 /** For a command line that balances nothing. */
 const WHERE_TO_BEGIN = 'lb4 demo shows it at work; lb4 --help lists the options';
 
-export interface RunOptions extends RunFlags {
-  readonly config?: string;
+export interface RunOptions extends LoadOptions {
   readonly pidFile?: string;
   readonly watch?: boolean | string;
 }
 
-/** Where the options come from, and the signals. */
-export interface RunSurroundings {
-  /** Whether an option was typed or came from its environment variable. */
-  sourceOf(flag: FlagName): FlagSource;
-  /** Variables that look like options and are none, except those that the configuration file uses. */
-  unknownVariables(used: ReadonlySet<string>): readonly UnknownVariable[];
+export interface RunSurroundings extends OptionSources {
   readonly signals: Signals;
 }
 
@@ -72,15 +73,8 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   const predecessor = await meetPredecessor(process, setUnrefTimer);
   const libc = predecessor && loadLibc();
   if (libc?.ok === true) for (const fd of predecessor?.fds ?? []) keepFromChildren(libc.libc, fd);
-  const { strategy, adminTokenFile } = options;
-  const flags = {
-    ...options,
-    strategy: fromHere(strategy),
-    adminTokenFile: adminTokenFile === undefined ? undefined : resolve(adminTokenFile),
-  };
   const { signals } = surroundings;
-  const sourceOf = (flag: FlagName): FlagSource => surroundings.sourceOf(flag);
-  const request = { file: options.config, flags, sourceOf, env: process.env };
+  const request = loadRequestOf(options, surroundings);
   const watching = await watchOption(options.watch, options.config);
   if (!watching.ok) {
     process.stderr.write(`lb4: ${printable(watching.problem)}\n`);
@@ -218,7 +212,7 @@ async function balance(run: Run): Promise<ExitCode> {
     await predecessor?.failed(lines);
     service.failed(lines.join('; '));
     await balancer.stop();
-    return exitCodeFor(error, options.strategy !== undefined);
+    return exitCodeFor(error, loaded.locate);
   } finally {
     crash.stopListening();
     endLogging();
@@ -265,11 +259,6 @@ function writePidFile(
   }
 }
 
-function unknownVariableText({ name, meant }: UnknownVariable): string {
-  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-  return `the environment variable ${name} belongs to no option and changes nothing${hint}`;
-}
-
 /** False when a signal has stopped it before it had started. */
 async function startUnlessStopped(balancer: LoadBalancer): Promise<boolean> {
   try {
@@ -291,23 +280,8 @@ function located({ issues }: ConfigError, locate: (issue: ConfigIssue) => Locate
   return inOrder(issues.map(locate)).map(formatIssue);
 }
 
-function exitCodeOf(loaded: ConfigLoadResult & { readonly ok: false }): ExitCode {
-  if (loaded.kind === 'unreadable') return EXIT.badConfig;
-  const fromOptions = loaded.issues.every(({ place }) => place !== undefined && 'option' in place);
-  return fromOptions ? EXIT.usage : EXIT.badConfig;
-}
-
-/** Paths in a file are relative to the file's folder, a typed path to the working directory. */
-function fromHere(strategy: string | undefined): string | undefined {
-  const isPath = strategy !== undefined && /[./]/.test(strategy);
-  return isPath ? resolve(strategy) : strategy;
-}
-
-function exitCodeFor(error: unknown, strategyFromFlag: boolean): ExitCode {
-  if (!(error instanceof Lb4Error)) return EXIT.failure;
-  if (error.code === 'LB4_LISTEN_FAILED') return EXIT.cannotBind;
-  // A file that the configuration names; of the flags only the strategy names one.
-  if (error.code === 'LB4_CONFIG_INVALID') return EXIT.badConfig;
-  if (error.code === 'LB4_STRATEGY_INVALID') return strategyFromFlag ? EXIT.usage : EXIT.badConfig;
-  return EXIT.failure;
+function exitCodeFor(error: unknown, locate: (issue: ConfigIssue) => LocatedIssue): ExitCode {
+  if (error instanceof ConfigError) return exitCodeOfIssues(error.issues.map(locate));
+  const isBind = error instanceof Lb4Error && error.code === 'LB4_LISTEN_FAILED';
+  return isBind ? EXIT.cannotBind : EXIT.failure;
 }

@@ -49,6 +49,76 @@ void t.test('each value has its place in the file, or is a default', async t => 
   t.notMatch(stdout, 'hunter2');
 });
 
+void t.test('options and variables are origins, with a file and without one', async t => {
+  const file = join(
+    t.testdir({
+      'lb4.yaml':
+        "listeners: [{ name: web, bind: ':0', upstream: app }]\nupstreams: [{ name: app, backends: ['a:1'] }]\n",
+    }),
+    'lb4.yaml',
+  );
+  const lb4 = startCommandLine(t);
+  const env = { LB4_IDLE_TIMEOUT: '5m', LB4_REDIS: 'redis://me:hunter2@r', LB4_DRAIN_TIMEOUT: '9s' };
+  const short = await lb4(['check', '--show', '-b', '10.0.0.1:80@3', '--drain-timeout', '7s'], env);
+  t.same([short.code, short.stderr], [0, '']);
+  const lines = short.stdout.split('\n');
+  t.equal(
+    lines[0],
+    '# --backends, LB4_IDLE_TIMEOUT, --drain-timeout, LB4_REDIS: valid, 1 listener, 1 upstream',
+  );
+  for (const line of [
+    '  - name: default # default',
+    '      - 127.0.0.1:8080 # default',
+    '      - address: 10.0.0.1:80 # --backends',
+    '        weight: 3 # --backends',
+    '      idle: 5m # LB4_IDLE_TIMEOUT',
+    'drainTimeout: 7s # --drain-timeout',
+    '  url: redis://***@r:6379 # LB4_REDIS',
+  ])
+    t.ok(lines.includes(line), line);
+  t.notMatch(short.stdout, 'hunter2');
+
+  const both = await lb4(['check', '-c', file, '--show', '-s', 'random'], env);
+  t.equal(both.code, 0);
+  for (const line of [
+    '    strategy: random # --strategy',
+    '      idle: 5m # LB4_IDLE_TIMEOUT',
+    `      - address: a:1 # ${file}:2:37`,
+  ])
+    t.ok(both.stdout.split('\n').includes(line), line);
+});
+
+void t.test('check finds what run would find, with the same exit code', async t => {
+  const folder = t.testdir({
+    'lb4.yaml':
+      "listeners: [{ name: web, bind: ':0', upstream: app }]\nupstreams: [{ name: app, backends: ['a:1'] }]\n",
+  });
+  const file = join(folder, 'lb4.yaml');
+  const lb4 = startCommandLine(t);
+  const none = join(folder, 'none');
+  const cases: readonly (readonly [string[], number, string, NodeJS.ProcessEnv?])[] = [
+    [[], 2, '--backends: missing'],
+    [['-c', none], 78, none],
+    [['-c', file, '--idle-timeout', '5x'], 2, '--idle-timeout: expected a duration'],
+    [['-c', file], 2, 'LB4_IDLE_TIMEOUT: expected a duration', { LB4_IDLE_TIMEOUT: '5x' }],
+    [['-c', file, '-s', './none.js'], 2, '--strategy: '],
+    [['-b', 'a:1', '--admin', '127.0.0.1:0', '--admin-token-file', none], 2, '--admin-token-file: '],
+  ];
+  for (const [args, code, words, env = {}] of cases) {
+    for (const command of [['check', ...args], args]) {
+      const ran = await lb4(command, env);
+      t.equal(ran.code, code, `${command.join(' ')}: ${ran.stderr}`);
+      t.match(ran.stderr, words);
+      t.equal(ran.stdout, '');
+    }
+  }
+  const misspelt = await lb4(['check', '-c', file], { LB4_BACKEND: 'b:1' });
+  t.match(misspelt, {
+    code: 0,
+    stderr: /^warning: the environment variable LB4_BACKEND .* mean LB4_BACKENDS\?\n$/,
+  });
+});
+
 void t.test('read back it is the same configuration, but for secrets', async t => {
   const folder = t.testdir({});
   const [file, shown] = [join(folder, 'lb4.yaml'), join(folder, 'shown.yaml')];
