@@ -12,6 +12,7 @@
  * - An output that takes nothing is tried again, for ever.
  */
 import type { SetTimer } from '../support/timer.ts';
+import { KeptLines } from './kept-lines.ts';
 import type { Output, Written } from './output.ts';
 
 /** What is missing, once that can be reported. */
@@ -55,12 +56,7 @@ const SETTLE_MS = 200;
 export class LineBuffer {
   readonly #output: Output;
   readonly #deps: LineBufferDeps;
-  /** The lines from `#first` on are kept; those before have been handed over. */
-  #lines: string[] = [];
-  #first = 0;
-  #keptBytes = 0;
-  /** The part of what was handed over that the output has not taken yet. */
-  #chunk: Buffer | undefined;
+  readonly #kept = new KeptLines();
   #state: 'idle' | 'scheduled' | 'writing' | 'resting' | 'closed' = 'idle';
   #isPumping = false;
   #cancelRest: () => void = () => undefined;
@@ -92,13 +88,12 @@ export class LineBuffer {
     if (
       this.#state === 'closed' ||
       this.isLosing(isSpared) ||
-      this.#keptBytes + bytes > (isSpared ? MAX_SPARED_BYTES : MAX_BYTES)
+      this.#kept.bytes + bytes > (isSpared ? MAX_SPARED_BYTES : MAX_BYTES)
     ) {
       this.lose(isSpared);
       return;
     }
-    this.#lines.push(line);
-    this.#keptBytes += bytes;
+    this.#kept.add(line, bytes);
     this.#schedule();
   }
 
@@ -127,9 +122,7 @@ export class LineBuffer {
 
   /** For a process that is about to end: writes what the system takes at once. */
   flushNow(): void {
-    const rest = this.#state === 'writing' ? undefined : this.#chunk;
-    this.#chunk = undefined;
-    const bytes = Buffer.concat([rest ?? Buffer.alloc(0), Buffer.from(this.#takeLines(Infinity))]);
+    const bytes = this.#kept.takeAll({ withoutChunk: this.#state === 'writing' });
     if (bytes.length > 0) this.#output.writeNow(bytes);
   }
 
@@ -182,7 +175,7 @@ export class LineBuffer {
     while (this.#state === 'idle' && this.#fill()) {
       this.#state = 'writing';
       // It may answer within the call, or later.
-      this.#output.write(this.#chunk ?? Buffer.alloc(0), written => this.#take(written));
+      this.#output.write(this.#kept.chunk ?? Buffer.alloc(0), written => this.#take(written));
     }
     this.#isPumping = false;
     if (this.#state === 'idle') this.#finish(true);
@@ -190,9 +183,9 @@ export class LineBuffer {
 
   /** False when there is nothing to write now. */
   #fill(): boolean {
-    if (this.#chunk !== undefined) return true;
-    if (this.#first === this.#lines.length && !this.#tellLoss()) return false;
-    this.#chunk = Buffer.from(this.#takeLines(CHUNK_BYTES));
+    if (this.#kept.chunk !== undefined) return true;
+    if (!this.#kept.areWaiting && !this.#tellLoss()) return false;
+    this.#kept.fillChunk(CHUNK_BYTES);
     return true;
   }
 
@@ -224,24 +217,7 @@ export class LineBuffer {
     this.#cancelSettling?.();
     this.#cancelSettling = undefined;
     this.#code = undefined;
-    const line = this.#deps.lossLine(loss);
-    this.#lines.push(line);
-    this.#keptBytes += Buffer.byteLength(line);
-  }
-
-  /** Removes lines of about this many characters; at least one if there is any. */
-  #takeLines(characters: number): string {
-    let end = this.#first;
-    for (let taken = 0; end < this.#lines.length && taken < characters; end++) {
-      taken += this.#lines[end]?.length ?? 0;
-    }
-    const text = this.#lines.slice(this.#first, end).join('');
-    this.#first = end;
-    if (end === this.#lines.length || end > this.#lines.length / 2) {
-      this.#lines = this.#lines.slice(end);
-      this.#first = 0;
-    }
-    return text;
+    this.#kept.add(this.#deps.lossLine(loss));
   }
 
   #take({ taken, code, lost = 0 }: Written): void {
@@ -249,9 +225,7 @@ export class LineBuffer {
     this.#state = 'idle';
     // Not as a line that found no room: those that follow are not lost with it.
     if (lost > 0) this.#count(lost, code ?? EAGAIN);
-    const chunk = this.#chunk ?? Buffer.alloc(0);
-    this.#chunk = taken < chunk.length ? chunk.subarray(taken) : undefined;
-    this.#keptBytes -= taken;
+    this.#kept.taken(taken);
     if (taken > 0) {
       this.#readerMs = READER_FIRST_MS;
       if (this.#isBroken && code === undefined) {
