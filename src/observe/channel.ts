@@ -27,9 +27,6 @@ export interface ChannelOwner {
   onMended(channel: Channel): void;
 }
 
-/** How long the last lines may take when everything else has ended. */
-const LAST_LINES_MS = 1_000;
-
 export class Channel {
   readonly to: LogDestination;
   readonly sink: Sink;
@@ -72,9 +69,12 @@ export class Channel {
     return configured ?? this.sink.defaultFormat;
   }
 
-  /** Gives it up when what it holds is written, or cannot be. False: not all of it was written. */
-  async end(): Promise<boolean> {
-    const isWritten = await this.lines.end(LAST_LINES_MS);
+  /**
+   * Gives it up when what it holds is written, or cannot be, or after this long. False: not all of it was written.
+   * `lines.untold` then has what no line at the destination reports.
+   */
+  async end(withinMs: number): Promise<boolean> {
+    const isWritten = await this.lines.end(withinMs);
     this.lines.close();
     return isWritten;
   }

@@ -68,6 +68,8 @@ export class LineBuffer {
   #losesSpared = false;
   #cancelSettling: (() => void) | undefined;
   #lostSinceMs = 0;
+  /** The line that reports a loss is kept: the lines that it reports, and the bytes until its end. */
+  #telling: { readonly lines: number; untilBytes: number } | undefined;
   #code: string | undefined;
   /** Set while the buffer ends. */
   #ended: ((isWritten: boolean) => void) | undefined;
@@ -112,16 +114,27 @@ export class LineBuffer {
     this.#deps.onSparing?.(true);
   }
 
-  /** Writes no more: what is kept is given up. */
+  /** Lost lines that no line reports yet. */
+  get untold(): Loss | undefined {
+    const lines = this.#lost + (this.#telling?.lines ?? 0);
+    return lines === 0 ? undefined : { ...this.#loss(), lines };
+  }
+
+  /** Writes no more: what is kept is lost. */
   close(): void {
+    if (this.#state === 'closed') return;
     this.#cancelRest();
     this.#cancelSettling?.();
     this.#state = 'closed';
+    // The line that reports a loss is none of the lines that were to be written.
+    const kept = this.#kept.count() - (this.#telling === undefined ? 0 : 1);
+    if (kept > 0) this.#count(kept, this.#code ?? EAGAIN);
     this.#output.close?.();
   }
 
   /** For a process that is about to end: writes what the system takes at once. */
   flushNow(): void {
+    if (this.#lost > 0) this.#appendLoss();
     const bytes = this.#kept.takeAll({ withoutChunk: this.#state === 'writing' });
     if (bytes.length > 0) this.#output.writeNow(bytes);
   }
@@ -206,11 +219,7 @@ export class LineBuffer {
   }
 
   #appendLoss(): void {
-    const loss = {
-      lines: this.#lost,
-      forMs: this.#deps.now() - this.#lostSinceMs,
-      code: this.#code ?? EAGAIN,
-    };
+    const loss = this.#loss();
     this.#lost = 0;
     this.#losesAll = false;
     this.#losesSpared = false;
@@ -218,6 +227,12 @@ export class LineBuffer {
     this.#cancelSettling = undefined;
     this.#code = undefined;
     this.#kept.add(this.#deps.lossLine(loss));
+    this.#telling = { lines: loss.lines, untilBytes: this.#kept.bytes };
+  }
+
+  #loss(): Loss {
+    const forMs = this.#deps.now() - this.#lostSinceMs;
+    return { lines: this.#lost, forMs, code: this.#code ?? EAGAIN };
   }
 
   #take({ taken, code, lost = 0 }: Written): void {
@@ -226,6 +241,10 @@ export class LineBuffer {
     // Not as a line that found no room: those that follow are not lost with it.
     if (lost > 0) this.#count(lost, code ?? EAGAIN);
     this.#kept.taken(taken);
+    if (this.#telling !== undefined) {
+      this.#telling.untilBytes -= taken;
+      if (this.#telling.untilBytes <= 0) this.#telling = undefined;
+    }
     if (taken > 0) {
       this.#readerMs = READER_FIRST_MS;
       if (this.#isBroken && code === undefined) {

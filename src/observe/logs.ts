@@ -5,7 +5,8 @@
  * that their lines keep their order.
  * Invariants:
  * - A destination that cannot be opened changes nothing.
- * - What a destination lost, and that it takes nothing, is reported once.
+ * - What a destination lost, and that it takes nothing, is reported once: by itself, by the log, or, of the log's own
+ *   destination, on standard error.
  */
 import type { Config } from '../config/schema/schema.ts';
 import { atExit } from '../support/at-exit.ts';
@@ -13,6 +14,7 @@ import { isWhole, logSessions, type AccessOptions } from './access-log.ts';
 import { Channel, linesOf, type ChannelFigures, type ChannelOwner } from './channel.ts';
 import type { SinkDeps } from './destinations/sink.ts';
 import type { EventSource } from './event-source.ts';
+import { lossMessage } from './log-style.ts';
 import { createLog, type Log, type LogSettings } from './log.ts';
 
 export type LogConfig = Config['log'];
@@ -54,6 +56,11 @@ interface Channels {
   readonly access: Channel;
 }
 
+/** How long the last lines of a destination may take. */
+const LAST_LINES_MS = 1_000;
+/** So long at least, also when others have taken all of that time. */
+const LEAST_MS = 100;
+
 const SILENT: ChannelOwner = {
   onSparing: () => undefined,
   onBroken: () => undefined,
@@ -75,8 +82,11 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
     onBroken: (channel, code) => reportBroken(channel, code),
     onMended: channel => {
       const { name } = channel.sink;
-      if (channel.to.type !== 'stderr')
-        log.write('info', 'logMended', `${name} takes lines again`, { destination: name });
+      const [message, fields] = [`${name} takes lines again`, { destination: name }];
+      if (channel.to.type === 'stderr') return;
+      log.write('info', 'logMended', message, fields);
+      // Standard error has the news that it took none.
+      if (channel === current.main) lastResort().log.write('info', 'logMended', message, fields);
     },
   };
   const open = (next: LogConfig, inUse: readonly Channel[]): Channels => {
@@ -122,10 +132,20 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
   const reportBroken = (channel: Channel, code: string): void => {
     const { name } = channel.sink;
     const message = `${name} takes no lines (${code}); they are kept as far as there is room, and counted beyond that`;
-    const fields = { destination: name, code };
-    if (channel !== current.main) log.write('warn', 'logBroken', message, fields);
-    // The log cannot say this of itself.
-    else if (channel.to.type !== 'stderr') lastResort().log.write('warn', 'logBroken', message, fields);
+    logFor(channel)?.write('warn', 'logBroken', message, { destination: name, code });
+  };
+  /** What a destination cannot report any more, because it has been given up. */
+  const reportLost = (channel: Channel): void => {
+    const { name } = channel.sink;
+    const loss = channel.lines.untold;
+    if (loss === undefined) return;
+    const fields = { destination: name, ...loss, forMs: Math.round(loss.forMs) };
+    logFor(channel)?.write('warn', 'linesLost', `${name}: ${lossMessage(loss)}`, fields);
+  };
+  /** The log that can report something of a destination; undefined: none can. */
+  const logFor = (channel: Channel): Log | undefined => {
+    if (channel !== current.main) return log;
+    return channel.to.type === 'stderr' ? undefined : lastResort().log;
   };
   let spare: { readonly channel: Channel; readonly log: Log } | undefined;
   const lastResort = (): NonNullable<typeof spare> => {
@@ -133,7 +153,7 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
     const channel = new Channel({ type: 'stderr' }, [], deps, SILENT);
     const { defaultFormat } = channel.sink;
     const style = channel.sink.styleOf(defaultFormat);
-    return (spare = { channel, log: createLog({ ...style, level: 'warn', lines: linesOf(() => channel) }) });
+    return (spare = { channel, log: createLog({ ...style, level: 'info', lines: linesOf(() => channel) }) });
   };
   const applyStyles = (): void => {
     log.configure(mainSettings());
@@ -150,13 +170,23 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       endSessions = logSessions(sessions, accessLog, accessOptions(), () => deps.random());
     } else if (log.isEnabled('debug')) endSessions = logSessions(sessions, log, { level: 'debug' });
   };
+  const leaving = new Set<Promise<boolean>>();
+  const end = async (channel: Channel, withinMs: number): Promise<boolean> => {
+    const isWritten = await channel.end(withinMs);
+    reportLost(channel);
+    return isWritten;
+  };
   const giveUp = (channels: Channels, kept: readonly Channel[], how: 'end' | 'close'): void => {
     for (const channel of allOf(channels)) {
       if (kept.includes(channel)) continue;
-      if (how === 'end') void channel.end();
-      else channel.lines.close();
+      if (how === 'close') channel.lines.close();
+      else {
+        const ending = end(channel, LAST_LINES_MS).finally(() => leaving.delete(ending));
+        leaving.add(ending);
+      }
     }
   };
+  const restMs = (untilMs: number): number => Math.max(LEAST_MS, untilMs - deps.now());
   applyStyles();
   return {
     log,
@@ -197,10 +227,14 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
     },
     async end() {
       endSessions();
-      const last = spare === undefined ? [] : [spare.channel];
-      const all = await Promise.all([...allOf(current), ...last].map(channel => channel.end()));
+      const untilMs = deps.now() + LAST_LINES_MS;
+      const outcomes = await Promise.all(leaving);
+      const { main, access } = current;
+      // Each has its losses reported by the next one.
+      for (const channel of new Set([access, main])) outcomes.push(await end(channel, restMs(untilMs)));
+      if (spare !== undefined) outcomes.push(await spare.channel.end(restMs(untilMs)));
       stopFlushing();
-      return all.every(Boolean);
+      return outcomes.every(Boolean);
     },
     endProcess: exitCode => {
       for (const { lines } of allOf(current)) lines.endProcess(exitCode);

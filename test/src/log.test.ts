@@ -180,16 +180,18 @@ void t.test('a log whose destination is broken keeps no program alive, and its e
       to: { type: 'syslog', address: 'tcp:127.0.0.1:1' },
     });
     setTimeout(async () => {
-      if (process.argv[2] === 'end') console.log(await log.end());
+      if (process.argv[2] === 'end') console.log(await log.end(), log.destinations()[0].lost);
     }, 100);
   `;
   for (const [how, stdout] of [
     ['', ''],
-    ['end', 'false\n'],
+    ['end', 'false 1\n'],
   ] as const) {
     const args = ['--input-type=module', '-e', program, '--', 'x', how];
     const result = await runProgram(process.execPath, args, { timeoutMs: 10_000 });
     t.match(result, { code: 0, stdout });
     t.match(result.stderr, /"logBroken"/, 'standard error names the reason');
+    const lost = / 1 log line was lost in [\d.]+ s: ECONNREFUSED"/;
+    t.equal(lost.test(result.stderr), how === 'end', 'and what was lost in the end');
   }
 });

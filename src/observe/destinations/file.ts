@@ -6,8 +6,10 @@
  * Invariants:
  * - A file that cannot be opened again leaves the one that was.
  * - A write in progress ends in the file in which it began.
+ * - A file that was deleted is made again within about a second, at the next line; what was written to it since is
+ *   gone with it.
  */
-import { close, constants, open, openSync, write, writeSync } from 'node:fs';
+import { close, constants, fstat, open, openSync, write, writeSync } from 'node:fs';
 import { systemCode } from '../../errors.ts';
 import type { Output, Written } from '../output.ts';
 
@@ -15,36 +17,36 @@ const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;
 const FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
 /** Who may read a log may know who connects to what. */
 const MODE = 0o640;
+/** How often it is asked whether the file still has a name. */
+const LOOK_MS = 1_000;
+
+type Done = (written: Written) => void;
 
 export class LogFile implements Output {
   readonly path: string;
-  /** Undefined: a named pipe that had no reader yet. */
+  readonly #now: () => number;
+  /** Undefined: a named pipe that had no reader yet, or a file that was deleted. */
   #fd: number | undefined;
   #isUnderWay = false;
   /** Opened again, and taken at the next write. */
   #next: number | undefined;
   #isClosed = false;
+  #lookedAtMs: number;
 
   /** Opens the file; throws the system's error where that is not possible. */
-  constructor(path: string) {
+  constructor(path: string, now: () => number) {
     this.path = path;
+    this.#now = now;
+    this.#lookedAtMs = now();
     this.#fd = openNow(path);
   }
 
-  write(bytes: Buffer, done: (written: Written) => void): void {
+  write(bytes: Buffer, done: Done): void {
     this.#takeNext();
-    try {
-      this.#fd ??= openSync(this.path, FLAGS, MODE);
-    } catch (error) {
-      done({ taken: 0, code: systemCode(error) });
-      return;
-    }
     this.#isUnderWay = true;
-    write(this.#fd, bytes, (error, taken) => {
-      this.#isUnderWay = false;
-      done(error === null ? { taken } : { taken: 0, code: systemCode(error) });
-      if (this.#isClosed) this.close();
-    });
+    if (this.#fd === undefined) this.#openFor(bytes, done);
+    else if (this.#now() - this.#lookedAtMs >= LOOK_MS) this.#lookAt(this.#fd, bytes, done);
+    else this.#writeTo(this.#fd, bytes, done);
   }
 
   writeNow(bytes: Buffer): void {
@@ -80,6 +82,43 @@ export class LogFile implements Output {
     this.#takeNext();
     this.#forget(this.#fd);
     this.#fd = undefined;
+  }
+
+  #lookAt(fd: number, bytes: Buffer, done: Done): void {
+    this.#lookedAtMs = this.#now();
+    fstat(fd, (error, stats) => {
+      // A file system that does not answer says nothing about the file.
+      if (error !== null || stats.nlink > 0) {
+        this.#writeTo(fd, bytes, done);
+        return;
+      }
+      this.#forget(fd);
+      this.#fd = undefined;
+      this.#openFor(bytes, done);
+    });
+  }
+
+  #openFor(bytes: Buffer, done: Done): void {
+    open(this.path, FLAGS, MODE, (error, fd) => {
+      if (error !== null) {
+        this.#end({ taken: 0, code: systemCode(error) }, done);
+        return;
+      }
+      this.#fd = fd;
+      this.#writeTo(fd, bytes, done);
+    });
+  }
+
+  #writeTo(fd: number, bytes: Buffer, done: Done): void {
+    write(fd, bytes, (error, taken) => {
+      this.#end(error === null ? { taken } : { taken: 0, code: systemCode(error) }, done);
+    });
+  }
+
+  #end(written: Written, done: Done): void {
+    this.#isUnderWay = false;
+    done(written);
+    if (this.#isClosed) this.close();
   }
 
   #takeNext(): void {

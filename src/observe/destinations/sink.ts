@@ -64,7 +64,7 @@ export function openSink(to: LogDestination, at: Path, deps: SinkDeps): Sink {
     case 'stderr':
       return stderrSink(names, deps);
     case 'file':
-      return fileSink(resolve(deps.baseDir, to.path ?? ''), at, names);
+      return fileSink(resolve(deps.baseDir, to.path ?? ''), at, names, deps);
     case 'syslog':
       return syslogSink(to.address ?? 'unix:/dev/log', at, names, deps);
     case 'journald':
@@ -87,8 +87,13 @@ function stderrSink(names: SyslogNames, deps: SinkDeps): Sink {
   };
 }
 
-function fileSink(path: string, at: Path, names: SyslogNames): Sink {
-  const output = opened(() => new LogFile(path), [...at, 'path'], 'a file that can be written', path);
+function fileSink(path: string, at: Path, names: SyslogNames, deps: SinkDeps): Sink {
+  const output = opened(
+    () => new LogFile(path, () => deps.now()),
+    [...at, 'path'],
+    'a file that can be written',
+    path,
+  );
   return {
     name: `file ${path}`,
     output,
@@ -119,7 +124,9 @@ function syslogOutput(text: string, at: Path, deps: SinkDeps): Output {
   if (address === undefined) throw new Error(`not an address: ${text}`);
   if (address.transport !== 'unix') {
     const { host, port } = address;
-    return address.transport === 'udp' ? new UdpOutput(host, port) : new TcpOutput(host, port, deps);
+    return address.transport === 'udp'
+      ? new UdpOutput(host, port, deps.setTimer)
+      : new TcpOutput(host, port, deps);
   }
   const open = (): MessageSender => deps.openMessages(address.path);
   return new MessageOutput(opened(open, [...at, 'type'], 'a syslog that can be reached', text), line => line);

@@ -225,3 +225,64 @@ void t.test('a process that ends at once writes what the system takes', async t 
   await Promise.resolve();
   t.equal(state.text, 'a\n', 'and nothing twice');
 });
+
+void t.test('what is kept when it closes is lost, and what no line reports can be asked for', async t => {
+  const { buffer, state, losses } = create();
+  state.answer = { taken: 3, code: 'ENOSPC' };
+  for (let n = 0; n < 1_030; n++) buffer.write(line(n));
+  await Promise.resolve();
+  t.notOk(await buffer.end(1_000));
+  t.equal(buffer.lostEver, 6, 'what found no room');
+  buffer.close();
+  t.equal(buffer.lostEver, 1_030, 'a line of which a part was written is one of them');
+  t.match(buffer.untold, { lines: 1_030, code: 'ENOSPC' });
+  t.same(losses, []);
+  buffer.close();
+  buffer.write('late\n');
+  t.equal(
+    buffer.lostEver,
+    1_031,
+    'a line that comes later is lost as well, and those before are counted once',
+  );
+});
+
+void t.test('nothing is untold when all lines are written, or a line says how many are lost', async t => {
+  const { buffer, state, fire } = create();
+  state.answer = STOPPED;
+  for (let n = 0; n < 1_030; n++) buffer.write(line(n));
+  await Promise.resolve();
+  state.answer = ALL;
+  await fire();
+  await fire();
+  t.ok(await buffer.end(1_000));
+  buffer.close();
+  t.equal(buffer.lostEver, 6);
+  t.equal(buffer.untold, undefined);
+});
+
+void t.test('a line that reports a loss and is lost itself leaves the loss untold', async t => {
+  const { buffer, state, fire } = create();
+  state.answer = FULL;
+  for (let n = 0; n < 1_030; n++) buffer.write(line(n));
+  await Promise.resolve();
+  state.answer = ALL;
+  await fire();
+  state.answer = FULL;
+  await fire();
+  buffer.write('after it\n');
+  t.notOk(await buffer.end(1_000));
+  buffer.close();
+  t.equal(buffer.lostEver, 7, 'it is none of the lines that were to be written');
+  t.match(buffer.untold, { lines: 7 });
+});
+
+void t.test('a process that ends at once writes how many lines are lost', async t => {
+  const { buffer, state, lines } = create();
+  state.answer = STOPPED;
+  for (let n = 0; n < 1_030; n++) buffer.write(line(n));
+  await Promise.resolve();
+  state.answer = ALL;
+  buffer.flushNow();
+  t.equal(lines().length, 1_025);
+  t.equal(lines().at(-1), 'lost 6');
+});
