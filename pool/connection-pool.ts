@@ -46,9 +46,14 @@ export type Cancel = () => void;
 /** Opens one connection; calls `done` exactly once, asynchronously or at once, unless cancelled. */
 export type Connect<C, F> = (done: (result: Connected<C, F>) => void) => Cancel;
 
+/** Why a parked connection was destroyed. */
+export type EvictionCause = keyof PoolStats['evicted'];
+
 export interface PoolStats {
   /** Connections lent to sessions. */
   readonly lent: number;
+  /** Connects under way, for sessions or for spares. */
+  readonly opening: number;
   /** Connections ready to be lent: spare ones, and those left clean by a session. */
   readonly parked: number;
   /** Acquires served from a parked connection (`hits`), and those that had to connect (`misses`). */

@@ -23,6 +23,7 @@ export function createDirectPool<C extends Poolable, F>(deps: {
 class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   readonly #connect: Connect<C, F>;
   #lent = 0;
+  #opening = 0;
   #misses = 0;
 
   constructor(connect: Connect<C, F>) {
@@ -31,7 +32,11 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
 
   acquire(done: (result: Acquired<C, F>) => void): Cancel {
     this.#misses++;
-    return this.#connect(result => {
+    this.#opening++;
+    let isOver = false;
+    const cancel = this.#connect(result => {
+      isOver = true;
+      this.#opening--;
       if (!result.ok) {
         done(result);
         return;
@@ -40,6 +45,12 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
       result.connection.lentBy = this;
       done({ ok: true, connection: result.connection, origin: 'new' });
     });
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#opening--;
+      cancel();
+    };
   }
 
   release(connection: C, clean = false): void {
@@ -64,6 +75,7 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
   stats(): PoolStats {
     return {
       lent: this.#lent,
+      opening: this.#opening,
       parked: 0,
       hits: 0,
       misses: this.#misses,

@@ -10,6 +10,7 @@ export type {
   Connect,
   Connected,
   ConnectionPool,
+  EvictionCause,
   Poolable,
   PoolStats,
 } from './connection-pool.ts';

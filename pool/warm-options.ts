@@ -5,7 +5,7 @@
  * Place: read by `createWarmPool`; invalid options throw there and never reach the data path.
  */
 import type { BackoffOptions } from './backoff.ts';
-import type { Connect, ConnectionPool, Poolable } from './connection-pool.ts';
+import type { Connect, ConnectionPool, EvictionCause, Poolable } from './connection-pool.ts';
 import { MAX_TIMER_MS, type SetTimer } from './timer.ts';
 
 export interface WarmPoolOptions {
@@ -49,6 +49,8 @@ export interface WarmPoolDeps<C, F> {
   random(): number;
   /** Default: global setTimeout, unref'd. */
   readonly setTimer?: SetTimer;
+  /** A parked connection was destroyed: called once for each of those that `stats` counts. */
+  onEvicted?(cause: EvictionCause): void;
   /** The values of the failures that are the pool's own. */
   readonly failures: {
     /** No connection within `acquireTimeoutMs`. */

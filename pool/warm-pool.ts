@@ -176,12 +176,8 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
   }
 
   stats(): PoolStats {
-    return {
-      lent: this.#lent.size,
-      parked: this.#parked.size,
-      ...this.#counted,
-      evicted: { ...this.#parked.evicted },
-    };
+    const [lent, parked] = [this.#lent.size, this.#parked.size];
+    return { lent, opening: this.#inFlight, parked, ...this.#counted, evicted: { ...this.#parked.evicted } };
   }
 
   /** Lends or parks a connection that its session has left clean; false if the connection is of no use. */
@@ -297,6 +293,7 @@ class ParkingPool<C extends Poolable, F> implements WarmPool<C, F> {
 
   /** A parked connection was given up: resets it, and lets others have its place. */
   #evicted(attempt: WarmAttempt<C, F>, kind: Kind, cause: keyof Evicted, ageMs: number): void {
+    this.#deps.onEvicted?.(cause);
     this.#limiter.free(attempt);
     // Another connection gets its place, or nothing is opened any more.
     if (cause === 'surplus' || cause === 'drained') return;

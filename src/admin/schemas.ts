@@ -77,6 +77,7 @@ export const backend = z
     maxSessions: count.optional().describe('The most sessions that it gets; absent for no limit.'),
     sessions: count.describe('Sessions that hold it now.'),
     elsewhere: count.describe('Sessions of other instances that hold it, as last received.'),
+    connections: count.describe('Connections to it that are open or being opened, with spare ones.'),
     pool: z
       .strictObject({ parked: count, hits: count, misses: count })
       .describe('Spare connections, sessions that got one, and sessions that had to connect.'),
@@ -90,6 +91,9 @@ export const upstream = z
     strategy: z.string(),
     mode: z.enum(['normal', 'backups', 'panic', 'down']),
     queue: z.strictObject({ waiting: count, max: count, longestMs: ms }),
+    retryBudget: z
+      .strictObject({ left: count })
+      .describe('Further attempts that the retry budget allows now.'),
     backends: z.array(backend),
     counts: upstreamCounts.optional(),
     overrides: z

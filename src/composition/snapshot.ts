@@ -5,7 +5,7 @@
  */
 import type { LoadBalancerSnapshot, LoadBalancerState } from '../model/snapshot.ts';
 import type { Planes } from './planes.ts';
-import { NO_POOL } from '../model/pool-figures.ts';
+import { NO_FIGURES } from '../model/pool-figures.ts';
 
 /** @param pausedMs how long a listener has been paused */
 export function snapshotOf(
@@ -14,7 +14,7 @@ export function snapshotOf(
   pausedMs: (listener: string) => number | undefined,
 ): LoadBalancerSnapshot {
   const { data, choice, limits, control } = planes ?? {};
-  const poolOf = data?.pools();
+  const figuresOf = data?.figures() ?? (() => NO_FIGURES);
   return {
     state,
     ready: state === 'running',
@@ -24,12 +24,13 @@ export function snapshotOf(
     maxSessions: limits?.maxSessions === Infinity ? undefined : limits?.maxSessions,
     workers: data?.workers() ?? [],
     listeners: (data?.listeners() ?? []).map(view => ({ ...view, pausedMs: pausedMs(view.name) })),
-    upstreams: (control?.status() ?? []).map(({ slots, ...upstream }) => ({
+    upstreams: (control?.status() ?? []).map(({ slots, queueSlot, ...upstream }) => ({
       ...upstream,
-      backends: upstream.backends.map((backend, i) => ({
-        ...backend,
-        pool: poolOf?.(slots[i] ?? -1) ?? NO_POOL,
-      })),
+      retryBudget: { left: figuresOf(queueSlot).retriesLeft },
+      backends: upstream.backends.map((backend, i) => {
+        const { parked, hits, misses, connections } = figuresOf(slots[i] ?? -1);
+        return { ...backend, connections, pool: { parked, hits, misses } };
+      }),
     })),
     mirror: planes?.mirror(),
   };

@@ -17,7 +17,7 @@ export function counterView({ listeners, upstreams }: Counted, shared: Controlle
     .read([
       shared.slotOfInstance(),
       ...listeners.map(({ name }) => shared.slotOfListener(name)),
-      ...upstreams.flatMap(({ name, slots }) => [shared.slotOfQueue(name), ...slots]),
+      ...upstreams.flatMap(({ queueSlot, slots }) => [queueSlot, ...slots]),
     ])
     .values();
   const next = (): Counts => new Counts(blocks.next().value ?? NOTHING);

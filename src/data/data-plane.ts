@@ -21,7 +21,7 @@ import type { DataEvent, Report } from '../model/data-event.ts';
 import type { ListenerPlan } from '../model/listener-plan.ts';
 import type { Plan } from '../model/plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
-import type { PoolFigures } from '../model/pool-figures.ts';
+import type { SlotFigures } from '../model/pool-figures.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { CountedSessions } from './session/counted-sessions.ts';
 import { moveGradually } from './session/gradual-moves.ts';
@@ -101,6 +101,7 @@ export class DataPlane {
     const { engine, report, shared } = deps;
     this.#sessions = new CountedSessions(deps.setTimer);
     const onPlaceFreed = (): void => deps.onPlaceFreed?.();
+    const now = (): number => deps.now();
     this.#upstreams = new Upstreams({
       ...deps,
       onOthersFirst: onPlaceFreed,
@@ -113,7 +114,7 @@ export class DataPlane {
       onPlaceFreed,
     });
     this.#fronts = new Fronts({
-      ...{ engine, counts: shared.counts, counters: shared.counters, report, onPlaceFreed },
+      ...{ engine, counts: shared.counts, counters: shared.counters, report, onPlaceFreed, now },
       onClient: (front, client) => this.#admit(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
@@ -121,9 +122,7 @@ export class DataPlane {
       onExhausted: () => this.#rest(),
     });
     this.#spread = new SpreadResets({
-      setTimer: deps.setTimer,
-      now: () => deps.now(),
-      random: () => deps.random(),
+      ...{ setTimer: deps.setTimer, now, random: () => deps.random() },
       running: () => this.#sessions.size,
       onReset: () => (deps.ledger.sessionsAborted += 1),
     });
@@ -253,9 +252,9 @@ export class DataPlane {
     this.#announceEmpty();
   }
 
-  /** Per backend: spare connections, and how many sessions got one or had to connect. */
-  pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
-    return this.#upstreams.pools();
+  /** By the slots of backends and queues. */
+  figures(): Iterable<{ readonly slot: number; figures(): SlotFigures }> {
+    return this.#upstreams.figures();
   }
 
   /** False when there is no place: the limit that is reached holds the listener then. */

@@ -31,6 +31,11 @@ export interface Engine {
     options?: SocketOptions,
   ): Promise<EngineListener>;
   /**
+   * How long an accepted client has been connected, of which nothing was read and to which nothing was sent. Undefined
+   * where the system does not say, and for a unix socket. Costs a system call.
+   */
+  waitedMs(client: Connection): number | undefined;
+  /**
    * Opens a connection to a numeric or unix address, without waiting for a byte from either side. Nothing has
    * been read from it yet. A cancel after `done` has no effect.
    */

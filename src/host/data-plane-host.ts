@@ -10,7 +10,7 @@ import type { Recording } from '../data/data-plane.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { Plan } from '../model/plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
-import type { PoolFigures } from '../model/pool-figures.ts';
+import type { SlotFigures } from '../model/pool-figures.ts';
 import type { HandedSockets } from '../support/socket.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import type { Termination } from '../model/termination.ts';
@@ -71,10 +71,7 @@ export interface DataPlaneHost {
   /** What is to be reported of sessions that end from now on. */
   record(recording: Recording): void;
   listeners(): readonly HostListenerView[];
-  /**
-   * By the slot of a backend: spare connections, and how many sessions got one or had to connect. To be used within the
-   * step.
-   */
-  pools(): (slot: number) => PoolFigures;
+  /** Of a slot: a backend's, or a queue's. To be used within the step. */
+  figures(): (slot: number) => SlotFigures;
   workers(): readonly WorkerView[];
 }

@@ -11,7 +11,7 @@ import type { Libc } from '../linux/libc.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
-import { NO_POOL, type PoolFigures } from '../model/pool-figures.ts';
+import { NO_FIGURES, type SlotFigures } from '../model/pool-figures.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { formatAddress } from '../support/address.ts';
 import type { Termination } from '../model/termination.ts';
@@ -161,9 +161,9 @@ export class LocalHost implements DataPlaneHost {
     this.#data.apply({ kind: 'listeners', listeners: this.#sockets.inPlan(this.#plan, 0), upstreams: [] });
   }
 
-  pools(): (slot: number) => PoolFigures {
-    const bySlot = new Map(Array.from(this.#data.pools(), each => [each.slot, each]));
-    return slot => bySlot.get(slot)?.figures() ?? NO_POOL;
+  figures(): (slot: number) => SlotFigures {
+    const bySlot = new Map(Array.from(this.#data.figures(), each => [each.slot, each]));
+    return slot => bySlot.get(slot)?.figures() ?? NO_FIGURES;
   }
 
   workers(): readonly WorkerView[] {

@@ -20,7 +20,7 @@ import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { HandedSockets } from '../support/socket.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { Plans, type Plan } from '../model/plan.ts';
-import { sumOfPools, type PoolFigures } from '../model/pool-figures.ts';
+import { sumOfFigures, type SlotFigures } from '../model/pool-figures.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import type { Termination } from '../model/termination.ts';
 import type { FleetDeps, FleetSettings } from './fleet-settings.ts';
@@ -188,8 +188,8 @@ export class WorkerFleet implements DataPlaneHost {
     }));
   }
 
-  pools(): (slot: number) => PoolFigures {
-    return slot => sumOfPools(this.#members.map(({ stats }) => stats.pool(slot)));
+  figures(): (slot: number) => SlotFigures {
+    return slot => sumOfFigures(this.#members.map(({ stats }) => stats.figures(slot)));
   }
 
   workers(): readonly WorkerView[] {
@@ -263,7 +263,7 @@ export class WorkerFleet implements DataPlaneHost {
     const unrecorded = shared.counts.liveOf(index, this.#settings.slot);
     const sessions = Math.max(stats.sessionsLost, unrecorded);
     stats.sessionsLost = 0;
-    stats.clearPools(shared.slotsUsed);
+    stats.clearFigures(shared.slotsUsed);
     shared.forget(index);
     this.#missed.clear(index);
     this.#descriptors.bury(index);

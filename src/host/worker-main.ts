@@ -146,7 +146,7 @@ function tellPlaceFreed(): void {
 }
 
 function beat(): void {
-  stats.setPools(data.pools());
+  stats.setFigures(data.figures());
   stats.beat();
   outbox.flush();
 }

@@ -1,7 +1,7 @@
 /**
  * What each worker publishes about itself in shared memory, so that `snapshot()` waits for no answer.
  *
- * Place: written by the worker on its beat (pool figures, heartbeat) or as it happens (sessions), read by control.
+ * Place: written by the worker on its beat (figures of slots, heartbeat) or as it happens (sessions), read by control.
  * Why doubles: what is counted per session passes 2^31 within days. A store of eight aligned bytes is one store on both
  * architectures, so that a reader in another thread sees the old number or the new one.
  * Invariants:
@@ -9,7 +9,7 @@
  *   only while that worker is dead.
  * - Sessions ever outlive a restart: session ids are made from them, and must not repeat.
  */
-import { NO_POOL, type PoolFigures } from '../model/pool-figures.ts';
+import { NO_FIGURES, type SlotFigures } from '../model/pool-figures.ts';
 
 const HEADER = 6;
 const BEATS = 0;
@@ -18,14 +18,14 @@ const SESSIONS_ABORTED = 2;
 const SESSIONS_LOST = 3;
 const EVENTS_TAKEN = 4;
 const PLACES = 5;
-/** Spares parked, hits, misses. */
-const PER_SLOT = 3;
+/** As in `SlotFigures`. */
+const PER_SLOT = 5;
 
 /** One worker's cells. */
 export class WorkerStats {
   readonly #cells: Float64Array;
-  /** The slots whose pool figures are here; only the worker's own view has them. */
-  #pooled = new Set<number>();
+  /** The slots whose figures are here; only the worker's own view has them. */
+  #figured = new Set<number>();
   /** How often a freed place was reported, and how often control began to handle that. */
   readonly #places: Int32Array;
 
@@ -96,32 +96,40 @@ export class WorkerStats {
     Atomics.store(this.#places, 1, Atomics.load(this.#places, 0));
   }
 
-  pool(slot: number): PoolFigures {
+  figures(slot: number): SlotFigures {
     const at = HEADER + slot * PER_SLOT;
-    return { parked: this.#load(at), hits: this.#load(at + 1), misses: this.#load(at + 2) };
+    return {
+      parked: this.#load(at),
+      hits: this.#load(at + 1),
+      misses: this.#load(at + 2),
+      connections: this.#load(at + 3),
+      retriesLeft: this.#load(at + 4),
+    };
   }
 
-  /** Writes the figures of every pool; those of a slot that has no pool any more become 0. */
-  setPools(pools: Iterable<{ readonly slot: number; readonly figures: () => PoolFigures }>): void {
-    const pooled = new Set<number>();
-    for (const { slot, figures } of pools) {
-      pooled.add(slot);
-      this.#setPool(slot, figures());
+  /** Writes the figures of every slot that has some; those of one that has none any more become 0. */
+  setFigures(all: Iterable<{ readonly slot: number; readonly figures: () => SlotFigures }>): void {
+    const figured = new Set<number>();
+    for (const { slot, figures } of all) {
+      figured.add(slot);
+      this.#set(slot, figures());
     }
-    for (const slot of this.#pooled) if (!pooled.has(slot)) this.#setPool(slot, NO_POOL);
-    this.#pooled = pooled;
+    for (const slot of this.#figured) if (!figured.has(slot)) this.#set(slot, NO_FIGURES);
+    this.#figured = figured;
   }
 
   /** The worker is dead, and so are its pools; only its own next view may write here. */
-  clearPools(usedSlots: number): void {
+  clearFigures(usedSlots: number): void {
     this.#cells.fill(0, HEADER, HEADER + usedSlots * PER_SLOT);
   }
 
-  #setPool(slot: number, { parked, hits, misses }: PoolFigures): void {
+  #set(slot: number, { parked, hits, misses, connections, retriesLeft }: SlotFigures): void {
     const at = HEADER + slot * PER_SLOT;
     this.#store(at, parked);
     this.#store(at + 1, hits);
     this.#store(at + 2, misses);
+    this.#store(at + 3, connections);
+    this.#store(at + 4, retriesLeft);
   }
 
   #load(cell: number): number {

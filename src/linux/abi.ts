@@ -91,6 +91,8 @@ export const SIOCOUTQ = 0x5411;
 /** `tcpi_bytes_acked`, a u64 (uapi/linux/tcp.h, since Linux 4.1): bytes of ours the peer's system has acknowledged. */
 export const TCP_INFO_BYTES_ACKED = 120;
 export const TCP_INFO_BYTES = 128;
+/** Where `tcpi_last_data_sent` is: milliseconds, 32 bits. */
+export const TCP_INFO_LAST_DATA_SENT = 44;
 
 export interface EpollLayout {
   /** Size of one `struct epoll_event` in 32-bit words: packed on x86-64, padded elsewhere. */

@@ -7,15 +7,26 @@ export interface PoolFigures {
   readonly misses: number;
 }
 
-export const NO_POOL: PoolFigures = Object.freeze({ parked: 0, hits: 0, misses: 0 });
+/** What data planes publish of a slot now and then: of a backend's the pool, of a queue's what its upstream has left. */
+export interface SlotFigures extends PoolFigures {
+  /** Connections to the backend that are open or being opened, parked ones too. */
+  readonly connections: number;
+  /** Further attempts that the upstream's retry budget allows now. */
+  readonly retriesLeft: number;
+}
 
-export function sumOfPools(pools: readonly PoolFigures[]): PoolFigures {
-  return pools.reduce(
-    (sum, { parked, hits, misses }) => ({
+export const NO_POOL: PoolFigures = Object.freeze({ parked: 0, hits: 0, misses: 0 });
+export const NO_FIGURES: SlotFigures = Object.freeze({ ...NO_POOL, connections: 0, retriesLeft: 0 });
+
+export function sumOfFigures(all: readonly SlotFigures[]): SlotFigures {
+  return all.reduce(
+    (sum, { parked, hits, misses, connections, retriesLeft }) => ({
       parked: sum.parked + parked,
       hits: sum.hits + hits,
       misses: sum.misses + misses,
+      connections: sum.connections + connections,
+      retriesLeft: sum.retriesLeft + retriesLeft,
     }),
-    NO_POOL,
+    NO_FIGURES,
   );
 }

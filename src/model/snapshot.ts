@@ -64,7 +64,7 @@ export interface OperatorOverride {
   readonly now?: number | string;
 }
 
-/** One upstream, as `snapshot()` shows it, but for the pools. */
+/** One upstream, as `snapshot()` shows it, but for what data planes add. */
 export interface UpstreamStatus {
   readonly name: string;
   readonly strategy: string;
@@ -150,11 +150,15 @@ export interface ListenerView extends HostListenerView {
 
 /** One upstream, as `snapshot()` shows it. */
 export interface UpstreamView extends UpstreamStatus {
+  /** `left`: further attempts that `connect.retryBudget` allows now, of all workers together. */
+  readonly retryBudget: { readonly left: number };
   readonly backends: readonly BackendView[];
 }
 
 /** One backend, as `snapshot()` shows it. */
 export interface BackendView extends BackendStatus {
+  /** Connections to it that are open or being opened: those of sessions, and spare ones. */
+  readonly connections: number;
   /** Spare connections, and the numbers of sessions that got one or had to connect. */
   readonly pool: PoolFigures;
 }

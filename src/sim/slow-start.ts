@@ -25,7 +25,9 @@ import { seeded } from './seeded.ts';
 const unused = (): never => {
   throw new Error('this simulation has no sockets');
 };
-const NO_ENGINE: Engine = { name: 'node', listen: unused, connect: unused, relay: unused };
+const NO_ENGINE: Engine = {
+  ...{ name: 'node', listen: unused, connect: unused, relay: unused, waitedMs: unused },
+};
 
 export interface BackendLoad {
   readonly weight: number;

@@ -27,6 +27,7 @@ export function backendView(backend: string, parts: Partial<BackendView> = {}): 
     maxSessions: undefined,
     sessions: 0,
     elsewhere: 0,
+    connections: 0,
     pool: { parked: 0, hits: 0, misses: 0 },
     ...parts,
   };
@@ -34,7 +35,10 @@ export function backendView(backend: string, parts: Partial<BackendView> = {}): 
 
 export function upstreamView(name: string, backends: readonly BackendView[]): UpstreamView {
   const queue = { waiting: 0, max: 1024, longestMs: 0 };
-  return { name, strategy: 'leastconn', mode: 'normal', queue, backends, overrides: [] };
+  return {
+    ...{ name, strategy: 'leastconn', mode: 'normal', queue, backends, overrides: [] },
+    retryBudget: { left: 100 },
+  };
 }
 
 export function snapshotWith(parts: Partial<LoadBalancerSnapshot> = {}): LoadBalancerSnapshot {

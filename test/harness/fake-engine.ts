@@ -27,6 +27,7 @@ export class FakeConnection implements Connection {
   /** What was done to it: 'reset', 'finish', 'finish:TEXT', 'relay', 'watch', 'peek:LIMIT', 'take:BYTES'. */
   readonly calls: string[] = [];
   wasReset = false;
+  waitedMs: number | undefined;
   #onChange: ((change: 'readable' | 'dead') => void) | undefined;
   #onPeek: OnPeek | undefined;
 
@@ -164,7 +165,7 @@ export class FakeEngine implements Engine {
     released: boolean;
     /** For everything else that an engine reports of a listener. */
     readonly handlers: ListenHandlers;
-    client(peer?: string): FakeConnection;
+    client(peer?: string, waitedMs?: number): FakeConnection;
   }[] = [];
   /** Answers a connect at once when it returns true or a reason; otherwise the test answers. */
   autoConnect: ((address: string) => boolean | ConnectFailure['reason'] | undefined) | undefined;
@@ -181,8 +182,9 @@ export class FakeEngine implements Engine {
       closed: false,
       released: false,
       handlers,
-      client(peer?: string): FakeConnection {
+      client(peer?: string, waitedMs?: number): FakeConnection {
         const client = new FakeConnection(peer);
+        client.waitedMs = waitedMs;
         handlers.onClient(client);
         return client;
       },
@@ -198,6 +200,10 @@ export class FakeEngine implements Engine {
       },
       release: () => void (listener.released = true),
     });
+  }
+
+  waitedMs(client: Connection): number | undefined {
+    return client instanceof FakeConnection ? client.waitedMs : undefined;
   }
 
   connect(

@@ -1,5 +1,5 @@
 /** A warm pool over a backend answered by hand and a clock moved by hand. */
-import type { Acquired, Cancel } from '../../pool/connection-pool.ts';
+import type { Acquired, Cancel, EvictionCause } from '../../pool/connection-pool.ts';
 import { createWarmPool, type WarmPool, type WarmPoolOptions } from '../../pool/index.ts';
 import { FakeBackend, type FakeConnection, settle } from './fake-backend.ts';
 import { FakeClock } from '../harness/fake-clock.ts';
@@ -12,6 +12,8 @@ export interface WarmHarness {
   readonly pool: WarmPool<FakeConnection, string>;
   /** What the acquires below came to, in that order. */
   readonly results: Result[];
+  /** Why parked connections were destroyed, in that order. */
+  readonly evicted: EvictionCause[];
   readonly acquire: () => Cancel;
   /** Answers refills until `count` spares are parked. */
   readonly park: (count: number) => Promise<FakeConnection[]>;
@@ -21,6 +23,7 @@ export function warmHarness(options: Partial<WarmPoolOptions> = {}, random = () 
   const backend = new FakeBackend();
   const clock = new FakeClock(5_000);
   const results: Result[] = [];
+  const evicted: EvictionCause[] = [];
   const pool = createWarmPool(
     { warm: 1, maxIdleMs: 5_000, maxWaiting: 10, acquireTimeoutMs: 3_000, ...options },
     {
@@ -28,6 +31,7 @@ export function warmHarness(options: Partial<WarmPoolOptions> = {}, random = () 
       now: clock.now,
       random,
       setTimer: clock.setTimer,
+      onEvicted: cause => evicted.push(cause),
       failures: { timeout: 'timeout', full: 'full' },
     },
   );
@@ -36,6 +40,7 @@ export function warmHarness(options: Partial<WarmPoolOptions> = {}, random = () 
     clock,
     pool,
     results,
+    evicted,
     acquire: () => pool.acquire(result => void results.push(result)),
     park: async count => {
       const parked: FakeConnection[] = [];

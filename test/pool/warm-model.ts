@@ -241,8 +241,14 @@ export class WarmModel {
   }
 
   #check(): void {
-    const { backend, pool } = this.#harness;
-    const { lent, parked, hits, misses } = pool.stats();
+    const { backend, evicted: reported, pool } = this.#harness;
+    const { lent, parked, hits, misses, evicted } = pool.stats();
+    for (const [cause, times] of Object.entries(evicted))
+      assert.equal(
+        reported.filter(each => each === cause).length,
+        times,
+        `each eviction is reported: ${cause}`,
+      );
     const watched = backend.connects.filter(({ connection }) => connection.isWatched).length;
     const beyond = Math.max(this.#open() - this.#limit, 0);
     assert.ok(beyond <= this.#beyond, `${this.#open()} connections at a limit of ${this.#limit}`);

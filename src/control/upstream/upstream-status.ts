@@ -1,7 +1,7 @@
 /**
  * An upstream and its backends as `snapshot()` shows them: plain values for people and programs.
  *
- * Place: `Upstream.status()` makes these values, `LoadBalancer.snapshot()` adds the pools.
+ * Place: `Upstream.status()` makes these values, `LoadBalancer.snapshot()` adds what data planes publish.
  */
 import type { UpstreamStatus, BackendStatus, OperatorOverride } from '../../model/snapshot.ts';
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
@@ -25,8 +25,14 @@ export interface StatusParts {
   readonly nowMs: number;
 }
 
-/** With the slot of each backend, for its pool. */
-export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly slots: readonly number[] } {
+/** With its slots, for what data planes publish. */
+export interface SlottedStatus extends UpstreamStatus {
+  readonly queueSlot: number;
+  /** In the order of the backends. */
+  readonly slots: readonly number[];
+}
+
+export function upstreamStatus(parts: StatusParts): SlottedStatus {
   const { config, shared, queueSlot, records, judgement, removed, nowMs } = parts;
   return {
     name: config.name,
@@ -46,6 +52,7 @@ export function upstreamStatus(parts: StatusParts): UpstreamStatus & { readonly 
       ...removed.map(record => backendStatus(record, REMOVED, { permille: 0, shared, nowMs })),
     ],
     overrides: overridesOf(config, records),
+    queueSlot,
     slots: [...records, ...removed].map(({ slot }) => slot),
   };
 }

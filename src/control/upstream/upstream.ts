@@ -8,7 +8,6 @@
  * - Plans are immutable. All changes of one turn make one plan.
  * - Nothing runs on after `stop`.
  */
-import type { UpstreamStatus } from '../../model/snapshot.ts';
 import type { OperatorState } from '../../model/words.ts';
 import type { BackendConfig } from '../../config/schema/schema.ts';
 import type { Events } from '../../model/events.ts';
@@ -27,7 +26,7 @@ import { judge, type Judgement } from './eligibility.ts';
 import { ModeEvents } from './mode-events.ts';
 import { Ramps } from './ramps.ts';
 import { upstreamSettings, type PlannedUpstream } from './upstream-settings.ts';
-import { noteStates, upstreamStatus } from './upstream-status.ts';
+import { noteStates, upstreamStatus, type SlottedStatus } from './upstream-status.ts';
 
 export interface UpstreamDeps {
   readonly shared: ControlledState;
@@ -242,7 +241,7 @@ export class Upstream {
   }
 
   /** With the slot of each backend, for its pool. */
-  status(): UpstreamStatus & { readonly slots: readonly number[] } {
+  status(): SlottedStatus {
     const records = [...this.#backends.values()];
     return upstreamStatus({
       config: this.#config,

@@ -2,10 +2,17 @@
  * Counts what becomes of attempts to get a session a connection: where connections came from and how long they took,
  * failures, and further attempts.
  *
- * Place: called by the dispatcher at the end of each step; `/metrics` shows the sums over all threads.
+ * Place: called by the dispatcher at the end of each step, and by a backend's pool; `/metrics` shows the sums over all threads.
  */
+import type { EvictionCause } from '../../../pool/index.ts';
 import type { ConnectFailure } from '../../engine/engine.ts';
-import { BACKEND, CONNECT_FAILURES, ORIGINS, UPSTREAM } from '../../shared-memory/counters/layout.ts';
+import {
+  BACKEND,
+  CONNECT_FAILURES,
+  EVICTIONS,
+  ORIGINS,
+  UPSTREAM,
+} from '../../shared-memory/counters/layout.ts';
 import type { Origin } from './backend-pool.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
@@ -26,4 +33,9 @@ export function countConnection({ cells }: BackendRuntime, origin: Origin, conne
 
 export function countConnectFailure({ cells }: BackendRuntime, { reason }: ConnectFailure): void {
   cells.add(BACKEND.connectFailures, CONNECT_FAILURES.indexOf(reason), 1);
+}
+
+/** A parked connection was destroyed. */
+export function countEviction({ cells }: BackendRuntime, cause: EvictionCause): void {
+  cells.add(BACKEND.evictions, EVICTIONS.indexOf(cause), 1);
 }

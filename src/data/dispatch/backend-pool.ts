@@ -12,9 +12,11 @@ import {
   createWarmPool,
   type Acquired,
   type ConnectionPool,
+  type EvictionCause,
   type WarmPool,
 } from '../../../pool/index.ts';
 import type { Cancel, ConnectFailure, ConnectResult, Connection } from '../../engine/engine.ts';
+import type { SlotFigures } from '../../model/pool-figures.ts';
 import type { UpstreamPlan } from '../../model/upstream-plan.ts';
 import type { SetTimer } from '../../support/timer.ts';
 
@@ -38,6 +40,9 @@ export interface BackendPoolDeps {
   readonly setTimer: SetTimer;
 }
 
+/** What becomes of what is parked. */
+export type OnEvicted = (cause: EvictionCause) => void;
+
 /** The parts of a plan that matter here. */
 export type PoolPlan = Pick<UpstreamPlan, 'pool' | 'connect'>;
 
@@ -48,11 +53,14 @@ const ACQUIRE_GRACE_MS = 1_000;
 
 export class BackendPool {
   readonly #connect: ConnectBackend;
+  readonly #onEvicted: OnEvicted;
   readonly #deps: BackendPoolDeps;
   #lender: Lender;
   /** The pool that lends, where it parks connections. */
   #warm: WarmPool<Connection, ConnectFailure> | undefined;
   #before = { hits: 0, misses: 0 };
+  /** Pools that were replaced, as long as connections of theirs are open. */
+  #replaced: Lender[] = [];
   #isClosed = false;
 
   /** @param maxSessions the backend's own limit; parked connections count towards it */
@@ -60,9 +68,11 @@ export class BackendPool {
     plan: PoolPlan,
     maxSessions: number | undefined,
     connect: ConnectBackend,
+    onEvicted: OnEvicted,
     deps: BackendPoolDeps,
   ) {
     this.#connect = connect;
+    this.#onEvicted = onEvicted;
     this.#deps = deps;
     this.#warm = this.#createWarm(plan, maxSessions);
     this.#lender = this.#warm ?? createDirectPool({ connect });
@@ -80,6 +90,7 @@ export class BackendPool {
     const { hits, misses } = this.figures();
     this.#before = { hits, misses };
     this.#lender.close();
+    this.#replaced.push(this.#lender);
     this.#warm = this.#createWarm(plan, maxSessions);
     this.#lender = this.#warm ?? createDirectPool({ connect: this.#connect });
     if (this.#isClosed) this.#lender.close();
@@ -100,10 +111,26 @@ export class BackendPool {
     this.#lender.close();
   }
 
-  /** How many connections are parked, and how many acquires got one or had to connect. */
-  figures(): { readonly parked: number; readonly hits: number; readonly misses: number } {
-    const { parked, hits, misses } = this.#lender.stats();
-    return { parked, hits: this.#before.hits + hits, misses: this.#before.misses + misses };
+  /** How many connections are there, and how many acquires got a parked one or had to connect. */
+  figures(): SlotFigures {
+    const { lent, opening, parked, hits, misses } = this.#lender.stats();
+    return {
+      parked,
+      hits: this.#before.hits + hits,
+      misses: this.#before.misses + misses,
+      connections: lent + opening + parked + this.#ofReplaced(),
+      retriesLeft: 0,
+    };
+  }
+
+  #ofReplaced(): number {
+    if (this.#replaced.length === 0) return 0;
+    const open = (lender: Lender): number => {
+      const { lent, opening } = lender.stats();
+      return lent + opening;
+    };
+    this.#replaced = this.#replaced.filter(lender => open(lender) > 0);
+    return this.#replaced.reduce((sum, lender) => sum + open(lender), 0);
   }
 
   #createWarm(
@@ -118,6 +145,7 @@ export class BackendPool {
         now: () => this.#deps.now(),
         random: () => this.#deps.random(),
         setTimer: this.#deps.setTimer,
+        onEvicted: this.#onEvicted,
         failures: {
           timeout: { reason: 'timeout', code: 'ETIMEDOUT' },
           // Not reachable while leases keep a backend's sessions within its limit.

@@ -8,6 +8,7 @@ import type { Cancel, ConnectOptions, ConnectResult, Engine } from '../../engine
 import type { BackendPlan, UpstreamPlan } from '../../model/upstream-plan.ts';
 import type { SharedState } from '../../shared-memory/shared-state.ts';
 import type { Cells } from '../../shared-memory/counters/counters.ts';
+import { countEviction } from './attempt-counts.ts';
 import { BackendPool, type BackendPoolDeps } from './backend-pool.ts';
 
 export interface BackendRuntimeDeps extends BackendPoolDeps {
@@ -40,7 +41,13 @@ export class BackendRuntime {
     this.#options = connectOptions(plan);
     this.#addresses = new AddressWalk(() => deps.now());
     this.#addresses.update(backend.addresses);
-    this.pool = new BackendPool(plan, backend.maxSessions, done => this.#connect(done), deps);
+    this.pool = new BackendPool(
+      plan,
+      backend.maxSessions,
+      done => this.#connect(done),
+      cause => countEviction(this, cause),
+      deps,
+    );
   }
 
   /** How often an address in use has gone: a connection opened before the last time may lead elsewhere. */

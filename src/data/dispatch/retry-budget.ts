@@ -43,8 +43,13 @@ export class RetryBudget {
 
   /** Would another attempt be allowed now? */
   allows(nowMs: number): boolean {
+    return this.left(nowMs) >= 1;
+  }
+
+  /** How many would be. */
+  left(nowMs: number): number {
     this.#slotOf(nowMs);
-    return this.#furtherInWindow + 1 <= this.#share * this.#firstInWindow + this.#saved;
+    return Math.max(Math.floor(this.#share * this.#firstInWindow + this.#saved - this.#furtherInWindow), 0);
   }
 
   /** A session makes another attempt; false when it may not, and then nothing is counted. */

@@ -9,7 +9,7 @@
 import { STRATEGIES } from '../../../strategies/index.ts';
 import { wordsOf } from '../../errors.ts';
 import type { UpstreamPlan } from '../../model/upstream-plan.ts';
-import type { PoolFigures } from '../../model/pool-figures.ts';
+import { NO_FIGURES, type SlotFigures } from '../../model/pool-figures.ts';
 import { parks } from './backend-pool.ts';
 import { LoadedStrategies } from './loaded-strategies.ts';
 import { UpstreamRuntime, type UpstreamRuntimeDeps } from './upstream-runtime.ts';
@@ -74,9 +74,12 @@ export class Upstreams {
     for (const { queue } of this.#upstreams.values()) queue.recheck();
   }
 
-  /** Per backend: spare connections, and how many sessions got one or had to connect. */
-  *pools(): Iterable<{ readonly slot: number; figures(): PoolFigures }> {
+  /** Figures of each backend's slot, and of each queue's. */
+  *figures(): Iterable<{ readonly slot: number; figures(): SlotFigures }> {
     for (const upstream of this.#upstreams.values()) {
+      const { plan, budget } = upstream;
+      const figures = (): SlotFigures => ({ ...NO_FIGURES, retriesLeft: budget.left(this.#deps.now()) });
+      yield { slot: plan.queueSlot, figures };
       for (const { slot, pool } of upstream.backends()) yield { slot, figures: () => pool.figures() };
     }
   }

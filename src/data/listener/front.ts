@@ -10,6 +10,7 @@ import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
 import { SessionLimit } from './session-limit.ts';
 import type { Cells, Counters } from '../../shared-memory/counters/counters.ts';
+import { LISTENER } from '../../shared-memory/counters/layout.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 
 /** The target of a listener's clients, which only the data plane looks into. */
@@ -17,6 +18,7 @@ export interface FrontDeps<U> {
   readonly engine: Engine;
   readonly counts: LiveCounts;
   readonly counters: Counters;
+  now(): number;
   /** Other workers wait for a place that is free now. */
   onPlaceFreed(): void;
   /** Takes a client, or answers false when there is no place for it. */
@@ -44,7 +46,11 @@ export class Front<U> {
   #upstream: U;
   #gates: readonly Gate<U>[] = [];
 
-  constructor(plan: ListenerPlan, deps: FrontDeps<U>, handlers: Omit<ListenerHandlers, 'onClient'>) {
+  constructor(
+    plan: ListenerPlan,
+    deps: FrontDeps<U>,
+    handlers: Omit<ListenerHandlers, 'onClient' | 'onWaited' | 'now'>,
+  ) {
     this.#deps = deps;
     this.#plan = plan;
     this.#upstream = deps.upstreamOf(plan.upstream);
@@ -52,6 +58,8 @@ export class Front<U> {
     this.listener = new Listener(plan.name, deps.engine, {
       ...handlers,
       onClient: client => deps.onClient(this, client),
+      onWaited: ms => this.cells.note(LISTENER.wait, ms),
+      now: () => deps.now(),
     });
     this.limit = new SessionLimit(plan.slot, deps.counts, {
       onFull: () => this.listener.hold('listenerLimit'),

@@ -6,6 +6,7 @@
  * - It accepts exactly while nothing holds it.
  * - While it is held, new clients wait (bounded, see the engine's contract) and are not turned away.
  * - A client that was accepted just when another worker took the last place waits here, before all others.
+ * - Where nothing has paused, no client is asked for how long it has waited.
  */
 import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { Connection, Engine, EngineListener } from '../../engine/engine.ts';
@@ -18,6 +19,9 @@ export interface ListenerHandlers {
   onClient(client: Connection): boolean;
   onPaused(reason: HoldReason): void;
   onResumed(): void;
+  /** A client was let in that has waited while the listener was paused. */
+  onWaited(ms: number): void;
+  now(): number;
   /** A client found no room to wait while the listener was paused, and was reset. */
   onTurnedAway(): void;
   /** The system has no descriptor or memory for another client. */
@@ -39,6 +43,9 @@ export class Listener {
   #waiting: Connection[] = [];
   #goingOn = false;
   #goOnAgain = false;
+  /** The addresses at which clients may have waited since the last pause, and when that ended. */
+  readonly #backlogged = new Set<EngineListener>();
+  #resumedMs = Infinity;
   /** By the keys of their points. */
   readonly #bound = new Map<string, EngineListener>();
   /** The keys of those whose sockets stay open elsewhere. */
@@ -84,7 +91,7 @@ export class Listener {
     if (!this.#bound.has(key)) {
       const bound = await this.#listen(where, sockets);
       this.#bound.set(key, bound);
-      if (this.paused) bound.pause();
+      if (this.paused) this.#pause(bound);
     }
     if (where.kind === 'listening' && where.isLent === true) this.#lent.add(key);
     else this.#lent.delete(key);
@@ -102,11 +109,14 @@ export class Listener {
     const bound = this.#bound.get(key);
     this.#bound.delete(key);
     await bound?.close();
+    if (bound !== undefined) this.#backlogged.delete(bound);
   }
 
   /** Leaves a point, with the clients that wait there, to another listener that has its socket, too. */
   release(key: string): void {
-    this.#bound.get(key)?.release();
+    const bound = this.#bound.get(key);
+    bound?.release();
+    if (bound !== undefined) this.#backlogged.delete(bound);
     this.#bound.delete(key);
     this.#lent.delete(key);
   }
@@ -115,7 +125,7 @@ export class Listener {
     const wasPaused = this.paused;
     this.#holds.add(reason);
     if (wasPaused) return;
-    for (const bound of this.#bound.values()) bound.pause();
+    for (const bound of this.#bound.values()) this.#pause(bound);
     this.#handlers.onPaused(reason);
   }
 
@@ -127,7 +137,10 @@ export class Listener {
   unhold(reason: HoldReason): void {
     const wasHeld = this.#holds.delete(reason);
     if (this.paused) return;
-    if (wasHeld) this.#handlers.onResumed();
+    if (wasHeld) {
+      this.#resumedMs = this.#handlers.now();
+      this.#handlers.onResumed();
+    }
     this.#goOn();
   }
 
@@ -145,7 +158,7 @@ export class Listener {
 
   async #listen(where: ListenAddress | ListeningSocket, sockets: SocketOptions): Promise<EngineListener> {
     const handlers = {
-      onClient: (client: Connection) => this.#offer(client),
+      onClient: (client: Connection) => this.#offer(client, bound),
       onTurnedAway: () => this.#handlers.onTurnedAway(),
       onExhausted: () => this.#handlers.onExhausted(),
       onBroken: (code: string | undefined) => this.#handlers.onBroken(formatAddress(bound.address), code),
@@ -155,8 +168,28 @@ export class Listener {
     return bound;
   }
 
-  #offer(client: Connection): void {
-    if (this.#waiting.length > 0 || !this.#handlers.onClient(client)) this.#waiting.push(client);
+  #pause(bound: EngineListener): void {
+    this.#backlogged.add(bound);
+    bound.pause();
+  }
+
+  #offer(client: Connection, bound: EngineListener): void {
+    if (this.#waiting.length > 0) {
+      this.#waiting.push(client);
+      return;
+    }
+    const waitedMs = this.#backlogged.has(bound) ? this.#waited(client) : undefined;
+    // Clients come in the order in which they have connected: those behind it have not waited, either.
+    if (waitedMs === undefined) this.#backlogged.delete(bound);
+    if (!this.#handlers.onClient(client)) this.#waiting.push(client);
+    else if (waitedMs !== undefined) this.#handlers.onWaited(waitedMs);
+  }
+
+  /** Undefined: it has come when the listener was not paused any more, or there is no telling. */
+  #waited(client: Connection): number | undefined {
+    const waitedMs = this.#engine.waitedMs(client);
+    const sinceMs = this.paused ? 0 : this.#handlers.now() - this.#resumedMs;
+    return waitedMs !== undefined && waitedMs > sinceMs ? waitedMs : undefined;
   }
 
   /** Lets waiting clients in, then new ones, until something holds it again. */
@@ -177,7 +210,10 @@ export class Listener {
   #serveWaiting(): void {
     while (!this.paused) {
       const [client] = this.#waiting;
-      if (client === undefined || !this.#handlers.onClient(client)) return;
+      if (client === undefined) return;
+      const waitedMs = this.#engine.waitedMs(client);
+      if (!this.#handlers.onClient(client)) return;
+      if (waitedMs !== undefined) this.#handlers.onWaited(waitedMs);
       this.#waiting.shift();
     }
   }

@@ -18,6 +18,7 @@ import { EpollConnection } from './epoll-connection.ts';
 import { listenEpoll } from './epoll-listener.ts';
 import { EpollRelay } from './epoll-relay.ts';
 import type { Libc } from '../../linux/libc.ts';
+import { sinceHandshake } from '../../linux/since-handshake.ts';
 import { PipePool } from './pipe-pool.ts';
 import { Poller } from '../poller.ts';
 import { Reactor } from './reactor.ts';
@@ -94,6 +95,7 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
   return {
     name: 'epoll',
     listen: (where, handlers, options) => listenEpoll(where, handlers, shared, options),
+    waitedMs: client => (own(client).isTcp ? sinceHandshake(libc, own(client).fd) : undefined),
     connect: (address, options, done) => connectEpoll(address, options, shared, done),
     relay: (client, backend, handlers, options) =>
       new EpollRelay(own(client), own(backend), shared, handlers, options),
@@ -107,5 +109,5 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
 
 function own(connection: Connection): EpollConnection {
   if (connection instanceof EpollConnection) return connection;
-  throw new Lb4Error('LB4_WRONG_STATE', 'the epoll engine relays only connections that it has made itself');
+  throw new Lb4Error('LB4_WRONG_STATE', 'the epoll engine knows only connections that it has made itself');
 }

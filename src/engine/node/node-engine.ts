@@ -11,6 +11,7 @@ import type { Address } from '../../support/address.ts';
 import type { Connection, Engine } from '../engine.ts';
 import type { OwnerTable } from '../epoll/descriptors.ts';
 import type { Libc } from '../../linux/libc.ts';
+import { sinceHandshake } from '../../linux/since-handshake.ts';
 import { descriptorOf } from '../../support/descriptor.ts';
 import { openSocket } from './open-socket.ts';
 import { connectNode } from './node-connect.ts';
@@ -78,6 +79,7 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
   return {
     name: 'node',
     listen: (where, handlers, options) => listenNode(where, handlers, socketDeps, takesHandles, options),
+    waitedMs: client => waitedMs(deps.libc, own(client)),
     connect: (address, options, done) => connectNode(address, options, socketDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),
@@ -85,7 +87,12 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
   };
 }
 
+function waitedMs(libc: Libc | undefined, { socket, isTcp }: NodeConnection): number | undefined {
+  const fd = descriptorOf(socket);
+  return libc === undefined || fd === undefined || !isTcp ? undefined : sinceHandshake(libc, fd);
+}
+
 function own(connection: Connection): NodeConnection {
   if (connection instanceof NodeConnection) return connection;
-  throw new Lb4Error('LB4_WRONG_STATE', 'the node engine relays only connections that it has made itself');
+  throw new Lb4Error('LB4_WRONG_STATE', 'the node engine knows only connections that it has made itself');
 }

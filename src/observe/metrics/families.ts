@@ -96,6 +96,11 @@ export const UPSTREAMS: readonly Shown<UpstreamView>[] = [
     help: 'The most that may wait.',
     of: ({ queue }) => queue.max,
   },
+  {
+    name: 'lb4_upstream_retry_budget_left',
+    help: 'Further attempts that the retry budget allows now.',
+    of: ({ retryBudget }) => retryBudget.left,
+  },
 ];
 
 const BACKEND_STATES = [
@@ -152,6 +157,11 @@ export const BACKENDS: readonly Shown<Timed<BackendView>>[] = [
     name: 'lb4_backend_parked_connections',
     help: 'Spare connections in its pools.',
     of: ({ thing }) => thing.pool.parked,
+  },
+  {
+    name: 'lb4_backend_source_ports',
+    help: 'Connections of sessions and pools that are open or being opened: each takes a source port. Absent for a unix socket.',
+    of: ({ thing }) => (thing.backend.startsWith('unix:') ? undefined : thing.connections),
   },
 ];
 

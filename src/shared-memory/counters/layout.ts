@@ -44,6 +44,7 @@ export const BLOCK_CELLS = 520;
 
 export const CONNECT_FAILURES = ['refused', 'timeout', 'unreachable', 'reset', 'localResources'] as const;
 export const ORIGINS = ['new', 'warm', 'reused'] as const;
+export const EVICTIONS = ['dead', 'late', 'idle', 'surplus', 'drained'] as const;
 export const PAUSE_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
 /** Which side sent the bytes. */
 export const SENDERS = ['client', 'backend'] as const;
@@ -127,6 +128,11 @@ export const LISTENER = place({
     ['reason'],
     each(PAUSE_REASONS),
   ),
+  wait: seconds(
+    'listener_wait',
+    'How long clients waited, connected, at a paused listener until they were let in; only those that did.',
+    { lowest: -9, highest: 9 },
+  ),
 }) satisfies Block;
 
 export const UPSTREAM = place({
@@ -194,5 +200,11 @@ export const BACKEND = place({
   checkFailures: counter(
     'backend_check_failures_total',
     'Health checks that failed while the backend was up.',
+  ),
+  evictions: counters(
+    'backend_pool_evictions_total',
+    'Parked connections that were closed unused: the backend ended them, sent something late, they were idle for too long, too many, or no longer wanted.',
+    ['reason'],
+    each(EVICTIONS),
   ),
 }) satisfies Block;

@@ -139,6 +139,20 @@ export function listenContract(t: Test, createEngine: CreateEngine, waitsIn: 'ro
     );
   });
 
+  void t.test('how long a client has been connected is known while nothing was sent to it', async t => {
+    const { listener, clients } = await listen(t, engine);
+    listener.pause();
+    const silent = await connectClient(t, listener.address);
+    await pause(60);
+    await silent.send('early');
+    listener.resume();
+    await until('it is handed over', () => clients.length === 1);
+    const waitedMs = clients[0] && engine.waitedMs(clients[0]);
+    // Ticks of the kernel's clock are at most 10 ms.
+    if (waitsIn === 'kernel') t.ok(Number(waitedMs) >= 50 && Number(waitedMs) < 30_000, String(waitedMs));
+    else t.equal(waitedMs, undefined, 'without the C library nobody says so');
+  });
+
   for (const leave of ['halfClose', 'reset'] as const) {
     // Node asks for a client's address when it has accepted it, and one that was reset has none any more.
     if (leave === 'reset' && engine.name === 'node' && waitsIn === 'kernel') continue;

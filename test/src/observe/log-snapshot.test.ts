@@ -19,6 +19,7 @@ const BACKEND: LoadBalancerSnapshot['upstreams'][number]['backends'][number] = {
   maxSessions: undefined,
   sessions: 3,
   elsewhere: 0,
+  connections: 3,
   pool: { parked: 0, hits: 0, misses: 0 },
 };
 
@@ -38,6 +39,7 @@ const SNAPSHOT: LoadBalancerSnapshot = {
       name: 'app',
       strategy: 'leastconn',
       mode: 'normal',
+      retryBudget: { left: 100 },
       queue: { waiting: 5, max: 1024, longestMs: 1234 },
       backends: [
         BACKEND,

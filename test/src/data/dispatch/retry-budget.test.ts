@@ -6,9 +6,11 @@ void t.test('a new budget allows ten seconds of its minimum at once, and no more
   const budget = new RetryBudget({ percent: 20, minPerSecond: 10 });
   let allowed = 0;
   while (budget.allows(0)) {
+    t.equal(budget.left(0), 100 - allowed);
     t.ok(budget.further(0));
     allowed += 1;
   }
+  t.equal(budget.left(0), 0);
   t.equal(allowed, 100);
   t.notOk(budget.further(0), 'nor when it is not asked before');
   t.ok(budget.further(10_000), 'and what was not allowed is not counted');

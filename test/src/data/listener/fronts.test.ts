@@ -24,6 +24,7 @@ function create() {
     upstreamOf: name => name,
     gatesOf: () => [],
     onPlaceFreed: () => undefined,
+    now: () => 0,
     onExhausted: () => seen.push('exhausted'),
     report: event => seen.push('listener' in event ? `${event.kind} ${event.listener}` : event.kind),
     onClient: (front, client) => {

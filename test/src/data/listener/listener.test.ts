@@ -17,6 +17,7 @@ function create(...bind: string[]) {
   const seen: string[] = [];
   /** How many more clients there is a place for. */
   const places = { free: Infinity };
+  const clock = { nowMs: 0 };
   const listener = new Listener('web', engine, {
     onClient: client => {
       if (places.free === 0) return false;
@@ -26,6 +27,8 @@ function create(...bind: string[]) {
     },
     onPaused: reason => seen.push(`paused ${reason}`),
     onResumed: () => seen.push('resumed'),
+    onWaited: ms => seen.push(`waited ${ms}`),
+    now: () => clock.nowMs,
     onTurnedAway: () => seen.push('turned away'),
     onExhausted: () => seen.push('exhausted'),
     onBroken: (address, code) => seen.push(`broken ${address} ${code ?? ''}`),
@@ -34,7 +37,7 @@ function create(...bind: string[]) {
   const start = async (): Promise<void> => {
     for (const where of addresses(...bind)) await listener.open({ key: formatAddress(where), where }, {});
   };
-  return { engine, listener, seen, places, start };
+  return { engine, listener, seen, places, clock, start };
 }
 
 void t.test('every configured address is bound and its clients are handed on', async t => {
@@ -95,6 +98,43 @@ void t.test('a client without a place waits before those who come later, and is 
   listener.unhold('listenerLimit');
   t.equal(seen.at(-1), 'client 192.0.2.3');
   t.same([listener.waiting, engine.listeners[0]?.paused], [0, false]);
+});
+
+void t.test(
+  'how long clients have waited is asked of those that did, up to the first that did not',
+  async t => {
+    const { engine, listener, seen, clock, start } = create('127.0.0.1:80', '127.0.0.1:81');
+    await start();
+    const [one, other] = engine.listeners;
+    one?.client('192.0.2.1', 999);
+    t.same(seen, ['client 192.0.2.1'], 'nothing has paused');
+    listener.hold('listenerLimit');
+    clock.nowMs = 5_000;
+    listener.unhold('listenerLimit');
+    clock.nowMs = 5_100;
+    one?.client('192.0.2.2', 4_000);
+    other?.client('192.0.2.3', 101);
+    one?.client('192.0.2.4', 100);
+    one?.client('192.0.2.5', 999);
+    other?.client('192.0.2.6', undefined);
+    other?.client('192.0.2.7', 999);
+    t.same(seen.slice(3), [
+      ...['client 192.0.2.2', 'waited 4000', 'client 192.0.2.3', 'waited 101'],
+      ...['client 192.0.2.4', 'client 192.0.2.5', 'client 192.0.2.6', 'client 192.0.2.7'],
+    ]);
+  },
+);
+
+void t.test('a client that waits for a place is counted when it gets it', async t => {
+  const { engine, listener, seen, places, start } = create('127.0.0.1:80');
+  await start();
+  places.free = 0;
+  listener.hold('listenerLimit');
+  const client = engine.listeners[0]?.client('192.0.2.1', 10);
+  if (client !== undefined) client.waitedMs = 700;
+  places.free = 1;
+  listener.unhold('listenerLimit');
+  t.same(seen.slice(1), ['resumed', 'client 192.0.2.1', 'waited 700']);
 });
 
 void t.test('clients that wait for a place are still served after the addresses are closed', async t => {
