@@ -173,6 +173,7 @@ export class Planes {
       this.#forgetListenersOf(config);
       throw error;
     }
+    this.control.retireOthers();
     this.#leaving.follow(this.#config, config);
     this.#applied = prepared;
     this.#config = config;
@@ -200,6 +201,7 @@ export class Planes {
     const upstreams = this.control.prepare(before.upstreams.configs);
     await this.control.introduce(upstreams);
     await this.data.listen(before.listeners, this.#configure(upstreams));
+    this.control.retireOthers();
   }
 
   /** For a successor; undefined where data planes bind by themselves. */

@@ -3,8 +3,8 @@
  * the plans that follow.
  *
  * Place: built by `load-balancer.ts` beside the data plane. It sends plans to the data plane and receives its reports.
- * How: a list of upstreams is applied in three steps, so that listeners can change in between: `prepare`, which may
- * fail, `introduce`, `configure`.
+ * How: a list of upstreams is applied in four steps, so that listeners can change in between: `prepare`, which may
+ * fail, `introduce`, `configure`, `retireOthers`.
  * Invariant: nothing here stands between a client and its backend.
  */
 import type { OperatorState } from '../model/words.ts';
@@ -46,6 +46,8 @@ export class ControlPlane {
   #upstreams: ReadonlyMap<string, UpstreamControl> = new Map();
   /** Taken out of the configuration, with sessions or traces left. */
   readonly #leaving = new Map<string, UpstreamControl>();
+  /** Of these, the ones that listeners still send clients to: they keep their backends. */
+  readonly #needed = new Set<UpstreamControl>();
   #hasStarted = false;
   #isStopped = false;
   #cancelSweep: (() => void) | undefined;
@@ -115,7 +117,10 @@ export class ControlPlane {
     this.#forget(fresh);
   }
 
-  /** Called after `introduce`: configures the upstreams that existed before, and takes out those no longer named. */
+  /**
+   * Called after `introduce`: configures the upstreams that existed before, and takes out those no longer named. The
+   * latter keep their backends until `retireOthers`.
+   */
   configure({ configs, others, revived }: PreparedUpstreams): void {
     const after = new Map<string, UpstreamControl>();
     for (const config of configs) {
@@ -125,10 +130,20 @@ export class ControlPlane {
       if (prepared !== undefined && !revived.has(config.name)) control.configure(config, prepared);
       after.set(config.name, control);
     }
-    for (const [name, control] of this.#upstreams) if (!after.has(name)) this.#retire(name, control);
+    for (const [name, control] of this.#upstreams) {
+      if (after.has(name)) continue;
+      this.#leaving.set(name, control);
+      this.#needed.add(control);
+    }
     this.#upstreams = after;
     // At once, so that the new plans are applied before whatever the caller does next.
     for (const { upstream } of after.values()) upstream.publish();
+  }
+
+  /** Called when the listeners have changed: a listener that goes hands over the clients in its queue before. */
+  retireOthers(): void {
+    for (const control of this.#needed) if (!control.upstream.hasWaiting) control.retire();
+    this.#needed.clear();
     this.#sweepSoon();
   }
 
@@ -208,6 +223,7 @@ export class ControlPlane {
     const prepared = others.get(config.name);
     if (control === undefined || prepared === undefined) return undefined;
     this.#leaving.delete(config.name);
+    this.#needed.delete(control);
     control.configure(config, prepared);
     return control;
   }
@@ -254,9 +270,10 @@ export class ControlPlane {
   /** Forgets the leaving upstreams of which nothing is left. */
   async #sweep(): Promise<void> {
     const deps = this.#deps;
-    for (const control of this.#leaving.values())
+    const leaving = [...this.#leaving].filter(([, control]) => !this.#needed.has(control));
+    for (const [, control] of leaving)
       if (control.upstream.ids.length > 0 && !control.upstream.hasWaiting) control.retire();
-    const gone = [...this.#leaving].filter(([, { upstream }]) => upstream.isGone);
+    const gone = leaving.filter(([, { upstream }]) => upstream.isGone);
     for (const [name] of gone) deps.remove(name);
     if (gone.length > 0) await deps.settled();
     for (const [name, control] of gone) {

@@ -145,6 +145,7 @@ export class UpstreamControl {
 
   /** The upstream is not configured any more: it has no backends from now on, and its sessions run on. */
   retire(): void {
+    this.upstream.retire();
     for (const id of [...this.upstream.ids]) this.remove(id, { resetSessions: false });
     this.#config = { ...this.#config, backends: [] };
     this.upstream.publish();

@@ -59,6 +59,7 @@ export class Upstream {
   readonly #ramps: Ramps;
   readonly #modeEvents: ModeEvents;
   #publishing: NodeJS.Immediate | undefined;
+  #isRetired = false;
   #isStopped = false;
 
   constructor(config: PlannedUpstream, deps: UpstreamDeps) {
@@ -131,6 +132,7 @@ export class Upstream {
     );
     this.#departed.published();
     this.#ejector.announceTrials(records.filter((_, i) => judgement.backends[i]?.trial));
+    if (this.#isRetired) return;
     this.#modeEvents.follow(
       judgement,
       records.some(({ settled }) => !settled),
@@ -187,11 +189,17 @@ export class Upstream {
    */
   configure(config: PlannedUpstream): void {
     const { shared } = this.#deps;
+    this.#isRetired = false;
     this.#config = config;
     this.#settings = upstreamSettings(config, shared, this.#deps.isMirrored?.() === true);
     this.#ejector.configure(config);
     this.#ramps.configure(config.slowStart);
     this.#publishSoon();
+  }
+
+  /** It is not configured any more: that its backends go is no failure, and no event reports it as down. */
+  retire(): void {
+    this.#isRetired = true;
   }
 
   /** Puts the backends in the order of the configuration. */

@@ -29,7 +29,7 @@ import { letInherit, setKeepalive } from './keepalive.ts';
 import type { ConnectionDeps, Peer } from './connection-deps.ts';
 import { NodeConnection } from './node-connection.ts';
 
-/** `close` takes clients from the kernel's queue, and waits for handshakes, for at most this time. */
+/** `close` waits for handshakes, and takes clients from a queue that still grows, for at most this time. */
 const CLOSE_LIMIT_MS = 1000;
 const LOOK_AGAIN_MS = 10;
 /** How long it rests when there is no descriptor to accept with. */
@@ -153,9 +153,13 @@ class NodeListener implements EngineListener {
     this.#acceptor.close();
   }
 
-  /** libuv takes clients out of the kernel's queue one or a few per turn: after two turns without any it is empty. */
+  /**
+   * libuv takes clients out of the kernel's queue one or a few per turn: after two turns without any it is empty. Only
+   * where new clients still come this takes a limit: a thread that has stood still must not lose those that wait.
+   */
   async #untilQueueIsEmpty(time: { readonly isUp: boolean }): Promise<void> {
-    for (let quietTurns = 0; quietTurns < 2 && !time.isUp;) {
+    const mayGrow = this.#acceptor.fd === undefined;
+    for (let quietTurns = 0; quietTurns < 2 && !(mayGrow && time.isUp);) {
       const before = this.#accepted;
       await nextTurn();
       quietTurns = this.#accepted === before ? quietTurns + 1 : 0;
