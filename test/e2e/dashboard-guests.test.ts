@@ -1,8 +1,8 @@
 /** The dashboard before texts that want to harm it, and before a lock. */
 import t from 'tap';
-import { fakePort, startAdmin } from '../harness/admin.ts';
+import { portOf, startAdmin } from '../harness/admin.ts';
 import { noBrowser, openPage, overhang, startBrowser } from '../harness/browser.ts';
-import { backendView, snapshotWith, upstreamView } from '../harness/fake-balancer.ts';
+import { backendView, FakeBalancer, snapshotWith, upstreamView } from '../harness/fake-balancer.ts';
 
 const SCRIPT = `<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>`;
 const TURNED = 'unix:/run/\u202egpj.exe\u0000\u001b[31m\n';
@@ -35,7 +35,8 @@ void t.test('names, reasons and instances are text, whatever is in them', { skip
     },
   });
   const about = { name: SCRIPT, version: '0.1.0', pid: 1 };
-  const { address } = await startAdmin(t, { tcp: true, port: fakePort(() => snapshot, { about }) });
+  const balancer = Object.assign(new FakeBalancer(), { snapshot: () => snapshot });
+  const { address } = await startAdmin(t, { tcp: true, port: portOf(balancer, { about }) });
   const { page, complaints } = await openPage(await startBrowser(t), {
     viewport: { width: 390, height: 844 },
   });
@@ -47,6 +48,32 @@ void t.test('names, reasons and instances are text, whatever is in them', { skip
     await page.locator('tr .address').nth(1).innerText(),
     'unix:/run/\\u202egpj.exe\\u0000\\u001b[31m\\u000a',
   );
+  // Check answers, names of instances, and an event that the page does not know.
+  const { events } = balancer;
+  events.emit('backend:checkFailed', {
+    ...{ upstream: SCRIPT, backend: TURNED, reason: `status 500 ${SCRIPT}`, inARow: 1, fall: 3 },
+  });
+  events.emit('worker:exited', { worker: 1, reason: SCRIPT, sessions: 0 });
+  events.emit('mirror:changed', {
+    mode: 'local',
+    others: 0,
+    upstreams: [SCRIPT],
+    reason: 'error',
+    message: `ERR ${SCRIPT}`,
+  });
+  events.emit('listener:paused', { listener: `</li>${SCRIPT}` } as never);
+  for (const text of [
+    `status 500 ${SCRIPT}`,
+    `died: ${SCRIPT}`,
+    `not shared: ERR ${SCRIPT}`,
+    `</li>${SCRIPT}`,
+  ])
+    await page.locator('#events li', { hasText: text }).waitFor();
+  t.match(
+    await page.locator('#events .address').first().innerText(),
+    'unix:/run/\\u202egpj.exe\\u0000\\u001b[31m\\u000a',
+  );
+  t.match(await page.locator('#sharing').innerText(), SCRIPT);
   t.equal(await page.locator('main img, main script').count(), 0);
   t.equal(await page.evaluate('window.harmed'), undefined);
   t.equal(await overhang(page), 0, 'long names do not stand out');

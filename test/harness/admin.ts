@@ -75,12 +75,14 @@ export async function startAdmin(
     tcp = false,
     setTimer = setUnrefTimer,
     uptimeMs = () => 1,
+    wallClock = () => Date.now(),
   }: {
     port?: AdminPort;
     rules?: Partial<Rules>;
     tcp?: boolean;
     setTimer?: SetTimer;
     uptimeMs?: () => number;
+    wallClock?: () => number;
   } = {},
 ): Promise<StartedAdmin> {
   const entries: Entry[] = [];
@@ -91,7 +93,7 @@ export async function startAdmin(
     log: recordingLog(entries),
     setTimer,
     libc: () => (loaded.ok ? loaded.libc : undefined),
-    wallClock: () => Date.now(),
+    wallClock,
     uptimeMs,
   });
   t.teardown(() => server.close());

@@ -6,9 +6,11 @@
 import { Actions } from './actions.js';
 import { Chart } from './charts.js';
 import { setAttribute, setText } from './dom.js';
+import { Endings } from './endings.js';
 import { Timeline } from './events.js';
 import { Feed } from './feed.js';
-import { counted, number, rate, span } from './format.js';
+import { Figures } from './figures.js';
+import { byteRate, counted, inUnits, number, percent, rate, span } from './format.js';
 import { History } from './history.js';
 import { Limits, Sharing } from './panels.js';
 import { summaryOf } from './summary.js';
@@ -23,6 +25,7 @@ const LINK_WORDS = {
 };
 
 const history = new History();
+const figures = new Figures();
 const timeline = new Timeline(byId('events'));
 const feed = new Feed({
   status: take,
@@ -31,10 +34,18 @@ const feed = new Feed({
 });
 const actions = new Actions(feed, byId('dialog'), byId('toasts'));
 const upstreams = new Upstreams(byId('upstreams'), actions);
+const BYTE_STEPS = [0, 3, 6, 9].flatMap(power =>
+  [1, 2, 5, 10, 20, 50, 100, 200, 500].map(n => n * 10 ** power),
+);
 const charts = {
-  rate: new Chart(byId('figure-rate'), 'Sessions per second', '--accent'),
-  live: new Chart(byId('figure-live'), 'Live sessions', '--violet'),
+  rate: new Chart(byId('figure-rate'), 'Sessions per second', ['--accent']),
+  live: new Chart(byId('figure-live'), 'Live sessions', ['--violet']),
+  bytes: new Chart(byId('figure-bytes'), 'Throughput', ['--teal', '--accent'], {
+    ...{ inWords: inUnits, least: 1_000, steps: BYTE_STEPS },
+  }),
+  failures: new Chart(byId('figure-failures'), 'Failed sessions', ['--bad'], { least: 4 }),
 };
+const endings = new Endings(byId('endings'));
 const limits = new Limits(byId('limits'));
 const sharing = new Sharing(byId('sharing'));
 
@@ -43,7 +54,8 @@ let isDrawing = false;
 
 function take(status) {
   const now = Date.now();
-  history.add(status, now);
+  figures.add(status, now);
+  history.add(status, now, figures.instance);
   newest = { status, now };
   if (isDrawing) return;
   isDrawing = true;
@@ -58,6 +70,7 @@ function draw({ status, now }) {
   // Its own letters first: names stay as they are.
   setText(byId('summary'), text.charAt(0).toUpperCase() + text.slice(1));
   setAttribute(document.documentElement, 'data-tone', tone);
+  setAttribute(document.documentElement, 'data-uptime', status.uptimeMs);
   document.title = `${{ good: '', warn: '▲ ', bad: '✕ ' }[tone]}${status.name} · lb4`;
   setText(byId('instance'), `${status.name} · ${status.version}`);
   const addresses = status.listeners.flatMap(({ name, addresses: all }) =>
@@ -69,17 +82,27 @@ function draw({ status, now }) {
     byId('about'),
     `${listening} · up for ${span(status.uptimeMs)} · ${counted(status.sessionsEver, 'session')} since its start · ${status.engine} engine`,
   );
-  const [times, rates, live] = history.seconds;
-  charts.rate.draw(times, rates, rate(history.rate), 'now');
-  charts.live.draw(
-    times,
-    live,
-    number(status.sessions),
-    status.maxSessions === undefined ? 'now' : `of ${number(status.maxSessions)}`,
-  );
+  drawCharts(status);
   limits.draw(status);
   sharing.draw(status);
-  upstreams.draw(status, history);
+  endings.draw(status);
+  upstreams.draw(status, history, figures);
+}
+
+function drawCharts({ sessions, maxSessions }) {
+  const [times, rates, live, fromClients, fromBackends, failures] = history.seconds;
+  charts.rate.draw(times, [rates], rate(history.rate), 'now');
+  const most = maxSessions === undefined ? 'now' : `of ${number(maxSessions)}`;
+  charts.live.draw(times, [live], number(sessions), most);
+  const { bytes, failures: failed, minute } = figures.instance ?? {};
+  const up = bytes === undefined ? '' : `to clients, ${byteRate(bytes.client)} back`;
+  charts.bytes.draw(times, [fromBackends, fromClients], byteRate(bytes?.backend), up);
+  const part =
+    minute === undefined || minute.all === 0
+      ? 'per second'
+      : `per second, ${percent(minute.failed, minute.all)} in 1 min`;
+  charts.failures.draw(times, [failures], rate(failed), part);
+  charts.failures.alert(failed > 0);
 }
 
 function showLink(state, detail) {

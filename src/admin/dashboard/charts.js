@@ -1,10 +1,8 @@
-/** Figures over time: two charts of the instance (uPlot), a strip of states and a line of sessions per backend (SVG). */
-import { el, setAttribute, setText, svg } from './dom.js';
-import { SLOTS, SLOT_MS } from './history.js';
-import { span } from './format.js';
-import { WORDS } from './icons.js';
+/** Figures of the instance over the last five minutes (uPlot). strips.js has what each backend shows. */
+import { el, setAttribute, setText } from './dom.js';
 
-const CHART_HEIGHT = 112;
+const CHART_HEIGHT = 96;
+const PLAIN_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
 
 /** One figure, large, with its last five minutes below. */
 export class Chart {
@@ -13,7 +11,13 @@ export class Chart {
   #plot;
   #at;
 
-  constructor(parent, title, color) {
+  /**
+   * @param colors one custom property per line
+   * @param options.inWords what a value of the axis is called
+   * @param options.least the top of the scale when nothing is higher
+   * @param options.steps between lines of the grid
+   */
+  constructor(parent, title, colors, { inWords, least = 5, steps = PLAIN_STEPS } = {}) {
     const heading = el('h2', {}, title);
     this.#at = el('div', { class: 'plot', role: 'img', 'aria-label': `${title}, the last five minutes` });
     parent.append(heading, el('p', { class: 'reading' }, this.#figure, ' ', this.#note), this.#at);
@@ -25,37 +29,29 @@ export class Chart {
       cursor: { points: { size: 7 }, y: false, drag: { x: false } },
       legend: { show: false },
       padding: [6, 4, 0, 0],
-      scales: { y: { range: (_, _min, max) => [0, niceAbove(max)] } },
+      scales: { y: { range: (_, _min, max) => [0, niceAbove(max, least)] } },
       axes: [
         {
           ...axis,
           size: 20,
           gap: 4,
-          space: 52,
+          space: 40,
           grid: { show: false },
           values: (_, times) => times.map(clock),
         },
         {
           ...axis,
-          size: 44,
+          size: 48,
           gap: 6,
-          space: 26,
+          space: 22,
           grid: { stroke: style('--line'), width: 1 },
-          incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5],
+          incrs: steps,
+          ...(inWords && { values: (_, values) => values.map(inWords) }),
         },
       ],
-      series: [
-        {},
-        {
-          stroke: style(color),
-          fill: style(`${color}-soft`),
-          width: 2,
-          points: { show: false },
-          spanGaps: true,
-        },
-      ],
+      series: [{}, ...colors.map(color => lineOf(style(color), style(`${color}-soft`)))],
     };
-    this.#plot = new globalThis.uPlot(options, [[], []], this.#at);
+    this.#plot = new globalThis.uPlot(options, [[], ...colors.map(() => [])], this.#at);
     new ResizeObserver(() => {
       this.#plot.setSize({ width: this.#at.clientWidth, height: CHART_HEIGHT });
     }).observe(this.#at);
@@ -63,18 +59,28 @@ export class Chart {
     dark.addEventListener('change', () => this.#plot.redraw(false, true));
   }
 
-  draw(times, values, figure, note) {
+  /** @param lines the values at these times, one array per line */
+  draw(times, lines, figure, note) {
     setText(this.#figure, figure);
     setText(this.#note, note);
-    this.#plot.setData([times, values]);
+    this.#plot.setData([times, ...lines]);
     // Five minutes, also while fewer are known: the line grows from the right.
     const last = times.at(-1) ?? 0;
     this.#plot.setScale('x', { min: last - 300, max: last });
   }
+
+  /** Whether the figure is one to look at. */
+  alert(isBad) {
+    setAttribute(this.#figure, 'data-tone', isBad ? 'bad' : undefined);
+  }
 }
 
-function niceAbove(max) {
-  if (!(max > 4)) return 5;
+function lineOf(stroke, fill) {
+  return { stroke, fill, width: 2, points: { show: false }, spanGaps: true };
+}
+
+function niceAbove(max, least) {
+  if (!(max > least * 0.8)) return least;
   const step = 10 ** Math.floor(Math.log10(max));
   return Math.ceil((max * 1.05) / (step / 2)) * (step / 2);
 }
@@ -82,69 +88,4 @@ function niceAbove(max) {
 function clock(seconds) {
   const at = new Date(seconds * 1_000);
   return `${String(at.getHours()).padStart(2, '0')}:${String(at.getMinutes()).padStart(2, '0')}`;
-}
-
-/** How high a state stands, of 20: so that the strip can be read without its colours. */
-const HEIGHTS = { up: 20, standby: 12, drain: 12, maint: 8, trial: 12, ejected: 8, unresolved: 5, down: 5 };
-
-/** The last sixty states of a backend. */
-export class Strip {
-  element = svg('svg', {
-    viewBox: `0 0 ${SLOTS * 4} 20`,
-    class: 'strip',
-    role: 'img',
-    preserveAspectRatio: 'none',
-  });
-  #bars;
-
-  constructor() {
-    this.#bars = Array.from({ length: SLOTS }, (_, i) => svg('rect', { x: i * 4, width: 3, rx: 0.5 }));
-    this.element.append(...this.#bars);
-  }
-
-  draw(slots) {
-    const times = new Map();
-    for (const [i, bar] of this.#bars.entries()) {
-      const state = slots[i]?.state;
-      const height = state === undefined ? 2 : (HEIGHTS[state] ?? 2);
-      setAttribute(bar, 'class', `is-${state ?? 'unknown'}`);
-      setAttribute(bar, 'y', 20 - height);
-      setAttribute(bar, 'height', height);
-      if (state !== undefined) times.set(state, (times.get(state) ?? 0) + SLOT_MS);
-    }
-    const parts = [...times].map(([state, ms]) => `${WORDS[state] ?? state} ${span(ms)}`);
-    setAttribute(this.element, 'aria-label', `The last five minutes: ${parts.join(', ') || 'not known'}`);
-  }
-}
-
-/** The sessions of a backend over the same time. */
-export class Sparkline {
-  element = svg('svg', {
-    viewBox: '0 0 120 24',
-    class: 'spark',
-    'aria-hidden': 'true',
-    preserveAspectRatio: 'none',
-  });
-  #area = svg('path', { class: 'area' });
-  #line = svg('path', { class: 'line' });
-
-  constructor() {
-    this.element.append(this.#area, this.#line);
-  }
-
-  /** @param most the top of the scale, shared by the backends of an upstream */
-  draw(slots, most) {
-    const points = [];
-    for (const [i, slot] of slots.entries()) {
-      if (slot?.sessions === undefined) continue;
-      const x = ((i + 0.5) * 120) / SLOTS;
-      points.push([x, 23 - (slot.sessions / Math.max(1, most)) * 21]);
-    }
-    // One alone is a short line.
-    if (points.length === 1) points.unshift([points[0][0] - 2, points[0][1]]);
-    const line = points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
-    setAttribute(this.#line, 'd', line);
-    const [first, last] = [points[0], points.at(-1)];
-    setAttribute(this.#area, 'd', first && `${line}L${last[0].toFixed(1)} 24L${first[0].toFixed(1)} 24Z`);
-  }
 }

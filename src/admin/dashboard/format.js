@@ -38,3 +38,43 @@ export function timeOfDay(ms) {
     .map(part => String(part).padStart(2, '0'))
     .join(':');
 }
+
+// From here on a figure and its unit stay on one line.
+
+/** Bytes per second, in decimal units as networks count: `1.2 MB/s`. */
+export function byteRate(perSecond) {
+  if (perSecond === undefined) return '–';
+  return `${inUnits(perSecond)}/s`;
+}
+
+/** For an axis, and other places without room. */
+export function inUnits(count) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let [value, unit] = [count, 0];
+  while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1_000, unit + 1];
+  const digits = unit > 0 && value < 9.95 && value !== Math.round(value) ? 1 : 0;
+  return `${value.toFixed(digits)}\u00a0${units[unit]}`;
+}
+
+/** A time of less than a minute, given in seconds: `0.4 ms`, `12 ms`, `1.3 s`. */
+export function shortTime(seconds) {
+  if (seconds === undefined) return '–';
+  if (seconds === Infinity) return '>\u00a032\u00a0s';
+  const ms = seconds * 1_000;
+  if (ms < 9.95) return `${ms < 0.095 ? ms.toFixed(2) : ms.toFixed(1)}\u00a0ms`;
+  return ms < 999.5 ? `${Math.round(ms)}\u00a0ms` : `${seconds.toFixed(1)}\u00a0s`;
+}
+
+/** `0.3 %`; no part is `0 %`, and a small one is not. */
+export function percent(part, all) {
+  if (all === 0) return '–';
+  const value = (part / all) * 100;
+  if (value === 0 || value >= 9.95) return `${Math.round(value)}\u00a0%`;
+  return value < 0.1 ? '<\u00a00.1\u00a0%' : `${value.toFixed(1)}\u00a0%`;
+}
+
+/** One in twenty is what the reader must look at. */
+export function toneOfFailures(failed, all) {
+  if (failed === 0) return undefined;
+  return failed >= all / 20 ? 'bad' : 'warn';
+}

@@ -12,13 +12,14 @@ const SECONDS = 300;
 const RANK = ['up', 'standby', 'drain', 'maint', 'trial', 'ejected', 'unresolved', 'down'];
 
 export class History {
-  /** Times (seconds since 1970), sessions per second, live sessions. */
-  seconds = [[], [], []];
+  /** Times (seconds since 1970), sessions per second, live sessions, bytes per second from clients and from backends,
+   * failures per second. */
+  seconds = [[], [], [], [], [], []];
   #backends = new Map();
   #last;
 
-  /** Takes a status, received now. */
-  add(status, nowMs) {
+  /** Takes a status, received now, and the rates that came with it. */
+  add(status, nowMs, figures) {
     const last = this.#last;
     // Another process, or one status twice.
     const isSame = last !== undefined && last.pid === status.pid && status.uptimeMs >= last.uptimeMs;
@@ -26,7 +27,15 @@ export class History {
     const passed = isSame ? (status.uptimeMs - last.uptimeMs) / 1_000 : 0;
     const rate = isSame ? (status.sessionsEver - last.sessionsEver) / passed : null;
     this.#last = status;
-    const row = [nowMs / 1_000, rate, status.sessions];
+    const { bytes, failures = null } = figures ?? {};
+    const row = [
+      nowMs / 1_000,
+      rate,
+      status.sessions,
+      bytes?.client ?? null,
+      bytes?.backend ?? null,
+      failures,
+    ];
     for (const [i, column] of this.seconds.entries()) {
       column.push(row[i]);
       if (column.length > SECONDS) column.shift();

@@ -1,11 +1,13 @@
 /** One backend as a row: state and why, its last minutes, sessions, weight, and the way to change it. */
 import { button, el, setAttribute, setText } from './dom.js';
-import { Sparkline, Strip } from './charts.js';
-import { number, span } from './format.js';
+import { inUnits, number, percent, toneOfFailures, rate, shortTime, span } from './format.js';
 import { stateIcon, TONES, WORDS } from './icons.js';
+import { Sparkline, Strip } from './strips.js';
 
 const cell = (label, name, ...children) =>
   el('td', { role: 'cell', class: name, 'data-label': label }, ...children);
+
+const unit = text => el('span', { class: 'quiet' }, text);
 
 export class Row {
   element;
@@ -23,6 +25,12 @@ export class Row {
   #meter;
   #weight = el('span', { class: 'count' });
   #ramp = el('span', { class: 'quiet' });
+  #rate = el('span', { class: 'count' });
+  #bytes = el('div', { class: 'second' });
+  #median = el('div', { class: 'count' });
+  #slowest = el('div', { class: 'second' });
+  #part = el('div', { class: 'count' });
+  #failed = el('div', { class: 'second' });
   #change;
   #shape;
   #backend;
@@ -40,17 +48,22 @@ export class Row {
         el('span', { class: 'name' }, this.#name, this.#marks),
         this.#why,
       ),
-      cell('State', 'is', this.#state),
-      cell('Last 5 min', 'past', this.#strip.element),
+      cell('State', 'is', this.#state, this.#strip.element),
       cell('Sessions', 'load', el('div', { class: 'pair' }, this.#sessions, this.#limit), this.#meter),
-      cell('Sessions, 5 min', 'trend', this.#spark.element),
+      cell('5 min', 'trend', this.#spark.element),
+      cell('Traffic', 'traffic', el('div', { class: 'pair' }, this.#rate, unit('/ s')), this.#bytes),
+      cell('Connect', 'connect', this.#median, this.#slowest),
+      cell('Errors', 'errors', this.#part, this.#failed),
       cell('Weight', 'weight', el('div', { class: 'pair' }, this.#weight, this.#ramp)),
       cell('', 'act', this.#change),
     );
   }
 
-  /** @param most the most sessions that a backend of the upstream has, and has had */
-  draw(upstream, backend, slots, most) {
+  /**
+   * @param most the most sessions that a backend of the upstream has, and has had
+   * @param rates as Figures has them; undefined where there are none
+   */
+  draw(upstream, backend, { slots, most, rates }) {
     this.#backend = backend;
     const { state, stateForMs, why, takesSessions, sessions, maxSessions, weight, share, backup, elsewhere } =
       backend;
@@ -78,10 +91,22 @@ export class Row {
       [maxSessions === undefined ? '' : `of ${number(maxSessions)}`, others].filter(Boolean).join(' '),
     );
     this.#drawMeter(backend, most);
+    this.#drawRates(rates);
     setText(this.#weight, number(weight));
     setText(this.#ramp, share === 1 ? '' : `× ${Math.round(share * 100)} %`);
     setAttribute(this.#change, 'aria-label', `Change ${backend.backend} of ${upstream}`);
     setAttribute(this.#change, 'hidden', state === 'removed');
+  }
+
+  #drawRates({ connections, bytes, median, slowest, attempts = 0, failed = 0 } = {}) {
+    setText(this.#rate, rate(connections));
+    const isSilent = bytes === undefined || bytes.client + bytes.backend === 0;
+    setText(this.#bytes, isSilent ? '' : `↓ ${inUnits(bytes.backend)} ↑ ${inUnits(bytes.client)}`);
+    setText(this.#median, shortTime(median));
+    setText(this.#slowest, slowest === undefined ? '' : `p99 ${shortTime(slowest)}`);
+    setText(this.#part, percent(failed, Math.max(attempts, failed)));
+    setText(this.#failed, failed === 0 ? '' : `${number(failed)} failed`);
+    setAttribute(this.#part, 'data-tone', toneOfFailures(failed, attempts));
   }
 
   #drawMeter({ backend, sessions, maxSessions }, most) {

@@ -1,11 +1,29 @@
 /** One card per upstream: how it stands, its backends, and what operators have changed. */
 import { arrange, button, el, setAttribute, setText } from './dom.js';
-import { counted, number, span } from './format.js';
+import { byteRate, counted, number, percent, rate, span, toneOfFailures } from './format.js';
 import { Row } from './row.js';
 
 /** Rows that are shown before the reader asks for all. */
 const SHOWN = 50;
-const HEADS = ['Backend', 'State', 'Last 5 min', 'Sessions', 'Sessions, 5 min', 'Weight', ''];
+const HEADS = [
+  ['Backend'],
+  ['State', 'now, and in the last five minutes'],
+  ['Sessions', 'live sessions against the most that it gets'],
+  ['5 min', 'live sessions in the last five minutes'],
+  ['Traffic', 'sessions and bytes per second'],
+  ['Connect', 'time to connect in the last minute: median, and what one in a hundred exceeds'],
+  ['Errors', 'of attempts in the last minute: failed connects, and sessions that the backend has reset'],
+  ['Weight'],
+  [''],
+];
+
+/** Figures of the whole upstream; failures are of the last minute. */
+const TOTALS = [
+  ['sessions', 'sessions'],
+  ['rate', 'new / s'],
+  ['bytes', 'throughput'],
+  ['failed', 'failed'],
+];
 
 export class Upstreams {
   #parent;
@@ -17,14 +35,14 @@ export class Upstreams {
     this.#actions = actions;
   }
 
-  draw(status, history) {
+  draw(status, history, figures) {
     const names = new Set(status.upstreams.map(({ name }) => name));
     for (const name of this.#cards.keys()) if (!names.has(name)) this.#cards.delete(name);
     const mirrored = new Map((status.mirror?.upstreams ?? []).map(each => [each.upstream, each]));
     const cards = status.upstreams.map(upstream => {
       let card = this.#cards.get(upstream.name);
       if (card === undefined) this.#cards.set(upstream.name, (card = new Card(upstream.name, this.#actions)));
-      card.draw(upstream, mirrored.get(upstream.name), history);
+      card.draw(upstream, mirrored.get(upstream.name), history, figures.of(upstream.name));
       return card.element;
     });
     arrange(this.#parent, cards);
@@ -36,6 +54,7 @@ class Card {
   #name;
   #actions;
   #facts = el('p', { class: 'facts quiet' });
+  #totals = Object.fromEntries(TOTALS.map(([key]) => [key, el('dd', {}, '–')]));
   #mode = el('span', { class: 'pill' });
   #body = el('tbody', { role: 'rowgroup' });
   #more = button('', () => this.#showAll(), { class: 'plain more', hidden: true });
@@ -59,7 +78,16 @@ class Card {
     this.element = el(
       'article',
       { class: 'card upstream', 'aria-label': `Upstream ${name}` },
-      el('header', {}, el('div', { class: 'title' }, title, this.#mode), this.#facts),
+      el(
+        'header',
+        {},
+        el('div', {}, el('div', { class: 'title' }, title, this.#mode), this.#facts),
+        el(
+          'dl',
+          { class: 'totals' },
+          ...TOTALS.map(([key, words]) => el('div', {}, el('dt', {}, words), this.#totals[key])),
+        ),
+      ),
       el(
         'table',
         { role: 'table', 'aria-label': `Backends of ${name}` },
@@ -71,7 +99,7 @@ class Card {
     );
   }
 
-  draw(upstream, mirrored, history) {
+  draw(upstream, mirrored, history, figures) {
     const { name, mode, backends, overrides } = upstream;
     const members = backends.filter(({ state }) => state !== 'removed');
     const idle = members.filter(({ state }) => state === 'standby').length;
@@ -84,6 +112,7 @@ class Card {
       { normal: taking === of ? 'good' : 'warn', backups: 'warn' }[mode] ?? 'bad',
     );
     setText(this.#facts, factsOf(upstream, mirrored));
+    this.#drawTotals(upstream, figures);
     const most = mostOf(upstream, history);
     const shown = this.#choose(backends);
     const keys = new Set();
@@ -92,7 +121,8 @@ class Card {
       keys.add(key);
       let row = this.#rows.get(key);
       if (row === undefined) this.#rows.set(key, (row = new Row(each => this.#actions.change(name, each))));
-      row.draw(name, backend, history.of(name, backend.backend), most);
+      const rates = backend.state === 'removed' ? undefined : figures?.backends.get(backend.backend);
+      row.draw(name, backend, { slots: history.of(name, backend.backend), most, rates });
       return row.element;
     });
     for (const key of this.#rows.keys()) if (!keys.has(key)) this.#rows.delete(key);
@@ -100,6 +130,19 @@ class Card {
     setAttribute(this.#more, 'hidden', shown.length === backends.length);
     setText(this.#more, `Show all ${number(backends.length)} backends`);
     this.#drawOverrides(overrides);
+  }
+
+  #drawTotals({ backends }, figures) {
+    const { rate: started, minute } = figures ?? {};
+    const sessions = backends.reduce((sum, each) => sum + each.sessions, 0);
+    const bytes = [...(figures?.backends.values() ?? [])].map(each => each.bytes);
+    const isKnown = bytes.length > 0 && bytes.every(each => each !== undefined);
+    const all = isKnown ? bytes.reduce((sum, each) => sum + each.client + each.backend, 0) : undefined;
+    setText(this.#totals.sessions, number(sessions));
+    setText(this.#totals.rate, rate(started));
+    setText(this.#totals.bytes, byteRate(all));
+    setText(this.#totals.failed, minute === undefined ? '–' : percent(minute.failed, minute.all));
+    setAttribute(this.#totals.failed, 'data-tone', minute && toneOfFailures(minute.failed, minute.all));
   }
 
   /** Of many the ones that need somebody come first; few stay in the order of the configuration. */
@@ -138,9 +181,9 @@ class Card {
   }
 }
 
-function headOf(label) {
+function headOf([label, title]) {
   const text = label === '' ? el('span', { class: 'unseen' }, 'Actions') : label;
-  return el('th', { role: 'columnheader', scope: 'col' }, text);
+  return el('th', { role: 'columnheader', scope: 'col', title }, text);
 }
 
 function modeWords(mode, taking, of) {
