@@ -12,7 +12,7 @@ import { wordsOf } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { parseBody, readBody } from './body.ts';
 import type { Gatekeeper } from './caller.ts';
-import { Problem, problemOf } from './problem.ts';
+import { Problem, problemOf, quotable } from './problem.ts';
 import type { Answer, Asked, Route, RouteDeps } from './route.ts';
 
 const SAFE_HEADERS: OutgoingHttpHeaders = {
@@ -54,10 +54,10 @@ async function answer(request: IncomingMessage, deps: DispatchDeps, onRead: () =
   const caller = deps.gatekeeper.check(request, { isOpen, isPage, isChange: method !== 'GET' });
   const text = await readBody(request);
   onRead();
-  if (found.length === 0) throw new Problem(404, `there is nothing at ${pathname}`);
+  if (found.length === 0) throw new Problem(404, `there is nothing at ${quotable(pathname)}`);
   if (match === undefined) {
     const allow = found.map(each => each.route.method).join(', ');
-    throw new Problem(405, `${pathname} takes ${allow}`, { allow });
+    throw new Problem(405, `${quotable(pathname)} takes ${allow}`, { allow });
   }
   const { route, params } = match;
   const query = parsed(route.query, onlyOnce(searchParams), 'parameter');

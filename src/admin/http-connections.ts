@@ -8,10 +8,11 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { SetTimer } from '../support/timer.ts';
 import { mayContinue } from './body.ts';
 import { dispatch, sendProblem, type DispatchDeps } from './dispatch.ts';
-import { Problem } from './problem.ts';
+import { Problem, problemText } from './problem.ts';
 
 const REQUEST_MS = 20_000;
 const SILENT_MS = 30_000;
@@ -20,14 +21,26 @@ const MOST_HEADER_BYTES = 16_384;
 
 /** What is known of a connection. */
 interface Connection {
+  readonly socket: Socket;
   cancelDeadline: () => void;
+  /** The answer that is under way. */
+  response: ServerResponse | undefined;
 }
+
+/** What Node's parser has found wrong, where it is not just no HTTP. */
+const PARSER_PROBLEMS: Readonly<Record<string, Problem>> = {
+  HPE_HEADER_OVERFLOW: new Problem(431, `path and headers are larger than ${MOST_HEADER_BYTES} bytes`),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: new Problem(413, 'the extensions of a chunk are too large'),
+};
+const NO_HTTP = new Problem(400, 'this is no HTTP request');
+const NO_HOST = new Problem(400, 'a request of HTTP/1.1 names a Host', { connection: 'close' });
+const TOO_LATE = new Problem(408, `no whole request within ${REQUEST_MS / 1_000} s`);
 
 export class HttpConnections {
   readonly #deps: DispatchDeps;
   readonly #setTimer: SetTimer;
   readonly #server: Server;
-  readonly #connections = new Map<Socket, Connection>();
+  readonly #connections = new Map<Duplex, Connection>();
   #isEnding = false;
 
   constructor(deps: DispatchDeps, setTimer: SetTimer) {
@@ -37,6 +50,8 @@ export class HttpConnections {
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MOST_HEADER_BYTES,
       noDelay: true,
+      // A missing Host is a problem like any other.
+      requireHostHeader: false,
     });
     this.#server.setTimeout(SILENT_MS);
     this.#server.on('request', (request, response) => this.#serve(request, response));
@@ -46,6 +61,7 @@ export class HttpConnections {
         this.#serve(request, response);
       } else sendProblem(response, new Problem(413, 'the body is too large', { connection: 'close' }));
     });
+    this.#server.on('clientError', (error, socket) => this.#refuse(error, socket));
     // A protocol change, or a tunnel, is none of this server's.
     this.#server.on('upgrade', (_request, socket) => socket.destroy());
     this.#server.on('connect', (_request, socket) => socket.destroy());
@@ -53,7 +69,7 @@ export class HttpConnections {
 
   /** Takes over an accepted connection. */
   take(socket: Socket): void {
-    const connection: Connection = { cancelDeadline: () => undefined };
+    const connection: Connection = { socket, cancelDeadline: () => undefined, response: undefined };
     this.#connections.set(socket, connection);
     socket.once('close', () => {
       connection.cancelDeadline();
@@ -73,27 +89,47 @@ export class HttpConnections {
   /** Ends every connection, after what was sent on it; streams have their last event. */
   close(): void {
     this.#deps.streams.close();
-    for (const socket of this.#connections.keys()) socket.destroySoon();
+    for (const { socket } of this.#connections.values()) socket.destroySoon();
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    const read = (): void => this.#connections.get(socket)?.cancelDeadline();
+    const connection = this.#connections.get(socket);
+    if (connection !== undefined) connection.response = response;
+    const read = (): void => connection?.cancelDeadline();
     response.shouldKeepAlive &&= !this.#isEnding;
     // Only a client that does not take its answer is too slow; a route may take its time.
     response.on('timeout', () => response.headersSent && socket.destroy());
     response.once('finish', () => this.#expectRequest(socket));
+    if (request.httpVersion !== '1.0' && request.headers.host === undefined) {
+      sendProblem(response, NO_HOST);
+      return;
+    }
     void dispatch(request, response, this.#deps, read);
   }
 
   #expectRequest(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
+    connection.response = undefined;
     connection.cancelDeadline();
     connection.cancelDeadline = this.#setTimer(() => {
-      if (socket.writable && socket.bytesWritten === 0)
-        socket.write('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n');
+      if (socket.writable && socket.bytesWritten === 0) socket.write(problemText(TOO_LATE));
       socket.destroySoon();
     }, REQUEST_MS);
+  }
+
+  /** What Node cannot read, or reads no further: no route gets it. */
+  #refuse(error: Error, stream: Duplex): void {
+    const connection = this.#connections.get(stream);
+    if (connection === undefined) {
+      stream.destroy();
+      return;
+    }
+    const { socket, response } = connection;
+    const code = 'code' in error ? String(error.code) : '';
+    if (socket.writable && response?.headersSent !== true && code !== 'ECONNRESET')
+      socket.write(problemText(PARSER_PROBLEMS[code] ?? NO_HTTP));
+    socket.destroySoon();
   }
 }

@@ -6,6 +6,8 @@
 import { STATUS_CODES, type OutgoingHttpHeaders } from 'node:http';
 import { Lb4Error, wordsOf, type ErrorCode } from '../errors.ts';
 
+const MOST_QUOTED = 300;
+
 export interface ProblemBody {
   readonly status: number;
   readonly title: string;
@@ -25,6 +27,22 @@ export class Problem extends Error {
   get body(): ProblemBody {
     return { status: this.status, title: STATUS_CODES[this.status] ?? 'Problem', detail: this.message };
   }
+}
+
+/** What a client sent, as a part of a sentence. */
+export function quotable(text: string): string {
+  return text.length <= MOST_QUOTED ? text : `${text.slice(0, MOST_QUOTED)}…`;
+}
+
+/** A whole response, for a client whose request has no response object: the last one on its connection. */
+export function problemText({ status, body }: Problem): string {
+  const text = `${JSON.stringify(body)}\n`;
+  const headers = [
+    'Content-Type: application/problem+json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Connection: close',
+  ];
+  return `HTTP/1.1 ${status} ${body.title}\r\n${headers.join('\r\n')}\r\n\r\n${text}`;
 }
 
 const STATUS: Partial<Record<ErrorCode, number>> = {

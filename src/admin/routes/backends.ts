@@ -9,7 +9,7 @@ import { OPERATOR_STATES } from '../../model/words.ts';
 import { formatAddress, parseAddress } from '../../support/address.ts';
 import { duration, flag, integer } from '../fields.ts';
 import type { Balanced } from '../port.ts';
-import { Problem } from '../problem.ts';
+import { Problem, quotable } from '../problem.ts';
 import { route } from '../route.ts';
 import { backend as backendSchema } from '../schemas.ts';
 
@@ -161,7 +161,7 @@ function backendAt(balancer: Balanced, { upstream = '', backend = '' }: Params):
   expectUpstream(balancer, upstream);
   const found = find(balancer, upstream, backend);
   if (found !== undefined) return found;
-  throw new Problem(404, `upstream ${upstream} has no backend ${backend}`);
+  throw new Problem(404, `upstream ${upstream} has no backend ${quotable(backend)}`);
 }
 
 /** One that is not removed already. */
@@ -174,8 +174,8 @@ function memberAt(balancer: Balanced, params: Params): BackendView {
 export function expectUpstream(balancer: Balanced, name: string): void {
   const { upstreams } = balancer.snapshot();
   if (upstreams.some(each => each.name === name)) return;
-  const known = upstreams.map(each => each.name).join(', ');
-  throw new Problem(404, `no upstream is named ${JSON.stringify(name)}; there are ${known}`);
+  const known = quotable(upstreams.map(each => each.name).join(', '));
+  throw new Problem(404, `no upstream is named ${JSON.stringify(quotable(name))}; there are ${known}`);
 }
 
 /** A member, or one that was removed, whichever form of its address is used. */

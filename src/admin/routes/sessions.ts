@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { SessionFilter, SessionView } from '../../model/session-view.ts';
 import { formatAddress, parseAddress } from '../../support/address.ts';
 import { duration, network, numeral, size, text } from '../fields.ts';
-import { Problem } from '../problem.ts';
+import { Problem, quotable } from '../problem.ts';
 import { route } from '../route.ts';
 import { named } from '../schemas.ts';
 
@@ -101,7 +101,7 @@ export const sessionRoutes = [
     handle: async ({ params: { id = '' }, caller }, { balancer, logChange }) => {
       const [before] = await balancer.sessions({ id, limit: 1 });
       const count = await balancer.endSessions({ id, limit: 1 });
-      if (count === 0) throw new Problem(404, `no session ${JSON.stringify(id)} runs`);
+      if (count === 0) throw new Problem(404, `no session ${JSON.stringify(quotable(id))} runs`);
       const { upstream, backend } = before ?? {};
       logChange(caller, `session ${id} ended`, { what: 'session', session: id, upstream, backend, ended: 1 });
       return { status: 200, body: { ended: count } };

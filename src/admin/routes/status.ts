@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { LastReload, ReloadReport } from '../../model/reload-report.ts';
 import { countedSnapshot } from '../counted-status.ts';
-import { Problem } from '../problem.ts';
+import { Problem, quotable } from '../problem.ts';
 import { route, type RouteDeps } from '../route.ts';
 import { status, upstream } from '../schemas.ts';
 
@@ -66,7 +66,8 @@ export const statusRoutes = [
     },
     handle: ({ params: { upstream: name } }, { balancer }) => {
       const found = countedSnapshot(balancer).upstreams.find(each => each.name === name);
-      if (found === undefined) throw new Problem(404, `no upstream is named ${JSON.stringify(name)}`);
+      if (found === undefined)
+        throw new Problem(404, `no upstream is named ${JSON.stringify(quotable(name ?? ''))}`);
       return { status: JSON_OK, body: found };
     },
   }),
