@@ -19,7 +19,7 @@ import type { Candidate, PickContext, Strategy, StrategyDeps, StrategyFactory } 
 import { deadlineOf, releaseOf, tightestBound } from './turn-windows.ts';
 import { LocalTurns, NOW, START, type Turns } from './turns.ts';
 
-/** How many of its missed turns a candidate is still owed after its next one, at most. */
+/** How many of its missed turns a candidate is still owed after its next one, at most, unless its bound is higher. */
 const MOST_OWED = 0.5;
 /** Only a candidate that was away is farther than this from its share, in turns. */
 const LONG_AWAY = 2;
@@ -130,14 +130,14 @@ class RoundRobin implements Strategy {
   }
 
   #advance(place: number, now: number): void {
-    const { base, count, weight, total } = this.#turns.records;
+    const { base, count, weight, total, bound } = this.#turns.records;
     const turns = numberAt(count, place) + 1;
     const isRound = turns >= numberAt(weight, place);
     count[place] = isRound ? 0 : turns;
     if (isRound) base[place] = numberAt(base, place) + numberAt(total, place);
-    // It was skipped, or the weights have changed: turns that it missed beyond MOST_OWED are forgiven.
-    const turn = numberAt(total, place) / numberAt(weight, place);
-    const latest = now + 1 - MOST_OWED * turn;
+    // It was skipped, or the weights have changed: turns that it missed are forgiven, beyond MOST_OWED or its bound.
+    const owed = Math.max(MOST_OWED, numberAt(bound, place) / numberAt(total, place));
+    const latest = now + 1 - (owed * numberAt(total, place)) / numberAt(weight, place);
     if (this.#beginOf(place) < latest) this.#begin(place, latest);
     this.#setWindow(place);
   }
