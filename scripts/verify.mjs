@@ -49,9 +49,11 @@ function partsOf(all) {
   const full = testsThatUse('harness/full-load.js').filter(file => file !== NO_LONG_VARIANT);
   const once = testsThatUse('harness/run-once.js');
   const overEngines = testsThatUse('harness/data-plane.js').filter(file => !once.includes(file));
+  const ofSeed = testsThatUse('harness/properties.js');
   const isRedis = file => /mirror|redis/.test(file);
   const isSimulation = file => file.startsWith(join('dist', 'test', 'sim'));
-  const isOther = file => !isRedis(file) && !isSimulation(file);
+  const isOfSeed = file => ofSeed.includes(file) && !isRedis(file);
+  const isOther = file => !isRedis(file) && !isSimulation(file) && !isOfSeed(file);
   const long = { LB4_TEST_LOAD: 'full', LB4_TEST_JOBS: process.env.LB4_TEST_JOBS ?? LONG_JOBS };
   const node = { LB4_TEST_ENGINE: 'node' };
   return [
@@ -71,6 +73,7 @@ function partsOf(all) {
     ),
     testPart('faults of Redis', full.filter(isRedis), long),
     testPart('simulation over all seeds', full.filter(isSimulation), long),
+    testPart('properties from a new seed', full.filter(isOfSeed), long),
     ...NEWEST_NODES.map(newestNode),
     ...(all ? [{ name: 'benchmark (not a gate)', run: benchmark }] : []),
   ];

@@ -1,9 +1,9 @@
 /** The plan of a rate-limited load, and that a stall is charged to every request that it held up. */
-import fc from 'fast-check';
 import t from 'tap';
 import { OpenLoop } from '../../bench/load/open-loop.ts';
 import { createSchedule } from '../../bench/load/schedule.ts';
 import { percentile } from '../../bench/measure/stats.ts';
+import { fc } from '../harness/properties.ts';
 
 void t.test(
   'a plan keeps its rate, never runs ahead of it, and is never more than a tick behind',

@@ -6,13 +6,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import t from 'tap';
 import { parse as parseYaml } from 'yaml';
 import * as z from 'zod';
 import { parseConfig } from '../../src/config/source/parse.ts';
 import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { LB4 } from '../harness/lb4-process.ts';
+import { fc } from '../harness/properties.ts';
 import '../harness/run-once.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));

@@ -254,6 +254,7 @@ void t.test(
       ...inTexts([
         'scripts/test.mjs',
         'test/harness/full-load.ts',
+        'test/harness/properties.ts',
         'test/harness/data-plane.ts',
         'test/harness/epoll-engine.ts',
         'bench/peers/lb4.ts',

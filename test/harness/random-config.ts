@@ -1,6 +1,6 @@
 /** Valid configurations as chance will have them, with every kind of value that the schema has, for fast-check. */
-import fc from 'fast-check';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
+import { fc } from './properties.ts';
 
 type Upstream = ConfigInput['upstreams'][number];
 type Listener = ConfigInput['listeners'][number];

@@ -1,6 +1,6 @@
 /** The warm pool's invariants, under arbitrary steps and under every order of a few promises. */
-import fc from 'fast-check';
 import t from 'tap';
+import { fc } from '../harness/properties.ts';
 import { settle } from './fake-backend.ts';
 import { suspendedHarness } from './warm-harness.ts';
 import { type Step, STEPS, WarmModel } from './warm-model.ts';

@@ -24,6 +24,13 @@ void t.test('what makes a test longer or chooses its engine is read in one file 
   t.same(readers('LB4_TEST_ENGINE'), ['test/harness/data-plane.ts']);
 });
 
+void t.test('every test of a property has its seed from one file', async t => {
+  const users = readdirSync(`${root}test`, { recursive: true, encoding: 'utf8' })
+    .filter(file => file.endsWith('.ts') && /^import .* from 'fast-check'/m.test(read(`test/${file}`)))
+    .map(file => `test/${file}`);
+  t.same(users, ['test/harness/properties.ts']);
+});
+
 void t.test('every part of npm run verify has files, and they are those that use the helpers', async t => {
   const { code, stdout } = await runProgram(process.execPath, ['scripts/verify.mjs', '--list'], {
     cwd: root,
@@ -46,6 +53,7 @@ void t.test('every part of npm run verify has files, and they are those that use
   t.ok(parts.get('long variants')?.includes('dist/test/e2e/network-faults.test.js'));
   t.ok(parts.get('long variants')?.includes('dist/test/src/engine/epoll-engine.test.js'));
   t.ok(parts.get('node engine')?.includes('dist/test/integration/queue.test.js'));
+  t.ok(parts.get('properties from a new seed')?.includes('dist/test/src/config/diff.test.js'));
   t.ok(parts.get('coverage of the data path')?.includes('dist/test/src/data/dispatch/dispatcher.test.js'));
   t.notOk(parts.get('node engine')?.includes('dist/test/pool/warm-pool.test.js'));
   t.notOk(parts.get('node engine')?.includes('dist/test/e2e/upgrade.test.js'), 'it plays both engines');

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { createRoundRobin } from '../../strategies/round-robin.ts';
 import type { Candidate, Strategy } from '../../strategies/strategy.ts';
 import { strategyContract } from '../contracts/strategy.ts';
+import { fc } from '../harness/properties.ts';
 import { anyone, deps, equals, failures, fake, fakes, tally, without } from './fakes.ts';
 
 await strategyContract(t, 'roundrobin', createRoundRobin);
@@ -51,7 +51,7 @@ await t.test('after any k picks each has had floor or ceil of k·w/W', t => {
       }
       return true;
     }),
-    { numRuns: 100, seed: 1 },
+    { numRuns: 100 },
   );
   t.end();
 });
@@ -111,7 +111,7 @@ await t.test('no order keeps nearer to the shares at its worst moment', t => {
   const few = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(few, weights => worstOfOurs(weights) < leastPossible(weights) + 1e-9),
-    { numRuns: 200, seed: 5 },
+    { numRuns: 200 },
   );
   t.end();
 });
@@ -119,17 +119,24 @@ await t.test('no order keeps nearer to the shares at its worst moment', t => {
 await t.test('at its worst moment it is as near to the shares as the order of nginx, or nearer', t => {
   fc.assert(
     fc.property(someWeights, weights => worstOfOurs(weights) < worstOfNginx(weights) + 1e-9),
-    { numRuns: 300, seed: 6 },
+    { numRuns: 300 },
   );
+  t.ok(worstOfOurs([2, 2, 41]) < 30.01 / 45, 'the heavy one is owed more than half a turn, and gets it');
   t.ok(worstOfNginx([...Array<number>(30).fill(7), ...Array<number>(20).fill(3), 40, 40, 40, 40, 40]) > 1.3);
   t.end();
 });
 
 await t.test('where the best order is too dear to look for, nobody is farther off than 1 - 1/(2n-2)', t => {
+  // Bounds are whole parts of a turn, of which there are as many as the weights add up to.
+  const bound = (weights: readonly number[]): number => {
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const parts = total / weights.reduce(greatestCommonDivisor);
+    return Math.ceil(parts * (1 - 1 / (2 * weights.length - 2))) / parts;
+  };
   const many = fc.array(fc.integer({ min: 1, max: 256 }), { minLength: 40, maxLength: 60 });
   fc.assert(
-    fc.property(many, weights => worstOfOurs(weights) <= 1 - 1 / (2 * weights.length - 2) + 1 / 5000),
-    { numRuns: 20, seed: 7 },
+    fc.property(many, weights => worstOfOurs(weights) <= bound(weights) + 1e-9),
+    { numRuns: 20 },
   );
   t.end();
 });
@@ -152,7 +159,7 @@ await t.test('a rebuild that changes nothing changes nothing', t => {
       }
       return true;
     }),
-    { numRuns: 50, seed: 3 },
+    { numRuns: 50 },
   );
   t.end();
 });
@@ -188,7 +195,7 @@ await t.test('after a rebuild with any other weights, each stays within two turn
           worst = Math.max(worst, worstLag(strategy, all, i + 1 < lists.length ? lengths[i]! : 300));
       });
     }),
-    { numRuns: 100, seed: 4 },
+    { numRuns: 100 },
   );
   t.ok(worst < 2);
   t.end();
@@ -240,3 +247,7 @@ await t.test('a pick that finds nobody changes nothing', t => {
   t.equal(disturbed, 0);
   t.end();
 });
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}

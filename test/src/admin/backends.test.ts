@@ -1,9 +1,9 @@
 /** Changes of backends through the admin API: each takes effect, is logged with what was before, or changes nothing. */
-import fc from 'fast-check';
 import t from 'tap';
 import { backend as backendSchema } from '../../../src/admin/schemas.ts';
 import { portOf, startAdmin } from '../../harness/admin.ts';
 import { backendView, FakeBalancer } from '../../harness/fake-balancer.ts';
+import { fc } from '../../harness/properties.ts';
 import type { Teardown } from '../../harness/teardown.ts';
 
 const APP = '/api/v1/upstreams/app/backends';

@@ -1,5 +1,4 @@
 /** `lb4 check --show`: every value with its origin, no secret, and the same configuration when it is read back. */
-import fc from 'fast-check';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -7,6 +6,7 @@ import { showConfig } from '../../../src/cli/show-config.ts';
 import { diffConfigs } from '../../../src/config/diff.ts';
 import { loadConfig } from '../../../src/config/source/load.ts';
 import { startCommandLine } from '../../harness/command-line.ts';
+import { fc } from '../../harness/properties.ts';
 import { randomConfig } from '../../harness/random-config.ts';
 
 void t.test('each value has its place in the file, or is a default', async t => {

@@ -1,11 +1,11 @@
 /** Differences between configurations: what people read, what programs get, and that no secret is in either. */
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
 import t from 'tap';
 import { diffConfigs } from '../../../src/config/diff.ts';
 import { effectiveOf } from '../../../src/config/report/effective.ts';
 import { parseConfig } from '../../../src/config/source/parse.ts';
 import type { Config } from '../../../src/config/schema/schema.ts';
+import { fc } from '../../harness/properties.ts';
 import { randomConfig } from '../../harness/random-config.ts';
 import { withBackend, withListener, withTop, withUpstream } from './small-inputs.ts';
 

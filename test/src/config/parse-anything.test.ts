@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { formatIssues } from '../../../src/config/report/format-issues.ts';
 import { parseConfig } from '../../../src/config/source/parse.ts';
+import { fc } from '../../harness/properties.ts';
 
 /** Words of zod that must not reach a user; and the fallback of a schema that forgot to say what it expects. */
 const JARGON = /invalid|zod|undefined|NaN to|unrecognized|too_|expected string|another value|\[object/i;

@@ -4,10 +4,10 @@
  *
  * What a real Redis may hold that lb4 has not put there is in mirror/redis-strange-values.test.ts.
  */
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { ReplyFrames } from '../../../src/control/mirror/reply-frames.ts';
 import { SILENCE, startOddRedis, type Answer } from '../../harness/odd-redis.ts';
+import { fc } from '../../harness/properties.ts';
 import { shareOver } from '../../harness/sharing-instance.ts';
 
 const KINDS = ['single', 'sentinel', 'cluster'] as const;

@@ -1,13 +1,13 @@
 /** Counters in shared memory: what one thread counts all read, nothing is lost, and a new owner of a slot begins at 0. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import t from 'tap';
 import { BLOCK_CELLS, BACKEND, LISTENER, UPSTREAM } from '../../../src/shared-memory/counters/layout.ts';
 import { ENDINGS, endingOf, WORKER_DIED } from '../../../src/shared-memory/counters/endings.ts';
 import { boundOf, bucketOf, bucketsOf, bucketUpTo } from '../../../src/shared-memory/counters/histogram.ts';
 import { REASONS } from '../../../src/model/termination.ts';
 import { ControlledState, SharedState } from '../../../src/shared-memory/shared-state.ts';
+import { fc } from '../../harness/properties.ts';
 
 const RANGE = { lowest: -13, highest: 5 };
 
@@ -17,7 +17,7 @@ void t.test('a time is in the bucket of the native schema 3 whose bounds hold it
     const above = bucket === 0 ? -Infinity : boundOf(RANGE, bucket - 1);
     return seconds > above && seconds <= boundOf(RANGE, bucket);
   };
-  fc.assert(fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), holds), { numRuns: 2_000, seed: 15 });
+  fc.assert(fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), holds), { numRuns: 2_000 });
   // Of each bound: the bound itself, which is within, and its neighbours.
   const bounds = Array.from({ length: bucketsOf(RANGE) - 1 }, (_, bucket) => boundOf(RANGE, bucket));
   const near = bounds.flatMap(bound => [bound * (1 - 2 ** -53), bound, bound * (1 + 2 ** -52)]);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { isIPv6 } from 'node:net';
-import fc from 'fast-check';
 import t from 'tap';
 import { ipKey } from '../../../src/shared-memory/ip-key.ts';
 import { bytesOfIPv4, bytesOfIPv6, formatIPv6 } from '../../../src/support/ip-bytes.ts';
+import { fc } from '../../harness/properties.ts';
 
 /** The 16 bytes that the text stands for. */
 function keyOf(text: string): number[] | undefined {

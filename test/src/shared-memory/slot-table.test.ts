@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { SlotTable, type Slot } from '../../../src/shared-memory/slot-table.ts';
+import { fc } from '../../harness/properties.ts';
 
 void t.test('a key keeps its slot from take to free, and two keys never share one', async t => {
   const table = new SlotTable(8);

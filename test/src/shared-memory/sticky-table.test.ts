@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { STICKY_LAYOUT, StickyTable } from '../../../src/shared-memory/sticky-table.ts';
+import { fc } from '../../harness/properties.ts';
 import { checkStructure } from './sticky-structure.ts';
 
 function setUp({ max = 10, ttlMs = 60_000 } = {}) {

@@ -1,10 +1,10 @@
 /** When the next timer is due, against a plain list. */
-import fc from 'fast-check';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
 
 import { DueTimers } from '../../../src/support/due-timers.ts';
+import { fc } from '../../harness/properties.ts';
 
 interface Timer {
   readonly atMs: number;

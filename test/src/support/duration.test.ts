@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { formatDuration, parseDuration } from '../../../src/support/duration.ts';
+import { fc } from '../../harness/properties.ts';
 
 await t.test('a duration is a whole number and a unit, in milliseconds once parsed', t => {
   const cases: Record<string, number> = {

@@ -1,5 +1,4 @@
 /** IP addresses between text and bytes, against what Node prints. */
-import fc from 'fast-check';
 import { SocketAddress } from 'node:net';
 import t from 'tap';
 
@@ -10,6 +9,7 @@ import {
   formatIPv6,
   isMappedIPv4,
 } from '../../../src/support/ip-bytes.ts';
+import { fc } from '../../harness/properties.ts';
 
 /** As Node prints the same address. */
 function nodePrints(address: string, family: 'ipv4' | 'ipv6'): string {

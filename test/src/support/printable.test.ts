@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { printable, printableJson } from '../../../src/support/printable.ts';
+import { fc } from '../../harness/properties.ts';
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 

@@ -1,7 +1,7 @@
 /** Tables of the client commands: they fit the terminal, and nothing that matters is cut off. */
-import fc from 'fast-check';
 import t from 'tap';
 import { formatAge, formatBytes, formatTable } from '../../../../src/cli/client/table.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const COLUMNS = [
   { name: 'UPSTREAM', mayShrink: true },

@@ -1,5 +1,4 @@
 /** What the client commands print: it fits 80 columns whatever is in it, and an operator finds the reason in it. */
-import fc from 'fast-check';
 import t from 'tap';
 import { attentionOf } from '../../../../src/cli/client/attention.ts';
 import { backendsText } from '../../../../src/cli/client/backends.ts';
@@ -11,6 +10,7 @@ import { endOf, startOf, widthOf } from '../../../../src/cli/client/text-width.t
 import type { LastReload } from '../../../../src/model/reload-report.ts';
 import type { BackendView, LoadBalancerSnapshot } from '../../../../src/model/snapshot.ts';
 import { backendView, snapshotWith, upstreamView } from '../../../harness/fake-balancer.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const MINUTE = 60_000;
 

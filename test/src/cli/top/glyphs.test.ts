@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   barOf,
@@ -9,6 +8,7 @@ import {
   safe,
   sparkline,
 } from '../../../../src/cli/top/glyphs.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const [braille, block, ascii] = CHARSETS.map(glyphsOf);
 if (braille === undefined || block === undefined || ascii === undefined) throw new Error('three sets');

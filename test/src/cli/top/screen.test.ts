@@ -1,7 +1,7 @@
 /** From one picture to the next: right after any number of them, and no more is written than changes. */
-import fc from 'fast-check';
 import t from 'tap';
 import { Screen, span, type Line, type Style } from '../../../../src/cli/top/screen.ts';
+import { fc } from '../../../harness/properties.ts';
 import { TerminalPicture } from '../../../harness/terminal-picture.ts';
 
 const STYLES: readonly Style[] = ['plain', 'dim', 'bold', 'good', 'warn', 'bad', 'title', 'inverse'];

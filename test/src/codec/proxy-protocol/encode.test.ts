@@ -1,5 +1,4 @@
 /** PROXY headers, written: what is written is read again as the same, however it is cut into pieces. */
-import fc from 'fast-check';
 import t from 'tap';
 import {
   encodeProxyHeader,
@@ -13,6 +12,7 @@ import {
   type ProxyHeaderInput,
   type UnixAddresses,
 } from '../../../../src/codec/proxy-protocol/index.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const port = fc.integer({ min: 0, max: 65_535 });
 const end = (family: 'ipv4' | 'ipv6') => {

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { nearest } from '../../../../src/config/report/nearest.ts';
 import { STRATEGY_NAMES } from '../../../../strategies/index.ts';
+import { fc } from '../../../harness/properties.ts';
 
 await t.test('a slip of the finger finds the name that was meant', t => {
   const keys = ['address', 'weight', 'maxSessions', 'bind'];

@@ -1,10 +1,10 @@
 /** No issue ever shows a password or a user, however the configuration is broken. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { loadConfig } from '../../../../src/config/source/load.ts';
 import { parseConfig } from '../../../../src/config/source/parse.ts';
+import { fc } from '../../../harness/properties.ts';
 import { withTop } from '../small-inputs.ts';
 
 const file = join(t.testdir({}), 'lb4.yaml');

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { parseRedisUrl, REDIS_URL_PATTERN, type RedisUrl } from '../../../../src/config/schema/redis-url.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const node = (host: string, port = 6379) => ({ host, port });
 const one = (host: string, port?: number) => ({ kind: 'single', node: node(host, port) }) as const;

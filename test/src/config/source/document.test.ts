@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { readDocument } from '../../../../src/config/source/document.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const env = { HOST: 'db1', N: '7', YES: 'true', SECRET: 'hunter2', LIKE_NULL: 'null' };
 const read = (text: string) => readDocument(text, env);

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { interpolate } from '../../../../src/config/source/interpolate.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const env = { HOST: 'db1', PORT: '5432', EMPTY: '', TRICKY: '${HOST}' };
 

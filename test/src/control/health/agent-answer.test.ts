@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { parseAgentAnswer, type AgentAnswer } from '../../../../src/control/health/agent-answer.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const CASES: [line: string, answer: AgentAnswer][] = [
   ['', {}],

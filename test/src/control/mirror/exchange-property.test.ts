@@ -3,11 +3,11 @@
  * sums everything up each time.
  */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import t from 'tap';
 import type { NameTaken, Publication, Totals } from '../../../../src/control/mirror/exchange.ts';
 import { exchangeKeys } from '../../../../src/control/mirror/exchange-keys.ts';
 import { createRedisExchange } from '../../../../src/control/mirror/redis-exchange.ts';
+import { fc } from '../../../harness/properties.ts';
 import { REDIS_DEPS } from '../../../harness/redis-deps.ts';
 import { MemoryHub } from '../../../../src/sim/memory-exchange.ts';
 import { skipWithoutRedis, startRedisServer } from '../../../harness/redis-server.ts';

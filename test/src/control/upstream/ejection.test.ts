@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   eject,
@@ -11,6 +10,7 @@ import {
 } from '../../../../src/control/upstream/ejection.ts';
 import type { BackendConditions } from '../../../../src/control/upstream/eligibility.ts';
 import { WELL } from '../../../harness/backend-conditions.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const TIMES = { baseMs: 5_000, maxMs: 60_000 };
 const RULES = { panicBelow: 50, backups: { which: 'all' } } as const;

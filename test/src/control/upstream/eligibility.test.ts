@@ -1,5 +1,4 @@
 /** Every combination for small upstreams against an oracle that is written from the other end, and what must always hold. */
-import fc from 'fast-check';
 import t from 'tap';
 import {
   judge,
@@ -9,6 +8,7 @@ import {
   type Judgement,
 } from '../../../../src/control/upstream/eligibility.ts';
 import { WELL } from '../../../harness/backend-conditions.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const RULES: EligibilityRules = { panicBelow: 50, backups: { which: 'all' } };
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   rampPermille,
@@ -7,6 +6,7 @@ import {
   untilNextStep,
   WHOLE,
 } from '../../../../src/control/upstream/slow-start.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const whole = (weight: number) => ({ weight, permille: WHOLE, percent: 100 });
 

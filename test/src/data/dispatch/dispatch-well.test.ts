@@ -1,9 +1,9 @@
 /** While one backend is well and has room, no session is refused, whatever has failed before. */
-import fc from 'fast-check';
 import t from 'tap';
 import type { BackendPlan } from '../../../../src/model/upstream-plan.ts';
 import { STRATEGY_NAMES, type StrategyName } from '../../../../strategies/index.ts';
 import { relayEnd } from '../../../harness/dispatch-deps.ts';
+import { fc } from '../../../harness/properties.ts';
 import { BACKUP, DOWN, id, NO_BUDGET, openSessions as setUp } from './open-sessions.ts';
 
 const [A, B, C, D] = [id(1), id(2), id(3), id(4)];

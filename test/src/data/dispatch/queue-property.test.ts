@@ -1,6 +1,6 @@
 /** The queue's promises, whatever happens in whatever order, and between any two steps on the memory. */
-import fc from 'fast-check';
 import t from 'tap';
+import { fc } from '../../../harness/properties.ts';
 import { QueueModel, WORKERS, type Command } from './queue-model.ts';
 
 const worker = fc.nat(WORKERS - 1);

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import type { Group } from '../../../../src/data/dispatch/candidate.ts';
 import { MOST_TRIED, Retries } from '../../../../src/data/dispatch/retries.ts';
 import type { ConnectSettings } from '../../../../src/model/upstream-plan.ts';
+import { fc } from '../../../harness/properties.ts';
 
 const SETTINGS: ConnectSettings = {
   timeout: 5_000,

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { RetryBudget } from '../../../../src/data/dispatch/retry-budget.ts';
+import { fc } from '../../../harness/properties.ts';
 
 void t.test('a new budget allows ten seconds of its minimum at once, and no more', async t => {
   const budget = new RetryBudget({ percent: 20, minPerSecond: 10 });
