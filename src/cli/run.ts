@@ -17,6 +17,7 @@ import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { keepFromChildren } from '../linux/listening-sockets.ts';
+import { nameOfProcess } from '../linux/process-name.ts';
 import { logConfiguration, sourceOf } from '../observe/log-configuration.ts';
 import { logEvents } from '../observe/log-events.ts';
 import type { Log } from '../observe/log.ts';
@@ -29,7 +30,7 @@ import { exitInOrder } from './exit-at-once.ts';
 import { atExit } from '../support/at-exit.ts';
 import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
-import { PidFile } from './pid-file.ts';
+import { PidFile, PidFileHeld } from './pid-file.ts';
 import { processFigures } from './process-figures.ts';
 import { createReloader } from './create-reloader.ts';
 import {
@@ -177,7 +178,9 @@ async function balance(run: Run): Promise<ExitCode> {
   );
   try {
     // A file that cannot be written must stop the start before clients are accepted.
-    if (options.pidFile !== undefined) pidFile = new PidFile(options.pidFile);
+    pidFile = pidFileAt(options.pidFile, predecessor);
+    // Another instance may have it while the sessions of this one end.
+    balancer.on('drain:started', () => pidFile?.letGo());
     admin = new Admin({
       ...{ config, balancer, log },
       baseDir: resolve(baseDir),
@@ -240,7 +243,13 @@ async function takeOver(
   log.write('info', 'tookOver', `took over from process ${pid}`, fields);
 }
 
-/** Two processes with one pid file: either one takes over from the other, or it is a mistake. */
+function pidFileAt(path: string | undefined, predecessor: Predecessor | undefined): PidFile | undefined {
+  if (path === undefined) return undefined;
+  const loaded = loadLibc();
+  return new PidFile(path, { libc: loaded.ok ? loaded.libc : undefined, predecessor: predecessor?.pid });
+}
+
+/** Two processes with one pid file: one takes over from the other, or the older one drains. */
 function writePidFile(
   file: PidFile | undefined,
   path = '',
@@ -250,7 +259,7 @@ function writePidFile(
   try {
     const before = file?.write();
     if (before === undefined || before === predecessor?.pid) return;
-    const message = `pid file ${path} named process ${before}, which still runs`;
+    const message = `pid file ${path} named ${nameOfProcess(before)}, which still runs`;
     log.write('warn', 'pidFileTakenOver', message, { path, predecessor: before });
   } catch (error) {
     // The predecessor has let go: it is too late to give up.
@@ -281,6 +290,7 @@ function located({ issues }: ConfigError, locate: (issue: ConfigIssue) => Locate
 }
 
 function exitCodeFor(error: unknown, locate: (issue: ConfigIssue) => LocatedIssue): ExitCode {
+  if (error instanceof PidFileHeld) return EXIT.cannotBind;
   if (error instanceof ConfigError) return exitCodeOfIssues(error.issues.map(locate));
   const isBind = error instanceof Lb4Error && error.code === 'LB4_LISTEN_FAILED';
   return isBind ? EXIT.cannotBind : EXIT.failure;

@@ -123,6 +123,7 @@ function wrapped(c: ForeignCalls, errnoOfThread: Int32Array): LibcCalls & { errn
     eventfd: (value, flags) => done(c.eventfd(value, flags)),
     pipe2: (fds, flags) => keeping(c.pipe2(fds, flags), fds),
     fcntl: (fd, command, argument) => done(c.fcntl(fd, command, argument)),
+    flock: (fd, operation) => done(c.flock(fd, operation)),
     ioctl: (fd, request, argument) => keeping(c.ioctl(fd, request, argument), argument),
     read: (fd, buffer, bytes) => keeping(c.read(fd, buffer, bytes), buffer),
     write: (fd, buffer, bytes) => keeping(c.write(fd, buffer, bytes), buffer),

@@ -26,6 +26,7 @@ export const PROTOTYPES = [
   'int eventfd(unsigned int, int)',
   'int pipe2(void *, int)',
   'int fcntl(int, int, int)',
+  'int flock(int, int)',
   'int ioctl(int, unsigned long, void *)',
   'ssize_t read(int, void *, size_t)',
   'ssize_t write(int, void *, size_t)',

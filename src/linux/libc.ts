@@ -48,6 +48,7 @@ export interface LibcCalls {
   eventfd(value: number, flags: number): number;
   pipe2(fds: Uint8Array, flags: number): number;
   fcntl(fd: number, command: number, argument: number): number;
+  flock(fd: number, operation: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   read(fd: number, buffer: Uint8Array, bytes: number): number;
   write(fd: number, buffer: Uint8Array, bytes: number): number;

@@ -6,6 +6,7 @@
 import { Lb4Error, systemCode, wordsOf } from '../errors.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 import { splitZone } from '../support/zone.ts';
+import { holderOf } from './address-holder.ts';
 
 /** The kernel's accept queue; net.core.somaxconn caps it. */
 export const LISTEN_BACKLOG = 4096;
@@ -25,8 +26,15 @@ const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
 
 function inPlainWords(error: unknown, address: Address): string {
   const code = systemCode(error);
-  const words = (code === 'EINVAL' ? aboutZone(address) : PLAIN_WORDS.get(code)) ?? wordsOf(error);
+  const words = wordsFor(code, address) ?? wordsOf(error);
   return words === '' || words === code ? code : `${code}, ${words}`;
+}
+
+function wordsFor(code: string, address: Address): string | undefined {
+  if (code === 'EINVAL') return aboutZone(address);
+  const words = PLAIN_WORDS.get(code);
+  const holder = code === 'EADDRINUSE' ? holderOf(address) : undefined;
+  return holder === undefined ? words : `${words} by ${holder}`;
 }
 
 /** What is wrong with a link-local address that the kernel finds invalid. */

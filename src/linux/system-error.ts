@@ -24,6 +24,7 @@ export function systemError(call: string, errno: number): Error {
 }
 
 export const {
+  EACCES,
   EAGAIN,
   ECONNRESET,
   EINPROGRESS,

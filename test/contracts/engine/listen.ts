@@ -66,7 +66,7 @@ export function listenContract(t: Test, createEngine: CreateEngine, waitsIn: 'ro
     await t.rejects(engine.listen(listener.address, NOBODY), {
       name: 'Lb4Error',
       code: 'LB4_LISTEN_FAILED',
-      message: `cannot listen on 127.0.0.1:${port}: EADDRINUSE, the address is in use`,
+      message: `cannot listen on 127.0.0.1:${port}: EADDRINUSE, the address is in use by this process itself`,
       cause: { code: 'EADDRINUSE' },
     });
     await t.rejects(engine.listen({ kind: 'tcp', host: '192.0.2.1', port: 0 }, NOBODY), {

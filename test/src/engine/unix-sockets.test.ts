@@ -122,7 +122,7 @@ function abstractTests(name: string, engine: Engine): void {
     const { listener } = await listen(t, engine, address);
     await t.rejects(engine.listen(address, NOBODY), {
       code: 'LB4_LISTEN_FAILED',
-      message: /EADDRINUSE, the address is in use$/,
+      message: /EADDRINUSE, the address is in use by this process itself$/,
     });
     await listener.close();
     t.match(await connectTo(engine, address), { failure: { reason: 'refused', code: 'ECONNREFUSED' } });

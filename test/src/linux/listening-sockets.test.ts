@@ -107,7 +107,7 @@ function tests(libc: Libc): void {
     for (const count of [1, 3]) {
       await t.rejects(bindListeningSockets(libc, address, count), {
         code: 'LB4_LISTEN_FAILED',
-        message: /EADDRINUSE, the address is in use$/,
+        message: /EADDRINUSE, the address is in use by this process itself$/,
       });
     }
     t.equal(openDescriptors(), before);

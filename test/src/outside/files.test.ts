@@ -80,6 +80,7 @@ const OWN = [
   'cli/pid-file.ts',
   'cli/version.ts',
   'host/build-data-plane.ts',
+  'linux/process-name.ts',
   'linux/socket-file.ts',
   'support/process-limits.ts',
   'support/self-connect.ts',
