@@ -178,6 +178,10 @@ function createRunOptions(): readonly Option[] {
     option('--idle-timeout <duration>', 'time after which a session without traffic is reset (default: 1h)'),
     option('--drain-timeout <duration>', 'time that sessions have to end after SIGTERM (default: 30s)'),
     option('--pool-warm <n>', 'spare connections to each backend (default: 0)'),
+    option(
+      '--send-proxy <version>',
+      'name clients to backends in a PROXY protocol header: v1, v2 or off (default)',
+    ),
     option('--max-sessions <n>', 'most sessions at a time; further clients wait'),
     option('--workers <n>', 'threads that take sessions: auto (default, one per core) or 0 to 64'),
     option('--engine <name>', 'auto (default), epoll or node'),

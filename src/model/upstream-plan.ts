@@ -8,6 +8,7 @@
  */
 import type { SocketOptions } from '../support/socket.ts';
 import type { CounterChunk } from '../shared-memory/counters/counters.ts';
+import type { SendProxy } from './send-proxy.ts';
 import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
 import type { Address } from '../support/address.ts';
 
@@ -105,6 +106,8 @@ export interface UpstreamSettings {
   /** For the backends' sockets. */
   readonly sockets: SocketOptions;
   readonly pool: PoolSettings;
+  /** The header that connections begin with; absent: none. */
+  readonly sendProxy?: SendProxy;
   readonly ejection: EjectionSettings;
   readonly queue: QueueSettings;
   readonly backups: BackupRules;

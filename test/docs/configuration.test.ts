@@ -79,6 +79,7 @@ await t.test('the documented defaults are what an absent key becomes', t => {
     'upstreams[].health.tls': { health: { type: 'tls', tls: {} } },
     'upstreams[].agent': { agent: { port: 1 } },
     'upstreams[].sticky': { sticky: {} },
+    'upstreams[].sendProxy': { sendProxy: {} },
     redis: { redis: { url: 'redis://h' } },
   };
   const build = (path: string, value?: unknown): unknown => {

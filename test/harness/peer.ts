@@ -76,6 +76,11 @@ export class Peer {
     return Buffer.concat(this.#kept).toString();
   }
 
+  /** Everything received, up to 1 MiB. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.#kept);
+  }
+
   /** The SHA-256 of everything received so far. */
   checksum(): string {
     return this.#hash.copy().digest('hex');

@@ -27,29 +27,36 @@ const backends: fc.Arbitrary<Upstream['backends']> = fc
   .map(all => all.map((each, i) => ({ ...each, backup: i > 0 && each.backup })));
 
 const upstreamOf = (name: string): fc.Arbitrary<Upstream> =>
-  fc.record({
-    name: fc.constant(name),
-    strategy: fc.constantFrom('leastconn', 'roundrobin', './mine.mjs'),
-    backends,
-    health: fc.constantFrom<Upstream['health']>(
-      'off',
-      {},
-      { type: 'http', path: '/up', status: 204, tls: true },
-      { type: 'http', host: 'x', tls: { verify: false } },
-      { type: 'sendExpect', send: 'AUTH hunter2\r\n', expect: 'OK' },
-      { type: 'sendExpect', preset: 'redis', interval: '3s' },
-    ),
-    ejection: fc.constantFrom<Upstream['ejection']>('off', {}, { failures: 3 }),
-    panicBelow: fc.constantFrom<Upstream['panicBelow']>(0, 50, 'off'),
-    backups: fc.constantFrom<Upstream['backups']>('whenFull', { which: 'first' }),
-    slowStart: duration,
-    sticky: maybe(
-      fc.record({ ttl: duration.filter(text => text !== '250ms'), max: fc.integer({ min: 1, max: 9 }) }),
-    ),
-    queue: fc.record({ max: fc.integer({ min: 0, max: 9 }), timeout: duration }),
-    keepalive: fc.constantFrom<Upstream['keepalive']>('off', {}, { count: 3 }),
-    pool: fc.record({ warm: fc.integer({ min: 0, max: 3 }), reuse: fc.boolean() }),
-  });
+  fc
+    .record({
+      name: fc.constant(name),
+      strategy: fc.constantFrom('leastconn', 'roundrobin', './mine.mjs'),
+      backends,
+      health: fc.constantFrom<Upstream['health']>(
+        'off',
+        {},
+        { type: 'http', path: '/up', status: 204, tls: true },
+        { type: 'http', host: 'x', tls: { verify: false } },
+        { type: 'sendExpect', send: 'AUTH hunter2\r\n', expect: 'OK' },
+        { type: 'sendExpect', preset: 'redis', interval: '3s' },
+      ),
+      ejection: fc.constantFrom<Upstream['ejection']>('off', {}, { failures: 3 }),
+      panicBelow: fc.constantFrom<Upstream['panicBelow']>(0, 50, 'off'),
+      backups: fc.constantFrom<Upstream['backups']>('whenFull', { which: 'first' }),
+      slowStart: duration,
+      sticky: maybe(
+        fc.record({ ttl: duration.filter(text => text !== '250ms'), max: fc.integer({ min: 1, max: 9 }) }),
+      ),
+      queue: fc.record({ max: fc.integer({ min: 0, max: 9 }), timeout: duration }),
+      keepalive: fc.constantFrom<Upstream['keepalive']>('off', {}, { count: 3 }),
+      pool: fc.record({ warm: fc.integer({ min: 0, max: 3 }), reuse: fc.boolean() }),
+      sendProxy: fc.constantFrom<Upstream['sendProxy']>('off', 'v1', 'v2', {
+        version: 'v2',
+        tlvs: ['uniqueId', 'crc32c'],
+      }),
+    })
+    // A header excludes the reuse of its connection.
+    .map(upstream => (upstream.sendProxy === 'off' ? upstream : { ...upstream, pool: { warm: 1 } }));
 
 const listenerOf =
   (upstreams: readonly string[]) =>

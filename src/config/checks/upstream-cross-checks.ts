@@ -45,6 +45,7 @@ export function upstreamCrossChecks(upstream: unknown, path: Path): Finding[] {
     ...agentWithoutPlace(agent, agentPath),
     ...portOfUnixBackends(upstream, agent, agentPath),
     ...ejectionLongerThanMax(field(upstream, 'ejection'), [...path, 'ejection']),
+    ...reuseWithProxy(upstream, path),
     ...onlyBackups(field(upstream, 'backends'), [...path, 'backends']),
   ];
 }
@@ -134,6 +135,14 @@ function ejectionLongerThanMax(ejection: unknown, path: Path): Finding[] {
       ? `at most max, which is ${formatDuration(max)}`
       : `at least base, which is ${formatDuration(base)}`;
   return [{ path: [...path, key], expected: `a duration of ${expected}` }];
+}
+
+/** A header names one client, so its connection can serve no other. */
+function reuseWithProxy(upstream: unknown, path: Path): Finding[] {
+  const sendProxy = field(upstream, 'sendProxy') ?? 'off';
+  if (sendProxy === 'off' || sendProxy === false) return [];
+  if (field(field(upstream, 'pool'), 'reuse') !== true) return [];
+  return [{ path: [...path, 'pool', 'reuse'], expected: 'no reuse with sendProxy' }];
 }
 
 function onlyBackups(backends: unknown, path: Path): Finding[] {

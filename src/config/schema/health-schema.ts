@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { wordsOf } from '../../errors.ts';
 import { duration, fieldFacts, integer, numericAddress, oneOf, section, text, yesOrNo } from './fields.ts';
 import { HOUR, MINUTE, SECOND, SHORTEST } from './limits-of-values.ts';
+import { healthProxy } from './proxy-schema.ts';
 import { parseStatusRanges, STATUS_FORM } from './status-ranges.ts';
 
 export const HEALTH_TYPES = ['tcp', 'http', 'sendExpect', 'tls', 'off'] as const;
@@ -111,6 +112,7 @@ export const healthCheck = section({
     ),
   port: port().optional().describe('Checks this port of the backend instead of the one for sessions.'),
   address: numericAddress().optional().describe('Checks this address instead of the one of each backend.'),
+  sendProxy: healthProxy,
   method: oneOf(HTTP_METHODS).optional().describe('`http`: the method. Default: GET.'),
   path: path.optional().describe('`http`: the path, with its query. Default: `/`.'),
   host: text(255)

@@ -23,6 +23,7 @@ import {
 import { agentCheck, HEALTH_OFF, healthCheck } from './health-schema.ts';
 import { HOUR, maxSessions, MINUTE, MOST_SESSIONS, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 
+import { sendProxy } from './proxy-schema.ts';
 import { keepalive, userTimeout } from './socket-schema.ts';
 
 const STRATEGY_PATH = /^(\.{0,2}\/.+|.+\.m?js)$/;
@@ -247,4 +248,5 @@ export const upstream = section({
   })
     .prefault({})
     .describe('Connections that are kept open to each backend for sessions to come.'),
+  sendProxy,
 });

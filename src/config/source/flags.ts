@@ -35,6 +35,7 @@ export interface RunFlags {
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly accessLog?: boolean | string | undefined;
+  readonly sendProxy?: string | undefined;
 }
 
 export type FlagName = keyof RunFlags;
@@ -73,6 +74,7 @@ const TARGETS: Readonly<Record<FlagName, Path>> = {
   logLevel: ['log', 'level'],
   logFormat: ['log', 'format'],
   accessLog: ['log', 'access'],
+  sendProxy: ['upstreams', 0, 'sendProxy'],
 };
 
 /**
@@ -142,6 +144,7 @@ function valueOf(flag: FlagName, given: string | boolean | readonly string[]): u
   const isNumber = flag === 'poolWarm' || flag === 'maxSessions' || flag === 'workers';
   if (isNumber) return /^-?\d{1,15}$/.test(given) ? Number(given) : given;
   if (flag === 'accessLog') return yesOrNo(given) ?? given;
+  if (flag === 'sendProxy') return yesOrNo(given) === false ? 'off' : given;
   return given;
 }
 

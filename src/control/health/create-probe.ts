@@ -7,6 +7,7 @@ import type { Path } from '../../config/report/issue.ts';
 import type { HealthConfig } from '../../config/schema/schema.ts';
 import { parseStatusRanges } from '../../config/schema/status-ranges.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { SendProxy } from '../../model/send-proxy.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { DialDeps } from './dial.ts';
 import { createHttpProbe } from './http-probe.ts';
@@ -33,6 +34,8 @@ export interface ProbeDeps {
   /** Default: reads the file as UTF-8. */
   readonly readFile?: (path: string) => string;
   readonly setTimer: SetTimer;
+  /** The header that checks begin with. */
+  readonly sendProxy?: SendProxy['version'] | undefined;
 }
 
 /**
@@ -40,12 +43,12 @@ export interface ProbeDeps {
  * there is nothing to check, and every probe passes.
  */
 export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
-  const { setTimer, openSocket } = deps;
-  const io = { openSocket, setTimer };
+  const { setTimer, openSocket, sendProxy } = deps;
+  const io = { openSocket, setTimer, sendProxy };
   const { timeout: timeoutMs } = health;
   switch (health.type) {
     case 'tcp':
-      return createTcpProbe(deps.engine, { timeoutMs });
+      return createTcpProbe(deps.engine, { timeoutMs, sendProxy });
     case 'tls':
       return createTlsProbe({ timeoutMs, tls: tlsOf(health.tls ?? { verify: true }, deps) }, io);
     case 'http': {

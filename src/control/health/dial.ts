@@ -11,16 +11,20 @@ import { connectFailure } from '../../engine/connect-failure.ts';
 import { isItself, REFUSED, refused } from '../../support/self-connect.ts';
 import type { Cancel, ConnectFailure } from '../../engine/engine.ts';
 import { systemCode } from '../../errors.ts';
+import type { SendProxy } from '../../model/send-proxy.ts';
 import type { Address } from '../../support/address.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import { noAnswer } from './no-answer.ts';
 import { failureOf } from './probe-failure.ts';
+import { endsOf, probeHeader } from './probe-header.ts';
 import type { ProbeResult, ProbeTarget } from './probe.ts';
 
 export interface DialDeps {
   /** Begins to connect; the socket emits 'connect' or 'error'. */
   readonly openSocket: (address: Address) => Socket;
   readonly setTimer: SetTimer;
+  /** The header that a connection begins with. */
+  readonly sendProxy?: SendProxy['version'] | undefined;
 }
 
 export interface DialOptions extends DialDeps {
@@ -57,7 +61,7 @@ export function dial(
 
 function dialOne(
   address: Address,
-  { timeoutMs, openSocket, setTimer }: DialOptions,
+  { timeoutMs, openSocket, setTimer, sendProxy }: DialOptions,
   late: ProbeResult,
   done: (result: Dialled) => void,
 ): Cancel {
@@ -76,6 +80,7 @@ function dialOne(
   const cancelTimer = setTimer(() => fail('ETIMEDOUT', late), timeoutMs);
   socket.once('connect', () => {
     if (!isItself(socket)) {
+      if (sendProxy !== undefined) socket.write(probeHeader(sendProxy, endsOf(socket)));
       end({ ok: true, socket, kind });
       return;
     }

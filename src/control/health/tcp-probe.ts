@@ -9,15 +9,24 @@ import { formatDuration } from '../../support/duration.ts';
 import type { TryAddress } from '../../engine/address-walk.ts';
 import { isOfThisMachine } from '../../engine/connect-failure.ts';
 import type { ConnectResult, Engine } from '../../engine/engine.ts';
+import type { SendProxy } from '../../model/send-proxy.ts';
+import { endsOfConnection, probeHeader } from './probe-header.ts';
 import { failed, NOT_MADE, PASSED, type Probe } from './probe.ts';
 
-export function createTcpProbe(engine: Engine, { timeoutMs }: { timeoutMs: number }): Probe {
+export interface TcpProbeSettings {
+  readonly timeoutMs: number;
+  /** The header that a connection begins with. */
+  readonly sendProxy?: SendProxy['version'] | undefined;
+}
+
+export function createTcpProbe(engine: Engine, { timeoutMs, sendProxy }: TcpProbeSettings): Probe {
   return ({ addresses }, done) => {
     const open: TryAddress<ConnectResult> = (address, shareMs, tried) =>
       engine.connect(address, { timeoutMs: shareMs }, tried);
     return addresses.start(timeoutMs, open, result => {
       if (result.ok) {
-        result.connection.finish();
+        const { connection } = result;
+        connection.finish(sendProxy && probeHeader(sendProxy, endsOfConnection(connection)));
         done(PASSED);
         return;
       }

@@ -11,6 +11,7 @@ import type { DialDeps } from '../health/dial.ts';
 import { createProbe } from '../health/create-probe.ts';
 import type { ProbeResult } from '../health/probe.ts';
 import { HealthChecker, healthSettings, type CheckFailure } from '../health/health-checker.ts';
+import type { SendProxy } from '../../model/send-proxy.ts';
 import type { Address } from '../../support/address.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { AgentAnswer } from './backend-record.ts';
@@ -45,7 +46,10 @@ export interface ChecksDeps {
 }
 
 /** Undefined where backends are not checked. Throws LB4_CONFIG_INVALID when a file that they need cannot be read. */
-export function createHealthChecks({ name, health }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
+export function createHealthChecks(
+  { name, health, sendProxy }: UpstreamConfig,
+  deps: ChecksDeps,
+): Checks | undefined {
   if (health.type === 'off') return undefined;
   const { engine, baseDir } = deps;
   const probe = createProbe(health, {
@@ -54,6 +58,7 @@ export function createHealthChecks({ name, health }: UpstreamConfig, deps: Check
     setTimer: deps.setTimer,
     baseDir,
     at: ['upstreams', name, 'health'],
+    sendProxy: headerOfChecks(health, sendProxy),
   });
   return new HealthChecker(healthSettings(health), {
     probe,
@@ -65,6 +70,17 @@ export function createHealthChecks({ name, health }: UpstreamConfig, deps: Check
     onProbe: (...result) => deps.onProbe(...result),
     onFailed: (...failure) => deps.onCheckFailed(...failure),
   });
+}
+
+/** What listens elsewhere is not asked to know of the header. */
+function headerOfChecks(
+  { sendProxy, port, address }: UpstreamConfig['health'],
+  ofSessions: UpstreamConfig['sendProxy'],
+): SendProxy['version'] | undefined {
+  const isElsewhere = port !== undefined || address !== undefined;
+  const byDefault = ofSessions === 'off' || isElsewhere ? 'off' : ofSessions.version;
+  const version = sendProxy ?? byDefault;
+  return version === 'off' ? undefined : version;
 }
 
 /** Undefined where there are no agents. */

@@ -21,7 +21,7 @@ export function upstreamSettings(
   shared: ControlledState,
   mirrored: boolean,
 ): UpstreamSettings {
-  const { name, strategy, sticky, connect, pool, ejection, queue, backups } = config;
+  const { name, strategy, sticky, connect, pool, ejection, queue, backups, sendProxy } = config;
   const { memory } = shared.configureUpstream(name, {
     sticky: sticky && { max: sticky.max, ttlMs: sticky.ttl },
     mirrored,
@@ -29,6 +29,7 @@ export function upstreamSettings(
   });
   return {
     ...{ name, memory, connect, pool, queue, backups },
+    ...(sendProxy === 'off' ? {} : { sendProxy }),
     strategy: config.strategyVersion ?? strategy,
     queueSlot: shared.slotOfQueue(name),
     ejection: { failures: ejection.failures, earlyClose: ejection.earlyClose },

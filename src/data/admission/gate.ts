@@ -6,6 +6,7 @@
  * and, where these are not enough, by its first bytes; `Admission` runs them.
  * No framework: an array of functions, each pure but for what it looks up.
  */
+import type { ProxyEndpoint, ProxyTlv } from '../../codec/proxy-protocol/index.ts';
 import type { Reason } from '../../model/termination.ts';
 
 /** A gate that lets in a number of sessions at a time. */
@@ -26,6 +27,14 @@ export interface Facts<U> {
   readonly clientPort: number;
   /** The upstream that the client goes to. */
   readonly upstream: U;
+  /** What a proxy in front has said of the client besides its address; absent: there is none. */
+  readonly proxied?: Proxied;
+}
+
+export interface Proxied {
+  /** Where the client connected to; absent: not known. */
+  readonly destination?: ProxyEndpoint;
+  readonly tlvs: readonly ProxyTlv[];
 }
 
 /** The client's first bytes, as far as gates have asked for them. */

@@ -23,6 +23,7 @@ import type { SessionRecord } from '../../model/session-record.ts';
 import type { SessionView } from '../../model/session-view.ts';
 import type { Termination } from '../../model/termination.ts';
 import type { Timed } from './deadline-wheel.ts';
+import { prefaceOf } from './preface.ts';
 import { refuse } from './refuse.ts';
 import { relayOptions } from './relay-options.ts';
 import { countBytes, countEnd, countWait, firstByteOf, type CountedBytes } from './session-counts.ts';
@@ -134,15 +135,14 @@ export class Session<O extends Origin = Origin>
 
   /** As it is now. */
   view(): SessionView {
-    const { peerAddress, peerPort } = this.#client;
+    const { clientAddress, clientPort } = this.#from();
     const relay = this.#relay;
     return {
       id: this.id,
       listener: this.#plan.name,
       upstream: this.upstream,
       backend: this.#dispatch?.backend,
-      clientAddress: this.#facts?.clientAddress ?? peerAddress,
-      clientPort: this.#facts?.clientPort ?? peerPort,
+      ...{ clientAddress, clientPort },
       phase: this.#phase(),
       startedAtMs: this.#startedAtMs(),
       bytesFromClient: relay?.bytesFromClient ?? 0,
@@ -153,12 +153,12 @@ export class Session<O extends Origin = Origin>
   /** Of a session that is just ending, from `onEnd` only. */
   record({ by, phase, reason }: Termination, relayed: RelayOutcome | undefined): SessionRecord {
     const dispatch = this.#dispatch;
+    const { clientAddress, clientPort } = this.#from();
     return {
       id: this.id,
       listener: this.#plan.name,
       upstream: this.upstream,
-      clientAddress: this.#facts?.clientAddress ?? this.#client.peerAddress,
-      clientPort: this.#facts?.clientPort ?? this.#client.peerPort,
+      ...{ clientAddress, clientPort },
       localAddress: this.#localAddress,
       backend: dispatch?.backend,
       sourceAddress: this.#sourceAddress,
@@ -226,13 +226,13 @@ export class Session<O extends Origin = Origin>
 
   /** For the dispatch only. */
   onConnected(connection: Connection): void {
-    const { engine } = this.#deps;
     if (this.#deps.isRecording()) this.#sourceAddress = connection.localAddress;
     const origin = this.#dispatch?.origin;
-    const { pool } = this.#upstream.plan;
-    const options = relayOptions(origin, pool.reuse);
+    const { pool, sendProxy } = this.#upstream.plan;
+    const preface = sendProxy && prefaceOf(sendProxy, this.#from(), this.#client, this.id);
+    const options = relayOptions(origin, pool.reuse, preface);
     const handlers = origin === 'new' ? this : this.#handlersOfParked();
-    this.#relay = engine.relay(this.#client, connection, handlers, options);
+    this.#relay = this.#deps.engine.relay(this.#client, connection, handlers, options);
     this.#schedule(this.#relay);
   }
 
@@ -291,6 +291,12 @@ export class Session<O extends Origin = Origin>
         this.#dispatch?.replaceStale();
       },
     };
+  }
+
+  /** The client as far as it is known. */
+  #from(): Omit<Facts<UpstreamRuntime>, 'upstream'> {
+    const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
+    return this.#facts ?? { clientAddress, clientPort };
   }
 
   #phase(): SessionView['phase'] {

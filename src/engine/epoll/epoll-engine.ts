@@ -19,6 +19,7 @@ import { listenEpoll } from './epoll-listener.ts';
 import { EpollRelay } from './epoll-relay.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { sinceHandshake } from '../../linux/since-handshake.ts';
+import { readFirst } from './peeking.ts';
 import { PipePool } from './pipe-pool.ts';
 import { Poller } from '../poller.ts';
 import { Reactor } from './reactor.ts';
@@ -53,6 +54,8 @@ export interface EpollEngineDeps {
 const CEILING_MS = 50;
 const LINGER_MS = 1;
 const READ_BYTES = 64 * 1024;
+/** The most that a client's first bytes are copied for that; what follows is relayed as it comes. */
+const WITH_PREFACE_BYTES = 16 * 1024;
 
 export interface EpollEngine extends Engine {
   /** Ends the loop and closes its descriptors; everything else must be closed already. */
@@ -97,8 +100,12 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     listen: (where, handlers, options) => listenEpoll(where, handlers, shared, options),
     waitedMs: client => (own(client).isTcp ? sinceHandshake(libc, own(client).fd) : undefined),
     connect: (address, options, done) => connectEpoll(address, options, shared, done),
-    relay: (client, backend, handlers, options) =>
-      new EpollRelay(own(client), own(backend), shared, handlers, options),
+    relay: (client, backend, handlers, options) => {
+      const from = own(client);
+      // What has come already leaves together with the preface: one call and one segment less.
+      if (options?.preface !== undefined) readFirst(from, WITH_PREFACE_BYTES, shared);
+      return new EpollRelay(from, own(backend), shared, handlers, options);
+    },
     close: () => {
       shared.pipes.close();
       reactor.close();

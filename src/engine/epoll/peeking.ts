@@ -33,32 +33,35 @@ export class Peeking implements ConnectionOwner {
 
   onReady(connection: EpollConnection): void {
     if (this.#isOver || connection.owner !== this) return;
-    const state = this.#read(connection);
+    const state = readFirst(connection, this.#limitBytes, this.#deps);
     const bytes = connection.unread?.show(this.#limitBytes) ?? NOTHING;
     if (state === 'open' && bytes.length === this.#shownBytes) return;
     this.#shownBytes = bytes.length;
     this.#isOver = state !== 'open';
     this.#onChange(bytes, state);
   }
+}
 
-  /** Reads what is there, up to the limit. */
-  #read(connection: EpollConnection): PeekState {
-    const { libc, readBuffer } = this.#deps;
-    for (;;) {
-      const room = this.#limitBytes - (connection.unread?.length ?? 0);
-      if (room <= 0) return 'full';
-      if (connection.closed) return 'reset';
-      if (!connection.readable) return 'open';
-      const size = Math.min(room, readBuffer.length);
-      const count = libc.recv(connection.fd, readBuffer, size, 0);
-      if (count > 0) {
-        hold(connection, readBuffer.subarray(0, count));
-        const isAll = count < size && connection.shortReadIsAll;
-        if (isAll && !connection.hungUp) connection.readable = false;
-      } else {
-        const state = nothingRead(connection, count === 0 ? 0 : libc.errno());
-        if (state !== 'more') return state;
-      }
+/** Reads what is there for the next owner, up to the limit; 'open' when more may come. */
+export function readFirst(
+  connection: EpollConnection,
+  limitBytes: number,
+  { libc, readBuffer }: Pick<EpollDeps, 'libc' | 'readBuffer'>,
+): PeekState {
+  for (;;) {
+    const room = limitBytes - (connection.unread?.length ?? 0);
+    if (room <= 0) return 'full';
+    if (connection.closed) return 'reset';
+    if (!connection.readable) return 'open';
+    const size = Math.min(room, readBuffer.length);
+    const count = libc.recv(connection.fd, readBuffer, size, 0);
+    if (count > 0) {
+      hold(connection, readBuffer.subarray(0, count));
+      const isAll = count < size && connection.shortReadIsAll;
+      if (isAll && !connection.hungUp) connection.readable = false;
+    } else {
+      const state = nothingRead(connection, count === 0 ? 0 : libc.errno());
+      if (state !== 'more') return state;
     }
   }
 }

@@ -37,6 +37,7 @@ await t.test('every flag has its place in the configuration', t => {
       idleTimeout: '5m',
       drainTimeout: '6s',
       poolWarm: '7',
+      sendProxy: 'v2',
       maxSessions: '8',
       logLevel: 'debug',
       logFormat: 'json',

@@ -97,6 +97,7 @@ await t.test('the smallest configuration is completed with every default', t => 
           keepalive: { idle: 60_000, interval: 10_000, count: 6 },
           userTimeout: 0,
           pool: { warm: 0, maxIdle: 5000, reuse: false },
+          sendProxy: 'off',
         },
       ],
       limits: {},
