@@ -15,6 +15,10 @@ export const DATA_PLANE: Pick<ConfigInput, 'engine' | 'workers'> = {
 /** The same in one thread, for what is only true of one, such as the order of clients. */
 export const ONE_THREAD: typeof DATA_PLANE = { ...DATA_PLANE, workers: DATA_PLANE.workers === 0 ? 0 : 1 };
 
+/** The thread of the balancer itself: the `node` engine's, so a run over one engine does not play it again. */
+export const OWN_THREAD: { readonly 'own thread'?: typeof DATA_PLANE } =
+  DATA_PLANE.engine === undefined ? { 'own thread': { engine: 'node', workers: 0 } } : {};
+
 /** The same for a process's environment. */
 export const DATA_PLANE_ENV: NodeJS.ProcessEnv = {
   ...(DATA_PLANE.engine === undefined ? {} : { LB4_ENGINE: DATA_PLANE.engine }),

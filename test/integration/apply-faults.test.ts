@@ -9,7 +9,7 @@ import type { LoadBalancer } from '../../src/load-balancer.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { connectFrom, served } from '../harness/served-client.ts';
 import { until } from '../harness/until.ts';
@@ -18,7 +18,7 @@ type Upstream = ConfigInput['upstreams'][number];
 
 const places = {
   workers: DATA_PLANE,
-  'own thread': { ...DATA_PLANE, engine: 'node', workers: 0 },
+  ...OWN_THREAD,
 } as const;
 
 /** Starts a backend that sends its name to every client, and returns its address. */

@@ -3,14 +3,14 @@ import t, { type Test } from 'tap';
 import { createLoadBalancer, type ConfigInput, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
 import { served } from '../harness/served-client.ts';
 import { until } from '../harness/until.ts';
 
 const places = {
   workers: { ...DATA_PLANE, workers: 2 },
-  'own thread': { ...DATA_PLANE, engine: 'node', workers: 0 },
+  ...OWN_THREAD,
 } as const;
 
 for (const [place, dataPlane] of Object.entries(places)) {

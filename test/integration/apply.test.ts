@@ -8,7 +8,7 @@ import { LoadBalancer } from '../../src/load-balancer.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { startHttpBackends } from '../harness/http-backend.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
@@ -20,7 +20,7 @@ type Listener = ConfigInput['listeners'][number];
 
 const places = {
   workers: DATA_PLANE,
-  'own thread': { ...DATA_PLANE, engine: 'node', workers: 0 },
+  ...OWN_THREAD,
 } as const;
 
 for (const [place, dataPlane] of Object.entries(places)) {

@@ -6,7 +6,7 @@ import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
 import { until } from '../harness/until.ts';
@@ -18,7 +18,7 @@ interface Told {
 }
 
 /** The data planes under test: as many workers as there are cores, or as asked for, and none. */
-const PLACES = { workers: DATA_PLANE, 'own thread': { ...DATA_PLANE, engine: 'node', workers: 0 } } as const;
+const PLACES = { workers: DATA_PLANE, 'own thread': { engine: 'node', workers: 0 } } as const;
 
 async function start(
   t: Test,
@@ -84,7 +84,7 @@ function after({ peers }: Backend, more: number): () => boolean {
 
 const names = (told: readonly Told[]): EventName[] => told.map(({ name }) => name);
 
-for (const place of ['workers', 'own thread'] as const) {
+for (const place of ['workers', ...Object.keys(OWN_THREAD)] as (keyof typeof PLACES)[]) {
   void t.test(
     `${place}: a drained backend keeps its session and gets no other, until it is ready`,
     async t => {

@@ -6,7 +6,7 @@ import { createLoadBalancer, type ConfigInput } from '../../src/index.ts';
 import type { TcpAddress } from '../../src/support/address.ts';
 import { startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { until } from '../harness/until.ts';
 
@@ -15,7 +15,7 @@ const skip = loaded.ok ? false : loaded.reason;
 
 const places = {
   workers: DATA_PLANE,
-  'own thread': { ...DATA_PLANE, engine: 'node', workers: 0 },
+  ...OWN_THREAD,
 } as const;
 
 for (const [place, dataPlane] of Object.entries(places)) {

@@ -15,7 +15,7 @@ import type { LogFields } from '../../src/observe/log.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { startFaultyBackend } from '../harness/faulty-backends.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { Peer } from '../harness/peer.ts';
@@ -153,7 +153,7 @@ async function settle(t: Test, { address }: Started, count: () => number): Promi
 const nameOf = ({ address }: Pick<Backend, 'address'>): string => formatAddress(address);
 const lost = (answers: readonly boolean[]): number => answers.filter(answer => !answer).length;
 
-for (const place of ['two workers', 'own thread'] as const) {
+for (const place of ['two workers', ...Object.keys(OWN_THREAD)] as Place[]) {
   const skip = place === 'two workers' ? skipWorkers : false;
 
   void t.test(

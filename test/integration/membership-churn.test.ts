@@ -5,7 +5,7 @@
 import t from 'tap';
 import { parseConfig } from '../../src/config/source/parse.ts';
 import { LoadBalancer } from '../../src/load-balancer.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { FULL } from '../harness/full-load.ts';
 import { startHttpBackends } from '../harness/http-backend.ts';
 import { addressOf } from '../harness/listening-address.ts';
@@ -20,11 +20,9 @@ const MEMBERS = 4;
 const LOAD_MS = 2_000;
 const OPTIONS = { timeout: FULL ? 900_000 : 90_000 };
 
-const OWN_THREAD = { engine: 'node', workers: 0 } as const;
 const placesUnderTest = {
   workers: DATA_PLANE,
-  // It is the same whichever engine the workers have: the long variant plays it once.
-  ...(FULL && DATA_PLANE.engine === 'node' ? {} : { 'own thread': OWN_THREAD }),
+  ...OWN_THREAD,
 };
 
 for (const [place, dataPlane] of Object.entries(placesUnderTest)) {

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { startFaultyBackend } from '../harness/faulty-backends.ts';
 import { runPacedSessions, tally, type SessionOutcome } from '../harness/paced-sessions.ts';
 import { pause, until } from '../harness/until.ts';
@@ -15,7 +15,7 @@ const RATE_PER_SECOND = 100;
 /** In threads of its own, and in the one of the test. */
 const PLACES: readonly (readonly [string, Pick<ConfigInput, 'engine' | 'workers'>])[] = [
   ['workers', { ...DATA_PLANE, workers: DATA_PLANE.workers === 0 ? 0 : 2 }],
-  ['own thread', { engine: 'node', workers: 0 }],
+  ...Object.entries(OWN_THREAD),
 ];
 
 async function start(

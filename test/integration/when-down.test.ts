@@ -5,7 +5,7 @@ import { createLoadBalancer, type SessionRecord } from '../../src/index.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend, type Backend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { ownHost } from '../harness/faulty-backend.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
@@ -24,7 +24,7 @@ const BATCH = 55;
 
 const nameOf = ({ address }: Pick<Backend, 'address'>): string => formatAddress(address);
 
-for (const place of ['two workers', 'own thread'] as const) {
+for (const place of ['two workers', ...Object.keys(OWN_THREAD)] as Place[]) {
   const skip = skipHosts || (place === 'two workers' ? skipWorkers : false);
 
   void t.test(
