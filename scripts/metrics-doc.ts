@@ -5,6 +5,7 @@ import {
   BACKENDS,
   INSTANCE,
   LISTENERS,
+  LOGS,
   MIRRORED,
   PROCESS,
   UPSTREAMS,
@@ -59,7 +60,7 @@ function table(states: readonly State[], counted: Counted, labels: readonly stri
 
 /** Every metric, for checks of what names them. */
 export function metricNames(): readonly string[] {
-  const states = [INSTANCE, PROCESS, WORKERS, LISTENERS, UPSTREAMS, MIRRORED, BACKENDS].flat();
+  const states = [INSTANCE, PROCESS, LOGS, WORKERS, LISTENERS, UPSTREAMS, MIRRORED, BACKENDS].flat();
   const counted = [COUNTED, LISTENER, UPSTREAM, BACKEND].flatMap(block => Object.values(block));
   return ['lb4_build_info', ...states.map(({ name }) => name), ...counted.map(({ name }) => name)];
 }
@@ -67,6 +68,7 @@ export function metricNames(): readonly string[] {
 export function metricsDocument(): string {
   const tables: Readonly<Record<string, string>> = {
     instance: table([...INSTANCE, ...PROCESS], COUNTED, []),
+    logs: table(LOGS, {}, ['log (log, access)']),
     workers: table(WORKERS, {}, ['worker']),
     listeners: table(LISTENERS, LISTENER, ['listener']),
     upstreams: table(UPSTREAMS, UPSTREAM, ['upstream']),

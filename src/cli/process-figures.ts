@@ -5,12 +5,20 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import type { ProcessFigures } from '../model/process-figures.ts';
+import { readSmallFile } from '../support/small-file.ts';
 import { processLimit } from '../support/process-limits.ts';
 import type { Reloader } from './reloader.ts';
+import type { RunLogs } from './run-logs.ts';
+import { sourcePortCount } from './source-ports.ts';
 
 const MICROSECONDS = 1e-6;
 
-export function processFigures({ counts, last }: Pick<Reloader, 'counts' | 'last'>): ProcessFigures {
+export function processFigures(
+  { counts, last }: Pick<Reloader, 'counts' | 'last'>,
+  logs: Pick<RunLogs, 'figures' | 'lost'>,
+): ProcessFigures {
+  const lost = logs.lost();
+  const { log, access = log } = logs.figures();
   const { user, system } = process.cpuUsage();
   return {
     startedAtMs: Math.round(Date.now() - process.uptime() * 1000),
@@ -18,6 +26,11 @@ export function processFigures({ counts, last }: Pick<Reloader, 'counts' | 'last
     residentBytes: process.memoryUsage.rss(),
     openDescriptors: openDescriptors(),
     descriptorLimit: processLimit('descriptors'),
+    sourcePorts: sourcePortCount(readSmallFile),
+    logs: [
+      { log: 'log', linesLost: lost.log, isBroken: log.brokenAs !== undefined },
+      { log: 'access', linesLost: lost.access, isBroken: access.brokenAs !== undefined },
+    ],
     reloads: { ...counts, last: last && { atMs: Date.parse(last.at), ok: last.ok } },
   };
 }

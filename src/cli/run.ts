@@ -187,7 +187,7 @@ async function balance(run: Run): Promise<ExitCode> {
       drain: timeoutMs => operator.drain(timeoutMs),
       reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),
       lastReload: () => reloader.last,
-      figures: () => processFigures(reloader),
+      figures: () => processFigures(reloader, logs),
       upgrade: () => upgrader.upgrade('api'),
       inherited: predecessor?.admin,
     });

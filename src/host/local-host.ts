@@ -17,6 +17,7 @@ import { formatAddress } from '../support/address.ts';
 import type { Termination } from '../model/termination.ts';
 import { listeningReports } from './listening-reports.ts';
 import type { HandedSockets } from '../support/socket.ts';
+import { noteDelays } from './loop-delay.ts';
 import { HostSockets, listeningOnDuplicates, type Given } from './sockets.ts';
 
 export type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'> & {
@@ -33,6 +34,7 @@ export class LocalHost implements DataPlaneHost {
   readonly #sockets: HostSockets | undefined;
   #plan: ListenersPlan | undefined;
   #isStopped = false;
+  #endNoting: (() => void) | undefined;
 
   constructor(deps: LocalDeps, report: HostReport) {
     this.#deps = deps;
@@ -71,6 +73,8 @@ export class LocalHost implements DataPlaneHost {
 
   async listen(plan: ListenersPlan, upstreams: readonly UpstreamPlan[]): Promise<void> {
     const before = this.listeners();
+    const { shared, slot, now, setTimer } = this.#deps;
+    this.#endNoting ??= noteDelays(shared.counters.cells(slot), now, setTimer);
     this.#plan = plan;
     const listeners = this.#sockets?.inPlan(plan, 0) ?? plan;
     this.#data.apply({ kind: 'listeners', listeners, upstreams });
@@ -138,6 +142,7 @@ export class LocalHost implements DataPlaneHost {
   }
 
   close(): Promise<void> {
+    this.#endNoting?.();
     return Promise.resolve();
   }
 

@@ -15,11 +15,10 @@ import { loadLibc, type Libc } from '../linux/libc.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { Lb4Error } from '../errors.ts';
 import { DeadlineWheel } from '../data/session/deadline-wheel.ts';
-import type { Cells } from '../shared-memory/counters/counters.ts';
-import { INSTANCE } from '../shared-memory/counters/layout.ts';
 import { SharedState } from '../shared-memory/shared-state.ts';
 import { DueTimers } from '../support/due-timers.ts';
 import { setUnrefTimer } from '../support/timer.ts';
+import { noteDelays } from './loop-delay.ts';
 import { listeningOnDuplicates } from './sockets.ts';
 import {
   ownerTag,
@@ -69,7 +68,7 @@ const data: DataPlane = new DataPlane({
 data.recording = start.recording;
 for (const plan of start.plans) data.apply(plan);
 const beating = setInterval(beat, BEAT_MS);
-noteDelays(shared.counters.cells(start.slot));
+noteDelays(shared.counters.cells(start.slot), now, setTimer);
 process.on('exit', dieInOrder);
 await data.settled();
 beat();
@@ -149,15 +148,6 @@ function beat(): void {
   stats.setFigures(data.figures());
   stats.beat();
   outbox.flush();
-}
-
-/** By a timer that the engine knows of, so that its wait for sockets is no delay. */
-function noteDelays(cells: Cells): void {
-  const dueMs = now() + BEAT_MS;
-  setTimer(() => {
-    cells.note(INSTANCE.loopDelay, now() - dueMs);
-    noteDelays(cells);
-  }, BEAT_MS);
 }
 
 function dieInOrder(): void {

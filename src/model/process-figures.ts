@@ -17,4 +17,15 @@ export interface ProcessFigures {
     readonly failed: number;
     readonly last: { readonly atMs: number; readonly ok: boolean } | undefined;
   };
+  /** Source ports that the system has for connections to one address; undefined where it does not say. */
+  readonly sourcePorts: number | undefined;
+  readonly logs: readonly LogFigures[];
+}
+
+export interface LogFigures {
+  readonly log: 'log' | 'access';
+  /** Lines that have not arrived since the start. */
+  readonly linesLost: number;
+  /** Its destination takes nothing now. */
+  readonly isBroken: boolean;
 }

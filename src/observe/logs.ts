@@ -29,6 +29,12 @@ export interface LogsFigures {
   readonly access?: ChannelFigures;
 }
 
+/** Of an access log that goes where the log goes, they are the log's. */
+export interface LinesLost {
+  readonly log: number;
+  readonly access: number;
+}
+
 export interface Logs {
   readonly log: Log;
   /** For lines that an operator asks for: written whatever the level of the log is. */
@@ -44,6 +50,8 @@ export interface Logs {
   /** Opens files again. */
   reopen(): void;
   figures(): LogsFigures;
+  /** Lines that have not arrived since the start, over all changes of destinations. */
+  lost(): LinesLost;
   /** Writes what is left. False: a write in progress may keep the process alive. */
   end(): Promise<boolean>;
   /** Ends the process, whatever its writes do. */
@@ -171,6 +179,16 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
     } else if (log.isEnabled('debug')) endSessions = logSessions(sessions, log, { level: 'debug' });
   };
   const leaving = new Set<Promise<boolean>>();
+  /** Channels that are being given up, each with the log that it was of. */
+  const givenUp = new Map<Channel, keyof LinesLost>();
+  const lostBefore = { log: 0, access: 0 };
+  const lostOf = (which: keyof LinesLost): number => {
+    const { main, access } = current;
+    const now = which === 'log' ? main.figures.lost : access === main ? 0 : access.figures.lost;
+    const leftOver = Array.from(givenUp, ([channel, of]) => (of === which ? channel.figures.lost : 0));
+    return leftOver.reduce((sum, each) => sum + each, lostBefore[which] + now);
+  };
+  const lost = (): LinesLost => ({ log: lostOf('log'), access: lostOf('access') });
   const end = async (channel: Channel, withinMs: number): Promise<boolean> => {
     const isWritten = await channel.end(withinMs);
     reportLost(channel);
@@ -181,7 +199,13 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       if (kept.includes(channel)) continue;
       if (how === 'close') channel.lines.close();
       else {
-        const ending = end(channel, LAST_LINES_MS).finally(() => leaving.delete(ending));
+        const of = channel === channels.main ? 'log' : 'access';
+        givenUp.set(channel, of);
+        const ending = end(channel, LAST_LINES_MS).finally(() => {
+          leaving.delete(ending);
+          givenUp.delete(channel);
+          lostBefore[of] += channel.figures.lost;
+        });
         leaving.add(ending);
       }
     }
@@ -204,11 +228,15 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       const ready = prepared?.config === next ? prepared.channels : undefined;
       if (ready === undefined && prepared !== undefined) giveUp(prepared.channels, allOf(current), 'close');
       prepared = undefined;
-      const before = current;
+      const [before, earlier] = [current, lost()];
       if (ready !== undefined) current = ready;
       config = next;
       applyStyles();
       giveUp(before, allOf(current), 'end');
+      // A channel may go on as that of the other log: what it has lost stays with the one that it was of.
+      const later = lost();
+      lostBefore.log += earlier.log - later.log;
+      lostBefore.access += earlier.access - later.access;
       followSessions();
     },
     onSparing: callback => (onSparing = callback),
@@ -225,6 +253,7 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       const { main, access } = current;
       return { log: main.figures, ...(main === access ? {} : { access: access.figures }) };
     },
+    lost,
     async end() {
       endSessions();
       const untilMs = deps.now() + LAST_LINES_MS;

@@ -183,8 +183,7 @@ for (const [engine, workers] of [
     t.equal(last.sum('lb4_worker_deaths_total'), killed);
     t.equal(last.sum('lb4_sessions_active'), 0);
     const looks = (): number => balancer.counters()?.instance.times(COUNTERS.instance.loopDelay).count ?? 0;
-    if (workers > 0) await until('a timer of a worker was looked at', () => looks() > 0);
-    else t.equal(looks(), 0);
+    await until('a timer was looked at', () => looks() > 0);
     const { connect: connects, bytes } = COUNTERS.backend;
     for (const [i, { counts }] of (balancer.counters()?.upstreams[0]?.backends ?? []).entries()) {
       const { sessions = 0, fromClients = 0, fromBackend = 0 } = backends[i]?.tally ?? {};

@@ -2,7 +2,7 @@
 import { formatAddress } from '../../support/address.ts';
 import { fail, ok, unknown, warn, type Finding, type Judged } from './finding.ts';
 import { netstatCounter, pathOf, sysctl, textOf, whyUnreadable } from './kernel-files.ts';
-import { reservedPorts } from './local-ports.ts';
+import { reservedPorts } from '../source-ports.ts';
 import { grouped } from './words.ts';
 
 /** The length of queue that lb4 asks for (LISTEN_BACKLOG). */

@@ -10,9 +10,9 @@ import { formatAddress, type Address } from '../../support/address.ts';
 import type { ReadFile } from '../../support/cgroup.ts';
 import { fail, ok, unknown, warn, type Finding, type Judged, type Plan } from './finding.ts';
 import { pathOf, sockstat, sysctl, textOf, whyUnreadable } from './kernel-files.ts';
+import { PORT_RANGE as RANGE, sourcePortCount } from '../source-ports.ts';
 import { grouped } from './words.ts';
 
-const RANGE = 'net.ipv4.ip_local_port_range';
 const CHECK = 'source ports';
 const WIDEN = `sysctl -w ${RANGE}="1024 65535", another address for a part of the backends, or pool.reuse where the protocol allows it`;
 /** The state of a connection that is over and keeps its port for a minute, as /proc/net/tcp has it. */
@@ -23,8 +23,8 @@ const FULL = 0.95;
 export function sourcePorts(judged: Judged): Finding[] {
   const { read } = judged.machine;
   const [from, to] = sysctl(read, RANGE) ?? [];
-  if (from === undefined || to === undefined) return [unknown(CHECK, whyUnreadable(read, pathOf(RANGE)))];
-  const ports = to - from + 1 - reservedWithin(read, from, to);
+  const ports = sourcePortCount(read);
+  if (ports === undefined) return [unknown(CHECK, whyUnreadable(read, pathOf(RANGE)))];
   const findings = [...busyBackends(judged, ports), ...tooFew(judged, ports), ...timeWaits(read)];
   if (findings.length > 0) return findings;
   return [ok(CHECK, `${grouped(ports)} for each backend (${RANGE} ${from} to ${to})${waiting(read)}`)];
@@ -94,23 +94,6 @@ function timeWaits(read: ReadFile): Finding[] {
 function waiting(read: ReadFile): string {
   const now = sockstat(read, 'TCP', 'tw');
   return now === undefined ? '' : `; ${grouped(now)} connections of the machine in TIME_WAIT`;
-}
-
-/** Ranges that the system gives to no outgoing connection: `8080,9000-9100`. */
-export function reservedPorts(read: ReadFile): readonly (readonly [number, number])[] {
-  const text = textOf(read, pathOf('net.ipv4.ip_local_reserved_ports'))?.trim() ?? '';
-  if (text === '') return [];
-  return text.split(',').map(range => {
-    const [first = 0, last = first] = range.split('-').map(Number);
-    return [first, last] as const;
-  });
-}
-
-function reservedWithin(read: ReadFile, from: number, to: number): number {
-  return reservedPorts(read).reduce(
-    (sum, [first, last]) => sum + Math.max(Math.min(last, to) - Math.max(first, from) + 1, 0),
-    0,
-  );
 }
 
 /** Connections by the address that they lead to, for addresses that are IP addresses. */

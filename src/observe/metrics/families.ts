@@ -4,7 +4,7 @@
  *
  * Place: metrics.ts writes both, docs/metrics.md lists both.
  */
-import type { ProcessFigures } from '../../model/process-figures.ts';
+import type { LogFigures, ProcessFigures } from '../../model/process-figures.ts';
 import type {
   BackendView,
   ListenerView,
@@ -234,5 +234,24 @@ export const PROCESS: readonly Shown<ProcessFigures>[] = [
     name: 'lb4_reload_last_timestamp_seconds',
     help: 'When the last reload ended, in seconds since 1970; absent before the first.',
     of: ({ reloads: { last } }) => (last === undefined ? undefined : seconds(last.atMs)),
+  },
+  {
+    name: 'lb4_source_ports_limit',
+    help: 'Source ports that the system has for connections to one address; absent where it does not say.',
+    of: ({ sourcePorts }) => sourcePorts,
+  },
+];
+
+export const LOGS: readonly Shown<LogFigures>[] = [
+  {
+    name: 'lb4_log_lines_lost_total',
+    help: "Lines that have not arrived. Of an access log that goes where the log goes, they are the log's.",
+    type: 'counter',
+    of: ({ linesLost }) => linesLost,
+  },
+  {
+    name: 'lb4_log_broken',
+    help: 'Whether the destination takes nothing now.',
+    of: ({ isBroken }) => flag(isBroken),
   },
 ];

@@ -22,6 +22,7 @@ import {
   BACKENDS,
   INSTANCE,
   LISTENERS,
+  LOGS,
   MIRRORED,
   PROCESS,
   UPSTREAMS,
@@ -66,7 +67,11 @@ export function* metricsPieces(input: MetricsInput, { format, upstream, exclude 
     out.sample('lb4_build_info', labels({ version, engine: snapshot.engine }), 1);
   yield* show(out, INSTANCE, [{ labels: '', thing: snapshot }]);
   yield* showCounts(out, COUNTED, [{ labels: '', thing: counters.instance }]);
-  if (input.process !== undefined) yield* show(out, PROCESS, [{ labels: '', thing: input.process }]);
+  if (input.process !== undefined) {
+    yield* show(out, PROCESS, [{ labels: '', thing: input.process }]);
+    const logs = input.process.logs.map(thing => ({ labels: labels({ log: thing.log }), thing }));
+    yield* show(out, LOGS, logs);
+  }
   const workers = snapshot.workers.map(thing => ({
     labels: labels({ worker: String(thing.worker) }),
     thing,

@@ -96,10 +96,14 @@ function place<B extends Readonly<Record<string, Unplaced<Counter> | Unplaced<Hi
 const BY_PHASE_REASON: readonly Label[] = ['by', 'phase', 'reason'];
 
 export const INSTANCE = place({
-  loopDelay: seconds('worker_loop_delay', 'How late timers of workers ran: ten looks a second and worker.', {
-    lowest: -10,
-    highest: 5,
-  }),
+  loopDelay: seconds(
+    'worker_loop_delay',
+    'How late timers ran in the threads that move bytes: ten looks a second and thread.',
+    {
+      lowest: -10,
+      highest: 5,
+    },
+  ),
   workerDeaths: counter('worker_deaths_total', 'Workers that have died, and were started again.'),
   workerStalls: counter('worker_stalls_total', 'Times that a worker stood still.'),
 }) satisfies Block;

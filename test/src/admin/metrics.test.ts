@@ -20,7 +20,13 @@ const snapshot = snapshotWith({
   workers: [{ worker: 1, state: 'running', sessions: 2, sessionsEver: 7 }],
   upstreams: [
     upstreamView('app', [
-      backendView('10.0.0.1:80', { state: 'down', stateForMs: 90_000, sessions: 2, maxSessions: 9 }),
+      backendView('10.0.0.1:80', {
+        state: 'down',
+        stateForMs: 90_000,
+        sessions: 2,
+        maxSessions: 9,
+        connections: 2,
+      }),
       backendView('unix:/run/a b.sock'),
     ]),
     upstreamView(HOSTILE, [backendView(HOSTILE)]),
@@ -57,6 +63,11 @@ const figures = () => ({
     descriptorLimit: Infinity,
   },
   reloads: { done: 2, failed: 1, last: { atMs: 5_000, ok: false } },
+  sourcePorts: 28_232,
+  logs: [
+    { log: 'log', linesLost: 3, isBroken: false },
+    { log: 'access', linesLost: 70, isBroken: true },
+  ] as const,
 });
 
 void t.test('it shows what the snapshot and the counters say', async t => {
@@ -82,6 +93,15 @@ void t.test('it shows what the snapshot and the counters say', async t => {
   t.equal(scraped.sum('lb4_mirror_age_seconds', { upstream: 'app' }), 1.5);
   t.equal(scraped.sum('lb4_reload_last_ok'), 0);
   t.equal(scraped.sum('process_max_fds'), Infinity);
+  t.equal(scraped.sum('lb4_source_ports_limit'), 28_232);
+  t.equal(scraped.sum('lb4_backend_source_ports', { backend }), 2);
+  t.notOk(
+    scraped.samples.some(
+      ({ name, labels }) => name === 'lb4_backend_source_ports' && labels['backend']?.startsWith('unix:'),
+    ),
+  );
+  t.equal(scraped.sum('lb4_log_lines_lost_total', { log: 'access' }), 70);
+  t.equal(scraped.sum('lb4_log_broken'), 1);
   t.equal(scraped.sum('lb4_worker_state', { worker: '1', state: 'running' }), 1);
 });
 

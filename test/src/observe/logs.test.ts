@@ -142,6 +142,28 @@ void t.test(
   },
 );
 
+void t.test(
+  'lines lost stay counted over changes of destinations, also what is lost at the change',
+  async t => {
+    const both = { to: at('/log'), access: { to: at('/access') } };
+    const { logs, end, receiver, reload, clock } = create(both);
+    receiver('/access').code = 'ENOENT';
+    end(5);
+    await clock.advanceAndSettle(1_000);
+    t.same(logs.lost(), { log: 0, access: 0 }, 'there is room for them');
+    reload({ to: at('/log'), access: { to: at('/other') } });
+    await clock.advanceAndSettle(2_000);
+    t.same(logs.lost(), { log: 0, access: 5 });
+    reload({ to: at('/other'), access: { to: at('/access') } });
+    await clock.advanceAndSettle(2_000);
+    t.same(
+      logs.lost(),
+      { log: 0, access: 5 },
+      'the log has the destination of the access log, not its losses',
+    );
+  },
+);
+
 void t.test('what the access log has lost in the end stands in the log', async t => {
   const { logs, end, receiver, said } = create({ to: at('/log'), access: { to: at('/access') } });
   receiver('/access').code = 'ENOENT';
