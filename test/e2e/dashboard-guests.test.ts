@@ -1,8 +1,11 @@
 /** The dashboard before texts that want to harm it, and before a lock. */
 import t from 'tap';
+import { MOST_STREAMS } from '../../src/admin/events/event-streams.ts';
 import { portOf, startAdmin } from '../harness/admin.ts';
 import { noBrowser, openPage, overhang, startBrowser } from '../harness/browser.ts';
+import { followEvents } from '../harness/event-stream.ts';
 import { backendView, FakeBalancer, snapshotWith, upstreamView } from '../harness/fake-balancer.ts';
+import { FakeClock } from '../harness/fake-clock.ts';
 
 const SCRIPT = `<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>`;
 const TURNED = 'unix:/run/\u202egpj.exe\u0000\u001b[31m\n';
@@ -108,4 +111,80 @@ void t.test('with a token the page asks for it, and keeps it for its tab', { ski
     [],
     'it is in no address',
   );
+});
+
+void t.test(
+  'where too many pages are open one says so, and takes the next place',
+  { skip: noBrowser },
+  async t => {
+    const { address } = await startAdmin(t, { tcp: true });
+    const streams = await Promise.all(Array.from({ length: MOST_STREAMS }, () => followEvents(t, address)));
+    const { page } = await openPage(await startBrowser(t));
+    await page.goto(`http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`);
+    await page.getByRole('heading', { name: `${MOST_STREAMS} clients follow events already` }).waitFor();
+    t.equal(await page.locator('#link').innerText(), 'no room; trying again');
+    streams[0]?.close();
+    await page.locator('[data-link=live]').waitFor();
+    await page.getByRole('heading', { level: 1, name: 'All 2 backends up' }).waitFor();
+  },
+);
+
+void t.test('of a thousand rows only what has changed is written', { skip: noBrowser }, async t => {
+  const clock = new FakeClock();
+  let sessions = 1;
+  const backends = Array.from({ length: 1_000 }, (_, i) => `10.0.${Math.floor(i / 250)}.${i % 250}:80`);
+  const snapshot = () =>
+    snapshotWith({
+      upstreams: [
+        upstreamView(
+          'app',
+          backends.map((name, i) =>
+            backendView(name, { sessions: i === 700 ? sessions : 0, maxSessions: 90 }),
+          ),
+        ),
+      ],
+    });
+  const port = portOf(Object.assign(new FakeBalancer(), { snapshot }));
+  const { address } = await startAdmin(t, { tcp: true, port, setTimer: clock.setTimer, uptimeMs: clock.now });
+  const { page, complaints } = await openPage(await startBrowser(t));
+  await page.clock.install({ time: 1_000_000_000_000 });
+  await page.goto(`http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`);
+  const next = async (): Promise<void> => {
+    clock.advance(1_000);
+    for (;;) {
+      await page.clock.runFor(20);
+      const seen = await page.evaluate<string>('document.documentElement.dataset.uptime');
+      if (seen === String(clock.now())) return;
+    }
+  };
+  for (;;) {
+    await page.clock.runFor(20);
+    if ((await page.getByRole('button', { name: 'Show all 1,000 backends' }).count()) === 1) break;
+  }
+  t.equal(await page.locator('tbody tr').count(), 50);
+  await page.getByRole('button', { name: 'Show all 1,000 backends' }).click();
+  await next();
+  t.equal(await page.locator('tbody tr').count(), 1_000);
+  await page
+    .getByRole('row')
+    .filter({ hasText: backends[700] ?? '' })
+    .scrollIntoViewIfNeeded();
+  // Rows that are far away have their turn within fifteen statuses.
+  for (let status = 0; status <= 16; status++) await next();
+  await page.evaluate(`
+    window.written = [];
+    new MutationObserver(records => {
+      for (const { target } of records) {
+        const node = target.nodeType === 1 ? target : target.parentElement;
+        const row = node.closest('tbody tr');
+        if (row) window.written.push(row.querySelector('.address').textContent);
+      }
+    }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+  `);
+  sessions = 30;
+  await next();
+  const written = await page.evaluate<string[]>('window.written');
+  t.same([...new Set(written)], [backends[700]], 'one row');
+  t.ok(written.length <= 10, `${written.length} writes for its count, its bar, its sparkline`);
+  t.same(complaints, []);
 });

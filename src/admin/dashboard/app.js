@@ -20,6 +20,7 @@ const byId = id => document.getElementById(id);
 const LINK_WORDS = {
   live: 'live',
   lost: 'no answer; trying again',
+  full: 'no room; trying again',
   locked: 'locked',
   connecting: 'connecting',
 };
@@ -111,6 +112,9 @@ function showLink(state, detail) {
   setAttribute(byId('link'), 'title', detail);
   setAttribute(byId('lock'), 'hidden', !feed.hasToken);
   setAttribute(byId('reload'), 'disabled', state !== 'live');
+  // Nothing was shown yet: the reason stands where the sentence will be.
+  if (['full', 'lost'].includes(state) && newest === undefined)
+    setText(byId('summary'), detail.charAt(0).toUpperCase() + detail.slice(1));
   if (state === 'locked') actions.askForToken(detail, token => feed.useToken(token));
 }
 

@@ -17,7 +17,7 @@ export class Feed {
   #lastId;
   #abort;
 
-  /** @param on `status(status)`, `event(event)`, and `link('live' | 'lost' | 'locked', detail)` */
+  /** @param on `status(status)`, `event(event)`, and `link('live' | 'lost' | 'full' | 'locked', detail)` */
   constructor(on) {
     this.#on = on;
   }
@@ -52,7 +52,8 @@ export class Feed {
           this.#on.link('locked', error.message);
           return;
         }
-        this.#on.link('lost', error.message);
+        // Too many pages: its own words say so, and there may be room soon.
+        this.#on.link(error.status === 503 ? 'full' : 'lost', error.message);
       }
       await new Promise(resolve => setTimeout(resolve, RETRY_MS));
     }

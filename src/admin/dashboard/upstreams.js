@@ -5,6 +5,9 @@ import { Row } from './row.js';
 
 /** Rows that are shown before the reader asks for all. */
 const SHOWN = 50;
+/** A row far from what the reader sees is written once in as many statuses: of a thousand rows few are near. */
+const SELDOM = 15;
+const NEAR = '400px';
 const HEADS = [
   ['Backend'],
   ['State', 'now, and in the last five minutes'],
@@ -61,6 +64,8 @@ class Card {
   #overrides = el('ul', { class: 'overrides' });
   #overridesBox;
   #rows = new Map();
+  #near = new NearElements();
+  #turn = 0;
   #isWhole = false;
   #shownOverrides = '';
 
@@ -116,16 +121,27 @@ class Card {
     const most = mostOf(upstream, history);
     const shown = this.#choose(backends);
     const keys = new Set();
-    const rows = shown.map(backend => {
+    this.#turn += 1;
+    const rows = shown.map((backend, i) => {
       const key = `${backend.state === 'removed' ? '-' : '+'}${backend.backend}`;
       keys.add(key);
       let row = this.#rows.get(key);
-      if (row === undefined) this.#rows.set(key, (row = new Row(each => this.#actions.change(name, each))));
+      const isNew = row === undefined;
+      if (isNew) {
+        row = new Row(each => this.#actions.change(name, each));
+        this.#rows.set(key, row);
+        this.#near.add(row.element);
+      }
+      if (!isNew && !this.#near.has(row.element) && (this.#turn + i) % SELDOM !== 0) return row.element;
       const rates = backend.state === 'removed' ? undefined : figures?.backends.get(backend.backend);
       row.draw(name, backend, { slots: history.of(name, backend.backend), most, rates });
       return row.element;
     });
-    for (const key of this.#rows.keys()) if (!keys.has(key)) this.#rows.delete(key);
+    for (const [key, row] of this.#rows) {
+      if (keys.has(key)) continue;
+      this.#rows.delete(key);
+      this.#near.delete(row.element);
+    }
     arrange(this.#body, rows);
     setAttribute(this.#more, 'hidden', shown.length === backends.length);
     setText(this.#more, `Show all ${number(backends.length)} backends`);
@@ -178,6 +194,33 @@ class Card {
       isChange &&
         button('Put back', putBack, { class: 'plain', 'aria-label': `Put ${what} of ${backend} back` }),
     );
+  }
+}
+
+/** Which elements are in the window, or near it. */
+class NearElements {
+  #near = new Set();
+  #observer = new IntersectionObserver(
+    entries => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) this.#near.add(target);
+        else this.#near.delete(target);
+      }
+    },
+    { rootMargin: NEAR },
+  );
+
+  add(element) {
+    this.#observer.observe(element);
+  }
+
+  delete(element) {
+    this.#observer.unobserve(element);
+    this.#near.delete(element);
+  }
+
+  has(element) {
+    return this.#near.has(element);
   }
 }
 

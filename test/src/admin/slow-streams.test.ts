@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { HEARTBEAT_MS } from '../../../src/admin/events/event-streams.ts';
+import { HEARTBEAT_MS, MOST_STREAMS } from '../../../src/admin/events/event-streams.ts';
 import { fakePort, portOf, startAdmin } from '../../harness/admin.ts';
 import { askWithoutReading, followEvents } from '../../harness/event-stream.ts';
 import { FakeBalancer, snapshotWith, upstreamView } from '../../harness/fake-balancer.ts';
@@ -135,4 +135,26 @@ void t.test('a stream behind another answer on the same connection is refused', 
   socket.write(ask('/healthz') + ask('/api/v1/events'));
   await until('both are answered', () => text.includes('a stream needs a connection of its own'));
   t.match(text, /^HTTP\/1.1 200 /);
+});
+
+void t.test('200 pages at once: 64 are served, the others are refused in words', async t => {
+  const clock = new FakeClock();
+  const { address } = await startAdmin(t, { tcp: true, setTimer: clock.setTimer, uptimeMs: clock.now });
+  const path = '/api/v1/events?status=1s';
+  const asked = await Promise.allSettled(
+    Array.from({ length: 200 }, () => followEvents(t, address, { path })),
+  );
+  const answered = asked.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []));
+  const served = answered.filter(({ status }) => status === 200);
+  t.equal(served.length, MOST_STREAMS);
+  t.equal(answered.filter(({ status }) => status === 503).length, 200 - MOST_STREAMS);
+  await Promise.all(served.map(stream => stream.first(1)));
+  for (let second = 1; second <= 3; second++) {
+    clock.advance(1_000);
+    await Promise.all(served.map(stream => stream.first(1 + second)));
+  }
+  for (const stream of answered) stream.close();
+  await until('all is given back', () => clock.pending === 0);
+  const later = await followEvents(t, address, { path });
+  t.equal(later.status, 200, 'there is room again');
 });
