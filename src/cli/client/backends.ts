@@ -1,5 +1,6 @@
 /** `lb4 backends`, `ready`, `drain`, `maint`, `weight`, `add` and `remove`: the backends of a running lb4. */
 import type { BackendView, UpstreamView } from '../../model/snapshot.ts';
+import { printable } from '../../support/printable.ts';
 import { counted } from '../../support/counted.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { AdminClient } from './admin-client.ts';
@@ -115,11 +116,8 @@ export async function removeBackend(
       readonly sessions: number;
     };
     const left = answer.sessions === 0 ? '' : `; ${counted(answer.sessions, 'session')} left`;
-    write(
-      options.json === true
-        ? `${JSON.stringify(answer)}\n`
-        : `${at.upstream} ${answer.backend}: removed${left}\n`,
-    );
+    const words = printable(`${at.upstream} ${answer.backend}: removed${left}`);
+    write(options.json === true ? `${JSON.stringify(answer)}\n` : `${words}\n`);
     if (options.wait === true) await waitForBackend(client, at, timeoutMs);
   });
 }
@@ -133,7 +131,7 @@ function show(
   const { backend: address, state, weight, sessions } = backend;
   const takes = backend.takesSessions ? 'takes sessions' : 'takes no new sessions';
   const words = `${upstream} ${address}: ${state}, ${takes}, weight ${weight}, ${counted(sessions, 'session')}`;
-  write(json === true ? `${JSON.stringify(backend)}\n` : `${words}\n`);
+  write(json === true ? `${JSON.stringify(backend)}\n` : `${printable(words)}\n`);
 }
 
 function waitForBackend(client: AdminClient, at: Named, timeoutMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** `lb4 reload`: a running lb4 reads its configuration file again. */
 import type { ReloadReport } from '../../model/reload-report.ts';
+import { printable } from '../../support/printable.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { ClientOptions } from './admin-client.ts';
 import { runClient } from './client-command.ts';
@@ -12,7 +13,7 @@ export interface ReloadOptions extends ClientOptions {
 export async function reload({ dryRun = false, json, ...options }: ReloadOptions): Promise<ExitCode> {
   return runClient(options, async ({ client, write }) => {
     const report = (await client.ask('POST', '/api/v1/reload', { dryRun })) as ReloadReport & { ok: true };
-    const lines = [...report.warnings, ...report.changes].map(({ text }) => `${text}\n`);
+    const lines = [...report.warnings, ...report.changes].map(({ text }) => `${printable(text)}\n`);
     const text = lines.length === 0 ? 'nothing changes\n' : lines.join('');
     write(json === true ? `${JSON.stringify(report)}\n` : text);
   });

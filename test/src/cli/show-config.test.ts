@@ -78,10 +78,11 @@ void t.test('options and variables are origins, with a file and without one', as
     t.ok(lines.includes(line), line);
   t.notMatch(short.stdout, 'hunter2');
 
-  const both = await lb4(['check', '-c', file, '--show', '-s', 'random'], env);
+  const both = await lb4(['check', '-c', file, '--show', '-s', 'random', '--send-proxy', 'v1'], env);
   t.equal(both.code, 0);
   for (const line of [
     '    strategy: random # --strategy',
+    '      version: v1 # --send-proxy',
     '      idle: 5m # LB4_IDLE_TIMEOUT',
     `      - address: a:1 # ${file}:2:37`,
   ])

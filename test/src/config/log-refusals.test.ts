@@ -3,6 +3,7 @@
  */
 import t from 'tap';
 import { ACCESS_FIELDS } from '../../../src/model/access-fields.ts';
+import { FACILITIES } from '../../../src/support/log-address.ts';
 import { problems, withTop } from './small-inputs.ts';
 
 const BAD: [name: string, input: unknown, line: string][] = [
@@ -20,6 +21,16 @@ const BAD: [name: string, input: unknown, line: string][] = [
     'what a destination of the log does not have',
     withTop({ log: { to: { type: 'journald', path: '/dev/log' } } }),
     'log.to.path: expected no path, because the type is journald, got "/dev/log"',
+  ],
+  [
+    'a facility that syslog does not know',
+    withTop({ log: { to: { type: 'syslog', facility: 'local8' } } }),
+    `log.to.facility: expected one of ${FACILITIES.join(', ')}, got "local8"; did you mean "local0"?`,
+  ],
+  [
+    'a facility where there is none',
+    withTop({ log: { access: { to: { type: 'file', path: '/x', facility: 'daemon' } } } }),
+    'log.access.to.facility: expected no facility, because the type is file, got "daemon"',
   ],
   [
     'fields of a format that has its own',
