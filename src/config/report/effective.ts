@@ -23,9 +23,14 @@ export type PlainMapping = Extract<Plain, { readonly [key: string]: Plain | unde
 
 export const HIDDEN = '***';
 
+/** The configuration in force is compared with each one that follows. */
+const known = new WeakMap<Partial<Config>, PlainMapping>();
+
 /** The whole configuration, or the part that is given; keys that are not set are left out. */
 export function effectiveOf(config: Partial<Config>): PlainMapping {
-  return mappingOf(config, configSchema);
+  let found = known.get(config);
+  if (found === undefined) known.set(config, (found = mappingOf(config, configSchema)));
+  return found;
 }
 
 /** The value at a path of keys (positions and names in lists count as well), without secrets. */

@@ -7,8 +7,17 @@
 import * as z from 'zod';
 import type { Path } from '../report/issue.ts';
 
+/** Every value of a configuration is looked up here, and schemas do not change. */
+const known = new WeakMap<z.core.$ZodType, readonly z.core.$ZodType[]>();
+
 /** The schema itself, then everything it wraps, outermost first; for a union also each of its options. */
-export function layers(schema: z.core.$ZodType): z.core.$ZodType[] {
+export function layers(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
+  let found = known.get(schema);
+  if (found === undefined) known.set(schema, (found = layersOf(schema)));
+  return found;
+}
+
+function layersOf(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
   if (
     schema instanceof z.ZodOptional ||
     schema instanceof z.ZodDefault ||
