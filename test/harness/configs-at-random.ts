@@ -11,32 +11,52 @@ import { formatAddress } from '../../src/support/address.ts';
 
 const STRATEGIES = ['leastconn', 'roundrobin', 'iphash', 'random', 'p2c', 'ewma', 'first'] as const;
 
+/** Of upstreams; the first is always there. */
+const NAMES: readonly string[] = ['app', 'b', 'c', 'd', 'e'];
+
 type Upstream = ConfigInput['upstreams'][number];
 
 /** What cannot change. */
 export type Place = Pick<ConfigInput, 'engine' | 'workers'>;
 
-/**
- * Listener `web` and upstream `app` are always there; all else is as chance will have it.
- *
- * @param port of a backend that listens on every address of 127.0.0.0/8
- */
-export function configAtRandom(place: Place, random: () => number, port: number): ConfigInput {
+/** Where listeners and backends may be. */
+export interface Addresses {
+  /** Of a backend that listens on every address of 127.0.0.0/8. */
+  readonly backendPort: number;
+  /** Backends have one of so many networks in their upstream's; by default few, so that the same ones come back. */
+  readonly networks?: number;
+  /** The listeners' own ports, which go from one to the other; by default each has one that the system gives it. */
+  readonly ports?: Ports;
+}
+
+export interface Ports {
+  /** Some listener has these at any time, */
+  readonly always: readonly number[];
+  /** and these now and then. */
+  readonly sometimes: readonly number[];
+}
+
+/** Listener `web` and upstream `app` are always there; all else is as chance will have it. */
+export function configAtRandom(
+  place: Place,
+  random: () => number,
+  { backendPort, networks = 21, ports }: Addresses,
+): ConfigInput {
   const upTo = (most: number): number => Math.floor(random() * (most + 1));
   const one = <const T>(...of: readonly T[]): T => of[upTo(of.length - 1)]!;
-  const backendsOf = (name: number): Upstream['backends'] =>
+  const backendsOf = (upstream: number): Upstream['backends'] =>
     Array.from({ length: 1 + upTo(4) }, (_, i) => ({
-      // Distinct within an upstream: each has a network of its own.
-      address: `127.${1 + name}.${upTo(20)}.${1 + i}:${port}`,
+      // No address is in two upstreams, or twice in one.
+      address: `127.${1 + upstream}.${upTo(networks - 1)}.${1 + i}:${backendPort}`,
       weight: 1 + upTo(3),
       ...(random() < 0.2 ? { maxSessions: 200 + upTo(100) } : {}),
       ...(i > 0 && random() < 0.1 ? { backup: true } : {}),
     }));
-  const names = ['app', ...['b', 'c', 'd', 'e'].filter(() => random() < 0.5)];
-  const upstreams = names.map((name, number): Upstream => ({
+  const names = NAMES.filter((_, i) => i === 0 || random() < 0.5);
+  const upstreams = names.map((name): Upstream => ({
     name,
     strategy: one(...STRATEGIES),
-    backends: backendsOf(number),
+    backends: backendsOf(NAMES.indexOf(name)),
     health: one<Upstream['health']>('off', { type: 'tcp', interval: one('300ms', '1s') }),
     pool: one<NonNullable<Upstream['pool']>>({}, {}, { warm: 1 + upTo(3) }, { reuse: true, warm: upTo(2) }),
     connect: { timeout: one('4s', '5s'), rounds: 1 + upTo(1) },
@@ -46,9 +66,10 @@ export function configAtRandom(place: Place, random: () => number, port: number)
     ...(random() < 0.3 ? { sticky: { max: 100 + upTo(1), ttl: one('1m', '2m') } } : {}),
   }));
   const others = ['web-2', 'web-3', 'web-4'].filter(() => random() < 0.5);
-  const listeners = ['web', ...others].map((name): ConfigInput['listeners'][number] => ({
+  const binds = bindsAtRandom(['web', ...others], random, ports);
+  const listeners = [...binds].map(([name, bind]): ConfigInput['listeners'][number] => ({
     name,
-    bind: ['127.0.0.1:0'],
+    bind,
     upstream: one(...names),
     limits: random() < 0.5 ? { maxSessions: 1_000 + upTo(1_000) } : {},
     timeouts: { idle: one('30s', '1m'), halfClosed: one('10s', '20s') },
@@ -58,6 +79,37 @@ export function configAtRandom(place: Place, random: () => number, port: number)
   // The order of the list is part of it.
   if (random() < 0.3) listeners.push(...listeners.splice(1, 1));
   return { ...place, listeners, upstreams, limits: { maxSessions: 2_000 + upTo(1_000) } };
+}
+
+/** The next one, of which some is as it was: whole upstreams, or all of them but the weights. */
+export function changedAtRandom(before: ConfigInput, next: ConfigInput, random: () => number): ConfigInput {
+  const old = new Map(before.upstreams.map(upstream => [upstream.name, upstream]));
+  const upstreams = next.upstreams.map(upstream => {
+    const same = old.get(upstream.name);
+    if (same === undefined || random() < 0.4) return upstream;
+    return random() < 0.5 ? same : { ...same, backends: same.backends.map(each => reweighted(each, random)) };
+  });
+  return { ...next, upstreams };
+}
+
+function reweighted(backend: Upstream['backends'][number], random: () => number): typeof backend {
+  return typeof backend === 'string' ? backend : { ...backend, weight: 1 + Math.floor(random() * 4) };
+}
+
+/** What each of these listeners listens at; without ports of their own none is left out. */
+function bindsAtRandom(
+  names: readonly string[],
+  random: () => number,
+  ports?: Ports,
+): ReadonlyMap<string, string[]> {
+  const binds = new Map(names.map(name => [name, ports === undefined ? ['127.0.0.1:0'] : []]));
+  if (ports === undefined) return binds;
+  const [first, ...others] = ports.always;
+  const open = [...others, ...ports.sometimes.filter(() => random() < 0.5)];
+  binds.get('web')?.push(`127.0.0.1:${first}`);
+  for (const port of open)
+    binds.get(names[Math.floor(random() * names.length)] ?? '')?.push(`127.0.0.1:${port}`);
+  return new Map([...binds].filter(([, bind]) => bind.length > 0));
 }
 
 export function parsed(input: ConfigInput): Config {
@@ -91,7 +143,7 @@ export function shownIn({ listeners, upstreams, maxSessions }: LoadBalancerSnaps
 export function expectedFrom({ listeners, upstreams, limits }: Config): unknown {
   return {
     maxSessions: limits.maxSessions,
-    listeners: listeners.map(({ name }) => ({ name, addresses: 1, sessions: 0 })),
+    listeners: listeners.map(({ name, bind }) => ({ name, addresses: bind.length, sessions: 0 })),
     upstreams: upstreams.map(({ name, strategy, queue, backends }) => ({
       ...{ name, strategy, queue: queue.max },
       backends: backends.map(({ address, weight, backup }) => ({

@@ -36,9 +36,9 @@ for (const [index, place] of places.entries()) {
   void t.test(`${CHANGES} configurations at ${PER_SECOND} sessions a second, ${where}`, OPTIONS, async t => {
     // Every address of 127.0.0.0/8 leads to it.
     const [own = ''] = (await startHttpBackends(t, ['only'], '0.0.0.0')).addresses;
-    const port = Number(own.split(':')[1]);
+    const addresses = { backendPort: Number(own.split(':')[1]) };
     const random = seeded(4_711 + index);
-    const first = configAtRandom(place, random, port);
+    const first = configAtRandom(place, random, addresses);
     const balancer = new LoadBalancer(parsed(first), { slots: SLOTS });
     t.teardown(() => balancer.stop());
     await balancer.start();
@@ -53,7 +53,7 @@ for (const [index, place] of places.entries()) {
     });
     let last = first;
     for (let i = 0; i < CHANGES; i++) {
-      last = configAtRandom(place, random, port);
+      last = configAtRandom(place, random, addresses);
       await balancer.apply(last);
       // Sometimes one follows the other without a pause.
       if (random() < 0.5) await new Promise(resolve => setTimeout(resolve, random() * 60));
