@@ -6,6 +6,7 @@
  */
 import type { CounterView } from '../model/counter-view.ts';
 import type { EventMap, EventName } from '../model/events.ts';
+import type { LogView } from '../model/log-view.ts';
 import type { ProcessFigures } from '../model/process-figures.ts';
 import type { ReloadReport } from '../model/reload-report.ts';
 import type { UpgradeReport } from '../model/upgrade-report.ts';
@@ -51,6 +52,8 @@ export interface AdminPort {
   readonly readyNeeds: 'listeners' | 'upstream';
   /** Absent where the process is not lb4's own. */
   readonly figures?: (() => ProcessFigures) | undefined;
+  /** Absent where the process is not lb4's own. */
+  readonly logs?: (() => readonly LogView[]) | undefined;
   /** Ends the process as SIGTERM does; with a time instead of `drainTimeout`. */
   readonly drain: (timeoutMs: number | undefined) => void;
   /** Absent where there is nothing to reload. */

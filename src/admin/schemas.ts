@@ -158,6 +158,15 @@ const lastReload = z
   })
   .register(named, { id: 'LastReload' });
 
+const logView = z
+  .strictObject({
+    log: z.enum(['log', 'access']),
+    destination: z.string(),
+    linesLost: count.describe('Lines that have not arrived, since the start.'),
+    brokenAs: z.string().optional().describe('The destination takes no lines now: why.'),
+  })
+  .register(named, { id: 'Log' });
+
 export const status = z
   .strictObject({
     name: z.string().describe('The name of the instance.'),
@@ -175,5 +184,6 @@ export const status = z
     upstreams: z.array(upstream),
     mirror: mirror.optional().describe('Where counts are shared with other instances.'),
     lastReload: lastReload.optional().describe('The last reload that was no dry run.'),
+    logs: z.array(logView).optional().describe('The log, and an access log with a destination of its own.'),
   })
   .register(named, { id: 'Status' });

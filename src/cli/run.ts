@@ -188,6 +188,7 @@ async function balance(run: Run): Promise<ExitCode> {
       reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),
       lastReload: () => reloader.last,
       figures: () => processFigures(reloader, logs),
+      logs: () => logs.views(),
       upgrade: () => upgrader.upgrade('api'),
       inherited: predecessor?.admin,
     });

@@ -38,6 +38,7 @@ export interface AdminOptions {
   readonly reload: AdminPort['reload'];
   readonly lastReload: AdminPort['lastReload'];
   readonly figures: AdminPort['figures'];
+  readonly logs: AdminPort['logs'];
   readonly upgrade: AdminPort['upgrade'];
   /** Sockets of the predecessor. */
   readonly inherited: readonly HandedSockets[] | undefined;
@@ -53,7 +54,7 @@ export class Admin {
   /** Throws a `ConfigError` when the file with the token cannot be used. */
   constructor(options: AdminOptions) {
     this.#options = options;
-    const { config, balancer, baseDir, log, drain, reload, lastReload, figures, upgrade, inherited } =
+    const { config, balancer, baseDir, log, drain, reload, lastReload, figures, logs, upgrade, inherited } =
       options;
     const { tokenFile, bind, hosts = [], readyNeeds } = config.admin;
     this.#server = new AdminServer({
@@ -65,6 +66,7 @@ export class Admin {
         reload,
         lastReload,
         figures,
+        logs,
         upgrade,
       },
       inherited,

@@ -9,6 +9,7 @@
  *   destination, on standard error.
  */
 import type { Config } from '../config/schema/schema.ts';
+import type { LogView } from '../model/log-view.ts';
 import { atExit } from '../support/at-exit.ts';
 import { isWhole, logSessions, type AccessOptions } from './access-log.ts';
 import { Channel, linesOf, type ChannelFigures, type ChannelOwner } from './channel.ts';
@@ -52,6 +53,8 @@ export interface Logs {
   figures(): LogsFigures;
   /** Lines that have not arrived since the start, over all changes of destinations. */
   lost(): LinesLost;
+  /** For people who ask how the logs are doing. */
+  views(): readonly LogView[];
   /** Writes what is left. False: a write in progress may keep the process alive. */
   end(): Promise<boolean>;
   /** Ends the process, whatever its writes do. */
@@ -254,6 +257,14 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       return { log: main.figures, ...(main === access ? {} : { access: access.figures }) };
     },
     lost,
+    views() {
+      const { main, access } = current;
+      const viewOf = (log: LogView['log'], channel: Channel): LogView => {
+        const { destination, brokenAs } = channel.figures;
+        return { log, destination, linesLost: lost()[log], ...(brokenAs === undefined ? {} : { brokenAs }) };
+      };
+      return [viewOf('log', main), ...(main === access ? [] : [viewOf('access', access)])];
+    },
     async end() {
       endSessions();
       const untilMs = deps.now() + LAST_LINES_MS;

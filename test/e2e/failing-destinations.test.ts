@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { askAdmin } from '../harness/admin.ts';
 import { FULL } from '../harness/full-load.ts';
 import {
   deadJournal,
@@ -23,6 +24,7 @@ import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import { ManySessions } from '../harness/many-sessions.ts';
 import { withoutLibc } from '../harness/real-libc.ts';
+import { Scraped } from '../harness/scraped.ts';
 import type { Teardown } from '../harness/teardown.ts';
 import { until, untilSteady } from '../harness/until.ts';
 
@@ -104,7 +106,11 @@ for (const [i, { name, skip, open, code, discards = false, overflows = false }] 
       const folder = mkdtempSync(join(tmpdir(), 'lb4-failing-'));
       t.teardown(() => rmSync(folder, { recursive: true, force: true }));
       const file = join(folder, 'lb4.yaml');
-      writeFileSync(file, JSON.stringify(configuration(destination, sessions.backend, engine, workers)));
+      const admin = join(folder, 'admin');
+      writeFileSync(
+        file,
+        JSON.stringify(configuration(destination, sessions.backend, engine, workers, admin)),
+      );
       const lb4 = await startLb4(t, ['-c', file], {
         command: [...destination.command, process.execPath, LB4],
       });
@@ -134,7 +140,9 @@ for (const [i, { name, skip, open, code, discards = false, overflows = false }] 
       }
       await untilCounted(destination, lb4, () => total);
       if (overflows) t.ok(lostSaid(destination, lb4) > 0, 'a line says how many were lost');
-      t.equal((await lostFigure(lb4))['lost'], lostSaid(destination, lb4), 'and the figures say the same');
+      const lost = lostSaid(destination, lb4);
+      t.equal((await lostFigure(lb4))['lost'], lost, 'and the figures say the same');
+      t.match(await logsOf(admin), { linesLost: lost, brokenAs: undefined, inMetrics: lost });
       await run(10);
       await untilCounted(destination, lb4, () => total);
       const grown = Math.round((residentBytes(lb4) - before) / 2 ** 20);
@@ -153,9 +161,16 @@ for (const [i, { name, skip, open, code, discards = false, overflows = false }] 
   }
 }
 
-function configuration({ to }: FaultyDestination, backend: string, engine: string, workers: number) {
+function configuration(
+  { to }: FaultyDestination,
+  backend: string,
+  engine: string,
+  workers: number,
+  admin: string,
+) {
   return {
     ...{ engine, workers, drainTimeout: `${DRAIN_MS}ms` },
+    admin: { bind: `unix:${admin}` },
     listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
     upstreams: [{ name: 'app', backends: [backend], health: { type: 'off' } }],
     log: { access: { to, format: 'json' } },
@@ -199,6 +214,17 @@ function lostSaid(destination: FaultyDestination, lb4: Lb4Process): number {
   );
   const here = lb4.lines.filter(({ event }) => event === 'linesLost').map(({ lines }) => Number(lines));
   return [...there, ...here].reduce((sum, lines) => sum + lines, 0);
+}
+
+/** What the status and the metrics say of the access log. */
+async function logsOf(path: string) {
+  const ask = (what: string) => askAdmin({ kind: 'unix', path }, 'GET', what);
+  const logs = (await ask('/api/v1/status')).json['logs'] as { log: string }[];
+  const scraped = new Scraped((await ask('/metrics')).text);
+  return {
+    ...logs.find(({ log }) => log === 'access'),
+    inMetrics: scraped.sum('lb4_log_lines_lost_total', { log: 'access' }),
+  };
 }
 
 /** What SIGUSR1 says. */

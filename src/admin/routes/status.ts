@@ -73,14 +73,15 @@ export const statusRoutes = [
   }),
 ];
 
-type Shown = Pick<RouteDeps, 'balancer' | 'about' | 'uptimeMs' | 'lastReload' | 'wallClock'>;
+type Shown = Pick<RouteDeps, 'balancer' | 'about' | 'uptimeMs' | 'lastReload' | 'logs' | 'wallClock'>;
 
 /** Also sent to clients that follow it (events/event-streams.ts). */
-export function statusOf({ balancer, about, uptimeMs, lastReload, wallClock }: Shown) {
+export function statusOf({ balancer, about, uptimeMs, lastReload, logs, wallClock }: Shown) {
   const last = lastReload?.();
   return {
     ...{ ...about, uptimeMs: uptimeMs(), ...countedSnapshot(balancer) },
     ...(last === undefined ? {} : { lastReload: lastReloadOf(last, wallClock()) }),
+    ...(logs === undefined ? {} : { logs: logs() }),
   };
 }
 

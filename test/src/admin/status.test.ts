@@ -43,6 +43,19 @@ void t.test(
   },
 );
 
+void t.test('the status has the logs of the process, and lacks them where it has none', async t => {
+  const logs = [
+    { log: 'log', destination: 'standard error', linesLost: 0 },
+    { log: 'access', destination: 'syslog udp:logs:514', linesLost: 7, brokenAs: 'ECONNREFUSED' },
+  ] as const;
+  const { ask } = await startAdmin(t, { port: fakePort(undefined, { logs: () => logs }) });
+  const { json } = await ask('GET', '/api/v1/status');
+  t.ok(status.parse(json));
+  t.strictSame(json['logs'], logs);
+  const without = await startAdmin(t);
+  t.notOk('logs' in (await without.ask('GET', '/api/v1/status')).json);
+});
+
 void t.test('status and upstreams are the snapshot, and have the documented shape', async t => {
   const { ask } = await startAdmin(t);
   const all = await ask('GET', '/api/v1/status');

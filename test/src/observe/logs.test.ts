@@ -96,6 +96,10 @@ void t.test('a destination that breaks is said once in the log, and once when it
   await clock.advanceAndSettle(5_000);
   end(1);
   t.match(logs.figures().access, { destination: 'syslog unix:/access', lost: 0, brokenAs: 'ECONNREFUSED' });
+  t.strictSame(logs.views(), [
+    { log: 'log', destination: 'syslog unix:/log', linesLost: 0 },
+    { log: 'access', destination: 'syslog unix:/access', linesLost: 0, brokenAs: 'ECONNREFUSED' },
+  ]);
   receiver('/access').code = undefined;
   await clock.advanceAndSettle(1_000);
   t.match(said('/log'), [
