@@ -1,13 +1,13 @@
 /** SIGHUP to a running lb4: what a user sees of it in the log and in the sessions. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
-import { startLb4, type Lb4Process, type LogLine } from '../harness/lb4-process.ts';
-import { ended } from '../harness/programs.ts';
+import { LB4, startLb4, type Lb4Process, type LogLine } from '../harness/lb4-process.ts';
+import { ended, skipWithout } from '../harness/programs.ts';
 import type { Peer } from '../harness/peer.ts';
 import '../harness/run-once.ts';
 
@@ -24,7 +24,7 @@ interface Reloaded {
 
 const ANSWERS = ['reloaded', 'reloadFailed', 'reloadRefused'];
 
-async function start(t: Test, engine: string, top = ''): Promise<Reloaded> {
+async function start(t: Test, engine: string, top = '', command?: readonly string[]): Promise<Reloaded> {
   const backend = formatAddress((await startBackend(t, scripts.echo)).address);
   const file = join(t.testdir({}), 'lb4.yaml');
   const write = (upstream = '', top = ''): void =>
@@ -38,7 +38,7 @@ async function start(t: Test, engine: string, top = ''): Promise<Reloaded> {
       ].join('\n'),
     );
   write('', top);
-  const lb4 = await startLb4(t, ['-c', file]);
+  const lb4 = await startLb4(t, ['-c', file], command === undefined ? {} : { command });
   let seen = 0;
   return {
     ...{ lb4, file, backend, write },
@@ -127,6 +127,16 @@ void t.test(
         () => writeFileSync(file, Buffer.from([1, 0, 255])),
         `${cannot}it is not a text file (UTF-8)`,
       ],
+      [
+        'no UTF-8',
+        () => writeFileSync(file, Buffer.from([0x61, 0x3a, 0xc3, 0x28])),
+        `${cannot}it is not a text file (UTF-8)`,
+      ],
+      [
+        'aliases that multiply',
+        () => writeFileSync(file, bomb()),
+        `the configuration is as before: ${file}:`,
+      ],
       ['a directory', () => mkdirSync(file), `${cannot}it is a directory`],
       ['a pipe without a writer', () => spawnSync('mkfifo', [file]), `${cannot}it is no regular file`],
       ['a device', () => spawnSync('ln', ['-s', '/dev/zero', file]), `${cannot}it is no regular file`],
@@ -142,7 +152,7 @@ void t.test(
       const line = await hangUp();
       t.match(line, { level: 'error', event: 'reloadFailed' }, what);
       t.match(String(line['message']), message, what);
-      t.notMatch(String(line['message']), /\n| at /, what);
+      t.notMatch(String(line['message']), /\n| at .*:\d+:\d+/, what);
     }
     rmSync(file, { force: true });
     write('    slowStart: 2s');
@@ -151,6 +161,41 @@ void t.test(
     await client.untilText('xy');
     client.reset();
     t.same(lb4.other, []);
+    t.equal(await lb4.stop(), 0);
+  },
+);
+
+/** A few hundred bytes that mean a billion values. */
+function bomb(): string {
+  const levels = 'abcdefghi'.split('');
+  const ten = (of: string): string => new Array<string>(10).fill(of).join(', ');
+  return levels
+    .map((name, i) => `${name}: &${name} [${ten(i === 0 ? 'x' : `*${levels[i - 1] ?? ''}`)}]\n`)
+    .join('');
+}
+
+const unprivileged = ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'];
+
+void t.test(
+  'a file that may not be read, and one that vanishes while lb4 waits for its writer, change nothing',
+  { skip: skipWithout('setpriv') },
+  async t => {
+    // Root may read every file, unless it gives that up.
+    const isRoot = process.getuid?.() === 0;
+    const before = isRoot ? unprivileged : [];
+    const { lb4, file, write, hangUp } = await start(t, 'auto', '', [...before, process.execPath, LB4]);
+    const cannot = `the configuration is as before: cannot read ${file}: `;
+    chmodSync(file, 0);
+    t.match(await hangUp(), { event: 'reloadFailed', message: `${cannot}permission denied` });
+    chmodSync(file, 0o600);
+    const writing = setInterval(() => write('    slowStart: 3s'), 20);
+    const answer = hangUp();
+    await new Promise(resolve => setTimeout(resolve, 200));
+    clearInterval(writing);
+    rmSync(file);
+    t.match(await answer, { event: 'reloadFailed', message: `${cannot}there is no such file` });
+    write('    slowStart: 2s');
+    t.match(await hangUp(), { event: 'reloaded', changes: 1 });
     t.equal(await lb4.stop(), 0);
   },
 );
