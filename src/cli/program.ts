@@ -178,6 +178,7 @@ function createRunOptions(): readonly Option[] {
     option('--idle-timeout <duration>', 'time after which a session without traffic is reset (default: 1h)'),
     option('--drain-timeout <duration>', 'time that sessions have to end after SIGTERM (default: 30s)'),
     option('--pool-warm <n>', 'spare connections to each backend (default: 0)'),
+    option('--accept-proxy <list>', 'networks whose PROXY protocol headers are believed, comma-separated'),
     option(
       '--send-proxy <version>',
       'name clients to backends in a PROXY protocol header: v1, v2 or off (default)',

@@ -22,8 +22,17 @@ export function listenersPlan(config: Config, shared: ControlledState, maxSessio
     limits: { maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions) },
     slot: shared.slotOfInstance(),
     listeners: listeners.map(
-      ({ name, bind, upstream, whenUnavailable, timeouts, limits: own, ...sockets }): ListenerPlan => ({
-        ...{ name, upstream, whenUnavailable, timeouts, limits: own },
+      ({
+        name,
+        bind,
+        upstream,
+        whenUnavailable,
+        timeouts,
+        limits: own,
+        acceptProxy,
+        ...sockets
+      }): ListenerPlan => ({
+        ...{ name, upstream, whenUnavailable, timeouts, limits: own, acceptProxy },
         slot: shared.slotOfListener(name),
         sockets: socketOptions(sockets),
         bind: bindPoints(name, bind),

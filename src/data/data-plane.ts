@@ -11,6 +11,7 @@
  * - After `abortSessions` no session begins.
  */
 import { enterAll, type Gate } from './admission/gate.ts';
+import { gatesOf } from './admission/gates.ts';
 import type { UpstreamRuntime } from './dispatch/upstream-runtime.ts';
 import { Upstreams } from './dispatch/upstreams.ts';
 import type { Connection, Engine, RelayOutcome } from '../engine/engine.ts';
@@ -118,7 +119,7 @@ export class DataPlane {
       onClient: (front, client) => this.#admit(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
-      gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? [],
+      gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan),
       onExhausted: () => this.#rest(),
     });
     this.#spread = new SpreadResets({

@@ -7,6 +7,8 @@ export const ACCESS_FIELDS = [
   'session',
   'startedAt',
   'client',
+  'proxy',
+  'uniqueId',
   'localAddress',
   'listener',
   'upstream',

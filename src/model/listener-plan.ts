@@ -26,6 +26,16 @@ export interface Timeouts {
 /** What a client gets when no backend can take it. */
 export type WhenUnavailable = 'reset' | 'close' | 'http503';
 
+/** Whose PROXY protocol headers are believed. */
+export interface AcceptProxy {
+  /** Networks such as `10.0.0.0/8`, and `unix`. */
+  readonly from: readonly string[];
+  /** The longest wait for a header, in milliseconds. */
+  readonly timeout: number;
+  /** A sender among `from` that sends something else is refused. */
+  readonly required: boolean;
+}
+
 export interface ListenerPlan {
   readonly name: string;
   readonly bind: readonly BindPoint[];
@@ -39,6 +49,8 @@ export interface ListenerPlan {
   /** This and `whenUnavailable`: for the sessions that begin from now on. */
   readonly timeouts: Timeouts;
   readonly whenUnavailable: WhenUnavailable;
+  /** Absent: no header is looked for. */
+  readonly acceptProxy?: AcceptProxy | undefined;
 }
 
 export interface ListenersPlan {

@@ -10,6 +10,10 @@ export interface SessionRecord extends Termination {
   /** The client's IP address and port; '' and 0 for a unix socket. */
   readonly clientAddress: string;
   readonly clientPort: number;
+  /** The IP address of the proxy in front that has named the client; '' for a unix socket; absent: there was none. */
+  readonly proxyAddress?: string;
+  /** The id that it has given the session; in hexadecimal, unless it is plain text. Absent: none. */
+  readonly uniqueId?: string | undefined;
   /** Where the client connected to: an address of this machine with its port. '' for a unix socket. */
   readonly localAddress: string | undefined;
   /** The backend that served it, or the last one tried; undefined when there was none to try. */

@@ -16,6 +16,10 @@ export const REASONS = [
   'closed',
   /** The side named by `by` reset its connection. */
   'reset',
+  /** A sender whose PROXY protocol header is required has sent something else. */
+  'noProxyHeader',
+  /** A trusted sender's PROXY protocol header is malformed, too long, or has a wrong checksum. */
+  'badProxyHeader',
   /** No byte in either direction for `timeouts.idle`. */
   'idle',
   /** One direction had ended and the other was silent for `timeouts.halfClosed`. */

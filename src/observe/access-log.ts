@@ -69,6 +69,8 @@ export function accessFields(record: SessionRecord): Readonly<Record<AccessField
     session: record.id,
     startedAt: new Date(record.startedAtMs).toISOString(),
     client: clientOf(record),
+    proxy: record.proxyAddress === '' ? 'unix' : record.proxyAddress,
+    uniqueId: record.uniqueId,
     localAddress: record.localAddress === '' ? 'unix' : record.localAddress,
     listener: record.listener,
     upstream: record.upstream,

@@ -80,16 +80,18 @@ await t.test('the documented defaults are what an absent key becomes', t => {
     'upstreams[].agent': { agent: { port: 1 } },
     'upstreams[].sticky': { sticky: {} },
     'upstreams[].sendProxy': { sendProxy: {} },
+    'listeners[].acceptProxy': { acceptProxy: { from: ['10.0.0.1'] } },
     redis: { redis: { url: 'redis://h' } },
   };
   const build = (path: string, value?: unknown): unknown => {
     const section = Object.keys(optional).find(each => path.startsWith(`${each}.`));
     const there = structuredClone(optional[section ?? ''] ?? {});
     const ofUpstream = section?.startsWith('upstreams[]') === true;
+    const ofListener = section?.startsWith('listeners[]') === true;
     const config: Record<string, unknown> = {
-      listeners: [{ name: 'l', bind: ':1', upstream: 'u' }],
+      listeners: [{ name: 'l', bind: ':1', upstream: 'u', ...(ofListener ? there : {}) }],
       upstreams: [{ name: 'u', backends: [{ address: 'a:1' }], ...(ofUpstream ? there : {}) }],
-      ...(ofUpstream ? {} : there),
+      ...(ofUpstream || ofListener ? {} : there),
     };
     let at: Record<string, unknown> = config;
     if (value === undefined) return config;

@@ -72,6 +72,11 @@ const listenerOf =
       limits: fc.record({ maxSessions: maybe(fc.integer({ min: 1, max: 99 })) }),
       timeouts: fc.record({ idle: duration, lifetime: fc.constantFrom('0', '1h') }),
       whenUnavailable: fc.constantFrom('reset', 'close', 'http503'),
+      acceptProxy: fc.constantFrom<Listener['acceptProxy']>(
+        undefined,
+        { from: [] },
+        { from: ['10.0.0.0/8', '::1', 'unix'], timeout: '1s', required: false },
+      ),
     });
 
 const redis = fc.constantFrom<ConfigInput['redis']>(

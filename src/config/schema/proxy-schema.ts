@@ -1,12 +1,14 @@
 /**
- * Keys about the PROXY protocol: what upstreams and checks send.
+ * Keys about the PROXY protocol: what upstreams and checks send, and whom listeners believe.
  *
- * Place: a part of upstream-schema.ts and health-schema.ts. That it excludes `pool.reuse` is in
+ * Place: a part of schema.ts, upstream-schema.ts and health-schema.ts. That it excludes `pool.reuse` is in
  * upstream-cross-checks.ts.
  */
 import * as z from 'zod';
 import { FORWARDED_TLVS } from '../../model/send-proxy.ts';
-import { fieldFacts, oneOf, section } from './fields.ts';
+import { parseNetwork } from '../../support/network.ts';
+import { duration, fieldFacts, oneOf, section, yesOrNo } from './fields.ts';
+import { MINUTE, SHORTEST } from './limits-of-values.ts';
 
 const VERSIONS = ['v1', 'v2'] as const;
 const TLVS_EXPECTED = `a list of different words, each one of ${FORWARDED_TLVS.join(', ')}`;
@@ -49,4 +51,36 @@ export const healthProxy = z
   .optional()
   .describe(
     'Each check begins with a PROXY protocol header. Default: that of `sendProxy` where the check goes to the address for sessions, `off` with a `port` or an `address` of its own.',
+  );
+
+const NETWORK_FORM = 'a network such as 10.0.0.0/8 or fd00::/8, an IP address, or unix';
+const FROM_EXPECTED = 'a list of up to 1000 networks';
+
+const network = z
+  .string({ error: NETWORK_FORM })
+  .refine(text => text === 'unix' || parseNetwork(text) !== undefined, { error: NETWORK_FORM })
+  .register(fieldFacts, { type: 'network' });
+
+/** Of listeners. */
+export const acceptProxy = section({
+  from: z
+    .array(network, { error: FROM_EXPECTED })
+    .max(1000, { error: FROM_EXPECTED })
+    .readonly()
+    .register(fieldFacts, { type: 'list', range: 'up to 1000 elements' })
+    .describe(
+      'The senders that are trusted: networks, IP addresses, and `unix` for clients of unix sockets. The bytes of others are passed on as they are, whatever they look like. Empty: none is trusted.',
+    ),
+  timeout: duration(SHORTEST, MINUTE)
+    .prefault('5s')
+    .describe('How long a header may take to arrive; then the sender is reset.'),
+  required: yesOrNo()
+    .default(true)
+    .describe(
+      'A trusted sender that sends something else than a header is reset. `false`: what it sends is passed on; one that sends nothing waits for `timeout`.',
+    ),
+})
+  .optional()
+  .describe(
+    'Takes the address of the client from the PROXY protocol header, version 1 or 2, that a trusted sender puts before its bytes. Default: off. See [the PROXY protocol](proxy-protocol.md).',
   );

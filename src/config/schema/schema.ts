@@ -24,6 +24,7 @@ import { MAX_WORKERS } from '../../support/cores.ts';
 import { logSection } from './log-schema.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { adminSection } from './admin-schema.ts';
+import { acceptProxy } from './proxy-schema.ts';
 import { redisSection } from './redis-schema.ts';
 import { bindPoint, deferAccept, keepalive, userTimeout } from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
@@ -68,6 +69,7 @@ const listener = section({
   keepalive: keepalive('clients'),
   userTimeout: userTimeout(),
   deferAccept: deferAccept(),
+  acceptProxy,
   whenUnavailable: oneOf(['reset', 'close', 'http503'])
     .default('reset')
     .describe(

@@ -36,6 +36,7 @@ export interface RunFlags {
   readonly logFormat?: string | undefined;
   readonly accessLog?: boolean | string | undefined;
   readonly sendProxy?: string | undefined;
+  readonly acceptProxy?: string | undefined;
 }
 
 export type FlagName = keyof RunFlags;
@@ -75,6 +76,7 @@ const TARGETS: Readonly<Record<FlagName, Path>> = {
   logFormat: ['log', 'format'],
   accessLog: ['log', 'access'],
   sendProxy: ['upstreams', 0, 'sendProxy'],
+  acceptProxy: ['listeners', 0, 'acceptProxy', 'from'],
 };
 
 /**
@@ -140,6 +142,8 @@ function valueOf(flag: FlagName, given: string | boolean | readonly string[]): u
     );
   }
   if (typeof given !== 'string') return given;
+  if (flag === 'acceptProxy')
+    return yesOrNo(given) === false ? [] : given.split(',').map(entry => entry.trim());
   // A command line has only text; text that is no number and no yes or no is left for the checks to refuse.
   const isNumber = flag === 'poolWarm' || flag === 'maxSessions' || flag === 'workers';
   if (isNumber) return /^-?\d{1,15}$/.test(given) ? Number(given) : given;

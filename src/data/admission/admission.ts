@@ -39,6 +39,7 @@ export class Admission<U> {
   /** The limit of the current peek. */
   #peeked = 0;
   #isOver = false;
+  #isLate = false;
   #cancelTimer: (() => void) | undefined;
 
   constructor(
@@ -56,9 +57,6 @@ export class Admission<U> {
   }
 
   start(): void {
-    this.#cancelTimer = this.#setTimer(() => {
-      this.#refuse({ by: 'balancer', phase: 'admission', reason: 'timeout' });
-    }, LIMIT_MS);
     // The owner is called when this has returned.
     queueMicrotask(() => this.#goOn());
   }
@@ -81,7 +79,7 @@ export class Admission<U> {
       }
       const verdict = gate(this.#facts, this.#first);
       if (verdict.kind === 'more') {
-        this.#read(verdict.bytes);
+        this.#read(verdict.bytes, verdict.withinMs);
         return;
       }
       if (verdict.kind === 'refuse') {
@@ -102,7 +100,11 @@ export class Admission<U> {
   }
 
   /** Shows the current gate the bytes that have arrived, and again when more have. */
-  #read(bytes: number): void {
+  #read(bytes: number, withinMs = LIMIT_MS): void {
+    if (this.#isLate) {
+      this.#refuse({ by: 'balancer', phase: 'admission', reason: 'timeout' });
+      return;
+    }
     if (this.#first.isAll) {
       // The gate was shown all there is (`isAll`): nothing more will come.
       this.#refuse({ by: 'client', phase: 'admission', reason: 'closed' });
@@ -112,6 +114,7 @@ export class Admission<U> {
     // The current peek shows the bytes that come next.
     if (limit === this.#peeked) return;
     this.#peeked = limit;
+    this.#cancelTimer ??= this.#setTimer(() => this.#late(), withinMs);
     const seen = this.#first.bytes.length;
     this.#client.peek(limit, (shown, state) => {
       if (this.#isOver) return;
@@ -125,6 +128,13 @@ export class Admission<U> {
       this.#first = { bytes: shown, isAll };
       this.#goOn();
     });
+  }
+
+  /** The time is over: the gate decides by what there is. */
+  #late(): void {
+    this.#isLate = true;
+    this.#first = { ...this.#first, isAll: true };
+    this.#goOn();
   }
 
   #refuse(termination: Termination): void {

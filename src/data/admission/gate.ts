@@ -41,7 +41,7 @@ export interface Proxied {
 export interface FirstBytes {
   /** Empty until a gate has asked for more; without what gates have taken. */
   readonly bytes: Uint8Array;
-  /** No more will come: the client has finished sending, or the limit is reached. A gate must decide now. */
+  /** No more will come: the client has finished sending, a limit is reached, or the time is over. A gate must decide. */
   readonly isAll: boolean;
 }
 
@@ -53,8 +53,11 @@ export type Verdict<U> =
       /** How many of the first bytes were for the gate: the backend does not get them. Default: 0. */
       readonly take?: number;
     }
-  /** The gate needs this many bytes in all to decide; it is shown bytes as they come. */
-  | { readonly kind: 'more'; readonly bytes: number }
+  /**
+   * The gate needs this many bytes in all to decide; it is shown bytes as they come. The first wait of a client sets the
+   * time for all: `withinMs`, by default the admission's own.
+   */
+  | { readonly kind: 'more'; readonly bytes: number; readonly withinMs?: number }
   | { readonly kind: 'refuse'; readonly reason: Reason };
 
 /** Called again with more bytes after it has returned 'more'. Must not throw. */

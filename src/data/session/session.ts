@@ -14,6 +14,7 @@
  */
 import { Admission, type AdmissionOwner } from '../admission/admission.ts';
 import type { Facts } from '../admission/gate.ts';
+import { proxyIn } from '../admission/proxy-gate.ts';
 import type { DispatchOwner } from '../dispatch/dispatch-owner.ts';
 import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
@@ -84,16 +85,14 @@ export class Session<O extends Origin = Origin>
   }
 
   start(): void {
-    const { gates } = this.front;
     if (this.#deps.isRecording()) this.#localAddress = this.#client.localAddress;
     const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
-    if (gates.length === 0) {
+    if (this.front.gates.length === 0) {
       this.#search(clientAddress, this.#startedMs);
       return;
     }
     const facts = { clientAddress, clientPort, upstream: this.#upstream };
-    this.#facts = facts;
-    this.#admission = new Admission(this.#client, facts, gates, this.#deps.setTimer, this);
+    this.#admission = new Admission(this.#client, facts, this.front.gates, this.#deps.setTimer, this);
     this.#admission.start();
   }
 
@@ -153,12 +152,13 @@ export class Session<O extends Origin = Origin>
   /** Of a session that is just ending, from `onEnd` only. */
   record({ by, phase, reason }: Termination, relayed: RelayOutcome | undefined): SessionRecord {
     const dispatch = this.#dispatch;
-    const { clientAddress, clientPort } = this.#from();
+    const { clientAddress, clientPort, proxied } = this.#from();
     return {
       id: this.id,
       listener: this.#plan.name,
       upstream: this.upstream,
       ...{ clientAddress, clientPort },
+      ...(proxied && proxyIn(proxied, this.#client)),
       localAddress: this.#localAddress,
       backend: dispatch?.backend,
       sourceAddress: this.#sourceAddress,

@@ -8,6 +8,7 @@
 
 const RELAY: readonly string[] = ['relay'];
 const CONNECT: readonly string[] = ['connect'];
+const ADMISSION: readonly string[] = ['admission'];
 
 /** Which phases go with a side and a reason. */
 const PHASES: readonly (readonly [by: string, reason: string, phases: readonly string[]])[] = [
@@ -31,6 +32,11 @@ const PHASES: readonly (readonly [by: string, reason: string, phases: readonly s
   ['balancer', 'operator', ['relay', 'connect', 'queue', 'admission']],
   ['balancer', 'drainTimeout', ['drain']],
   ['balancer', 'stopped', ['drain', 'relay']],
+  ['client', 'closed', ADMISSION],
+  ['client', 'reset', ADMISSION],
+  ['balancer', 'timeout', ADMISSION],
+  ['balancer', 'noProxyHeader', ADMISSION],
+  ['balancer', 'badProxyHeader', ADMISSION],
   ['balancer', 'workerDied', RELAY],
 ];
 

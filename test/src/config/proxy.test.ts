@@ -20,6 +20,45 @@ void t.test('sendProxy is a version, or a mapping with what the header says besi
   t.end();
 });
 
+const listenerOf = (acceptProxy: unknown): unknown => ({
+  listeners: [{ name: 'web', bind: [':8080'], upstream: 'app', acceptProxy }],
+  upstreams: [{ name: 'app', backends: ['10.0.0.1:80'] }],
+});
+
+void t.test('acceptProxy is the list of those who are believed, and how', t => {
+  const accepts = (value: unknown) => {
+    const parsed = parseConfig(listenerOf(value));
+    if (!parsed.ok) throw new Error(problems(listenerOf(value)));
+    return parsed.config.listeners[0]!.acceptProxy;
+  };
+  const from = ['10.0.0.0/8', 'fd00::/8', '192.0.2.1', '::1', '0.0.0.0/0', 'unix'];
+  t.same(accepts({ from }), { from, timeout: 5_000, required: true });
+  t.same(accepts({ from: [], timeout: '1s', required: false }), {
+    from: [],
+    timeout: 1_000,
+    required: false,
+  });
+  t.equal(accepts(undefined), undefined);
+  t.end();
+});
+
+const NETWORK = 'a network such as 10.0.0.0/8 or fd00::/8, an IP address, or unix';
+for (const network of [
+  '10.0.0.0/33',
+  '::/129',
+  '10.0.0/8',
+  'proxy.internal',
+  'fe80::1%eth0',
+  '10.0.0.1:80',
+  '',
+  '/8',
+])
+  void t.test(`refused: the network "${network}"`, t => {
+    const line = `listeners[0].acceptProxy.from[0]: expected ${NETWORK}, got "${network}"`;
+    t.equal(problems(listenerOf({ from: [network] })), line);
+    t.end();
+  });
+
 const WORDS = 'uniqueId, authority, alpn, ssl, netns, others, crc32c';
 
 for (const [what, input, line] of [

@@ -38,6 +38,7 @@ await t.test('every flag has its place in the configuration', t => {
       drainTimeout: '6s',
       poolWarm: '7',
       sendProxy: 'v2',
+      acceptProxy: '10.0.0.0/8, ::1',
       maxSessions: '8',
       logLevel: 'debug',
       logFormat: 'json',

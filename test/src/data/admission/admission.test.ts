@@ -109,12 +109,26 @@ void t.test('it is bounded in bytes and in time', async t => {
   t.same(endless.client.calls, [`peek:${LIMIT_BYTES}`]);
   endless.client.show(Buffer.alloc(LIMIT_BYTES), 'full');
   t.match(endless.ends, [{ reason: 'full' }]);
-  const silent = await start(byLine);
+  const silent = await start(() => ({ kind: 'more', bytes: 1 }));
   silent.timers.fireAll();
   t.same(silent.ends, [{ by: 'balancer', phase: 'admission', reason: 'timeout' }]);
   silent.client.show('one\n');
   t.equal(silent.ends.length, 1, 'and nothing follows');
 });
+
+void t.test(
+  'when the time is over a gate decides by what there is, and the next must not ask for more',
+  async t => {
+    const late: Gate<string> = (_facts, { isAll }) => (isAll ? PASS : { kind: 'more', bytes: 9 });
+    const { client, timers, ends } = await start(late);
+    client.show('one');
+    timers.fireAll();
+    t.same(ends, ['app']);
+    const two = await start(late, () => ({ kind: 'more', bytes: 9 }));
+    two.timers.fireAll();
+    t.same(two.ends, [{ by: 'balancer', phase: 'admission', reason: 'timeout' }]);
+  },
+);
 
 void t.test('after a cancel nothing is said, and no timer is left', async t => {
   const { client, admission, ends, timers } = await start(byLine);
