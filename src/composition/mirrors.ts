@@ -78,6 +78,11 @@ export class Mirrors {
     this.#mirror?.start();
   }
 
+  /** A successor with the same configuration takes over. A name that lb4 has made itself is no other process's. */
+  stepAside(): void {
+    if (this.#redis?.instance !== undefined) this.#mirror?.stepAside();
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all([this.#leaving, this.#mirror?.stop()]);

@@ -210,6 +210,12 @@ export class Planes {
     return sockets && { sockets, changes: operatorChanges(this.control.status()) };
   }
 
+  /** The successor has taken the sockets with these keys, and the name in Redis. */
+  handedOver(keys: readonly string[]): void {
+    this.data.handedOver(keys);
+    this.#mirrors.stepAside();
+  }
+
   /** Begins health checks and sharing. */
   start(): void {
     this.control.start();

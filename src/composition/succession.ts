@@ -40,7 +40,7 @@ export class Succession {
       this.#state = 'none';
       throw error;
     }
-    planes.data.handedOver(taken);
+    planes.handedOver(taken);
     this.#state = 'done';
   }
 }

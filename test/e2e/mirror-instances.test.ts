@@ -2,7 +2,12 @@
  * What instances that share do to each other: one is killed, two have the same name, one is ended in order. Real
  * processes and a real Redis.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { loadLibc } from '../../src/linux/libc.ts';
+import { formatAddress } from '../../src/support/address.ts';
+import { temporaryFolder } from '../harness/admin.ts';
 import { FULL, skipUnlessFull } from '../harness/full-load.ts';
 import { untilShared } from '../harness/mirror-fault.ts';
 import {
@@ -20,7 +25,11 @@ import {
 import { ended } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer, type RedisServer } from '../harness/redis-server.ts';
 import { now, Traffic } from '../harness/traffic.ts';
-import { pause } from '../harness/until.ts';
+import { startUpgradedLb4, untilGone } from '../harness/upgraded-lb4.ts';
+import { pause, until } from '../harness/until.ts';
+
+const loaded = loadLibc();
+const withoutLibc = loaded.ok ? false : loaded.reason;
 
 const timeout = 60_000;
 t.setTimeout(timeout);
@@ -118,3 +127,63 @@ void t.test('an instance that drains is counted until its end, and not after', {
   await wantLines(t, traffic, leaving, ['mirrorShared']);
   await wantLines(t, traffic, staying, ['mirrorShared']);
 });
+
+void t.test(
+  'an upgrade: the successor has the name, and each session is counted once all the time',
+  { skip: skip || withoutLibc, timeout },
+  async t => {
+    const redis = await startRedisServer(t);
+    const traffic = await Traffic.start(t, 3);
+    const url = `redis://127.0.0.1:${redis.port}`;
+    const folder = temporaryFolder(t);
+    writeFileSync(
+      join(folder, 'lb4.json'),
+      JSON.stringify({
+        workers: 1,
+        listeners: [{ name: 'in', bind: '127.0.0.1:0', upstream: 'default' }],
+        upstreams: [
+          {
+            name: 'default',
+            strategy: 'leastconn',
+            health: 'off',
+            backends: traffic.backends.map(formatAddress),
+          },
+        ],
+        redis: { url, publish: `${PERIOD_MS}ms`, instance: 'web' },
+      }),
+    );
+    const sister = await startInstance(t, { name: 'sister', redis: { url }, backends: traffic.backends });
+    const lb4 = await startUpgradedLb4(t, ['-c', join(folder, 'lb4.json')]);
+    const web = { kind: 'tcp', host: lb4.host, port: lb4.port } as const;
+    await lb4.line(({ event }) => event === 'mirrorShared');
+    await traffic.hold(web, 9);
+    await untilTotalsAreTrue(redis.admin, traffic);
+    const instances = (): Promise<string[]> => redis.admin.zrange('lb4:{default}:instances', '0', '-1');
+    const most: number[] = [];
+    const watching = { isOver: false };
+    const watched = (async () => {
+      while (!watching.isOver) {
+        most.push((await totals(redis.admin, traffic.backends)).reduce((sum, count) => sum + count, 0));
+        await pause(5);
+      }
+    })();
+    await lb4.upgrade();
+    await traffic.hold(web, 3);
+    await untilTotalsAreTrue(redis.admin, traffic);
+    watching.isOver = true;
+    await watched;
+    t.ok(Math.max(...most) <= 12, `none is counted twice: ${Math.max(...most)}`);
+    t.match((await instances()).toSorted(), ['sister', 'web', /^web-[0-9a-z]{4}$/]);
+    t.notOk(
+      lb4.lines.some(({ event }) => event === 'mirrorRenamed'),
+      'the successor was not renamed',
+    );
+    await traffic.release();
+    await ended(lb4.child);
+    await until('the predecessor is gone', async () => (await instances()).length === 2);
+    t.same((await instances()).toSorted(), ['sister', 'web']);
+    process.kill(lb4.current(), 'SIGTERM');
+    await untilGone(lb4.current());
+    t.equal(await sister.stop(), 0);
+  },
+);

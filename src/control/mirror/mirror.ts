@@ -198,6 +198,17 @@ export class Mirror {
   #onNameTaken(from: string, times: number): void {
     // Another upstream's exchange may have noticed it before.
     if (from !== this.#instance || times < NAME_TRIES) return;
+    this.#rename();
+    this.#deps.events.emit('mirror:renamed', { from, to: this.#instance });
+  }
+
+  /** Leaves its name to the process that takes over; what this one still has is counted under another one. */
+  stepAside(): void {
+    if (this.#stopping === undefined) this.#rename();
+  }
+
+  #rename(): void {
+    const from = this.#instance;
     const suffix = Math.floor(this.#deps.random() * 36 ** 4)
       .toString(36)
       .padStart(4, '0');
@@ -207,7 +218,6 @@ export class Mirror {
       void upstream.withdraw(from);
       upstream.hurry();
     }
-    this.#deps.events.emit('mirror:renamed', { from, to: this.#instance });
   }
 }
 

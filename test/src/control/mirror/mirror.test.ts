@@ -255,6 +255,20 @@ void t.test('a name that stays taken is given up for a new one, and the old one 
   );
 });
 
+void t.test('one that steps aside leaves its name, and is counted under another one', async t => {
+  const { time, exchange, renamed, mirror } = create(t, ['app', 'db']);
+  mirror.start();
+  await time.advanceAndSettle(PERIOD);
+  mirror.stepAside();
+  await time.advanceAndSettle(PERIOD);
+  t.equal(mirror.view().instance, 'self-i000');
+  t.same(exchange.withdrawn, ['app self', 'db self']);
+  t.same(renamed, [], 'another process did not take it');
+  await mirror.stop();
+  mirror.stepAside();
+  t.equal(mirror.view().instance, 'self-i000');
+});
+
 void t.test('a name that is free in time is kept', async t => {
   const { time, exchange, renamed, mirror } = create(t);
   const answer = exchange.answer;
