@@ -118,6 +118,14 @@ void t.test(
     await until('only the one that is down', () => !pictureOf(terminal).text.includes(`✓ ${running.up}`));
     terminal.type('\u001b');
     await until('both', () => pictureOf(terminal).text.includes(`✓ ${running.up}`));
+    terminal.type('c');
+    await until('the other columns', () => /FAILED CONNECT/.test(pictureOf(terminal).text));
+    await client.send('y'.repeat(5_000));
+    const row = () => new RegExp(`^✓ ${running.up} +up +(.*)$`, 'm').exec(pictureOf(terminal).text)?.[1];
+    await until('its bytes are shown', () => /^\d+ +\S+ +[\d.]+[kM] +0% +[\d.]+ms$/.test(row() ?? ''));
+    t.match(pictureOf(terminal).text, /^traffic .* failed - {3}connect [\d.]+ms, 99% in [\d.]+ms$/m);
+    await until('and no more', () => /^\d+ +0\S* +0 +0% +[\d.]+ms$/.test(row() ?? ''));
+    terminal.type('c');
     terminal.resize(120, 40);
     await until('the wide picture', () => /MINUTE/.test(pictureOf(terminal, 120, 40).text));
     t.match(pictureOf(terminal, 120, 40).lines[39], /^ q quit/);
@@ -173,6 +181,51 @@ void t.test(
     t.equal(await running.lb4.stop(), 0);
   },
 );
+
+void t.test('Ctrl-Z gives the terminal back to the shell, and fg takes it again', { skip }, async t => {
+  const running = await start(t, 'top-stops');
+  const terminal = inTerminal(t, ['bash', '--norc', '--noprofile', '-i'], { env: running.env });
+  await until('there is a shell', () => /[#$] $/.test(terminal.written()));
+  terminal.type(`"${process.execPath}" "${LB4}" top --every 100ms\n`);
+  await until('it is drawn', () => terminal.written().includes('q quit'));
+  terminal.type('\u001a');
+  await until('the shell is back', () => /Stopped/.test(terminal.written().split('\u001b[?1049l')[1] ?? ''));
+  const stopped = terminal.written();
+  t.match(stopped, GIVEN_BACK);
+  terminal.type('stty -a | grep -o -e "-\\?icanon" -e "-\\?echo\\b" | tr "\\n" " "; echo "[over]"\n');
+  // The line that is typed is shown as well, so the answer is the last of it.
+  await until('the settings', () => /-?icanon -?echo \[over\]/.test(terminal.written()));
+  t.match(terminal.written(), /[^-]icanon echo \[over\]/, 'lines and echo are on again');
+  const before = terminal.written().length;
+  terminal.type('fg\n');
+  const after = () => terminal.written().slice(before);
+  await until('it is drawn again', () => /\u001b\[\?1049h[^]*q quit/.test(after()));
+  t.match(pictureOf(terminal).text, running.up, 'the picture is whole');
+  terminal.type('q');
+  await until('the shell is back', () => /\u001b\[\?1049l[^]*[#$] $/.test(after()));
+  terminal.type('echo "[code $?]"; exit\n');
+  await terminal.ended;
+  t.match(after(), /\r\[code 0\]/);
+});
+
+void t.test('hundreds of changes of the size end with a picture of the last one', { skip }, async t => {
+  const running = await start(t, 'top-sizes');
+  const terminal = top(running, t);
+  await until('it is drawn', () => terminal.written().includes('q quit'));
+  for (let i = 0; i < 300; i++) terminal.resize(40 + (i % 90), 8 + (i % 40));
+  terminal.resize(100, 30);
+  await until('it has that size', () => {
+    try {
+      const { lines, text } = pictureOf(terminal, 100, 30);
+      return /^ q quit/.test(lines[29] ?? '') && text.includes(`✓ ${running.up}`);
+    } catch {
+      // The last whole picture is one of a larger size.
+      return false;
+    }
+  });
+  terminal.type('q');
+  t.equal(await terminal.ended, 0);
+});
 
 void t.test(
   'while lb4 does not answer, the last picture stays with the reason, and keys work',

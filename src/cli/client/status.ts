@@ -1,6 +1,7 @@
 /** `lb4 status`: the instance, its listeners and upstreams at a glance. */
 import type { LastReload } from '../../model/reload-report.ts';
-import type { LoadBalancerSnapshot, UpstreamView } from '../../model/snapshot.ts';
+import type { CountedSnapshot } from '../../model/counted-view.ts';
+import type { UpstreamView } from '../../model/snapshot.ts';
 import { counted } from '../../support/counted.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { attentionOf } from './attention.ts';
@@ -9,7 +10,7 @@ import { paragraph } from './paragraph.ts';
 import { formatAge, formatTable } from './table.ts';
 
 /** What `/api/v1/status` answers. */
-export interface StatusAnswer extends LoadBalancerSnapshot {
+export interface StatusAnswer extends CountedSnapshot {
   readonly name: string;
   readonly version: string;
   readonly pid: number;

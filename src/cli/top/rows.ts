@@ -6,79 +6,101 @@
 import type { BackendView, UpstreamView } from '../../model/snapshot.ts';
 import { formatAge } from '../client/table.ts';
 import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
+import type { Figures, Flow } from './figures.ts';
 import type { History } from './history.ts';
 import { span, type Line, type Span, type Style } from './screen.ts';
 import { wrapped } from '../wrapped.ts';
-import { fullness, rateText, spread } from './view-values.ts';
+import type { ViewState } from './view-state.ts';
+import { bytesText, failedStyle, failedText, fullness, rateText, spread, timeText } from './view-values.ts';
 
+/** Widths of columns; 0: it is left out. */
 interface Columns {
   readonly name: number;
+  readonly age: number;
   readonly bar: number;
   readonly figure: number;
+  readonly bytes: number;
+  readonly failed: number;
+  readonly connect: number;
   readonly weight: number;
   readonly spark: number;
   /** Room behind all of them, for reasons. */
   readonly rest: number;
 }
 
+/** What is drawn, and for how wide a terminal. */
+export interface Look {
+  readonly history: History;
+  readonly figures: Figures;
+  readonly width: number;
+  readonly glyphs: Glyphs;
+  /** Where not all columns have room. */
+  readonly columns: ViewState['columns'];
+}
+
 const MARK = 2;
 const STATE = 10;
-const AGE = 7;
 const RATE = 6;
 const GAP = 1;
+/** From here on all columns have room. */
+export const WHOLE_WIDTH = 112;
 
 /** By the width alone, so that columns stay where they are while figures change. */
-function columnsOf(width: number): Columns {
-  const bar = width >= 110 ? 20 : width >= 90 ? 12 : width >= 70 ? 8 : 0;
-  const figure = width >= 100 ? 11 : width >= 60 ? 9 : 6;
-  const weight = width >= 70 ? 6 : 0;
-  const spark = width >= 110 ? 20 : width >= 92 ? 10 : 0;
-  const fixed = [STATE, AGE, bar, figure, RATE, weight, spark].reduce(
+function columnsOf(width: number, shown: ViewState['columns']): Columns {
+  const isWhole = width >= WHOLE_WIDTH;
+  const hasLoad = isWhole || shown === 'load';
+  const hasTraffic = isWhole || shown === 'traffic';
+  const room = {
+    age: hasLoad || width >= 92 ? 7 : 0,
+    bar: !hasLoad ? 0 : width >= 150 ? 20 : isWhole ? 10 : width >= 90 ? 12 : width >= 70 ? 8 : 0,
+    figure: width >= 100 && !isWhole ? 11 : width >= 60 ? 9 : 6,
+    bytes: hasTraffic ? 7 : 0,
+    failed: hasTraffic ? 6 : 0,
+    connect: hasTraffic && width >= 60 ? 7 : 0,
+    weight: hasLoad && width >= 70 ? 6 : 0,
+    spark: width >= 150 ? 20 : width >= 92 ? 10 : 0,
+  };
+  const fixed = [STATE, RATE, ...Object.values(room)].reduce(
     (sum, each) => sum + (each === 0 ? 0 : each + GAP),
     MARK,
   );
   const name = Math.min(Math.max(width - fixed, 8), 30);
-  return { name, bar, figure, weight, spark, rest: width - fixed - name };
+  return { ...room, name, rest: width - fixed - name };
 }
 
-export function headOfList(width: number): Line {
-  const { name, bar, figure, weight, spark } = columnsOf(width);
+export function headOfList({ width, columns }: Pick<Look, 'width' | 'columns'>): Line {
+  const { name, age, bar, figure, bytes, failed, connect, weight, spark } = columnsOf(width, columns);
+  const cell = (text: string, room: number): string => (room === 0 ? '' : text.padStart(room));
   const text = joined([
     `${' '.repeat(MARK)}${'BACKEND'.padEnd(name)}`,
     'STATE'.padEnd(STATE),
-    'FOR'.padEnd(AGE),
+    age === 0 ? '' : 'FOR'.padEnd(age),
     bar === 0 ? 'SESS'.padStart(figure) : 'SESSIONS'.padEnd(bar + GAP + figure),
     'NEW/S'.padStart(RATE),
-    weight === 0 ? '' : 'WEIGHT'.padStart(weight),
+    cell('BYTES/S', bytes),
+    cell('FAILED', failed),
+    cell('CONNECT', connect),
+    cell('WEIGHT', weight),
     spark === 0 ? '' : 'MINUTE'.padEnd(spark),
   ]);
   return [span(text.trimEnd().slice(0, width), 'dim')];
 }
 
-export function linesOfUpstream(
-  upstream: UpstreamView,
-  shown: readonly BackendView[],
-  history: History,
-  width: number,
-  glyphs: Glyphs,
-): Line[] {
-  const columns = columnsOf(width);
+export function linesOfUpstream(upstream: UpstreamView, shown: readonly BackendView[], look: Look): Line[] {
   const busiest = Math.max(...upstream.backends.map(({ sessions }) => sessions), 1);
   return [
-    titleOf(upstream, history.upstream(upstream.name), width, glyphs),
-    ...shown.flatMap(backend =>
-      linesOfBackend(backend, busiest, history.backend(upstream.name, backend), columns, width, glyphs),
-    ),
+    titleOf(upstream, look),
+    ...shown.flatMap(backend => linesOfBackend(upstream.name, backend, busiest, look)),
   ];
 }
 
 /** Its rate and its last minute stand on the right. */
 function titleOf(
   { name, strategy, mode, queue, backends, overrides }: UpstreamView,
-  rates: readonly number[],
-  width: number,
-  glyphs: Glyphs,
+  { history, figures, width, glyphs }: Look,
 ): Line {
+  const rates = history.upstream(name);
+  const flow = figures.upstream(name);
   const members = backends.filter(({ state }) => state !== 'removed');
   const taking = members.filter(({ takesSessions }) => takesSessions).length;
   const parts: Line = [
@@ -89,6 +111,7 @@ function titleOf(
     ...(queue.waiting === 0
       ? []
       : [span(`  ${queue.waiting} of ${queue.max} wait, up to ${formatAge(queue.longestMs)}`, 'bad')]),
+    ...(flow.failed === 0 ? [] : [span(`  ${failedText(flow)} failed`, failedStyle(flow))]),
     ...(overrides.length === 0 ? [] : [span('  changed by operators', 'warn')]),
   ];
   const rate = rates.at(-1);
@@ -101,13 +124,13 @@ function titleOf(
 }
 
 function linesOfBackend(
+  upstream: string,
   backend: BackendView,
   busiest: number,
-  rates: readonly number[],
-  columns: Columns,
-  width: number,
-  glyphs: Glyphs,
+  { history, figures, width, glyphs, columns: shown }: Look,
 ): Line[] {
+  const columns = columnsOf(width, shown);
+  const rates = history.backend(upstream, backend);
   const {
     backend: address,
     state,
@@ -133,7 +156,7 @@ function linesOfBackend(
       state === 'up' ? 'plain' : style,
     ),
     span(` ${state.padEnd(STATE)}`, style),
-    span(` ${formatAge(stateForMs).padEnd(AGE)}`, 'dim'),
+    ...(columns.age === 0 ? [] : [span(` ${formatAge(stateForMs).padEnd(columns.age)}`, 'dim')]),
     ...(columns.bar === 0
       ? [span(` ${fit(figure, columns.figure, glyphs).padStart(columns.figure)}`)]
       : [
@@ -142,6 +165,7 @@ function linesOfBackend(
           span(` ${fit(figure, columns.figure, glyphs).padEnd(columns.figure)}`),
         ]),
     span(` ${(rate === undefined ? '-' : rateText(rate)).padStart(RATE)}`),
+    ...trafficOf(figures.backend(upstream, address), columns),
     ...(columns.weight === 0
       ? []
       : [span(` ${fit(shownWeight, columns.weight, glyphs).padStart(columns.weight)}`, 'dim')]),
@@ -156,6 +180,16 @@ function linesOfBackend(
   return [
     line,
     ...[first, ...under].map((text, i) => [span(`    ${i === 0 ? arrow : '  '}`, 'dim'), span(text, style)]),
+  ];
+}
+
+function trafficOf(flow: Flow, { bytes, failed, connect }: Columns): Span[] {
+  if (bytes === 0) return [];
+  const sent = flow.bytes === undefined ? '-' : bytesText(flow.bytes.client + flow.bytes.backend);
+  return [
+    span(` ${sent.padStart(bytes)}`),
+    span(` ${failedText(flow).padStart(failed)}`, failedStyle(flow)),
+    ...(connect === 0 ? [] : [span(` ${timeText(flow.connect, 0.99).padStart(connect)}`)]),
   ];
 }
 

@@ -12,6 +12,7 @@ import { durationOf, runClient, type OutputOptions, type Surroundings } from '..
 import type { StatusAnswer } from '../client/status.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { charsetOf, CHARSETS, glyphsOf, type Glyphs } from './glyphs.ts';
+import { Figures } from './figures.ts';
 import { History } from './history.ts';
 import { KeyReader, type Key } from './keys.ts';
 import { Screen, textOfLine } from './screen.ts';
@@ -55,7 +56,7 @@ async function ask(client: AdminClient): Promise<StatusAnswer> {
 }
 
 function printOnce(status: StatusAnswer, glyphs: Glyphs, { width, write }: Surroundings): void {
-  const seen = { status, history: new History(), nowMs: Date.now(), glyphs };
+  const seen = { status, history: new History(), figures: new Figures(), nowMs: Date.now(), glyphs };
   const { lines } = pictureOf(seen, FIRST_VIEW, width, Infinity);
   write(lines.map(line => `${textOfLine(line)}\n`).join(''));
 }
@@ -65,6 +66,7 @@ class LiveView {
   readonly #glyphs: Glyphs;
   readonly #everyMs: number;
   readonly #history = new History();
+  readonly #figures = new Figures();
   readonly #screen = new Screen({ colour: (process.env['NO_COLOR'] ?? '') === '' });
   readonly #keys = new KeyReader();
   readonly #terminal: Terminal;
@@ -83,6 +85,7 @@ class LiveView {
     this.#glyphs = glyphs;
     this.#everyMs = everyMs;
     this.#history.add(status);
+    this.#figures.add(status);
     this.#terminal = new Terminal(process.stdin, process.stdout, {
       onInput: text => this.#onInput(text),
       onChanged: () => this.#drawWhole(),
@@ -118,6 +121,7 @@ class LiveView {
     try {
       this.#status = await ask(this.#client);
       this.#history.add(this.#status);
+      this.#figures.add(this.#status);
       this.#answeredMs = Date.now();
       this.#silence = undefined;
     } catch (error) {
@@ -158,7 +162,13 @@ class LiveView {
     const { width, height } = this.#terminal.size;
     const nowMs = Date.now();
     const seen: Seen = {
-      ...{ status: this.#status, history: this.#history, nowMs, glyphs: this.#glyphs },
+      ...{
+        status: this.#status,
+        history: this.#history,
+        figures: this.#figures,
+        nowMs,
+        glyphs: this.#glyphs,
+      },
       silence: this.#silence && `no answer for ${formatAge(nowMs - this.#answeredMs)}: ${this.#silence}`,
     };
     const { lines, page, most } = pictureOf(seen, this.#view, width, height);

@@ -14,10 +14,13 @@ export interface ViewState {
   /** The first line of the list that is shown. */
   readonly scroll: number;
   readonly isHelp: boolean;
+  /** Which columns are shown where not all have room. */
+  readonly columns: 'load' | 'traffic';
 }
 
 export const FIRST_VIEW: ViewState = {
   ...{ sort: 'configured', filter: '', isTyping: false, scroll: 0, isHelp: false },
+  columns: 'load',
 };
 const LONGEST_FILTER = 60;
 
@@ -38,6 +41,8 @@ export function afterKey(
         const next = SORTS[(SORTS.indexOf(view.sort) + 1) % SORTS.length] ?? view.sort;
         return { ...view, sort: next, scroll: 0 };
       }
+      case 'c':
+        return { ...view, columns: view.columns === 'load' ? 'traffic' : 'load' };
       case '/':
         return { ...view, isTyping: true, scroll: 0, isHelp: false };
       case 'j':

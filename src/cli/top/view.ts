@@ -9,16 +9,18 @@ import { counted } from '../../support/counted.ts';
 import type { StatusAnswer } from '../client/status.ts';
 import { formatAge } from '../client/table.ts';
 import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
+import type { Figures } from './figures.ts';
 import type { History } from './history.ts';
-import { headOfList, linesOfUpstream } from './rows.ts';
+import { headOfList, linesOfUpstream, WHOLE_WIDTH } from './rows.ts';
 import { span, type Line, type Span, type Style } from './screen.ts';
 import { wrapped } from '../wrapped.ts';
-import { fullness, rateText, spread } from './view-values.ts';
+import { bytesText, failedStyle, failedText, fullness, rateText, spread, timeText } from './view-values.ts';
 import { shownBackends, SORTS, type ViewState } from './view-state.ts';
 
 export interface Seen {
   readonly status: StatusAnswer;
   readonly history: History;
+  readonly figures: Figures;
   /** The time of day at the reader's, in milliseconds since 1970. */
   readonly nowMs: number;
   readonly glyphs: Glyphs;
@@ -47,7 +49,7 @@ export function pictureOf(seen: Seen, view: ViewState, width: number, height: nu
     const text = fit('too small: 40 columns and 8 lines are needed', width, glyphs);
     return { lines: [[span(text, 'warn')]], page: 1, most: 0 };
   }
-  const head = headOf(seen, width);
+  const head = headOf(seen, view, width);
   const list = view.isHelp ? helpOf(width) : listOf(seen, view, width);
   if (height === Infinity) return { lines: [...head, ...list], page: list.length, most: 0 };
   const page = Math.max(height - head.length - 1, 1);
@@ -64,7 +66,8 @@ export function pictureOf(seen: Seen, view: ViewState, width: number, height: nu
 }
 
 function headOf(
-  { status, history, nowMs, glyphs, silence, clock = clockAt(nowMs) }: Seen,
+  { status, history, figures, nowMs, glyphs, silence, clock = clockAt(nowMs) }: Seen,
+  { columns }: ViewState,
   width: number,
 ): Line[] {
   const { name, version, state, ready, engine, workers, uptimeMs, pid } = status;
@@ -84,12 +87,13 @@ function headOf(
       ? []
       : [[span(fit(`${glyphs.marks.bad} ${safe(silence, glyphs)}`, width, glyphs), 'bad')]]),
     sessionsLine(status, history, width, glyphs),
+    ...trafficLine(figures),
     listenersLine(status, width, glyphs),
     ...troubles(status).map(text => [
       span(fit(`${glyphs.marks.warn} ${safe(text, glyphs)}`, width, glyphs), 'warn'),
     ]),
     [],
-    headOfList(width),
+    headOfList({ width, columns }),
   ];
 }
 
@@ -116,6 +120,26 @@ function sessionsLine(
     span(` ${line}`, 'good'),
     span('   ever ', 'dim'),
     span(sessionsEver.toLocaleString('en-US')),
+  ];
+}
+
+/** Absent before the second look. */
+function trafficLine({ instance }: Figures): Line[] {
+  const { bytes, connect } = instance;
+  if (bytes === undefined) return [];
+  return [
+    [
+      span('traffic  ', 'dim'),
+      span(`${bytesText(bytes.client)}B/s`, 'bold'),
+      span(' in, '),
+      span(`${bytesText(bytes.backend)}B/s`, 'bold'),
+      span(' out   '),
+      span('failed ', 'dim'),
+      span(failedText(instance), instance.failed === 0 ? 'bold' : failedStyle(instance)),
+      span('   connect ', 'dim'),
+      span(timeText(connect, 0.5), 'bold'),
+      ...(connect.length === 0 ? [] : [span(', 99% in '), span(timeText(connect, 0.99), 'bold')]),
+    ],
   ];
 }
 
@@ -156,14 +180,15 @@ function troubles({ workers, mirror }: StatusAnswer): string[] {
   ];
 }
 
-function listOf({ status, history, glyphs }: Seen, view: ViewState, width: number): Line[] {
+function listOf({ status, history, figures, glyphs }: Seen, view: ViewState, width: number): Line[] {
+  const look = { history, figures, width, glyphs, columns: view.columns };
   const lines: Line[] = [];
   for (const upstream of status.upstreams) {
     const rateOf = (backend: (typeof upstream.backends)[number]): number =>
       history.backend(upstream.name, backend).at(-1) ?? 0;
     const backends = shownBackends(upstream.name, upstream.backends, view, rateOf);
     if (backends.length === 0 && view.filter !== '') continue;
-    lines.push(...linesOfUpstream(upstream, backends, history, width, glyphs), []);
+    lines.push(...linesOfUpstream(upstream, backends, look), []);
   }
   if (lines.length === 0) return [[span(`no backend matches ${safe(view.filter, glyphs)}`, 'dim')]];
   return lines.slice(0, -1);
@@ -177,7 +202,8 @@ function footOf(
 ): Line {
   const wanted = safe(filter, glyphs);
   if (isTyping) return [span(` filter: ${wanted}_`.padEnd(width), 'inverse')];
-  const keys = isHelp ? ' ? back   q quit' : ' q quit   s sort   / filter   ? help';
+  const more = width >= WHOLE_WIDTH ? '' : '   c columns';
+  const keys = isHelp ? ' ? back   q quit' : ` q quit   s sort   / filter${more}   ? help`;
   const chosen = [
     ...(sort === SORTS[0] ? [] : [`by ${sort}`]),
     ...(filter === '' ? [] : [`only ${wanted}`]),
@@ -191,6 +217,7 @@ const HELP: readonly (readonly [keys: string, meaning: string])[] = [
   ['q, Ctrl-C', 'quit'],
   ['s', `next order of backends: ${SORTS.join(', ')}`],
   ['/', 'filter by a part of an upstream, an address or a state; Enter keeps it, Esc clears it'],
+  ['c', 'other columns, where not all have room'],
   ['arrows, j k', 'scroll; so do Page Up and Down, Home and End'],
   ['Ctrl-L', 'draw everything again'],
   ['Ctrl-Z', 'stop; fg comes back'],
@@ -198,7 +225,10 @@ const HELP: readonly (readonly [keys: string, meaning: string])[] = [
   ['FOR', 'for how long the backend is in this state'],
   ['SESSIONS', 'a bar against maxSessions; without a limit it is dim, against the busiest of the upstream'],
   ['NEW/S', 'sessions that got a connection to it in the last second'],
-  ['MINUTE', 'the same in the last minute; its highest value is a full cell'],
+  ['BYTES/S', 'bytes of clients and backend per second, in the last second'],
+  ['FAILED', 'of attempts in the last minute: failed connects, and sessions that the backend has reset'],
+  ['CONNECT', 'time to connect that 99 of 100 did not exceed in the last minute'],
+  ['MINUTE', 'NEW/S of the last minute; its highest value is a full cell'],
 ];
 
 function helpOf(width: number): Line[] {

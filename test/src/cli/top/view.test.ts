@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { CHARSETS, glyphsOf, type Charset } from '../../../../src/cli/top/glyphs.ts';
+import { Figures } from '../../../../src/cli/top/figures.ts';
 import { History } from '../../../../src/cli/top/history.ts';
 import { Screen, textOfLine } from '../../../../src/cli/top/screen.ts';
 import { FIRST_VIEW, type ViewState } from '../../../../src/cli/top/view-state.ts';
@@ -28,9 +29,10 @@ function shown({ width = 80, height = 24, charset = 'braille', view = {}, seen =
   return terminal.text;
 }
 
-const status = (parts: Partial<StatusAnswer>): { status: StatusAnswer; history: History } => ({
+const status = (parts: Partial<StatusAnswer>): Pick<Seen, 'status' | 'history' | 'figures'> => ({
   status: { name: 'default', version: '0.1.0', pid: 1, uptimeMs: 5_000, ...snapshotWith(), ...parts },
   history: new History(),
+  figures: new Figures(),
 });
 
 const DOCUMENT = 'docs/top.md';
@@ -62,6 +64,7 @@ void t.test('in every charset and size every line fits, and the last one is the 
       [300, 100],
     ] as const) {
       // A character outside of the screen throws.
+      t.match(shown({ width, height, charset, view: { columns: 'traffic' } }), /\n q quit/);
       const picture = shown({ width, height, charset });
       t.match(picture.split('\n').at(-1), /^ q quit/, `${width}×${height}`);
       if (charset === 'ascii') t.match(picture, /^[\n -~]*$/);
@@ -80,6 +83,20 @@ void t.test('the help, the filter and the order are shown', async t => {
   t.match(filtered, /cache-3\.internal:6379/);
   t.notMatch(filtered, /10\.0\.0\.1/);
   t.match(shown({ view: { filter: 'zzz' } }), /no backend matches zzz/);
+});
+
+void t.test('where not all columns have room, c shows the others', async t => {
+  const narrow = shown({ view: { columns: 'traffic' } });
+  t.match(narrow, /^ {2}BACKEND +STATE +SESS +NEW\/S BYTES\/S FAILED CONNECT$/m);
+  t.match(narrow, /^✓ 10\.0\.0\.1:5432 +up +312\/400 +26 +554k +0% +3\.9ms$/m);
+  t.match(narrow, /^✗ 10\.0\.0\.3:5432 +down +4\/400 +0 +0 +2\.0% +3\.9ms$/m);
+  t.match(narrow, / c columns /);
+  t.notMatch(shown({ width: 120, height: 40 }), /c columns/);
+  t.equal(
+    shown({ width: 120, height: 40, view: { columns: 'traffic' } }),
+    shown({ width: 120, height: 40 }),
+    'a wide terminal has all of them',
+  );
 });
 
 void t.test('a list that is longer than the screen scrolls to its last line', async t => {
@@ -161,10 +178,10 @@ void t.test('without a height there is no foot, and every backend is shown', asy
 });
 
 void t.test('a second later only what has changed is written', async t => {
-  const { status: first, history } = sampleHistory();
+  const { status: first, history, figures } = sampleHistory();
   const screen = new Screen({ colour: true });
   const draw = (of: StatusAnswer) => {
-    const seen = { status: of, history, nowMs: NOW, clock, glyphs: glyphsOf('braille') };
+    const seen = { status: of, history, figures, nowMs: NOW, clock, glyphs: glyphsOf('braille') };
     return screen.changes(pictureOf(seen, FIRST_VIEW, 80, 24).lines, 80, 24);
   };
   const whole = draw(first);
