@@ -1,6 +1,13 @@
 /** What two statuses say about the time between them. */
 import t from 'tap';
-import { bucketsSince, countOf, endingsOf, quantileOf, since } from '../../../src/observe/rates.ts';
+import {
+  attemptsOf,
+  bucketsSince,
+  countOf,
+  endingsOf,
+  quantileOf,
+  since,
+} from '../../../src/observe/rates.ts';
 import { COUNTERS, Counts } from '../../../src/model/counter-view.ts';
 import { ENDINGS } from '../../../src/shared-memory/counters/endings.ts';
 import { Cells } from '../../../src/shared-memory/counters/counters.ts';
@@ -81,4 +88,10 @@ void t.test('failures are those that clients notice and did not cause; nobody wa
       'balancer relay other',
     ],
   );
+});
+
+void t.test('of a backend: what it failed at, of all attempts', async t => {
+  const bytes = { client: 0, backend: 0 };
+  const counted = { connections: 90, connectFailures: 10, resets: 4, bytes, connect: [] };
+  t.same(attemptsOf(counted), { all: 100, failed: 14 }, 'a session that it has reset had a connection');
 });
