@@ -20,7 +20,7 @@ for (const [name, createEngine] of Object.entries(engines)) {
         }),
       {
         code: 'LB4_WRONG_STATE',
-        message: `the ${name} engine relays only connections that it has made itself`,
+        message: `the ${name} engine knows only connections that it has made itself`,
       },
     );
     if ('close' in engine) engine.close();
