@@ -78,11 +78,15 @@ void t.test('options and variables are origins, with a file and without one', as
     t.ok(lines.includes(line), line);
   t.notMatch(short.stdout, 'hunter2');
 
-  const both = await lb4(['check', '-c', file, '--show', '-s', 'random', '--send-proxy', 'v1'], env);
+  const both = await lb4(
+    ['check', '-c', file, '--show', '-s', 'random', '--send-proxy', 'v1', '--accept-proxy', '10.0.0.0/8'],
+    env,
+  );
   t.equal(both.code, 0);
   for (const line of [
     '    strategy: random # --strategy',
     '      version: v1 # --send-proxy',
+    '        - 10.0.0.0/8 # --accept-proxy',
     '      idle: 5m # LB4_IDLE_TIMEOUT',
     `      - address: a:1 # ${file}:2:37`,
   ])
