@@ -167,6 +167,16 @@ const logView = z
   })
   .register(named, { id: 'Log' });
 
+const processView = z
+  .strictObject({
+    openDescriptors: count.optional(),
+    descriptorLimit: count.optional().describe('Descriptors that it may open; absent for no limit.'),
+    sourcePorts: count
+      .optional()
+      .describe('Source ports that the system has for connections to one address.'),
+  })
+  .register(named, { id: 'Process' });
+
 export const status = z
   .strictObject({
     name: z.string().describe('The name of the instance.'),
@@ -184,6 +194,7 @@ export const status = z
     upstreams: z.array(upstream),
     mirror: mirror.optional().describe('Where counts are shared with other instances.'),
     lastReload: lastReload.optional().describe('The last reload that was no dry run.'),
+    process: processView.optional().describe('What the system gives the process.'),
     logs: z.array(logView).optional().describe('The log, and an access log with a destination of its own.'),
   })
   .register(named, { id: 'Status' });

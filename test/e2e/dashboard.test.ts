@@ -1,5 +1,5 @@
 /** The dashboard in a browser, before a running lb4: its figures are true, and its actions do what they say. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import t from 'tap';
@@ -80,7 +80,14 @@ void t.test('what a running lb4 does', { skip: noBrowser }, async t => {
     t.equal(sessionsEver, 8);
     t.match(await page.locator('#about').innerText(), `web at ${lb4.address} · up for `);
     t.match(await page.locator('#about').innerText(), '8 sessions since its start');
-    t.match(await page.locator('#limits').innerText(), `8 of ${maxSessions.toLocaleString('en')}`);
+    const limits = await page.locator('#limits').innerText();
+    t.match(limits, `8 of ${maxSessions.toLocaleString('en')}`);
+    const most = Math.max(...connected());
+    t.match(limits, new RegExp(`Source ports to 127.0.0.1:\\d+\\s+${most} of `));
+    const open = Number(/Descriptors\s+([\d,]+) of/.exec(limits)?.[1]?.replaceAll(',', ''));
+    const truth = readdirSync(`/proc/${lb4.pid}/fd`).length;
+    // Health checks and this page come and go.
+    t.ok(Math.abs(open - truth) <= 12, `${open} descriptors, ${truth} in /proc`);
     t.match(
       await row(broken).locator('.strip').getAttribute('aria-label'),
       /^The last five minutes: .*down \d+ s/,

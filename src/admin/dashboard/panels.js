@@ -11,11 +11,19 @@ export class Limits {
     parent.append(el('h2', {}, 'Limits'), this.#list);
   }
 
-  draw({ sessions, maxSessions, listeners, upstreams, workers }) {
+  draw({ sessions, maxSessions, listeners, upstreams, workers, process = {} }) {
     const found = [];
     if (maxSessions !== undefined) found.push(this.#meter('Sessions', sessions, maxSessions));
     for (const { name, queue } of nearest(upstreams.filter(({ queue }) => queue.max > 0))) {
       found.push(this.#meter(`Queue of ${name}`, queue.waiting, queue.max));
+    }
+    const { openDescriptors, descriptorLimit, sourcePorts } = process;
+    if (openDescriptors !== undefined && descriptorLimit !== undefined) {
+      found.push(this.#meter('Descriptors', openDescriptors, descriptorLimit));
+    }
+    const busiest = mostConnected(upstreams);
+    if (busiest !== undefined && sourcePorts !== undefined) {
+      found.push(this.#meter(`Source ports to ${busiest.backend}`, busiest.connections, sourcePorts));
     }
     const paused = listeners.filter(each => each.paused);
     found.push(
@@ -77,6 +85,17 @@ export class Limits {
     if (item === undefined) this.#items.set(name, (item = make()));
     return item;
   }
+}
+
+/** Each connection to a backend takes a source port. A unix socket has none. */
+function mostConnected(upstreams) {
+  const backends = upstreams.flatMap(({ backends }) => backends);
+  return backends
+    .filter(({ backend }) => !backend.startsWith('unix:'))
+    .reduce(
+      (most, each) => (most === undefined || each.connections > most.connections ? each : most),
+      undefined,
+    );
 }
 
 /** The two fullest. */

@@ -1,6 +1,7 @@
 /** Routes that only read: whether it is alive, whether it is ready, and everything that is going on. */
 import * as z from 'zod';
 import type { LastReload, ReloadReport } from '../../model/reload-report.ts';
+import type { ProcessFigures } from '../../model/process-figures.ts';
 import { countedSnapshot } from '../counted-status.ts';
 import { Problem, quotable } from '../problem.ts';
 import { route, type RouteDeps } from '../route.ts';
@@ -73,16 +74,25 @@ export const statusRoutes = [
   }),
 ];
 
-type Shown = Pick<RouteDeps, 'balancer' | 'about' | 'uptimeMs' | 'lastReload' | 'logs' | 'wallClock'>;
+type Shown = Pick<
+  RouteDeps,
+  'balancer' | 'about' | 'uptimeMs' | 'lastReload' | 'figures' | 'logs' | 'wallClock'
+>;
 
 /** Also sent to clients that follow it (events/event-streams.ts). */
-export function statusOf({ balancer, about, uptimeMs, lastReload, logs, wallClock }: Shown) {
+export function statusOf({ balancer, about, uptimeMs, lastReload, figures, logs, wallClock }: Shown) {
   const last = lastReload?.();
   return {
     ...{ ...about, uptimeMs: uptimeMs(), ...countedSnapshot(balancer) },
     ...(last === undefined ? {} : { lastReload: lastReloadOf(last, wallClock()) }),
+    ...(figures === undefined ? {} : { process: processOf(figures()) }),
     ...(logs === undefined ? {} : { logs: logs() }),
   };
+}
+
+function processOf({ openDescriptors, descriptorLimit, sourcePorts }: ProcessFigures) {
+  const isLimited = Number.isFinite(descriptorLimit);
+  return { openDescriptors, descriptorLimit: isLimited ? descriptorLimit : undefined, sourcePorts };
 }
 
 function lastReloadOf(report: ReloadReport, nowMs: number): LastReload {
