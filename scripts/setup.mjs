@@ -62,7 +62,7 @@ function build() {
   );
   const mark = join(root, 'dist', '.lb4-build');
   if (read(mark) === wanted) return;
-  say('compiling (tsc)');
+  say('compiling (tsc); takes about a minute, once');
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
   if (isLinked() && !existsSync(join(root, 'node_modules', 'esbuild'))) {

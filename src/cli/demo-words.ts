@@ -49,9 +49,9 @@ export function introduction({ address, strategy, backends, dashboard, hasKeys }
 }
 
 /** What a key has done to a backend. */
-export function brokenWords({ name, isBroken }: DemoBackend, key: string): string {
+export function brokenWords({ name, address, isBroken }: DemoBackend, key: string): string {
   return isBroken
-    ? `${name} is broken: it refuses connections. New sessions go elsewhere at once; ${key} repairs it.`
+    ? `${name} (${address}) is broken: it refuses connections. New sessions go elsewhere at once; ${key} repairs it.`
     : `${name} is repaired. It is back when two checks have passed.`;
 }
 

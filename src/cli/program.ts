@@ -77,7 +77,7 @@ function withoutDefaultCommand(args: readonly string[]): readonly string[] {
 function createProgram(signals: Signals, done: (code: ExitCode) => void): Command {
   const program = new Command('lb4')
     .usage(
-      '[run] [options]\n       lb4 demo [options]\n       lb4 check [-c FILE] [options]\n       lb4 status | backends | sessions | top [options]\n       lb4 ready | drain | maint | weight | add | remove UPSTREAM BACKEND\n       lb4 doctor [-c FILE] [--live]',
+      '[run] [options]\n       lb4 demo [options]\n       lb4 check [-c FILE] [options]\n       lb4 status | backends | sessions | top [options]\n       lb4 ready | drain | maint | weight | add | remove UPSTREAM BACKEND\n       lb4 reload | upgrade | drain\n       lb4 doctor [-c FILE] [--live]',
     )
     .description(
       'A raw-TCP layer-4 load balancer: it accepts a client, chooses a backend and\njoins the two.',
@@ -104,7 +104,7 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
 
   program
     .command('demo')
-    .description('run three embedded backends, a balancer and the dashboard; prints what to\ntry')
+    .description('run three embedded backends, a balancer and the dashboard; prints what\nto try')
     .option('-l, --listen <address>', 'address to accept on (default: 127.0.0.1:8080)', '127.0.0.1:8080')
     .option('-s, --strategy <name>', 'how a backend is chosen (default: leastconn)', 'leastconn')
     .option(

@@ -132,7 +132,7 @@ void t.test("pid file, socket files and the admin API are the newcomer's", { ski
   t.notOk(lb4.lines.some(({ event }) => event === 'pidFileTakenOver'));
 
   const upgraded = await runProgram(process.execPath, [LB4, 'upgrade', '--admin', unix]);
-  t.match(upgraded, { code: 0, stdout: /^lb4 \S+ has taken over as process \d+; the one before drains\n$/ });
+  t.match(upgraded, { code: 0, stdout: /^lb4 \S+ has taken over as process \d+; process \d+ drains\b.*\n$/ });
   lb4.follow(Number(/process (\d+)/.exec(upgraded.stdout)?.[1]));
   configure({ name, admin: { bind: '127.0.0.1:0' }, limits: 3 });
   const failed = await runProgram(process.execPath, [LB4, 'upgrade', '--admin', tcp]);

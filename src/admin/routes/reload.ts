@@ -27,7 +27,11 @@ export const reloadRoutes = [
       422: { means: 'Nothing was changed: `detail` has every problem.' },
     },
     handle: async ({ body: { dryRun = false }, caller }, { reload, logChange }) => {
-      if (reload === undefined) throw new Problem(404, 'this lb4 cannot reload its configuration');
+      if (reload === undefined)
+        throw new Problem(
+          404,
+          'this lb4 cannot reload its configuration: the program that runs it offers no reload',
+        );
       const outcome = await reload(dryRun);
       if (!outcome.ok) throw new Problem(422, outcome.problems.map(({ text }) => text).join('; '));
       if (!dryRun)

@@ -14,7 +14,8 @@ export async function reload({ dryRun = false, json, ...options }: ReloadOptions
   return runClient(options, async ({ client, write }) => {
     const report = (await client.ask('POST', '/api/v1/reload', { dryRun })) as ReloadReport & { ok: true };
     const lines = [...report.warnings, ...report.changes].map(({ text }) => `${printable(text)}\n`);
-    const text = lines.length === 0 ? 'nothing changes\n' : lines.join('');
+    const heading = dryRun ? 'would change:\n' : '';
+    const text = lines.length === 0 ? 'nothing changes\n' : `${heading}${lines.join('')}`;
     write(json === true ? `${JSON.stringify(report)}\n` : text);
   });
 }
