@@ -74,14 +74,26 @@ export function ended(child: ChildProcess): Promise<{ code: number | null; signa
   return new Promise(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
 }
 
+/** Below the ports that systems give by themselves, to connections too, and so are those 10,000 above (Redis Cluster). */
+const FIRST_PORT = 12_000;
+const PORTS = 10_000;
+/** Test files that run at the same time begin far from each other. */
+let nextPort = (process.pid * 131) % PORTS;
+
 /** A port that was free a moment ago, for programs that cannot be asked which port they were given. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORTS; tries++) {
+    const port = FIRST_PORT + nextPort;
+    nextPort = (nextPort + 1) % PORTS;
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no port is free');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
