@@ -25,6 +25,8 @@ interface HeldSocket {
   readonly uid?: number;
   /** What the holder does with another address than the one that is wanted: ', which listens on 0.0.0.0:80'. */
   readonly besides: string;
+  /** The lower, the more it stands in the way. */
+  readonly rank: number;
 }
 
 interface Surroundings {
@@ -42,7 +44,11 @@ export function holderOf(
   const sockets = address.kind === 'unix' ? unixSockets(address, proc) : tcpSockets(address, proc);
   const [first] = sockets;
   if (first === undefined) return undefined;
-  const found = processWith(sockets, proc);
+  // A connection is no reason while a process listens, also where that process cannot be seen.
+  const found = processWith(
+    sockets.filter(({ rank }) => rank === first.rank),
+    proc,
+  );
   if (found !== undefined) {
     const who = found.pid === surroundings.pid ? 'this process itself' : nameOfProcess(found.pid, proc);
     return who + found.socket.besides;
@@ -56,7 +62,7 @@ export function holderOf(
 /** Those that stand in the way: with the same address first, then listening ones, then connections from the port. */
 function tcpSockets(address: TcpAddress, proc: string): readonly HeldSocket[] {
   const wanted = isIPv4(address.host) || address.host === '' ? address.host : withoutZone(address.host);
-  const found: (HeldSocket & { readonly rank: number })[] = [];
+  const found: HeldSocket[] = [];
   for (const file of ['tcp', 'tcp6']) {
     for (const line of linesOf(`${proc}/net/${file}`)) {
       const [, local = '', , state, , , , uid, , inode = '0'] = line.trim().split(/\s+/);
@@ -83,7 +89,7 @@ function unixSockets(address: UnixAddress, proc: string): readonly HeldSocket[] 
   return linesOf(`${proc}/net/unix`).flatMap(line => {
     const [, , , flags, , , inode = '', ...name] = line.trim().split(/\s+/);
     // Sockets of clients that were accepted have the same path; only a listening one has this flag.
-    return flags === '00010000' && names.includes(name.join(' ')) ? [{ inode, besides: '' }] : [];
+    return flags === '00010000' && names.includes(name.join(' ')) ? [{ inode, besides: '', rank: 0 }] : [];
   });
 }
 

@@ -90,6 +90,15 @@ void t.test('a connection from the port is named where none listens there', t =>
   t.equal(holder(proc, '127.0.0.1:80'), 'process 6 (psql), which has a connection from 127.0.0.1:80');
   const both = machine(t, { tcp: connected + row(ALL, '0A', 0, 70), processes: NGINX });
   t.equal(holder(both, '127.0.0.1:80'), 'process 7 (nginx), which listens on 0.0.0.0:80');
+  const clients = [60, 61, 62, 63, 80, 81, 82, 83];
+  const served = clients.map(inode => row(ONE, '01', 0, inode)).join('');
+  const serving = { 7: ['nginx', [...clients, 70]] } as const;
+  const own = machine(t, { tcp: served + row(ONE, '0A', 0, 70), processes: serving });
+  t.equal(holder(own, '127.0.0.1:80'), 'process 7 (nginx)', 'a client that it serves is not the reason');
+  const older = machine(t, { tcp: connected + row(ONE, '0A', 0, 70), processes });
+  t.equal(holder(older, '127.0.0.1:80'), 'process 7 (nginx)', 'nor is a process with a lower number');
+  const hidden = machine(t, { tcp: connected + row(ONE, '0A', 33, 72), processes });
+  t.equal(holder(hidden, '127.0.0.1:80'), 'a process of another user (uid 33)', 'nor is one that is seen');
   const over = machine(t, { tcp: row(ONE, '06', 0, 0) });
   t.equal(holder(over, '127.0.0.1:80'), undefined, 'one in TIME_WAIT belongs to no process');
   t.end();
