@@ -14,6 +14,7 @@ import { startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { OpenApiAnswers } from '../harness/openapi-answers.ts';
 import { ended } from '../harness/programs.ts';
 import { FULL } from '../harness/full-load.ts';
+import '../harness/run-once.ts';
 
 const noLibc = !loadLibc().ok && 'the C library cannot be called here';
 const ENGINES = noLibc ? (['node'] as const) : (['epoll', 'node'] as const);

@@ -15,6 +15,7 @@ import { LB4, type Lb4Process } from '../harness/lb4-process.ts';
 import { notifySocket } from '../harness/notify-socket.ts';
 import type { Peer } from '../harness/peer.ts';
 import { ended } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { isRunning, startUpgradedLb4, untilGone, type UpgradedLb4 } from '../harness/upgraded-lb4.ts';
 import { until } from '../harness/until.ts';
 

@@ -24,6 +24,7 @@ import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import { ManySessions } from '../harness/many-sessions.ts';
 import { withoutLibc } from '../harness/real-libc.ts';
+import '../harness/run-once.ts';
 import { Scraped } from '../harness/scraped.ts';
 import type { Teardown } from '../harness/teardown.ts';
 import { until, untilSteady } from '../harness/until.ts';

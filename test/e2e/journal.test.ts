@@ -12,6 +12,7 @@ import { withoutMounts } from '../harness/log-destinations.ts';
 import { ManySessions } from '../harness/many-sessions.ts';
 import { ended, freePort, runProgram, skipWithout } from '../harness/programs.ts';
 import { withoutLibc } from '../harness/real-libc.ts';
+import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
 
 const JOURNALD = '/lib/systemd/systemd-journald';

@@ -2,7 +2,7 @@
  * Thousands of reloads at random while 300 sessions a second come, of a real lb4 in a network of its own: no session
  * fails, nothing is left of what was configured before, and the counts are those of the backends.
  *
- * LB4_TEST_RELOADS and LB4_TEST_SEED play others; LB4_TEST_ENGINE plays one engine alone.
+ * LB4_TEST_RELOADS and LB4_TEST_SEED play others; LB4_TEST_RELOADS_ENGINE plays one engine alone.
  */
 import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
@@ -19,6 +19,7 @@ import { FULL } from '../harness/full-load.ts';
 import type { Tally } from '../harness/lingering-sessions.ts';
 import { skipWithoutNamespaces } from '../harness/network-namespace.ts';
 import { ReloadedLb4, type Looked, type Ready } from '../harness/reloaded-lb4.ts';
+import '../harness/run-once.ts';
 import { pause, until } from '../harness/until.ts';
 
 const RELOADS = Number(process.env['LB4_TEST_RELOADS'] ?? (FULL ? 10_000 : 60));
@@ -43,7 +44,7 @@ const places: readonly Place[] = [
   { engine: 'epoll', workers: 2 },
   { engine: 'node', workers: 0 },
 ];
-const only = process.env['LB4_TEST_ENGINE'] ?? '';
+const only = process.env['LB4_TEST_RELOADS_ENGINE'] ?? '';
 
 t.setTimeout(PATIENCE_MS);
 for (const place of places.filter(({ engine }) => only === '' || engine === only)) {

@@ -11,6 +11,7 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { ended, freePort, runProgram } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 
 const loaded = loadLibc();

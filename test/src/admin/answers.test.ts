@@ -1,6 +1,5 @@
 /** Whatever is asked of the admin API, its answer has the form that its OpenAPI document says. */
 import { connect } from 'node:net';
-import fc from 'fast-check';
 import t from 'tap';
 import { routes } from '../../../src/admin/routes.ts';
 import type { AdminPort } from '../../../src/admin/port.ts';
@@ -10,6 +9,7 @@ import type { Address } from '../../../src/support/address.ts';
 import { portOf, startAdmin, type Answered, type AskOptions } from '../../harness/admin.ts';
 import { FakeBalancer, sessionView } from '../../harness/fake-balancer.ts';
 import { OpenApiAnswers } from '../../harness/openapi-answers.ts';
+import { fc } from '../../harness/properties.ts';
 import type { Teardown } from '../../harness/teardown.ts';
 
 const BACKEND = '/api/v1/upstreams/{upstream}/backends/{backend}';
