@@ -53,6 +53,14 @@ void t.test('what every session writes at its backend is in two cache lines, bes
   t.end();
 });
 
+/** The page names sides and phases of a reason in two columns, and not each side goes with each phase. */
+function isPossible(side: string, phase: string, reason: string): boolean {
+  // No backend is there yet.
+  if (side === 'backend') return phase !== 'queue' && phase !== 'admission';
+  // lb4 waits for a client's first bytes; a connect that takes too long is the backend's doing.
+  return !(reason === 'timeout' && phase === 'connect');
+}
+
 void t.test('every way to end that docs/terminations.md names has a cell', t => {
   const page = readFileSync(
     fileURLToPath(new URL('../../../../docs/terminations.md', import.meta.url)),
@@ -67,9 +75,8 @@ void t.test('every way to end that docs/terminations.md names has a cell', t => 
   for (const [, reason = '', by, phases] of rows)
     for (const side of words(by))
       for (const phase of words(phases))
-        // Only clients reset while they wait.
-        if (!(side === 'backend' && phase === 'queue'))
-          t.ok(known.includes(`${side} ${phase} ${reason}`), reason);
+        if (isPossible(side, phase, reason))
+          t.ok(known.includes(`${side} ${phase} ${reason}`), `${side} ${phase} ${reason}`);
   t.equal(ENDINGS[WORKER_DIED]?.[2], 'workerDied');
   t.equal(
     ENDINGS[endingOf({ by: 'client', phase: 'relay', reason: 'new' })]?.[2],
