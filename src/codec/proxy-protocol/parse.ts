@@ -31,6 +31,8 @@ export type ParsedProxyHeader =
   | { readonly kind: 'invalid'; readonly problem: ProxyProblem };
 
 const V1_PREFIX: readonly number[] = [...Buffer.from('PROXY ')];
+/** What follows it is to be ignored, whatever it is, until CRLF (section 2.1 of the specification). */
+const V1_UNKNOWN: readonly number[] = [...Buffer.from('PROXY UNKNOWN ')];
 const CR = 0x0d;
 const LF = 0x0a;
 const [FIRST_PRINTABLE, LAST_PRINTABLE] = [0x20, 0x7e];
@@ -61,7 +63,9 @@ function lineOf(bytes: Uint8Array): ParsedProxyHeader {
   for (let i = V1_PREFIX.length; i < length; i++) {
     const byte = bytes[i] ?? 0;
     if (byte >= FIRST_PRINTABLE && byte <= LAST_PRINTABLE) continue;
-    if (byte !== CR || i + 1 >= V1_MAX_BYTES) return invalid('malformed');
+    const isIgnored = i >= V1_UNKNOWN.length && beginsWith(bytes, V1_UNKNOWN);
+    if (isIgnored && (byte !== CR || (i + 1 < length && bytes[i + 1] !== LF))) continue;
+    if (byte !== CR || i + 1 >= V1_MAX_BYTES) return invalid(isIgnored ? 'tooLong' : 'malformed');
     if (i + 1 === length) break;
     if (bytes[i + 1] !== LF) return invalid('malformed');
     const header = parseV1(String.fromCharCode(...bytes.subarray(V1_PREFIX.length, i)));

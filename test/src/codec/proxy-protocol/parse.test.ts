@@ -56,7 +56,17 @@ void t.test("the specification's examples of version 1 are read", t => {
 void t.test('an unknown address is one, whatever follows the word', t => {
   for (const text of ['PROXY UNKNOWN\r\n', 'PROXY UNKNOWN \r\n', 'PROXY UNKNOWN what ever\r\n'])
     t.match(line(text), { kind: 'header', header: { command: 'proxy', addresses: undefined } });
-  t.same(line('PROXY UNKNOWNS\r\n'), MALFORMED);
+  const odd = ['\x1b[2J', '\0', 'é', '\t', '\r', '\n', '\r\r', '\n\r', '\r \n'];
+  for (const text of odd.map(each => `PROXY UNKNOWN ${each}\r\n`)) {
+    t.match(line(`${text}hello`), { kind: 'header', bytes: text.length }, JSON.stringify(text));
+    for (let i = 0; i < text.length; i++) t.equal(line(text.slice(0, i)).kind, 'incomplete');
+  }
+  const longest = `PROXY UNKNOWN ${'\x1b'.repeat(V1_MAX_BYTES - 16)}\r\n`;
+  t.match(line(longest), { kind: 'header', bytes: V1_MAX_BYTES });
+  t.same(line(longest.replace('\r', '\x1b\r')), { kind: 'invalid', problem: 'tooLong' });
+  t.same(line(longest.replace('\r\n', '\x1b\x1b')), { kind: 'invalid', problem: 'tooLong' });
+  for (const text of ['PROXY UNKNOWNS\r\n', 'PROXY UNKNOWN\x1b\r\n', 'PROXY UNKNOWN\r\r\n', 'PROXY \x1b\r\n'])
+    t.same(line(text), MALFORMED);
   t.end();
 });
 
