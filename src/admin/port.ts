@@ -54,6 +54,8 @@ export interface AdminPort {
   readonly figures?: (() => ProcessFigures) | undefined;
   /** Absent where the process is not lb4's own. */
   readonly logs?: (() => readonly LogView[]) | undefined;
+  /** Why a backend may not be added: lb4 itself listens there. Undefined: it may. Absent where that is not known. */
+  readonly refusal?: ((upstream: string, backend: string) => string | undefined) | undefined;
   /** Ends the process as SIGTERM does; with a time instead of `drainTimeout`. */
   readonly drain: (timeoutMs: number | undefined) => void;
   /** Absent where there is nothing to reload. */

@@ -68,6 +68,11 @@ export class Reloader {
     this.#queue = deps.started;
   }
 
+  /** As it runs now. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** The report of the last reload that was no dry run. */
   get last(): ReloadReport | undefined {
     return this.#last;

@@ -183,6 +183,7 @@ async function balance(run: Run): Promise<ExitCode> {
     balancer.on('drain:started', () => pidFile?.letGo());
     admin = new Admin({
       ...{ config, balancer, log },
+      configNow: () => reloader.config,
       baseDir: resolve(baseDir),
       drain: timeoutMs => operator.drain(timeoutMs),
       reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),

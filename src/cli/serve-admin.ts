@@ -20,6 +20,7 @@ import type { HandedSockets } from '../support/socket.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { makeFolder, socketPaths, thisPlace } from './admin-places.ts';
+import { refusalOf } from './own-addresses.ts';
 import { version } from './version.ts';
 
 /** How often an instance looks whether the socket of its name is free by now. */
@@ -29,6 +30,8 @@ const LOOKS_AT_A_FILE = 10;
 
 export interface AdminOptions {
   readonly config: Config;
+  /** After the reloads since. */
+  readonly configNow: () => Config;
   readonly balancer: AdminPort['balancer'];
   /** Where a relative path of the configuration starts. */
   readonly baseDir: string;
@@ -47,6 +50,7 @@ export interface AdminOptions {
 export class Admin {
   readonly #options: AdminOptions;
   readonly #server: AdminServer;
+  readonly #addresses: Address[] = [];
   #isClosed = false;
   /** The unix socket is open. */
   #hasSocket = false;
@@ -62,6 +66,12 @@ export class Admin {
         balancer,
         about: { name: config.name, version: version(), pid: process.pid },
         readyNeeds,
+        refusal: (upstream, backend) =>
+          refusalOf(upstream, backend, {
+            config: options.configNow(),
+            snapshot: () => balancer.snapshot(),
+            admin: this.#addresses,
+          }),
         drain,
         reload,
         lastReload,
@@ -178,7 +188,9 @@ export class Admin {
 
   async #listen(where: Address): Promise<void> {
     atExit(() => this.#server.releaseSockets());
-    const address = formatAddress(await this.#server.listen(where));
+    const opened = await this.#server.listen(where);
+    this.#addresses.push(opened);
+    const address = formatAddress(opened);
     this.#options.log.write('info', 'adminListening', `the admin API is at ${address}`, { address });
   }
 }

@@ -179,6 +179,12 @@ for (const engine of ENGINES) {
       ['backends', 0, /^UPSTREAM +BACKEND/],
       ['backends app', 0, new RegExp(`\napp +${backend} +up +unchecked +1 +1\n`)],
       ['backends none', 1, /^lb4: no upstream is named "none"/],
+      [
+        `add app ${running.address}`,
+        1,
+        /^lb4: 127\.0\.0\.1:\d+ leads back to listeners\[0\]\.bind .*: each session/,
+      ],
+      [`add app ${at}`, 1, /^lb4: \S+ leads to the admin API of this lb4/],
       ['sessions', 0, /^ID +CLIENT.*\n.*127\.0\.0\.1:\d+ +app/],
       ['sessions --upstream app --listener web --limit 5', 0, /\n.* app /],
       ['sessions --upstream many', 0, /^ID +CLIENT[^\n]*\n$/],

@@ -51,8 +51,15 @@ export const backendRoutes = [
     path: PATH,
     summary: 'Adds a backend, or changes the weight of one that is there.',
     body: registration,
-    answers: { 200: shown, 201: { ...shown, means: 'It was added.' }, ...unknown, ...wrongState },
-    handle: async ({ params, body, caller }, { balancer, logChange, untilSettled }) => {
+    answers: {
+      200: shown,
+      201: { ...shown, means: 'It was added.' },
+      ...{ ...unknown, ...wrongState },
+      422: {
+        means: 'It is an address of this lb4: sessions would come back to it for ever. Nothing has changed.',
+      },
+    },
+    handle: async ({ params, body, caller }, { balancer, refusal, logChange, untilSettled }) => {
       const { upstream = '', backend = '' } = params;
       const { ttl, ...parts } = body;
       const { backends } = expectUpstream(balancer, upstream);
@@ -62,6 +69,8 @@ export const backendRoutes = [
       }
       const before = find(backends, backend);
       if (before === undefined || before.state === 'removed') {
+        const why = refusal?.(upstream, backend);
+        if (why !== undefined) throw new Problem(422, why);
         balancer.addBackend(upstream, { address: backend, ...parts });
         const after = backendAt(balancer, params);
         logChange(caller, `backend ${after.backend} of ${upstream}: added, weight ${after.weight}`, {

@@ -15,6 +15,9 @@ import { formatPath, pathKey, type ConfigIssue, type Path } from '../report/issu
 import type { Config } from '../schema/schema.ts';
 import type { Machine } from './this-machine.ts';
 
+/** What is expected where a backend leads back to its own listener. */
+export const LOOP_FREE = 'a backend that does not lead back to lb4';
+
 /** An address of the configuration: where it stands, how it is shown, what it means. */
 interface Placed {
   readonly path: Path;
@@ -125,7 +128,7 @@ function loops(
       const back = to.upstream === from ? 'back' : 'through other backends back';
       return warning(
         backend,
-        'a backend that does not lead back to lb4',
+        LOOP_FREE,
         `${backend.shown} leads ${back} to ${placeOf(bind)}: each session opens another one, until descriptors run out`,
       );
     });
