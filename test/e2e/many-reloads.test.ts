@@ -2,7 +2,8 @@
  * Thousands of reloads at random while 300 sessions a second come, of a real lb4 in a network of its own: no session
  * fails, nothing is left of what was configured before, and the counts are those of the backends.
  *
- * LB4_TEST_RELOADS and LB4_TEST_SEED play others; LB4_TEST_RELOADS_ENGINE plays one engine alone.
+ * Of the long variant 2,000 are part of npm run verify; LB4_TEST_LOAD=full with LB4_TEST_RELOADS=10000 plays 10,000.
+ * LB4_TEST_SEED plays others, LB4_TEST_RELOADS_ENGINE one engine alone.
  */
 import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
@@ -22,7 +23,7 @@ import { ReloadedLb4, type Looked, type Ready } from '../harness/reloaded-lb4.ts
 import '../harness/run-once.ts';
 import { pause, until } from '../harness/until.ts';
 
-const RELOADS = Number(process.env['LB4_TEST_RELOADS'] ?? (FULL ? 10_000 : 60));
+const RELOADS = Number(process.env['LB4_TEST_RELOADS'] ?? (FULL ? 2_000 : 60));
 /** Between two moments of rest. */
 const REST_EVERY = Math.ceil(RELOADS / (FULL ? 20 : 3));
 /** What it holds is compared with what it held after so many, when everything has run once. */
