@@ -20,7 +20,10 @@ export interface Loss {
   readonly lines: number;
   /** From the first lost line until now. */
   readonly forMs: number;
-  /** Why: the system's name for the output's error. EAGAIN: its reader did not keep up; EBUSY: lb4 did not. */
+  /**
+   * Why: the system's name for the output's error. EAGAIN: its reader did not keep up; EBUSY: lb4 did not; ENOBUFS: more
+   * lines came at once than there is room for, before the output could be given them.
+   */
   readonly code: string;
 }
 
@@ -42,6 +45,11 @@ export interface LineBufferDeps {
 }
 
 const MAX_BYTES = 1024 * 1024;
+/**
+ * While the output has not refused anything: thousands of backends that change within one turn have a line each, and
+ * none of these lines can be written before the turn ends.
+ */
+const MAX_BURST_BYTES = 4 * MAX_BYTES;
 const MAX_SPARED_BYTES = (MAX_BYTES * 3) / 4;
 const CHUNK_BYTES = 64 * 1024;
 /** How long until a reader that does not keep up is tried again, doubled each time. */
@@ -50,6 +58,7 @@ const READER_MAX_MS = 100;
 /** The same for an output that is broken, such as a full disk. */
 const BROKEN_MS = 1_000;
 const EAGAIN = 'EAGAIN';
+const ENOBUFS = 'ENOBUFS';
 /** How long after its end a loss is reported: what is counted elsewhere is still on its way. */
 const SETTLE_MS = 200;
 
@@ -90,7 +99,7 @@ export class LineBuffer {
     if (
       this.#state === 'closed' ||
       this.isLosing(isSpared) ||
-      this.#kept.bytes + bytes > (isSpared ? MAX_SPARED_BYTES : MAX_BYTES)
+      this.#kept.bytes + bytes > this.#room(isSpared)
     ) {
       this.lose(isSpared);
       return;
@@ -107,7 +116,7 @@ export class LineBuffer {
   /** Counts lines that were not built. */
   lose(isSpared = false, lines = 1, code?: string): void {
     if (lines === 0) return;
-    this.#count(lines, code ?? EAGAIN);
+    this.#count(lines, code ?? this.#whyFull());
     if (!isSpared) this.#losesAll = true;
     if (this.#losesSpared) return;
     this.#losesSpared = true;
@@ -125,10 +134,11 @@ export class LineBuffer {
     if (this.#state === 'closed') return;
     this.#cancelRest();
     this.#cancelSettling?.();
+    const why = this.#code ?? this.#whyFull();
     this.#state = 'closed';
     // The line that reports a loss is none of the lines that were to be written.
     const kept = this.#kept.count() - (this.#telling === undefined ? 0 : 1);
-    if (kept > 0) this.#count(kept, this.#code ?? EAGAIN);
+    if (kept > 0) this.#count(kept, why);
     this.#output.close?.();
   }
 
@@ -158,6 +168,17 @@ export class LineBuffer {
   /** Ends the process, even if a write in progress would keep it alive. */
   endProcess(exitCode: number): void {
     this.#output.endProcess(exitCode);
+  }
+
+  #room(isSpared: boolean): number {
+    if (isSpared) return MAX_SPARED_BYTES;
+    return this.#state === 'resting' ? MAX_BYTES : MAX_BURST_BYTES;
+  }
+
+  /** What a line is lost for that finds no room, as long as the output has reported nothing else. */
+  #whyFull(): string {
+    if (this.#state === 'resting') return EAGAIN;
+    return this.#state === 'writing' && !this.#output.isFile ? EAGAIN : ENOBUFS;
   }
 
   #count(lines: number, code: string): void {

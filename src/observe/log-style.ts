@@ -67,6 +67,7 @@ export function mayColour(isTerminal: boolean, env: NodeJS.ProcessEnv): boolean 
 const WHY_LOST: Readonly<Record<string, string>> = {
   EAGAIN: 'the reader of the log did not keep up',
   EBUSY: 'lb4 was overloaded',
+  ENOBUFS: 'more lines came at once than lb4 keeps until they are written',
 };
 
 /** The line that takes the place of missing lines. */

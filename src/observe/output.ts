@@ -23,6 +23,8 @@ export interface Written {
 }
 
 export interface Output {
+  /** A regular file, which no program has to read for it to take more. */
+  readonly isFile?: boolean;
   write(bytes: Buffer, done: (written: Written) => void): void;
   /** For a process that is about to end: writes what the system takes at once, after the write in progress. */
   writeNow(bytes: Buffer): void;
@@ -41,7 +43,7 @@ export function openOutput(fd: 1 | 2): Output {
     if (reader !== undefined) return reader;
   }
   // A thread of the pool, not this one, waits for a terminal that must not be opened again.
-  if (isTerminal || stats.isFile() || stats.isCharacterDevice()) return new FileOutput(fd);
+  if (isTerminal || stats.isFile() || stats.isCharacterDevice()) return new FileOutput(fd, stats.isFile());
   return new StreamOutput(fd === 1 ? process.stdout : process.stderr);
 }
 
@@ -95,11 +97,13 @@ class NonBlockingOutput implements Output {
 
 /** A file or a device. */
 class FileOutput implements Output {
+  readonly isFile: boolean;
   readonly #fd: number;
   #isUnderWay = false;
 
-  constructor(fd: number) {
+  constructor(fd: number, isFile: boolean) {
     this.#fd = fd;
+    this.isFile = isFile;
   }
 
   write(bytes: Buffer, done: (written: Written) => void): void {

@@ -23,6 +23,8 @@ const LOOK_MS = 1_000;
 type Done = (written: Written) => void;
 
 export class LogFile implements Output {
+  /** A named pipe reports by itself that its reader does not keep up. */
+  readonly isFile = true;
   readonly path: string;
   readonly #now: () => number;
   /** Undefined: a named pipe that had no reader yet, or a file that was deleted. */
