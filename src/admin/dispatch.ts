@@ -10,7 +10,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type * as z from 'zod';
 import { wordsOf } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
-import { parseBody, readBody } from './body.ts';
+import { endEarly, parseBody, readBody } from './body.ts';
 import type { Gatekeeper } from './caller.ts';
 import { Problem, problemOf, quotable } from './problem.ts';
 import type { Answer, Asked, Route, RouteDeps } from './route.ts';
@@ -154,7 +154,9 @@ function write(
   const text = `${JSON.stringify(body)}\n`;
   const own = { 'content-type': `${type}; charset=utf-8`, 'content-length': Buffer.byteLength(text) };
   response.writeHead(status, { ...SAFE_HEADERS, ...own, ...headers });
-  response.end(text);
+  const { req: request } = response;
+  if (headers['connection'] === 'close' && !request.complete) endEarly(request, response, text);
+  else response.end(text);
 }
 
 function defect(error: unknown, { method, url }: IncomingMessage, log: Log): Problem {

@@ -23,8 +23,8 @@ const MOST_HEADER_BYTES = 16_384;
 interface Connection {
   readonly socket: Socket;
   cancelDeadline: () => void;
-  /** The answer that is under way. */
-  response: ServerResponse | undefined;
+  /** The answers that are under way, in the order of their requests. */
+  readonly answers: Set<ServerResponse>;
 }
 
 /** What Node's parser has found wrong, where it is not just no HTTP. */
@@ -69,7 +69,7 @@ export class HttpConnections {
 
   /** Takes over an accepted connection. */
   take(socket: Socket): void {
-    const connection: Connection = { socket, cancelDeadline: () => undefined, response: undefined };
+    const connection: Connection = { socket, cancelDeadline: () => undefined, answers: new Set() };
     this.#connections.set(socket, connection);
     socket.once('close', () => {
       connection.cancelDeadline();
@@ -95,12 +95,13 @@ export class HttpConnections {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     const connection = this.#connections.get(socket);
-    if (connection !== undefined) connection.response = response;
+    connection?.answers.add(response);
+    socket.setTimeout(SILENT_MS);
     const read = (): void => connection?.cancelDeadline();
     response.shouldKeepAlive &&= !this.#isEnding;
     // Only a client that does not take its answer is too slow; a route may take its time.
     response.on('timeout', () => response.headersSent && socket.destroy());
-    response.once('finish', () => this.#expectRequest(socket));
+    response.once('finish', () => this.#answered(socket, response));
     if (request.httpVersion !== '1.0' && request.headers.host === undefined) {
       sendProblem(response, NO_HOST);
       return;
@@ -108,10 +109,18 @@ export class HttpConnections {
     void dispatch(request, response, this.#deps, read);
   }
 
+  #answered(socket: Socket, response: ServerResponse): void {
+    const answers = this.#connections.get(socket)?.answers;
+    answers?.delete(response);
+    const others = [...(answers ?? [])];
+    // Node's time between requests begins with any answer's end, also when another answer is under way.
+    if (others.length > 0) socket.setTimeout(SILENT_MS);
+    if (others.every(({ req }) => !req.complete)) this.#expectRequest(socket);
+  }
+
   #expectRequest(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
-    connection.response = undefined;
     connection.cancelDeadline();
     connection.cancelDeadline = this.#setTimer(() => {
       if (socket.writable && socket.bytesWritten === 0) socket.write(problemText(TOO_LATE));
@@ -126,9 +135,10 @@ export class HttpConnections {
       stream.destroy();
       return;
     }
-    const { socket, response } = connection;
+    const { socket, answers } = connection;
     const code = 'code' in error ? String(error.code) : '';
-    if (socket.writable && response?.headersSent !== true && code !== 'ECONNRESET')
+    const isBegun = [...answers].some(({ headersSent }) => headersSent);
+    if (socket.writable && !isBegun && code !== 'ECONNRESET')
       socket.write(problemText(PARSER_PROBLEMS[code] ?? NO_HTTP));
     socket.destroySoon();
   }

@@ -3,7 +3,8 @@ import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import type { Address } from '../../../src/support/address.ts';
 import { setUnrefTimer, type SetTimer } from '../../../src/support/timer.ts';
-import { startAdmin } from '../../harness/admin.ts';
+import { fakePort, startAdmin } from '../../harness/admin.ts';
+import { FakeClock } from '../../harness/fake-clock.ts';
 import type { Teardown } from '../../harness/teardown.ts';
 import { until } from '../../harness/until.ts';
 
@@ -52,6 +53,29 @@ void t.test('a connection that is kept alive is ended when no other request come
   t.match(await endOf(socket), /^HTTP\/1.1 200 /);
 });
 
+void t.test('the end of an answer sets no deadline to the next one, whose request is there', async t => {
+  const clock = new FakeClock();
+  const ends: (() => void)[] = [];
+  const reload = (): Promise<never> =>
+    new Promise((_resolve, reject) => ends.push(() => reject(new Error('not now'))));
+  const { address } = await startAdmin(t, {
+    setTimer: clock.setTimer,
+    port: fakePort(undefined, { reload }),
+  });
+  const socket = dial(t, address);
+  let text = '';
+  socket.on('data', (piece: Buffer) => (text += piece.toString()));
+  const answers = (): number => text.match(/^HTTP\/1.1 500 /gm)?.length ?? 0;
+  socket.write('POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2));
+  await until('both are under way', () => ends.length === 2);
+  ends[0]?.();
+  await until('the first one is answered', () => answers() === 1);
+  clock.advance(60_000);
+  ends[1]?.();
+  await until('the second one is answered', () => answers() === 2 || socket.destroyed);
+  t.equal(answers(), 2);
+});
+
 void t.test('a body of 10 MB is a 413, whether its length is announced or not', async t => {
   const { ask } = await startAdmin(t);
   const body = 'x'.repeat(10_000_000);
@@ -63,6 +87,39 @@ void t.test('a body of 10 MB is a 413, whether its length is announced or not', 
   for (const headers of framings) {
     const { status, json } = await ask('GET', '/api/v1/status', { body, headers });
     t.same([status, json['title']], [413, 'Payload Too Large'], JSON.stringify(headers));
+  }
+});
+
+void t.test('a body of any size is a 413 at once, and the connection ends', async t => {
+  const { address, ask } = await startAdmin(t);
+  const head = 'POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n';
+  const piece = 'x'.repeat(65_536);
+  const heads = {
+    announced: 'Content-Length: 9000000000\r\n\r\n',
+    chunked: 'Transfer-Encoding: chunked\r\n\r\n',
+  };
+  for (const [framing, rest] of Object.entries(heads)) {
+    const part = framing === 'chunked' ? `10000\r\n${piece}\r\n` : piece;
+    // One stops after a little more than is allowed; the other goes on beyond what is thrown away.
+    const quiet = dial(t, address);
+    quiet.write(head + rest + part + part);
+    t.match(
+      await endOf(quiet),
+      /^HTTP\/1.1 413 [^]*Connection: close/i,
+      `${framing}, and the rest never comes`,
+    );
+    const busy = dial(t, address);
+    busy.write(head + rest);
+    const sendMore = (): void => {
+      while (!busy.destroyed && busy.write(part));
+    };
+    busy.on('drain', sendMore).on('connect', sendMore);
+    // Its side stays open whatever it is told.
+    busy.allowHalfOpen = true;
+    t.match(await endOf(busy), /^HTTP\/1.1 413 /, `${framing}, and the rest never ends`);
+    const body = 'x'.repeat(40_000_000);
+    const headers = framing === 'chunked' ? { 'transfer-encoding': 'chunked' } : undefined;
+    t.equal((await ask('POST', '/api/v1/reload', { body, ...(headers && { headers }) })).status, 413);
   }
 });
 
