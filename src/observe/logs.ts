@@ -248,7 +248,11 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
         sink.reopen?.(code => {
           if (code === undefined) return;
           const message = `${sink.name} cannot be opened again (${code}); lines go on to the file that was open`;
-          log.write('warn', 'logReopenFailed', message, { destination: sink.name, code });
+          const fields = { destination: sink.name, code };
+          log.write('warn', 'logReopenFailed', message, fields);
+          // The log may be the renamed file, which no program follows any more.
+          if (current.main.to.type !== 'stderr')
+            lastResort().log.write('warn', 'logReopenFailed', message, fields);
         });
       }
     },

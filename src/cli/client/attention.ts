@@ -3,6 +3,7 @@
  *
  * Place: the end of `lb4 status`; `lb4 backends` has the same sentences of backends.
  */
+import type { LogView } from '../../model/log-view.ts';
 import type { LastReload } from '../../model/reload-report.ts';
 import type { BackendView, ListenerView, UpstreamView } from '../../model/snapshot.ts';
 import { counted } from '../../support/counted.ts';
@@ -18,11 +19,12 @@ const TRIGGERS: Readonly<Record<LastReload['trigger'], string>> = {
   api: 'admin API',
 };
 
-export function attentionOf({ lastReload, listeners, upstreams }: StatusAnswer): string[] {
+export function attentionOf({ lastReload, logs, listeners, upstreams }: StatusAnswer): string[] {
   const backends = upstreams.flatMap(backendsOut);
   const rest = backends.length - MOST_BACKENDS;
   return [
     ...reloadOf(lastReload),
+    ...troublesOfLogs(logs),
     ...listeners.flatMap(pauseOf),
     ...upstreams.flatMap(conditionOf),
     ...backends.slice(0, MOST_BACKENDS),
@@ -50,6 +52,16 @@ function reloadOf(last: LastReload | undefined): string[] {
   const why = [...problems, ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
   if (reason === 'refused') return [`the last reload was refused (${by}): ${why}`];
   return [`the last reload of ${file} failed (${by}), the configuration is as before: ${why}`];
+}
+
+/** Logs that take nothing now, or have lost lines. */
+export function troublesOfLogs(logs: readonly LogView[] = []): string[] {
+  return logs.flatMap(({ log, destination, linesLost, brokenAs }) => {
+    const name = log === 'log' ? `the log (${destination})` : `the access log (${destination})`;
+    const lost = `${counted(linesLost, 'line')} lost since the start`;
+    if (brokenAs !== undefined) return [`${name} takes no lines: ${brokenAs}, ${lost}`];
+    return linesLost === 0 ? [] : [`${name}: ${lost}`];
+  });
 }
 
 function pauseOf({ name, pausedMs }: ListenerView): string[] {

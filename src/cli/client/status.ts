@@ -1,4 +1,5 @@
 /** `lb4 status`: the instance, its listeners and upstreams at a glance. */
+import type { LogView } from '../../model/log-view.ts';
 import type { LastReload } from '../../model/reload-report.ts';
 import type { CountedSnapshot } from '../../model/counted-view.ts';
 import type { UpstreamView } from '../../model/snapshot.ts';
@@ -16,6 +17,7 @@ export interface StatusAnswer extends CountedSnapshot {
   readonly pid: number;
   readonly uptimeMs: number;
   readonly lastReload?: LastReload;
+  readonly logs?: readonly LogView[];
 }
 
 export async function showStatus(options: OutputOptions): Promise<ExitCode> {

@@ -7,6 +7,7 @@
 import { clockAt, summaryOf, type Tone } from '../../observe/summary.ts';
 import { counted } from '../../support/counted.ts';
 import type { StatusAnswer } from '../client/status.ts';
+import { troublesOfLogs } from '../client/attention.ts';
 import { formatAge } from '../client/table.ts';
 import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
 import type { Figures } from './figures.ts';
@@ -167,8 +168,9 @@ function listenersLine({ listeners }: StatusAnswer, width: number, glyphs: Glyph
 }
 
 /** What is wrong beside backends. */
-function troubles({ workers, mirror }: StatusAnswer): string[] {
+function troubles({ workers, mirror, logs }: StatusAnswer): string[] {
   return [
+    ...troublesOfLogs(logs),
     ...workers
       .filter(({ state }) => state !== 'running')
       .map(({ worker, state }) => `worker ${worker} is ${state}`),

@@ -57,6 +57,20 @@ void t.test('status of an instance that is well says so in two tables, and nothi
   t.same(attentionOf(statusWith({}, { ok: true })), [], 'a reload that went well needs no attention');
 });
 
+void t.test('status names a log that takes no lines, and lines that a log has lost', t => {
+  const logs = [
+    { log: 'log', destination: 'file /var/log/lb4.log', linesLost: 0, brokenAs: 'ENOSPC' },
+    { log: 'access', destination: 'syslog udp://10.0.0.1', linesLost: 5_061 },
+  ] as const;
+  t.same(attentionOf({ ...statusWith(), logs }), [
+    'the log (file /var/log/lb4.log) takes no lines: ENOSPC, 0 lines lost since the start',
+    'the access log (syslog udp://10.0.0.1): 5061 lines lost since the start',
+  ]);
+  const well = [{ log: 'log', destination: 'standard error', linesLost: 0 }] as const;
+  t.same(attentionOf({ ...statusWith(), logs: well }), []);
+  t.end();
+});
+
 void t.test('status names what is out, full or refused, with its reason and since when', async t => {
   const app = {
     ...upstreamView('app', [
