@@ -27,6 +27,7 @@ import { outliveTerminals } from './terminals.ts';
 import { Crash } from './crash.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { exitInOrder } from './exit-at-once.ts';
+import { watchForExit } from './unordered-exit.ts';
 import { atExit } from '../support/at-exit.ts';
 import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
@@ -166,6 +167,10 @@ async function balance(run: Run): Promise<ExitCode> {
     onStartFailed: async lines => predecessor?.failed(lines),
     endLogs: code => logs.end(code),
   });
+  const orderExit = watchForExit({
+    ...{ log, process, isOrdered: () => crash.hasBegun },
+    needsStderr: () => reloader.config.log.to.type !== 'stderr',
+  });
   const ended = untilSignalled(
     balancer,
     {
@@ -219,6 +224,7 @@ async function balance(run: Run): Promise<ExitCode> {
     await balancer.stop();
     return exitCodeFor(error, loaded.locate);
   } finally {
+    orderExit();
     crash.stopListening();
     endLogging();
     service.end();
