@@ -4,8 +4,9 @@
  * Place: the command line makes one. Accepting needs `node:net` only; HTTP, routes and schemas are loaded with the first
  * client, so that a start does not wait for them.
  * Invariants:
- * - At most `MOST_CONNECTIONS` clients at a time for each address: the rest are turned away, and the log says so once in
- *   a while. Clients of a TCP address cannot keep out those of the unix socket.
+ * - At most `MOST_CONNECTIONS` clients at a time for each address, and the log says once in a while that they are there.
+ *   A further one takes the place of the oldest that has sent no whole request; where all have, it is turned away.
+ *   Clients of a TCP address cannot keep out those of the unix socket.
  * - `close` removes only a socket file that is its own.
  * Handing over: a successor inherits the sockets, and the files are its own once this server has let go (`handOver`,
  * `own`).
@@ -204,12 +205,31 @@ export class AdminServer {
   }
 
   #createServer(): Server {
-    const server = createServer({ noDelay: true }, socket => this.#accept(socket));
-    server.maxConnections = MOST_CONNECTIONS;
-    server.on('drop', () => this.#tell());
+    const clients = new Set<Socket>();
+    const server = createServer({ noDelay: true }, socket => {
+      if (clients.size >= MOST_CONNECTIONS && !this.#makeRoom(clients)) {
+        socket.destroy();
+        return;
+      }
+      clients.add(socket);
+      socket.once('close', () => clients.delete(socket));
+      this.#accept(socket);
+    });
     // An accept that fails because descriptors have run out ends that client only.
     server.on('error', () => undefined);
     return server;
+  }
+
+  /** So that clients which send nothing do not keep out the others, such as probes of `/healthz`. */
+  #makeRoom(clients: Set<Socket>): boolean {
+    this.#tell();
+    for (const socket of clients) {
+      if (this.#loaded?.isWithoutRequest(socket) === false) continue;
+      clients.delete(socket);
+      socket.destroy();
+      return true;
+    }
+    return false;
   }
 
   #accept(socket: Socket): void {

@@ -23,6 +23,8 @@ const MOST_HEADER_BYTES = 16_384;
 interface Connection {
   readonly socket: Socket;
   cancelDeadline: () => void;
+  /** A whole request has come, and its answer is due. */
+  isAsked: boolean;
   /** The answers that are under way, in the order of their requests. */
   readonly answers: Set<ServerResponse>;
 }
@@ -69,7 +71,12 @@ export class HttpConnections {
 
   /** Takes over an accepted connection. */
   take(socket: Socket): void {
-    const connection: Connection = { socket, cancelDeadline: () => undefined, answers: new Set() };
+    const connection: Connection = {
+      socket,
+      cancelDeadline: () => undefined,
+      isAsked: false,
+      answers: new Set(),
+    };
     this.#connections.set(socket, connection);
     socket.once('close', () => {
       connection.cancelDeadline();
@@ -77,6 +84,11 @@ export class HttpConnections {
     });
     this.#expectRequest(socket);
     this.#server.emit('connection', socket);
+  }
+
+  /** Whether no whole request has come from it since its last answer. */
+  isWithoutRequest(socket: Socket): boolean {
+    return this.#connections.get(socket)?.isAsked !== true;
   }
 
   /** Ends each connection with the answer that is due on it, if there is one; a stream, so that it goes on elsewhere. */
@@ -97,7 +109,11 @@ export class HttpConnections {
     const connection = this.#connections.get(socket);
     connection?.answers.add(response);
     socket.setTimeout(SILENT_MS);
-    const read = (): void => connection?.cancelDeadline();
+    const read = (): void => {
+      if (connection === undefined) return;
+      connection.cancelDeadline();
+      connection.isAsked = true;
+    };
     response.shouldKeepAlive &&= !this.#isEnding;
     // Only a client that does not take its answer is too slow; a route may take its time.
     response.on('timeout', () => response.headersSent && socket.destroy());
@@ -121,6 +137,7 @@ export class HttpConnections {
   #expectRequest(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
+    connection.isAsked = false;
     connection.cancelDeadline();
     connection.cancelDeadline = this.#setTimer(() => {
       if (socket.writable && socket.bytesWritten === 0) socket.write(problemText(TOO_LATE));

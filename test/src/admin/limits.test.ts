@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import type { Address } from '../../../src/support/address.ts';
 import { setUnrefTimer, type SetTimer } from '../../../src/support/timer.ts';
-import { fakePort, startAdmin } from '../../harness/admin.ts';
+import { askAdmin, fakePort, startAdmin } from '../../harness/admin.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
 import type { Teardown } from '../../harness/teardown.ts';
 import { until } from '../../harness/until.ts';
@@ -148,6 +148,38 @@ void t.test(
       ['adminFull'],
     );
     for (const client of clients) client.destroy();
+  },
+);
+
+void t.test(
+  'half requests do not shut out others; they give way, the oldest first, and streams and requests under way stay',
+  async t => {
+    let isReloading = false;
+    const reload = (): Promise<never> => new Promise(() => (isReloading = true));
+    const { server } = await startAdmin(t, { port: fakePort(undefined, { reload }) });
+    const tcp = await server.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 });
+    const stream = dial(t, tcp);
+    stream.write('GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await new Promise(resolve => stream.once('data', resolve));
+    const asking = dial(t, tcp);
+    asking.write('POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await until('a request is under way', () => isReloading);
+    const halves: Socket[] = [];
+    const ended: number[] = [];
+    for (let index = 0; index < 126; index += 1) {
+      const socket = dial(t, tcp).on('close', () => ended.push(index));
+      socket.write('POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc');
+      await new Promise(resolve => socket.once('connect', resolve));
+      halves.push(socket);
+    }
+    for (const path of ['/healthz', '/readyz', '/healthz']) {
+      t.equal((await askAdmin(tcp, 'GET', path)).status, 200, path);
+    }
+    // A place that a probe has left is free for the next one.
+    await until('one has given way', () => ended.length > 0);
+    t.equal(ended[0], 0, 'the oldest');
+    t.ok(ended.length <= 3, 'and no more than needed');
+    t.notOk(stream.destroyed || asking.destroyed);
   },
 );
 
