@@ -22,12 +22,14 @@ export interface ReloadedRun {
   readonly config: Config;
   readonly balancer: LoadBalancer;
   readonly logs: RunLogs;
+  /** The process that has taken over from this one. */
+  readonly successor: () => number | undefined;
   /** Is informed of each reload. */
   readonly service: ReloadedService;
 }
 
 /** `started` is to be called when the balancer runs; reloads before that wait for it. */
-export function createReloader({ request, config, balancer, logs, service }: ReloadedRun): {
+export function createReloader({ request, config, balancer, logs, successor, service }: ReloadedRun): {
   readonly reloader: Reloader;
   readonly started: () => void;
 } {
@@ -35,7 +37,7 @@ export function createReloader({ request, config, balancer, logs, service }: Rel
   const { file } = request;
   const wallClock = (): number => Date.now();
   const reloader = new Reloader({
-    ...{ file, config, wallClock },
+    ...{ file, config, wallClock, successor },
     started: new Promise(resolve => (started = resolve)),
     untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
     load: () => loadConfig({ ...request, mayWait: false }),

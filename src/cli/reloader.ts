@@ -40,6 +40,8 @@ export interface ReloaderDeps {
   problemsWithFiles(config: Config): readonly ConfigIssue[];
   apply(config: Config): Promise<void>;
   state(): LoadBalancerState;
+  /** The process that has taken over from this one. */
+  successor(): number | undefined;
   wallClock(): number;
   /** A reload that is no dry run begins; `onEnded` follows. */
   onBegin?(): void;
@@ -108,11 +110,14 @@ export class Reloader {
     if (file === undefined) {
       return failure('refused', 'there is no configuration file: lb4 was started with options only');
     }
-    const refusal = (): Outcome =>
-      failure(
-        'refused',
-        `the configuration can change only while lb4 is running, and it is ${this.#deps.state()}`,
-      );
+    const refusal = (): Outcome => {
+      const successor = this.#deps.successor();
+      const why =
+        successor === undefined
+          ? `the configuration can change only while lb4 is running, and it is ${this.#deps.state()}`
+          : `after an upgrade process ${successor} has taken over: the configuration can change only there, and this process is ${this.#deps.state()}`;
+      return failure('refused', why);
+    };
     if (this.#deps.state() !== 'running') return refusal();
     await this.#deps.untilWritten(file);
     const loaded = this.#deps.load();

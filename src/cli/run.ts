@@ -151,7 +151,10 @@ async function balance(run: Run): Promise<ExitCode> {
   const service = startService(balancer, config, log);
   let pidFile: PidFile | undefined;
   let admin: Admin | undefined;
-  const { reloader, started } = createReloader({ request, config, balancer, logs, service });
+  const { reloader, started } = createReloader({
+    ...{ request, config, balancer, logs, service },
+    successor: () => upgrader.successor,
+  });
   const reload = (): void => void reloader.reload({ trigger: 'signal' });
   const operator: Operator = { drain: () => undefined };
   const drain = (): void => operator.drain();

@@ -68,6 +68,11 @@ export class Upgrader {
     return this.#underWay;
   }
 
+  /** The process that has taken over. */
+  get successor(): number | undefined {
+    return this.#successor;
+  }
+
   /** lb4 is to end: the newcomer is ended first, unless it has taken over. */
   abort(): void {
     this.#newcomer?.end('lb4 was told to end meanwhile');

@@ -42,6 +42,7 @@ function over(t: Test, first: string, changes: Partial<ReloaderDeps> = {}) {
     problemsWithFiles: () => [],
     apply: async config => void applied.push(config),
     state: () => 'running',
+    successor: () => undefined,
     wallClock: () => 0,
     onEnded: (report, config) => {
       ended.push(report);
@@ -160,6 +161,14 @@ void t.test('files that the configuration names are checked before anything chan
     `${file}:6:16  upstreams[0].slowStart: expected a, got b`,
   ]);
   t.same(applied, []);
+});
+
+void t.test('a reload after an upgrade names the process that has taken over', async t => {
+  const { write, reloader } = over(t, configOf(), { state: () => 'draining', successor: () => 4711 });
+  write(configOf('    slowStart: 1s'));
+  const text =
+    'after an upgrade process 4711 has taken over: the configuration can change only there, and this process is draining';
+  t.match(await reloader.reload({ trigger: 'api' }), { reason: 'refused', problems: [{ text }] });
 });
 
 void t.test('a reload is refused while lb4 is draining, also when the drain begins during it', async t => {
