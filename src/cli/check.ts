@@ -36,7 +36,7 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   if (!loaded.ok) return failed(loaded.message, exitCodeOf(loaded));
   const { config, locate, origin, warnings } = loaded;
   const baseDir = dirname(resolve(file ?? 'here'));
-  const inFiles = inOrder(problemsWithFiles(config, baseDir).map(locate));
+  const inFiles = inOrder(problemsWithFiles(config, baseDir, { config: file }).map(locate));
   if (inFiles.length > 0) return failed(formatIssues(inFiles), exitCodeOfIssues(inFiles));
   for (const each of warnings) process.stderr.write(`${formatWarning(each)}\n`);
   const parts = [counted(config.listeners.length, 'listener'), counted(config.upstreams.length, 'upstream')];

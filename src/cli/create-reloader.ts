@@ -20,6 +20,7 @@ export interface ReloadedRun {
   /** How the configuration was loaded at the start. */
   readonly request: LoadRequest;
   readonly config: Config;
+  readonly pidFile: string | undefined;
   readonly balancer: LoadBalancer;
   readonly logs: RunLogs;
   /** The process that has taken over from this one. */
@@ -29,7 +30,15 @@ export interface ReloadedRun {
 }
 
 /** `started` is to be called when the balancer runs; reloads before that wait for it. */
-export function createReloader({ request, config, balancer, logs, successor, service }: ReloadedRun): {
+export function createReloader({
+  request,
+  config,
+  pidFile,
+  balancer,
+  logs,
+  successor,
+  service,
+}: ReloadedRun): {
   readonly reloader: Reloader;
   readonly started: () => void;
 } {
@@ -41,7 +50,8 @@ export function createReloader({ request, config, balancer, logs, successor, ser
     started: new Promise(resolve => (started = resolve)),
     untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
     load: () => loadConfig({ ...request, mayWait: false }),
-    problemsWithFiles: next => problemsWithFiles(next, dirname(resolve(file ?? '.'))),
+    problemsWithFiles: next =>
+      problemsWithFiles(next, dirname(resolve(file ?? '.')), { config: file, pid: pidFile }),
     apply: async next => {
       // A destination that cannot be opened refuses the reload, before anything is changed.
       logs.prepare(next.log);

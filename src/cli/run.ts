@@ -8,6 +8,7 @@ import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
+import { logsOverOwnFiles, type OwnFiles } from '../config/checks/own-files.ts';
 import { ConfigError } from '../config/report/config-error.ts';
 import type { UnknownVariable } from '../config/source/environment.ts';
 import { formatIssue, inOrder } from '../config/report/format-issues.ts';
@@ -100,7 +101,8 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
     return exitCodeOf(loaded);
   }
   outliveTerminals();
-  const logs = logsOf(loaded, dirname(resolve(options.config ?? 'here')));
+  const own = { config: options.config, pid: options.pidFile };
+  const logs = logsOf(loaded, dirname(resolve(options.config ?? 'here')), own);
   if (logs === undefined) return EXIT.badConfig;
   const code = await balance({ options, request, loaded, unknown, signals, logs, watch, predecessor });
   await logs.end(code);
@@ -108,8 +110,14 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
 }
 
 /** Undefined: a destination cannot be opened, and standard error has the reason. */
-function logsOf(loaded: ConfigLoadResult & { readonly ok: true }, baseDir: string): RunLogs | undefined {
+function logsOf(
+  loaded: ConfigLoadResult & { readonly ok: true },
+  baseDir: string,
+  own: OwnFiles,
+): RunLogs | undefined {
   try {
+    const overOwn = logsOverOwnFiles(loaded.config.log, baseDir, own);
+    if (overOwn.length > 0) throw new ConfigError(overOwn);
     return openRunLogs(loaded.config.log, baseDir);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -153,6 +161,7 @@ async function balance(run: Run): Promise<ExitCode> {
   let admin: Admin | undefined;
   const { reloader, started } = createReloader({
     ...{ request, config, balancer, logs, service },
+    pidFile: options.pidFile,
     successor: () => upgrader.successor,
   });
   const reload = (): void => void reloader.reload({ trigger: 'signal' });

@@ -11,6 +11,7 @@ import { ConfigError } from '../config/report/config-error.ts';
 import type { ConfigIssue } from '../config/report/issue.ts';
 import { adminToken } from '../config/source/named-files.ts';
 import type { Config } from '../config/schema/schema.ts';
+import { logsOverOwnFiles, type OwnFiles } from '../config/checks/own-files.ts';
 import { unknownOwners } from '../config/checks/socket-owners.ts';
 import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../control/health/tls-settings.ts';
@@ -21,6 +22,7 @@ import { readSmallFile } from '../support/small-file.ts';
 export function problemsWithFiles(
   { listeners, upstreams, redis, admin, log }: Config,
   baseDir: string,
+  own: OwnFiles = {},
 ): ConfigIssue[] {
   const deps = { baseDir, readFile: readSmallFile };
   const problems = (read: () => unknown): readonly ConfigIssue[] => {
@@ -34,6 +36,7 @@ export function problemsWithFiles(
   };
   return [
     ...unknownOwners(listeners),
+    ...logsOverOwnFiles(log, baseDir, own),
     ...upstreams.flatMap(({ strategy }, index) =>
       isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),
     ),
