@@ -24,7 +24,7 @@ const LIMIT_S = 40 * 60;
 const NEWEST_NODES = [22, 24, 26];
 const FIRST_NODE_WITH_FFI = 26;
 /** The long variants wait for two thirds of their time. */
-const LONG_JOBS = '4';
+const LONG_JOBS = '3';
 /**
  * Has no longer variant of its own. Its resets wait for looks at the kernel's tables of sockets, and beside the long
  * variants these have a hundred thousand lines. It runs in `npm test` and on each of the newest Nodes.
