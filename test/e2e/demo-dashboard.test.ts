@@ -7,7 +7,7 @@ import { noBrowser, openPage, startBrowser } from '../harness/browser.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { freePort, runProgram } from '../harness/programs.ts';
 import { inTerminal, skipWithoutTerminal } from '../harness/pseudo-terminal.ts';
-import { until } from '../harness/until.ts';
+import { pause, until } from '../harness/until.ts';
 
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
 const inDemo = (...args: string[]): string[] => [process.execPath, LB4, 'demo', ...args];
@@ -99,10 +99,15 @@ void t.test(
   '9090 is taken: it says so, and takes a port that is free',
   { skip: skipWithoutTerminal() },
   async t => {
-    const other = createServer().listen(9090, '127.0.0.1');
-    t.teardown(() => other.close());
-    // Another program may have it already: that is the case in question.
-    await new Promise(resolve => other.once('listening', resolve).once('error', resolve));
+    // A demo of another test file may have it for a while; a program of this machine has it for long.
+    for (let tries = 0, isTaken = false; tries < 50 && !isTaken; tries++) {
+      const other = createServer().listen(9090, '127.0.0.1');
+      t.teardown(() => other.close());
+      isTaken = await new Promise<boolean>(resolve =>
+        other.once('listening', () => resolve(true)).once('error', () => resolve(false)),
+      );
+      if (!isTaken) await pause(200);
+    }
     const terminal = inTerminal(t, inDemo('--listen', `127.0.0.1:${await freePort()}`));
     await until('it runs', () => terminal.written().includes('live'));
     const [, port = '', note] =

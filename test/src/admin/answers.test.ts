@@ -89,6 +89,8 @@ void t.test('every status that is documented for a route is answered, and in tha
     upgrade: () => Promise.resolve(upgradeFails('refused')),
   });
   for (const path of ['/api/v1/reload', '/api/v1/upgrade']) await bad.ask('POST', path, { body: {} });
+  const back = await started(t, { refusal: () => 'leads back to listener web' });
+  await back.ask('PUT', BACKEND, { path: '/api/v1/upstreams/app/backends/b:1', body: {} });
   const worse = await started(t, { upgrade: () => Promise.resolve(upgradeFails('failed')) });
   await worse.ask('POST', '/api/v1/upgrade', { body: {} });
 
@@ -98,7 +100,7 @@ void t.test('every status that is documented for a route is answered, and in tha
   seen.add('GET /api/v1/events 200');
   await ask('GET', '/api/v1/events');
 
-  const all = new Set([seen, other.seen, bad.seen, worse.seen].flatMap(each => [...each]));
+  const all = new Set([seen, other.seen, bad.seen, back.seen, worse.seen].flatMap(each => [...each]));
   t.same(
     document.all().filter(each => !all.has(each)),
     [],
