@@ -4,8 +4,8 @@
  * Place: routes/metrics.ts waits for its rendering and adds its response.
  * Why: in a process without workers the same thread moves the bytes of sessions.
  * Invariants:
- * - One rendering at a time. Requests for the same that come meanwhile share the next one, and its bytes, so many at
- *   once cost little more than two.
+ * - One rendering at a time. Requests for the same text that come meanwhile share the next rendering and its bytes: any
+ *   number at once costs little more than two.
  * - All figures of a rendering are taken in one step, after the request has come.
  * - A client that is slow holds up no other one, and bytes for one that has gone are not kept.
  */

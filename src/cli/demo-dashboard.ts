@@ -10,10 +10,9 @@ import type { Balanced } from '../admin/port.ts';
 import { adminCrossChecks } from '../config/checks/admin-cross-checks.ts';
 import { BIND_ALLOWS } from '../config/schema/fields.ts';
 import { Lb4Error } from '../errors.ts';
-import { loadLibc } from '../linux/libc.ts';
 import type { Log } from '../observe/log.ts';
 import { formatAddress, parseAddress, type Address } from '../support/address.ts';
-import { setUnrefTimer } from '../support/timer.ts';
+import { ADMIN_SURROUNDINGS } from './admin-surroundings.ts';
 import { version } from './version.ts';
 
 const USUAL = '127.0.0.1:9090';
@@ -44,13 +43,7 @@ export async function openDashboard(balancer: Balanced, wanted: string | undefin
     },
     rules: { token: undefined, hosts: [hostname()] },
     log: NO_LOG,
-    setTimer: setUnrefTimer,
-    libc: () => {
-      const loaded = loadLibc();
-      return loaded.ok ? loaded.libc : undefined;
-    },
-    wallClock: () => Date.now(),
-    uptimeMs: () => Math.round(process.uptime() * 1000),
+    ...ADMIN_SURROUNDINGS,
   });
   const listen = async (text: string): Promise<string> => formatAddress(await server.listen(addressOf(text)));
   const opened = (address: string, taken?: string): DemoDashboard => ({

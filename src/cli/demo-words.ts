@@ -1,5 +1,4 @@
 /** What `lb4 demo` prints at its start, and when something happens. */
-import type { EventMap } from '../model/events.ts';
 import { printable } from '../support/printable.ts';
 import type { DemoBackend } from './demo-backends.ts';
 import type { DemoDashboard } from './demo-dashboard.ts';
@@ -55,14 +54,10 @@ export function brokenWords({ name, address, isBroken }: DemoBackend, key: strin
     : `${name} is repaired. It is back when two checks have passed.`;
 }
 
-/** Events of backends that are told, each in one sentence. */
-export const TOLD: {
-  readonly [N in 'backend:down' | 'backend:up' | 'backend:ejected' | 'backend:restored']: (
-    event: EventMap[N],
-  ) => string;
-} = {
-  'backend:down': ({ reason }) => `down: ${reason}`,
-  'backend:up': ({ reason }) => `up: ${reason}`,
-  'backend:ejected': ({ reason }) => `ejected: ${reason}`,
-  'backend:restored': ({ reason }) => `back from ejection: ${reason}`,
-};
+/** Events that the demo shows: what has become of the backend, before the reason. */
+export const SHOWN_EVENTS = {
+  'backend:down': 'down',
+  'backend:up': 'up',
+  'backend:ejected': 'ejected',
+  'backend:restored': 'back from ejection',
+} as const;

@@ -13,7 +13,7 @@ import { readKeys } from './demo-keys.ts';
 import { demoLine, type DemoStatus } from './demo-line.ts';
 import { DemoLoad } from './demo-load.ts';
 import { DemoScreen } from './demo-screen.ts';
-import { brokenWords, calledAs, introduction, TOLD } from './demo-words.ts';
+import { brokenWords, calledAs, introduction, SHOWN_EVENTS } from './demo-words.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Signals } from './signals.ts';
 import { outliveTerminals } from './terminals.ts';
@@ -102,14 +102,11 @@ function press(
 
 /** What becomes of backends, so that a reader sees why sessions go elsewhere. */
 function tellEvents(balancer: LoadBalancer, backends: readonly DemoBackend[], screen: DemoScreen): void {
-  const tell = (address: string, words: string): void => {
-    const name = backends.find(backend => backend.address === address)?.name ?? address;
-    screen.tell(`${name} is ${words}`);
-  };
-  balancer.on('backend:down', event => tell(event.backend, TOLD['backend:down'](event)));
-  balancer.on('backend:up', event => tell(event.backend, TOLD['backend:up'](event)));
-  balancer.on('backend:ejected', event => tell(event.backend, TOLD['backend:ejected'](event)));
-  balancer.on('backend:restored', event => tell(event.backend, TOLD['backend:restored'](event)));
+  for (const name of Object.keys(SHOWN_EVENTS) as (keyof typeof SHOWN_EVENTS)[])
+    balancer.on(name, ({ backend: address, reason }) => {
+      const shown = backends.find(backend => backend.address === address)?.name ?? address;
+      screen.tell(`${shown} is ${SHOWN_EVENTS[name]}: ${reason}`);
+    });
 }
 
 async function untilSignalled(

@@ -12,13 +12,13 @@ import type { AdminPort } from '../admin/port.ts';
 import type { Config } from '../config/schema/schema.ts';
 import { adminToken } from '../config/source/named-files.ts';
 import { wordsOf } from '../errors.ts';
-import { loadLibc } from '../linux/libc.ts';
 import type { Log } from '../observe/log.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 import { atExit } from '../support/at-exit.ts';
 import type { HandedSockets } from '../support/socket.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import { setUnrefTimer } from '../support/timer.ts';
+import { ADMIN_SURROUNDINGS } from './admin-surroundings.ts';
 import { makeFolder, socketPaths, thisPlace } from './admin-places.ts';
 import { refusalOf } from './own-addresses.ts';
 import { version } from './version.ts';
@@ -85,13 +85,7 @@ export class Admin {
         hosts: [...hosts, hostname(), ...(bind?.kind === 'tcp' ? [bind.host] : [])],
       },
       log,
-      setTimer: setUnrefTimer,
-      libc: () => {
-        const loaded = loadLibc();
-        return loaded.ok ? loaded.libc : undefined;
-      },
-      wallClock: () => Date.now(),
-      uptimeMs: () => Math.round(process.uptime() * 1000),
+      ...ADMIN_SURROUNDINGS,
     });
     // From the start on, for those who look later.
     if (bind !== undefined || config.admin.socket !== 'off') this.#server.record();

@@ -1,6 +1,6 @@
 /**
- * What the admin API's status shows of the counters, beside a snapshot: totals since the start, from which whoever asks
- * twice gets rates.
+ * What the admin API's status shows of the counters, beside a snapshot: totals since the start. The
+ * difference of two answers is a rate.
  *
  * Place: admin/counted-status.ts makes it, the dashboard and commands read it. `counter-view.ts` says what the totals
  * promise, docs/metrics.md what each means.

@@ -23,7 +23,7 @@ const LOOK_MS = 250;
 const LINE_MS = 1_000;
 /** An answer may take this long even when less time is left. */
 const LEAST_ANSWER_MS = 1_000;
-/** So many looks in a row may end without an answer, because the connection is cut. */
+/** The most looks in a row that may end without an answer, because the connection is cut. */
 const MOST_CUT = 20;
 
 /** Infinity without `--timeout`. */
