@@ -23,8 +23,6 @@ import { countsText, sumOf } from './test-report.mjs';
 const LIMIT_S = 40 * 60;
 const NEWEST_NODES = [22, 24, 26];
 const FIRST_NODE_WITH_FFI = 26;
-/** The long variants wait for two thirds of their time. */
-const LONG_JOBS = '3';
 /**
  * Has no longer variant of its own. Its resets wait for looks at the kernel's tables of sockets, and beside the long
  * variants these have a hundred thousand lines. It runs in `npm test` and on each of the newest Nodes.
@@ -54,7 +52,7 @@ function partsOf(all) {
   const isSimulation = file => file.startsWith(join('dist', 'test', 'sim'));
   const isOfSeed = file => ofSeed.includes(file) && !isRedis(file);
   const isOther = file => !isRedis(file) && !isSimulation(file) && !isOfSeed(file);
-  const long = { LB4_TEST_LOAD: 'full', LB4_TEST_JOBS: process.env.LB4_TEST_JOBS ?? LONG_JOBS };
+  const long = { LB4_TEST_LOAD: 'full' };
   const node = { LB4_TEST_ENGINE: 'node' };
   return [
     ...(all

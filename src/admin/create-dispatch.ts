@@ -3,6 +3,7 @@
  *
  * Place: loaded with the first client (admin-server.ts).
  */
+import { within } from '../support/timer.ts';
 import type { AdminServerDeps } from './admin-server.ts';
 import { Gatekeeper, type Caller } from './caller.ts';
 import type { DispatchDeps } from './dispatch.ts';
@@ -25,12 +26,7 @@ export function createDispatchDeps(deps: AdminServerDeps, ring: EventRing): Disp
     streams: new EventStreams({ ring, status, log, setTimer, wallClock, uptimeMs }),
     scrapes: new Scrapes(),
     gatekeeper: new Gatekeeper(rules),
-    untilSettled: async () => {
-      let cancel: () => void = () => undefined;
-      const longEnough = new Promise<void>(resolve => (cancel = setTimer(resolve, SETTLED_MS)));
-      await Promise.race([port.balancer.settled(), longEnough]);
-      cancel();
-    },
+    untilSettled: () => within(port.balancer.settled(), SETTLED_MS, setTimer),
     logChange: (caller, message, fields) => {
       const { via, address } = caller;
       log.write('info', 'adminChange', `${message} (${whoIs(caller)})`, { ...fields, via, address });

@@ -4,15 +4,12 @@
  * Place: `run` (serve-admin.ts) and `demo` (demo-dashboard.ts) give it to the server.
  */
 import type { AdminServerDeps } from '../admin/admin-server.ts';
-import { loadLibc } from '../linux/libc.ts';
+import { libcOrNone } from '../linux/libc.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 
 export const ADMIN_SURROUNDINGS: Pick<AdminServerDeps, 'setTimer' | 'libc' | 'wallClock' | 'uptimeMs'> = {
   setTimer: setUnrefTimer,
-  libc: () => {
-    const loaded = loadLibc();
-    return loaded.ok ? loaded.libc : undefined;
-  },
+  libc: libcOrNone,
   wallClock: () => Date.now(),
   uptimeMs: () => Math.round(process.uptime() * 1000),
 };

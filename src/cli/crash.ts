@@ -18,7 +18,7 @@ import { wordsOf } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import type { Log } from '../observe/log.ts';
 import { counted } from '../support/counted.ts';
-import type { SetTimer } from '../support/timer.ts';
+import { within, type SetTimer } from '../support/timer.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 /** How long each step of the end may take that is to be done at once. */
@@ -104,14 +104,18 @@ export class Crash {
     const { balancer } = this.#deps;
     this.#deps.onCrash(`a defect ends lb4: ${this.#first ?? ''}`);
     if (balancer.state === 'new' || balancer.state === 'starting') {
-      await this.#within(STOP_MS, this.#deps.onStartFailed([`a defect: ${this.#first ?? ''}`]));
+      await within(
+        this.#deps.onStartFailed([`a defect: ${this.#first ?? ''}`]),
+        STOP_MS,
+        this.#deps.setTimer,
+      );
       return this.#reset();
     }
-    await this.#within(UPGRADE_MS, this.#deps.upgrade() ?? Promise.resolve());
+    await within(this.#deps.upgrade() ?? Promise.resolve(), UPGRADE_MS, this.#deps.setTimer);
     if (this.#cannotGoOn) return;
     if (balancer.snapshot().workers.length === 0) return this.#reset();
     const { ended, withinMs } = balancer.retire();
-    await this.#within(withinMs + STOP_MS, ended);
+    await within(ended, withinMs + STOP_MS, this.#deps.setTimer);
     return this.#reset();
   }
 
@@ -127,7 +131,7 @@ export class Crash {
 
   /** As many sessions as possible within the time; those that are left are reset at the exit. */
   async #reset(): Promise<void> {
-    await this.#within(STOP_MS, this.#deps.balancer.stop()).catch(() => undefined);
+    await within(this.#deps.balancer.stop(), STOP_MS, this.#deps.setTimer).catch(() => undefined);
     await this.end();
   }
 
@@ -137,14 +141,8 @@ export class Crash {
       this.#log.write('error', 'crashRepeated', `the defect has come ${counted(repeats, 'time')} more`, {
         repeats,
       });
-    await this.#within(2 * STOP_MS, this.#deps.endLogs(EXIT.failure)).catch(() => undefined);
+    await within(this.#deps.endLogs(EXIT.failure), 2 * STOP_MS, this.#deps.setTimer).catch(() => undefined);
     this.#deps.exit(EXIT.failure);
-  }
-
-  async #within(ms: number, work: Promise<unknown>): Promise<void> {
-    let cancel = (): void => undefined;
-    const late = new Promise<void>(resolve => (cancel = this.#deps.setTimer(resolve, ms)));
-    await Promise.race([work, late]).finally(() => cancel());
   }
 }
 

@@ -52,7 +52,7 @@ export class DemoScreen {
     if (line !== '' && this.#erase !== '') this.show(line);
   }
 
-  /** A sentence of its own line, in which texts of others may be. */
+  /** A sentence on a line of its own; it may hold text from elsewhere. */
   tell(sentence: string): void {
     this.say(`  ${printable(sentence)}\n`);
   }

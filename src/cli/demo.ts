@@ -63,7 +63,7 @@ export async function demo(options: DemoOptions, signals: Signals): Promise<Exit
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof Lb4Error)) throw error;
-    return failed(error, balancer !== undefined && dashboard === undefined && isRunning(balancer));
+    return failed(error, dashboard === undefined && balancer?.state === 'running');
   } finally {
     signals.over();
     dashboard?.close();
@@ -71,10 +71,6 @@ export async function demo(options: DemoOptions, signals: Signals): Promise<Exit
     for (const backend of backends) backend.close();
     await screen.end();
   }
-}
-
-function isRunning(balancer: LoadBalancer): boolean {
-  return balancer.snapshot().state === 'running';
 }
 
 /** @param isOfDashboard the balancer's own address is not the problem */

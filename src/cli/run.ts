@@ -16,7 +16,7 @@ import type { ConfigIssue, LocatedIssue } from '../config/report/issue.ts';
 import { loadConfig, type ConfigLoadResult, type LoadRequest } from '../config/source/load.ts';
 import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
-import { loadLibc } from '../linux/libc.ts';
+import { libcOrNone } from '../linux/libc.ts';
 import { keepFromChildren } from '../linux/listening-sockets.ts';
 import { nameOfProcess } from '../linux/process-name.ts';
 import { logConfiguration, sourceOf } from '../observe/log-configuration.ts';
@@ -74,8 +74,8 @@ export async function run(options: RunOptions, surroundings: RunSurroundings): P
   // the main thread it comes too late.
   setFlagsFromString('--no-memory-reducer');
   const predecessor = await meetPredecessor(process, setUnrefTimer);
-  const libc = predecessor && loadLibc();
-  if (libc?.ok === true) for (const fd of predecessor?.fds ?? []) keepFromChildren(libc.libc, fd);
+  const libc = predecessor && libcOrNone();
+  if (libc !== undefined) for (const fd of predecessor?.fds ?? []) keepFromChildren(libc, fd);
   const { signals } = surroundings;
   const request = loadRequestOf(options, surroundings);
   const watching = await watchOption(options.watch, options.config);
@@ -265,8 +265,7 @@ async function takeOver(
 
 function pidFileAt(path: string | undefined, predecessor: Predecessor | undefined): PidFile | undefined {
   if (path === undefined) return undefined;
-  const loaded = loadLibc();
-  return new PidFile(path, { libc: loaded.ok ? loaded.libc : undefined, predecessor: predecessor?.pid });
+  return new PidFile(path, { libc: libcOrNone(), predecessor: predecessor?.pid });
 }
 
 /** Two processes with one pid file: one takes over from the other, or the older one drains. */

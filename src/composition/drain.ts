@@ -7,7 +7,7 @@
  */
 import type { DataPlaneHost } from '../host/data-plane-host.ts';
 import type { Termination } from '../model/termination.ts';
-import { MAX_TIMER_MS, type SetTimer } from '../support/timer.ts';
+import { MAX_TIMER_MS, within, type SetTimer } from '../support/timer.ts';
 
 const TIME_IS_UP: Termination = { by: 'balancer', phase: 'drain', reason: 'drainTimeout' };
 /** How long work that may be broken is waited for. */
@@ -41,21 +41,13 @@ export class Delay {
   }
 
   wait(delayMs: number, setTimer: SetTimer): Promise<void> {
-    return waitUnless(this.#ended, delayMs, setTimer);
+    return within(this.#ended, delayMs, setTimer);
   }
 }
 
 /** For work that a defect may have broken: resolves when it is over, and after a second if it is not. */
 export function soonOver(work: Promise<void>, setTimer: SetTimer): Promise<void> {
-  return waitUnless(work, BROKEN_MS, setTimer);
-}
-
-/** Resolves after this time, or once `cut` resolves. */
-async function waitUnless(cut: Promise<void>, delayMs: number, setTimer: SetTimer): Promise<void> {
-  let cancel = (): void => undefined;
-  const waited = new Promise<void>(resolve => (cancel = setTimer(resolve, delayMs)));
-  await Promise.race([waited, cut]);
-  cancel();
+  return within(work, BROKEN_MS, setTimer);
 }
 
 /**

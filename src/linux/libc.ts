@@ -96,6 +96,12 @@ export function loadLibc({
   return { ok: false, reason: reasons.join(', ') };
 }
 
+/** For code that can do without it. */
+export function libcOrNone(): Libc | undefined {
+  const loaded = loadLibc();
+  return loaded.ok ? loaded.libc : undefined;
+}
+
 function load(ffi: FfiName, requireModule: (name: string) => unknown, layout: EpollLayout): Libc {
   if (ffi === 'koffi') return libcOverKoffi(requireModule('koffi'), layout);
   return libcOverNodeFfi(

@@ -1,7 +1,7 @@
 /**
  * The log: one line per entry, as text for people or JSON for machines, through winston.
  *
- * Place: made by the command line; the library itself emits events and forces no logger on its user.
+ * Place: made by the command line and by `logTo`; the library itself emits events and forces no logger on its user.
  * `LineBuffer` takes the lines, so that writing them neither waits nor fails.
  * Shape of a JSON line: `time` (ISO 8601, UTC), `level`, `event` (stable, for machines), `message` (for people, may
  * change), then the entry's own fields.

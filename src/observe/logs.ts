@@ -1,7 +1,7 @@
 /**
  * The log and the access log of one configuration, with their destinations: opened, configured again, ended.
  *
- * Place: `lb4 run` has one. Both logs go through one buffer where they have one destination, so
+ * Place: `lb4 run` has one, and so has each `logTo`. Both logs go through one buffer where they have one destination, so
  * that their lines keep their order.
  * Invariants:
  * - A destination that cannot be opened changes nothing.
@@ -69,7 +69,7 @@ interface Channels {
 
 /** How long the last lines of a destination may take. */
 const LAST_LINES_MS = 1_000;
-/** So long at least, also when others have taken all of that time. */
+/** The least time that each gets, also when others have taken all of the other. */
 const LEAST_MS = 100;
 
 const SILENT: ChannelOwner = {
@@ -181,14 +181,13 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       endSessions = logSessions(sessions, accessLog, accessOptions(), () => deps.random());
     } else if (log.isEnabled('debug')) endSessions = logSessions(sessions, log, { level: 'debug' });
   };
-  const leaving = new Set<Promise<boolean>>();
   /** Channels that are being given up, each with the log that it was of. */
-  const givenUp = new Map<Channel, keyof LinesLost>();
+  const givenUp = new Map<Channel, { readonly of: keyof LinesLost; readonly ending: Promise<boolean> }>();
   const lostBefore = { log: 0, access: 0 };
   const lostOf = (which: keyof LinesLost): number => {
     const { main, access } = current;
     const now = which === 'log' ? main.figures.lost : access === main ? 0 : access.figures.lost;
-    const leftOver = Array.from(givenUp, ([channel, of]) => (of === which ? channel.figures.lost : 0));
+    const leftOver = Array.from(givenUp, ([channel, { of }]) => (of === which ? channel.figures.lost : 0));
     return leftOver.reduce((sum, each) => sum + each, lostBefore[which] + now);
   };
   const lost = (): LinesLost => ({ log: lostOf('log'), access: lostOf('access') });
@@ -203,13 +202,11 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       if (how === 'close') channel.lines.close();
       else {
         const of = channel === channels.main ? 'log' : 'access';
-        givenUp.set(channel, of);
         const ending = end(channel, LAST_LINES_MS).finally(() => {
-          leaving.delete(ending);
           givenUp.delete(channel);
           lostBefore[of] += channel.figures.lost;
         });
-        leaving.add(ending);
+        givenUp.set(channel, { of, ending });
       }
     }
   };
@@ -265,14 +262,14 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       const { main, access } = current;
       const viewOf = (log: LogView['log'], channel: Channel): LogView => {
         const { destination, brokenAs } = channel.figures;
-        return { log, destination, linesLost: lost()[log], ...(brokenAs === undefined ? {} : { brokenAs }) };
+        return { log, destination, linesLost: lostOf(log), ...(brokenAs === undefined ? {} : { brokenAs }) };
       };
       return [viewOf('log', main), ...(main === access ? [] : [viewOf('access', access)])];
     },
     async end() {
       endSessions();
       const untilMs = deps.now() + LAST_LINES_MS;
-      const outcomes = await Promise.all(leaving);
+      const outcomes = await Promise.all(Array.from(givenUp.values(), ({ ending }) => ending));
       const { main, access } = current;
       // Each has its losses reported by the next one.
       for (const channel of new Set([access, main])) outcomes.push(await end(channel, restMs(untilMs)));

@@ -7,6 +7,13 @@
 /** Calls back once after `delayMs`, unless the returned function is called before. */
 export type SetTimer = (callback: () => void, delayMs: number) => () => void;
 
+/** Resolves when the work is over, or after this time; rejects as the work does. */
+export async function within(work: Promise<unknown>, ms: number, setTimer: SetTimer): Promise<void> {
+  let cancel = (): void => undefined;
+  const late = new Promise<void>(resolve => (cancel = setTimer(resolve, ms)));
+  await Promise.race([work, late]).finally(() => cancel());
+}
+
 /** The longest time for a timer of Node's; with more it would fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 

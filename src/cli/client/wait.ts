@@ -53,9 +53,9 @@ export async function untilDrained(
       cut = 0;
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
-      if (!error.isGone && (!error.isCut || cut === MOST_CUT)) throw error;
-      if (error.isGone) seen = { left: 0, isOver: true };
-      cut = error.isGone ? 0 : cut + 1;
+      if (error.isGone) [seen, cut] = [{ left: 0, isOver: true }, 0];
+      else if (error.isCut && cut < MOST_CUT) cut += 1;
+      else throw error;
     }
     const { left, isOver } = seen;
     const passed = performance.now() - started;

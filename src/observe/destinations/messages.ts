@@ -16,7 +16,7 @@ export interface MessageSender {
 
 const CUT_BYTES = 2_000;
 const NEWLINE = 0x0a;
-/** So many attempts in a row, about a second, at a receiver whose queue is full. */
+/** After this many attempts in a row, about a second, at a receiver whose queue is full, it connects again. */
 const MOST_FULL = 16;
 
 /** Sends the lines of each chunk one by one; `encode` makes a message of a line, as UTF-8 without its end. */
