@@ -34,13 +34,14 @@ const OWN = [
     'dom.js',
     'feed.js',
   ],
-  ...['endings.js', 'events.js', 'figures.js', 'format.js', 'history.js', 'icons.js', 'panels.js'],
+  ...['endings.js', 'events.js', 'format.js', 'history.js', 'icons.js', 'panels.js'],
   ...['row.js', 'strips.js', 'upstreams.js'],
 ];
 
 /** From the root of the package → the name under /dashboard/. */
 export const DASHBOARD_SOURCES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(OWN.map(name => [`src/admin/dashboard/${name}`, name])),
+  'dist/src/observe/figures.js': 'figures.js',
   'dist/src/observe/rates.js': 'rates.js',
   'dist/src/observe/summary.js': 'summary.js',
   'node_modules/uplot/dist/uPlot.iife.min.js': 'uplot.js',

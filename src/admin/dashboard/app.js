@@ -55,7 +55,7 @@ let isDrawing = false;
 
 function take(status) {
   const now = Date.now();
-  figures.add(status, now);
+  figures.add(status);
   history.add(status, now, figures.instance);
   newest = { status, now };
   if (isDrawing) return;
@@ -95,15 +95,12 @@ function drawCharts({ sessions, maxSessions }) {
   charts.rate.draw(times, [rates], rate(history.rate), 'now');
   const most = maxSessions === undefined ? 'now' : `of ${number(maxSessions)}`;
   charts.live.draw(times, [live], number(sessions), most);
-  const { bytes, failures: failed, minute } = figures.instance ?? {};
+  const { bytes, failures: perSecond, all, failed } = figures.instance;
   const up = bytes === undefined ? '' : `to clients, ${byteRate(bytes.client)} back`;
   charts.bytes.draw(times, [fromBackends, fromClients], byteRate(bytes?.backend), up);
-  const part =
-    minute === undefined || minute.all === 0
-      ? 'per second'
-      : `per second, ${percent(minute.failed, minute.all)} in 1 min`;
-  charts.failures.draw(times, [failures], rate(failed), part);
-  charts.failures.alert(failed > 0);
+  const part = all === 0 ? 'per second' : `per second, ${percent(failed, all)} in 1 min`;
+  charts.failures.draw(times, [failures], rate(perSecond), part);
+  charts.failures.alert(perSecond > 0);
 }
 
 function showLink(state, detail) {

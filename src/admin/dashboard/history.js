@@ -18,8 +18,8 @@ export class History {
   #backends = new Map();
   #last;
 
-  /** Takes a status, received now, and the rates that came with it. */
-  add(status, nowMs, figures) {
+  /** Takes a status, received now, and the rates that come of it. */
+  add(status, nowMs, { bytes, failures = null }) {
     const last = this.#last;
     // Another process, or one status twice.
     const isSame = last !== undefined && last.pid === status.pid && status.uptimeMs >= last.uptimeMs;
@@ -27,7 +27,6 @@ export class History {
     const passed = isSame ? (status.uptimeMs - last.uptimeMs) / 1_000 : 0;
     const rate = isSame ? (status.sessionsEver - last.sessionsEver) / passed : null;
     this.#last = status;
-    const { bytes, failures = null } = figures ?? {};
     const row = [
       nowMs / 1_000,
       rate,

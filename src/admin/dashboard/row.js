@@ -2,6 +2,7 @@
 import { button, el, setAttribute, setText } from './dom.js';
 import { inUnits, number, percent, toneOfFailures, rate, shortTime, span } from './format.js';
 import { stateIcon, TONES, WORDS } from './icons.js';
+import { quantileOf } from './rates.js';
 import { Sparkline, Strip } from './strips.js';
 
 const cell = (label, name, ...children) =>
@@ -61,9 +62,9 @@ export class Row {
 
   /**
    * @param most the most sessions that a backend of the upstream has, and has had
-   * @param rates as Figures has them; undefined where there are none
+   * @param flow as Figures has it; undefined where there is none
    */
-  draw(upstream, backend, { slots, most, rates }) {
+  draw(upstream, backend, { slots, most, flow }) {
     this.#backend = backend;
     const { state, stateForMs, why, takesSessions, sessions, maxSessions, weight, share, backup, elsewhere } =
       backend;
@@ -91,22 +92,23 @@ export class Row {
       [maxSessions === undefined ? '' : `of ${number(maxSessions)}`, others].filter(Boolean).join(' '),
     );
     this.#drawMeter(backend, most);
-    this.#drawRates(rates);
+    this.#drawFlow(flow);
     setText(this.#weight, number(weight));
     setText(this.#ramp, share === 1 ? '' : `× ${Math.round(share * 100)} %`);
     setAttribute(this.#change, 'aria-label', `Change ${backend.backend} of ${upstream}`);
     setAttribute(this.#change, 'hidden', state === 'removed');
   }
 
-  #drawRates({ connections, bytes, median, slowest, attempts = 0, failed = 0 } = {}) {
+  #drawFlow({ connections, bytes, connect = [], all = 0, failed = 0 } = {}) {
+    const [median, slowest] = [quantileOf(connect, 0.5), quantileOf(connect, 0.99)];
     setText(this.#rate, rate(connections));
     const isSilent = bytes === undefined || bytes.client + bytes.backend === 0;
     setText(this.#bytes, isSilent ? '' : `↓ ${inUnits(bytes.backend)} ↑ ${inUnits(bytes.client)}`);
     setText(this.#median, shortTime(median));
     setText(this.#slowest, slowest === undefined ? '' : `p99 ${shortTime(slowest)}`);
-    setText(this.#part, percent(failed, Math.max(attempts, failed)));
+    setText(this.#part, percent(failed, Math.max(all, failed)));
     setText(this.#failed, failed === 0 ? '' : `${number(failed)} failed`);
-    setAttribute(this.#part, 'data-tone', toneOfFailures(failed, attempts));
+    setAttribute(this.#part, 'data-tone', toneOfFailures(failed, all));
   }
 
   #drawMeter({ backend, sessions, maxSessions }, most) {

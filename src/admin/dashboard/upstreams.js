@@ -45,7 +45,7 @@ export class Upstreams {
     const cards = status.upstreams.map(upstream => {
       let card = this.#cards.get(upstream.name);
       if (card === undefined) this.#cards.set(upstream.name, (card = new Card(upstream.name, this.#actions)));
-      card.draw(upstream, mirrored.get(upstream.name), history, figures.of(upstream.name));
+      card.draw(upstream, mirrored.get(upstream.name), history, figures);
       return card.element;
     });
     arrange(this.#parent, cards);
@@ -117,7 +117,7 @@ class Card {
       { normal: taking === of ? 'good' : 'warn', backups: 'warn' }[mode] ?? 'bad',
     );
     setText(this.#facts, factsOf(upstream, mirrored));
-    this.#drawTotals(upstream, figures);
+    this.#drawTotals(upstream, figures.upstream(name));
     const most = mostOf(upstream, history);
     const shown = this.#choose(backends);
     const keys = new Set();
@@ -133,8 +133,8 @@ class Card {
         this.#near.add(row.element);
       }
       if (!isNew && !this.#near.has(row.element) && (this.#turn + i) % SELDOM !== 0) return row.element;
-      const rates = backend.state === 'removed' ? undefined : figures?.backends.get(backend.backend);
-      row.draw(name, backend, { slots: history.of(name, backend.backend), most, rates });
+      const flow = backend.state === 'removed' ? undefined : figures.backend(name, backend.backend);
+      row.draw(name, backend, { slots: history.of(name, backend.backend), most, flow });
       return row.element;
     });
     for (const [key, row] of this.#rows) {
@@ -148,17 +148,13 @@ class Card {
     this.#drawOverrides(overrides);
   }
 
-  #drawTotals({ backends }, figures) {
-    const { rate: started, minute } = figures ?? {};
+  #drawTotals({ backends }, { connections, bytes, all, failed }) {
     const sessions = backends.reduce((sum, each) => sum + each.sessions, 0);
-    const bytes = [...(figures?.backends.values() ?? [])].map(each => each.bytes);
-    const isKnown = bytes.length > 0 && bytes.every(each => each !== undefined);
-    const all = isKnown ? bytes.reduce((sum, each) => sum + each.client + each.backend, 0) : undefined;
     setText(this.#totals.sessions, number(sessions));
-    setText(this.#totals.rate, rate(started));
-    setText(this.#totals.bytes, byteRate(all));
-    setText(this.#totals.failed, minute === undefined ? '–' : percent(minute.failed, minute.all));
-    setAttribute(this.#totals.failed, 'data-tone', minute && toneOfFailures(minute.failed, minute.all));
+    setText(this.#totals.rate, rate(connections));
+    setText(this.#totals.bytes, byteRate(bytes && bytes.client + bytes.backend));
+    setText(this.#totals.failed, percent(failed, all));
+    setAttribute(this.#totals.failed, 'data-tone', toneOfFailures(failed, all));
   }
 
   /** Of many the ones that need somebody come first; few stay in the order of the configuration. */

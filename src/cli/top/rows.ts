@@ -6,7 +6,7 @@
 import type { BackendView, UpstreamView } from '../../model/snapshot.ts';
 import { formatAge } from '../client/table.ts';
 import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
-import type { Figures, Flow } from './figures.ts';
+import type { Figures, Flow } from '../../observe/figures.ts';
 import type { History } from './history.ts';
 import { span, type Line, type Span, type Style } from './screen.ts';
 import { wrapped } from '../wrapped.ts';

@@ -12,7 +12,7 @@ import { durationOf, runClient, type OutputOptions, type Surroundings } from '..
 import type { StatusAnswer } from '../client/status.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { charsetOf, CHARSETS, glyphsOf, type Glyphs } from './glyphs.ts';
-import { Figures } from './figures.ts';
+import { Figures } from '../../observe/figures.ts';
 import { History } from './history.ts';
 import { KeyReader, type Key } from './keys.ts';
 import { Screen, textOfLine } from './screen.ts';

@@ -10,7 +10,7 @@ import type { StatusAnswer } from '../client/status.ts';
 import { troublesOfLogs } from '../client/attention.ts';
 import { formatAge } from '../client/table.ts';
 import { barOf, fit, safe, sparkline, type Glyphs } from './glyphs.ts';
-import type { Figures } from './figures.ts';
+import type { Figures } from '../../observe/figures.ts';
 import type { History } from './history.ts';
 import { headOfList, linesOfUpstream, WHOLE_WIDTH } from './rows.ts';
 import { span, type Line, type Span, type Style } from './screen.ts';

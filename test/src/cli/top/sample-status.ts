@@ -1,5 +1,5 @@
 /** An instance with something of everything, and how it was in the minute before: for the pictures of docs/top.md. */
-import { Figures } from '../../../../src/cli/top/figures.ts';
+import { Figures } from '../../../../src/observe/figures.ts';
 import { History } from '../../../../src/cli/top/history.ts';
 import type { StatusAnswer } from '../../../../src/cli/client/status.ts';
 import type { BackendCounted, CountedBackend, UpstreamCounted } from '../../../../src/model/counted-view.ts';

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { CHARSETS, glyphsOf, type Charset } from '../../../../src/cli/top/glyphs.ts';
-import { Figures } from '../../../../src/cli/top/figures.ts';
+import { Figures } from '../../../../src/observe/figures.ts';
 import { History } from '../../../../src/cli/top/history.ts';
 import { Screen, textOfLine } from '../../../../src/cli/top/screen.ts';
 import { FIRST_VIEW, type ViewState } from '../../../../src/cli/top/view-state.ts';

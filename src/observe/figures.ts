@@ -1,13 +1,14 @@
 /**
- * Bytes per second, failures and times to connect, from the totals of one look after the other.
+ * Rates, failures and times to connect, from the totals of one look at the status after the other.
  *
- * Place: top.ts adds each answer, view.ts and rows.ts read; history.ts has the rates of sessions.
- * How: the last look and the one before give the bytes of now. For what is rare (failures) or needs many (times to
+ * Place: `lb4 top` and the dashboard's page add each status, and show the figures. The page imports the compiled file
+ * as it is: besides types it may import rates.ts only, which the page has, too.
+ * How: the last look and the one before give the rates of now. For what is rare (failures) or needs many (times to
  * connect) the totals of the last minute are kept, one set every ten seconds.
  * Rule: what began before the first look is in no figure.
  */
-import type { BackendCounted, CountedSnapshot, SentBytes } from '../../model/counted-view.ts';
-import { attemptsOf, bucketsSince, endingsOf, since, type Buckets } from '../../observe/rates.ts';
+import type { BackendCounted, CountedSnapshot, SentBytes } from '../model/counted-view.ts';
+import { attemptsOf, bucketsSince, endingsOf, since, type Buckets } from './rates.ts';
 
 const MARK_MS = 10_000;
 const WINDOW_MS = 60_000;
@@ -15,8 +16,12 @@ const WINDOW_MS = 60_000;
 const LEAST_MS = 50;
 
 export interface Flow {
-  /** Bytes per second, by the side that sent them; undefined before the second look. */
+  /** Bytes per second, by the side that sent them; as the other rates undefined before the second look. */
   readonly bytes: SentBytes | undefined;
+  /** Connections that sessions got, per second. */
+  readonly connections: number | undefined;
+  /** What `failed` counts, per second. */
+  readonly failures: number | undefined;
   /**
    * In the last minute. Of a backend: attempts to connect, and those that failed or whose session it has reset. Of an
    * upstream and of all: sessions that ended, and those that failed.
@@ -29,7 +34,7 @@ export interface Flow {
 interface Totals {
   readonly pid: number;
   readonly uptimeMs: number;
-  readonly bytes: SentBytes;
+  readonly listeners: ReadonlyMap<string, SentBytes>;
   readonly upstreams: ReadonlyMap<string, UpstreamTotals>;
 }
 
@@ -40,7 +45,10 @@ interface UpstreamTotals {
 }
 
 const NONE: SentBytes = { client: 0, backend: 0 };
-const NOTHING: Flow = { bytes: undefined, all: 0, failed: 0, connect: [] };
+const NOTHING: Flow = {
+  ...{ bytes: undefined, connections: undefined, failures: undefined },
+  ...{ all: 0, failed: 0, connect: [] },
+};
 
 export class Figures {
   #last: Totals | undefined;
@@ -65,7 +73,7 @@ export class Figures {
   add(status: CountedSnapshot & { readonly pid: number; readonly uptimeMs: number }): void {
     const now = totalsOf(status);
     // Another process begins from 0.
-    if (this.#last !== undefined && (this.#last.pid !== now.pid || this.#last.uptimeMs >= now.uptimeMs))
+    if (this.#last !== undefined && (this.#last.pid !== now.pid || this.#last.uptimeMs > now.uptimeMs))
       [this.#last, this.#marks] = [undefined, []];
     const before = this.#last;
     if (before !== undefined && now.uptimeMs - before.uptimeMs < LEAST_MS) return;
@@ -77,22 +85,24 @@ export class Figures {
   }
 
   #compare(before: Totals | undefined, now: Totals, first: Totals): void {
-    const seconds = before && (now.uptimeMs - before.uptimeMs) / 1_000;
-    const rate = (earlier: SentBytes | undefined, later: SentBytes): SentBytes | undefined =>
-      seconds === undefined
-        ? undefined
-        : {
-            client: since(earlier?.client, later.client) / seconds,
-            backend: since(earlier?.backend, later.backend) / seconds,
-          };
+    const seconds = (now.uptimeMs - (before?.uptimeMs ?? 0)) / 1_000;
+    const rate = (earlier: number | undefined, later: number): number | undefined =>
+      before && since(earlier, later) / seconds;
+    const bytesRate = (earlier: SentBytes | undefined, later: SentBytes): SentBytes | undefined =>
+      before && {
+        client: since(earlier?.client, later.client) / seconds,
+        backend: since(earlier?.backend, later.backend) / seconds,
+      };
     this.#flows = new Map();
     const upstreams = Array.from(now.upstreams, ([name, { all, failed, backends }]): Flow => {
-      const [one, old] = [before?.upstreams.get(name), first.upstreams.get(name)];
+      const [last, old] = [before?.upstreams.get(name), first.upstreams.get(name)];
       const flows = Array.from(backends, ([backend, counts]): Flow => {
-        const earlier = old?.backends.get(backend);
+        const [one, earlier] = [last?.backends.get(backend), old?.backends.get(backend)];
         const [attempts, was] = [attemptsOf(counts), earlier && attemptsOf(earlier)];
         const flow = {
-          bytes: rate(one?.backends.get(backend)?.bytes, counts.bytes),
+          bytes: bytesRate(one?.bytes, counts.bytes),
+          connections: rate(one?.connections, counts.connections),
+          failures: rate(one && attemptsOf(one).failed, attempts.failed),
           all: since(was?.all, attempts.all),
           failed: since(was?.failed, attempts.failed),
           connect: bucketsSince(earlier?.connect, counts.connect),
@@ -101,7 +111,9 @@ export class Figures {
         return flow;
       });
       const flow = {
-        bytes: sumOf(flows),
+        bytes: before && sumOf(flows.map(({ bytes }) => bytes)),
+        connections: before && flows.reduce((sum, { connections = 0 }) => sum + connections, 0),
+        failures: rate(last?.failed, failed),
         all: since(old?.all, all),
         failed: since(old?.failed, failed),
         connect: merged(flows),
@@ -109,8 +121,11 @@ export class Figures {
       this.#flows.set(keyOf(name, ''), flow);
       return flow;
     });
+    const sent = Array.from(now.listeners, ([name, bytes]) => bytesRate(before?.listeners.get(name), bytes));
     this.#instance = {
-      bytes: rate(before?.bytes, now.bytes),
+      bytes: before && sumOf(sent),
+      connections: before && upstreams.reduce((sum, { connections = 0 }) => sum + connections, 0),
+      failures: before && upstreams.reduce((sum, { failures = 0 }) => sum + failures, 0),
       all: upstreams.reduce((sum, { all }) => sum + all, 0),
       failed: upstreams.reduce((sum, { failed }) => sum + failed, 0),
       connect: merged(upstreams),
@@ -124,18 +139,15 @@ function totalsOf({
   listeners,
   upstreams,
 }: CountedSnapshot & { readonly pid: number; readonly uptimeMs: number }): Totals {
-  const all = listeners.map(({ counts }) => counts?.bytes ?? NONE);
   return {
     ...{ pid, uptimeMs },
-    bytes: {
-      client: all.reduce((sum, { client }) => sum + client, 0),
-      backend: all.reduce((sum, { backend }) => sum + backend, 0),
-    },
+    listeners: new Map(listeners.map(({ name, counts }) => [name, counts?.bytes ?? NONE])),
     upstreams: new Map(
       upstreams.map(({ name, counts, backends }) => [
         name,
         {
           ...endingsOf(counts?.ended ?? []),
+          // One that was removed and is added again is there twice: what counts is the one that is configured.
           backends: new Map(
             backends.flatMap(each =>
               each.counts === undefined || each.state === 'removed' ? [] : [[each.backend, each.counts]],
@@ -147,13 +159,10 @@ function totalsOf({
   };
 }
 
-function sumOf(flows: readonly Flow[]): SentBytes | undefined {
-  return flows.reduce<SentBytes | undefined>(
-    (sum, { bytes }) =>
-      bytes === undefined
-        ? sum
-        : { client: (sum?.client ?? 0) + bytes.client, backend: (sum?.backend ?? 0) + bytes.backend },
-    undefined,
+function sumOf(all: readonly (SentBytes | undefined)[]): SentBytes {
+  return all.reduce<SentBytes>(
+    (sum, { client, backend } = NONE) => ({ client: sum.client + client, backend: sum.backend + backend }),
+    NONE,
   );
 }
 
