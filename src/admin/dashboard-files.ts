@@ -44,6 +44,7 @@ export const DASHBOARD_SOURCES: Readonly<Record<string, string>> = {
   'dist/src/observe/figures.js': 'figures.js',
   'dist/src/observe/rates.js': 'rates.js',
   'dist/src/observe/summary.js': 'summary.js',
+  'dist/src/support/printable.js': 'printable.js',
   'node_modules/uplot/dist/uPlot.iife.min.js': 'uplot.js',
   'node_modules/uplot/dist/uPlot.min.css': 'uplot.css',
 };

@@ -2,7 +2,8 @@
  * Makes text from elsewhere (a backend, an agent, a name server, Redis, a strategy, a path) fit for one line of a log
  * or a terminal: nothing in it can end the line, move the cursor or turn the reading direction.
  *
- * Place: the log, where lines are made, and the command line, before there is a log.
+ * Place: the log, where lines are made, and the command line, before there is a log. The dashboard's page imports the
+ * compiled file as it is, so it imports nothing.
  * What is escaped: control characters (C0, DEL, C1), format characters (bidirectional overrides, zero-width ones,
  * tags), line and paragraph separators, and halves of surrogate pairs; all other text is unchanged.
  */
@@ -14,7 +15,10 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, character => SHORT[character] ?? escaped(character));
 }
 
-/** A JSON text without unprintable characters in its strings: any reader gets the same value from it. */
+/**
+ * A JSON text without unprintable characters in its strings: any reader gets the same value from it. The page shows any
+ * text with the same escapes.
+ */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, character => {
     let units = '';

@@ -2,17 +2,11 @@
  * Elements of the page. Text goes in as text nodes only, and attributes as attributes: nothing is ever parsed as HTML.
  *
  * Invariant: texts come from backends, operators and other instances. What a reader could not see, or what would turn
- * the text around it, is shown as an escape (`printable`).
+ * the text around it, is shown as an escape (`\u202e`).
  */
+import { printableJson } from './printable.js';
+
 const SVG = 'http://www.w3.org/2000/svg';
-
-/** Control characters, and those that are invisible or change the direction of text. */
-const UNSEEN =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
-
-export function printable(text) {
-  return String(text).replace(UNSEEN, each => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
 
 /** @param children elements, or texts; undefined and false are left out */
 export function el(tag, attributes = {}, ...children) {
@@ -33,14 +27,14 @@ function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) setAttribute(node, name, value);
   for (const child of children.flat()) {
     if (child === undefined || child === false) continue;
-    node.append(typeof child === 'object' ? child : printable(child));
+    node.append(typeof child === 'object' ? child : printableJson(String(child)));
   }
   return node;
 }
 
 /** Nothing is touched that is so already: the page is drawn once a second. */
 export function setText(node, text) {
-  const shown = printable(text);
+  const shown = printableJson(String(text));
   if (node.textContent !== shown) node.textContent = shown;
 }
 
