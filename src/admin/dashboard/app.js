@@ -68,8 +68,7 @@ function take(status) {
 
 function draw({ status, now }) {
   const { tone, text } = summaryOf(status, now);
-  // Its own letters first: names stay as they are.
-  setText(byId('summary'), text.charAt(0).toUpperCase() + text.slice(1));
+  setText(byId('summary'), asSentence(text));
   setAttribute(document.documentElement, 'data-tone', tone);
   setAttribute(document.documentElement, 'data-uptime', status.uptimeMs);
   document.title = `${{ good: '', warn: '▲ ', bad: '✕ ' }[tone]}${status.name} · lb4`;
@@ -103,6 +102,11 @@ function drawCharts({ sessions, maxSessions }) {
   charts.failures.alert(perSecond > 0);
 }
 
+/** With a capital first letter: texts begin with words of lb4, and names in them stay as they are. */
+function asSentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 function showLink(state, detail) {
   setAttribute(byId('link'), 'data-link', state);
   setText(byId('link-text'), LINK_WORDS[state]);
@@ -110,8 +114,7 @@ function showLink(state, detail) {
   setAttribute(byId('lock'), 'hidden', !feed.hasToken);
   setAttribute(byId('reload'), 'disabled', state !== 'live');
   // Nothing was shown yet: the reason stands where the sentence will be.
-  if (['full', 'lost'].includes(state) && newest === undefined)
-    setText(byId('summary'), detail.charAt(0).toUpperCase() + detail.slice(1));
+  if (['full', 'lost'].includes(state) && newest === undefined) setText(byId('summary'), asSentence(detail));
   if (state === 'locked') actions.askForToken(detail, token => feed.useToken(token));
 }
 

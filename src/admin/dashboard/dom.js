@@ -48,6 +48,12 @@ export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== text) node.setAttribute(name, text);
 }
 
+/** Of a bar: as wide as this part of its room. */
+export function setWidth(node, part) {
+  const width = `${(part * 100).toFixed(1)}%`;
+  if (node.style.width !== width) node.style.width = width;
+}
+
 /** Puts `wanted` into `parent`, in this order, and moves only what is elsewhere. */
 export function arrange(parent, wanted) {
   const keep = new Set(wanted);

@@ -1,5 +1,5 @@
 /** How sessions have ended, by side and reason: all since the start, and those of the last minutes that the page saw. */
-import { arrange, el, setAttribute, setText } from './dom.js';
+import { arrange, el, setAttribute, setText, setWidth } from './dom.js';
 import { counted, number, percent } from './format.js';
 import { isFailure } from './rates.js';
 
@@ -74,8 +74,7 @@ export class Endings {
     setText(item.name, WORDS[key] ?? WORDS[reason] ?? (by === 'balancer' ? reason : `${by} ${reason}`));
     setText(item.count, number(sessions));
     setAttribute(item.element, 'data-tone', isBad ? 'bad' : undefined);
-    const width = `${Math.max(1, (sessions / sum) * 100).toFixed(1)}%`;
-    if (item.fill.style.width !== width) item.fill.style.width = width;
+    setWidth(item.fill, Math.max(0.01, sessions / sum));
     return item.element;
   }
 }

@@ -1,5 +1,5 @@
 /** What stands beside the charts: limits that come near, and the instances that share counts. */
-import { arrange, el, setAttribute, setText } from './dom.js';
+import { arrange, el, setAttribute, setText, setWidth } from './dom.js';
 import { counted, number } from './format.js';
 
 /** Meters by name; those that are gone are taken away. */
@@ -65,8 +65,7 @@ export class Limits {
     setAttribute(item.meter, 'aria-valuemax', max);
     setAttribute(item.meter, 'aria-valuenow', Math.min(value, max));
     setAttribute(item.meter, 'data-kind', part >= 0.8 ? 'near' : 'limit');
-    const width = `${(part * 100).toFixed(1)}%`;
-    if (item.fill.style.width !== width) item.fill.style.width = width;
+    setWidth(item.fill, part);
     return item.element;
   }
 

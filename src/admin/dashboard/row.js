@@ -1,5 +1,5 @@
 /** One backend as a row: state and why, its last minutes, sessions, weight, and the way to change it. */
-import { button, el, setAttribute, setText } from './dom.js';
+import { button, el, setAttribute, setText, setWidth } from './dom.js';
 import { inUnits, number, percent, toneOfFailures, rate, shortTime, span } from './format.js';
 import { stateIcon, TONES, WORDS } from './icons.js';
 import { quantileOf } from './rates.js';
@@ -122,8 +122,7 @@ export class Row {
       'data-kind',
       maxSessions === undefined ? 'open' : part >= 0.9 ? 'near' : 'limit',
     );
-    const width = `${(part * 100).toFixed(1)}%`;
-    if (this.#fill.style.width !== width) this.#fill.style.width = width;
+    setWidth(this.#fill, part);
   }
 }
 
