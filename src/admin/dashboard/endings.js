@@ -4,11 +4,8 @@ import { counted, number, percent } from './format.js';
 import { isFailure } from './rates.js';
 
 const MOST = 7;
+/** Reasons in words; any other is shown as it is, behind its side. */
 const WORDS = {
-  'client closed': 'client closed',
-  'backend closed': 'backend closed',
-  'client reset': 'client reset',
-  'backend reset': 'backend reset',
   noBackend: 'no backend',
   full: 'all full',
   queueTimeout: 'queue timeout',
@@ -71,7 +68,7 @@ export class Endings {
       item = { element: el('li', {}, name, count, bar), name, count, fill };
       this.#items.set(key, item);
     }
-    setText(item.name, WORDS[key] ?? WORDS[reason] ?? (by === 'balancer' ? reason : `${by} ${reason}`));
+    setText(item.name, WORDS[reason] ?? (by === 'balancer' ? reason : `${by} ${reason}`));
     setText(item.count, number(sessions));
     setAttribute(item.element, 'data-tone', isBad ? 'bad' : undefined);
     setWidth(item.fill, Math.max(0.01, sessions / sum));
