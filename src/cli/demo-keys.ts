@@ -9,12 +9,8 @@
  */
 import { atExit } from '../support/at-exit.ts';
 import { readSmallFile } from '../support/small-file.ts';
+import { KeyReader } from './top/keys.ts';
 
-const SIGNALS: ReadonlyMap<string, NodeJS.Signals> = new Map([
-  ['\u0003', 'SIGINT'],
-  ['\u001c', 'SIGQUIT'],
-]);
-const CTRL_Z = '\u001a';
 const STOPPED_MS = 100;
 /** In /proc/PID/stat behind the name, which is in brackets: the group, and the terminal's one. */
 const [GROUP, FOREGROUND] = [2, 5];
@@ -24,7 +20,7 @@ const [GROUP, FOREGROUND] = [2, 5];
  *
  * @param onBack called when the terminal was another program's meanwhile
  */
-export function readKeys(onKey: (key: string) => void, onBack: () => void): boolean {
+export function readKeys(onKey: (letter: string) => void, onBack: () => void): boolean {
   const { stdin } = process;
   if (!stdin.isTTY || !isInForeground()) return false;
   const take = (): void => {
@@ -37,14 +33,13 @@ export function readKeys(onKey: (key: string) => void, onBack: () => void): bool
   process.on('SIGCONT', take);
   // The terminal is gone; a signal ends lb4.
   stdin.on('error', () => undefined);
+  const keys = new KeyReader();
   stdin.setEncoding('utf8').on('data', (text: string) => {
-    // A sequence of an arrow or another such key.
-    if (text.length > 1 && text.startsWith('\u001b')) return;
-    for (const key of text) {
-      const signal = SIGNALS.get(key);
-      if (key === CTRL_Z) suspend(take);
-      else if (signal === undefined) onKey(key.toLowerCase());
-      else process.kill(process.pid, signal);
+    for (const key of keys.read(text)) {
+      if ('text' in key) onKey(key.text.toLowerCase());
+      else if (key.name === 'suspend') suspend(take);
+      else if (key.name === 'interrupt') process.kill(process.pid, 'SIGINT');
+      else if (key.name === 'quit') process.kill(process.pid, 'SIGQUIT');
     }
   });
   // Keys alone keep no demo running.

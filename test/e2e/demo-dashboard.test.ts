@@ -80,6 +80,21 @@ void t.test(
   },
 );
 
+void t.test(
+  'an arrow is no key of the demo, a key behind it is one, and Ctrl-\\ ends it',
+  { skip: skipWithoutTerminal() },
+  async t => {
+    const terminal = inTerminal(t, inDemo(...ANYWHERE), { width: 120 });
+    await until('it runs', () => terminal.written().includes(' live, '));
+    terminal.type('\u001b[A');
+    terminal.type('\u001b[1~2');
+    await until('the key is read', () => /bravo \(\S+\) is broken/.test(terminal.written()));
+    t.notMatch(terminal.written(), /alpha \(\S+\) is broken/, 'what is in a sequence is no key');
+    terminal.type('\u001c');
+    t.equal(await terminal.ended, 0);
+  },
+);
+
 void t.test('an address for the dashboard that is taken, or that others can reach', async t => {
   const taken = createServer().listen(0, '127.0.0.1');
   t.teardown(() => taken.close());

@@ -1,8 +1,12 @@
-/** Text from a terminal in raw mode → keys. A sequence that arrives in pieces is put together. */
+/**
+ * Text from a terminal in raw mode → keys. A sequence that arrives in pieces is put together.
+ *
+ * Place: `lb4 top` and `lb4 demo`.
+ */
 
 export const NAMED_KEYS = [
   ...(['up', 'down', 'pageUp', 'pageDown', 'home', 'end'] as const),
-  ...(['enter', 'escape', 'backspace', 'interrupt', 'suspend', 'redraw'] as const),
+  ...(['enter', 'escape', 'backspace', 'interrupt', 'quit', 'suspend', 'redraw'] as const),
 ] as const;
 export type NamedKey = (typeof NAMED_KEYS)[number];
 export type Key = { readonly name: NamedKey } | { readonly text: string };
@@ -19,6 +23,7 @@ const CONTROLS: ReadonlyMap<string, NamedKey> = new Map([
   ...(['\r', '\n'] as const).map(each => [each, 'enter'] as const),
   ...(['\u007f', '\b'] as const).map(each => [each, 'backspace'] as const),
   ['\u0003', 'interrupt'],
+  ['\u001c', 'quit'],
   ['\u001a', 'suspend'],
   ['\u000c', 'redraw'],
 ]);

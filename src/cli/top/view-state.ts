@@ -76,6 +76,7 @@ export function afterKey(
     case 'enter':
     case 'backspace':
     case 'interrupt':
+    case 'quit':
     case 'suspend':
     case 'redraw':
       return view;

@@ -23,9 +23,10 @@ void t.test('keys are read in any of their forms, also in pieces', async t => {
   );
   t.same(read('\u001b[', '5', '~'), [{ name: 'pageUp' }]);
   t.same(read('\u001b[H\u001b[4~'), [{ name: 'home' }, { name: 'end' }]);
-  t.same(read('\u0003\u001a\u000c\r\u007f'), [
+  t.same(read('\u0003\u001c\u001a\u000c\r\u007f'), [
     ...[
       { name: 'interrupt' },
+      { name: 'quit' },
       { name: 'suspend' },
       { name: 'redraw' },
       { name: 'enter' },
@@ -54,6 +55,12 @@ void t.test('the list scrolls within its bounds', async t => {
     11,
     'a list that got shorter',
   );
+});
+
+void t.test('Ctrl-\\ changes nothing, also while a filter is typed', async t => {
+  t.same(press(read('\u001c')), FIRST_VIEW);
+  const typing = press([{ text: '/' }, { text: '9' }]);
+  t.same(press(read('\u001c'), typing), typing);
 });
 
 void t.test('a filter is typed, kept and cleared; q is a letter of it', async t => {
