@@ -1,4 +1,4 @@
-/** States as shapes, so that none is told by colour alone. */
+/** States as shapes, so that colour alone shows none. */
 import { svg } from './dom.js';
 
 const STROKE = { fill: 'none', stroke: 'currentColor', 'stroke-width': 2, 'stroke-linecap': 'round' };

@@ -5,7 +5,7 @@ import { Row } from './row.js';
 
 /** Rows that are shown before the reader asks for all. */
 const SHOWN = 50;
-/** A row far from what the reader sees is written once in as many statuses: of a thousand rows few are near. */
+/** A row far from what the reader sees is written once in this many statuses: of a thousand rows few are near. */
 const SELDOM = 15;
 const NEAR = '400px';
 const HEADS = [
