@@ -11,12 +11,14 @@ import { parseProxyHeader, TLV, tlvOf, type ProxyHeader } from '../../codec/prox
 import type { Connection } from '../../engine/engine.ts';
 import type { AcceptProxy } from '../../model/listener-plan.ts';
 import type { SessionRecord } from '../../model/session-record.ts';
+import { bytesOfIPv6, formatIPv4, isMappedIPv4 } from '../../support/ip-bytes.ts';
 import type { Facts, Gate, Proxied, Verdict } from './gate.ts';
 import { Networks } from './networks.ts';
 
 /** As much as any path carries in one segment (RFC 879): usually all of the header. */
 const FIRST_LOOK_BYTES = 536;
-const MAPPED = '::ffff:';
+/** It stands in every spelling of a mapped address, and in few others. */
+const MARK_OF_MAPPED = 'ffff:';
 
 export function proxyGate<U>({ from, timeout, required }: AcceptProxy): Gate<U> {
   const trusted = new Networks(from);
@@ -53,13 +55,11 @@ function factsOf<U>(facts: Facts<U>, { command, addresses, tlvs }: ProxyHeader):
   };
 }
 
-/** IPv4 is never shown as IPv6. */
+/** IPv4 is never shown as IPv6. The parser accepts every spelling of an address, and gives it in small letters. */
 function unmapped(address: string): string {
-  if (!address.startsWith(MAPPED)) return address;
-  const rest = address.slice(MAPPED.length);
-  if (rest.includes('.')) return rest;
-  const groups = rest.split(':').map(group => Number.parseInt(group, 16));
-  return groups.flatMap(group => [group >> 8, group & 0xff]).join('.');
+  if (!address.includes(MARK_OF_MAPPED)) return address;
+  const bytes = Uint8Array.from(bytesOfIPv6(address));
+  return isMappedIPv4(bytes, 0) ? formatIPv4(bytes, 12) : address;
 }
 
 /** The proxy in front, in the record of a session. */
