@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../support/duration.ts';
-import { networkOf } from '../model/session-view.ts';
+import { parseNetwork } from '../support/network.ts';
 
 const WEEK_MS = 7 * 86_400_000;
 const UNITS: Readonly<Record<string, number>> = {
@@ -74,7 +74,7 @@ export function flag() {
 /** An IP address, or a network. */
 export function network() {
   const error = 'an IP address or a network, such as 10.0.0.7, 10.0.0.0/8 or fd00::/8';
-  return z.string({ error }).refine(value => networkOf(value) !== undefined, { error });
+  return z.string({ error }).refine(value => parseNetwork(value) !== undefined, { error });
 }
 
 export function integer(min: number, max: number) {

@@ -3,7 +3,8 @@
  *
  * Place: sessions describe themselves, hosts gather them from their threads.
  */
-import { BlockList, isIP } from 'node:net';
+import { parseNetwork } from '../support/network.ts';
+import { Networks } from './networks.ts';
 
 export interface SessionView {
   readonly id: string;
@@ -47,7 +48,7 @@ const KEYS = ['id', 'listener', 'upstream', 'backend', 'clientAddress'] as const
 /** Whether sessions match, as a function: what is the same for all of them is worked out once. */
 export function matcherOf(filter: SessionFilter): (view: SessionView) => boolean {
   const { client, startedBeforeMs = Infinity, moreBytesThan = -1 } = filter;
-  const isClient = client === undefined ? () => true : (networkOf(client) ?? (() => false));
+  const isClient = client === undefined ? () => true : networkOf(client);
   const keys = KEYS.filter(key => filter[key] !== undefined);
   return view =>
     keys.every(key => filter[key] === view[key]) &&
@@ -56,17 +57,8 @@ export function matcherOf(filter: SessionFilter): (view: SessionView) => boolean
     isClient(view.clientAddress);
 }
 
-/** Whether an IP address is in a network; undefined when the text is no network. */
-export function networkOf(text: string): ((address: string) => boolean) | undefined {
-  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const family = isIP(address);
-  const most = family === 4 ? 32 : 128;
-  if (family === 0 || Number(bits ?? 0) > most || address.includes('%')) return undefined;
-  const list = new BlockList();
-  list.addSubnet(address, bits === undefined ? most : Number(bits), family === 4 ? 'ipv4' : 'ipv6');
-  return client => {
-    const [plain = ''] = client.split('%');
-    const clientFamily = isIP(plain);
-    return clientFamily !== 0 && list.check(plain, clientFamily === 4 ? 'ipv4' : 'ipv6');
-  };
+/** Whether an IP address is in a network; none is when the text is no network, and `unix` is none here. */
+function networkOf(text: string): (address: string) => boolean {
+  const networks = new Networks(parseNetwork(text) === undefined ? [] : [text]);
+  return address => networks.has(address);
 }

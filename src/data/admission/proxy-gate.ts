@@ -10,10 +10,10 @@
 import { parseProxyHeader, TLV, tlvOf, type ProxyHeader } from '../../codec/proxy-protocol/index.ts';
 import type { Connection } from '../../engine/engine.ts';
 import type { AcceptProxy } from '../../model/listener-plan.ts';
+import { Networks } from '../../model/networks.ts';
 import type { SessionRecord } from '../../model/session-record.ts';
 import { bytesOfIPv6, formatIPv4, isMappedIPv4 } from '../../support/ip-bytes.ts';
 import type { Facts, Gate, Proxied, Verdict } from './gate.ts';
-import { Networks } from './networks.ts';
 
 /** As much as any path carries in one segment (RFC 879): usually all of the header. */
 const FIRST_LOOK_BYTES = 536;

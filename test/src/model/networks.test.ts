@@ -1,6 +1,6 @@
 /** Whether an address is in one of a few networks. */
 import t from 'tap';
-import { Networks } from '../../../../src/data/admission/networks.ts';
+import { Networks } from '../../../src/model/networks.ts';
 
 void t.test('an address is in a network by its leading bits, IPv4 and mapped IPv6 alike', t => {
   const networks = new Networks(['10.0.0.0/8', '192.0.2.1', '198.51.100.128/25', 'fd00::/7', '2001:db8::1']);

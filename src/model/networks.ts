@@ -1,11 +1,11 @@
 /**
  * A few networks, and whether an address is in one of them.
  *
- * Place: gates ask it for each client. It looks at one network after the other, so it is for short lists.
+ * Place: gates ask it for each client, queries for each session. It looks at one network after the other, so it is for short lists.
  * Invariant: IPv4 addresses are the same as IPv6 addresses that are mapped ones.
  */
-import { ipKey } from '../../shared-memory/ip-key.ts';
-import { parseNetwork } from '../../support/network.ts';
+import { ipKey } from '../shared-memory/ip-key.ts';
+import { parseNetwork } from '../support/network.ts';
 
 const WORDS = 4;
 /** IPv4 addresses are the last 32 bits of keys. */
