@@ -13,6 +13,7 @@ import { resolve } from 'node:path';
 import { isAbstract, type Address, type TcpAddress, type UnixAddress } from '../support/address.ts';
 import { formatAddress } from '../support/address.ts';
 import { formatIPv4, formatIPv6, isMappedIPv4 } from '../support/ip-bytes.ts';
+import { splitZone } from '../support/zone.ts';
 import { nameOfProcess } from './process-name.ts';
 
 const MOST_BYTES = 4 * 2 ** 20;
@@ -61,7 +62,7 @@ export function holderOf(
 
 /** Those that stand in the way: with the same address first, then listening ones, then connections from the port. */
 function tcpSockets(address: TcpAddress, proc: string): readonly HeldSocket[] {
-  const wanted = isIPv4(address.host) || address.host === '' ? address.host : withoutZone(address.host);
+  const [wanted] = splitZone(address.host);
   const found: HeldSocket[] = [];
   for (const file of ['tcp', 'tcp6']) {
     for (const line of linesOf(`${proc}/net/${file}`)) {
@@ -106,10 +107,6 @@ function hostOf(hex: string): string {
   bytes.swap32();
   if (bytes.length === 4) return formatIPv4(bytes, 0);
   return isMappedIPv4(bytes, 0) ? formatIPv4(bytes, 12) : formatIPv6(bytes, 0);
-}
-
-function withoutZone(host: string): string {
-  return host.split('%', 1)[0] ?? '';
 }
 
 /** The process with the lowest number that has one of these sockets: of several, it has started the others. */

@@ -16,6 +16,7 @@ import {
 } from '../../codec/proxy-protocol/index.ts';
 import type { Connection } from '../../engine/engine.ts';
 import type { ForwardedTlv, SendProxy } from '../../model/send-proxy.ts';
+import { splitZone } from '../../support/zone.ts';
 import type { Facts } from '../admission/gate.ts';
 
 /** Whom a header names. */
@@ -43,7 +44,7 @@ export function prefaceOf(
   return encodeProxyHeader({ version: 2, command: 'proxy', addresses, tlvs: tlvsOf(tlvs, client, id) });
 }
 
-/** Undefined where one of them is not known. */
+/** Undefined where one of them is not known. Without zones, which mean something on this machine only. */
 function addressesOf(
   { clientAddress, clientPort, proxied }: Client,
   here: Pick<Connection, 'localAddress'>,
@@ -51,7 +52,7 @@ function addressesOf(
   if (clientAddress === '') return undefined;
   const destination = proxied?.destination ?? endpointOf(here.localAddress);
   if (destination === undefined) return undefined;
-  const source = { address: withoutZone(clientAddress), port: clientPort };
+  const source = { address: splitZone(clientAddress)[0], port: clientPort };
   const family = source.address.includes(':') ? 'ipv6' : 'ipv4';
   return { family, transport: 'stream', source, destination };
 }
@@ -61,13 +62,7 @@ function endpointOf(text: string): ProxyEndpoint | undefined {
   const colon = text.lastIndexOf(':');
   if (colon < 0) return undefined;
   const host = text.startsWith('[') ? text.slice(1, colon - 1) : text.slice(0, colon);
-  return { address: withoutZone(host), port: Number(text.slice(colon + 1)) };
-}
-
-/** A zone means something on this machine only. */
-function withoutZone(address: string): string {
-  const zone = address.indexOf('%');
-  return zone < 0 ? address : address.slice(0, zone);
+  return { address: splitZone(host)[0], port: Number(text.slice(colon + 1)) };
 }
 
 function tlvsOf(wanted: readonly ForwardedTlv[], client: Client, id: string): readonly ProxyTlv[] {
