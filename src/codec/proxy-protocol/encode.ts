@@ -12,8 +12,12 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { bytesOfIPv4, bytesOfIPv6, formatIPv6 } from '../../support/ip-bytes.ts';
 import { crc32c } from './crc32c.ts';
 import {
+  ADDRESS_BYTES,
+  SSL_FIXED_BYTES,
   TLV,
+  TLV_FIXED_BYTES,
   UNIQUE_ID_MAX_BYTES,
+  UNIX_PATH_BYTES,
   V2_FIXED_BYTES,
   V2_MAX_BYTES,
   V2_SIGNATURE,
@@ -23,9 +27,8 @@ import {
   type SslTlv,
   type UnixAddresses,
 } from './header.ts';
+import { inOneFamily } from './tcp-addresses.ts';
 
-const UNIX_PATH_BYTES = 108;
-const ADDRESS_BYTES = { ipv4: 12, ipv6: 36, unix: 216 } as const;
 /** Characters, in groups only. */
 const LONGEST_IPV6 = 39;
 const FAMILIES = { ipv4: 0x10, ipv6: 0x20, unix: 0x30 } as const;
@@ -37,8 +40,9 @@ export type ProxyHeaderInput = Omit<ProxyHeader, 'tlvs'> & { readonly tlvs?: rea
 /** The bytes of a header. Throws `RangeError` for one that cannot be written, and says why. */
 export function encodeProxyHeader(header: ProxyHeaderInput): Uint8Array {
   const { version, command, tlvs = [] } = header;
-  if (command === 'proxy' && header.addresses !== undefined) check(header.addresses);
-  const addresses = command === 'proxy' ? inOneFamily(header.addresses) : undefined;
+  const given = command === 'proxy' ? header.addresses : undefined;
+  if (given !== undefined) check(given);
+  const addresses = given === undefined || given.family === 'unix' ? given : inOneFamily(given);
   if (version === 1) return Buffer.from(`${lineOf(addresses)}\r\n`, 'latin1');
   // A receiver drops what comes with `local`.
   return encodeV2(command, addresses, command === 'proxy' ? tlvs : []);
@@ -46,16 +50,16 @@ export function encodeProxyHeader(header: ProxyHeaderInput): Uint8Array {
 
 /** The value of a TLV of type `ssl`. */
 export function encodeSslTlv({ client, verify, tlvs }: SslTlv): Uint8Array {
-  const value = Buffer.alloc(5 + lengthOf(tlvs));
+  const value = Buffer.alloc(SSL_FIXED_BYTES + lengthOf(tlvs));
   value.writeUInt8(client, 0);
   value.writeUInt32BE(verify, 1);
-  writeTlvs(value, 5, tlvs);
+  writeTlvs(value, SSL_FIXED_BYTES, tlvs);
   return value;
 }
 
 /** The bytes that TLVs take. */
 export function lengthOf(tlvs: readonly ProxyTlv[]): number {
-  return tlvs.reduce((sum, { value }) => sum + 3 + value.length, 0);
+  return tlvs.reduce((sum, { value }) => sum + TLV_FIXED_BYTES + value.length, 0);
 }
 
 function lineOf(addresses: IpAddresses | UnixAddresses | undefined): string {
@@ -78,7 +82,7 @@ function encodeV2(
   addresses: IpAddresses | UnixAddresses | undefined,
   tlvs: readonly ProxyTlv[],
 ): Uint8Array {
-  const addressBytes = addresses === undefined ? 0 : ADDRESS_BYTES[addresses.family];
+  const addressBytes = ADDRESS_BYTES[addresses?.family ?? 'unspecified'];
   const length = addressBytes + lengthOf(tlvs);
   if (V2_FIXED_BYTES + length > V2_MAX_BYTES)
     throw wrong(`is longer than ${String(V2_MAX_BYTES)} bytes: ${String(V2_FIXED_BYTES + length)}`);
@@ -95,13 +99,12 @@ function encodeV2(
 
 function writeAddresses(bytes: Buffer, addresses: IpAddresses | UnixAddresses): void {
   const at = V2_FIXED_BYTES;
-  const { source, destination } = addresses;
   if (addresses.family === 'unix') {
     bytes.set(addresses.source, at);
     bytes.set(addresses.destination, at + UNIX_PATH_BYTES);
     return;
   }
-  if (!('port' in source) || !('port' in destination)) return;
+  const { source, destination } = addresses;
   const [size, bytesOf] = addresses.family === 'ipv4' ? [4, bytesOfIPv4] : [16, bytesOfIPv6];
   bytes.set(bytesOf(source.address), at);
   bytes.set(bytesOf(destination.address), at + size);
@@ -117,12 +120,12 @@ function writeTlvs(bytes: Buffer, from: number, tlvs: readonly ProxyTlv[]): numb
     checkTlv(type, value);
     bytes[at] = type;
     bytes.writeUInt16BE(value.length, at + 1);
-    bytes.set(value, at + 3);
+    bytes.set(value, at + TLV_FIXED_BYTES);
     if (type === TLV.crc32c) {
       if (checksumAt !== undefined) throw wrong('has two checksums');
-      checksumAt = at + 3;
+      checksumAt = at + TLV_FIXED_BYTES;
     }
-    at += 3 + value.length;
+    at += TLV_FIXED_BYTES + value.length;
   }
   return checksumAt;
 }
@@ -149,18 +152,6 @@ function check(addresses: IpAddresses | UnixAddresses): void {
     if (!Number.isInteger(port) || port < 0 || port > 65_535)
       throw wrong(`has a port that is not 0 to 65535: ${String(port)}`);
   }
-}
-
-function inOneFamily(
-  addresses: IpAddresses | UnixAddresses | undefined,
-): IpAddresses | UnixAddresses | undefined {
-  if (addresses === undefined || addresses.family === 'unix') return addresses;
-  const { source, destination } = addresses;
-  const areIPv4 = isIPv4(source.address) && isIPv4(destination.address);
-  if (areIPv4) return addresses.family === 'ipv4' ? addresses : { ...addresses, family: 'ipv4' };
-  const mapped = <E extends { readonly address: string }>(end: E): E =>
-    isIPv4(end.address) ? { ...end, address: `::ffff:${end.address}` } : end;
-  return { ...addresses, family: 'ipv6', source: mapped(source), destination: mapped(destination) };
 }
 
 function wrong(what: string): RangeError {

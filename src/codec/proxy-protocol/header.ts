@@ -10,6 +10,12 @@ export const V2_SIGNATURE: readonly number[] = [
 ];
 /** Of version 2: signature, command, family and length. */
 export const V2_FIXED_BYTES = 16;
+/** Of the addresses of each family, and of a path. */
+export const UNIX_PATH_BYTES = 108;
+export const ADDRESS_BYTES = { unspecified: 0, ipv4: 12, ipv6: 36, unix: 2 * UNIX_PATH_BYTES } as const;
+/** Of a TLV: what stands before its value, type and length; and in a value of type `ssl`, before its own TLVs. */
+export const TLV_FIXED_BYTES = 3;
+export const SSL_FIXED_BYTES = 5;
 /** The longest line of version 1, its CRLF included (section 2.1). */
 export const V1_MAX_BYTES = 107;
 /** The longest header of version 2 that is taken, all of it: nginx takes as much; the format allows 65,551. */

@@ -8,8 +8,12 @@
 import { formatIPv4, formatIPv6 } from '../../support/ip-bytes.ts';
 import { crc32c } from './crc32c.ts';
 import {
+  ADDRESS_BYTES,
+  SSL_FIXED_BYTES,
   TLV,
+  TLV_FIXED_BYTES,
   UNIQUE_ID_MAX_BYTES,
+  UNIX_PATH_BYTES,
   V2_FIXED_BYTES,
   type IpAddresses,
   type ProxyHeader,
@@ -28,11 +32,6 @@ const LOCAL: ProxyHeader = Object.freeze({
 const COMMANDS = ['local', 'proxy'] as const;
 const TRANSPORTS = [undefined, 'stream', 'datagram'] as const;
 const FAMILIES = ['unspecified', 'ipv4', 'ipv6', 'unix'] as const;
-/** Of the addresses of each family. */
-const ADDRESS_BYTES = { unspecified: 0, ipv4: 12, ipv6: 36, unix: 216 } as const;
-const UNIX_PATH_BYTES = 108;
-const TLV_FIXED_BYTES = 3;
-const SSL_FIXED_BYTES = 5;
 
 export function parseV2(bytes: Uint8Array): ProxyHeader | ProxyProblem {
   const command = COMMANDS[(bytes[12] ?? 0) & 0x0f];

@@ -7,10 +7,9 @@
  */
 import type { Socket } from 'node:net';
 import { encodeProxyHeader, type ProxyEndpoint } from '../../codec/proxy-protocol/index.ts';
+import { endpointOf, tcpAddresses } from '../../codec/proxy-protocol/tcp-addresses.ts';
 import type { Connection } from '../../engine/engine.ts';
 import type { SendProxy } from '../../model/send-proxy.ts';
-import { parseAddress } from '../../support/address.ts';
-import { splitZone } from '../../support/zone.ts';
 
 /** Undefined for unix sockets. */
 export interface Ends {
@@ -20,16 +19,7 @@ export interface Ends {
 
 export function probeHeader(version: SendProxy['version'], { local, peer }: Ends): Uint8Array {
   if (version === 'v2') return encodeProxyHeader({ version: 2, command: 'local', addresses: undefined });
-  const addresses =
-    local === undefined || peer === undefined
-      ? undefined
-      : ({
-          family: local.address.includes(':') ? 'ipv6' : 'ipv4',
-          transport: 'stream',
-          source: local,
-          destination: peer,
-        } as const);
-  return encodeProxyHeader({ version: 1, command: 'proxy', addresses });
+  return encodeProxyHeader({ version: 1, command: 'proxy', addresses: tcpAddresses(local, peer) });
 }
 
 export function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): Ends {
@@ -37,11 +27,9 @@ export function endsOf({ localAddress, localPort, remoteAddress, remotePort }: S
 }
 
 export function endsOfConnection({ localAddress, peerAddress, peerPort }: Connection): Ends {
-  const parsed = parseAddress(localAddress);
-  const local = parsed.ok && parsed.address.kind === 'tcp' ? parsed.address : undefined;
-  return { local: local && endOf(local.host, local.port), peer: endOf(peerAddress, peerPort) };
+  return { local: endpointOf(localAddress), peer: endOf(peerAddress, peerPort) };
 }
 
 function endOf(address = '', port = 0): ProxyEndpoint | undefined {
-  return address === '' ? undefined : { address: splitZone(address)[0], port };
+  return address === '' ? undefined : { address, port };
 }

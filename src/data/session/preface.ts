@@ -11,20 +11,19 @@ import {
   tlvOf,
   V2_MAX_BYTES,
   type IpAddresses,
-  type ProxyEndpoint,
   type ProxyTlv,
 } from '../../codec/proxy-protocol/index.ts';
+import { ADDRESS_BYTES, TLV_FIXED_BYTES, V2_FIXED_BYTES } from '../../codec/proxy-protocol/header.ts';
+import { endpointOf, tcpAddresses } from '../../codec/proxy-protocol/tcp-addresses.ts';
 import type { Connection } from '../../engine/engine.ts';
 import type { ForwardedTlv, SendProxy } from '../../model/send-proxy.ts';
-import { splitZone } from '../../support/zone.ts';
 import type { Facts } from '../admission/gate.ts';
 
 /** Whom a header names. */
 type Client = Omit<Facts<unknown>, 'upstream'>;
 
 /** Signature, command and length, and the addresses of the longest family. */
-const FIXED_BYTES = 16 + 36;
-const TLV_FIXED_BYTES = 3;
+const FIXED_BYTES = V2_FIXED_BYTES + ADDRESS_BYTES.ipv6;
 const CHECKSUM: ProxyTlv = Object.freeze({ type: TLV.crc32c, value: new Uint8Array(4) });
 /** Types that have a word of their own, or mean something on one hop only. */
 const NAMED: ReadonlySet<number> = new Set(Object.values(TLV));
@@ -44,25 +43,14 @@ export function prefaceOf(
   return encodeProxyHeader({ version: 2, command: 'proxy', addresses, tlvs: tlvsOf(tlvs, client, id) });
 }
 
-/** Undefined where one of them is not known. Without zones, which mean something on this machine only. */
+/** Undefined where one of them is not known. */
 function addressesOf(
   { clientAddress, clientPort, proxied }: Client,
   here: Pick<Connection, 'localAddress'>,
 ): IpAddresses | undefined {
   if (clientAddress === '') return undefined;
-  const destination = proxied?.destination ?? endpointOf(here.localAddress);
-  if (destination === undefined) return undefined;
-  const source = { address: splitZone(clientAddress)[0], port: clientPort };
-  const family = source.address.includes(':') ? 'ipv6' : 'ipv4';
-  return { family, transport: 'stream', source, destination };
-}
-
-/** `192.0.2.1:80` or `[2001:db8::1]:80`. */
-function endpointOf(text: string): ProxyEndpoint | undefined {
-  const colon = text.lastIndexOf(':');
-  if (colon < 0) return undefined;
-  const host = text.startsWith('[') ? text.slice(1, colon - 1) : text.slice(0, colon);
-  return { address: splitZone(host)[0], port: Number(text.slice(colon + 1)) };
+  const source = { address: clientAddress, port: clientPort };
+  return tcpAddresses(source, proxied?.destination ?? endpointOf(here.localAddress));
 }
 
 function tlvsOf(wanted: readonly ForwardedTlv[], client: Client, id: string): readonly ProxyTlv[] {
