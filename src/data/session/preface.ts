@@ -28,29 +28,25 @@ const CHECKSUM: ProxyTlv = Object.freeze({ type: TLV.crc32c, value: new Uint8Arr
 /** Types that have a word of their own, or mean something on one hop only. */
 const NAMED: ReadonlySet<number> = new Set(Object.values(TLV));
 
+/** This end of the client's connection, or that connection, which then has to ask the system. */
+type Here = string | Pick<Connection, 'localAddress'>;
+
 /**
- * @param here the client's connection: asked where it leads to only if no proxy in front has said that
+ * @param here looked at only if no proxy in front has said where the client connected to
  * @param id the session's
  */
-export function prefaceOf(
-  { version, tlvs }: SendProxy,
-  client: Client,
-  here: Pick<Connection, 'localAddress'>,
-  id: string,
-): Uint8Array {
+export function prefaceOf({ version, tlvs }: SendProxy, client: Client, here: Here, id: string): Uint8Array {
   const addresses = addressesOf(client, here);
   if (version === 'v1') return encodeProxyHeader({ version: 1, command: 'proxy', addresses });
   return encodeProxyHeader({ version: 2, command: 'proxy', addresses, tlvs: tlvsOf(tlvs, client, id) });
 }
 
 /** Undefined where one of them is not known. */
-function addressesOf(
-  { clientAddress, clientPort, proxied }: Client,
-  here: Pick<Connection, 'localAddress'>,
-): IpAddresses | undefined {
+function addressesOf({ clientAddress, clientPort, proxied }: Client, here: Here): IpAddresses | undefined {
   if (clientAddress === '') return undefined;
   const source = { address: clientAddress, port: clientPort };
-  return tcpAddresses(source, proxied?.destination ?? endpointOf(here.localAddress));
+  if (proxied?.destination !== undefined) return tcpAddresses(source, proxied.destination);
+  return tcpAddresses(source, endpointOf(typeof here === 'string' ? here : here.localAddress));
 }
 
 function tlvsOf(wanted: readonly ForwardedTlv[], client: Client, id: string): readonly ProxyTlv[] {

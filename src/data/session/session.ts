@@ -229,7 +229,8 @@ export class Session<O extends Origin = Origin>
     if (this.#deps.isRecording()) this.#sourceAddress = connection.localAddress;
     const origin = this.#dispatch?.origin;
     const { pool, sendProxy } = this.#upstream.plan;
-    const preface = sendProxy && prefaceOf(sendProxy, this.#from(), this.#client, this.id);
+    const preface =
+      sendProxy && prefaceOf(sendProxy, this.#from(), this.#localAddress ?? this.#client, this.id);
     const options = relayOptions(origin, pool.reuse, preface);
     const handlers = origin === 'new' ? this : this.#handlersOfParked();
     this.#relay = this.#deps.engine.relay(this.#client, connection, handlers, options);
@@ -311,8 +312,7 @@ export class Session<O extends Origin = Origin>
   }
 
   #schedule(relay: Relay): void {
-    const firstLookMs = firstLook(relay, this.#silenceMs(relay));
-    const dueMs = Math.min(firstLookMs, this.#aliveUntilMs());
+    const dueMs = Math.min(firstLook(relay, this.#silenceMs(relay)), this.#aliveUntilMs());
     if (dueMs !== Infinity) this.#deps.wheel.add(this, dueMs);
   }
 

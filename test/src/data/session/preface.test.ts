@@ -29,6 +29,8 @@ void t.test('it names the client, and where that connected to', t => {
   t.equal(line(CLIENT, '198.51.100.1:443'), 'PROXY TCP4 192.0.2.7 198.51.100.1 51034 443\r\n');
   const v6 = { clientAddress: '2001:db8::7', clientPort: 1 };
   t.equal(line(v6, '[2001:db8::1]:443'), 'PROXY TCP6 2001:db8::7 2001:db8::1 1 443\r\n');
+  const known = prefaceOf(V1, v6, '[2001:db8::1]:443', '1-1');
+  t.equal(Buffer.from(known).toString(), line(v6, '[2001:db8::1]:443'), 'where its end is known already');
   const local = { clientAddress: 'fe80::7%eth0', clientPort: 1 };
   t.equal(line(local, '[fe80::1%eth0]:443'), 'PROXY TCP6 fe80::7 fe80::1 1 443\r\n', 'without zones');
   t.match(v2([]), {
