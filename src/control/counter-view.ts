@@ -13,21 +13,16 @@ interface Counted {
 }
 
 export function counterView({ listeners, upstreams }: Counted, shared: ControlledState): CounterView {
-  const blocks = shared.counters
-    .read([
-      shared.slotOfInstance(),
-      ...listeners.map(({ name }) => shared.slotOfListener(name)),
-      ...upstreams.flatMap(({ queueSlot, slots }) => [queueSlot, ...slots]),
-    ])
-    .values();
-  const next = (): Counts => new Counts(blocks.next().value ?? NOTHING);
+  const ofUpstreams = upstreams.reduce((sum, { backends }) => sum + 1 + backends.length, 0);
+  const read = shared.counters.reader(1 + listeners.length + ofUpstreams);
+  const at = (slot: number | undefined): Counts => new Counts(slot === undefined ? NOTHING : read(slot));
   return {
-    instance: next(),
-    listeners: listeners.map(({ name }) => ({ name, counts: next() })),
-    upstreams: upstreams.map(({ name, backends }) => ({
+    instance: at(shared.slotOfInstance()),
+    listeners: listeners.map(({ name }) => ({ name, counts: at(shared.slotOfListener(name)) })),
+    upstreams: upstreams.map(({ name, queueSlot, slots, backends }) => ({
       name,
-      counts: next(),
-      backends: backends.map(({ backend }) => ({ backend, counts: next() })),
+      counts: at(queueSlot),
+      backends: backends.map(({ backend }, i) => ({ backend, counts: at(slots[i]) })),
     })),
   };
 }

@@ -80,10 +80,14 @@ export class Counters {
     return new Cells(chunk, this.#at(slot, this.#row));
   }
 
-  /** The sums of all rows: a block for each slot. One piece of memory, because a piece for each takes three times as long. */
-  read(slots: readonly number[]): Float64Array[] {
-    const all = new Float64Array(slots.length * BLOCK_CELLS);
-    return slots.map((slot, i) => this.#sum(slot, all.subarray(i * BLOCK_CELLS, (i + 1) * BLOCK_CELLS)));
+  /**
+   * Reads the sums of all rows, a block for each slot that it is asked for.
+   * @param most blocks: one piece of memory holds them, because a piece for each takes three times as long
+   */
+  reader(most: number): (slot: number) => Float64Array {
+    const all = new Float64Array(most * BLOCK_CELLS);
+    let end = 0;
+    return slot => this.#sum(slot, all.subarray(end, (end += BLOCK_CELLS)));
   }
 
   #sum(slot: number, sums: Float64Array): Float64Array {
