@@ -66,16 +66,9 @@ export function parseBackend(
   | { readonly ok: false; readonly issues: readonly ConfigIssue[] } {
   const result = backendSchema.safeParse(input, { error: () => 'another value' });
   if (result.success) return { ok: true, backend: result.data };
-  // Its issues are worded as those of a whole configuration.
-  const around = { upstreams: [{ backends: [input] }] };
   const at: Path = ['upstreams', 0, 'backends', 0];
-  const issues = result.error.issues
-    .flatMap(issue => problemsOf(issue, at))
-    .map(problem => toIssue(problem, around, {}));
-  return {
-    ok: false,
-    issues: withoutEchoes(issues).map(issue => ({ ...issue, path: issue.path.slice(at.length) })),
-  };
+  const issues = issuesWithin(result.error, at, { upstreams: [{ backends: [input] }] });
+  return { ok: false, issues: issues.map(issue => ({ ...issue, path: issue.path.slice(at.length) })) };
 }
 
 /** Validates the section `log` by itself; paths begin with it. */
@@ -86,11 +79,7 @@ export function parseLog(
   | { readonly ok: false; readonly issues: readonly ConfigIssue[] } {
   const result = logSection.safeParse(input, { error: () => 'another value' });
   if (result.success) return { ok: true, log: result.data };
-  const around = { log: input };
-  const issues = result.error.issues
-    .flatMap(issue => problemsOf(issue, ['log']))
-    .map(problem => toIssue(problem, around, {}));
-  return { ok: false, issues: withoutEchoes(issues) };
+  return { ok: false, issues: issuesWithin(result.error, ['log'], { log: input }) };
 }
 
 /** What is wrong with a weight; undefined: nothing. */
@@ -103,6 +92,12 @@ export function issueOfWeight(input: unknown): ConfigIssue | undefined {
 const SUGGESTIONS = 100;
 
 type ZodIssue = z.core.$ZodIssue;
+
+/** Of a part that was checked by itself, worded as those of a whole configuration, in which it stands `at` a place. */
+function issuesWithin({ issues }: z.core.$ZodError, at: Path, around: unknown): ConfigIssue[] {
+  const problems = issues.flatMap(issue => problemsOf(issue, at));
+  return withoutEchoes(problems.map(problem => toIssue(problem, around, {})));
+}
 
 function problemsOf(issue: ZodIssue, base: Path): Finding[] {
   const path: Path = [...base, ...issue.path.map(part => (typeof part === 'symbol' ? String(part) : part))];
