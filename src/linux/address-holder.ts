@@ -14,6 +14,7 @@ import { isAbstract, type Address, type TcpAddress, type UnixAddress } from '../
 import { formatAddress } from '../support/address.ts';
 import { formatIPv4, formatIPv6, isMappedIPv4 } from '../support/ip-bytes.ts';
 import { splitZone } from '../support/zone.ts';
+import { unixRow } from './proc-net-unix.ts';
 import { nameOfProcess } from './process-name.ts';
 
 const MOST_BYTES = 4 * 2 ** 20;
@@ -88,9 +89,9 @@ function tcpSockets(address: TcpAddress, proc: string): readonly HeldSocket[] {
 function unixSockets(address: UnixAddress, proc: string): readonly HeldSocket[] {
   const names = isAbstract(address) ? [address.path] : [address.path, resolve(address.path)];
   return linesOf(`${proc}/net/unix`).flatMap(line => {
-    const [, , , flags, , , inode = '', ...name] = line.trim().split(/\s+/);
+    const { flags, inode = '', path = '' } = unixRow(line) ?? {};
     // Sockets of clients that were accepted have the same path; only a listening one has this flag.
-    return flags === '00010000' && names.includes(name.join(' ')) ? [{ inode, besides: '', rank: 0 }] : [];
+    return flags === '00010000' && names.includes(path) ? [{ inode, besides: '', rank: 0 }] : [];
   });
 }
 

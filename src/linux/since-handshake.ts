@@ -5,16 +5,11 @@
  * How: of a connection over which nothing was sent, the kernel takes the handshake for the last sending
  * (`tcpi_last_data_sent`, tcp(7)), whatever the client has sent meanwhile. It counts in ticks of 1 to 10 ms.
  */
-import { IPPROTO_TCP, TCP_INFO, TCP_INFO_LAST_DATA_SENT } from './abi.ts';
+import { TCP_INFO_LAST_DATA_SENT } from './abi.ts';
 import type { Libc } from './libc.ts';
-
-const info = Buffer.alloc(TCP_INFO_LAST_DATA_SENT + 4);
-const length = Buffer.alloc(4);
+import { tcpInfo } from './tcp-info.ts';
 
 /** In milliseconds; undefined where the system does not say. */
 export function sinceHandshake(libc: Pick<Libc, 'getsockopt'>, fd: number): number | undefined {
-  length.writeUInt32LE(info.length);
-  const failed = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, length) < 0;
-  if (failed || length.readUInt32LE(0) < info.length) return undefined;
-  return info.readUInt32LE(TCP_INFO_LAST_DATA_SENT);
+  return tcpInfo(libc, fd, TCP_INFO_LAST_DATA_SENT + 4)?.readUInt32LE(TCP_INFO_LAST_DATA_SENT);
 }

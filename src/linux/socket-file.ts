@@ -12,6 +12,7 @@ import { resolve } from 'node:path';
 
 import { systemCode } from '../errors.ts';
 import type { ListenUnixAddress, SocketAccess } from '../support/address.ts';
+import { unixRow } from './proc-net-unix.ts';
 import { numberOf } from '../support/system-names.ts';
 
 export interface SocketFile {
@@ -111,8 +112,8 @@ function isAboutToListen(path: string): boolean {
   }
   const paths = [path, resolve(path)];
   return sockets.split('\n').some(line => {
-    const [, , , flags, type, state, , ...name] = line.split(' ').filter(word => word !== '');
-    return flags === '00000000' && type === '0001' && state === '01' && paths.includes(name.join(' '));
+    const { flags, type, state, path: bound = '' } = unixRow(line) ?? {};
+    return flags === '00000000' && type === '0001' && state === '01' && paths.includes(bound);
   });
 }
 

@@ -13,10 +13,11 @@
  * (100 of 100 on a connection that had served before).
  * Invariant: at most `REPLAY_LIMIT_BYTES` are kept; a client that sends more is past replaying.
  */
-import * as abi from '../../linux/abi.ts';
+import { TCP_INFO_BYTES, TCP_INFO_BYTES_ACKED } from '../../linux/abi.ts';
 import type { EpollConnection } from './epoll-connection.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { ECONNRESET, EPIPE } from '../../linux/system-error.ts';
+import { tcpInfo } from '../../linux/tcp-info.ts';
 
 /** What a client may have sent and still be replayed. */
 export const REPLAY_LIMIT_BYTES = 64 * 1024;
@@ -81,10 +82,6 @@ export class Replay {
 
 /** -1 where the system does not report it. */
 function ackedBytes(libc: Libc, fd: number): number {
-  const info = Buffer.alloc(abi.TCP_INFO_BYTES);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(info.length);
-  const failed = libc.getsockopt(fd, abi.IPPROTO_TCP, abi.TCP_INFO, info, length) < 0;
-  if (failed || length.readUInt32LE(0) < abi.TCP_INFO_BYTES) return -1;
-  return Number(info.readBigUInt64LE(abi.TCP_INFO_BYTES_ACKED));
+  const info = tcpInfo(libc, fd, TCP_INFO_BYTES);
+  return info === undefined ? -1 : Number(info.readBigUInt64LE(TCP_INFO_BYTES_ACKED));
 }

@@ -121,13 +121,20 @@ void t.test('unix sockets are found by their path, abstract ones by their name',
     '0000: 00000003 00000000 00000000 0001 03 72 /run/web.sock',
     '0000: 00000002 00000000 00010000 0001 01 70 /run/web.sock',
     '0000: 00000002 00000000 00010000 0001 01 73 @web with a space',
+    '0000: 00000002 00000000 00010000 0001 01    75 /run/two  spaces.sock',
     '0000: 00000003 00000000 00000000 0001 03 74',
     '',
   ].join('\n');
-  const processes = { ...NGINX, 6: ['psql', [72]], 42: ['node /usr/bin/lb4 -c x', [73]] } as const;
+  const processes = {
+    ...NGINX,
+    6: ['psql', [72]],
+    9: ['dovecot', [75]],
+    42: ['node /usr/bin/lb4 -c x', [73]],
+  } as const;
   const proc = machine(t, { unix, processes });
   t.equal(holder(proc, 'unix:/run/web.sock'), 'process 7 (nginx)');
   t.equal(holder(proc, 'unix:@web with a space'), 'this process itself');
+  t.equal(holder(proc, 'unix:/run/two  spaces.sock'), 'process 9 (dovecot)');
   t.equal(holder(proc, 'unix:/run/other.sock'), undefined);
   t.equal(holder(machine(t, { unix }), 'unix:/run/web.sock'), 'a process that lb4 may not look at');
   t.end();
