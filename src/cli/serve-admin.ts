@@ -12,6 +12,7 @@ import type { AdminPort } from '../admin/port.ts';
 import type { Config } from '../config/schema/schema.ts';
 import { adminToken } from '../config/source/named-files.ts';
 import { wordsOf } from '../errors.ts';
+import { removeStale } from '../linux/socket-file.ts';
 import type { Log } from '../observe/log.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 import { atExit } from '../support/at-exit.ts';
@@ -155,10 +156,16 @@ export class Admin {
   #retry(looks = 1): void {
     setUnrefTimer(() => {
       if (this.#isClosed) return;
-      const isThere = socketPaths(this.#options.config.name, thisPlace()).some(path => existsSync(path));
+      const paths = socketPaths(this.#options.config.name, thisPlace());
+      const isThere = paths.some(path => existsSync(path));
       if (isThere && looks % LOOKS_AT_A_FILE !== 0) this.#retry(looks + 1);
-      else void this.#tryOpen().then(problem => problem !== undefined && this.#retry());
+      else void this.#lookAgain(paths);
     }, RETRY_MS);
+  }
+
+  async #lookAgain(paths: readonly string[]): Promise<void> {
+    const isTaken = (await isHeld(paths)) || (!this.#isClosed && (await this.#tryOpen()) !== undefined);
+    if (isTaken) this.#retry();
   }
 
   /** Why it could not be opened; undefined when it is open. */
@@ -187,6 +194,24 @@ export class Admin {
     const address = formatAddress(opened);
     this.#options.log.write('info', 'adminListening', `the admin API is at ${address}`, { address });
   }
+}
+
+/**
+ * Whether another instance listens at the path that would be opened. A bind that fails finds out which process that is,
+ * from the descriptors of all processes; an instance that waits for the path need not know.
+ */
+async function isHeld(paths: readonly string[]): Promise<boolean> {
+  const place = thisPlace();
+  for (const path of paths) {
+    try {
+      makeFolder(path, place);
+    } catch {
+      continue;
+    }
+    // What stands in the way of its removal is for a bind to say.
+    return existsSync(path) && !(await removeStale(path).catch(() => true));
+  }
+  return false;
 }
 
 function unixAddress(path: string): Address {
