@@ -136,8 +136,8 @@ class RoundRobin implements Strategy {
     count[place] = isRound ? 0 : turns;
     if (isRound) base[place] = numberAt(base, place) + numberAt(total, place);
     // It was skipped, or the weights have changed: turns that it missed are forgiven, beyond MOST_OWED or its bound.
-    const owed = Math.max(MOST_OWED, numberAt(bound, place) / numberAt(total, place));
-    const latest = now + 1 - (owed * numberAt(total, place)) / numberAt(weight, place);
+    const owed = Math.max(MOST_OWED * numberAt(total, place), numberAt(bound, place));
+    const latest = now + 1 - owed / numberAt(weight, place);
     if (this.#beginOf(place) < latest) this.#begin(place, latest);
     this.#setWindow(place);
   }
