@@ -20,7 +20,7 @@ import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { HandedSockets } from '../support/socket.ts';
 import type { SessionQuery, SessionView } from '../model/session-view.ts';
 import { Plans, type Plan } from '../model/plan.ts';
-import { sumOfFigures, type SlotFigures } from '../model/pool-figures.ts';
+import type { SlotFigures } from '../model/pool-figures.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import type { Termination } from '../model/termination.ts';
 import type { FleetDeps, FleetSettings } from './fleet-settings.ts';
@@ -35,7 +35,7 @@ import { shareOf, waitingShare } from './share-of.ts';
 import { endSessionsOf, sessionViewsOf } from './session-questions.ts';
 import { startAll } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
-import type { WorkerStats } from './worker-stats.ts';
+import { WorkerStats } from './worker-stats.ts';
 import { workerView } from './worker-view.ts';
 import type { WorkerThread } from './worker-thread.ts';
 
@@ -189,7 +189,7 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   figures(): (slot: number) => SlotFigures {
-    return slot => sumOfFigures(this.#members.map(({ stats }) => stats.figures(slot)));
+    return WorkerStats.figuresOf(this.#members.map(({ stats }) => stats));
   }
 
   workers(): readonly WorkerView[] {

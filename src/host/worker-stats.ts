@@ -9,7 +9,7 @@
  *   only while that worker is dead.
  * - Sessions ever outlive a restart: session ids are made from them, and must not repeat.
  */
-import { NO_FIGURES, type SlotFigures } from '../model/pool-figures.ts';
+import { FIGURES, NO_FIGURES, type SlotFigures } from '../model/pool-figures.ts';
 
 const HEADER = 6;
 const BEATS = 0;
@@ -18,8 +18,8 @@ const SESSIONS_ABORTED = 2;
 const SESSIONS_LOST = 3;
 const EVENTS_TAKEN = 4;
 const PLACES = 5;
-/** As in `SlotFigures`. */
-const PER_SLOT = 5;
+/** In the order of `FIGURES`. */
+const PER_SLOT = FIGURES.length;
 
 /** One worker's cells. */
 export class WorkerStats {
@@ -96,14 +96,18 @@ export class WorkerStats {
     Atomics.store(this.#places, 1, Atomics.load(this.#places, 0));
   }
 
-  figures(slot: number): SlotFigures {
-    const at = HEADER + slot * PER_SLOT;
-    return {
-      parked: this.#load(at),
-      hits: this.#load(at + 1),
-      misses: this.#load(at + 2),
-      connections: this.#load(at + 3),
-      retriesLeft: this.#load(at + 4),
+  /** Reads the figures of a slot, those of all these workers together. */
+  static figuresOf(all: readonly WorkerStats[]): (slot: number) => SlotFigures {
+    return slot => {
+      const sums: Record<keyof SlotFigures, number> = { ...NO_FIGURES };
+      let cell = HEADER + slot * PER_SLOT;
+      for (const figure of FIGURES) {
+        let sum = 0;
+        for (const stats of all) sum += stats.#load(cell);
+        sums[figure] = sum;
+        cell += 1;
+      }
+      return sums;
     };
   }
 
@@ -123,13 +127,9 @@ export class WorkerStats {
     this.#cells.fill(0, HEADER, HEADER + usedSlots * PER_SLOT);
   }
 
-  #set(slot: number, { parked, hits, misses, connections, retriesLeft }: SlotFigures): void {
-    const at = HEADER + slot * PER_SLOT;
-    this.#store(at, parked);
-    this.#store(at + 1, hits);
-    this.#store(at + 2, misses);
-    this.#store(at + 3, connections);
-    this.#store(at + 4, retriesLeft);
+  #set(slot: number, figures: SlotFigures): void {
+    let cell = HEADER + slot * PER_SLOT;
+    for (const figure of FIGURES) this.#store(cell++, figures[figure]);
   }
 
   #load(cell: number): number {

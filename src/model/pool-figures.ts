@@ -15,18 +15,13 @@ export interface SlotFigures extends PoolFigures {
   readonly retriesLeft: number;
 }
 
-export const NO_POOL: PoolFigures = Object.freeze({ parked: 0, hits: 0, misses: 0 });
-export const NO_FIGURES: SlotFigures = Object.freeze({ ...NO_POOL, connections: 0, retriesLeft: 0 });
+export const NO_FIGURES: SlotFigures = Object.freeze({
+  parked: 0,
+  hits: 0,
+  misses: 0,
+  connections: 0,
+  retriesLeft: 0,
+});
 
-export function sumOfFigures(all: readonly SlotFigures[]): SlotFigures {
-  return all.reduce(
-    (sum, { parked, hits, misses, connections, retriesLeft }) => ({
-      parked: sum.parked + parked,
-      hits: sum.hits + hits,
-      misses: sum.misses + misses,
-      connections: sum.connections + connections,
-      retriesLeft: sum.retriesLeft + retriesLeft,
-    }),
-    NO_FIGURES,
-  );
-}
+/** Their names: by its type NO_FIGURES has all of them, and no other. */
+export const FIGURES = Object.keys(NO_FIGURES) as readonly (keyof SlotFigures)[];

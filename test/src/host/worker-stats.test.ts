@@ -30,9 +30,23 @@ void t.test('what a worker writes, control reads through the same memory', async
   t.match(control, { beats: 2, sessionsEver: 5, sessionsAborted: 2, sessionsLost: 1 });
   control.eventsTaken += 7;
   t.equal(worker.eventsTaken, 7);
-  t.same(control.figures(0), figuresFrom(1));
-  t.same(control.figures(1), NO_FIGURES);
-  t.same(control.figures(2), figuresFrom(4));
+  t.same(WorkerStats.figuresOf([control])(0), figuresFrom(1));
+  t.same(WorkerStats.figuresOf([control])(1), NO_FIGURES);
+  t.same(WorkerStats.figuresOf([control])(2), figuresFrom(4));
+});
+
+void t.test('the figures of all workers add up', async t => {
+  const workers = [0, 1, 2].map(() => new WorkerStats(WorkerStats.allocate(2)));
+  for (const [i, worker] of workers.entries()) worker.setFigures([slotAt(1, 10 ** i)]);
+  t.same(WorkerStats.figuresOf(workers)(1), {
+    parked: 111,
+    hits: 114,
+    misses: 117,
+    connections: 120,
+    retriesLeft: 123,
+  });
+  t.same(WorkerStats.figuresOf(workers)(0), NO_FIGURES);
+  t.same(WorkerStats.figuresOf([])(1), NO_FIGURES);
 });
 
 void t.test('a pool that has gone leaves no figures for the next owner of its slot', async t => {
@@ -40,8 +54,8 @@ void t.test('a pool that has gone leaves no figures for the next owner of its sl
   const worker = new WorkerStats(memory);
   worker.setFigures([slotAt(0, 1), slotAt(2, 4)]);
   worker.setFigures([slotAt(2, 4)]);
-  t.same(worker.figures(0), NO_FIGURES);
-  t.same(worker.figures(2), figuresFrom(4));
+  t.same(WorkerStats.figuresOf([worker])(0), NO_FIGURES);
+  t.same(WorkerStats.figuresOf([worker])(2), figuresFrom(4));
 });
 
 void t.test('the pools of a dead worker are gone, its sessions ever are not', async t => {
@@ -50,7 +64,7 @@ void t.test('the pools of a dead worker are gone, its sessions ever are not', as
   worker.sessionsEver = 7;
   worker.setFigures([slotAt(0, 1), slotAt(2, 4)]);
   new WorkerStats(memory).clearFigures(3);
-  for (const slot of [0, 1, 2]) t.same(worker.figures(slot), NO_FIGURES);
+  for (const slot of [0, 1, 2]) t.same(WorkerStats.figuresOf([worker])(slot), NO_FIGURES);
   t.equal(worker.sessionsEver, 7);
 });
 
