@@ -2,11 +2,10 @@
  * Every rate on the dashboard is what the counters say. test/integration/counters.test.ts compares those with what
  * clients and backends have counted.
  */
-import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { BACKEND, Counts, LISTENER, UPSTREAM } from '../../src/model/counter-view.ts';
 import { portOf, startAdmin } from '../harness/admin.ts';
-import { noBrowser, openPage, startBrowser } from '../harness/browser.ts';
+import { noBrowser, openPage, startBrowser, untilUptime } from '../harness/browser.ts';
 import { Scene } from '../harness/dashboard-scene.ts';
 import { FakeBalancer } from '../harness/fake-balancer.ts';
 import { FakeClock } from '../harness/fake-clock.ts';
@@ -29,7 +28,7 @@ function reads(t: Test, text: string, value: number, what: string): void {
 async function openScene(t: Test, from: number) {
   const [scene, clock] = [new Scene(), new FakeClock()];
   while (scene.second < from) scene.advance();
-  const { address } = await startAdmin(t, {
+  const { url } = await startAdmin(t, {
     tcp: true,
     port: portOf(
       Object.assign(new FakeBalancer(), {
@@ -40,28 +39,20 @@ async function openScene(t: Test, from: number) {
     setTimer: clock.setTimer,
     uptimeMs: () => scene.snapshot().uptimeMs,
   });
-  const { page, complaints } = await openPage(await startBrowser(t));
+  const { page, complaints } = await openPage(t, await startBrowser(t));
   await page.clock.install();
-  await page.goto(`http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`);
-  await untilSeen(page, scene);
+  await page.goto(url);
+  await untilUptime(page, scene.snapshot().uptimeMs);
   /** A status comes after so many seconds. */
   const pass = async (statuses: number, seconds = 1): Promise<void> => {
     for (let status = 0; status < statuses; status++) {
       for (let second = 0; second < seconds; second++) scene.advance();
       clock.advance(1_000);
       await page.clock.runFor(seconds * 1_000 - 20);
-      await untilSeen(page, scene);
+      await untilUptime(page, scene.snapshot().uptimeMs);
     }
   };
   return { scene, page, pass, complaints };
-}
-
-async function untilSeen(page: Page, scene: Scene): Promise<void> {
-  const { uptimeMs } = scene.snapshot();
-  for (;;) {
-    await page.clock.runFor(20);
-    if (await page.evaluate<boolean>(`document.documentElement.dataset.uptime === '${uptimeMs}'`)) return;
-  }
 }
 
 void t.test('figures are differences of the counters', { skip: noBrowser }, async t => {

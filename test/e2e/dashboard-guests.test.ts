@@ -2,13 +2,14 @@
 import t from 'tap';
 import { MOST_STREAMS } from '../../src/admin/events/event-streams.ts';
 import { portOf, startAdmin } from '../harness/admin.ts';
-import { noBrowser, openPage, overhang, startBrowser } from '../harness/browser.ts';
+import { noBrowser, openPage, overhang, startBrowser, untilUptime } from '../harness/browser.ts';
 import { followEvents } from '../harness/event-stream.ts';
 import { backendView, FakeBalancer, snapshotWith, upstreamView } from '../harness/fake-balancer.ts';
 import { FakeClock } from '../harness/fake-clock.ts';
 
 const SCRIPT = `<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>`;
 const TURNED = 'unix:/run/\u202egpj.exe\u0000\u001b[31m\n';
+const browser = noBrowser === false ? await startBrowser(t) : undefined;
 
 void t.test('names, reasons and instances are text, whatever is in them', { skip: noBrowser }, async t => {
   const hostile = upstreamView(SCRIPT, [
@@ -39,11 +40,11 @@ void t.test('names, reasons and instances are text, whatever is in them', { skip
   });
   const about = { name: SCRIPT, version: '0.1.0', pid: 1 };
   const balancer = Object.assign(new FakeBalancer(), { snapshot: () => snapshot });
-  const { address } = await startAdmin(t, { tcp: true, port: portOf(balancer, { about }) });
-  const { page, complaints } = await openPage(await startBrowser(t), {
+  const { url } = await startAdmin(t, { tcp: true, port: portOf(balancer, { about }) });
+  const { page, complaints } = await openPage(t, browser, {
     viewport: { width: 390, height: 844 },
   });
-  await page.goto(`http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`);
+  await page.goto(url);
   await page.getByRole('heading', { name: SCRIPT, exact: true }).waitFor();
   t.equal(await page.getByRole('row').count(), 7, 'five backends, and two heads');
   t.equal(await page.locator('.why').first().innerText(), `"'>${SCRIPT}`);
@@ -88,9 +89,8 @@ void t.test('names, reasons and instances are text, whatever is in them', { skip
 });
 
 void t.test('with a token the page asks for it, and keeps it for its tab', { skip: noBrowser }, async t => {
-  const { address } = await startAdmin(t, { tcp: true, rules: { token: 'secret' } });
-  const url = `http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`;
-  const { page } = await openPage(await startBrowser(t));
+  const { url } = await startAdmin(t, { tcp: true, rules: { token: 'secret' } });
+  const { page } = await openPage(t, browser);
   const asked: string[] = [];
   page.on('request', request => asked.push(request.url()));
   await page.goto(url);
@@ -117,10 +117,10 @@ void t.test(
   'where too many pages are open one says so, and takes the next place',
   { skip: noBrowser },
   async t => {
-    const { address } = await startAdmin(t, { tcp: true });
+    const { address, url } = await startAdmin(t, { tcp: true });
     const streams = await Promise.all(Array.from({ length: MOST_STREAMS }, () => followEvents(t, address)));
-    const { page } = await openPage(await startBrowser(t));
-    await page.goto(`http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`);
+    const { page } = await openPage(t, browser);
+    await page.goto(url);
     await page.getByRole('heading', { name: `${MOST_STREAMS} clients follow events already` }).waitFor();
     t.equal(await page.locator('#link').innerText(), 'no room; trying again');
     streams[0]?.close();
@@ -145,17 +145,13 @@ void t.test('of a thousand rows only what has changed is written', { skip: noBro
       ],
     });
   const port = portOf(Object.assign(new FakeBalancer(), { snapshot }));
-  const { address } = await startAdmin(t, { tcp: true, port, setTimer: clock.setTimer, uptimeMs: clock.now });
-  const { page, complaints } = await openPage(await startBrowser(t));
+  const { url } = await startAdmin(t, { tcp: true, port, setTimer: clock.setTimer, uptimeMs: clock.now });
+  const { page, complaints } = await openPage(t, browser);
   await page.clock.install({ time: 1_000_000_000_000 });
-  await page.goto(`http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`);
+  await page.goto(url);
   const next = async (): Promise<void> => {
     clock.advance(1_000);
-    for (;;) {
-      await page.clock.runFor(20);
-      const seen = await page.evaluate<string>('document.documentElement.dataset.uptime');
-      if (seen === String(clock.now())) return;
-    }
+    await untilUptime(page, clock.now());
   };
   for (;;) {
     await page.clock.runFor(20);

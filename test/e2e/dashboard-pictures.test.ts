@@ -38,17 +38,16 @@ void t.test(
       counters: () => scene.counters(),
     });
     const { name, version, pid } = scene.snapshot();
-    const { address } = await startAdmin(t, {
+    const { url } = await startAdmin(t, {
       tcp: true,
       port: portOf(balancer, { about: { name, version, pid } }),
       setTimer: clock.setTimer,
       uptimeMs: () => scene.snapshot().uptimeMs,
       wallClock: () => SCENE_END_MS - (SCENE_SECONDS - scene.second) * 1_000,
     });
-    const url = `http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/`;
     const pages: Page[] = [];
     for (const { width, height } of SIZES) {
-      const { page } = await openPage(browser, { viewport: { width, height }, timezoneId: 'UTC' });
+      const { page } = await openPage(t, browser, { viewport: { width, height }, timezoneId: 'UTC' });
       await page.clock.install({ time: SCENE_END_MS - SCENE_SECONDS * 1_000 });
       await page.goto(url);
       pages.push(page);

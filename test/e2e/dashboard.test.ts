@@ -47,7 +47,7 @@ void t.test('what a running lb4 does', { skip: noBrowser }, async t => {
   await until('all clients have their backend', () => connected().reduce((a, b) => a + b) === 8);
 
   const browser = await startBrowser(t);
-  const { page, complaints } = await openPage(browser);
+  const { page, complaints } = await openPage(t, browser);
   await page.goto(url);
   const row = (address: string) => page.getByRole('row').filter({ hasText: address });
   const shown = (address: string, text: string) => row(address).filter({ hasText: text }).waitFor();

@@ -25,7 +25,7 @@ void t.test(
     const [, url = ''] = /Dashboard: (http:\S+\/)/.exec(terminal.written()) ?? [];
     const [, bravo = ''] = /bravo \(([^)]+)\)/.exec(terminal.written()) ?? [];
     t.match(terminal.written(), '1 2 3   break alpha, bravo, delta; the same key repairs it');
-    const { page, complaints } = await openPage(await startBrowser(t));
+    const { page, complaints } = await openPage(t, await startBrowser(t));
     await page.goto(url);
     const heading = page.getByRole('heading', { level: 1 });
     await heading.filter({ hasText: 'All 3 backends up, panic off, clients unaffected' }).waitFor();

@@ -11,7 +11,7 @@ import type { AdminPort } from '../../src/admin/port.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
 import type { LoadBalancerSnapshot } from '../../src/model/snapshot.ts';
 import type { Log, LogFields } from '../../src/observe/log.ts';
-import type { Address } from '../../src/support/address.ts';
+import { formatAddress, type Address } from '../../src/support/address.ts';
 import { setUnrefTimer, type SetTimer } from '../../src/support/timer.ts';
 import { FakeBalancer, snapshotWith } from './fake-balancer.ts';
 import type { Teardown } from './teardown.ts';
@@ -63,6 +63,8 @@ export function portOf(
 export interface StartedAdmin {
   readonly server: AdminServer;
   readonly address: Address;
+  /** Of the dashboard; empty on a unix socket. */
+  readonly url: string;
   readonly entries: readonly Entry[];
   readonly ask: (method: string, path: string, options?: AskOptions) => Promise<Answered>;
 }
@@ -105,6 +107,7 @@ export async function startAdmin(
   return {
     server,
     address,
+    url: address.kind === 'tcp' ? `http://${formatAddress(address)}/` : '',
     entries,
     ask: (method, path, options) => askAdmin(address, method, path, options),
   };

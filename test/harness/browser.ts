@@ -26,8 +26,15 @@ export interface Opened {
   readonly complaints: string[];
 }
 
-export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Opened> {
+/** It is closed with the test; its browser may be that of a whole file, which has none where its tests are skipped. */
+export async function openPage(
+  t: Teardown,
+  browser: Browser | undefined,
+  options: BrowserContextOptions = {},
+): Promise<Opened> {
+  if (browser === undefined) throw new Error('no browser was started');
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  t.teardown(() => context.close());
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   const complaints: string[] = [];
@@ -36,6 +43,14 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   });
   page.on('pageerror', error => complaints.push(String(error)));
   return { page, complaints };
+}
+
+/** Lets the page's own clock go on until the dashboard shows the status of this time. */
+export async function untilUptime(page: Page, uptimeMs: number): Promise<void> {
+  for (;;) {
+    await page.clock.runFor(20);
+    if (await page.evaluate<boolean>(`document.documentElement.dataset.uptime === '${uptimeMs}'`)) return;
+  }
 }
 
 /** What axe-core finds that is serious or worse, as `rule: selectors`. */
