@@ -1,12 +1,12 @@
 /** The alerts and the dashboard in deploy/, and docs/metrics.md, name metrics that exist, and are what Prometheus takes. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import { metricNames } from '../../scripts/metrics-doc.ts';
 import { runProgram, skipWithout } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -68,8 +68,7 @@ void t.test(
   'promtool accepts the alerts, and every query of the dashboard',
   { skip: skipWithout('promtool') },
   async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-rules-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder(t);
     const alerts = await runProgram('promtool', ['check', 'rules', join(root, RULES)]);
     t.equal(alerts.code, 0, alerts.stderr);
     const records = asked.map((expr, i) => ({
@@ -91,8 +90,7 @@ void t.test(
   'the alerts fire when they should, and not otherwise',
   { skip: skipWithout('promtool') },
   async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-alerts-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder(t);
     const series = (name: string, values: string) => ({ series: name, values });
     const ended = (words: string) => `lb4_upstream_sessions_total{instance="a",upstream="app",${words}}`;
     const at = (alert: string, time: string, labels?: Record<string, string>) => ({

@@ -1,14 +1,14 @@
 /** What docs/postgresql.md promises holds, with its own configurations, in front of a real PostgreSQL. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { skipWithoutPostgres, startPostgres } from '../harness/postgres-server.ts';
 import { freePort, runProgram } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { pause } from '../harness/until.ts';
 import { certificateFor } from '../src/control/health/certificate.ts';
 
@@ -33,8 +33,7 @@ void t.test('before PostgreSQL', { skip, timeout: 100_000 }, async t => {
 
   /** Starts lb4 with a sample of the page, its addresses replaced by those of this test. */
   async function start(t: Test, sample: string, change: [from: string | RegExp, to: string][] = []) {
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-pg-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder(t);
     const config = [
       ["bind: ':5432'", `bind: ['127.0.0.1:0', 'unix:${folder}/.s.PGSQL.5432']`] as const,
       ['10.0.0.11:5432', `${HOST_A}:${port}`] as const,

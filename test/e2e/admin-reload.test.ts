@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { temporaryFolder } from '../harness/admin.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const commandLine = startCommandLine(t);
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { formatAddress } from '../../src/support/address.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
-import { askAdmin, temporaryFolder } from '../harness/admin.ts';
+import { askAdmin } from '../harness/admin.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { startCommandLine } from '../harness/command-line.ts';
@@ -14,6 +14,7 @@ import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { ended, runProgram, type Ran } from '../harness/programs.ts';
 import '../harness/run-once.ts';
 import type { Teardown } from '../harness/teardown.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const noLibc = !loadLibc().ok && 'the C library cannot be called here';

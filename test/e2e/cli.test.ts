@@ -1,6 +1,5 @@
 /** The command line as a user meets it: exit codes, one clear line for each mistake, stdout for data only. */
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { startBackend } from '../harness/backend.ts';
@@ -8,10 +7,10 @@ import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { formatAddress } from '../../src/support/address.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lb4-cli-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder(t);
 
 function file(name: string, content: string | Buffer): string {
   const path = join(folder, name);

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { CLIENT_COMMANDS } from '../../src/cli/client/client-commands.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
-import { askAdmin, temporaryFolder } from '../harness/admin.ts';
+import { askAdmin } from '../harness/admin.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { startCommandLine } from '../harness/command-line.ts';
@@ -15,6 +15,7 @@ import { OpenApiAnswers } from '../harness/openapi-answers.ts';
 import { ended } from '../harness/programs.ts';
 import { FULL } from '../harness/full-load.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const noLibc = !loadLibc().ok && 'the C library cannot be called here';
 const ENGINES = noLibc ? (['node'] as const) : (['epoll', 'node'] as const);

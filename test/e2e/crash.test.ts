@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient, untilRefused } from '../harness/client.ts';
 import { LB4, type Lb4Process } from '../harness/lb4-process.ts';
@@ -16,6 +15,7 @@ import { notifySocket } from '../harness/notify-socket.ts';
 import type { Peer } from '../harness/peer.ts';
 import { ended } from '../harness/programs.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { isRunning, startUpgradedLb4, untilGone, type UpgradedLb4 } from '../harness/upgraded-lb4.ts';
 import { until } from '../harness/until.ts';
 

@@ -7,10 +7,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
-import { temporaryFolder } from '../harness/admin.ts';
 import { followEvents } from '../harness/event-stream.ts';
 import { skipUnlessFull } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const BACKENDS = 1_000;
 const ROUNDS = 3;

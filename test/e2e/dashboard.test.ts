@@ -5,13 +5,14 @@ import type { Page } from 'playwright-core';
 import t from 'tap';
 import type { LoadBalancerSnapshot } from '../../src/model/snapshot.ts';
 import { formatAddress } from '../../src/support/address.ts';
-import { askAdmin, temporaryFolder } from '../harness/admin.ts';
+import { askAdmin } from '../harness/admin.ts';
 import { refusingAddress, scripts, startBackend } from '../harness/backend.ts';
 import { accessibilityProblems, noBrowser, openPage, overhang, startBrowser } from '../harness/browser.ts';
 import { connectClient } from '../harness/client.ts';
 import type { Peer } from '../harness/peer.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 void t.test('what a running lb4 does', { skip: noBrowser }, async t => {

@@ -2,8 +2,7 @@
  * A defect ends lb4, and never looks like the end of an answer: in the middle of a transfer both sides get a reset,
  * whichever thread moves the bytes and however the process ends.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { formatAddress } from '../../src/support/address.ts';
@@ -13,6 +12,7 @@ import { FULL } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 /** What happens in the control thread, at a signal that lb4 does not use; with its exit code. */
 const DEFECTS = [
@@ -28,8 +28,7 @@ const PLANES = [
   ['node', 2],
 ] as const;
 
-const folder = mkdtempSync(join(tmpdir(), 'lb4-defect-'));
-t.teardown(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder(t);
 
 for (const [index, [what, code, exitCode]] of DEFECTS.entries()) {
   const path = join(folder, `defect-${index}.mjs`);

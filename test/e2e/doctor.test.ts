@@ -4,7 +4,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { NetworkNamespace, skipWithoutNamespaces } from '../harness/network-namespace.ts';
@@ -12,6 +11,7 @@ import { freePort, runProgram, type Ran } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
 import '../harness/run-once.ts';
 import type { Teardown } from '../harness/teardown.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const commandLine = startCommandLine(t);
 const notLinux = process.platform !== 'linux' && 'the facts are read from /proc';

@@ -3,8 +3,7 @@
  * nor time at the end; every line arrives or is counted, and the log says when a destination breaks and is mended.
  * Standard error has a test of its own (failing-sinks.test.ts).
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { askAdmin } from '../harness/admin.ts';
@@ -27,6 +26,7 @@ import { withoutLibc } from '../harness/real-libc.ts';
 import '../harness/run-once.ts';
 import { Scraped } from '../harness/scraped.ts';
 import type { Teardown } from '../harness/teardown.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until, untilSteady } from '../harness/until.ts';
 
 if (FULL) t.setTimeout(5 * 60_000);
@@ -104,8 +104,7 @@ for (const [i, { name, skip, open, code, discards = false, overflows = false }] 
     void t.test(title, { skip, buffered: true, timeout: FULL ? 120_000 : 30_000 }, async t => {
       const sessions = await ManySessions.start(t);
       const destination = await open(t);
-      const folder = mkdtempSync(join(tmpdir(), 'lb4-failing-'));
-      t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+      const folder = temporaryFolder(t);
       const file = join(folder, 'lb4.yaml');
       const admin = join(folder, 'admin');
       writeFileSync(

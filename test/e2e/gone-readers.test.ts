@@ -1,14 +1,13 @@
 /** What lb4 prints may find no reader, no disk and no descriptor: it ends with the exit code it would have had, and in one line. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { SEPARATE_LB4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lb4-readers-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder(t);
 const valid = join(folder, 'valid.yaml');
 writeFileSync(
   valid,

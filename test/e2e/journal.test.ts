@@ -3,8 +3,7 @@
  * what it has got.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LB4 } from '../harness/lb4-process.ts';
@@ -13,6 +12,7 @@ import { ManySessions } from '../harness/many-sessions.ts';
 import { ended, freePort, runProgram, skipWithout } from '../harness/programs.ts';
 import { withoutLibc } from '../harness/real-libc.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const JOURNALD = '/lib/systemd/systemd-journald';
@@ -31,8 +31,7 @@ void t.test(
     timeout: 60_000,
   },
   async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-journal-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder(t);
     const sessions = await ManySessions.start(t);
     const port = await freePort();
     const hostile = `unix:${folder}/x\nPRIORITY=0\nMESSAGE=forged\u202e`;

@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { temporaryFolder } from '../harness/admin.ts';
 import { startCommandLine } from '../harness/command-line.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const lb4 = startCommandLine(t);
 

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { formatAddress } from '../../src/support/address.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { FULL, skipUnlessFull } from '../harness/full-load.ts';
 import { untilShared } from '../harness/mirror-fault.ts';
 import {
@@ -24,6 +23,7 @@ import {
 } from '../harness/mirrored-instances.ts';
 import { ended } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer, type RedisServer } from '../harness/redis-server.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { now, Traffic } from '../harness/traffic.ts';
 import { startUpgradedLb4, untilGone } from '../harness/upgraded-lb4.ts';
 import { pause, until } from '../harness/until.ts';

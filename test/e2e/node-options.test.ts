@@ -3,9 +3,9 @@ import { readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const skip = !loadLibc().ok && 'the C library cannot be called here';

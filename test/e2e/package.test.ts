@@ -2,8 +2,7 @@
  * The package as npm delivers it: packed as README.md says, installed as a command and as a library in folders of
  * their own, and used. Nothing comes from this clone but the tarball.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -13,13 +12,13 @@ import { FULL } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const npm = (args: string[], cwd: string) =>
   runProgram('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, timeoutMs: 120_000 });
 
-const folder = mkdtempSync(join(tmpdir(), 'lb4-package-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder(t);
 let tarball = '';
 let backend = '';
 

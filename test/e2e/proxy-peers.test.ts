@@ -1,14 +1,14 @@
 /** The PROXY protocol with others who speak it: HAProxy and nginx on both sides of lb4, and curl, over both engines. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { createLoadBalancer } from '../../src/index.ts';
 import { connectClient } from '../harness/client.ts';
 import { ended, find, freePort, runProgram, skipWithout } from '../harness/programs.ts';
 import { withoutLibc } from '../harness/real-libc.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { pause } from '../harness/until.ts';
 
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
@@ -56,8 +56,7 @@ for (const engine of ['epoll', 'node'] as const)
     `${engine}: both ends of every chain agree on the client`,
     { skip: skip || (engine === 'epoll' && withoutLibc) },
     async t => {
-      const folder = mkdtempSync(join(tmpdir(), 'lb4-peers-'));
-      t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+      const folder = temporaryFolder(t);
       const port = async () => ({ v1: await freePort(), v2: await freePort() });
       const nginxEnd = await freePort();
       const haproxyEnd = await freePort();

@@ -1,6 +1,5 @@
 /** Signals: drain, the second one, the immediate one. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { formatAddress, type Address } from '../../src/support/address.ts';
@@ -10,6 +9,7 @@ import { connectClient, untilRefused } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 async function withSession(t: Parameters<typeof startBackend>[0], args: string[] = []) {
   const backend = await startBackend(t, scripts.echo);
@@ -99,8 +99,7 @@ void t.test('a second signal ends at once', async t => {
 });
 
 void t.test('with drain.delay SIGTERM refuses no client yet, and a second one ends at once', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-drain-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const path = join(folder, 'lb4.yaml');
   const backend = await startBackend(t, scripts.echo);
   writeFileSync(

@@ -1,6 +1,5 @@
 /** Sockets that a service manager has opened: lb4 takes them over, and leaves them as they are when it ends. */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
@@ -13,6 +12,7 @@ import { listenAddress } from '../harness/listening-address.ts';
 import { ended, freePort, skipWithout } from '../harness/programs.ts';
 import { libc, withoutLibc } from '../harness/real-libc.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 
 interface Kept {
@@ -39,12 +39,6 @@ async function served(t: Test, address: Address, text: string): Promise<string> 
   return await client.untilEnded();
 }
 
-function folderOf(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-activation-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 const env = (names: readonly string[]): NodeJS.ProcessEnv => ({
   LISTEN_FDS: String(names.length),
   LISTEN_FDNAMES: names.join(':'),
@@ -60,7 +54,7 @@ for (const [engine, workers] of [
     `${engine} engine, ${workers} workers: clients from before the start to after the end`,
     { skip: withoutLibc },
     async t => {
-      const folder = folderOf(t);
+      const folder = temporaryFolder(t);
       const backend = await startBackend(t, scripts.echo);
       const sockets = [
         await kept(t, '127.0.0.1:0'),

@@ -1,7 +1,6 @@
 /** A process ends when it is told to, although something in it never ends. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
@@ -10,10 +9,10 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { ended, runProgram } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 function strategyFile(t: Test, source: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-stuck-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const path = join(folder, 'strategy.mjs');
   writeFileSync(path, source);
   return path;

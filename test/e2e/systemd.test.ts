@@ -1,8 +1,7 @@
 /** lb4 as a service: what it reports to systemd, and its levels in the journal. */
 import { spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { formatAddress } from '../../src/support/address.ts';
@@ -13,6 +12,7 @@ import { notifySocket } from '../harness/notify-socket.ts';
 import { ended, skipWithout } from '../harness/programs.ts';
 import { libc, withoutLibc } from '../harness/real-libc.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 
@@ -55,8 +55,7 @@ void t.test(
   { skip: withoutLibc },
   async t => {
     const service = manager(t);
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-service-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder(t);
     const path = join(folder, 'lb4.yaml');
     const config = `listeners: [{ name: web, bind: ['127.0.0.1:0'], upstream: app }]
 upstreams: [{ name: app, health: off, backends: ['127.0.0.1:1'] }]
@@ -83,8 +82,7 @@ void t.test(
   { skip: withoutLibc },
   async t => {
     const service = manager(t);
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-service-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder(t);
     // A strategy that blocks its thread for good when a certain client comes.
     writeFileSync(
       join(folder, 'block.js'),
@@ -146,13 +144,10 @@ void t.test('a start that fails leaves its reason in the status', { skip: withou
 
 for (const format of ['json', 'text'] as const) {
   void t.test(`in the journal each ${format} line has its level before it`, async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-journal-'));
+    const folder = temporaryFolder(t);
     const path = join(folder, 'journal');
     const journal = openSync(path, 'a');
-    t.teardown(() => {
-      closeSync(journal);
-      rmSync(folder, { recursive: true });
-    });
+    t.teardown(() => closeSync(journal));
     const { dev, ino } = fstatSync(journal, { bigint: true });
     const run = async (args: readonly string[]): Promise<void> => {
       const child = spawn(process.execPath, [LB4, ...args], {

@@ -2,13 +2,13 @@
 import t, { type Test } from 'tap';
 import type { StatusAnswer } from '../../src/cli/client/status.ts';
 import { formatAddress } from '../../src/support/address.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { startCommandLine } from '../harness/command-line.ts';
 import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { inTerminal, skipWithoutTerminal, type PseudoTerminal } from '../harness/pseudo-terminal.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { TerminalPicture } from '../harness/terminal-picture.ts';
 import { until } from '../harness/until.ts';
 

@@ -5,13 +5,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { connectClient, untilRefused } from '../harness/client.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { ended, freePort, runProgram } from '../harness/programs.ts';
 import '../harness/run-once.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 
 const loaded = loadLibc();

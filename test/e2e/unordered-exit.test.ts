@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { temporaryFolder } from '../harness/admin.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const EXIT = 'process.exit(0); export default () => { throw new Error("not reached"); };';

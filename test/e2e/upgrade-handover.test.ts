@@ -6,7 +6,6 @@ import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { bindListeningSockets } from '../../src/linux/listening-sockets.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { FULL } from '../harness/full-load.ts';
@@ -14,6 +13,7 @@ import { LB4, LB4_ACTIVATED, SEPARATE_LB4 } from '../harness/lb4-process.ts';
 import { notifySocket } from '../harness/notify-socket.ts';
 import { ended, runProgram } from '../harness/programs.ts';
 import { skipWithoutRedis, startRedisServer } from '../harness/redis-server.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { isRunning, startUpgradedLb4, untilGone, type UpgradedLb4 } from '../harness/upgraded-lb4.ts';
 import { pause, until } from '../harness/until.ts';
 

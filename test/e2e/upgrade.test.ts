@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { parseAddress, type Address } from '../../src/support/address.ts';
-import { temporaryFolder } from '../harness/admin.ts';
 import { connectClient } from '../harness/client.ts';
 import { FULL } from '../harness/full-load.ts';
 import type { Peer } from '../harness/peer.ts';
 import '../harness/run-once.ts';
 import { SteadyClients } from '../harness/steady-clients.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { startUpgradedLb4, untilGone, type UpgradedLb4 } from '../harness/upgraded-lb4.ts';
 
 const loaded = loadLibc();

@@ -6,19 +6,18 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { startBackend } from '../harness/backend.ts';
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
 import { ended, runProgram } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { formatAddress } from '../../src/support/address.ts';
 
 const BACKEND = ['-b', '127.0.0.1:81', '--health', 'off'];
@@ -36,19 +35,13 @@ const THINGS: readonly Thing[] = [
 
 t.setTimeout(120_000);
 
-function folderFor(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-ours-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 /** A start that is to fail. */
 const failing = (args: readonly string[]) =>
   runProgram(process.execPath, [LB4, ...BACKEND, ...args, '--log-format', 'text'], { timeoutMs: 20_000 });
 
 for (const { thing, args } of THINGS) {
   void t.test(`its own ${thing} is gone when lb4 has ended, and nothing else is left`, async t => {
-    const folder = folderFor(t);
+    const folder = temporaryFolder(t);
     const path = join(folder, 'it');
     const lb4 = await startLb4(t, [...BACKEND, ...args(path)]);
     t.ok(existsSync(path));
@@ -57,10 +50,10 @@ for (const { thing, args } of THINGS) {
   });
 
   void t.test(`its own ${thing} is gone also when a defect has ended lb4`, async t => {
-    const folder = folderFor(t);
+    const folder = temporaryFolder(t);
     const path = join(folder, 'it');
     // At a signal that lb4 does not use.
-    const defect = join(folderFor(t), 'defect.mjs');
+    const defect = join(temporaryFolder(t), 'defect.mjs');
     writeFileSync(defect, `process.on('SIGWINCH', () => { throw new Error('a defect'); });`);
     const env = { NODE_OPTIONS: `--import=${defect}` };
     const lb4 = await startLb4(t, [...BACKEND, ...args(path)], { env });
@@ -73,7 +66,7 @@ for (const { thing, args } of THINGS) {
   void t.test(
     `a successor's ${thing} stays when its predecessor ends, also after a failed start`,
     async t => {
-      const folder = folderFor(t);
+      const folder = temporaryFolder(t);
       const path = join(folder, 'it');
       const old = await startLb4(t, [...BACKEND, ...args(path)]);
       rmSync(path);
@@ -92,7 +85,7 @@ for (const { thing, args } of THINGS) {
   void t.test(
     `a ${thing} that cannot be made ends the start with one line, and leaves all as it was`,
     async t => {
-      const folder = folderFor(t);
+      const folder = temporaryFolder(t);
       const target = join(folder, 'target');
       writeFileSync(target, 'precious\n');
       symlinkSync(target, join(folder, 'link'));

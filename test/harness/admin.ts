@@ -1,9 +1,7 @@
 /**
  * The admin API over a balancer that a test makes up, on a unix socket or on TCP, and a client for it.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AdminServer } from '../../src/admin/admin-server.ts';
 import type { Rules } from '../../src/admin/caller.ts';
@@ -15,13 +13,9 @@ import { formatAddress, type Address } from '../../src/support/address.ts';
 import { setUnrefTimer, type SetTimer } from '../../src/support/timer.ts';
 import { FakeBalancer, snapshotWith } from './fake-balancer.ts';
 import type { Teardown } from './teardown.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
-/** A folder that is removed with the test. */
-export function temporaryFolder(t: Teardown): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-admin-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+export { temporaryFolder };
 
 export interface Entry {
   readonly level: string;

@@ -6,25 +6,15 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogInput } from '../../src/config/schema/log-schema.ts';
 import * as abi from '../../src/linux/abi.ts';
 import { encodeAddress } from '../../src/linux/sockaddr.ts';
 import { libc } from './real-libc.ts';
 import type { Teardown } from './teardown.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export interface FaultyDestination {
   readonly to: NonNullable<LogInput['to']>;
@@ -37,12 +27,6 @@ export interface FaultyDestination {
   /** All that has arrived so far, as text in which every line of lb4's is a JSON text. */
   text(): string;
 }
-
-const folderOf = (t: Teardown): string => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-to-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-};
 
 /** Mounts of its own for a program; `$0` of the script is not used. */
 const withMounts = (script: string): readonly string[] => [
@@ -85,7 +69,7 @@ class ReadFiles {
 
 /** A disk of its own that something else fills. */
 export function fullDisk(t: Teardown): FaultyDestination {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   const files = new ReadFiles(t);
   let inside = folder;
   return {
@@ -114,7 +98,7 @@ export function fullDisk(t: Teardown): FaultyDestination {
 
 /** A file that is deleted together with its folder. */
 export function folderGone(t: Teardown): FaultyDestination {
-  const folder = join(folderOf(t), 'logs');
+  const folder = join(temporaryFolder(t), 'logs');
   mkdirSync(folder);
   const files = new ReadFiles(t);
   const path = join(folder, 'lb4.log');
@@ -137,7 +121,7 @@ export function folderGone(t: Teardown): FaultyDestination {
 
 /** A file that is renamed, as log rotation does; nothing is broken. */
 export function rotatedFile(t: Teardown): FaultyDestination {
-  const path = join(folderOf(t), 'lb4.log');
+  const path = join(temporaryFolder(t), 'lb4.log');
   const files = new ReadFiles(t);
   let process_ = 0;
   let rotations = 0;
@@ -162,7 +146,7 @@ export function rotatedFile(t: Teardown): FaultyDestination {
 
 /** A unix datagram socket whose receiver is the test. `standsStill`: it does not read, else it ends. */
 export function unixReceiver(t: Teardown, standsStill: boolean): FaultyDestination {
-  return unixAt(t, join(folderOf(t), 'log'), standsStill, path => ({
+  return unixAt(t, join(temporaryFolder(t), 'log'), standsStill, path => ({
     to: { type: 'syslog', address: `unix:${path}` },
     command: [],
   }));
@@ -170,7 +154,7 @@ export function unixReceiver(t: Teardown, standsStill: boolean): FaultyDestinati
 
 /** The socket of the journal, whose receiver is the test and ends. */
 export function deadJournal(t: Teardown): FaultyDestination {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   const mounts = [
     'mount -t tmpfs lb4-test /run',
     'mkdir -p /run/systemd/journal',

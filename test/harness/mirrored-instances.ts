@@ -5,13 +5,13 @@
  * that stay: one instance holds many at all backends but one, and the next clients of another, which has none, must
  * all come to that one; left to itself it would spread them.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
 import { startLb4, type Lb4Process, type LogLine } from './lb4-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { now, type Traffic } from './traffic.ts';
 import { pause } from './until.ts';
 
@@ -55,8 +55,7 @@ export async function startInstance(t: Test, options: InstanceOptions): Promise<
     upstreams,
     redis: { publish: `${PERIOD_MS}ms`, instance: options.name, ...options.redis },
   };
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-mirrored-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   // YAML takes JSON.
   writeFileSync(join(folder, 'lb4.yaml'), JSON.stringify(config));
   return watched(await startLb4(t, ['-c', join(folder, 'lb4.yaml')]), options.name);

@@ -1,11 +1,10 @@
 /** What a service manager receives: a unix datagram socket that keeps every report. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as abi from '../../src/linux/abi.ts';
 import type { Libc } from '../../src/linux/libc.ts';
 import { encodeAddress } from '../../src/linux/sockaddr.ts';
 import type { Teardown } from './teardown.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { until } from './until.ts';
 
 export interface NotifySocket {
@@ -47,7 +46,5 @@ export function notifySocket(t: Teardown, libc: Libc, path = newPath(t)): Notify
 }
 
 function newPath(t: Teardown): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-notify-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return join(folder, 'notify');
+  return join(temporaryFolder(t), 'notify');
 }

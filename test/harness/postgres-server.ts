@@ -5,12 +5,13 @@
  * `postgres`, which its package makes.
  */
 import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { skipWithout } from './programs.ts';
 import type { Teardown } from './teardown.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const PACKAGES = '/usr/lib/postgresql';
 
@@ -83,9 +84,8 @@ async function start(t: Teardown, folder: string, at: PostgresAddress): Promise<
 }
 
 function newFolder(t: Teardown): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-postgres-'));
+  const folder = temporaryFolder(t);
   giveAway(folder);
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

@@ -4,12 +4,10 @@
  * `skipWithoutRedis` belongs into the test's `skip`: a machine without Redis skips visibly, CI fails.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisConnection } from '../../src/control/mirror/redis-connection.ts';
 import { ended, find, freePort, skipWithout } from './programs.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { pause } from './until.ts';
 
 export const skipWithoutRedis = (): string | false => skipWithout('redis-server');
@@ -48,7 +46,7 @@ export interface RedisServerOptions {
 
 /** Starts one; resolves when it answers. */
 export async function startRedisServer(t: Teardown, options: RedisServerOptions = {}): Promise<RedisServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-redis-'));
+  const folder = temporaryFolder(t);
   const port = await freePort();
   const args = `--port ${port} --bind 127.0.0.1 --appendonly no`
     .split(' ')
@@ -67,7 +65,6 @@ export async function startRedisServer(t: Teardown, options: RedisServerOptions 
     admin.disconnect();
     child.kill('SIGKILL');
     await ended(child);
-    rmSync(folder, { recursive: true, force: true });
   });
   await untilItAnswers(admin, child);
 

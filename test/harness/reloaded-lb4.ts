@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { AdminClient } from '../../src/cli/client/admin-client.ts';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
 import type { LoadBalancerSnapshot } from '../../src/model/snapshot.ts';
-import { temporaryFolder } from './admin.ts';
 import { SEPARATE_LB4, startLb4, type Lb4Process } from './lb4-process.ts';
 import { LingeringSessions } from './lingering-sessions.ts';
 import { NetworkNamespace } from './network-namespace.ts';
 import type { Teardown } from './teardown.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { pause } from './until.ts';
 import { ANSWERING, answeringAt, whatItHolds, type Held } from './what-it-holds.ts';
 

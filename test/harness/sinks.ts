@@ -7,13 +7,13 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { find } from './programs.ts';
 import type { Teardown } from './teardown.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export interface Sink {
   readonly fd: number;
@@ -86,8 +86,7 @@ function opened(t: Teardown, fd: number, breakIt: () => void): Sink {
 
 /** A pipe: both ends of a named one. */
 function pipe(t: Teardown): { readFd: number; fd: number } {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-sink-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const path = join(folder, 'pipe');
   spawnSync('mkfifo', [path]);
   const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -2,10 +2,9 @@
  * The totals that `/metrics` shows are what clients and backends have counted, byte for byte: over each engine, with and
  * without workers, across a reload and the death of a worker.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { status as statusSchema } from '../../src/admin/schemas.ts';
@@ -21,6 +20,7 @@ import { connectClient } from '../harness/client.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { freePort } from '../harness/programs.ts';
 import { Scraped } from '../harness/scraped.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const SESSIONS = 40;
@@ -70,8 +70,7 @@ async function session(port: number, sends: number, wants: number, tally: Tally)
 
 /** A strategy that takes turns, and ends its thread for a client from 127.0.0.2. */
 function deadlyStrategy(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-counters-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const path = join(folder, 'deadly.mjs');
   writeFileSync(
     path,

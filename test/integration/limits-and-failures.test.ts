@@ -1,6 +1,5 @@
 /** Limits under pressure, user code that fails, and ends that meet beginnings. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
@@ -9,6 +8,7 @@ import { formatAddress, parseAddress, type Address } from '../../src/support/add
 import { refusingAddress, scripts, startBackend } from '../harness/backend.ts';
 import { DATA_PLANE, ONE_THREAD } from '../harness/data-plane.ts';
 import { connectClient } from '../harness/client.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { pause, until } from '../harness/until.ts';
 
 function create(
@@ -145,8 +145,7 @@ void t.test('an event listener that throws is reported and breaks no bookkeeping
 });
 
 void t.test('a strategy that begins to throw is replaced by chance, and named', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-strategy-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const path = join(folder, 'faulty.mjs');
   writeFileSync(
     path,

@@ -1,5 +1,4 @@
 /** The library with real sockets: what a session meets on its way, in one process. */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -10,6 +9,7 @@ import { formatAddress, parseAddress, type Address } from '../../src/support/add
 import { refusingAddress, scripts, startBackend } from '../harness/backend.ts';
 import { DATA_PLANE, ONE_THREAD } from '../harness/data-plane.ts';
 import { connectClient, untilRefused } from '../harness/client.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 type ListenerInput = Partial<ConfigInput['listeners'][number]>;
@@ -255,8 +255,7 @@ void t.test('a session that outlasts the drain is reset on both sides', async t 
 });
 
 void t.test('unix sockets serve as listeners and as backends', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-unix-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const backend = await startBackend(t, scripts.echo, { kind: 'unix', path: join(folder, 'backend.sock') });
   const path = join(folder, 'front.sock');
   const { records } = await start(t, [backend.address], { listener: { bind: [`unix:${path}`] } });

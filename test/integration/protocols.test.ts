@@ -2,7 +2,7 @@
  * Protocols that are not HTTP, with their real clients and servers, through a real lb4 process.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import t from 'tap';
 import { WebSocket, WebSocketServer } from 'ws';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { ended, find, freePort, runProgram, skipWithout } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 /** Waits until something accepts on a port; for servers that do not tell when they are ready. */
 async function accepting(port: number): Promise<void> {
@@ -79,8 +80,7 @@ void t.test(
 const SSH_SKIP = skipWithout('sshd', 'ssh', 'ssh-keygen') || (process.getuid?.() !== 0 && 'sshd needs root');
 
 void t.test('a real ssh client logs in and copies 5 MB through it', { skip: SSH_SKIP }, async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-ssh-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const key = join(folder, 'key');
   await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
   const authorized = join(folder, 'authorized_keys');

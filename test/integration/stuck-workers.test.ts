@@ -1,6 +1,5 @@
 /** Workers that never move again: their clients are freed, others take their place, and nothing waits for them. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadLibc } from '../../src/linux/libc.ts';
@@ -9,14 +8,14 @@ import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { connectFrom, served } from '../harness/served-client.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const skip = loadLibc().ok ? false : 'workers need koffi on Linux';
 
 /** Blocks its thread for ever when a client comes from 127.0.0.2. */
 function blockingStrategy(t: Test, how: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-stuck-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const path = join(folder, 'blocking.mjs');
   writeFileSync(
     path,

@@ -1,7 +1,6 @@
 /** Several data-plane threads with real traffic: exact counts and limits, and what happens when one dies or stalls. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema/schema.ts';
@@ -15,6 +14,7 @@ import { DATA_PLANE } from '../harness/data-plane.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import type { Peer } from '../harness/peer.ts';
 import { connectFrom, served } from '../harness/served-client.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const skip = loadLibc().ok ? false : 'workers need koffi on Linux';
@@ -79,8 +79,7 @@ function seen<N extends keyof EventMap>(balancer: LoadBalancer, name: N): EventM
  * thread, 127.0.0.3 throws where nobody catches it, 127.0.0.4 blocks for 3.5 s, 127.0.0.5 for ever.
  */
 function faultyStrategy(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-workers-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const path = join(folder, 'faulty.mjs');
   const block = (ms: string): string => `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${ms})`;
   writeFileSync(

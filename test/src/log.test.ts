@@ -1,13 +1,13 @@
 /** `lb4-balancer/log`: what happens to a balancer, at the destinations of a configuration or in a function. */
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { Lb4Error } from '../../src/errors.ts';
 import { logTo, type LogEntry, type LogInput, type LogToFunction } from '../../src/log.ts';
 import { Events } from '../../src/model/events.ts';
 import type { SessionRecord } from '../../src/model/session-record.ts';
 import { runProgram } from '../harness/programs.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const RECORD: SessionRecord = {
@@ -19,18 +19,12 @@ const RECORD: SessionRecord = {
 };
 const DOWN = { upstream: 'app', backend: 'b:1', reason: 'refused\n\x1b[2J' };
 
-function folder(t: Test): string {
-  const path = mkdtempSync(join(tmpdir(), 'lb4-log-'));
-  t.teardown(() => rmSync(path, { recursive: true }));
-  return path;
-}
-
 const linesOf = (path: string): string[] => readFileSync(path, 'utf8').split('\n').slice(0, -1);
 
 void t.test(
   'log and access log go to the files of their own, and all of it is written at the end',
   async t => {
-    const baseDir = folder(t);
+    const baseDir = temporaryFolder(t);
     const events = new Events();
     const log = logTo(
       events,
@@ -56,7 +50,7 @@ void t.test(
 );
 
 void t.test('a file that was renamed is opened again when the program asks for it', async t => {
-  const path = join(folder(t), 'lb4.log');
+  const path = join(temporaryFolder(t), 'lb4.log');
   const events = new Events();
   const log = logTo(events, { to: { type: 'file', path } });
   events.emit('drain:ended', { aborted: 1 });
@@ -134,7 +128,7 @@ void t.test('sessions have a message in a function where their format is a text'
 
 void t.test('after its end a log is silent, and what was held back has been said', async t => {
   const seen: LogEntry[] = [];
-  const path = join(folder(t), 'lb4.log');
+  const path = join(temporaryFolder(t), 'lb4.log');
   const events = new Events();
   const logs = [
     logTo(events, { to: entry => seen.push(entry) }),

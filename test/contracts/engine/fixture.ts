@@ -2,9 +2,7 @@
  * What the parts of the engine suite share: places to listen, and a balancer of a dozen lines.
  */
 import type { SocketOptions } from '../../../src/support/socket.ts';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import type { Test } from 'tap';
 
@@ -23,6 +21,7 @@ import type { SetTimer } from '../../../src/support/timer.ts';
 import { startBackend, type Script } from '../../harness/backend.ts';
 import { connectClient } from '../../harness/client.ts';
 import type { Peer } from '../../harness/peer.ts';
+import { temporaryFolder } from '../../harness/temporary-folder.ts';
 import { until } from '../../harness/until.ts';
 
 export interface EngineOptions {
@@ -53,9 +52,7 @@ export async function hasFamily(t: Test, family: Family): Promise<boolean> {
 
 /** A path for a unix socket that is removed with the test. */
 export function socketPath(t: Test): string {
-  const directory = mkdtempSync(joinPath(tmpdir(), 'lb4-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  return joinPath(directory, 'socket');
+  return joinPath(temporaryFolder(t), 'socket');
 }
 
 /** Any free place of the family. */

@@ -1,19 +1,10 @@
 import { fork, spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PidFile, PidFileHeld } from '../../../src/cli/pid-file.ts';
 import { loadLibc } from '../../../src/linux/libc.ts';
+import { temporaryFolder } from '../../harness/temporary-folder.ts';
 
 const loaded = loadLibc();
 const withoutLocks = loaded.ok ? false : loaded.reason;
@@ -27,8 +18,7 @@ if (process.env['LB4_TEST_SLEEP'] !== undefined) await new Promise(resolve => se
 const NOBODY = 4_194_305;
 
 function pathFor(t: Test): { folder: string; path: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-pid-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   return { folder, path: join(folder, 'lb4.pid') };
 }
 

@@ -1,6 +1,5 @@
 /** Reloads over a file in memory: what is reported, in which order, and that a file that is refused changes nothing. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Reloader, type ReloaderDeps } from '../../../src/cli/reloader.ts';
@@ -10,6 +9,7 @@ import { Lb4Error } from '../../../src/errors.ts';
 import type { ReloadReport } from '../../../src/model/reload-report.ts';
 import { fc } from '../../harness/properties.ts';
 import { randomConfig } from '../../harness/random-config.ts';
+import { temporaryFolder } from '../../harness/temporary-folder.ts';
 import { until } from '../../harness/until.ts';
 
 const configOf = (more = ''): string =>
@@ -24,8 +24,7 @@ const configOf = (more = ''): string =>
 
 /** A reloader whose file the test writes, over a balancer that only keeps what it is given. */
 function over(t: Test, first: string, changes: Partial<ReloaderDeps> = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-reloader-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const file = join(folder, 'lb4.yaml');
   const write = (text: string | Uint8Array): void => writeFileSync(file, text);
   write(first);

@@ -1,7 +1,5 @@
 /** Which listener gets which passed socket, over real sockets. */
-import { openSync, closeSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { openSync, closeSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { PassedSockets } from '../../../src/host/passed-sockets.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_STREAM } from '../../../src/linux/abi.ts';
@@ -11,6 +9,7 @@ import { formatAddress, type Address } from '../../../src/support/address.ts';
 import { listenAddress } from '../../harness/listening-address.ts';
 import { listenerPlan } from '../../harness/plans.ts';
 import { libc, withoutLibc } from '../../harness/real-libc.ts';
+import { temporaryFolder } from '../../harness/temporary-folder.ts';
 
 async function listening(t: Test, text: string): Promise<{ fd: number; port: number; address: Address }> {
   const { address, fds } = await bindListeningSockets(libc(), listenAddress(text), 1);
@@ -36,8 +35,7 @@ void t.test(
   'a socket stands for the address that it has, of whichever listener',
   { skip: withoutLibc },
   async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'lb4-passed-'));
-    t.teardown(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder(t);
     const v4 = await listening(t, '127.0.0.1:0');
     const v6 = await listening(t, '[::1]:0');
     const file = await listening(t, `unix:${folder}/web.sock`);

@@ -6,10 +6,10 @@ import { HostSockets } from '../../../src/host/sockets.ts';
 import { duplicate } from '../../../src/linux/listening-sockets.ts';
 import type { ListenerPlan } from '../../../src/model/listener-plan.ts';
 import type { HandedSockets } from '../../../src/support/socket.ts';
-import { temporaryFolder } from '../../harness/admin.ts';
 import { listenAddress } from '../../harness/listening-address.ts';
 import { listenerPlan } from '../../harness/plans.ts';
 import { libc, withoutLibc } from '../../harness/real-libc.ts';
+import { temporaryFolder } from '../../harness/temporary-folder.ts';
 
 const listener = (name: string, ...bind: string[]): ListenerPlan => ({
   ...listenerPlan(name),

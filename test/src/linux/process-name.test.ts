@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { nameOfProcess, programOf } from '../../../src/linux/process-name.ts';
-import { temporaryFolder } from '../../harness/admin.ts';
+import { temporaryFolder } from '../../harness/temporary-folder.ts';
 
 void t.test('a process is named by its program, and an interpreter by its script, without arguments', t => {
   const proc = temporaryFolder(t);

@@ -1,15 +1,14 @@
-import { closeSync, fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { journalPrefix } from '../../../../src/cli/systemd/journal.ts';
+import { temporaryFolder } from '../../../harness/temporary-folder.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lb4-journal-'));
+const folder = temporaryFolder(t);
 const [one, other] = ['one', 'other'].map(name => openSync(join(folder, name), 'w')) as [number, number];
 t.teardown(() => {
   closeSync(one);
   closeSync(other);
-  rmSync(folder, { recursive: true });
 });
 const { dev, ino } = fstatSync(one, { bigint: true });
 const JOURNAL_STREAM = `${dev}:${ino}`;

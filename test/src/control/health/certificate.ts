@@ -1,11 +1,11 @@
 /**
  * Self-signed certificates for TLS servers in tests, made by openssl.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { runProgram, skipWithout } from '../../../harness/programs.ts';
+import { temporaryFolder } from '../../../harness/temporary-folder.ts';
 
 /** For a test's `skip`. */
 export const withoutOpenssl = skipWithout('openssl');
@@ -20,8 +20,7 @@ export interface Certificate {
 
 /** A certificate for `names` (such as `DNS:backend.test,IP:127.0.0.1`) that is its own authority. */
 export async function certificateFor(t: Test, names: string, days = 2): Promise<Certificate> {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-cert-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const [path, keyPath] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   const { code, stderr } = await runProgram('openssl', [
     ...['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],

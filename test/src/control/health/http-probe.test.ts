@@ -1,12 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Address } from '../../../../src/support/address.ts';
 import { refusingAddress, startBackend, startDeafBackend, type Script } from '../../../harness/backend.ts';
+import { temporaryFolder } from '../../../harness/temporary-folder.ts';
 import { until } from '../../../harness/until.ts';
 import { certificateFor, withoutOpenssl } from './certificate.ts';
 import { failedWith, openSockets, PASSED, probeOf, probeOnce, targetOf } from './probing.ts';
@@ -63,8 +62,7 @@ void t.test('asks with method, path and host, on a connection of its own, and sa
 });
 
 void t.test('a unix socket is as good, and is asked as localhost', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-probe-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   let host: string | undefined;
   const listener: RequestListener = ({ headers }, response) => {
     host = headers.host;

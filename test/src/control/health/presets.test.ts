@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PRESETS, type Dialogue } from '../../../../src/control/health/presets.ts';
 import { startBackend, type Script } from '../../../harness/backend.ts';
 import { ended, find, freePort, runProgram, skipWithout } from '../../../harness/programs.ts';
+import { temporaryFolder } from '../../../harness/temporary-folder.ts';
 import { until } from '../../../harness/until.ts';
 import type { ProbeResult } from '../../../../src/control/health/probe.ts';
 import { certificateFor } from './certificate.ts';
@@ -208,8 +209,7 @@ void t.test(
 const SSH_SKIP = skipWithout('sshd', 'ssh-keygen') || (process.getuid?.() !== 0 && 'sshd needs root');
 
 void t.test('a real sshd passes and logs no error', { skip: SSH_SKIP }, async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-ssh-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const key = join(folder, 'key');
   await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
   await runProgram('mkdir', ['-p', '/run/sshd']);

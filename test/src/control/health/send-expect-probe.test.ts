@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import {
@@ -9,6 +7,7 @@ import {
   scripts,
   type Script,
 } from '../../../harness/backend.ts';
+import { temporaryFolder } from '../../../harness/temporary-folder.ts';
 import { pause, until } from '../../../harness/until.ts';
 import { failedWith, openSockets, PASSED, probeOf, probeOnce, targetOf } from './probing.ts';
 
@@ -123,8 +122,7 @@ void t.test('a backend that closes or resets fails, with what it had said', asyn
 });
 
 void t.test('a unix socket is as good', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-probe-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const where = { kind: 'unix', path: join(folder, 's') } as const;
   await startBackend(t, answer('+PONG\r\n'), where);
   t.same(await probeOnce(where, PING), PASSED);

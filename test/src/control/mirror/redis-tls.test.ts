@@ -1,20 +1,19 @@
 /**
  * Counts are shared over TLS, with who can prove to be the Redis that is meant.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { RedisConnection } from '../../../../src/control/mirror/redis-connection.ts';
 import { freePort, runProgram, skipWithout } from '../../../harness/programs.ts';
 import { startRedisServer } from '../../../harness/redis-server.ts';
 import { shareOver, type SharingInstance } from '../../../harness/sharing-instance.ts';
+import { temporaryFolder } from '../../../harness/temporary-folder.ts';
 
 const skip = skipWithout('redis-server', 'openssl');
 
 void t.test('a Redis with a certificate of an own authority', { skip }, async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-redis-tls-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const made = await runProgram('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],

@@ -6,7 +6,6 @@ import {
   constants,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   readSync,
@@ -15,11 +14,11 @@ import {
   statSync,
   truncateSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LogFile } from '../../../../src/observe/destinations/file.ts';
 import type { Written } from '../../../../src/observe/output.ts';
+import { temporaryFolder } from '../../../harness/temporary-folder.ts';
 
 function create(t: Test, path = newPath(t)) {
   const time = { nowMs: 0 };
@@ -32,9 +31,7 @@ function create(t: Test, path = newPath(t)) {
 }
 
 function newPath(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-file-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return join(folder, 'lb4.log');
+  return join(temporaryFolder(t), 'lb4.log');
 }
 
 const textOf = (path: string): string => readFileSync(path, 'utf8');
