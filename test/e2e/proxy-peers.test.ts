@@ -1,46 +1,18 @@
 /** The PROXY protocol with others who speak it: HAProxy and nginx on both sides of lb4, and curl, over both engines. */
-import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { createLoadBalancer } from '../../src/index.ts';
 import { connectClient } from '../harness/client.ts';
-import { ended, find, freePort, runProgram, skipWithout } from '../harness/programs.ts';
+import { freePort, runProgram, skipWithout, startServer } from '../harness/programs.ts';
 import { withoutLibc } from '../harness/real-libc.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
-import { pause } from '../harness/until.ts';
 
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 const skip =
   skipWithout('haproxy', 'nginx', 'curl') || (!existsSync(STREAM_MODULE) && `there is no ${STREAM_MODULE}`);
 const VERSIONS = ['v1', 'v2'] as const;
 t.setTimeout(120_000);
-
-async function startPeer(t: Test, program: string, args: readonly string[], port: number): Promise<void> {
-  const child = spawn(find(program) ?? program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let talk = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (talk += text));
-  t.teardown(() => {
-    child.kill('SIGKILL');
-    return ended(child);
-  });
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null) throw new Error(`${program} has ended: ${talk}`);
-    await pause(20);
-  }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
-}
 
 /** What the end of a chain says of its client, and what the client itself knows. */
 async function ask(t: Test, port: number): Promise<{ said: string; is: string }> {
@@ -121,8 +93,8 @@ for (const engine of ['epoll', 'node'] as const)
         ]).flat(),
       });
       t.teardown(() => balancer.stop());
-      await startPeer(t, 'nginx', ['-p', folder, '-c', nginx, '-e', 'stderr'], nginxEnd);
-      await startPeer(t, 'haproxy', ['-db', '-f', haproxy], haproxyEnd);
+      await startServer(t, 'nginx', ['-p', folder, '-c', nginx, '-e', 'stderr'], nginxEnd);
+      await startServer(t, 'haproxy', ['-db', '-f', haproxy], haproxyEnd);
       await balancer.start();
       for (const v of VERSIONS) {
         const behindHaproxy = await ask(t, haproxyFront[v]);

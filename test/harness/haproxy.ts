@@ -1,12 +1,9 @@
 /** HAProxy beside lb4, over the same backends: checks, retries and redispatch as its users have them. */
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { formatAddress, type TcpAddress } from '../../src/support/address.ts';
-import { ended, find, freePort } from './programs.ts';
+import { freePort, startServer } from './programs.ts';
 import type { Teardown } from './teardown.ts';
-import { pause } from './until.ts';
 
 export interface HaproxyUpstream {
   readonly balance: string;
@@ -26,22 +23,8 @@ export async function startHaproxy(
   for (let i = 0; i < upstreams.length; i++) ports.push(await freePort());
   const file = join(folder, 'haproxy.cfg');
   writeFileSync(file, configuration(upstreams, ports));
-  const child = spawn(find('haproxy') ?? 'haproxy', ['-db', '-f', file], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let talk = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (talk += text));
-  t.teardown(() => {
-    child.kill('SIGKILL');
-    return ended(child);
-  });
-  const addresses = ports.map((port): TcpAddress => ({ kind: 'tcp', host: '127.0.0.1', port }));
-  const [first] = addresses;
-  while (first !== undefined && !(await accepts(first))) {
-    if (child.exitCode !== null) throw new Error(`HAProxy has ended: ${talk}`);
-    await pause(10);
-  }
-  return addresses;
+  await startServer(t, 'haproxy', ['-db', '-f', file], ports[0] ?? 0);
+  return ports.map(port => ({ kind: 'tcp', host: '127.0.0.1', port }));
 }
 
 function configuration(upstreams: readonly HaproxyUpstream[], ports: readonly number[]): string {
@@ -66,13 +49,4 @@ function configuration(upstreams: readonly HaproxyUpstream[], ports: readonly nu
     '  timeout server 1h',
     ...sections.flat(),
   ].join('\n')}\n`;
-}
-
-function accepts({ host, port }: TcpAddress): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect({ host, port });
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }

@@ -5,8 +5,10 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
+import type { Teardown } from './teardown.ts';
+import { pause } from './until.ts';
 
 /** Debian keeps servers where an ordinary user's PATH does not look. */
 const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
@@ -63,6 +65,37 @@ export function runProgram(
     child.stdin.end(input);
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Starts a server that listens on this port of 127.0.0.1; resolves once it accepts. It ends with the test. */
+export async function startServer(
+  t: Teardown,
+  program: string,
+  args: readonly string[],
+  port: number,
+): Promise<void> {
+  const child = spawn(find(program) ?? program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let talk = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (talk += text));
+  t.teardown(() => {
+    child.kill('SIGKILL');
+    return ended(child);
+  });
+  while (!(await accepts(port))) {
+    if (child.exitCode !== null) throw new Error(`${program} has ended: ${talk}`);
+    await pause(10);
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 }
 
