@@ -3,7 +3,7 @@
  * nor time at the end; every line arrives or is counted, and the log says when a destination breaks and is mended.
  * Standard error has a test of its own (failing-sinks.test.ts).
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { askAdmin } from '../harness/admin.ts';
@@ -23,6 +23,7 @@ import { LB4, startLb4, type Lb4Process } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import { ManySessions } from '../harness/many-sessions.ts';
 import { withoutLibc } from '../harness/real-libc.ts';
+import { residentBytes } from '../harness/resident-bytes.ts';
 import '../harness/run-once.ts';
 import { Scraped } from '../harness/scraped.ts';
 import type { Teardown } from '../harness/teardown.ts';
@@ -123,7 +124,7 @@ for (const [i, { name, skip, open, code, discards = false, overflows = false }] 
       await run(SESSIONS.few);
       await untilCounted(destination, lb4, () => total);
 
-      const before = residentBytes(lb4);
+      const before = residentBytes(lb4.pid);
       await destination.break();
       await run(overflows ? SESSIONS.many : SESSIONS.few);
       if (code !== undefined) {
@@ -147,7 +148,7 @@ for (const [i, { name, skip, open, code, discards = false, overflows = false }] 
       t.match(await logsOf(admin), { linesLost: lost, brokenAs: undefined, inMetrics: lost });
       await run(10);
       await untilCounted(destination, lb4, () => total);
-      const grown = Math.round((residentBytes(lb4) - before) / 2 ** 20);
+      const grown = Math.round((residentBytes(lb4.pid) - before) / 2 ** 20);
       t.ok(grown < MEMORY_MIB, `memory stays within ${MEMORY_MIB} MiB: ${grown}`);
       t.equal(eventsOf(lb4, 'logMended'), code === undefined ? 0 : eventsOf(lb4, 'logBroken'));
 
@@ -238,8 +239,4 @@ async function lostFigure(lb4: Lb4Process) {
 
 function eventsOf(lb4: Lb4Process, event: string): number {
   return lb4.lines.filter(line => line.event === event).length;
-}
-
-function residentBytes({ pid }: Lb4Process): number {
-  return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096;
 }

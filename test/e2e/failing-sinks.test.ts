@@ -3,7 +3,6 @@
  * nor time at the end.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
@@ -11,6 +10,7 @@ import { FULL } from '../harness/full-load.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { ended, freePort } from '../harness/programs.ts';
 import { ManySessions } from '../harness/many-sessions.ts';
+import { residentBytes } from '../harness/resident-bytes.ts';
 import '../harness/run-once.ts';
 import { SINKS } from '../harness/sinks.ts';
 import { until } from '../harness/until.ts';
@@ -58,10 +58,10 @@ for (const kind of SINKS) {
       const held = await openSession(t, port);
       sink.break();
       t.same(await sessions.run(port, WARM_UP), []);
-      const before = residentBytes(child);
+      const before = residentBytes(child.pid ?? 0);
       const total = SESSIONS[sink.read === undefined ? 'broken' : 'stopped'];
       t.same(await sessions.run(port, engine === 'node' ? total * SHARE_OF_NODE : total), []);
-      const grown = (): number => (residentBytes(child) - before) / 2 ** 20;
+      const grown = (): number => (residentBytes(child.pid ?? 0) - before) / 2 ** 20;
       let grownMib = grown();
       // Between two collections a heap may be larger for a moment; what is kept for a session never gets less.
       for (let i = 0; i < 5 && grownMib >= MEMORY_MIB; i++) {
@@ -110,9 +110,4 @@ async function openSession(t: Test, port: number) {
     });
   await echo('hello');
   return { echo };
-}
-
-function residentBytes({ pid }: ChildProcess): number {
-  const pages = readFileSync(`/proc/${pid ?? 0}/statm`, 'utf8').split(' ')[1];
-  return Number(pages) * 4096;
 }

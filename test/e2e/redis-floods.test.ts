@@ -2,12 +2,12 @@
  * What stands where Redis should sends without end: clients are served all the while, and memory stays as it was. Real
  * processes; control and sessions share one thread.
  */
-import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { startOddRedis, type OddRedis } from '../harness/odd-redis.ts';
+import { residentBytes } from '../harness/resident-bytes.ts';
 import '../harness/run-once.ts';
 import { now } from '../harness/traffic.ts';
 import { formatAddress } from '../../src/support/address.ts';
@@ -23,9 +23,6 @@ const FLOODS: Readonly<Record<string, (redis: OddRedis) => void>> = {
   'long lists': redis => (redis.answers = { eval: `*200000\r\n${':1\r\n'.repeat(200_000)}` }),
 };
 
-const residentMiB = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-
 async function outlasts(t: Test, flood: (redis: OddRedis) => void): Promise<void> {
   const backend = await startBackend(t, scripts.echo);
   const redis = await startOddRedis(t);
@@ -33,7 +30,7 @@ async function outlasts(t: Test, flood: (redis: OddRedis) => void): Promise<void
   const lb4 = await startLb4(t, [...args, '--redis', `redis://127.0.0.1:${redis.port}`]);
   await lb4.line(({ event }) => event === 'mirrorShared');
   const client = await connectClient(t, { kind: 'tcp', host: lb4.host, port: lb4.port });
-  const before = residentMiB(lb4.pid);
+  const before = residentBytes(lb4.pid) / MIB;
   flood(redis);
   let slowest = 0;
   for (let i = 0; redis.flooded < 100 * MIB && i < 50; i += 1) {
@@ -44,7 +41,7 @@ async function outlasts(t: Test, flood: (redis: OddRedis) => void): Promise<void
     await new Promise(resolve => setTimeout(resolve, 10));
   }
   t.ok(slowest < 1_000, `the slowest answer took ${slowest.toFixed(0)} ms`);
-  const after = residentMiB(lb4.pid);
+  const after = residentBytes(lb4.pid) / MIB;
   t.ok(after - before < 150, `${before.toFixed(0)} MiB became ${after.toFixed(0)}`);
   t.comment(`${slowest.toFixed(0)} ms, ${(after - before).toFixed(0)} MiB more, ${redis.flooded} bytes`);
   client.reset();

@@ -13,6 +13,7 @@ import type { LoadBalancerSnapshot } from '../../src/model/snapshot.ts';
 import { SEPARATE_LB4, startLb4, type Lb4Process } from './lb4-process.ts';
 import { LingeringSessions } from './lingering-sessions.ts';
 import { NetworkNamespace } from './network-namespace.ts';
+import { residentBytes } from './resident-bytes.ts';
 import type { Teardown } from './teardown.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 import { pause } from './until.ts';
@@ -103,10 +104,9 @@ export class ReloadedLb4 {
   async look(): Promise<Looked> {
     const held = await whatItHolds(join(this.#folder, 'held.sock'), this.#workers);
     const { pid } = this.process;
-    const resident = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return {
       ...held,
-      residentBytes: Number(resident?.[1]) * 1024,
+      residentBytes: residentBytes(pid),
       descriptors: readdirSync(`/proc/${pid}/fd`).length,
     };
   }
