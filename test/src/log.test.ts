@@ -5,18 +5,11 @@ import t from 'tap';
 import { Lb4Error } from '../../src/errors.ts';
 import { logTo, type LogEntry, type LogInput, type LogToFunction } from '../../src/log.ts';
 import { Events } from '../../src/model/events.ts';
-import type { SessionRecord } from '../../src/model/session-record.ts';
 import { runProgram } from '../harness/programs.ts';
+import { RECORD } from '../harness/session-record.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
-const RECORD: SessionRecord = {
-  ...{ id: '2s', listener: 'web', upstream: 'app', clientAddress: '192.0.2.7', clientPort: 4711 },
-  ...{ localAddress: '10.0.0.9:80', backend: '10.0.0.1:80', sourceAddress: '10.0.0.9:4000', attempts: 1 },
-  ...{ tried: ['10.0.0.1:80'], warm: false, reused: false, startedAtMs: 1_700_000_000_123, durationMs: 53.4 },
-  ...{ queuedMs: undefined, connectMs: 0.6, firstByteMs: 2, bytesFromClient: 1, bytesFromBackend: 1_204 },
-  ...{ by: 'client', phase: 'relay', reason: 'closed' },
-};
 const DOWN = { upstream: 'app', backend: 'b:1', reason: 'refused\n\x1b[2J' };
 
 const linesOf = (path: string): string[] => readFileSync(path, 'utf8').split('\n').slice(0, -1);

@@ -14,6 +14,7 @@ import { createLog } from '../../../src/observe/log.ts';
 import { mayColour, type LogStyle } from '../../../src/observe/log-style.ts';
 import { keepLines } from '../../harness/log-lines.ts';
 import { fc } from '../../harness/properties.ts';
+import { RECORD } from '../../harness/session-record.ts';
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const NAMES: SyslogNames = { facility: 'local3', app: 'lb4', host: 'ed\nge é', pid: 402 };
@@ -36,20 +37,7 @@ const hostile = fc
 
 const record = fc
   .record({ backend: hostile, sourceAddress: hostile, tried: fc.array(hostile) })
-  .map((texts): SessionRecord => ({
-    ...{
-      id: '2s',
-      listener: 'web',
-      upstream: 'app',
-      clientAddress: '192.0.2.7',
-      clientPort: 4711,
-      localAddress: '10.0.0.9:80',
-    },
-    ...{ attempts: 1, warm: false, reused: false, startedAtMs: 1_700_000_000_123, durationMs: 53.4 },
-    ...{ queuedMs: undefined, connectMs: 0.6, firstByteMs: 2, bytesFromClient: 1, bytesFromBackend: 1_204 },
-    ...{ by: 'client', phase: 'relay', reason: 'closed' },
-    ...texts,
-  }));
+  .map((texts): SessionRecord => ({ ...RECORD, ...texts }));
 
 const BARE = { format: 'text', isBare: true } as const;
 const STYLES: Readonly<Record<string, LogStyle>> = {

@@ -6,17 +6,9 @@ import t from 'tap';
 import { parseLog } from '../../../src/config/source/parse.ts';
 import type { LogInput } from '../../../src/config/schema/log-schema.ts';
 import { Events } from '../../../src/model/events.ts';
-import type { SessionRecord } from '../../../src/model/session-record.ts';
 import { openLogs, type LogConfig } from '../../../src/observe/logs.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
-
-const RECORD: SessionRecord = {
-  ...{ id: '2s', listener: 'web', upstream: 'app', clientAddress: '192.0.2.7', clientPort: 4711 },
-  ...{ localAddress: '10.0.0.9:80', backend: '10.0.0.1:80', sourceAddress: '10.0.0.9:4000', attempts: 1 },
-  ...{ tried: ['10.0.0.1:80'], warm: false, reused: false, startedAtMs: 1_700_000_000_123, durationMs: 53.4 },
-  ...{ queuedMs: undefined, connectMs: 0.6, firstByteMs: 2, bytesFromClient: 1, bytesFromBackend: 1_204 },
-  ...{ by: 'client', phase: 'relay', reason: 'closed' },
-};
+import { RECORD } from '../../harness/session-record.ts';
 
 interface Receiver {
   /** The JSON of each message. */
