@@ -7,6 +7,7 @@ import { noBrowser, openPage, startBrowser } from '../harness/browser.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { freePort, runProgram } from '../harness/programs.ts';
 import { inTerminal, skipWithoutTerminal } from '../harness/pseudo-terminal.ts';
+import '../harness/run-once.ts';
 import { pause, until } from '../harness/until.ts';
 
 const ANYWHERE = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];

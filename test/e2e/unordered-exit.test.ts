@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LB4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
+import '../harness/run-once.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 

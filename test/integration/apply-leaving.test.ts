@@ -4,7 +4,7 @@ import { createLoadBalancer, type ConfigInput } from '../../src/index.ts';
 import { createNodeEngine } from '../../src/engine/node/node-engine.ts';
 import { formatAddress, parseAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
-import { DATA_PLANE } from '../harness/data-plane.ts';
+import { DATA_PLANE, OWN_THREAD } from '../harness/data-plane.ts';
 import { kernelClient } from '../harness/kernel-client.ts';
 import { libc, withoutLibc } from '../harness/real-libc.ts';
 import { until } from '../harness/until.ts';
@@ -12,8 +12,7 @@ import { until } from '../harness/until.ts';
 /** More than an engine takes out of the kernel's queue in one turn. */
 const CLIENTS = 200;
 
-for (const dataPlane of [DATA_PLANE, { engine: 'node', workers: 0 } as const]) {
-  const where = dataPlane.workers === 0 ? 'own thread' : 'workers';
+for (const [where, dataPlane] of Object.entries({ workers: DATA_PLANE, ...OWN_THREAD })) {
   void t.test(`over ${where}: a listener goes with its upstream`, { skip: withoutLibc }, async t => {
     const backends = [formatAddress((await startBackend(t, scripts.echo)).address)];
     const config = (names: readonly string[]): ConfigInput => ({
