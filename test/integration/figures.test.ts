@@ -2,31 +2,24 @@
  * The figures of `/metrics` that are not counted per session are true as well: connections to backends, evictions from
  * pools, the retry budget, and how long clients have waited at a paused listener.
  */
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { createLoadBalancer, type LoadBalancer } from '../../src/index.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
+import { formatAddress } from '../../src/support/address.ts';
 import { portOf, startAdmin } from '../harness/admin.ts';
+import { refusingAddress, startBackend } from '../harness/backend.ts';
 import { addressOf } from '../harness/listening-address.ts';
-import { freePort } from '../harness/programs.ts';
 import { Scraped } from '../harness/scraped.ts';
 import { pause, until } from '../harness/until.ts';
 
-/** Greets, and holds every connection. */
-async function startHolder(t: Test): Promise<{ readonly address: string; readonly held: Set<Socket> }> {
-  const held = new Set<Socket>();
-  const server = createServer(socket => {
-    held.add(socket.on('error', () => undefined).on('close', () => held.delete(socket)));
-    socket.resume().write('hello');
+/** Greets, and holds every connection until its other side ends it. */
+async function startHolder(t: Test) {
+  const { address, peers } = await startBackend(t, peer => {
+    peer.socket.once('end', () => peer.halfClose());
+    void peer.send('hello');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    for (const socket of held) socket.destroy();
-    server.close();
-  });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, held };
+  return { address: formatAddress(address), held: () => peers.filter(({ closed }) => !closed) };
 }
 
 interface Client {
@@ -77,16 +70,16 @@ for (const [engine, workers] of [
       const { address, held } = await startHolder(t);
       const { balancer, scrape } = await start(t, setUp([address], { pool: { warm: 4 } }));
       const shown = async () => (await scrape()).sum('lb4_backend_source_ports', { backend: address });
-      await until('spares are parked', async () => held.size >= 4 && (await shown()) === held.size);
+      await until('spares are parked', async () => held().length >= 4 && (await shown()) === held().length);
       const clients = Array.from({ length: 5 }, () => startClient(t, addressOf(balancer)));
       await until('all are served', () => clients.every(({ greetedAtMs }) => greetedAtMs > 0));
-      await until('sessions count', async () => held.size === 9 && (await shown()) === 9);
+      await until('sessions count', async () => held().length === 9 && (await shown()) === 9);
       t.equal((await scrape()).sum('lb4_backend_sessions_active', { backend: address }), 5);
       // The pool is replaced by one that parks nothing; what it has lent is still open.
       await balancer.apply(setUp([address]));
-      await until('spares are gone', async () => held.size === 5 && (await shown()) === 5);
+      await until('spares are gone', async () => held().length === 5 && (await shown()) === 5);
       for (const { socket } of clients) socket.destroy();
-      await until('sessions are gone', async () => held.size === 0 && (await shown()) === 0);
+      await until('sessions are gone', async () => held().length === 0 && (await shown()) === 0);
     });
 
     await t.test('evictions from the pool are counted by reason', async t => {
@@ -95,23 +88,23 @@ for (const [engine, workers] of [
       const evicted = async (reason: string) =>
         (await scrape()).sum('lb4_backend_pool_evictions_total', { backend: address, reason });
       const parked = async () => (await scrape()).sum('lb4_backend_parked_connections', { backend: address });
-      await until('four are parked', async () => held.size === 4 && (await parked()) === 4);
-      const doomed = [...held];
-      for (const socket of doomed) socket.destroy();
+      await until('four are parked', async () => held().length === 4 && (await parked()) === 4);
+      const doomed = held();
+      for (const { socket } of doomed) socket.destroy();
       await until('they are counted', async () => (await evicted('dead')) === doomed.length);
-      await until('there are others', async () => held.size === 4 && (await parked()) === 4);
+      await until('there are others', async () => held().length === 4 && (await parked()) === 4);
       balancer.setBackendState('app', address, 'drain');
       await until('those are given up', async () => (await evicted('drained')) === 4);
       t.equal((await scrape()).sum('lb4_backend_pool_evictions_total'), doomed.length + 4, 'each once');
     });
 
     await t.test('the retry budget is 0 when a session has ended for want of it', async t => {
-      const refusing = await Promise.all([freePort(), freePort()]);
+      const refusing = await Promise.all([refusingAddress(), refusingAddress()]);
       const connectSettings = { attempts: 4, retryBudget: { percent: 0, minPerSecond: 1 } };
       const { balancer, scrape } = await start(
         t,
         setUp(
-          refusing.map(port => `127.0.0.1:${port}`),
+          refusing.map(formatAddress),
           // Only attempts at backends that are not well are charged to it.
           { connect: connectSettings, health: { interval: 50, intervalChanging: 50, timeout: 50 } },
         ),
