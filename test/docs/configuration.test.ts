@@ -14,6 +14,7 @@ import { STRATEGY_NAMES } from '../../strategies/index.ts';
 import { LB4 } from '../harness/lb4-process.ts';
 import { fc } from '../harness/properties.ts';
 import '../harness/run-once.ts';
+import { keysOf } from '../harness/schema-keys.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -23,20 +24,7 @@ const samples = readdirSync(join(root, SAMPLES)).filter(file => /\.(yaml|json)$/
 const jsonSchema = JSON.parse(read('schema/lb4.schema.json')) as z.core.JSONSchema.JSONSchema;
 const bySchema = z.fromJSONSchema(jsonSchema);
 
-/** Every key path of the JSON Schema, as the reference writes it. */
-function keysOf(schema: z.core.JSONSchema.JSONSchema, path: string): string[] {
-  const options = [schema, ...(schema.anyOf ?? [])].filter(option => typeof option === 'object');
-  return options.flatMap(option => [
-    ...Object.entries(option.properties ?? {}).flatMap(([key, inner]) => {
-      const at = path === '' ? key : `${path}.${key}`;
-      return typeof inner === 'object' ? [at, ...keysOf(inner, at)] : [at];
-    }),
-    ...(typeof option.items === 'object' && !Array.isArray(option.items)
-      ? keysOf(option.items, `${path}[]`)
-      : []),
-  ]);
-}
-const keys = new Set(keysOf(jsonSchema, ''));
+const keys = new Set(keysOf(jsonSchema));
 
 /** The rows of the reference: the cells of each, by key. */
 const rows = new Map(

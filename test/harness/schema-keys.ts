@@ -1,0 +1,18 @@
+/** The keys of the configuration, as its JSON Schema has them. */
+import type * as z from 'zod';
+
+type Schema = z.core.JSONSchema.JSONSchema;
+
+/** Every key path, as the reference writes it: `upstreams[].backends[].weight`. */
+export function keysOf(schema: Schema, path = ''): string[] {
+  const options = [schema, ...(schema.anyOf ?? [])].filter(option => typeof option === 'object');
+  return options.flatMap(option => [
+    ...Object.entries(option.properties ?? {}).flatMap(([key, inner]) => {
+      const at = path === '' ? key : `${path}.${key}`;
+      return typeof inner === 'object' ? [at, ...keysOf(inner, at)] : [at];
+    }),
+    ...(typeof option.items === 'object' && !Array.isArray(option.items)
+      ? keysOf(option.items, `${path}[]`)
+      : []),
+  ]);
+}
