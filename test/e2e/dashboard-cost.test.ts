@@ -11,6 +11,7 @@ import { followEvents } from '../harness/event-stream.ts';
 import { skipUnlessFull } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
+import { pause } from '../harness/until.ts';
 
 const BACKENDS = 1_000;
 const ROUNDS = 3;
@@ -19,8 +20,6 @@ const ROUND_MS = 5_000;
 const WARM_MS = 5_000;
 const AT_ONCE = 20;
 const MOST_PERCENT = 6;
-
-const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
 /** CPU time of each thread, in milliseconds. */
 function threads(pid: number): Map<string, number> {

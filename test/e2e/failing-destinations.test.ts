@@ -85,13 +85,11 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-const PLANES = FULL
-  ? ([
-      ['epoll', 2],
-      ['node', 1],
-      ['node', 0],
-    ] as const)
-  : ([['epoll', 1]] as const);
+const PLANES = [
+  ['epoll', 2],
+  ['node', 1],
+  ['node', 0],
+] as const;
 const SESSIONS = FULL ? { few: 500, many: 6_000 } : { few: 100, many: 2_500 };
 const MEMORY_MIB = 64;
 const DRAIN_MS = 200;

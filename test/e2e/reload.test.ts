@@ -10,6 +10,7 @@ import { LB4, startLb4, type Lb4Process, type LogLine } from '../harness/lb4-pro
 import { ended, skipWithout } from '../harness/programs.ts';
 import type { Peer } from '../harness/peer.ts';
 import '../harness/run-once.ts';
+import { pause } from '../harness/until.ts';
 
 interface Reloaded {
   readonly lb4: Lb4Process;
@@ -190,7 +191,7 @@ void t.test(
     chmodSync(file, 0o600);
     const writing = setInterval(() => write('    slowStart: 3s'), 20);
     const answer = hangUp();
-    await new Promise(resolve => setTimeout(resolve, 200));
+    await pause(200);
     clearInterval(writing);
     rmSync(file);
     t.match(await answer, { event: 'reloadFailed', message: `${cannot}there is no such file` });
@@ -213,7 +214,7 @@ void t.test('a file that is written in pieces is taken over whole', async t => {
   writeFileSync(file, before + text(1));
   const answer = hangUp();
   for (let count = 2; count <= 8; count++) {
-    await new Promise(resolve => setTimeout(resolve, 30));
+    await pause(30);
     writeFileSync(file, before + text(count));
   }
   t.match(await answer, { event: 'reloaded', changes: 9 });

@@ -93,15 +93,15 @@ void t.test('a reload that adds a busy address names its holder, and changes not
   await connectClient(t, { kind: 'tcp', host: lb4.host, port: lb4.port });
 });
 
-async function pidFileWith(t: Test, content: string): Promise<{ folder: string; path: string }> {
+function pidFileWith(t: Test, content: string): { folder: string; path: string } {
   const folder = temporaryFolder(t);
   const path = join(folder, 'lb4.pid');
   writeFileSync(path, content);
-  return Promise.resolve({ folder, path });
+  return { folder, path };
 }
 
 void t.test('one pid file', { skip }, async t => {
-  const { folder, path } = await pidFileWith(t, '4194305\n');
+  const { folder, path } = pidFileWith(t, '4194305\n');
   const first = await startLb4(t, [...BACKEND, '--pid-file', path]);
   const second = await failing(['-l', '127.0.0.1:0', '--pid-file', path]);
   t.equal(second.code, 69);
@@ -121,7 +121,7 @@ void t.test('one pid file', { skip }, async t => {
 });
 
 void t.test('many starts at one moment: one has the pid file', { skip }, async t => {
-  const { folder, path } = await pidFileWith(t, '4194305\n');
+  const { folder, path } = pidFileWith(t, '4194305\n');
   const starts = await Promise.allSettled(
     Array.from({ length: 4 }, () => startLb4(t, [...BACKEND, '--workers', '0', '--pid-file', path])),
   );
@@ -135,7 +135,7 @@ void t.test('many starts at one moment: one has the pid file', { skip }, async t
 });
 
 void t.test('a number that another program has now does not stop a start', { skip }, async t => {
-  const { path } = await pidFileWith(t, '1\n');
+  const { path } = pidFileWith(t, '1\n');
   const lb4 = await startLb4(t, [...BACKEND, '--pid-file', path]);
   t.notOk(lb4.lines.some(({ event }) => event === 'pidFileTakenOver'));
   t.equal(await lb4.stop(), 0);
@@ -143,7 +143,7 @@ void t.test('a number that another program has now does not stop a start', { ski
 
 void t.test('one that drains lets the next one have its address and its pid file', { skip }, async t => {
   const backend = await startBackend(t, scripts.echo);
-  const { path } = await pidFileWith(t, '');
+  const { path } = pidFileWith(t, '');
   const args = [
     '-b',
     formatAddress(backend.address),

@@ -2,6 +2,7 @@
 import type { ListenerPlan } from '../../src/model/listener-plan.ts';
 import type { BackendPlan, UpstreamPlan } from '../../src/model/upstream-plan.ts';
 import { ControlledState } from '../../src/shared-memory/shared-state.ts';
+import { listenAddress } from './listening-address.ts';
 
 /** @param shared whose upstream of this name it is; default: one of its own */
 export function upstreamPlan(
@@ -48,4 +49,9 @@ export function listenerPlan(name = 'web', plan: Partial<ListenerPlan> = {}): Li
     whenUnavailable: 'reset',
     ...plan,
   };
+}
+
+/** A listener at addresses as `bind` writes them. */
+export function listenerAt(name: string, ...bind: string[]): ListenerPlan {
+  return listenerPlan(name, { bind: bind.map(text => ({ key: text, where: listenAddress(text) })) });
 }

@@ -4,10 +4,9 @@ import t, { type Test } from 'tap';
 import { PassedSockets } from '../../../src/host/passed-sockets.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_STREAM } from '../../../src/linux/abi.ts';
 import { bindListeningSockets } from '../../../src/linux/listening-sockets.ts';
-import type { ListenerPlan } from '../../../src/model/listener-plan.ts';
 import { formatAddress, type Address } from '../../../src/support/address.ts';
 import { listenAddress } from '../../harness/listening-address.ts';
-import { listenerPlan } from '../../harness/plans.ts';
+import { listenerAt } from '../../harness/plans.ts';
 import { libc, withoutLibc } from '../../harness/real-libc.ts';
 import { temporaryFolder } from '../../harness/temporary-folder.ts';
 
@@ -16,10 +15,6 @@ async function listening(t: Test, text: string): Promise<{ fd: number; port: num
   const [fd = -1] = fds;
   t.teardown(() => libc().close(fd));
   return { fd, address, port: address.kind === 'tcp' ? address.port : 0 };
-}
-
-function listener(name: string, ...bind: string[]): ListenerPlan {
-  return { ...listenerPlan(name), bind: bind.map(text => ({ key: text, where: listenAddress(text) })) };
 }
 
 /** The addresses of the sockets for these keys. */
@@ -47,7 +42,7 @@ void t.test(
     );
     const keys = all.map(({ address }) => formatAddress(address));
     const [a = '', b = '', c = '', d = ''] = keys;
-    passed.assign([listener('web', c, a, '127.0.0.1:1'), listener('mail', d, b)]);
+    passed.assign([listenerAt('web', c, a, '127.0.0.1:1'), listenerAt('mail', d, b)]);
     t.same(taken(t, passed, [a, b, c, d, '127.0.0.1:1']), [a, b, c, d, undefined]);
   },
 );
@@ -62,7 +57,7 @@ void t.test(
       { fd: both.fd, name: '' },
       { fd: v4.fd, name: '' },
     ]);
-    passed.assign([listener('web', `[::]:${both.port}`, `:${both.port}`, `0.0.0.0:${v4.port}`)]);
+    passed.assign([listenerAt('web', `[::]:${both.port}`, `:${both.port}`, `0.0.0.0:${v4.port}`)]);
     t.same(taken(t, passed, [`[::]:${both.port}`, `:${both.port}`]), [undefined, `[::]:${both.port}`]);
     t.same(taken(t, passed, [`0.0.0.0:${v4.port}`]), [`0.0.0.0:${v4.port}`]);
   },
@@ -83,7 +78,7 @@ void t.test(
       { fd: third.fd, name: 'web' },
     ]);
     const own = formatAddress(third.address);
-    passed.assign([listener('mail', '127.0.0.1:25'), listener('web', own, '127.0.0.1:80')]);
+    passed.assign([listenerAt('mail', '127.0.0.1:25'), listenerAt('web', own, '127.0.0.1:80')]);
     t.same(taken(t, passed, ['127.0.0.1:25', own, '127.0.0.1:80']), [
       formatAddress(one.address),
       own,
@@ -101,10 +96,10 @@ void t.test(
     for (const [name, plans, words] of [
       [
         'admin',
-        [listener('web', '127.0.0.1:80')],
+        [listenerAt('web', '127.0.0.1:80')],
         `${at}: no listener is at this address, and none is named admin`,
       ],
-      ['', [listener('web', '127.0.0.1:80')], `${at}: no listener is at this address`],
+      ['', [listenerAt('web', '127.0.0.1:80')], `${at}: no listener is at this address`],
     ] as const) {
       const called = name === '' ? '' : ` (${name})`;
       t.throws(() => new PassedSockets(libc(), [{ fd, name }]).assign(plans), {
@@ -118,7 +113,7 @@ void t.test(
       { fd: more.fd, name: 'web' },
     ]);
     t.throws(
-      () => twice.assign([listener('web', '127.0.0.1:80')]),
+      () => twice.assign([listenerAt('web', '127.0.0.1:80')]),
       /listener web has an own socket for each/,
     );
   },
@@ -140,7 +135,7 @@ void t.test('what is no listening stream socket is refused in plain words', { sk
     [9_999, /it is no socket$/],
   ] as const) {
     t.throws(
-      () => new PassedSockets(libc(), [{ fd, name: 'web' }]).assign([listener('web', '127.0.0.1:80')]),
+      () => new PassedSockets(libc(), [{ fd, name: 'web' }]).assign([listenerAt('web', '127.0.0.1:80')]),
       words,
     );
   }
@@ -154,11 +149,11 @@ void t.test(
     const { fd, address } = await listening(t, '127.0.0.1:0');
     const key = formatAddress(address);
     const passed = new PassedSockets(libc(), [{ fd, name: '' }]);
-    passed.assign([listener('web', key)]);
+    passed.assign([listenerAt('web', key)]);
     const [first] = passed.take(key, 2, {})?.fds ?? [];
     t.type(first, 'number');
     libc().close(first ?? -1);
-    passed.assign([listener('other', '127.0.0.1:1')]);
+    passed.assign([listenerAt('other', '127.0.0.1:1')]);
     t.same(taken(t, passed, [key]), [key]);
   },
 );

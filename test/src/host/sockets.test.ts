@@ -6,15 +6,9 @@ import { HostSockets } from '../../../src/host/sockets.ts';
 import { duplicate } from '../../../src/linux/listening-sockets.ts';
 import type { ListenerPlan } from '../../../src/model/listener-plan.ts';
 import type { HandedSockets } from '../../../src/support/socket.ts';
-import { listenAddress } from '../../harness/listening-address.ts';
-import { listenerPlan } from '../../harness/plans.ts';
+import { listenerAt } from '../../harness/plans.ts';
 import { libc, withoutLibc } from '../../harness/real-libc.ts';
 import { temporaryFolder } from '../../harness/temporary-folder.ts';
-
-const listener = (name: string, ...bind: string[]): ListenerPlan => ({
-  ...listenerPlan(name),
-  bind: bind.map(text => ({ key: text, where: listenAddress(text) })),
-});
 
 async function host(
   t: Test,
@@ -44,7 +38,7 @@ void t.test(
   'all sockets of a predecessor are accepted from, by as many data planes as there are',
   { skip: withoutLibc },
   async t => {
-    const listeners = [listener('web', '127.0.0.1:0')];
+    const listeners = [listenerAt('web', '127.0.0.1:0')];
     const first = await host(t, 3, listeners);
     for (const [count, shares] of [
       [1, [[0, 1, 2]]],
@@ -69,7 +63,7 @@ void t.test(
 
 void t.test('a socket file changes hands when the predecessor lets go', { skip: withoutLibc }, async t => {
   const path = join(temporaryFolder(t), 'web.sock');
-  const listeners = [listener('web', `unix:${path}`)];
+  const listeners = [listenerAt('web', `unix:${path}`)];
   const first = await host(t, 4, listeners);
   const [handed] = first.toHandOver(listeners);
   t.equal(handed?.fds.length, 1, 'workers share one socket');
@@ -86,7 +80,7 @@ void t.test('a socket file changes hands when the predecessor lets go', { skip: 
 });
 
 void t.test("what the newcomer does not want stays the predecessor's", { skip: withoutLibc }, async t => {
-  const both = [listener('web', '127.0.0.1:0'), listener('mail', '127.0.0.2:0')];
+  const both = [listenerAt('web', '127.0.0.1:0'), listenerAt('mail', '127.0.0.2:0')];
   const first = await host(t, 2, both);
   const next = await host(t, 2, both.slice(0, 1), inherited(first.toHandOver(both)));
   t.same(next.takenOver(), ['127.0.0.1:0']);
@@ -94,10 +88,10 @@ void t.test("what the newcomer does not want stays the predecessor's", { skip: w
 });
 
 void t.test('a listener of another key takes a socket by its address', { skip: withoutLibc }, async t => {
-  const first = await host(t, 1, [listener('web', ':0')]);
-  const handed = inherited(first.toHandOver([listener('web', ':0')]));
+  const first = await host(t, 1, [listenerAt('web', ':0')]);
+  const handed = inherited(first.toHandOver([listenerAt('web', ':0')]));
   const port = Number(/\d+$/.exec(first.addressOf(':0'))?.[0]);
-  const next = await host(t, 1, [listener('web', `:${port}`)], handed);
+  const next = await host(t, 1, [listenerAt('web', `:${port}`)], handed);
   t.same(next.takenOver(), [':0'], 'by the key that the predecessor knows');
   t.equal(next.addressOf(`:${port}`), first.addressOf(':0'));
 });
@@ -106,10 +100,10 @@ void t.test(
   "another address at the predecessor's port can be bound beside it",
   { skip: withoutLibc },
   async t => {
-    const first = await host(t, 2, [listener('web', '127.0.0.1:0')]);
+    const first = await host(t, 2, [listenerAt('web', '127.0.0.1:0')]);
     const port = Number(/\d+$/.exec(first.addressOf('127.0.0.1:0'))?.[0]);
-    const handed = inherited(first.toHandOver([listener('web', '127.0.0.1:0')]));
-    const next = await host(t, 2, [listener('web', `:${port}`)], handed);
+    const handed = inherited(first.toHandOver([listenerAt('web', '127.0.0.1:0')]));
+    const next = await host(t, 2, [listenerAt('web', `:${port}`)], handed);
     t.same(next.takenOver(), []);
     t.equal(next.addressOf(`:${port}`), `[::]:${port}`);
   },
