@@ -41,6 +41,11 @@ export function translateInto(deps: TranslationDeps): HostReport {
       case 'turnedAway':
         events.emit('listener:turnedAway', { listener: event.listener, times: event.times });
         return;
+      case 'refused': {
+        const { listener, reason, clientAddress, times, isDryRun: dryRun } = event;
+        events.emit('listener:refused', { listener, reason, clientAddress, dryRun, times });
+        return;
+      }
       case 'connectFailed': {
         const { upstream, backend, times } = event;
         const { reason, code } = event.failure;

@@ -10,12 +10,12 @@
  * - What a plan does not change stays: sessions, counts, the position of a strategy, parked connections.
  * - After `abortSessions` no session begins.
  */
-import { enterAll, type Gate } from './admission/gate.ts';
+import type { Gate } from './admission/gate.ts';
 import { gatesOf } from './admission/gates.ts';
 import type { UpstreamRuntime } from './dispatch/upstream-runtime.ts';
 import { Upstreams } from './dispatch/upstreams.ts';
-import type { Connection, Engine, RelayOutcome } from '../engine/engine.ts';
-import type { Front as FrontOf } from './listener/front.ts';
+import type { Engine, RelayOutcome } from '../engine/engine.ts';
+import { Intake, type Front, type Ledger } from './intake.ts';
 import { Fronts, type OwnedSocket } from './listener/fronts.ts';
 import { SessionLimit } from './listener/session-limit.ts';
 import type { DataEvent, Report } from '../model/data-event.ts';
@@ -29,10 +29,8 @@ import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
 import { endSessions, findSessions } from './session/session-search.ts';
-import { Session } from './session/session.ts';
-import type { SessionDeps } from './session/session-deps.ts';
+import type { Session } from './session/session.ts';
 import { SpreadResets } from './session/spread-resets.ts';
-import { LISTENER } from '../shared-memory/counters/layout.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
 import type { SetTimer } from '../support/timer.ts';
@@ -44,13 +42,6 @@ const LOCAL_RESOURCES_PAUSE_MS = 200;
 
 /** What is reported of sessions that end: nothing, only their number, or a record of each. */
 export type Recording = 'none' | 'counted' | 'each';
-
-/** Figures that the host reads. */
-export interface Ledger {
-  sessionsEver: number;
-  /** Sessions that `abortSessions` and `spreadResets` have ended. */
-  sessionsAborted: number;
-}
 
 /** Where gates may send clients. */
 export interface KnownUpstreams {
@@ -77,8 +68,6 @@ export interface DataPlaneDeps {
   onPlaceFreed?(): void;
 }
 
-type Front = FrontOf<UpstreamRuntime>;
-
 export class DataPlane {
   /** Building a record costs time on every session. */
   recording: Recording = 'none';
@@ -86,13 +75,12 @@ export class DataPlane {
   readonly #upstreams: Upstreams;
   readonly #fronts: Fronts<UpstreamRuntime>;
   readonly #instanceLimit: SessionLimit;
-  readonly #sessionDeps: SessionDeps<Front>;
+  readonly #intake: Intake;
   readonly #sessions: CountedSessions<Session<Front>>;
   readonly #resets = new GradualResets();
   readonly #spread: SpreadResets;
   /** What plans have asked for and is not done yet. */
   #underway: Promise<unknown> = Promise.resolve();
-  #abortedAs: Termination | undefined;
   #isStopped = false;
   #cancelRest: (() => void) | undefined;
   #whenEmpty: (() => void)[] = [];
@@ -115,8 +103,9 @@ export class DataPlane {
       onPlaceFreed,
     });
     this.#fronts = new Fronts({
-      ...{ engine, counts: shared.counts, counters: shared.counters, report, onPlaceFreed, now },
-      onClient: (front, client) => this.#admit(front, client),
+      ...{ engine, counts: shared.counts, counters: shared.counters, onPlaceFreed, now },
+      ...{ report, setTimer: deps.setTimer },
+      onClient: (front, client) => this.#intake.take(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
       gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan),
@@ -127,7 +116,7 @@ export class DataPlane {
       running: () => this.#sessions.size,
       onReset: () => (deps.ledger.sessionsAborted += 1),
     });
-    this.#sessionDeps = {
+    this.#intake = new Intake(this.#sessions, deps.ledger, {
       ...deps,
       isRecording: () => this.recording === 'each',
       report: event => {
@@ -135,7 +124,7 @@ export class DataPlane {
         report(event);
       },
       onEnd: (session, termination, relayed) => this.#ended(session, termination, relayed),
-    };
+    });
   }
 
   addressesOf(listener: string): readonly Address[] {
@@ -216,20 +205,20 @@ export class DataPlane {
   /** Resets every session, and from now on each client that is still handed over. */
   abortSessions(termination: Termination): void {
     this.#spread.end();
-    this.#abortedAs = termination;
+    this.#intake.abortAll(termination);
     // A waiter must not get the place of a session that is reset here.
     this.#upstreams.closeLines();
     for (const session of [...this.#sessions]) {
       // One that was reset a moment ago, and is not over yet, has been counted.
       if (session.abort(termination)) this.#deps.ledger.sessionsAborted += 1;
     }
-    for (const { front, client } of this.#fronts.takeWaiting()) this.#begin(front, client);
+    for (const { front, client } of this.#fronts.takeWaiting()) this.#intake.take(front, client);
     this.#announceEmpty();
   }
 
   /** For a thread that dies: resets every session and accounts for it within this call. */
   abandonSessions(termination: Termination): void {
-    this.#abortedAs = termination;
+    this.#intake.abortAll(termination);
     for (const session of [...this.#sessions]) {
       try {
         session.abandon(termination);
@@ -258,34 +247,11 @@ export class DataPlane {
     return this.#upstreams.figures();
   }
 
-  /** False when there is no place: the limit that is reached holds the listener then. */
-  #admit(front: Front, client: Connection): boolean {
-    if (this.#abortedAs === undefined && !enterAll(front.places)) return false;
-    this.#begin(front, client);
-    return true;
-  }
-
   #upstreamOf(name: string): UpstreamRuntime {
     const upstream = this.#upstreams.get(name);
     if (upstream === undefined)
       throw new RangeError(`the plan of no upstream ${name} has come before its listener's`);
     return upstream;
-  }
-
-  /** Begins the session of a client that is counted already, unless it is aborted at once. */
-  #begin(front: Front, client: Connection): void {
-    front.sessions += 1;
-    front.cells.add(LISTENER.started, 0, 1);
-    const { ledger, idPrefix = '' } = this.#deps;
-    const session = new Session(idPrefix, (ledger.sessionsEver += 1), client, front, this.#sessionDeps);
-    this.#sessions.add(session);
-    if (this.#abortedAs === undefined) {
-      session.start();
-      return;
-    }
-    for (const place of front.places) place.enterAnyway();
-    this.#deps.ledger.sessionsAborted += 1;
-    session.abort(this.#abortedAs);
   }
 
   #ended(session: Session<Front>, termination: Termination, relayed: RelayOutcome | undefined): void {
@@ -294,6 +260,8 @@ export class DataPlane {
     if (this.recording === 'each') {
       report({ kind: 'sessionClosed', record: session.record(termination, relayed) });
     } else if (this.recording === 'counted') report(ONE_UNRECORDED);
+    // Before its places: a client that gets one of them is asked by gates at once.
+    session.passage?.leave();
     this.#fronts.leave(session.front);
     // Not earlier: a client that waited may have taken the place.
     this.#announceEmpty();

@@ -96,6 +96,8 @@ function aboutOf(event: DataEvent): string {
       return `address ${event.listener} ${event.address}`;
     case 'turnedAway':
       return `turned away ${event.listener}`;
+    case 'refused':
+      return `refused ${event.listener} ${event.reason} ${event.isDryRun}`;
     case 'connectFailed':
       return `connect ${event.upstream} ${event.backend} ${event.failure.reason} ${event.failure.code}`;
     case 'backendFailing':

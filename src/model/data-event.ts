@@ -10,6 +10,7 @@
 import type { ConnectFailure } from '../engine/engine.ts';
 import type { SessionRecord } from './session-record.ts';
 import type { FailureKind } from '../shared-memory/backend-failures.ts';
+import type { Refusal } from '../shared-memory/counters/refusals.ts';
 
 /** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */
 export const HOLD_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
@@ -28,6 +29,16 @@ export type DataEvent =
   | { readonly kind: 'listenerMended'; readonly listener: string; readonly address: string }
   /** Clients found no room to wait at a paused listener and were reset; they never became sessions. */
   | { readonly kind: 'turnedAway'; readonly listener: string; readonly times: number }
+  /** Gates of a listener have refused clients; with `isDryRun` they would have, and have let them in. */
+  | {
+      readonly kind: 'refused';
+      readonly listener: string;
+      readonly reason: Refusal;
+      readonly isDryRun: boolean;
+      /** Of the last one. */
+      readonly clientAddress: string;
+      readonly times: number;
+    }
   | {
       readonly kind: 'connectFailed';
       readonly upstream: string;

@@ -7,6 +7,7 @@
 import type { MirrorFailure, MirrorMode, OperatorState } from './words.ts';
 import { EventEmitter } from 'node:events';
 import type { EngineName } from '../engine/engine.ts';
+import type { Refusal } from '../shared-memory/counters/refusals.ts';
 import type { HoldReason } from './data-event.ts';
 import type { SessionRecord } from './session-record.ts';
 
@@ -35,6 +36,19 @@ export interface EventMap {
   'listener:turnedAway': {
     readonly listener: string;
     /** Number of clients, above 1 where control could not keep up; the other `times` here likewise. */
+    readonly times: number;
+  };
+  /**
+   * Gates of a listener have refused `times` clients, or would have refused them without `dryRun`. For each reason at
+   * most once a second and worker; all are reported in the end. A client that was refused at once never became a
+   * session.
+   */
+  'listener:refused': {
+    readonly listener: string;
+    readonly reason: Refusal;
+    /** Of the last one; '' for a unix socket. */
+    readonly clientAddress: string;
+    readonly dryRun: boolean;
     readonly times: number;
   };
   /** A session has ended, for any reason; exactly once per session. */
@@ -183,6 +197,7 @@ export const EVENT_NAMES = [
   'listener:broken',
   'listener:mended',
   'listener:turnedAway',
+  'listener:refused',
   'session:closed',
   'session:unrecorded',
   'backend:up',

@@ -78,6 +78,18 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
       ),
     ),
   );
+  source.on('listener:refused', event => {
+    const { listener, reason, clientAddress, dryRun, times } = event;
+    const what = dryRun ? 'would have refused' : 'refused';
+    seldom.tell(`refused ${listener} ${reason} ${dryRun}`, times, others =>
+      log.write(
+        'warn',
+        'clientRefused',
+        `listener ${listener} ${what} ${clientAddress || 'a client'}: ${reason}${others.words}`,
+        { listener, reason, client: clientAddress, dryRun, ...others.fields },
+      ),
+    );
+  });
 }
 
 /** An address that breaks in one worker after the other, or again at once, is reported once. */

@@ -31,11 +31,11 @@ export function fakeSessions(
     opened += 1;
     const client = new FakeConnection('192.0.2.7');
     const session = new Session(
-      's',
       opened,
       client,
-      { plan: listenerPlan('web', listener), upstream: fake.upstream, gates: [], cells: listenerCells },
+      { plan: listenerPlan('web', listener), upstream: fake.upstream, cells: listenerCells },
       {
+        idPrefix: 's',
         ...dispatcherDeps({ now }),
         engine: fake.engine,
         wheel,

@@ -36,10 +36,10 @@ async function start(t: Test, create: (typeof engines)[string]) {
       const end = bytes.indexOf(10);
       if (end < 0)
         return isAll || bytes.length >= MOST
-          ? { kind: 'refuse', reason: 'noBackend' }
+          ? { kind: 'refuse', reason: 'badProxyHeader' }
           : { kind: 'more', bytes: MOST };
       const upstream = upstreams.get(Buffer.from(bytes.subarray(0, end)).toString());
-      if (upstream === undefined) return { kind: 'refuse', reason: 'noBackend' };
+      if (upstream === undefined) return { kind: 'refuse', reason: 'badProxyHeader' };
       return { kind: 'pass', facts: { ...facts, clientAddress: '198.51.100.7', upstream }, take: end + 1 };
     };
   const data = new DataPlane({
@@ -145,7 +145,8 @@ for (const [name, create] of Object.entries(engines)) {
         attempts: 0,
         backend: undefined,
       });
-      for (const record of records.slice(0, 3)) t.match(record, { phase: 'admission', reason: 'noBackend' });
+      for (const record of records.slice(0, 3))
+        t.match(record, { phase: 'admission', reason: 'badProxyHeader' });
       t.same(
         backends.map(({ peers }) => peers.length),
         [0, 0],

@@ -114,10 +114,19 @@ export class EventRing {
   }
 }
 
-/** Of events that can come a thousand times a second: what makes two of them the same. */
+/** Events that can come a thousand times a second. */
+const FREQUENT: readonly StreamedName[] = [
+  'backend:connectFailed',
+  'strategy:failed',
+  'listener:turnedAway',
+  'listener:refused',
+];
+/** In which two events of the same cause may differ. */
+const BESIDES: readonly string[] = ['times', 'clientAddress'];
+
+/** Of frequent events: what makes two of them the same. */
 function causeOf(name: StreamedName, event: EventMap[StreamedName]): string | undefined {
-  if (name !== 'backend:connectFailed' && name !== 'strategy:failed' && name !== 'listener:turnedAway')
-    return undefined;
-  const parts = Object.entries(event).filter(([key]) => key !== 'times');
+  if (!FREQUENT.includes(name)) return undefined;
+  const parts = Object.entries(event).filter(([key]) => !BESIDES.includes(key));
   return JSON.stringify([name, ...parts]);
 }

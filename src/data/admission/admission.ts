@@ -1,7 +1,7 @@
 /**
- * One client's way through the gates: bounded in time and in bytes.
+ * Takes a client further through gates that want to see its bytes: bounded in time and in bytes.
  *
- * Place: begun by a session whose listener has gates besides its places; ends before there is a dispatch.
+ * Place: begun by a session whose client is not through its gates yet; ends before there is a dispatch.
  * Invariants:
  * - Its owner is called once, never after `cancel` and never before `start` has returned.
  * - The first bytes that gates have not taken stay with the connection and are relayed first.
@@ -10,7 +10,8 @@
 import type { Connection } from '../../engine/engine.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { Termination } from '../../model/termination.ts';
-import type { Facts, FirstBytes, Gate } from './gate.ts';
+import { NOTHING, type Facts } from './gate.ts';
+import type { Passage } from './passage.ts';
 
 /** The time for everything that gates wait for. */
 const LIMIT_MS = 5_000;
@@ -26,15 +27,11 @@ export interface AdmissionOwner<U> {
   onRefused(termination: Termination): void;
 }
 
-const NOTHING: FirstBytes = Object.freeze({ bytes: new Uint8Array(0), isAll: false });
-
 export class Admission<U> {
   readonly #client: Connection;
-  readonly #gates: readonly Gate<U>[];
+  readonly #passage: Passage<U>;
   readonly #owner: AdmissionOwner<U>;
   readonly #setTimer: SetTimer;
-  #facts: Facts<U>;
-  #next = 0;
   #first = NOTHING;
   /** The limit of the current peek. */
   #peeked = 0;
@@ -42,16 +39,9 @@ export class Admission<U> {
   #isLate = false;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(
-    client: Connection,
-    facts: Facts<U>,
-    gates: readonly Gate<U>[],
-    setTimer: SetTimer,
-    owner: AdmissionOwner<U>,
-  ) {
+  constructor(client: Connection, passage: Passage<U>, setTimer: SetTimer, owner: AdmissionOwner<U>) {
     this.#client = client;
-    this.#facts = facts;
-    this.#gates = gates;
+    this.#passage = passage;
     this.#setTimer = setTimer;
     this.#owner = owner;
   }
@@ -71,13 +61,12 @@ export class Admission<U> {
 
   #goOn(): void {
     while (!this.#isOver) {
-      const gate = this.#gates[this.#next];
-      if (gate === undefined) {
+      const verdict = this.#passage.ask(this.#first);
+      if (verdict === undefined) {
         this.cancel();
-        this.#owner.onAdmitted(this.#facts);
+        this.#owner.onAdmitted(this.#passage.facts);
         return;
       }
-      const verdict = gate(this.#facts, this.#first);
       if (verdict.kind === 'more') {
         this.#read(verdict.bytes, verdict.withinMs);
         return;
@@ -86,9 +75,7 @@ export class Admission<U> {
         this.#refuse({ by: 'balancer', phase: 'admission', reason: verdict.reason });
         return;
       }
-      this.#facts = verdict.facts ?? this.#facts;
       if (verdict.take !== undefined && verdict.take > 0) this.#take(verdict.take);
-      this.#next += 1;
     }
   }
 

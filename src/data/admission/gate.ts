@@ -1,13 +1,14 @@
 /**
  * What stands between accepting a client and finding it a backend: gates, in the order of the array.
  *
- * Place: a listener's front has them. The first are places (limits): they are asked before there is a session, and a
- * client without a place waits at its listener, connected but untouched. The other gates judge by the client's facts
- * and, where these are not enough, by its first bytes; `Admission` runs them.
+ * Place: a listener's front has them. Gates judge by the client's facts and, where these are not enough, by its first
+ * bytes. `Passage` asks them as soon as the client is accepted: one that is refused then never gets a session or a
+ * place. Only a client of which a gate wants to see bytes is given both first, and `Admission` goes on. Places are
+ * limits: a client without one waits at its listener, connected but untouched, and is asked nothing before its turn.
  * No framework: an array of functions, each pure but for what it looks up.
  */
 import type { ProxyEndpoint, ProxyTlv } from '../../codec/proxy-protocol/index.ts';
-import type { Reason } from '../../model/termination.ts';
+import type { Refusal } from '../../shared-memory/counters/refusals.ts';
 
 /** A gate that lets in a number of sessions at a time. */
 export interface Place {
@@ -52,16 +53,26 @@ export type Verdict<U> =
       readonly facts?: Facts<U>;
       /** How many of the first bytes were for the gate: the backend does not get them. Default: 0. */
       readonly take?: number;
+      /**
+       * Gives back what the gate holds for the client. Called exactly once: when its session has ended, when a later gate
+       * refuses it, or when it finds no place. Then the gate is asked anew at the client's next turn.
+       */
+      readonly leave?: () => void;
+      /** Only counted and logged: why the gate would have refused the client without `dryRun`. */
+      readonly wouldRefuse?: Refusal;
     }
   /**
    * The gate needs this many bytes in all to decide; it is shown bytes as they come. The first wait of a client sets the
    * time for all: `withinMs`, by default the admission's own.
    */
   | { readonly kind: 'more'; readonly bytes: number; readonly withinMs?: number }
-  | { readonly kind: 'refuse'; readonly reason: Reason };
+  | { readonly kind: 'refuse'; readonly reason: Refusal };
 
-/** Called again with more bytes after it has returned 'more'. Must not throw. */
+/** Called again, with more bytes or with none yet, after it has returned 'more'. Must not throw. */
 export type Gate<U> = (facts: Facts<U>, first: FirstBytes) => Verdict<U>;
+
+/** No byte has been asked for. */
+export const NOTHING: FirstBytes = Object.freeze({ bytes: new Uint8Array(0), isAll: false });
 
 /** The places in their order, or none of them. */
 export function enterAll(places: readonly Place[]): boolean {

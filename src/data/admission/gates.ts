@@ -11,3 +11,11 @@ export function gatesOf<U>({ acceptProxy }: ListenerPlan): readonly Gate<U>[] {
   // First: the others judge by the address that it gives.
   return acceptProxy === undefined || acceptProxy.from.length === 0 ? [] : [proxyGate<U>(acceptProxy)];
 }
+
+/** The same gate, which lets in what it would refuse, and says so. */
+export function dryRun<U>(gate: Gate<U>): Gate<U> {
+  return (facts, first) => {
+    const verdict = gate(facts, first);
+    return verdict.kind === 'refuse' ? { kind: 'pass', wouldRefuse: verdict.reason } : verdict;
+  };
+}

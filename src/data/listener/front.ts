@@ -5,6 +5,7 @@
  * through it: they are counted here, and a new listener with the same name goes on from this count.
  */
 import type { Gate, Place } from '../admission/gate.ts';
+import { Refused, type RefusedDeps } from '../admission/refused.ts';
 import type { Connection, Engine } from '../../engine/engine.ts';
 import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
@@ -14,7 +15,7 @@ import { LISTENER } from '../../shared-memory/counters/layout.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 
 /** The target of a listener's clients, which only the data plane looks into. */
-export interface FrontDeps<U> {
+export interface FrontDeps<U> extends RefusedDeps {
   readonly engine: Engine;
   readonly counts: LiveCounts;
   readonly counters: Counters;
@@ -39,6 +40,8 @@ export class Front<U> {
   readonly places: readonly Place[];
   /** Where this data plane counts its sessions. */
   readonly cells: Cells;
+  /** The clients that its gates have refused. */
+  readonly refused: Refused;
   /** Sessions of this data plane that came in here. */
   sessions = 0;
   readonly #deps: FrontDeps<U>;
@@ -67,6 +70,7 @@ export class Front<U> {
       onPlaceFreed: () => deps.onPlaceFreed(),
     });
     this.cells = deps.counters.cells(plan.slot);
+    this.refused = new Refused(plan.name, this.cells, deps);
     this.places = [this.limit, deps.instanceLimit];
     this.configure(plan);
   }

@@ -10,13 +10,12 @@
  */
 import type { ListeningSocket } from '../../support/socket.ts';
 import type { Connection } from '../../engine/engine.ts';
-import type { HoldReason, Report } from '../../model/data-event.ts';
+import type { HoldReason } from '../../model/data-event.ts';
 import type { ListenerPlan } from '../../model/listener-plan.ts';
 import type { Address } from '../../support/address.ts';
 import { Front, type FrontDeps } from './front.ts';
 
 export interface FrontsDeps<U> extends FrontDeps<U> {
-  readonly report: Report;
   /** The system has no descriptor or memory for another client. */
   onExhausted(): void;
 }
@@ -98,7 +97,7 @@ export class Fronts<U> {
     return this.#all().flatMap(front => front.listener.takeWaiting().map(client => ({ front, client })));
   }
 
-  /** A session that came in here has ended. */
+  /** A session that came in here has ended, and holds nothing any more but its places. */
   leave(front: Front<U>): void {
     front.sessions -= 1;
     for (const place of front.places) place.leave();

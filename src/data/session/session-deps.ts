@@ -6,7 +6,7 @@
 import type { Engine, RelayOutcome } from '../../engine/engine.ts';
 import type { ListenerPlan } from '../../model/listener-plan.ts';
 import type { Termination } from '../../model/termination.ts';
-import type { Gate } from '../admission/gate.ts';
+import type { Passage } from '../admission/passage.ts';
 import type { DispatcherDeps } from '../dispatch/dispatch-owner.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
 import type { DeadlineWheel } from './deadline-wheel.ts';
@@ -17,12 +17,15 @@ import type { Session } from './session.ts';
 export interface Origin extends Counting {
   readonly plan: ListenerPlan;
   readonly upstream: UpstreamRuntime;
-  /** What its clients have to pass first. */
-  readonly gates: readonly Gate<UpstreamRuntime>[];
 }
+
+/** A client's way through the gates of its listener. */
+export type Way = Passage<UpstreamRuntime>;
 
 export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
   readonly engine: Engine;
+  /** Before the number in each session's id, so that ids of several workers differ; default ''. */
+  readonly idPrefix?: string;
   readonly wheel: DeadlineWheel;
   /** Milliseconds since 1970. */
   wallClock(): number;

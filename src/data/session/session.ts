@@ -28,7 +28,7 @@ import { prefaceOf } from './preface.ts';
 import { refuse } from './refuse.ts';
 import { relayOptions } from './relay-options.ts';
 import { countBytes, countEnd, countWait, firstByteOf, type CountedBytes } from './session-counts.ts';
-import type { Origin, SessionDeps } from './session-deps.ts';
+import type { Origin, SessionDeps, Way } from './session-deps.ts';
 import { after, firstLook, whenToLook } from './silence.ts';
 
 export class Session<O extends Origin = Origin>
@@ -40,15 +40,14 @@ export class Session<O extends Origin = Origin>
   index = 0;
   countedFromClient = 0;
   countedFromBackend = 0;
-  readonly #idPrefix: string;
   readonly #number: number;
   readonly #client: Connection;
   readonly front: O;
   readonly #plan: ListenerPlan;
   readonly #deps: SessionDeps<O>;
   readonly #startedMs: number;
-  /** The client's facts as the gates have left them; undefined where there are no gates. */
-  #facts: Facts<UpstreamRuntime> | undefined;
+  /** Its way through the gates; undefined where there are none. */
+  readonly passage: Way | undefined;
   #upstream: UpstreamRuntime;
   #admission: Admission<UpstreamRuntime> | undefined;
   /** Undefined until the client is admitted. */
@@ -67,38 +66,35 @@ export class Session<O extends Origin = Origin>
   /** Why lb4 itself ended the relay; the engine only knows that it was aborted. */
   #abortedAs: Termination | undefined;
 
-  /** @param number of the session in this data plane; with the prefix it is the session's id */
-  constructor(idPrefix: string, number: number, client: Connection, front: O, deps: SessionDeps<O>) {
-    this.#idPrefix = idPrefix;
+  /** @param number of the session in this data plane; with the prefix of `deps` it is the session's id */
+  constructor(number: number, client: Connection, front: O, deps: SessionDeps<O>, passage?: Way) {
     this.#number = number;
     this.#client = client;
     this.front = front;
+    this.passage = passage;
     this.#plan = front.plan;
     this.#deps = deps;
     this.#startedMs = deps.now();
-    this.#upstream = front.upstream;
+    this.#upstream = passage?.facts.upstream ?? front.upstream;
   }
 
   /** Made when it is asked for: most sessions end without anything that names them. */
   get id(): string {
-    return `${this.#idPrefix}${this.#number.toString(36)}`;
+    return `${this.#deps.idPrefix ?? ''}${this.#number.toString(36)}`;
   }
 
   start(): void {
     if (this.#deps.isRecording()) this.#localAddress = this.#client.localAddress;
-    const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
-    if (this.front.gates.length === 0) {
-      this.#search(clientAddress, this.#startedMs);
+    if (this.passage?.isThrough !== false) {
+      this.#search(this.passage?.facts.clientAddress ?? this.#client.peerAddress, this.#startedMs);
       return;
     }
-    const facts = { clientAddress, clientPort, upstream: this.#upstream };
-    this.#admission = new Admission(this.#client, facts, this.front.gates, this.#deps.setTimer, this);
+    this.#admission = new Admission(this.#client, this.passage, this.#deps.setTimer, this);
     this.#admission.start();
   }
 
   /** For the admission only. */
   onAdmitted(facts: Facts<UpstreamRuntime>): void {
-    this.#facts = facts;
     this.#upstream = facts.upstream;
     this.#search(facts.clientAddress);
   }
@@ -297,7 +293,7 @@ export class Session<O extends Origin = Origin>
   /** The client as far as it is known. */
   #from(): Omit<Facts<UpstreamRuntime>, 'upstream'> {
     const { peerAddress: clientAddress, peerPort: clientPort } = this.#client;
-    return this.#facts ?? { clientAddress, clientPort };
+    return this.passage?.facts ?? { clientAddress, clientPort };
   }
 
   #phase(): SessionView['phase'] {

@@ -8,6 +8,7 @@
  */
 import { ENDINGS } from './endings.ts';
 import { bucketsOf, type Range } from './histogram.ts';
+import { REFUSED } from './refusals.ts';
 
 /** Labels: closed sets only, and nothing that a client can choose. */
 export type Label = 'by' | 'phase' | 'reason' | 'state';
@@ -125,6 +126,12 @@ export const LISTENER = place({
   turnedAway: counter(
     'listener_turned_away_total',
     'Clients that found no room to wait at a paused listener, and were reset.',
+  ),
+  refused: counters(
+    'listener_refused_total',
+    'Clients that gates of the listener have refused, or would have without `dryRun`.',
+    ['reason', 'state'],
+    REFUSED,
   ),
   pauses: counters(
     'listener_pauses_total',

@@ -198,6 +198,22 @@ void t.test('what is held back at the end is told then', async t => {
   t.match(written, [/\(ECONNREFUSED\)$/, /\(1 more in 10 s\)$/]);
 });
 
+void t.test('refused clients are logged by listener and reason, and a dry run says that it is one', t => {
+  const { written, events, end } = timed('text');
+  const refused = { listener: 'web', reason: 'badProxyHeader', clientAddress: '192.0.2.1' } as const;
+  events.emit('listener:refused', { ...refused, dryRun: false, times: 1 });
+  events.emit('listener:refused', { ...refused, dryRun: true, times: 1 });
+  events.emit('listener:refused', { ...refused, dryRun: false, times: 5 });
+  events.emit('listener:refused', { ...refused, clientAddress: '', dryRun: false, times: 2 });
+  end();
+  t.match(written, [
+    /warn listener web refused 192\.0\.2\.1: badProxyHeader$/,
+    /warn listener web would have refused 192\.0\.2\.1: badProxyHeader$/,
+    /warn listener web refused a client: badProxyHeader \(6 more in 10 s\)$/,
+  ]);
+  t.end();
+});
+
 void t.test('keys without number make a bounded number of entries', async t => {
   const { written, time, events } = timed('text');
   for (let i = 0; i < 100_000; i++) events.emit('backend:connectFailed', { ...REFUSED, backend: `b:${i}` });

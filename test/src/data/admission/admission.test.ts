@@ -3,6 +3,7 @@ import t from 'tap';
 import { Admission, LIMIT_BYTES } from '../../../../src/data/admission/admission.ts';
 import { enterAll, type Gate, type Place, type Verdict } from '../../../../src/data/admission/gate.ts';
 import type { Termination } from '../../../../src/model/termination.ts';
+import { Passage } from '../../../../src/data/admission/passage.ts';
 import { FakeConnection } from '../../../harness/fake-engine.ts';
 import { FakeTimers } from '../../../harness/fake-timers.ts';
 
@@ -15,7 +16,7 @@ const byLine: Gate<string> = (facts, { bytes, isAll }) => {
     const upstream = Buffer.from(bytes).toString('utf8', 0, end);
     return { kind: 'pass', facts: { ...facts, upstream }, take: end + 1 };
   }
-  return isAll ? { kind: 'refuse', reason: 'noBackend' } : { kind: 'more', bytes: 100 };
+  return isAll ? { kind: 'refuse', reason: 'badProxyHeader' } : { kind: 'more', bytes: 100 };
 };
 
 async function start(...gates: readonly Gate<string>[]) {
@@ -23,7 +24,8 @@ async function start(...gates: readonly Gate<string>[]) {
   const timers = new FakeTimers();
   const ends: unknown[] = [];
   const facts = { clientAddress: client.peerAddress, clientPort: client.peerPort, upstream: 'app' };
-  const admission = new Admission(client, facts, gates, timers.setTimer, {
+  const passage = new Passage(gates, facts, { count: () => undefined });
+  const admission = new Admission(client, passage, timers.setTimer, {
     onAdmitted: admitted => ends.push(admitted.upstream),
     onRefused: (termination: Termination) => ends.push(termination),
   });
@@ -91,7 +93,7 @@ void t.test(
   async t => {
     const ended = await start(byLine);
     ended.client.show('one', 'end');
-    t.same(ended.ends, [{ by: 'balancer', phase: 'admission', reason: 'noBackend' }]);
+    t.same(ended.ends, [{ by: 'balancer', phase: 'admission', reason: 'badProxyHeader' }]);
     const never: Gate<string> = () => ({ kind: 'more', bytes: 10 });
     const greedy = await start(never);
     greedy.client.show('one', 'end');
@@ -104,11 +106,11 @@ void t.test(
 
 void t.test('it is bounded in bytes and in time', async t => {
   const endless = await start((_facts, { isAll }) =>
-    isAll ? { kind: 'refuse', reason: 'full' } : { kind: 'more', bytes: 1e9 },
+    isAll ? { kind: 'refuse', reason: 'noProxyHeader' } : { kind: 'more', bytes: 1e9 },
   );
   t.same(endless.client.calls, [`peek:${LIMIT_BYTES}`]);
   endless.client.show(Buffer.alloc(LIMIT_BYTES), 'full');
-  t.match(endless.ends, [{ reason: 'full' }]);
+  t.match(endless.ends, [{ reason: 'noProxyHeader' }]);
   const silent = await start(() => ({ kind: 'more', bytes: 1 }));
   silent.timers.fireAll();
   t.same(silent.ends, [{ by: 'balancer', phase: 'admission', reason: 'timeout' }]);

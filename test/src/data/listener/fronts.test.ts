@@ -6,6 +6,7 @@ import { Fronts } from '../../../../src/data/listener/fronts.ts';
 import { SessionLimit } from '../../../../src/data/listener/session-limit.ts';
 import type { ListenerPlan } from '../../../../src/model/listener-plan.ts';
 import { ControlledState } from '../../../../src/shared-memory/shared-state.ts';
+import { setUnrefTimer } from '../../../../src/support/timer.ts';
 import { FakeEngine } from '../../../harness/fake-engine.ts';
 import { listenerPlan } from '../../../harness/plans.ts';
 
@@ -24,6 +25,7 @@ function create() {
     upstreamOf: name => name,
     gatesOf: () => [],
     onPlaceFreed: () => undefined,
+    setTimer: setUnrefTimer,
     now: () => 0,
     onExhausted: () => seen.push('exhausted'),
     report: event => seen.push('listener' in event ? `${event.kind} ${event.listener}` : event.kind),

@@ -1,0 +1,78 @@
+/**
+ * One client's way through the gates of its listener: how far it has come, what is known of it, and what gates hold for
+ * it until it leaves.
+ *
+ * Place: made when a client of a listener with gates is accepted. The session gets it, and gives it back at its end;
+ * `Admission` takes it further where a gate wants to see bytes.
+ * Invariants:
+ * - What a gate holds is given back exactly once, a refusal included.
+ * - Each refusal is counted once; of those that only `dryRun` prevents, a client's first one is.
+ */
+import type { Facts, FirstBytes, Gate, Verdict } from './gate.ts';
+import { NOTHING } from './gate.ts';
+import type { Refused } from './refused.ts';
+
+/** What a gate has answered that has not let the client through. */
+export type Halt<U> = Exclude<Verdict<U>, { readonly kind: 'pass' }>;
+
+export class Passage<U> {
+  readonly #gates: readonly Gate<U>[];
+  readonly #refused: Pick<Refused, 'count'>;
+  #facts: Facts<U>;
+  #next = 0;
+  #leaves: (() => void)[] | undefined;
+  #isCounted = false;
+
+  constructor(gates: readonly Gate<U>[], facts: Facts<U>, refused: Pick<Refused, 'count'>) {
+    this.#gates = gates;
+    this.#facts = facts;
+    this.#refused = refused;
+  }
+
+  /** As the gates so far have left them. */
+  get facts(): Facts<U> {
+    return this.#facts;
+  }
+
+  /** All gates are passed. */
+  get isThrough(): boolean {
+    return this.#next === this.#gates.length;
+  }
+
+  /**
+   * Asks the current gate, and goes on to the next one if it passes. Undefined: there is none.
+   * @param first what has been read, without what gates have taken
+   */
+  ask(first: FirstBytes): Verdict<U> | undefined {
+    const verdict = this.#gates[this.#next]?.(this.#facts, first);
+    if (verdict?.kind === 'pass') {
+      this.#next += 1;
+      this.#facts = verdict.facts ?? this.#facts;
+      if (verdict.leave !== undefined) (this.#leaves ??= []).push(verdict.leave);
+      if (verdict.wouldRefuse !== undefined && !this.#isCounted) {
+        this.#isCounted = true;
+        this.#refused.count(verdict.wouldRefuse, this.#facts.clientAddress, true);
+      }
+    } else if (verdict?.kind === 'refuse') {
+      this.leave();
+      this.#refused.count(verdict.reason, this.#facts.clientAddress, false);
+    }
+    return verdict;
+  }
+
+  /** Asks all gates that need no bytes. Undefined: the client is through. */
+  askAtOnce(): Halt<U> | undefined {
+    for (;;) {
+      const verdict = this.ask(NOTHING);
+      if (verdict?.kind !== 'pass') return verdict;
+    }
+  }
+
+  /** Gives back what gates hold for the client. Idempotent. */
+  leave(): void {
+    const leaves = this.#leaves;
+    if (leaves === undefined) return;
+    this.#leaves = undefined;
+    for (const leave of leaves) leave();
+  }
+}
