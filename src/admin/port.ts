@@ -50,6 +50,8 @@ export interface AdminPort {
   readonly about: About;
   /** What `/readyz` looks at besides whether clients are accepted. */
   readonly readyNeeds: 'listeners' | 'upstream';
+  /** A successor takes the new clients. Absent where there can be none. */
+  readonly isHandedOver?: (() => boolean) | undefined;
   /** Absent where the process is not lb4's own. */
   readonly figures?: (() => ProcessFigures) | undefined;
   /** Absent where the process is not lb4's own. */

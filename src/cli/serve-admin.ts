@@ -53,6 +53,7 @@ export class Admin {
   readonly #server: AdminServer;
   readonly #addresses: Address[] = [];
   #isClosed = false;
+  #isHandedOver = false;
   /** The unix socket is open. */
   #hasSocket = false;
 
@@ -67,6 +68,7 @@ export class Admin {
         balancer,
         about: { name: config.name, version: version(), pid: process.pid },
         readyNeeds,
+        isHandedOver: () => this.#isHandedOver,
         refusal: (upstream, backend) =>
           refusalOf(upstream, backend, {
             config: options.configNow(),
@@ -132,6 +134,7 @@ export class Admin {
 
   /** The successor answers from now on. */
   handOver(taken: readonly string[]): void {
+    this.#isHandedOver = true;
     this.#server.handOver(taken);
     // It does not look for a socket that is free, either.
     this.#isClosed = true;

@@ -94,6 +94,29 @@ for (const engine of ['epoll', 'node']) {
   );
 }
 
+void t.test('of a storm of SIGHUPs a few are reloads, and the last content is in force', async t => {
+  const { lb4, write, session } = await start(t, 'auto');
+  const client = await session();
+  for (let round = 1; round <= 4; round++) {
+    write(`    slowStart: ${round}s`);
+    for (let sent = 0; sent < 250; sent++) lb4.child.kill('SIGHUP');
+    (await session()).halfClose();
+    // A file that has just been written is read a moment later: it might not be whole.
+    await pause(250);
+  }
+  write('    strategy: ewma');
+  lb4.child.kill('SIGHUP');
+  await lb4.line(({ event, message }) => event === 'reloaded' && / → ewma/.test(String(message)));
+  const answers = lb4.lines.filter(({ event }) => ANSWERS.includes(event));
+  t.same([...new Set(answers.map(({ event }) => event))], ['reloaded'], 'none is refused, and none fails');
+  t.ok(answers.length < 50, `${answers.length} reloads`);
+  await client.send('y');
+  await client.untilText('xy');
+  client.halfClose();
+  t.equal(await lb4.stop(), 0);
+  t.same(lb4.other, []);
+});
+
 void t.test('level, form and access log change with the file', async t => {
   const { lb4, write, hangUp, session } = await start(t, 'auto');
   write('', 'log: { level: warn }');

@@ -106,7 +106,9 @@ function lastReloadOf(report: ReloadReport, nowMs: number): LastReload {
   };
 }
 
-function whyNotReady({ balancer, readyNeeds }: RouteDeps): string | undefined {
+function whyNotReady({ balancer, readyNeeds, isHandedOver }: RouteDeps): string | undefined {
+  // A client of this address that came just before the hand-over asks for the instance, not for the process that drains.
+  if (isHandedOver?.() === true) return undefined;
   const { ready, state, upstreams } = balancer.snapshot();
   if (!ready) return `lb4 is ${state}`;
   if (readyNeeds !== 'upstream') return undefined;

@@ -26,6 +26,17 @@ void t.test('it is ready while it takes clients, and not while it starts, leaves
   }
 });
 
+void t.test('a process that drains after an upgrade reports its successor as ready', async t => {
+  let isHandedOver = false;
+  const port = fakePort(() => snapshotWith({ state: 'draining', ready: false }), {
+    isHandedOver: () => isHandedOver,
+  });
+  const { ask } = await startAdmin(t, { port });
+  t.equal((await ask('GET', '/readyz')).status, 503);
+  isHandedOver = true;
+  t.same((await ask('GET', '/readyz')).json, { status: 'ready' });
+});
+
 void t.test(
   'with readyNeeds: upstream it is ready when every upstream has a backend that takes sessions',
   async t => {
