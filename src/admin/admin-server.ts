@@ -4,7 +4,7 @@
  * Place: the command line makes one. Accepting needs `node:net` only; HTTP, routes and schemas are loaded with the first
  * client, so that a start does not wait for them.
  * Invariants:
- * - At most `MOST_CONNECTIONS` clients at a time for each address, and the log says once in a while that they are there.
+ * - At most `mostClients` clients at a time for each address, and the log says once in a while that they are there.
  *   A further one takes the place of the oldest that has sent no whole request; where all have, it is turned away.
  *   Clients of a TCP address cannot keep out those of the unix socket.
  * - `close` removes only a socket file that is its own.
@@ -28,7 +28,6 @@ import { EventRing } from './events/event-ring.ts';
 import type { HttpConnections } from './http-connections.ts';
 import type { AdminPort } from './port.ts';
 
-const MOST_CONNECTIONS = 128;
 /** At most one line about clients turned away in this time. */
 const QUIET_MS = 60_000;
 /** A peer that has vanished acknowledges nothing: its connection ends after half a minute. */
@@ -41,6 +40,8 @@ export interface AdminServerDeps {
   readonly rules: Rules;
   /** Sockets of the predecessor. */
   readonly inherited?: readonly HandedSockets[] | undefined;
+  /** At each address at a time. */
+  readonly mostClients: number;
   readonly log: Log;
   readonly setTimer: SetTimer;
   /** Loads the C library; undefined where that is impossible. */
@@ -207,7 +208,7 @@ export class AdminServer {
   #createServer(): Server {
     const clients = new Set<Socket>();
     const server = createServer({ noDelay: true }, socket => {
-      if (clients.size >= MOST_CONNECTIONS && !this.#makeRoom(clients)) {
+      if (clients.size >= this.#deps.mostClients && !this.#makeRoom(clients)) {
         socket.destroy();
         return;
       }
@@ -259,8 +260,9 @@ export class AdminServer {
     if (this.#isQuiet) return;
     this.#isQuiet = true;
     this.#deps.setTimer(() => (this.#isQuiet = false), QUIET_MS);
-    const message = `the admin API turns clients away: ${MOST_CONNECTIONS} are connected to one address`;
-    this.#deps.log.write('warn', 'adminFull', message, { connections: MOST_CONNECTIONS });
+    const { mostClients, log } = this.#deps;
+    const message = `the admin API turns clients away: ${mostClients} are connected to one address`;
+    log.write('warn', 'adminFull', message, { connections: mostClients });
   }
 }
 

@@ -8,7 +8,7 @@ import type { AdminServerDeps } from './admin-server.ts';
 import { Gatekeeper, type Caller } from './caller.ts';
 import type { DispatchDeps } from './dispatch.ts';
 import type { EventRing } from './events/event-ring.ts';
-import { EventStreams } from './events/event-streams.ts';
+import { EventStreams, MOST_STREAMS } from './events/event-streams.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { statusOf } from './routes/status.ts';
 import { routes } from './routes.ts';
@@ -18,12 +18,14 @@ import { Scrapes } from './scrapes.ts';
 const SETTLED_MS = 1_000;
 
 export function createDispatchDeps(deps: AdminServerDeps, ring: EventRing): DispatchDeps {
-  const { port, rules, log, setTimer, wallClock, uptimeMs } = deps;
+  const { port, rules, mostClients, log, setTimer, wallClock, uptimeMs } = deps;
   const status = (): ReturnType<typeof statusOf> => statusOf({ ...port, uptimeMs, wallClock });
+  // The other half is for requests.
+  const mostStreams = Math.min(Math.floor(mostClients / 2), MOST_STREAMS);
   return {
     ...port,
     ...{ routes: [...routes, ...dashboardRoutes], log, wallClock, uptimeMs },
-    streams: new EventStreams({ ring, status, log, setTimer, wallClock, uptimeMs }),
+    streams: new EventStreams({ ring, mostStreams, status, log, setTimer, wallClock, uptimeMs }),
     scrapes: new Scrapes(),
     gatekeeper: new Gatekeeper(rules),
     untilSettled: () => within(port.balancer.settled(), SETTLED_MS, setTimer),

@@ -12,6 +12,7 @@ import { BIND_ALLOWS } from '../config/schema/fields.ts';
 import { Lb4Error } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { formatAddress, parseAddress, type Address } from '../support/address.ts';
+import { adminClients } from '../support/process-limits.ts';
 import { ADMIN_SURROUNDINGS } from './admin-surroundings.ts';
 import { version } from './version.ts';
 
@@ -42,6 +43,7 @@ export async function openDashboard(balancer: Balanced, wanted: string | undefin
       drain: () => process.kill(process.pid, 'SIGTERM'),
     },
     rules: { token: undefined, hosts: [hostname()] },
+    mostClients: adminClients(),
     log: NO_LOG,
     ...ADMIN_SURROUNDINGS,
   });

@@ -17,6 +17,7 @@ import type { Log } from '../observe/log.ts';
 import { formatAddress, type Address } from '../support/address.ts';
 import { atExit } from '../support/at-exit.ts';
 import type { HandedSockets } from '../support/socket.ts';
+import { adminClients } from '../support/process-limits.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { ADMIN_SURROUNDINGS } from './admin-surroundings.ts';
@@ -87,6 +88,7 @@ export class Admin {
         token: adminToken({ tokenFile }, { baseDir, readFile: readSmallFile }),
         hosts: [...hosts, hostname(), ...(bind?.kind === 'tcp' ? [bind.host] : [])],
       },
+      mostClients: adminClients(),
       log,
       ...ADMIN_SURROUNDINGS,
     });

@@ -6,7 +6,7 @@
  * Invariant: reads only; Redis gets PING and INFO.
  */
 import type { Config, RedisConfig } from '../config/schema/schema.ts';
-import { dataPlaneOutlook } from '../host/build-data-plane.ts';
+import { dataPlaneOutlook, type HostConfig } from '../host/build-data-plane.ts';
 import { wordsOf } from '../errors.ts';
 import { Names } from '../names/names.ts';
 import { netLookup } from '../names/net-lookup.ts';
@@ -39,7 +39,8 @@ export type Outlook =
 export type Outlooked = Pick<
   Config,
   'engine' | 'workers' | 'workerStallTimeout' | 'limits' | 'listeners' | 'upstreams'
->;
+> &
+  Pick<HostConfig, 'admin'>;
 
 export function outlookOf(config: Outlooked): Outlook {
   try {

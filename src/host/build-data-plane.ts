@@ -22,7 +22,7 @@ import { MAX_SLOTS } from '../shared-memory/slot-table.ts';
 import { formatAddress, isAbstract, type Address } from '../support/address.ts';
 import { threadLimit } from '../support/cgroup.ts';
 import { usableCores } from '../support/cores.ts';
-import { processLimit } from '../support/process-limits.ts';
+import { adminClients, processLimit } from '../support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from '../support/timer.ts';
 import type { ThreadLimits } from './starting.ts';
 import { sparesOfAll } from './share-of.ts';
@@ -32,6 +32,7 @@ import { WorkerFleet } from './worker-fleet.ts';
 /** The parts of a configuration that decide threads and limits. */
 export interface HostConfig extends EngineWishes {
   readonly workerStallTimeout: number;
+  readonly admin: { readonly socket: 'auto' | 'off'; readonly bind?: Address | undefined };
   readonly limits: { readonly maxSessions?: number | undefined };
   readonly listeners: readonly {
     readonly bind: readonly Address[];
@@ -196,13 +197,16 @@ function refuseAbstractNames({ listeners, upstreams }: HostConfig, reason: strin
   }
 }
 
-/** Descriptors for everything but sessions: probes, spare connections, threads and what they listen on. */
-function descriptorsAside({ upstreams, listeners }: HostConfig, workers: number): number {
+/** Descriptors for all but sessions: clients of the admin API, probes, spare connections, threads and their sockets. */
+function descriptorsAside({ admin, upstreams, listeners }: HostConfig, workers: number) {
+  const adminAddresses = (admin.socket === 'off' ? 0 : 1) + (admin.bind === undefined ? 0 : 1);
   const addresses = listeners.reduce((sum, { bind }) => sum + bind.length, 0);
-  const perWorker = DESCRIPTORS_PER_WORKER + 2 * addresses;
-  return upstreams.reduce((sum, { backends, pool }) => {
-    return sum + backends.length * (1 + sparesOfAll(pool.warm, workers));
-  }, workers * perWorker);
+  const threads = workers * (DESCRIPTORS_PER_WORKER + 2 * addresses);
+  const probesAndSpares = upstreams.reduce(
+    (sum, { backends, pool }) => sum + backends.length * (1 + sparesOfAll(pool.warm, workers)),
+    0,
+  );
+  return (limit: number): number => threads + probesAndSpares + adminAddresses * adminClients(limit);
 }
 
 function threadLimits(): ThreadLimits {

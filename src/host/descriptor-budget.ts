@@ -31,23 +31,23 @@ export interface DescriptorBudget {
 /**
  * Undefined when the system does not report its limit.
  *
- * @param aside descriptors that probes, spare connections and workers may need
+ * @param aside descriptors that all but sessions may need, with this limit
  * @param alreadyOpen descriptors that were open before the first session
  */
 export function descriptorBudget(
-  aside: number,
+  aside: (limit: number) => number,
   alreadyOpen: number,
   limit = processLimit('descriptors'),
 ): DescriptorBudget | undefined {
   if (limit === undefined || limit === Infinity) return undefined;
-  const taken = alreadyOpen + RESERVE + aside;
+  const free = (of: number): number => of - alreadyOpen - RESERVE - aside(of);
   return {
-    ...shares(limit - taken),
+    ...shares(free(limit)),
     limit,
     limitFor: sessions => {
-      let free = sessions * PER_SESSION;
-      while (shares(free).sessions < sessions) free += 1;
-      return taken + free;
+      let needed = sessions * PER_SESSION;
+      while (free(needed) < sessions * PER_SESSION || shares(free(needed)).sessions < sessions) needed += 1;
+      return needed;
     },
   };
 }

@@ -13,3 +13,13 @@ export function processLimit(limit: keyof typeof NAMES): number | undefined {
     return undefined;
   }
 }
+
+/** The most that any number of descriptors brings, and the fewest that commands and probes get along with. */
+const [MOST_ADMIN_CLIENTS, FEWEST_ADMIN_CLIENTS] = [128, 4];
+const ADMIN_SHARE = 1 / 32;
+
+/** Clients that each address of the admin API may have at a time: their descriptors are set aside from sessions. */
+export function adminClients(descriptors = processLimit('descriptors')): number {
+  const share = Math.floor((descriptors ?? Infinity) * ADMIN_SHARE);
+  return Math.min(Math.max(share, FEWEST_ADMIN_CLIENTS), MOST_ADMIN_CLIENTS);
+}

@@ -69,6 +69,7 @@ export async function startAdmin(
     port = fakePort(),
     rules,
     tcp = false,
+    mostClients = 128,
     setTimer = setUnrefTimer,
     uptimeMs = () => 1,
     wallClock = () => Date.now(),
@@ -76,6 +77,7 @@ export async function startAdmin(
     port?: AdminPort;
     rules?: Partial<Rules>;
     tcp?: boolean;
+    mostClients?: number;
     setTimer?: SetTimer;
     uptimeMs?: () => number;
     wallClock?: () => number;
@@ -86,6 +88,7 @@ export async function startAdmin(
   const server = new AdminServer({
     port,
     rules: { token: undefined, hosts: [], ...rules },
+    mostClients,
     log: recordingLog(entries),
     setTimer,
     libc: () => (loaded.ok ? loaded.libc : undefined),

@@ -21,12 +21,14 @@ import { SlowClients } from './slow-clients.ts';
 import { STATUS_MS, StatusBytes, type StatusBody } from './status-bytes.ts';
 import { StreamClient } from './stream-client.ts';
 
-/** By TCP, and as many through the unix socket. */
+/** Half of the places that the admin API has at most. */
 export const MOST_STREAMS = 64;
 export const HEARTBEAT_MS = 15_000;
 
 export interface EventStreamsDeps {
   readonly ring: EventRing;
+  /** By TCP, and as many through the unix socket. */
+  readonly mostStreams: number;
   /** What `GET /api/v1/status` answers. */
   readonly status: () => StatusBody;
   readonly log: Log;
@@ -73,8 +75,9 @@ export class EventStreams {
     if (response.socket === null) throw new Problem(400, 'a stream needs a connection of its own');
     const isLocal = via === 'socket';
     const others = [...this.#clients].filter(client => client.isLocal === isLocal).length;
-    if (others >= MOST_STREAMS) {
-      const detail = `${MOST_STREAMS} clients follow events already, and there is no room for more`;
+    const { mostStreams } = this.#deps;
+    if (others >= mostStreams) {
+      const detail = `${mostStreams} clients follow events already, and there is no room for more`;
       throw new Problem(503, detail, { connection: 'close', 'retry-after': '10' });
     }
     response.writeHead(200, {

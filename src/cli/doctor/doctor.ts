@@ -30,6 +30,7 @@ const WIDEST = 110;
 
 /** Without a file: as lb4 would run with its defaults. */
 const DEFAULTS: Outlooked = {
+  admin: { socket: 'auto' },
   engine: 'auto',
   workers: 'auto',
   workerStallTimeout: 30_000,

@@ -183,6 +183,17 @@ void t.test(
   },
 );
 
+void t.test('where there are few places, half of them are left by clients that follow events', async t => {
+  const { ask, address } = await startAdmin(t, { mostClients: 4 });
+  for (const status of ['200', '200', '503']) {
+    const stream = dial(t, address);
+    stream.write('GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const answer = await new Promise<Buffer>(resolve => stream.once('data', resolve));
+    t.match(answer.toString(), new RegExp(`^HTTP/1.1 ${status} `));
+  }
+  t.equal((await ask('GET', '/api/v1/status')).status, 200);
+});
+
 void t.test('closing the server ends clients that wait, and removes its socket', async t => {
   const { server, address } = await startAdmin(t);
   const socket = dial(t, address);

@@ -42,6 +42,7 @@ void t.test(
       port: fakePort(undefined, { about: { name: 'default', version: '0.2.0', pid: 2 } }),
       rules: { token: undefined, hosts: [] },
       inherited,
+      mostClients: 128,
       log: recordingLog([]),
       setTimer: setUnrefTimer,
       libc: () => libc,
