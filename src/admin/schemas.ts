@@ -91,6 +91,10 @@ export const upstream = z
     strategy: z.string(),
     mode: z.enum(['normal', 'backups', 'panic', 'down']),
     queue: z.strictObject({ waiting: count, max: count, longestMs: ms }),
+    limit: z
+      .strictObject({ sessions: count, max: count })
+      .optional()
+      .describe('Sessions that have a backend, and the most that may over all of them; absent for no limit.'),
     retryBudget: z
       .strictObject({ left: count })
       .describe('Further attempts that the retry budget allows now.'),

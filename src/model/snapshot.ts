@@ -78,6 +78,8 @@ export interface UpstreamStatus {
    * last began to wait.
    */
   readonly queue: { readonly waiting: number; readonly max: number; readonly longestMs: number };
+  /** Sessions that have a backend, and the most that may over all of them; absent: no limit. */
+  readonly limit?: { readonly sessions: number; readonly max: number } | undefined;
   readonly backends: readonly BackendStatus[];
   /** How it differs from the configuration, by the hands of operators. */
   readonly overrides: readonly OperatorOverride[];

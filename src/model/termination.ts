@@ -28,7 +28,7 @@ export const REASONS = [
   'lifetime',
   /** No backend was eligible: all are out or of weight 0, or down while panic is off. */
   'noBackend',
-  /** Every eligible backend was at its `maxSessions`, and `queue.max` sessions waited already. */
+  /** Every eligible backend, or the upstream, was at its `maxSessions`, and `queue.max` sessions waited already. */
   'full',
   /** The session waited for `queue.timeout`, and no backend had room. */
   'queueTimeout',

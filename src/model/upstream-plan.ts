@@ -110,6 +110,8 @@ export interface UpstreamSettings {
   readonly sendProxy?: SendProxy;
   readonly ejection: EjectionSettings;
   readonly queue: QueueSettings;
+  /** Over all its backends and all data planes. */
+  readonly limits: { readonly maxSessions?: number | undefined };
   readonly backups: BackupRules;
 }
 

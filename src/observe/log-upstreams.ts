@@ -44,7 +44,7 @@ export function logUpstreams(source: EventSource, log: Log, seldom: Seldom, span
     log.write('info', 'upstreamBackupsEnded', message, { ...event, ...fields });
   });
   source.on('upstream:queueing', event => {
-    const message = `upstream ${event.upstream} queues sessions: every backend is at its maxSessions`;
+    const message = `upstream ${event.upstream} queues sessions: every backend, or the upstream as a whole, is at its maxSessions`;
     log.write('warn', 'upstreamQueueing', message, event);
   });
   source.on('upstream:queueingEnded', event => {

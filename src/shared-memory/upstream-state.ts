@@ -1,19 +1,21 @@
 /**
- * What all threads share of one upstream: the order of its queue, the clients it remembers, the news of other
- * instances, and whose turn it is.
+ * What all threads share of one upstream: how many sessions it has, the order of its queue, the clients it remembers,
+ * the news of other instances, and whose turn it is.
  *
  * Place: control makes it with the upstream and puts its memory into the upstream's plan; each data plane makes a view
  * of its own. It ends with the upstream: nothing here has an index that another upstream could inherit.
  */
 import { ElsewhereNews } from './elsewhere-counts.ts';
+import { LiveCounts, type CountsMemory } from './live-counts.ts';
 import { QueueOrder, type QueueMemory } from './queue-order.ts';
 import { StickyTable, type StickyMemory, type StickySize } from './sticky-table.ts';
 import { TurnRing, type TurnRingMemory } from './turn-rings.ts';
 
 /** Can be posted. */
 export interface UpstreamMemory {
-  /** Changes whenever a part of the memory is replaced. The queue never is. */
+  /** Changes whenever a part of the memory is replaced. The queue and the sessions never are. */
   readonly version: number;
+  readonly sessions: CountsMemory;
   readonly queue: QueueMemory;
   /** Undefined: it remembers no clients. */
   readonly sticky: StickyMemory | undefined;
@@ -22,6 +24,9 @@ export interface UpstreamMemory {
   /** Undefined: its backends do not take turns. */
   readonly rings: { readonly main: TurnRingMemory; readonly reserve: TurnRingMemory } | undefined;
 }
+
+/** The only slot of `sessions`. */
+export const UPSTREAM_SESSIONS = 0;
 
 /** The rings of the backends that take sessions, and of the backups that stand by. */
 export interface TurnRings {
@@ -42,6 +47,8 @@ export interface UpstreamStateSize {
 
 export class UpstreamState {
   readonly memory: UpstreamMemory;
+  /** Sessions that have a backend of the upstream, whichever it is. */
+  readonly sessions: LiveCounts;
   readonly queue: QueueOrder;
   readonly sticky: StickyTable | undefined;
   readonly news: ElsewhereNews | undefined;
@@ -50,6 +57,7 @@ export class UpstreamState {
   /** @param worker whose view it is, numbered from 0 */
   constructor(memory: UpstreamMemory, worker = 0) {
     this.memory = memory;
+    this.sessions = new LiveCounts(memory.sessions, worker);
     this.queue = new QueueOrder(memory.queue, worker);
     this.sticky = memory.sticky && StickyTable.forWorker(memory.sticky, worker);
     this.news = memory.news && new ElsewhereNews(memory.news);
@@ -78,11 +86,13 @@ export class UpstreamState {
       old.rings === parts.rings;
     if (isSame) return old;
     const queue = old?.queue ?? QueueOrder.allocate(workers);
-    return { version: (old?.version ?? 0) + 1, queue, ...parts };
+    const sessions = old?.sessions ?? LiveCounts.allocate(1, workers);
+    return { version: (old?.version ?? 0) + 1, sessions, queue, ...parts };
   }
 
   /** Removes what a dead worker held. Control only. */
   forget(worker: number): void {
+    this.sessions.forget(worker, 1);
     this.queue.forget(worker);
     this.sticky?.forget(worker);
     this.rings?.main.forget(worker);

@@ -29,6 +29,8 @@ export function createFakeUpstream(
     connect?: Partial<ConnectSettings>;
     ejection?: EjectionSettings;
     queue?: Partial<QueueSettings>;
+    /** Of the upstream as a whole. */
+    maxSessions?: number;
     backups?: Partial<BackupRules>;
     /** Remembers so many clients. */
     sticky?: number;
@@ -40,6 +42,7 @@ export function createFakeUpstream(
 ) {
   const { strategy = 'first', attempts, warm = 0, reuse = false } = options;
   const { engine = new FakeEngine(), now = () => 0, connect, queue, sticky, mirrored, backups } = options;
+  const { maxSessions } = options;
   const { ejection = { failures: Infinity, earlyClose: 0 } } = options;
   const { sharing } = options;
   const shared = sharing === undefined ? new ControlledState({ slots: 16 }) : sharing.control;
@@ -60,6 +63,7 @@ export function createFakeUpstream(
     connect: { ...base.connect, attempts, ...connect },
     queue: { ...base.queue, ...queue },
     backups: { ...base.backups, ...backups },
+    limits: { maxSessions },
     ...{ ejection, pool: { warm, maxIdle: 5_000, reuse } },
   };
   const upstream = new UpstreamRuntime(plan, factory, {

@@ -27,6 +27,7 @@ export function upstreamPlan(
     },
     ejection: { failures: Infinity, earlyClose: 0 },
     queue: { max: 0, timeout: 5_000 },
+    limits: {},
     backups: { when: 'down', which: 'all' },
     pool: { warm: 0, maxIdle: 5_000, reuse: false },
     backends: [],

@@ -109,7 +109,7 @@ function workers({ workers }: StatusAnswer): Finding[] {
   );
 }
 
-function backends({ name, mode, backends }: UpstreamView): Finding[] {
+function backends({ name, mode, backends, limit }: UpstreamView): Finding[] {
   const check = `upstream ${name}`;
   const members = backends.filter(each => each.state !== 'removed');
   const out = members.filter(each => ['down', 'ejected', 'trial', 'unresolved'].includes(each.state));
@@ -127,6 +127,14 @@ function backends({ name, mode, backends }: UpstreamView): Finding[] {
         check,
         'every backend is at its maxSessions: clients wait in the queue',
         'more backends, or a higher maxSessions',
+      ),
+    ];
+  if (limit !== undefined && limit.sessions >= limit.max)
+    return [
+      fail(
+        check,
+        `${grouped(limit.sessions)} of ${grouped(limit.max)} sessions: clients wait in the queue`,
+        'a higher limits.maxSessions of the upstream',
       ),
     ];
   return [ok(check, `${counted(members.length, 'backend')}, none out`)];

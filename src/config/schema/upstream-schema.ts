@@ -176,7 +176,7 @@ export const upstream = section({
     max: integer(0, MOST_SESSIONS)
       .default(1024)
       .describe(
-        'Most sessions that wait at a time while every backend is at its `maxSessions`. 0: none waits; they are refused.',
+        'Most sessions that wait at a time while every backend, or the upstream as a whole, is at its `maxSessions`. 0: none waits; they are refused.',
       ),
     timeout: duration(SHORTEST, 10 * MINUTE)
       .prefault('5s')
@@ -186,6 +186,13 @@ export const upstream = section({
   })
     .prefault({})
     .describe('Waiting for a backend with room, first come first served.'),
+  limits: section({
+    maxSessions: maxSessions().describe(
+      'Most sessions at a time over all backends of this upstream; further ones wait in the `queue`. Default: no limit of its own.',
+    ),
+  })
+    .prefault({})
+    .describe('Limits of the whole upstream.'),
   connect: section({
     timeout: duration(SHORTEST, 5 * MINUTE)
       .prefault('5s')

@@ -21,14 +21,14 @@ export function upstreamSettings(
   shared: ControlledState,
   mirrored: boolean,
 ): UpstreamSettings {
-  const { name, strategy, sticky, connect, pool, ejection, queue, backups, sendProxy } = config;
+  const { name, strategy, sticky, connect, pool, ejection, queue, limits, backups, sendProxy } = config;
   const { memory } = shared.configureUpstream(name, {
     sticky: sticky && { max: sticky.max, ttlMs: sticky.ttl },
     mirrored,
     takesTurns: strategy === 'roundrobin',
   });
   return {
-    ...{ name, memory, connect, pool, queue, backups },
+    ...{ name, memory, connect, pool, queue, limits, backups },
     ...(sendProxy === 'off' ? {} : { sendProxy }),
     strategy: config.strategyVersion ?? strategy,
     queueSlot: shared.slotOfQueue(name),

@@ -6,6 +6,7 @@
 import type { UpstreamStatus, BackendStatus, OperatorOverride } from '../../model/snapshot.ts';
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import type { ControlledState, SharedState } from '../../shared-memory/shared-state.ts';
+import { UPSTREAM_SESSIONS } from '../../shared-memory/upstream-state.ts';
 import { percentOf, type BackendRecord } from './backend-record.ts';
 import type { BackendJudgement, Judgement } from './eligibility.ts';
 import { WHOLE } from './slow-start.ts';
@@ -34,6 +35,8 @@ export interface SlottedStatus extends UpstreamStatus {
 
 export function upstreamStatus(parts: StatusParts): SlottedStatus {
   const { config, shared, queueSlot, records, judgement, removed, nowMs } = parts;
+  const { queue, sessions } = shared.upstream(config.name);
+  const max = config.limits.maxSessions;
   return {
     name: config.name,
     strategy: config.strategy,
@@ -41,8 +44,9 @@ export function upstreamStatus(parts: StatusParts): SlottedStatus {
     queue: {
       waiting: shared.counts.live(queueSlot),
       max: config.queue.max,
-      longestMs: shared.upstream(config.name).queue.longestWaitMs,
+      longestMs: queue.longestWaitMs,
     },
+    ...(max === undefined ? {} : { limit: { sessions: sessions.live(UPSTREAM_SESSIONS), max } }),
     backends: [
       ...records.map((record, i) =>
         backendStatus(record, judgement.backends[i] ?? UNJUDGED, {

@@ -21,7 +21,7 @@ export function whereTo(
   // While its backend is on trial, the attempt goes on: a trial decides about its backend.
   if (isTrial ? picker.takesSessions(backend) : picker.isWell(backend)) return 'stay';
   retries.leave(backend.id);
-  const better = picker.pickWell(clientAddress, retries);
+  const better = picker.pickWell(clientAddress, retries, true);
   if (better instanceof Lease) return better;
   return better === 'full' && queue.hasRoom && !picker.takesSessions(backend) ? 'wait' : 'stay';
 }

@@ -11,12 +11,14 @@
  * - A pick is counted before it is returned.
  * - Never picked, whatever the strategy returns: a backend at its `maxSessions`, one already tried, one whose trial
  *   another session has.
+ * - Nothing is picked beyond the limit of the whole upstream.
  */
 import type { BackupRules } from '../../model/upstream-plan.ts';
 import { BACKEND } from '../../shared-memory/counters/layout.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { PickerCandidate, type Group, type PickableBackend } from './candidate.ts';
 import { Lease } from './lease.ts';
+import type { Place } from '../admission/gate.ts';
 import type { SharedTurns } from './shared-turns.ts';
 import type { Stickiness } from './stickiness.ts';
 import { Tier, type Refuse, type TierDeps } from './tier.ts';
@@ -41,8 +43,12 @@ export interface PickerDeps extends TierDeps {
   readonly sharedTurns: SharedTurns | undefined;
   /** Undefined: clients are not remembered. */
   readonly stickiness: Stickiness<BackendRuntime> | undefined;
+  /** The places of the upstream, over all its backends. */
+  readonly places: Pick<Place, 'isFull' | 'enter' | 'enterAnyway'>;
   /** Takes a session out of the counts; called once per lease, possibly after this picker was replaced. */
   readonly release: (backend: BackendRuntime) => void;
+  /** The same for a session that has no place of the upstream's. */
+  readonly giveBack: (backend: BackendRuntime) => void;
 }
 
 /** The order of search for a session that has failed: better backends first. */
@@ -67,6 +73,8 @@ export class Picker {
   readonly #deps: PickerDeps;
   readonly #tier: Tier;
   readonly #reserve: Tier | undefined;
+  /** No backend gets sessions. */
+  readonly isEmpty: boolean;
 
   constructor(backends: readonly PickableBackend[], deps: PickerDeps, previous?: Picker) {
     this.#deps = deps;
@@ -80,17 +88,15 @@ export class Picker {
       { ...deps, turns: sharedTurns?.main },
       previous === undefined ? undefined : previous.#tier,
     );
+    this.isEmpty = ![...this.#tier.candidates.values()].some(({ weight }) => weight > 0);
     const reserve = candidates(true);
     if (reserve.length > 0) this.#reserve = new Tier(reserve, { ...deps, turns: sharedTurns?.reserve });
   }
 
-  /** No backend gets sessions. */
-  get isEmpty(): boolean {
-    return ![...this.#tier.candidates.values()].some(({ weight }) => weight > 0);
-  }
-
   /** Picks and counts for a session that has not failed at any backend. */
   pick(clientAddress: string): PickResult {
+    // Before a backend is asked: a session that waits looks again whenever one gives a place back.
+    if (this.#deps.places.isFull && !this.isEmpty) return 'full';
     const picked = this.#tier.pick(clientAddress, undefined, this.#remembered(clientAddress));
     if (picked instanceof PickerCandidate) return this.#lease(picked);
     if (picked === 'full' && this.#deps.backups.when === 'down' && this.#tier.hasWell) return 'full';
@@ -121,17 +127,20 @@ export class Picker {
     return isSpent ? 'spent' : 'noBackend';
   }
 
-  /** The same among those that are well. */
-  pickWell(clientAddress: string, search: Search): Lease | 'full' | undefined {
+  /**
+   * The same among those that are well.
+   * @param moves the session has a backend, which it leaves if it gets another
+   */
+  pickWell(clientAddress: string, search: Search, moves = false): Lease | 'full' | undefined {
     let isFull = false;
     for (const kind of WELL) {
-      const picked = this.#fromTier(clientAddress, refuseAllBut(kind, search));
+      const picked = this.#fromTier(clientAddress, refuseAllBut(kind, search), moves);
       if (picked instanceof Lease) return picked;
       isFull ||= picked === 'full';
     }
     if (isFull && this.#deps.backups.when === 'down') return 'full';
     for (const kind of this.#deps.backups.which === 'first' ? WELL_IN_ORDER : WELL) {
-      const picked = this.#fromReserve(clientAddress, refuseAllBut(kind, search));
+      const picked = this.#fromReserve(clientAddress, refuseAllBut(kind, search), moves);
       if (picked instanceof Lease) return picked;
       isFull ||= picked === 'full';
     }
@@ -192,23 +201,31 @@ export class Picker {
     this.#reserve?.changed(backend);
   }
 
-  #fromTier(clientAddress: string, refuse: Refuse): Lease | 'full' | undefined {
+  #fromTier(clientAddress: string, refuse: Refuse, moves = false): Lease | 'full' | undefined {
     const remembered = this.#remembered(clientAddress);
     const preferred = remembered === undefined || refuse(remembered) ? undefined : remembered;
     const picked = this.#tier.pick(clientAddress, refuse, preferred);
-    return picked instanceof PickerCandidate ? this.#lease(picked) : picked;
+    return picked instanceof PickerCandidate ? this.#lease(picked, moves) : picked;
   }
 
-  #fromReserve(clientAddress: string, refuse: Refuse): Lease | 'full' | undefined {
+  #fromReserve(clientAddress: string, refuse: Refuse, moves = false): Lease | 'full' | undefined {
     const reserve = this.#reserve;
     if (reserve === undefined) return undefined;
     const only = this.#deps.backups.which === 'first' ? reserve.first(refuse) : undefined;
     const refuseAll: Refuse = only === undefined ? refuse : candidate => candidate !== only;
     const picked = reserve.pick(clientAddress, refuseAll, undefined);
-    return picked instanceof PickerCandidate ? this.#lease(picked) : picked;
+    return picked instanceof PickerCandidate ? this.#lease(picked, moves) : picked;
   }
 
-  #lease(candidate: PickerCandidate): Lease {
+  /** 'full': another session has taken the last place of the upstream meanwhile. */
+  #lease(candidate: PickerCandidate, moves = false): Lease | 'full' {
+    const { places, shared, giveBack } = this.#deps;
+    if (moves) places.enterAnyway();
+    else if (!places.enter()) {
+      if (candidate.trial) shared.failures.returnTrial(candidate.runtime.slot);
+      giveBack(candidate.runtime);
+      return 'full';
+    }
     this.#deps.news?.notePlaced();
     this.changed(candidate.runtime);
     candidate.runtime.cells.add(BACKEND.picks, 0, 1);

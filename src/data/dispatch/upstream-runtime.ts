@@ -24,6 +24,7 @@ import { RetryBudget } from './retry-budget.ts';
 import { sharedTurns, type SharedTurns } from './shared-turns.ts';
 import { Stickiness } from './stickiness.ts';
 import { Queue } from './queue.ts';
+import { UpstreamPlaces } from './upstream-places.ts';
 
 export interface UpstreamRuntimeDeps extends StrategyDeps {
   readonly engine: Engine;
@@ -49,6 +50,8 @@ export class UpstreamRuntime {
   readonly queue: Queue;
   /** Where this data plane counts what becomes of its sessions. */
   readonly cells: Cells;
+  /** Over all its backends. */
+  readonly #places: UpstreamPlaces;
   readonly #deps: UpstreamRuntimeDeps;
   readonly #backends = new Map<string, BackendRuntime>();
   readonly #byTag = new Map<number, BackendRuntime>();
@@ -69,6 +72,7 @@ export class UpstreamRuntime {
     this.cells = shared.counters.cells(plan.queueSlot);
     this.budget = new RetryBudget(plan.connect.retryBudget);
     const state = shared.viewOf(plan.memory);
+    this.#places = new UpstreamPlaces(state.sessions, plan.limits.maxSessions);
     this.queue = new Queue(plan.queue, {
       slot: plan.queueSlot,
       counts: shared.counts,
@@ -120,6 +124,7 @@ export class UpstreamRuntime {
     this.#factory = factory;
     this.budget.configure(plan.connect.retryBudget);
     this.queue.configure(plan.queue);
+    this.#places.configure(plan.limits.maxSessions);
     this.#forgetOthersThan(plan);
     const pickable: PickableBackend[] = [];
     for (const backend of plan.backends) {
@@ -173,11 +178,15 @@ export class UpstreamRuntime {
     const { name, backups } = this.#plan;
     const factory = this.#factory;
     const { stickiness, news, turns } = this.#shared;
-    const release = (backend: BackendRuntime): void => {
+    const giveBack = (backend: BackendRuntime): void => {
       counts.release(backend.slot);
       // The current picker's strategy must learn of it, whichever picker the lease came from.
       this.#picker.changed(backend);
       this.queue.placeFreed();
+    };
+    const release = (backend: BackendRuntime): void => {
+      this.#places.leave();
+      giveBack(backend);
     };
     return new Picker(
       pickable,
@@ -189,7 +198,8 @@ export class UpstreamRuntime {
         now,
         random,
         factory,
-        release,
+        places: this.#places,
+        ...{ release, giveBack },
         stickiness,
         onStrategyFailed: error =>
           report({ kind: 'strategyFailed', upstream: name, reason: wordsOf(error), times: 1 }),

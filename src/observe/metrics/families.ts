@@ -97,6 +97,11 @@ export const UPSTREAMS: readonly Shown<UpstreamView>[] = [
     of: ({ queue }) => queue.max,
   },
   {
+    name: 'lb4_upstream_sessions_limit',
+    help: 'The most sessions over all its backends; absent for no limit.',
+    of: ({ limit }) => limit?.max,
+  },
+  {
     name: 'lb4_upstream_retry_budget_left',
     help: 'Further attempts that the retry budget allows now.',
     of: ({ retryBudget }) => retryBudget.left,

@@ -141,7 +141,7 @@ void t.test('what happens to an upstream says who gets the sessions now', async 
     /warn {2}upstream app has no other backend left: backup b:1 stands in$/,
     /warn {2}upstream app has no other backend left: 2 backups stand in$/,
     /info {2}upstream app needs its backups no longer after 0 ms$/,
-    /warn {2}upstream app queues sessions: every backend is at its maxSessions$/,
+    /warn {2}upstream app queues sessions: every backend, or the upstream as a whole, is at its maxSessions$/,
     /info {2}upstream app has room for every session again after 34\.5 s: the longest wait was 1\.2 s$/,
     /error upstream app has no backend left: clients are turned away$/,
     /info {2}upstream app has a backend again after 0 ms$/,

@@ -57,6 +57,10 @@ void t.test('backends that are out warn; none left, panic and all full fail', as
   t.match(trouble(upstreams({ mode: 'backups' }, up)), ['warn upstream app: backups stand in']);
   const full = backendView('10.0.0.1:80', { sessions: 5, maxSessions: 5 });
   t.match(trouble(upstreams({}, full)), [/^fail upstream app: every backend is at its maxSessions/]);
+  const limit = { sessions: 7, max: 7 };
+  t.match(trouble(upstreams({ limit }, up)), [
+    'fail upstream app: 7 of 7 sessions: clients wait in the queue',
+  ]);
 });
 
 void t.test('a queue warns, and fails when it is full', async t => {
