@@ -16,7 +16,8 @@ import type { ControlPlane } from './control/control-plane.ts';
 import type { DataPlaneHost } from './host/data-plane-host.ts';
 import { Lb4Error } from './errors.ts';
 import { Events, type EventMap, type EventName } from './model/events.ts';
-import { Delay, endSessions, soonOver } from './composition/drain.ts';
+import { Delay, endSessions } from './composition/drain.ts';
+import { InTurn } from './composition/in-turn.ts';
 import { expectWeight, parsedBackend, parsedConfig } from './composition/parsed.ts';
 import type { LoadBalancerOptions } from './composition/load-balancer-options.ts';
 import { Succession } from './composition/succession.ts';
@@ -50,8 +51,7 @@ export class LoadBalancer {
   #starting: Promise<void> | undefined;
   /** A start must not let clients in any more. */
   #isLeaving = false;
-  /** The last configuration that is being taken over; never rejects. */
-  #applying: Promise<void> = Promise.resolve();
+  readonly #changes = new InTurn();
   #planes: Planes | undefined;
   #isCounting = false;
   readonly #events = new Events();
@@ -126,9 +126,7 @@ export class LoadBalancer {
 
   /** @internal `apply` for the command line, which has parsed its configuration already. */
   async applyChecked(config: Config): Promise<void> {
-    const applying = this.#applying.then(() => this.#apply(config));
-    this.#applying = applying.catch(() => undefined);
-    await applying;
+    await this.#changes.run(() => this.#apply(config));
   }
 
   /**
@@ -151,7 +149,7 @@ export class LoadBalancer {
     if (this.state !== 'stopped') {
       this.#state = 'draining';
       this.#events.emit('drain:started', { sessions: planes.data.sessions, timeoutMs });
-      await endSessions(planes.data, { timeoutMs, spread }, this.#applying, setKeepingTimer);
+      await endSessions(planes.data, { timeoutMs, spread }, this.#changes.over, setKeepingTimer);
       this.#events.emit('drain:ended', { aborted: planes.data.sessionsAborted });
     }
     await this.stop();
@@ -159,7 +157,7 @@ export class LoadBalancer {
 
   /** @internal After a defect: control decides nothing more, and a drain begins without its delay; one that runs goes on. */
   retire(): { readonly ended: Promise<void>; readonly withinMs: number } {
-    this.#applying = soonOver(this.#applying, setKeepingTimer);
+    this.#changes.giveUp(setKeepingTimer);
     this.#delay.cut();
     this.#planes?.stop();
     const ended = this.#state === 'running' ? this.drain() : new Promise<void>(() => undefined);
@@ -173,9 +171,7 @@ export class LoadBalancer {
    * Rejects with LB4_WRONG_STATE, LB4_ENGINE_UNAVAILABLE and as `start` does; then nothing has changed.
    */
   async handOver(start: (inheritance: Inheritance) => Promise<readonly string[]>): Promise<void> {
-    const handing = this.#applying.then(() => this.#succession.run(this.#state, this.#planes, start));
-    this.#applying = handing.catch(() => undefined);
-    await handing;
+    await this.#changes.run(() => this.#succession.run(this.#state, this.#planes, start));
   }
 
   /** @internal The keys of the sockets that it has taken over; the rest of the inheritance is given up. */
@@ -185,7 +181,7 @@ export class LoadBalancer {
 
   /** @internal The predecessor has let go: what was taken over is its own now. */
   own(): void {
-    this.#planes?.data.own();
+    this.#planes?.own();
   }
 
   /** Closes everything and resets every session now, also during a start or a drain. Idempotent. */
@@ -197,7 +193,7 @@ export class LoadBalancer {
     await this.#starting?.catch(() => undefined);
     // A configuration that is being taken over may wait for a worker that stands still, which this ends.
     this.#endSessions();
-    await this.#applying;
+    await this.#changes.over;
     if (this.#planes === undefined) return;
     this.#endSessions();
     const planes = this.#planes;
@@ -290,6 +286,7 @@ export class LoadBalancer {
       ...{ ...this.#options, events: this.#events, names: this.#names },
       clocks: { now: () => performance.now(), wallClock: () => Date.now(), random: () => Math.random() },
       onInterest: planes => this.#record(planes.data),
+      whenIdle: work => this.#changes.runIf(() => ['running', 'leaving'].includes(this.#state), work),
     });
   }
 

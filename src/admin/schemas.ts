@@ -117,6 +117,10 @@ const listener = z
   .strictObject({
     name: z.string(),
     addresses: z.array(z.string()),
+    stopped: z
+      .boolean()
+      .optional()
+      .describe('It does not listen, because its upstream has no backend. Absent: false.'),
     paused: z.boolean().describe('New clients wait, because a limit is reached.'),
     pausedMs: ms.optional(),
     sessions: count,

@@ -11,7 +11,10 @@ import { Planes, type PlanesDeps } from './planes.ts';
 import { tellShortage } from './shortage.ts';
 import { translateInto } from './translate-events.ts';
 
-export interface PlanesBuilding extends Pick<PlanesDeps, 'slots' | 'passed' | 'inheritance' | 'baseDir'> {
+export interface PlanesBuilding extends Pick<
+  PlanesDeps,
+  'slots' | 'passed' | 'inheritance' | 'baseDir' | 'whenIdle'
+> {
   readonly clocks: Clocks;
   readonly events: Events;
   readonly names: Names;

@@ -28,14 +28,15 @@ import { listenersPlan } from '../control/listener-plans.ts';
 import type { CounterView } from '../model/counter-view.ts';
 import type { MirrorView } from '../model/snapshot.ts';
 import type { HostReport } from '../model/data-event.ts';
-import type { ListenersPlan } from '../model/listener-plan.ts';
+import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { Lookup } from '../names/names.ts';
 import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
 import type { PassedSocket } from '../support/socket.ts';
-import { setUnrefTimer } from '../support/timer.ts';
+import { setUnrefTimer, stayAlive } from '../support/timer.ts';
 import { followChanges, operatorChanges } from './operator-changes.ts';
 import { Mirrors, type NextMirror } from './mirrors.ts';
+import { StopWhenDown } from './stop-when-down.ts';
 
 export interface PlanesDeps {
   readonly clocks: Clocks;
@@ -50,6 +51,8 @@ export interface PlanesDeps {
   readonly passed?: readonly PassedSocket[] | undefined;
   /** What the predecessor leaves. */
   readonly inheritance?: Inheritance | undefined;
+  /** See `StopWhenDownDeps`. */
+  whenIdle(work: () => Promise<void>): Promise<void>;
 }
 
 /** A configuration that is ready to take effect. */
@@ -68,6 +71,7 @@ export class Planes {
   readonly #deps: PlanesDeps;
   readonly #leaving: LeavingListeners;
   readonly #mirrors: Mirrors;
+  readonly #stops: StopWhenDown;
   /** Whether plans are made for counts that are shared. */
   #isMirrored = false;
   #config: Config;
@@ -109,10 +113,17 @@ export class Planes {
         if (this.#held === undefined) data.apply({ kind: 'upstream', upstream });
         else this.#held.push(upstream);
       },
+      onBackends: (upstream, hasBackend) => this.#stops.follow(upstream, hasBackend),
       remove: name => data.apply({ kind: 'upstreamGone', name }),
       settled: () => data.settled(),
     });
     countEvents(events, shared);
+    this.#stops = new StopWhenDown(deps.inheritance !== undefined, {
+      ...{ events, setTimer: setUnrefTimer, stayAlive },
+      listen: stopped => this.#listenBut(stopped),
+      addressesOf: listener => data.listeners().find(({ name }) => name === listener)?.addresses ?? [],
+      whenIdle: work => deps.whenIdle(work),
+    });
     this.#mirrors = new Mirrors({
       ...{ events, baseDir, lookup, shared },
       random: () => clocks.random(),
@@ -148,12 +159,16 @@ export class Planes {
   async apply(config: Config, expectNotStopped: () => void): Promise<void> {
     const { data, control } = this;
     const prepared = await this.#prepare(config);
+    let stopped: ReadonlySet<string>;
+    let listeners: ListenersPlan;
     try {
       expectNotStopped();
       await control.introduce(prepared.upstreams);
       if (this.#applied === undefined) followChanges(control, this.#deps.inheritance?.changes ?? []);
       await data.settled();
-      await data.bind(prepared.listeners, expectNotStopped);
+      stopped = this.#stops.of(config);
+      listeners = without(prepared.listeners, stopped);
+      await data.bind(listeners, expectNotStopped);
     } catch (error) {
       await control.discard(prepared.upstreams);
       prepared.mirror.discard();
@@ -164,7 +179,7 @@ export class Planes {
     // Before the pickers are made that share no more: counts that were received last must not stay with them.
     this.#mirrors.pause(prepared.mirror);
     try {
-      await data.listen(prepared.listeners, this.#configure(prepared.upstreams));
+      await data.listen(listeners, this.#configure(prepared.upstreams));
     } catch (error) {
       // Only where the engine binds by itself.
       prepared.mirror.discard();
@@ -179,6 +194,23 @@ export class Planes {
     this.#config = config;
     this.#limits = prepared.limits;
     this.#mirrors.take(prepared.mirror, config);
+    this.#stops.took(config, stopped);
+  }
+
+  /** The configuration applied last, but for these listeners. Rejects with LB4_LISTEN_FAILED, and nothing has changed. */
+  async #listenBut(stopped: ReadonlySet<string>): Promise<void> {
+    const { data } = this;
+    const plan = this.#applied?.listeners;
+    if (plan === undefined) return;
+    const listeners = without(plan, stopped);
+    await data.bind(listeners, () => undefined);
+    try {
+      await data.listen(listeners, []);
+    } catch (error) {
+      // Only where the engine binds by itself.
+      await data.listen(without(plan, this.#stops.stopped), []);
+      throw error;
+    }
   }
 
   /** Changes upstreams in control. The plans that follow are held back, so that they go with the listeners. */
@@ -200,7 +232,7 @@ export class Planes {
     this.#isMirrored = this.#config.redis !== undefined;
     const upstreams = this.control.prepare(before.upstreams.configs);
     await this.control.introduce(upstreams);
-    await this.data.listen(before.listeners, this.#configure(upstreams));
+    await this.data.listen(without(before.listeners, this.#stops.stopped), this.#configure(upstreams));
     this.control.retireOthers();
   }
 
@@ -213,18 +245,27 @@ export class Planes {
   /** The successor has taken the sockets with these keys, and the name in Redis. */
   handedOver(keys: readonly string[]): void {
     this.data.handedOver(keys);
+    this.#stops.stop();
     this.#mirrors.stepAside();
+  }
+
+  /** The predecessor has let go: what was taken over is this process's own now. */
+  own(): void {
+    this.data.own();
+    this.#stops.release();
   }
 
   /** Begins health checks and sharing. */
   start(): void {
     this.control.start();
     this.#mirrors.start();
+    this.#stops.recheck();
   }
 
   /** Ends health checks and sharing; data planes go on. */
   stop(): void {
     this.control.stop();
+    this.#stops.stop();
     this.#leaving.stop();
   }
 
@@ -261,6 +302,13 @@ export class Planes {
   #forgetListenersOf(config: Config): void {
     this.#leaving.follow(config, this.#config);
   }
+}
+
+function without(plan: ListenersPlan, stopped: ReadonlySet<string>): ListenersPlan {
+  if (stopped.size === 0) return plan;
+  const mark = (listener: ListenerPlan): ListenerPlan =>
+    stopped.has(listener.name) ? { ...listener, isStopped: true } : listener;
+  return { ...plan, listeners: plan.listeners.map(mark) };
 }
 
 /** Loads the strategy here first, so that a failure to load it is reported before anything changes. */

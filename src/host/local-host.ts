@@ -18,7 +18,7 @@ import type { Termination } from '../model/termination.ts';
 import { listeningReports } from './listening-reports.ts';
 import type { HandedSockets } from '../support/socket.ts';
 import { noteDelays } from './loop-delay.ts';
-import { HostSockets, listeningOnDuplicates, type Given } from './sockets.ts';
+import { HostSockets, listeningOnDuplicates, wherePlanned, type Given } from './sockets.ts';
 
 export type LocalDeps = Omit<DataPlaneDeps, 'report' | 'onPlaceFreed'> & {
   /** Absent when it cannot be loaded. */
@@ -76,7 +76,7 @@ export class LocalHost implements DataPlaneHost {
     const { shared, slot, now, setTimer } = this.#deps;
     this.#endNoting ??= noteDelays(shared.counters.cells(slot), now, setTimer);
     this.#plan = plan;
-    const listeners = this.#sockets?.inPlan(plan, 0) ?? plan;
+    const listeners = this.#sockets?.inPlan(plan, 0) ?? whereBoundByEngine(plan);
     this.#data.apply({ kind: 'listeners', listeners, upstreams });
     await this.#data.settled();
     this.#sockets?.close(this.#sockets.keysBeside(plan));
@@ -151,8 +151,9 @@ export class LocalHost implements DataPlaneHost {
   }
 
   listeners(): readonly HostListenerView[] {
-    return (this.#plan?.listeners ?? []).map(({ name, slot }) => ({
+    return (this.#plan?.listeners ?? []).map(({ name, slot, isStopped }) => ({
       name,
+      ...(isStopped && { stopped: true }),
       // Several sockets may have one address.
       addresses: [...new Set(this.#data.addressesOf(name).map(formatAddress))],
       paused: this.#data.isPaused(name),
@@ -174,4 +175,9 @@ export class LocalHost implements DataPlaneHost {
   workers(): readonly WorkerView[] {
     return [];
   }
+}
+
+/** Sockets of the engine's own are never lent. */
+function whereBoundByEngine(plan: ListenersPlan): ListenersPlan {
+  return { ...plan, listeners: plan.listeners.map(listener => wherePlanned(listener, () => false)) };
 }

@@ -56,6 +56,11 @@ export class PassedSockets {
     }
   }
 
+  /** Whether a socket was passed for this point. */
+  has(key: string): boolean {
+    return this.#assigned.has(key);
+  }
+
   /** For a successor: all of them, in use or not. */
   toHandOver(): readonly HandedSockets[] {
     return Array.from(this.#assigned, ([key, { fd, name }]) => ({ key, name, fds: [fd], isLent: true }));

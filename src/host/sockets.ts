@@ -7,6 +7,7 @@
  * - A point keeps its sockets as long as plans name it, whichever listener has it.
  * - `bind` binds everything that is new, or nothing.
  * - Sockets of a predecessor count as lent until they are owned, and sockets of a successor from then on.
+ * - Of a listener that is stopped only lent sockets stay: they would go on taking in clients that no process serves.
  * How many: one for each data plane, but as many as the predecessor had where they are inherited. Then a data plane has
  * several, or shares one.
  */
@@ -83,12 +84,13 @@ export class HostSockets {
     const fresh: string[] = [];
     this.#passed.assign(listeners);
     this.#inherited.assign(listeners);
+    const wanted = this.wherePlanned({ listeners });
     try {
-      for (const { bind, sockets } of listeners) {
+      for (const { bind, sockets } of wanted) {
         for (const point of bind) if (await this.#bindPoint(point, sockets)) fresh.push(point.key);
       }
       // When nothing else can fail any more: what listens already is not changed for nothing.
-      for (const { bind, sockets } of listeners) for (const point of bind) this.#adaptPoint(point, sockets);
+      for (const { bind, sockets } of wanted) for (const point of bind) this.#adaptPoint(point, sockets);
     } catch (error) {
       this.close(fresh);
       throw error;
@@ -101,13 +103,18 @@ export class HostSockets {
     return bound === undefined ? '' : formatAddress(bound.sockets.address);
   }
 
+  /** The listeners with the points at which they listen. */
+  wherePlanned(plan?: Pick<ListenersPlan, 'listeners'>): readonly ListenerPlan[] {
+    return (plan?.listeners ?? []).map(listener => wherePlanned(listener, key => this.#isLent(key)));
+  }
+
   get keys(): readonly string[] {
     return [...this.#bound.keys()];
   }
 
   /** The plan with the sockets of the data plane with this index instead of addresses. */
   inPlan(plan: ListenersPlan, index: number): ListenersPlan {
-    const listeners = plan.listeners.map(listener => ({
+    const listeners = this.wherePlanned(plan).map(listener => ({
       ...listener,
       bind: listener.bind.flatMap(point => {
         const sockets = this.#socketsOf(point.key, index);
@@ -132,9 +139,9 @@ export class HostSockets {
     );
   }
 
-  /** Points that are bound and that a plan does not name. */
-  keysBeside({ listeners }: ListenersPlan): readonly string[] {
-    const wanted = new Set(listeners.flatMap(({ bind }) => bind.map(({ key }) => key)));
+  /** Points that are bound and at which a plan does not listen. */
+  keysBeside(plan: ListenersPlan): readonly string[] {
+    const wanted = new Set(this.wherePlanned(plan).flatMap(({ bind }) => bind.map(({ key }) => key)));
     return this.keys.filter(key => !wanted.has(key));
   }
 
@@ -192,6 +199,10 @@ export class HostSockets {
         this.#bound.set(key, { ...bound, isLent: false, sockets: { ...bound.sockets, file } });
     }
     this.#notOwned.clear();
+  }
+
+  #isLent(key: string): boolean {
+    return this.#bound.get(key)?.isLent ?? this.#passed.has(key);
   }
 
   #socketsOf(key: string, index: number): readonly ListeningSocket[] {
@@ -279,6 +290,12 @@ export class HostSockets {
       if (!isDeepStrictEqual(asked.access, where.access)) giveAccess(where.path, where.access);
     }
   }
+}
+
+/** A listener with the points at which it listens: of one that is stopped those whose sockets are lent. */
+export function wherePlanned(listener: ListenerPlan, isLent: (key: string) => boolean): ListenerPlan {
+  if (listener.isStopped !== true) return listener;
+  return { ...listener, bind: listener.bind.filter(({ key }) => isLent(key)) };
 }
 
 /** The same engine for a data plane whose plans name sockets of the host: it listens on duplicates of them. */

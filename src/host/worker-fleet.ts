@@ -180,8 +180,8 @@ export class WorkerFleet implements DataPlaneHost {
   }
 
   listeners(): readonly HostListenerView[] {
-    return (this.#plans.listeners?.listeners ?? []).map(({ name, slot, bind }) => ({
-      name,
+    return this.#sockets.wherePlanned(this.#plans.listeners).map(({ name, slot, bind, isStopped }) => ({
+      ...{ name, ...(isStopped && { stopped: true }) },
       addresses: bind.map(({ key }) => this.#sockets.addressOf(key)),
       paused: this.#events.isPaused(name),
       sessions: this.#deps.shared.counts.live(slot),

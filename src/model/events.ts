@@ -32,6 +32,15 @@ export interface EventMap {
   'listener:broken': { readonly listener: string; readonly address: string; readonly code?: string };
   /** The address listens again; follows each `listener:broken`. */
   'listener:mended': { readonly listener: string; readonly address: string };
+  /** A listener with `stopWhenDown` does not listen any more, because its upstream has no backend. */
+  'listener:stopped': {
+    readonly listener: string;
+    readonly upstream: string;
+    /** Addresses whose sockets the service manager keeps open: their clients are refused. Absent: there are none. */
+    readonly kept?: readonly string[];
+  };
+  /** Its upstream has a backend again, but the listener cannot listen; lb4 goes on trying. */
+  'listener:notBack': { readonly listener: string; readonly upstream: string; readonly reason: string };
   /** A client found no room to wait at a paused listener: it was reset, and never became a session. */
   'listener:turnedAway': {
     readonly listener: string;
@@ -196,6 +205,8 @@ export const EVENT_NAMES = [
   'listener:resumed',
   'listener:broken',
   'listener:mended',
+  'listener:stopped',
+  'listener:notBack',
   'listener:turnedAway',
   'listener:refused',
   'session:closed',

@@ -39,6 +39,8 @@ export interface AcceptProxy {
 export interface ListenerPlan {
   readonly name: string;
   readonly bind: readonly BindPoint[];
+  /** Its upstream has no backend: of its addresses only those are listened at whose sockets another process keeps open. */
+  readonly isStopped?: boolean;
   /** For the clients' sockets. */
   readonly sockets: SocketOptions;
   /** The upstream of the clients that come from now on. */

@@ -108,6 +108,8 @@ export interface MirrorView {
 export interface HostListenerView {
   readonly name: string;
   readonly addresses: readonly string[];
+  /** It does not listen, because its upstream has no backend (`stopWhenDown`). Absent: false. */
+  readonly stopped?: boolean;
   /** True while new clients wait because a limit is reached. */
   readonly paused: boolean;
   readonly sessions: number;

@@ -68,6 +68,31 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
     }, QUIET_MS);
   });
   logBroken(source, log, setTimer);
+  source.on('listener:stopped', ({ listener, upstream, kept }) => {
+    const rest =
+      kept === undefined
+        ? 'stops listening'
+        : `would stop listening, but the sockets of ${kept.join(', ')} are not lb4's own: clients there are refused`;
+    log.write(
+      'warn',
+      'listenerStopped',
+      `listener ${listener} ${rest}: upstream ${upstream} has no backend`,
+      {
+        ...{ listener, upstream },
+        ...(kept === undefined ? {} : { kept: kept.join(' ') }),
+      },
+    );
+  });
+  source.on('listener:notBack', event =>
+    seldom.tell(`not back ${event.listener}`, 1, others =>
+      log.write(
+        'error',
+        'listenerNotBack',
+        `listener ${event.listener} cannot listen again: ${event.reason}; lb4 goes on trying${others.words}`,
+        { ...event, ...others.fields },
+      ),
+    ),
+  );
   source.on('listener:turnedAway', event =>
     seldom.tell(`turned away ${event.listener}`, event.times, others =>
       log.write(

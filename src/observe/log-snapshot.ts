@@ -51,15 +51,21 @@ function logDestination(what: string, { destination, lost, brokenAs }: ChannelFi
   log.write('info', 'snapshotLog', message, { log: what, destination, lost, code: brokenAs });
 }
 
-function logListener({ name, addresses, paused, pausedMs, sessions }: ListenerView, log: Log): void {
-  const on = addresses.join(', ');
+const STOPPED = 'stopped, because its upstream has no backend';
+
+function logListener({ name, addresses, stopped, paused, pausedMs, sessions }: ListenerView, log: Log): void {
+  const on = addresses.length === 0 ? '' : ` on ${addresses.join(', ')}`;
   const since = pausedMs === undefined ? '' : ` for ${seconds(pausedMs)}`;
-  log.write(
-    'info',
-    'snapshotListener',
-    `listener ${name}: ${paused ? `paused${since}, new clients wait` : 'accepting'} on ${on}, ${counted(sessions, 'session')}`,
-    { listener: name, addresses: addresses.join(' '), paused, pausedMs, sessions },
-  );
+  const open = `${paused ? `paused${since}, new clients wait` : 'accepting'}${on}`;
+  const state = stopped !== true ? open : on === '' ? STOPPED : `${STOPPED}; ${open}`;
+  log.write('info', 'snapshotListener', `listener ${name}: ${state}, ${counted(sessions, 'session')}`, {
+    listener: name,
+    addresses: addresses.join(' '),
+    stopped,
+    paused,
+    pausedMs,
+    sessions,
+  });
 }
 
 function logUpstream(

@@ -29,3 +29,9 @@ export const setKeepingTimer: SetTimer = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };
+
+/** Keeps the process alive until the returned function is called. */
+export function stayAlive(): () => void {
+  const timer = setInterval(() => undefined, MAX_TIMER_MS);
+  return () => clearInterval(timer);
+}

@@ -40,6 +40,11 @@ const EVENTS = {
   'upstream:up': ['up', () => 'a backend gets sessions again'],
   'listener:listening': ['up', e => `listener ${e.listener} is open at ${e.address}`],
   'listener:paused': ['ejected', e => `listener ${e.listener} is at its limit: clients wait`],
+  'listener:stopped': [
+    'down',
+    e => `listener ${e.listener} has stopped listening: its upstream ${e.upstream} has no backend`,
+  ],
+  'listener:notBack': ['down', e => `listener ${e.listener} cannot listen again: ${e.reason}`],
   'listener:resumed': ['up', e => `listener ${e.listener} takes clients again`],
   'worker:exited': ['down', e => `worker ${e.worker} has died: ${e.reason}`],
   'worker:restarted': ['up', e => `worker ${e.worker} is back`],

@@ -26,14 +26,15 @@ export class Limits {
       found.push(this.#meter(`Source ports to ${busiest.backend}`, busiest.connections, sourcePorts));
     }
     const paused = listeners.filter(each => each.paused);
+    const stopped = listeners.filter(each => each.stopped);
+    const troubles = [
+      [paused, 'clients wait'],
+      [stopped, 'stopped, no backend'],
+    ].flatMap(([some, what]) =>
+      some.length === 0 ? [] : [`${some.map(({ name }) => name).join(', ')}: ${what}`],
+    );
     found.push(
-      this.#line(
-        'Listeners',
-        paused.length === 0
-          ? `${number(listeners.length)} open`
-          : `${paused.map(({ name }) => name).join(', ')}: clients wait`,
-        paused.length > 0,
-      ),
+      this.#line('Listeners', troubles.join('; ') || `${number(listeners.length)} open`, troubles.length > 0),
     );
     const stuck = workers.filter(({ state }) => state !== 'running');
     if (workers.length > 0) {

@@ -25,7 +25,7 @@ export function attentionOf({ lastReload, logs, listeners, upstreams }: StatusAn
   return [
     ...reloadOf(lastReload),
     ...troublesOfLogs(logs),
-    ...listeners.flatMap(pauseOf),
+    ...listeners.flatMap(troubleOf),
     ...upstreams.flatMap(conditionOf),
     ...backends.slice(0, MOST_BACKENDS),
     ...(rest > 0 ? [`${counted(rest, 'more backend')}: lb4 backends has all`] : []),
@@ -64,7 +64,9 @@ export function troublesOfLogs(logs: readonly LogView[] = []): string[] {
   });
 }
 
-function pauseOf({ name, pausedMs }: ListenerView): string[] {
+function troubleOf({ name, stopped, pausedMs }: ListenerView): string[] {
+  if (stopped === true)
+    return [`listener ${name}: does not listen, because its upstream has no backend (stopWhenDown)`];
   return pausedMs === undefined
     ? []
     : [

@@ -2,7 +2,7 @@
 import type { LogView } from '../../model/log-view.ts';
 import type { LastReload } from '../../model/reload-report.ts';
 import type { CountedSnapshot } from '../../model/counted-view.ts';
-import type { UpstreamView } from '../../model/snapshot.ts';
+import type { ListenerView, UpstreamView } from '../../model/snapshot.ts';
 import { counted } from '../../support/counted.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { attentionOf } from './attention.ts';
@@ -50,9 +50,7 @@ export function statusText(status: StatusAnswer, width: number): string {
       ],
       status.listeners.flatMap(listener =>
         (listener.addresses.length === 0 ? ['-'] : listener.addresses).map((address, i) =>
-          i === 0
-            ? [listener.name, address, listener.paused ? 'full' : 'open', listener.sessions]
-            : ['', address, '', ''],
+          i === 0 ? [listener.name, address, stateOf(listener), listener.sessions] : ['', address, '', ''],
         ),
       ),
       width,
@@ -105,4 +103,9 @@ function mirrorLines({ mirror }: StatusAnswer): string[] {
     const shared = mode === 'shared' ? ` with ${counted(others.length, 'other instance')}` : why;
     return `counts of ${upstream}: ${mode}${shared}`;
   });
+}
+
+function stateOf({ stopped, paused }: ListenerView): string {
+  if (stopped === true) return 'stopped';
+  return paused ? 'full' : 'open';
 }

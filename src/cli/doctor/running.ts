@@ -84,8 +84,10 @@ function sessions({ sessions, maxSessions }: StatusAnswer): Finding[] {
 }
 
 function listeners({ listeners }: StatusAnswer): Finding[] {
-  return listeners.map(({ name, paused, pausedMs, sessions }) => {
+  return listeners.map(({ name, stopped, paused, pausedMs, sessions }) => {
     const check = `listener ${name}`;
+    if (stopped === true)
+      return fail(check, 'does not listen: its upstream has no backend', 'backends that are well');
     if (!paused) return ok(check, `open, ${counted(sessions, 'session')}`);
     const since = pausedMs === undefined ? '' : ` for ${formatAge(pausedMs)}`;
     return fail(

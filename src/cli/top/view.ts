@@ -144,13 +144,16 @@ function trafficLine({ instance }: Figures): Line[] {
   ];
 }
 
-/** Those that let clients wait come first. */
+/** Those that let clients wait, or do not listen, come first. */
 function listenersLine({ listeners }: StatusAnswer, width: number, glyphs: Glyphs): Line {
   const spans: Span[] = [span('listeners ', 'dim')];
   let room = width - 'listeners '.length;
-  const order = listeners.toSorted((a, b) => Number(b.paused) - Number(a.paused));
-  for (const [i, { name, addresses, paused, pausedMs, sessions }] of order.entries()) {
-    const where = addresses[0] === undefined ? '' : ` ${safe(addresses[0], glyphs)}`;
+  const isBad = (each: (typeof listeners)[number]): boolean => each.paused || each.stopped === true;
+  const order = listeners.toSorted((a, b) => Number(isBad(b)) - Number(isBad(a)));
+  for (const [i, listener] of order.entries()) {
+    const { name, addresses, stopped, paused, pausedMs, sessions } = listener;
+    const open = stopped === true ? ' stopped' : '';
+    const where = addresses[0] === undefined ? open : ` ${safe(addresses[0], glyphs)}`;
     const more = addresses.length > 1 ? ` and ${addresses.length - 1} more` : '';
     const full = paused ? ` clients wait${pausedMs === undefined ? '' : ` for ${formatAge(pausedMs)}`}` : '';
     const text = `${i === 0 ? '' : ` ${glyphs.dot} `}${safe(name, glyphs)}${where}${more}: ${sessions}${full}`;
@@ -161,7 +164,7 @@ function listenersLine({ listeners }: StatusAnswer, width: number, glyphs: Glyph
       spans.push(i === 0 ? span(fit(text, room, glyphs)) : span(rest, 'dim'));
       break;
     }
-    spans.push(span(text, paused ? 'bad' : 'plain'));
+    spans.push(span(text, isBad(listener) ? 'bad' : 'plain'));
     room -= text.length;
   }
   return spans;

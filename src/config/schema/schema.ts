@@ -19,6 +19,7 @@ import {
   oneOf,
   reference,
   section,
+  yesOrNo,
 } from './fields.ts';
 import { MAX_WORKERS } from '../../support/cores.ts';
 import { logSection } from './log-schema.ts';
@@ -70,6 +71,11 @@ const listener = section({
   userTimeout: userTimeout(),
   deferAccept: deferAccept(),
   acceptProxy,
+  stopWhenDown: yesOrNo()
+    .default(false)
+    .describe(
+      'Does not listen while no backend of the upstream is well, backups included, so that what stands in front sends its clients elsewhere; listens again when one is. See [when no backend is well](failing-backends.md#when-no-backend-is-well).',
+    ),
   whenUnavailable: oneOf(['reset', 'close', 'http503'])
     .default('reset')
     .describe(

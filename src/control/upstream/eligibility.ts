@@ -57,6 +57,8 @@ export interface Judgement {
   /** Primaries that are well, and all primaries that are candidates; both of the backups where no primary is one. */
   readonly well: number;
   readonly of: number;
+  /** Whether there is one that is well or on trial, a backup or not. */
+  readonly hasBackend: boolean;
   /** In the order of the conditions. */
   readonly backends: readonly BackendJudgement[];
 }
@@ -102,6 +104,7 @@ export function judge(
     mode,
     well: well[tier],
     of: candidates[tier],
+    hasBackend: conditions.some(each => isWell(each) || isOnTrial(each)),
     backends: conditions.map(each => {
       const takesSessions = takes(each);
       return {

@@ -38,6 +38,8 @@ export interface UpstreamDeps {
   isMirrored?(): boolean;
   /** Hands a plan to the data planes. */
   publish(plan: UpstreamPlan): void;
+  /** Called with each plan: is there a backend that is well or on trial? Undefined: checks have yet to decide. */
+  onBackends?(upstream: string, hasBackend: boolean | undefined): void;
   /** Resolves when every data plane has applied what was published before. */
   settled(): Promise<void>;
 }
@@ -133,9 +135,11 @@ export class Upstream {
     this.#departed.published();
     this.#ejector.announceTrials(records.filter((_, i) => judgement.backends[i]?.trial));
     if (this.#isRetired) return;
+    const isWaiting = records.some(({ settled }) => !settled);
+    this.#deps.onBackends?.(this.name, judgement.hasBackend || (isWaiting ? undefined : false));
     this.#modeEvents.follow(
       judgement,
-      records.some(({ settled }) => !settled),
+      isWaiting,
       records.filter((_, i) => judgement.backends[i]?.takesSessions).map(({ settings }) => settings.id),
     );
   }

@@ -68,6 +68,11 @@ export const INSTANCE: readonly Shown<LoadBalancerSnapshot>[] = [
 export const LISTENERS: readonly Shown<ListenerView>[] = [
   { name: 'lb4_listener_sessions_active', help: 'Sessions that run now.', of: ({ sessions }) => sessions },
   {
+    name: 'lb4_listener_stopped',
+    help: 'Whether it does not listen because its upstream has no backend.',
+    of: ({ stopped }) => flag(stopped === true),
+  },
+  {
     name: 'lb4_listener_paused',
     help: 'Whether new clients wait because a limit is reached.',
     of: ({ paused }) => flag(paused),
