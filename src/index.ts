@@ -23,6 +23,7 @@ export type {
   Counter,
   CounterView,
   Counts,
+  CountsKind,
   Histogram,
   ListenerCounts,
   Times,

@@ -6,7 +6,7 @@
  * the program of a worker are the only files of the library that name the real clock and the real randomness.
  * States: new → starting → running → (leaving →) draining → stopped; to start again, create another one.
  */
-import type { CounterView } from './model/counter-view.ts';
+import type { CounterView, CountsKind } from './model/counter-view.ts';
 import type { LoadBalancerSnapshot, LoadBalancerState } from './model/snapshot.ts';
 import { OPERATOR_STATES, type OperatorState } from './model/words.ts';
 import { performance } from 'node:perf_hooks';
@@ -262,8 +262,8 @@ export class LoadBalancer {
   }
 
   /** What was counted since the start, for metrics; undefined before it. */
-  counters(): CounterView | undefined {
-    return this.#planes?.counters();
+  counters(kind: CountsKind = 'copied'): CounterView | undefined {
+    return this.#planes?.counters(kind);
   }
 
   snapshot(): LoadBalancerSnapshot {

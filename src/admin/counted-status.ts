@@ -22,30 +22,23 @@ const RESETS = BACKEND.ended.series.findIndex(
 
 export function countedSnapshot(balancer: Pick<Balanced, 'snapshot' | 'counters'>): CountedSnapshot {
   const snapshot = balancer.snapshot();
-  const counters = balancer.counters();
+  const counters = balancer.counters('live');
   if (counters === undefined) return snapshot;
   // Both are of this very moment, so they have the same things in the same order.
-  const { listeners, upstreams } = counters;
-  return {
-    ...snapshot,
-    listeners: snapshot.listeners.map((each, i) => {
-      const counts = countsOf(listeners[i]?.counts, ofListener);
-      return counts === undefined ? each : { ...each, counts };
-    }),
-    upstreams: snapshot.upstreams.map((each, i) => {
-      const counted = upstreams[i];
-      const backends = each.backends.map((backend, j) => {
-        const counts = countsOf(counted?.backends[j]?.counts, ofBackend);
-        return counts === undefined ? backend : { ...backend, counts };
-      });
-      const counts = countsOf(counted?.counts, ofUpstream);
-      return counts === undefined ? { ...each, backends } : { ...each, backends, counts };
-    }),
-  };
+  for (const [i, each] of snapshot.listeners.entries())
+    addCounts(each, counters.listeners[i]?.counts, ofListener);
+  for (const [i, each] of snapshot.upstreams.entries()) {
+    const counted = counters.upstreams[i];
+    addCounts(each, counted?.counts, ofUpstream);
+    for (const [j, backend] of each.backends.entries())
+      addCounts(backend, counted?.backends[j]?.counts, ofBackend);
+  }
+  return snapshot;
 }
 
-function countsOf<T>(counts: Counts | undefined, of: (counts: Counts) => T): T | undefined {
-  return counts === undefined ? undefined : of(counts);
+/** The snapshot was made for this call: it is added to, because copies would cost more than all the rest. */
+function addCounts(to: object, counts: Counts | undefined, of: (counts: Counts) => object): void {
+  if (counts !== undefined) Object.assign(to, { counts: of(counts) });
 }
 
 function ofListener(counts: Counts): ListenerCounted {

@@ -4,7 +4,7 @@
  * Place: `LoadBalancer` has the methods of `Balanced`; the command line adds the rest. Tests put something else behind
  * it.
  */
-import type { CounterView } from '../model/counter-view.ts';
+import type { CounterView, CountsKind } from '../model/counter-view.ts';
 import type { EventMap, EventName } from '../model/events.ts';
 import type { LogView } from '../model/log-view.ts';
 import type { ProcessFigures } from '../model/process-figures.ts';
@@ -26,7 +26,7 @@ export interface NewBackend {
 export interface Balanced {
   snapshot(): LoadBalancerSnapshot;
   /** Undefined before it has started. */
-  counters(): CounterView | undefined;
+  counters(kind?: CountsKind): CounterView | undefined;
   on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void;
   setBackendState(upstream: string, backend: string, state: OperatorState): void;
   setBackendWeight(upstream: string, backend: string, weight: number): void;

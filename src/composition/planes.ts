@@ -25,7 +25,7 @@ import type { Inheritance } from '../model/inheritance.ts';
 import { LeavingListeners } from '../control/leaving-listeners.ts';
 import { bindByAddress } from '../control/bind-by-address.ts';
 import { listenersPlan } from '../control/listener-plans.ts';
-import type { CounterView } from '../model/counter-view.ts';
+import type { CounterView, CountsKind } from '../model/counter-view.ts';
 import type { MirrorView } from '../model/snapshot.ts';
 import type { HostReport } from '../model/data-event.ts';
 import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
@@ -142,9 +142,9 @@ export class Planes {
   }
 
   /** What was counted so far. */
-  counters(): CounterView {
-    const upstreams = this.control.status();
-    return counterView({ listeners: this.data.listeners(), upstreams }, this.#making.shared);
+  counters(kind: CountsKind): CounterView {
+    const counted = { listeners: this.data.listeners(), upstreams: this.control.slots() };
+    return counterView(counted, this.#making.shared, kind);
   }
 
   mirror(): MirrorView | undefined {

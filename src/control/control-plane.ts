@@ -163,6 +163,11 @@ export class ControlPlane {
     return Array.from(this.#upstreams.values(), ({ upstream }) => upstream.status());
   }
 
+  /** In the same order, also their backends. */
+  slots(): ReturnType<Upstream['slots']>[] {
+    return Array.from(this.#upstreams.values(), ({ upstream }) => upstream.slots());
+  }
+
   /** Throws LB4_UNKNOWN_UPSTREAM or LB4_UNKNOWN_BACKEND, as the methods below do. */
   setState(upstream: string, backend: string, state: OperatorState): void {
     const control = this.#control(upstream);

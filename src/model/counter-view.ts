@@ -5,6 +5,7 @@
  * Invariant: a total never goes down, over reloads and deaths of workers, while its listener, upstream or backend is
  * configured. A backend that is removed and added again later begins at 0.
  */
+import { ROW_CELLS } from '../shared-memory/counters/counters.ts';
 import { boundOf, bucketsOf, bucketUpTo, numberOf } from '../shared-memory/counters/histogram.ts';
 import {
   BACKEND,
@@ -26,34 +27,45 @@ export const COUNTERS = {
   backend: BACKEND,
 } as const;
 
-/** The counters of one listener, upstream or backend, at one moment. */
+/**
+ * The counters of one listener, upstream or backend: at the moment when they were copied, or, of live ones, at each look.
+ */
 export class Counts {
   readonly #cells: Float64Array;
+  readonly #at: number;
+  readonly #rows: number;
 
-  constructor(cells: Float64Array) {
+  constructor(cells: Float64Array, at = 0, rows = 1) {
     this.#cells = cells;
+    this.#at = at;
+    this.#rows = rows;
   }
 
   /** One series of a counter, in the order of its `series`. */
   of({ at }: Counter, series: number): number {
-    return this.#cells[at + series] ?? 0;
+    return this.#sum(at + series);
   }
 
   /** Nothing was counted in any series of a counter. */
   isNone({ at, series }: Counter): boolean {
     const end = at + series.length;
-    for (let cell = at; cell < end; cell++) if (this.#cells[cell] !== 0) return false;
+    for (let cell = at; cell < end; cell++) if (this.#sum(cell) !== 0) return false;
     return true;
   }
 
   /** All series of a counter together. */
-  total(counter: Counter): number {
-    return counter.series.reduce((sum, _, series) => sum + this.of(counter, series), 0);
+  total({ at, series }: Counter): number {
+    let total = 0;
+    for (let i = 0; i < series.length; i++) total += this.#sum(at + i);
+    return total;
   }
 
   times(histogram: Histogram): Times {
-    const { at, sumAt, range } = histogram;
-    return new Times(histogram, this.#cells.subarray(at, at + bucketsOf(range)), this.#cells[sumAt] ?? 0);
+    return new Times(histogram, this.#cells, this.#at, this.#rows);
+  }
+
+  #sum(cell: number): number {
+    return sumOfRows(this.#cells, this.#at + cell, this.#rows);
   }
 }
 
@@ -61,17 +73,24 @@ export class Counts {
 export class Times {
   readonly sum: number;
   readonly #histogram: Histogram;
-  readonly #buckets: Float64Array;
+  readonly #cells: Float64Array;
+  /** The first bucket. */
+  readonly #at: number;
+  readonly #rows: number;
 
-  constructor(histogram: Histogram, buckets: Float64Array, sum: number) {
+  /** @internal */
+  constructor(histogram: Histogram, cells: Float64Array, at: number, rows: number) {
     this.#histogram = histogram;
-    this.#buckets = buckets;
-    this.sum = sum;
+    this.#cells = cells;
+    this.#at = at + histogram.at;
+    this.#rows = rows;
+    this.sum = sumOfRows(cells, at + histogram.sumAt, rows);
   }
 
   get count(): number {
+    const end = this.#at + bucketsOf(this.#histogram.range);
     let count = 0;
-    for (let bucket = 0; bucket < this.#buckets.length; bucket++) count += this.#buckets[bucket] ?? 0;
+    for (let at = this.#at; at < end; at++) count += sumOfRows(this.#cells, at, this.#rows);
     return count;
   }
 
@@ -83,7 +102,7 @@ export class Times {
     let count = 0;
     for (const power of shown) {
       const last = bucketUpTo(range, power);
-      for (; bucket <= last; bucket++) count += this.#buckets[bucket] ?? 0;
+      for (; bucket <= last; bucket++) count += this.#timesOf(bucket);
       sums.push(count);
     }
     return sums;
@@ -94,24 +113,38 @@ export class Times {
    * most 2^(i/8). The first bucket also has all shorter times, the last one all longer ones.
    */
   filled(): (readonly [bucket: number, times: number])[] {
+    const { range } = this.#histogram;
     const filled: [number, number][] = [];
-    for (let bucket = 0; bucket < this.#buckets.length; bucket++) {
-      const times = this.#buckets[bucket] ?? 0;
-      if (times > 0) filled.push([numberOf(this.#histogram.range, bucket), times]);
+    for (let bucket = 0; bucket < bucketsOf(range); bucket++) {
+      const times = this.#timesOf(bucket);
+      if (times > 0) filled.push([numberOf(range, bucket), times]);
     }
     return filled;
   }
 
   /** The time that this part of all times do not exceed, at most 9 % too much; undefined where there is none. */
   quantile(part: number): number | undefined {
+    const { range } = this.#histogram;
     const wanted = this.count * part;
     let count = 0;
-    for (const [bucket, here] of this.#buckets.entries()) {
+    for (let bucket = 0; bucket < bucketsOf(range); bucket++) {
+      const here = this.#timesOf(bucket);
       count += here;
-      if (here > 0 && count >= wanted) return boundOf(this.#histogram.range, bucket);
+      if (here > 0 && count >= wanted) return boundOf(range, bucket);
     }
     return undefined;
   }
+
+  #timesOf(bucket: number): number {
+    return sumOfRows(this.#cells, this.#at + bucket, this.#rows);
+  }
+}
+
+/** Typed-array reads inside the array's bounds are never undefined. */
+function sumOfRows(cells: Float64Array, at: number, rows: number): number {
+  let sum = 0;
+  for (let row = 0; row < rows; row++) sum += cells[at + row * ROW_CELLS] ?? 0;
+  return sum;
 }
 
 export interface ListenerCounts {
@@ -131,6 +164,12 @@ export interface UpstreamCounts {
   /** In the order of the snapshot's backends. */
   readonly backends: readonly BackendCounts[];
 }
+
+/**
+ * `copied`: all of it is of one moment, however late it is read. `live`: it shows what has been counted by the time it
+ * is read, costs nothing for what is not read, and is to be read within the step.
+ */
+export type CountsKind = 'copied' | 'live';
 
 /** In the order of `snapshot()`. */
 export interface CounterView {

@@ -19,7 +19,7 @@ const ROUND_MS = 5_000;
 /** V8 compiles what is hot, and the first statuses are dear. */
 const WARM_MS = 5_000;
 const AT_ONCE = 20;
-const MOST_PERCENT = 6;
+const MOST_PERCENT = 3;
 
 /** CPU time of each thread, in milliseconds. */
 function threads(pid: number): Map<string, number> {
@@ -34,7 +34,7 @@ function threads(pid: number): Map<string, number> {
 
 const skip = skipUnlessFull() || (process.platform === 'linux' ? false : 'needs /proc');
 
-void t.test('a page of 1,000 backends costs a few percent of a core', { skip, timeout: 90_000 }, async t => {
+void t.test('a page of 1,000 backends costs under 3 % of a core', { skip, timeout: 90_000 }, async t => {
   const server = createServer(socket => socket.on('error', () => undefined).end('x')).listen(0, '0.0.0.0');
   await once(server, 'listening');
   t.teardown(() => server.close());
@@ -88,7 +88,7 @@ void t.test('a page of 1,000 backends costs a few percent of a core', { skip, ti
   }
   isOver = true;
   const median = pages.sort((one, other) => one - other)[Math.floor(ROUNDS / 2)] ?? Infinity;
-  // About 2 where the machine has nothing else to do.
+  // 1 to 2 where the machine has nothing else to do.
   t.ok(median > 0 && median < MOST_PERCENT, `${median.toFixed(2)} % of a core`);
 });
 t.setTimeout(120_000);

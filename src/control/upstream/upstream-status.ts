@@ -33,6 +33,13 @@ export interface SlottedStatus extends UpstreamStatus {
   readonly slots: readonly number[];
 }
 
+/** An upstream and its backends by their slots. */
+export interface SlottedUpstream {
+  readonly name: string;
+  readonly queueSlot: number;
+  readonly backends: readonly (readonly [backend: string, slot: number])[];
+}
+
 export function upstreamStatus(parts: StatusParts): SlottedStatus {
   const { config, shared, queueSlot, records, judgement, removed, nowMs } = parts;
   const { queue, sessions } = shared.upstream(config.name);
@@ -72,19 +79,16 @@ export function noteStates(records: readonly BackendRecord[], { backends }: Judg
 /** In the order of the backends; those that were removed come last. */
 function overridesOf({ backends }: UpstreamConfig, records: readonly BackendRecord[]): OperatorOverride[] {
   const configured = new Set(backends.map(({ id }) => id));
-  const there = new Set(records.map(({ settings }) => settings.id));
-  return [
-    ...records.flatMap(({ settings: { id: backend, weight }, weight: now, operator }): OperatorOverride[] => [
-      ...(configured.has(backend) ? [] : [{ backend, what: 'added' } as const]),
-      ...(now === weight ? [] : [{ backend, what: 'weight', configured: weight, now } as const]),
-      ...(operator === 'ready'
-        ? []
-        : [{ backend, what: 'state', configured: 'ready', now: operator } as const]),
-    ]),
-    ...backends.flatMap(({ id: backend }): OperatorOverride[] =>
-      there.has(backend) ? [] : [{ backend, what: 'removed' }],
-    ),
-  ];
+  const overrides: OperatorOverride[] = [];
+  for (const { settings, weight: now, operator } of records) {
+    const { id: backend, weight } = settings;
+    // What is left are those that were removed.
+    if (!configured.delete(backend)) overrides.push({ backend, what: 'added' });
+    if (now !== weight) overrides.push({ backend, what: 'weight', configured: weight, now });
+    if (operator !== 'ready') overrides.push({ backend, what: 'state', configured: 'ready', now: operator });
+  }
+  for (const backend of configured) overrides.push({ backend, what: 'removed' });
+  return overrides;
 }
 
 function backendStatus(
@@ -97,12 +101,10 @@ function backendStatus(
   }: { readonly permille: number; readonly shared: SharedState; readonly nowMs: number },
 ): BackendStatus {
   const { settings, slot, checked, healthy, operator, agent, ejection, weight, shown } = record;
-  const why = whyOf(record, state);
-  return {
+  const status: BackendStatus = {
     backend: settings.id,
     state,
     stateForMs: shown.state === state ? Math.max(0, Math.round(nowMs - shown.sinceMs)) : 0,
-    ...(why === undefined ? {} : { why }),
     takesSessions,
     health: !checked ? 'unchecked' : healthy ? 'up' : 'down',
     operator,
@@ -115,6 +117,9 @@ function backendStatus(
     sessions: counts.live(slot),
     elsewhere: elsewhere.count(slot),
   };
+  const why = whyOf(record, state);
+  // Most have none. A spread among the other keys would make each copy of this object six times as dear.
+  return why === undefined ? status : { ...status, why };
 }
 
 /** What is left of a backend that was removed: its sessions. */

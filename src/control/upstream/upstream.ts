@@ -26,7 +26,7 @@ import { judge, type Judgement } from './eligibility.ts';
 import { ModeEvents } from './mode-events.ts';
 import { Ramps } from './ramps.ts';
 import { upstreamSettings, type PlannedUpstream } from './upstream-settings.ts';
-import { noteStates, upstreamStatus, type SlottedStatus } from './upstream-status.ts';
+import { noteStates, upstreamStatus, type SlottedStatus, type SlottedUpstream } from './upstream-status.ts';
 
 export interface UpstreamDeps {
   readonly shared: ControlledState;
@@ -142,6 +142,11 @@ export class Upstream {
       isWaiting,
       records.filter((_, i) => judgement.backends[i]?.takesSessions).map(({ settings }) => settings.id),
     );
+  }
+
+  /** Where its sessions and those of its backends are counted, in the order of `status()`. */
+  slots(): SlottedUpstream {
+    return { name: this.name, queueSlot: this.#settings.queueSlot, backends: [...this.counted()] };
   }
 
   /** The backends counted here, with their slots: members, and removed ones that still have sessions. */

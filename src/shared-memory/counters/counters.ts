@@ -22,6 +22,17 @@ export interface CounterChunk {
   readonly buffer: SharedArrayBuffer;
 }
 
+/** Where a slot's counts stand: in a block for each row, and the sums over these blocks are the counts. */
+export interface Blocks {
+  readonly cells: Float64Array;
+  /** The first cell of the first block; the next one begins `ROW_CELLS` after it. */
+  readonly at: number;
+  readonly rows: number;
+}
+
+export const ROW_CELLS = CHUNK_SLOTS * BLOCK_CELLS;
+const NO_BLOCKS: Blocks = { cells: new Float64Array(), at: 0, rows: 0 };
+
 export interface CountersMemory {
   readonly rows: number;
   /** Grows in control; what is posted is what there was then. */
@@ -80,23 +91,26 @@ export class Counters {
     return new Cells(chunk, this.#at(slot, this.#row));
   }
 
-  /**
-   * Reads the sums of all rows, a block for each slot that it is asked for.
-   * @param most blocks: one piece of memory holds them, because a piece for each takes three times as long
-   */
-  reader(most: number): (slot: number) => Float64Array {
-    const all = new Float64Array(most * BLOCK_CELLS);
-    let end = 0;
-    return slot => this.#sum(slot, all.subarray(end, (end += BLOCK_CELLS)));
+  /** The shared memory itself: what is read there within one step is of that moment. */
+  live(slot: number): Blocks {
+    const cells = this.#chunkOf(slot);
+    return cells === undefined ? NO_BLOCKS : { cells, at: this.#at(slot, 0), rows: this.#memory.rows };
   }
 
-  #sum(slot: number, sums: Float64Array): Float64Array {
-    const chunk = this.#chunkOf(slot);
-    if (chunk === undefined) return sums;
-    const first = this.#at(slot, 0);
-    sums.set(chunk.subarray(first, first + BLOCK_CELLS));
-    for (let row = 1; row < this.#memory.rows; row++) addTo(sums, chunk, this.#at(slot, row));
-    return sums;
+  /**
+   * Copies the sums of all rows, a block for each slot that it is asked for.
+   * @param most blocks: one piece of memory holds them, because a piece for each takes three times as long
+   */
+  copier(most: number): (slot: number) => Blocks {
+    const cells = new Float64Array(most * BLOCK_CELLS);
+    let at = -BLOCK_CELLS;
+    return slot => {
+      const chunk = this.#chunkOf(slot);
+      if (chunk === undefined) return NO_BLOCKS;
+      at += BLOCK_CELLS;
+      for (let row = 0; row < this.#memory.rows; row++) addTo(cells, at, chunk, this.#at(slot, row));
+      return { cells, at, rows: 1 };
+    };
   }
 
   /** The slot has a new owner. No thread counts in it. */
@@ -118,16 +132,16 @@ export class Counters {
   }
 
   #at(slot: number, row: number): number {
-    return (row * CHUNK_SLOTS + (slot % CHUNK_SLOTS)) * BLOCK_CELLS;
+    return row * ROW_CELLS + (slot % CHUNK_SLOTS) * BLOCK_CELLS;
   }
 }
 
 /** A function of its own: a scrape of many slots gets compiled code for it within the first of them. */
-function addTo(sums: Float64Array, chunk: Float64Array, at: number): void {
+function addTo(sums: Float64Array, to: number, chunk: Float64Array, from: number): void {
   for (let cell = 0; cell < BLOCK_CELLS; cell++) {
-    const count = chunk[at + cell] ?? 0;
+    const count = chunk[from + cell] ?? 0;
     // Most cells are 0, and reading costs less than writing.
-    if (count !== 0) sums[cell] = (sums[cell] ?? 0) + count;
+    if (count !== 0) sums[to + cell] = (sums[to + cell] ?? 0) + count;
   }
 }
 

@@ -2,12 +2,21 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import type { Blocks } from '../../../src/shared-memory/counters/counters.ts';
 import { BLOCK_CELLS, BACKEND, LISTENER, UPSTREAM } from '../../../src/shared-memory/counters/layout.ts';
 import { ENDINGS, endingOf, WORKER_DIED } from '../../../src/shared-memory/counters/endings.ts';
 import { boundOf, bucketOf, bucketsOf, bucketUpTo } from '../../../src/shared-memory/counters/histogram.ts';
+import { Counts } from '../../../src/model/counter-view.ts';
 import { REASONS } from '../../../src/model/termination.ts';
 import { ControlledState, SharedState } from '../../../src/shared-memory/shared-state.ts';
 import { fc } from '../../harness/properties.ts';
+
+const countsOf = ({ cells, at, rows }: Blocks): Counts => new Counts(cells, at, rows);
+
+function cellOf({ counters }: ControlledState, slot: number, cell: number): number | undefined {
+  const { cells, at } = counters.copier(1)(slot);
+  return cells[at + cell];
+}
 
 const RANGE = { lowest: -13, highest: 5 };
 
@@ -100,12 +109,15 @@ void t.test('the rows of all threads add up, whichever came first', t => {
     counters.cells(before).add(BACKEND.bytes, 1, 2 ** 40 + i);
     counters.cells(later).note(BACKEND.connect, 500);
   });
-  const read = control.counters.reader(2);
-  const [first, second] = [read(before), read(later)];
-  t.equal(first[BACKEND.bytes.at + 1], 2 ** 41 + 1);
-  t.equal(first[BACKEND.connect.sumAt], 0);
-  t.equal(second[BACKEND.connect.sumAt], 1);
-  t.equal(second[BACKEND.connect.at + bucketUpTo(BACKEND.connect.range, -1)], 2);
+  const { counters } = control;
+  for (const read of [counters.copier(2), (slot: number) => counters.live(slot)]) {
+    const [first, second] = [countsOf(read(before)), countsOf(read(later))];
+    t.equal(first.of(BACKEND.bytes, 1), 2 ** 41 + 1);
+    t.equal(first.times(BACKEND.connect).sum, 0);
+    const times = second.times(BACKEND.connect);
+    t.same([times.sum, times.count, times.filled()], [1, 2, [[-8, 2]]]);
+    t.same([times.quantile(0.5), times.cumulative().slice(-5)], [0.5, [0, 2, 2, 2, 2]]);
+  }
   t.end();
 });
 
@@ -127,7 +139,7 @@ void t.test(
     worker.counts.take(queue, undefined);
     control.forget(1);
     new SharedState(control.memory, 1).counters.cells(backend).add(BACKEND.ended, 0, 1);
-    const total = (slot: number, at: number): number | undefined => control.counters.reader(1)(slot)[at];
+    const total = (slot: number, at: number): number | undefined => cellOf(control, slot, at);
     t.equal(total(backend, BACKEND.ended.at), 6);
     t.equal(total(backend, BACKEND.ended.at + WORKER_DIED), 1);
     t.equal(total(listener, LISTENER.ended.at + WORKER_DIED), 2);
@@ -141,9 +153,9 @@ void t.test('a backend in a slot that was another one’s begins at 0', t => {
   const slot = control.slotOfBackend('app', 'a').index;
   control.counters.cells(slot).add(BACKEND.picks, 0, 7);
   control.slotOfBackend('app', 'a');
-  t.equal(control.counters.reader(1)(slot)[BACKEND.picks.at], 7, 'asking again changes nothing');
+  t.equal(cellOf(control, slot, BACKEND.picks.at), 7, 'asking again changes nothing');
   control.freeBackend('app', 'a');
   t.equal(control.slotOfBackend('app', 'b').index, slot);
-  t.equal(control.counters.reader(1)(slot)[BACKEND.picks.at], 0);
+  t.equal(cellOf(control, slot, BACKEND.picks.at), 0);
   t.end();
 });

@@ -34,7 +34,8 @@ void t.test('the first is reported at once, the others in sums, by reason', t =>
   timers.fireAll();
   t.equal(timers.pending, 0, 'and nothing runs when nothing is refused');
   t.same(taken(), []);
-  const counts = new Counts(shared.counters.reader(1)(slot));
+  const { cells, at, rows } = shared.counters.live(slot);
+  const counts = new Counts(cells, at, rows);
   const series = (state: string): number =>
     LISTENER.refused.series.findIndex(([reason, each]) => reason === 'badProxyHeader' && each === state);
   t.same(
