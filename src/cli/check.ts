@@ -2,8 +2,8 @@
  * `lb4 check -c FILE`: validates what `lb4 run` with the same options would load, and reports everything in it that is
  * wrong or probably wrong; with `--show` it prints what it means.
  *
- * Place: it also reads the files that the configuration names, because a balancer cannot start without them; nothing
- * else is opened or resolved.
+ * Place: it also reads the files that the configuration names, because a balancer cannot start without them, and tries
+ * the options of sockets that it asks for; nothing else is opened or resolved.
  */
 import { dirname, resolve } from 'node:path';
 import { formatIssues, formatWarning, inOrder } from '../config/report/format-issues.ts';

@@ -35,6 +35,7 @@ import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
 import type { PassedSocket } from '../support/socket.ts';
 import { setUnrefTimer, stayAlive } from '../support/timer.ts';
 import { followChanges, operatorChanges } from './operator-changes.ts';
+import { socketProblems } from './socket-problems.ts';
 import { Mirrors, type NextMirror } from './mirrors.ts';
 import { StopWhenDown } from './stop-when-down.ts';
 
@@ -276,8 +277,8 @@ export class Planes {
 
   /** Every step that may fail; nothing takes effect. */
   async #prepare(config: Config): Promise<Prepared> {
-    const unknown = unknownOwners(config.listeners);
-    if (unknown.length > 0) throw new ConfigError(unknown);
+    const problems = [...unknownOwners(config.listeners), ...socketProblems(config)];
+    if (problems.length > 0) throw new ConfigError(problems);
     const { lookup, baseDir } = this.#deps;
     // From now on the slots of these listeners are not given away.
     this.#leaving.keep(config);

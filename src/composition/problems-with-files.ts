@@ -1,5 +1,6 @@
 /**
- * The problems of the files that a configuration names, found without starting anything.
+ * What a configuration needs of the system and that is not there, found without starting anything: files that it names,
+ * owners of sockets, options of sockets.
  *
  * Place: used by `lb4 check`. Files for health checks and the mirror are read by the code that would use them; modules
  * with strategies must exist, but are not loaded, because they would run.
@@ -15,15 +16,13 @@ import { logsOverOwnFiles, type OwnFiles } from '../config/checks/own-files.ts';
 import { unknownOwners } from '../config/checks/socket-owners.ts';
 import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../control/health/tls-settings.ts';
+import { socketProblems } from './socket-problems.ts';
 import { redisConnection } from '../control/mirror/redis-connection.ts';
 import { readSmallFile } from '../support/small-file.ts';
 
-/** One problem for each file that cannot be used, with the place of its key. */
-export function problemsWithFiles(
-  { listeners, upstreams, redis, admin, log }: Config,
-  baseDir: string,
-  own: OwnFiles = {},
-): ConfigIssue[] {
+/** One problem for each, with the place of its key. */
+export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles = {}): ConfigIssue[] {
+  const { listeners, upstreams, redis, admin, log } = config;
   const deps = { baseDir, readFile: readSmallFile };
   const problems = (read: () => unknown): readonly ConfigIssue[] => {
     try {
@@ -36,6 +35,7 @@ export function problemsWithFiles(
   };
   return [
     ...unknownOwners(listeners),
+    ...socketProblems(config),
     ...logsOverOwnFiles(log, baseDir, own),
     ...upstreams.flatMap(({ strategy }, index) =>
       isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),

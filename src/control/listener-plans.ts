@@ -5,7 +5,7 @@
  * into the plan as they are, under their own names.
  */
 import type { Config } from '../config/schema/schema.ts';
-import { socketOptions } from '../config/socket-options.ts';
+import { listenOptions, type ListenKeys } from '../config/socket-options.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
@@ -30,22 +30,30 @@ export function listenersPlan(config: Config, shared: ControlledState, maxSessio
         timeouts,
         limits: own,
         acceptProxy,
-        ...sockets
+        ...keys
       }): ListenerPlan => ({
         ...{ name, upstream, whenUnavailable, timeouts, limits: own, acceptProxy },
         slot: shared.slotOfListener(name),
-        sockets: socketOptions(sockets),
-        bind: bindPoints(name, bind),
+        sockets: listenOptions(keys),
+        bind: bindPoints(name, bind, keys),
       }),
     ),
   };
 }
 
-/** An address has one listener. Port 0 may stand several times in each listener, because each is another port. */
-function bindPoints(listener: string, bind: readonly ListenAddress[]): readonly BindPoint[] {
+/**
+ * An address has one listener, or one for each interface. Port 0 may stand several times in each listener, because each
+ * is another port. What a bound socket cannot become is another point: the new socket is bound beside the old one.
+ */
+function bindPoints(
+  listener: string,
+  bind: readonly ListenAddress[],
+  { interface: name, mptcp }: Pick<ListenKeys, 'interface' | 'mptcp'>,
+): readonly BindPoint[] {
+  const kind = `${name === undefined ? '' : ` on ${name}`}${mptcp ? ' by MPTCP' : ''}`;
   return bind.map((where, i) => {
     const address = formatAddress(where);
-    const isAny = where.kind === 'tcp' && where.port === 0;
-    return { key: isAny ? `${address} ${i} of ${listener}` : address, where };
+    if (where.kind === 'unix') return { key: address, where };
+    return { key: `${address}${where.port === 0 ? ` ${i} of ${listener}` : ''}${kind}`, where };
   });
 }

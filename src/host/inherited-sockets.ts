@@ -73,7 +73,7 @@ export class InheritedSockets {
     const found = this.#assigned.get(key);
     if (found === undefined) return undefined;
     const { address, handed } = found;
-    for (const fd of handed.fds) adaptPassedSocket(this.#libc, fd, address, {});
+    for (const fd of handed.fds) adaptPassedSocket(this.#libc, fd, address);
     return { address, fds: handed.fds, file: handed.file };
   }
 

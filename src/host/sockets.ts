@@ -22,7 +22,7 @@ import {
   duplicate,
   type ListeningSockets,
 } from '../linux/listening-sockets.ts';
-import { listenFailure } from '../linux/listen-failure.ts';
+import { LISTEN_BACKLOG, listenFailure } from '../linux/listen-failure.ts';
 import { replaceSocketOptions } from '../linux/socket-options.ts';
 import { refuseNewClients } from '../linux/stop-accepting.ts';
 import { PassedSockets } from './passed-sockets.ts';
@@ -285,10 +285,14 @@ export class HostSockets {
   ): void {
     if (where.kind === 'tcp') {
       if (!isDeepStrictEqual(before, options))
-        for (const fd of sockets.fds) replaceSocketOptions(this.#libc, fd, options);
-    } else if (asked.kind === 'unix' && where.access !== undefined && hasOwnFile) {
-      if (!isDeepStrictEqual(asked.access, where.access)) giveAccess(where.path, where.access);
+        for (const fd of sockets.fds) replaceSocketOptions(this.#libc, fd, options, before);
+      return;
     }
+    const { backlog } = options;
+    if (before !== undefined && before.backlog !== backlog)
+      for (const fd of sockets.fds) this.#libc.listen(fd, backlog ?? LISTEN_BACKLOG);
+    if (asked.kind !== 'unix' || where.access === undefined || !hasOwnFile) return;
+    if (!isDeepStrictEqual(asked.access, where.access)) giveAccess(where.path, where.access);
   }
 }
 

@@ -19,12 +19,23 @@ export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_TYPE = 3;
 export const SO_ERROR = 4;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_ACCEPTCONN = 30;
+/** Which buffers have a size of their own, and do not grow (since Linux 5.16). */
+export const SO_BUF_LOCK = 72;
+export const SOCK_SNDBUF_LOCK = 1;
+export const SOCK_RCVBUF_LOCK = 2;
+export const IPPROTO_IP = 0;
+export const IP_TOS = 1;
+export const IP_FREEBIND = 15;
 export const IPPROTO_TCP = 6;
+export const IPPROTO_MPTCP = 262;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
 export const TCP_KEEPINTVL = 5;
@@ -32,12 +43,15 @@ export const TCP_KEEPCNT = 6;
 export const TCP_DEFER_ACCEPT = 9;
 export const TCP_INFO = 11;
 export const TCP_USER_TIMEOUT = 18;
+export const TCP_FASTOPEN = 23;
 /** `tcpi_state` of a connection that is over. */
 export const TCP_CLOSE = 7;
 /** The same of one whose peer has sent its FIN, while this side has not. */
 export const TCP_CLOSE_WAIT = 8;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
+export const IPV6_TCLASS = 67;
+export const IPV6_FREEBIND = 78;
 
 export const MSG_NOSIGNAL = 0x4000;
 /** More follows in this very step, be it a FIN: the kernel holds back the last segment, for 200 ms at most. */
@@ -91,6 +105,8 @@ export const SIOCOUTQ = 0x5411;
 /** `tcpi_bytes_acked`, a u64 (uapi/linux/tcp.h, since Linux 4.1): bytes of ours the peer's system has acknowledged. */
 export const TCP_INFO_BYTES_ACKED = 120;
 export const TCP_INFO_BYTES = 128;
+/** Where `tcpi_sacked` is, 32 bits: of a listening socket, the length of its queue. */
+export const TCP_INFO_BACKLOG = 28;
 /** Where `tcpi_last_data_sent` is: milliseconds, 32 bits. */
 export const TCP_INFO_LAST_DATA_SENT = 44;
 

@@ -8,8 +8,8 @@ import { formatAddress, type Address } from '../support/address.ts';
 import { splitZone } from '../support/zone.ts';
 import { holderOf } from './address-holder.ts';
 
-/** The kernel's accept queue; net.core.somaxconn caps it. */
-export const LISTEN_BACKLOG = 4096;
+/** As many clients as the system lets wait at a socket: on Linux net.core.somaxconn. */
+export const LISTEN_BACKLOG = 0x7fffffff;
 
 /** An `Lb4Error` LB4_LISTEN_FAILED naming the address, with its cause. */
 export function listenFailure(address: Address, cause: unknown): Lb4Error {
@@ -22,6 +22,9 @@ const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE'],
   ['EADDRNOTAVAIL', 'no interface of this machine has this address'],
   ['ENOENT', 'the directory does not exist'],
+  ['ENODEV', 'there is no such interface'],
+  ['EPROTONOSUPPORT', 'this kernel has no MPTCP'],
+  ['ENOPROTOOPT', 'MPTCP is switched off (net.mptcp.enabled)'],
 ]);
 
 function inPlainWords(error: unknown, address: Address): string {

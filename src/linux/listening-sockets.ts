@@ -22,7 +22,7 @@ import { expectAt, ownSocketFile, removeIfSame, removeStale, type SocketFile } f
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 import { encodeAddress, portOf, SOCKADDR_BYTES } from './sockaddr.ts';
-import { setSocketOptions } from './socket-options.ts';
+import { prepareSocket, setSocketOptions } from './socket-options.ts';
 import { systemError } from './system-error.ts';
 
 export interface ListeningSockets {
@@ -45,8 +45,8 @@ export async function bindListeningSockets(
   { mayShare = false }: { readonly mayShare?: boolean } = {},
 ): Promise<ListeningSockets> {
   try {
-    if (address.kind === 'unix') return await bindUnix(libc, address, count);
-    const bound = bindAnyFamily(libc, address, count, mayShare);
+    if (address.kind === 'unix') return await bindUnix(libc, address, count, options);
+    const bound = bindAnyFamily(libc, address, { asked: address, count, mayShare, options });
     // Accepted sockets inherit them: no call per session.
     for (const fd of bound.fds) setSocketOptions(libc, fd, options);
     return bound;
@@ -86,8 +86,8 @@ const LINGER_ZERO: Uint8Array = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 export const ON: Uint8Array = Buffer.from([1, 0, 0, 0]);
 const OFF: Uint8Array = Buffer.from([0, 0, 0, 0]);
 
-function bindAnyFamily(libc: Libc, address: TcpAddress, count: number, mayShare: boolean): ListeningSockets {
-  const bind = (to: TcpAddress) => bindTcp(libc, to, { asked: address, count, mayShare });
+function bindAnyFamily(libc: Libc, address: TcpAddress, binding: Binding): ListeningSockets {
+  const bind = (to: TcpAddress) => bindTcp(libc, to, binding);
   if (address.host !== '') return bind(address);
   try {
     return bind({ ...address, host: '::' });
@@ -102,23 +102,25 @@ interface Binding {
   readonly asked: TcpAddress;
   readonly count: number;
   readonly mayShare: boolean;
+  readonly options: SocketOptions;
 }
 
-function bindTcp(libc: Libc, address: TcpAddress, { asked, count, mayShare }: Binding): ListeningSockets {
-  const dualStack = asked.host === '';
+function bindTcp(libc: Libc, address: TcpAddress, binding: Binding): ListeningSockets {
+  const { count, mayShare, options } = binding;
+  const { backlog = LISTEN_BACKLOG } = options;
   const fds: number[] = [];
   try {
     // Unless `mayShare`, the first socket is bound without SO_REUSEPORT, so that the kernel refuses an address that
     // another program holds; only then are the others let in beside it.
-    const first = openTcp(libc, address, dualStack, fds, mayShare ? allowSharing : undefined);
+    const first = openTcp(libc, address, binding, fds, mayShare ? allowSharing : undefined);
     const bound = { ...address, port: boundPort(libc, first) };
     allowSharing(libc, first);
     while (fds.length < count) {
-      const fd = openTcp(libc, bound, dualStack, fds, allowSharing);
-      check(libc, 'listen', libc.listen(fd, LISTEN_BACKLOG));
+      const fd = openTcp(libc, bound, binding, fds, allowSharing);
+      check(libc, 'listen', libc.listen(fd, backlog));
     }
     // The first socket listens last: a port that another program has bound meanwhile shows here.
-    check(libc, 'listen', libc.listen(first, LISTEN_BACKLOG));
+    check(libc, 'listen', libc.listen(first, backlog));
     return { address: bound, fds };
   } catch (error) {
     for (const fd of fds) libc.close(fd);
@@ -129,19 +131,21 @@ function bindTcp(libc: Libc, address: TcpAddress, { asked, count, mayShare }: Bi
 function openTcp(
   libc: Libc,
   address: TcpAddress,
-  dualStack: boolean,
+  { asked, options: { noDelay, early } }: Binding,
   fds: number[],
   prepare?: (libc: Libc, fd: number) => void,
 ): number {
   const { family, bytes } = encodeAddress(address);
-  const fd = openSocket(libc, family);
+  const fd = openSocket(libc, family, early?.mptcp === true ? abi.IPPROTO_MPTCP : 0);
   fds.push(fd);
   setOption(libc, fd, abi.SOL_SOCKET, abi.SO_REUSEADDR, ON);
   // Accepted sockets inherit it: one call less per session.
-  setOption(libc, fd, abi.IPPROTO_TCP, abi.TCP_NODELAY, ON);
+  if (noDelay !== false) setOption(libc, fd, abi.IPPROTO_TCP, abi.TCP_NODELAY, ON);
   if (family === abi.AF_INET6) {
-    setOption(libc, fd, abi.IPPROTO_IPV6, abi.IPV6_V6ONLY, dualStack ? OFF : ON);
+    setOption(libc, fd, abi.IPPROTO_IPV6, abi.IPV6_V6ONLY, asked.host === '' ? OFF : ON);
   }
+  const errno = early === undefined ? 0 : prepareSocket(libc, fd, family, early);
+  if (errno !== 0) throw systemError('setsockopt', errno);
   prepare?.(libc, fd);
   check(libc, 'bind', libc.bind(fd, bytes, bytes.length));
   return fd;
@@ -151,7 +155,12 @@ function allowSharing(libc: Libc, fd: number): void {
   setOption(libc, fd, abi.SOL_SOCKET, abi.SO_REUSEPORT, ON);
 }
 
-async function bindUnix(libc: Libc, address: ListenUnixAddress, count: number): Promise<ListeningSockets> {
+async function bindUnix(
+  libc: Libc,
+  address: ListenUnixAddress,
+  count: number,
+  { backlog = LISTEN_BACKLOG }: SocketOptions,
+): Promise<ListeningSockets> {
   const { family, bytes } = encodeAddress(address);
   const fds = [openSocket(libc, family)];
   const [first = -1] = fds;
@@ -164,7 +173,7 @@ async function bindUnix(libc: Libc, address: ListenUnixAddress, count: number): 
       check(libc, 'bind', libc.bind(first, bytes, bytes.length));
     }
     if (!isAbstract(address)) file = ownSocketFile(address);
-    check(libc, 'listen', libc.listen(first, LISTEN_BACKLOG));
+    check(libc, 'listen', libc.listen(first, backlog));
     expectAt(file);
     while (fds.length < count) fds.push(duplicate(libc, first));
     return { address, fds, file };
@@ -175,9 +184,9 @@ async function bindUnix(libc: Libc, address: ListenUnixAddress, count: number): 
   }
 }
 
-function openSocket(libc: Libc, family: number): number {
+function openSocket(libc: Libc, family: number, protocol = 0): number {
   const type = abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
-  return check(libc, 'socket', libc.socket(family, type, 0));
+  return check(libc, 'socket', libc.socket(family, type, protocol));
 }
 
 function boundPort(libc: Libc, fd: number): number {

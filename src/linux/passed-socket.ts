@@ -9,7 +9,7 @@ import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
 import { check, keepFromChildren, ON } from './listening-sockets.ts';
 import { decodeAddress, SOCKADDR_BYTES } from './sockaddr.ts';
-import { setSocketOptions } from './socket-options.ts';
+import { replaceSocketOptions } from './socket-options.ts';
 
 export interface PassedAddress {
   readonly address: Address;
@@ -38,14 +38,17 @@ export function describePassedSocket(libc: Libc, fd: number): Described {
   return { ok: true, socket: { address, isDualStack } };
 }
 
-/** Makes it what the sockets are that lb4 opens itself: non-blocking, not for children, its clients without delay. */
-export function adaptPassedSocket(libc: Libc, fd: number, address: Address, options: SocketOptions): void {
+/**
+ * Makes it what the sockets are that lb4 opens itself: non-blocking, not for children, its clients without delay.
+ * @param options absent: they are set later
+ */
+export function adaptPassedSocket(libc: Libc, fd: number, address: Address, options?: SocketOptions): void {
   keepFromChildren(libc, fd);
   const flags = check(libc, 'fcntl', libc.fcntl(fd, abi.F_GETFL, 0));
   check(libc, 'fcntl', libc.fcntl(fd, abi.F_SETFL, flags | abi.O_NONBLOCK));
   if (address.kind !== 'tcp') return;
   check(libc, 'setsockopt', libc.setsockopt(fd, abi.IPPROTO_TCP, abi.TCP_NODELAY, ON, ON.length));
-  setSocketOptions(libc, fd, options);
+  if (options !== undefined) replaceSocketOptions(libc, fd, options, {});
 }
 
 function numericOption(libc: Libc, fd: number, level: number, option: number): number | undefined {

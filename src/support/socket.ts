@@ -3,7 +3,7 @@
  */
 import type { Address } from './address.ts';
 
-/** What is asked of the kernel for TCP sockets: how it finds out that a peer has vanished, and whom it lets in. */
+/** What is asked of the kernel for TCP sockets. Whatever is absent is the system's own, and costs no call. */
 export interface SocketOptions {
   /** Absent: a quiet connection is never probed for its peer. */
   readonly keepalive?: Keepalive | undefined;
@@ -17,6 +17,27 @@ export interface SocketOptions {
    * rounded up, by the kernel then to 1, 3, 7, 15, 31 or 63 of them. Absent: at once.
    */
   readonly deferAcceptMs?: number | undefined;
+  /** False: a small write may wait until what was sent before is acknowledged. Absent: it leaves at once. */
+  readonly noDelay?: false | undefined;
+  /** Of a listening socket: clients that may wait in its queue. Absent: as many as the system allows. */
+  readonly backlog?: number | undefined;
+  /** Of a listening socket: clients at a time whose first bytes may come with their SYN. Absent: none. */
+  readonly fastOpen?: number | undefined;
+  /** What has to be set before a socket is bound or connected. */
+  readonly early?: EarlyOptions | undefined;
+}
+
+export interface EarlyOptions {
+  readonly sendBufferBytes?: number | undefined;
+  readonly receiveBufferBytes?: number | undefined;
+  /** The class that packets are marked with, 0 to 63. */
+  readonly dscp?: number | undefined;
+  /** The interface that all its packets go through and come from. */
+  readonly interface?: string | undefined;
+  /** Of a listening socket: it may have an address that no interface has. */
+  readonly freebind?: true | undefined;
+  /** One connection over several paths, where the peer does the same. */
+  readonly mptcp?: true | undefined;
 }
 
 /** All times in whole seconds, rounded up. */

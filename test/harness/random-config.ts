@@ -49,6 +49,9 @@ const upstreamOf = (name: string): fc.Arbitrary<Upstream> =>
       ),
       queue: fc.record({ max: fc.integer({ min: 0, max: 9 }), timeout: duration }),
       keepalive: fc.constantFrom<Upstream['keepalive']>('off', {}, { count: 3 }),
+      sendBuffer: fc.constantFrom<Upstream['sendBuffer']>(undefined, '64KiB', 5000),
+      dscp: fc.constantFrom<Upstream['dscp']>(undefined, 'EF', 0),
+      mptcp: fc.boolean(),
       pool: fc.record({ warm: fc.integer({ min: 0, max: 3 }), reuse: fc.boolean() }),
       sendProxy: fc.constantFrom<Upstream['sendProxy']>('off', 'v1', 'v2', {
         version: 'v2',
@@ -69,6 +72,8 @@ const listenerOf =
         [{ address: `unix:/run/${name}.sock`, mode: '0660', group: 7 }],
       ),
       upstream: fc.constantFrom(...upstreams),
+      noDelay: fc.boolean(),
+      backlog: maybe(fc.integer({ min: 1, max: 9 })),
       limits: fc.record({ maxSessions: maybe(fc.integer({ min: 1, max: 99 })) }),
       timeouts: fc.record({ idle: duration, lifetime: fc.constantFrom('0', '1h') }),
       whenUnavailable: fc.constantFrom('reset', 'close', 'http503'),

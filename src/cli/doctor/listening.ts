@@ -5,7 +5,7 @@ import { netstatCounter, pathOf, sysctl, textOf, whyUnreadable } from './kernel-
 import { reservedPorts } from '../source-ports.ts';
 import { grouped } from './words.ts';
 
-/** The length of queue that lb4 asks for (LISTEN_BACKLOG). */
+/** A length of queue that a burst of clients does not fill. */
 const BACKLOG = 4096;
 const CAP_NET_BIND_SERVICE = 10n;
 

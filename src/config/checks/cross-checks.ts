@@ -116,7 +116,9 @@ function boundAddresses(listener: At<unknown>): Claim[] {
     // Port 0 is another port each time; a missing host stands for both wildcards.
     if (address.port === 0) return [];
     const hosts = address.host === '' ? ['0.0.0.0', '::'] : [address.host];
-    return [{ keys: hosts.map(host => formatAddress({ ...address, host })), path }];
+    // Each interface may have a listener of its own.
+    const through = text(listener, 'interface')?.value ?? '';
+    return [{ keys: hosts.map(host => `${formatAddress({ ...address, host })} ${through}`), path }];
   });
 }
 

@@ -24,6 +24,8 @@ interface Placed {
   readonly shown: string;
   readonly address: Address;
   readonly endpoints: readonly Endpoint[];
+  /** Of a listener: only clients that come through it are let in. */
+  readonly interface?: string | undefined;
 }
 
 /** `written`: the text to show instead of a value that came from a variable. */
@@ -32,7 +34,7 @@ export function warningsOf(
   machine: Machine,
   written: (path: Path) => string | undefined = () => undefined,
 ): ConfigIssue[] {
-  const listeners = config.listeners.map(({ name, upstream, bind }, i) => ({
+  const listeners = config.listeners.map(({ name, upstream, bind, interface: through }, i) => ({
     name,
     upstream,
     binds: bind.map((address, j): Placed => {
@@ -40,7 +42,7 @@ export function warningsOf(
       const listed: Path = [...alone, j];
       const path = bind.length === 1 ? alone : listed;
       const shown = written(listed) ?? written(alone) ?? formatAddress(address);
-      return { path, shown, address, endpoints: boundAt(address, machine) };
+      return { path, shown, address, endpoints: boundAt(address, machine), interface: through };
     }),
   }));
   const upstreams = config.upstreams.map(({ name, backends }, i) => ({
@@ -55,13 +57,15 @@ export function warningsOf(
   const binds = listeners.flatMap(listener => listener.binds);
   return onePerPath([
     ...loops(listeners, upstreams, machine),
-    ...pairs(binds, (index, endpoint) => index.overlapping(endpoint)).map(([one, other]) =>
-      warning(
-        other,
-        'an address that no other bind covers',
-        `${other.shown} overlaps ${placeOf(one)}: only one of them can be bound, and lb4 does not start`,
+    ...byInterface(binds)
+      .flatMap(each => pairs(each, (index, endpoint) => index.overlapping(endpoint)))
+      .map(([one, other]) =>
+        warning(
+          other,
+          'an address that no other bind covers',
+          `${other.shown} overlaps ${placeOf(one)}: only one of them can be bound, and lb4 does not start`,
+        ),
       ),
-    ),
     ...upstreams.flatMap(({ backends }) =>
       pairs(backends, (index, endpoint) => index.at(endpoint)).map(([one, other]) =>
         warning(
@@ -85,6 +89,13 @@ export function warningsOf(
       }),
     ...[...binds, ...upstreams.flatMap(({ backends }) => backends)].flatMap(withoutInterface),
   ]);
+}
+
+/** Binds that may exclude each other: two interfaces may have a listener each at one address. */
+function byInterface(binds: readonly Placed[]): readonly (readonly Placed[])[] {
+  const found = new Map<string | undefined, Placed[]>();
+  for (const bind of binds) found.set(bind.interface, [...(found.get(bind.interface) ?? []), bind]);
+  return [...found.values()];
 }
 
 /** Of several warnings at one place the first, which matters most. */

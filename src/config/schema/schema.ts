@@ -27,8 +27,27 @@ import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { adminSection } from './admin-schema.ts';
 import { acceptProxy } from './proxy-schema.ts';
 import { redisSection } from './redis-schema.ts';
-import { bindPoint, deferAccept, keepalive, userTimeout } from './socket-schema.ts';
+import { bindPoint } from './bind-schema.ts';
+import {
+  backlog,
+  deferAccept,
+  dscp,
+  freebind,
+  keepalive,
+  listenFastOpen,
+  listenInterface,
+  mptcp,
+  noDelay,
+  receiveBuffer,
+  sendBuffer,
+  userTimeout,
+} from './socket-schema.ts';
 import { upstream } from './upstream-schema.ts';
+
+const OF_TCP = [
+  ...(['deferAccept', 'sendBuffer', 'receiveBuffer', 'dscp', 'interface'] as const),
+  ...(['freebind', 'fastOpen', 'mptcp'] as const),
+] as const;
 
 const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
@@ -70,6 +89,15 @@ const listener = section({
   keepalive: keepalive('clients'),
   userTimeout: userTimeout(),
   deferAccept: deferAccept(),
+  noDelay: noDelay(),
+  backlog,
+  sendBuffer: sendBuffer('clients'),
+  receiveBuffer: receiveBuffer('clients'),
+  dscp: dscp('clients'),
+  interface: listenInterface,
+  freebind,
+  fastOpen: listenFastOpen,
+  mptcp: mptcp(),
   acceptProxy,
   stopWhenDown: yesOrNo()
     .default(false)
@@ -81,10 +109,13 @@ const listener = section({
     .describe(
       'What a client gets when no backend can take it. `reset`: a TCP reset. `close`: a clean close. `http503`: an HTTP 503 response.',
     ),
-}).superRefine(({ bind, deferAccept }, context) => {
-  if (deferAccept === 0 || bind.some(({ kind }) => kind === 'tcp')) return;
-  const message = 'no deferAccept, because unix sockets have none';
-  context.addIssue({ code: 'custom', message, path: ['deferAccept'] });
+}).superRefine((listener, context) => {
+  if (listener.bind.some(({ kind }) => kind === 'tcp')) return;
+  for (const key of OF_TCP) {
+    if (listener[key] === undefined || listener[key] === 0 || listener[key] === false) continue;
+    const message = `no ${key}, because unix sockets have none`;
+    context.addIssue({ code: 'custom', message, path: [key] });
+  }
 });
 
 /** The whole configuration. */

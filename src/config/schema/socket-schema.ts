@@ -1,70 +1,12 @@
 /**
- * Keys about sockets that listeners and upstreams share.
+ * Keys about sockets that listeners and upstreams share, and those of listeners alone.
  *
- * Place: a part of schema.ts and upstream-schema.ts.
+ * Place: a part of schema.ts and upstream-schema.ts. What this system has not is found by composition/socket-problems.ts.
  */
 import * as z from 'zod';
-import { isAbstract, type ListenAddress } from '../../support/address.ts';
-import { bindAddress, duration, fieldFacts, integer, section } from './fields.ts';
+import { duration, fieldFacts, integer, section, yesOrNo } from './fields.ts';
 import { HOUR, MINUTE, SECOND, SHORTEST } from './limits-of-values.ts';
-
-const MODE_EXPECTED = 'a mode in quotes of three octal digits, such as "0660"';
-/** The highest number of a user or a group: the one above means "none". */
-const MAX_ID = 0xfffffffe;
-
-const owner = (what: 'user' | 'group') => {
-  const error = `the name of a ${what}, or its number`;
-  return z
-    .union([integer(0, MAX_ID), z.string({ error }).regex(/^[^:\s\0]{1,256}$/, { error })], { error })
-    .transform((value, context) => {
-      if (typeof value !== 'string' || !/^\d+$/.test(value)) return value;
-      if (Number(value) <= MAX_ID) return Number(value);
-      context.addIssue({ code: 'custom', message: error });
-      return z.NEVER;
-    })
-    .register(fieldFacts, { type: 'name or number' })
-    .optional();
-};
-
-const unixPoint = section({
-  address: bindAddress().describe('Where clients connect; the other keys are for the path of a unix socket.'),
-  mode: z
-    .string({ error: MODE_EXPECTED })
-    .regex(/^0?[0-7]{3}$/, { error: MODE_EXPECTED })
-    .transform(text => Number.parseInt(text, 8))
-    .register(fieldFacts, { type: 'text', range: 'three octal digits in quotes, such as `"0660"`' })
-    .optional()
-    .describe(
-      'Permissions of the socket file; users who may write to it may connect. Default: from the umask of lb4.',
-    ),
-  user: owner('user').describe(
-    'Owner of the socket file (a name in /etc/passwd, or a number). Default: the user of lb4.',
-  ),
-  group: owner('group').describe(
-    'Group of the socket file (a name in /etc/group, or a number). Default: the group of lb4.',
-  ),
-}).transform(({ address, mode, user, group }, context): ListenAddress => {
-  const given = Object.entries({ mode, user, group }).filter(([, value]) => value !== undefined);
-  if (given.length === 0) return address;
-  if (address.kind === 'unix' && !isAbstract(address)) return { ...address, access: { mode, user, group } };
-  for (const [key] of given) {
-    const message = `no ${key}, because only the path of a unix socket has one`;
-    context.addIssue({ code: 'custom', message, path: [key] });
-  }
-  return z.NEVER;
-});
-
-/** Where clients connect: an address, or a mapping where the file of a unix socket is to have certain owners. */
-export const bindPoint = () =>
-  z
-    .union([bindAddress(), unixPoint], {
-      error:
-        'an address such as 0.0.0.0:443, or a mapping such as { address: "unix:/run/lb4.sock", mode: "0660" }',
-    })
-    .register(fieldFacts, { type: 'text or mapping' })
-    .describe(
-      'One address, or for a unix socket a mapping with its permissions. An existing socket file is replaced only if no program listens on it.',
-    );
+import { size } from './size-field.ts';
 
 /** Linux takes at most 32,767 seconds. */
 const LONGEST_KEEPALIVE = 9 * HOUR;
@@ -109,3 +51,100 @@ export const deferAccept = () =>
     .describe(
       'A client is let in with its first bytes, or after this long without any (TCP_DEFER_ACCEPT): a client that only connects costs neither a session nor a backend. Only for protocols in which the client speaks first, such as HTTP, TLS, Redis and PostgreSQL: where the server does (MySQL, SMTP, SSH), every client waits this long for its greeting. Linux rounds up to 1, 3, 7, 15, 31 or 63 seconds. Needs Linux and koffi. Unix sockets let clients in at once.',
     );
+
+export const noDelay = () =>
+  yesOrNo()
+    .default(true)
+    .describe(
+      'Small writes leave at once (TCP_NODELAY). `false`: they may wait until what was sent before is acknowledged (Nagle), which saves packets and costs time.',
+    );
+
+/** The smallest that Linux gives; and far more than any path needs. */
+const BUFFER = { min: 4 * 1024, max: 1024 * 1024 * 1024 } as const;
+const FIXED = 'Default: the system lets it grow as the path needs, which is better on nearly every path. Needs koffi.';
+
+/** @param whose 'clients' or 'backends' */
+export const sendBuffer = (whose: string) =>
+  size(BUFFER.min, BUFFER.max)
+    .optional()
+    .describe(
+      `Size of the kernel's buffer for what is sent to ${whose} (SO_SNDBUF; Linux caps it at net.core.wmem_max). ${FIXED}`,
+    );
+
+/** @param whose 'clients' or 'backends' */
+export const receiveBuffer = (whose: string) =>
+  size(BUFFER.min, BUFFER.max)
+    .optional()
+    .describe(
+      `Size of the kernel's buffer for what ${whose} send (SO_RCVBUF; Linux caps it at net.core.rmem_max). ${FIXED}`,
+    );
+
+/** Names of classes (RFC 2474, 2597, 3246, 5865, 8622). */
+const CLASSES: ReadonlyMap<string, number> = new Map([
+  ...[0, 1, 2, 3, 4, 5, 6, 7].map(i => [`CS${i}`, i * 8] as const),
+  ...[1, 2, 3, 4].flatMap(i => [1, 2, 3].map(drop => [`AF${i}${drop}`, i * 8 + drop * 2] as const)),
+  ...([['EF', 46], ['VA', 44], ['LE', 1]] as const),
+]);
+const DSCP_EXPECTED = 'an integer from 0 to 63, or a class such as EF, AF41 or CS1';
+
+/** @param whose 'clients' or 'backends' */
+export const dscp = (whose: string) =>
+  z
+    .union([integer(0, 63), z.string({ error: DSCP_EXPECTED })], { error: DSCP_EXPECTED })
+    .transform((value, context) => {
+      const number = typeof value === 'number' ? value : CLASSES.get(value.toUpperCase());
+      if (number !== undefined) return number;
+      context.addIssue({ code: 'custom', message: DSCP_EXPECTED });
+      return z.NEVER;
+    })
+    .register(fieldFacts, { type: 'integer or name', range: '0 to 63, or `EF`, `VA`, `LE`, `CS0` to `CS7`, `AF11` to `AF43`' })
+    .optional()
+    .describe(
+      `Marks packets to ${whose} for routers that have classes of service (DSCP; in IPv4 TOS, in IPv6 the traffic class). Default: not marked. Needs koffi.`,
+    );
+
+/** A name that the kernel takes (at most 15 bytes). */
+const INTERFACE = /^(?!\.{1,2}$)[!-.0-9;-~]{1,15}$/;
+const INTERFACE_EXPECTED = 'the name of an interface such as eth0, of at most 15 characters';
+
+const interfaceName = () =>
+  z
+    .string({ error: INTERFACE_EXPECTED })
+    .regex(INTERFACE, { error: INTERFACE_EXPECTED })
+    .register(fieldFacts, { type: 'text', range: '1 to 15 characters' })
+    .optional();
+
+export const mptcp = () =>
+  yesOrNo()
+    .default(false)
+    .describe(
+      'Multipath TCP: a connection may use several paths at once, where the peer has it, too; with others it is TCP as ever. Needs Linux with net.mptcp.enabled, and koffi.',
+    );
+
+/** Of listeners. */
+export const listenInterface = interfaceName().describe(
+  'Lets in only clients that come through this interface or VRF (SO_BINDTODEVICE), whatever its addresses are. Default: through any. Needs Linux and koffi.',
+);
+
+/** Of upstreams. */
+export const connectInterface = interfaceName().describe(
+  'Connects through this interface or VRF (SO_BINDTODEVICE), whatever the routes are. Default: as the routes say. For sessions; health checks follow the routes. Needs Linux and koffi.',
+);
+
+export const backlog = integer(1, 1_000_000)
+  .optional()
+  .describe(
+    'Clients that may wait in the queue of each address and worker until they are let in. Default: as many as the system allows (net.core.somaxconn on Linux, which also caps this).',
+  );
+
+export const listenFastOpen = integer(0, 1_000_000)
+  .default(0)
+  .describe(
+    'TCP Fast Open: this many clients at a time may send their first bytes with their SYN, and save a round trip. A network may repeat a SYN: only for protocols in which the first bytes may arrive twice. 0: off. Needs Linux with 2 in net.ipv4.tcp_fastopen, and koffi.',
+  );
+
+export const freebind = yesOrNo()
+  .default(false)
+  .describe(
+    'Binds addresses that no interface has yet, such as one that VRRP moves here later (IP_FREEBIND). Needs Linux and koffi.',
+  );

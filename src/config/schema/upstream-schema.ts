@@ -24,7 +24,16 @@ import { agentCheck, HEALTH_OFF, healthCheck } from './health-schema.ts';
 import { HOUR, maxSessions, MINUTE, MOST_SESSIONS, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 
 import { sendProxy } from './proxy-schema.ts';
-import { keepalive, userTimeout } from './socket-schema.ts';
+import {
+  connectInterface,
+  dscp,
+  keepalive,
+  mptcp,
+  noDelay,
+  receiveBuffer,
+  sendBuffer,
+  userTimeout,
+} from './socket-schema.ts';
 
 const STRATEGY_PATH = /^(\.{0,2}\/.+|.+\.m?js)$/;
 const STRATEGY_EXPECTED = `one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`;
@@ -238,6 +247,12 @@ export const upstream = section({
     .describe('Connecting to backends.'),
   keepalive: keepalive('backends'),
   userTimeout: userTimeout(),
+  noDelay: noDelay(),
+  sendBuffer: sendBuffer('backends'),
+  receiveBuffer: receiveBuffer('backends'),
+  dscp: dscp('backends'),
+  interface: connectInterface,
+  mptcp: mptcp(),
   pool: section({
     warm: integer(0, 1000)
       .default(0)

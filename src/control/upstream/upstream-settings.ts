@@ -6,7 +6,7 @@
  * plan as they are, under their own names.
  */
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
-import { socketOptions } from '../../config/socket-options.ts';
+import { connectOptions } from '../../config/socket-options.ts';
 import type { UpstreamSettings } from '../../model/upstream-plan.ts';
 import type { ControlledState } from '../../shared-memory/shared-state.ts';
 
@@ -33,6 +33,6 @@ export function upstreamSettings(
     strategy: config.strategyVersion ?? strategy,
     queueSlot: shared.slotOfQueue(name),
     ejection: { failures: ejection.failures, earlyClose: ejection.earlyClose },
-    sockets: socketOptions(config),
+    sockets: connectOptions(config),
   };
 }

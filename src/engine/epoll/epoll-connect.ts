@@ -18,7 +18,7 @@ import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { encodeAddress, SOCKADDR_BYTES, type EncodedAddress } from '../../linux/sockaddr.ts';
-import { setUserTimeout } from '../../linux/socket-options.ts';
+import { prepareSocket, setUserTimeout } from '../../linux/socket-options.ts';
 import { EINPROGRESS, ENAMETOOLONG, errnoName } from '../../linux/system-error.ts';
 
 export interface ConnectDeps extends EpollDeps {
@@ -98,14 +98,19 @@ class Connecting implements ConnectionOwner, Expiring {
     if (target === undefined) return ENAMETOOLONG;
     const { family, bytes } = target;
     this.#target = target;
-    const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, 0);
-    if (fd < 0) return libc.errno();
     const isTcp = address.kind === 'tcp';
+    const { userTimeoutMs, noDelay, early } = this.#options;
+    const protocol = early?.mptcp === true && isTcp ? abi.IPPROTO_MPTCP : 0;
+    const fd = libc.socket(family, abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC, protocol);
+    if (fd < 0) return libc.errno();
     const connection = isTcp
-      ? new EpollConnection(fd, address.host, address.port, this.#deps, false)
+      ? new EpollConnection(fd, address.host, address.port, this.#deps, noDelay === false)
       : new EpollConnection(fd, undefined, 0, this.#deps, false);
     this.#connection = connection;
-    const { userTimeoutMs } = this.#options;
+    if (isTcp && early !== undefined) {
+      const errno = prepareSocket(libc, fd, family, early);
+      if (errno !== 0) return errno;
+    }
     if (isTcp && userTimeoutMs !== undefined) setUserTimeout(libc, fd, userTimeoutMs);
     const errno = libc.connect(fd, bytes, bytes.length) < 0 ? libc.errno() : 0;
     // Registered after connect: a socket that was never connected reports a hang-up.

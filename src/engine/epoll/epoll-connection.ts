@@ -67,7 +67,7 @@ export class EpollConnection implements Connection, Watched, Keepable {
 
   /**
    * @param peerAddress undefined: the socket is a unix socket
-   * @param noDelay TCP_NODELAY is set already
+   * @param noDelay TCP_NODELAY is set already, or is never to be set
    */
   constructor(
     fd: number,

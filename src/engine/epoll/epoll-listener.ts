@@ -14,7 +14,7 @@
 import type { ListeningSocket, SocketOptions } from '../../support/socket.ts';
 import type { Address, ListenAddress } from '../../support/address.ts';
 import type { EngineListener, ListenHandlers } from '../engine.ts';
-import { LISTEN_BACKLOG, listenFailure } from '../../linux/listen-failure.ts';
+import { listenFailure } from '../../linux/listen-failure.ts';
 import {
   EPOLLEXCLUSIVE,
   EPOLLIN,
@@ -47,6 +47,8 @@ import {
 
 /** Clients taken per round at most: the running sessions come first. */
 const MAX_BATCH = 64;
+/** Clients taken at the end of `close`, in one step: more than a queue has by any default. */
+const LAST_BATCH = 65_536;
 /** How long it rests when there is no descriptor or memory for another client. */
 const EXHAUSTED_REST_MS = 100;
 /** No descriptor, no memory, or no room in the epoll set (fs.epoll.max_user_watches). */
@@ -63,21 +65,22 @@ export async function listenEpoll(
   options?: SocketOptions,
 ): Promise<EngineListener> {
   if (where.kind === 'listening') {
-    takeOver(deps.libc, where);
-    return new EpollListener(where.fd, where.address, handlers, deps);
+    takeOver(deps.libc, where, options?.backlog);
+    return new EpollListener(where.fd, where.address, handlers, deps, options);
   }
   const { address, fds, file } = await bindListeningSockets(deps.libc, where, 1, options);
   const [fd = -1] = fds;
-  return new EpollListener(fd, address, handlers, deps, file);
+  return new EpollListener(fd, address, handlers, deps, options, file);
 }
 
 /** Makes sure that the socket listens and that accepting never blocks the thread; else closes it and throws. */
-function takeOver(libc: Libc, { fd, address }: ListeningSocket): void {
+function takeOver(libc: Libc, { fd, address }: ListeningSocket, backlog: number | undefined): void {
   try {
     // A socket that does not listen would be ready for ever, without a client to accept.
     const listens = isListening(libc, fd);
     if (listens === undefined) throw systemError('getsockopt', libc.errno());
-    if (!listens && listenAgain(libc, fd, address) !== undefined) throw systemError('accept4', EINVAL);
+    if (!listens && listenAgain(libc, fd, address, backlog) !== undefined)
+      throw systemError('accept4', EINVAL);
     const flags = libc.fcntl(fd, F_GETFL, 0);
     if (flags < 0 || libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
       throw systemError('fcntl', libc.errno());
@@ -107,21 +110,34 @@ class EpollListener implements EngineListener, Watched {
   #batch = 1;
 
   /** Takes over a non-blocking socket that listens. `file`: to be removed with it. */
-  constructor(fd: number, address: Address, handlers: ListenHandlers, deps: EpollDeps, file?: SocketFile) {
+  constructor(
+    fd: number,
+    address: Address,
+    handlers: ListenHandlers,
+    deps: EpollDeps,
+    options?: SocketOptions,
+    file?: SocketFile,
+  ) {
     this.#fd = fd;
     this.address = address;
     this.#handlers = handlers;
     this.#deps = deps;
     this.#file = file;
     deps.descriptors.own(fd);
-    this.#kept = new KeepListening(fd, address, deps, {
-      onBroken: code => handlers.onBroken?.(code),
-      onMended: () => handlers.onMended?.(),
-      onChange: listens => {
-        this.#broken = !listens;
-        this.#update();
+    const { libc, setTimer } = deps;
+    this.#kept = new KeepListening(
+      fd,
+      address,
+      { libc, setTimer, backlog: options?.backlog },
+      {
+        onBroken: code => handlers.onBroken?.(code),
+        onMended: () => handlers.onMended?.(),
+        onChange: listens => {
+          this.#broken = !listens;
+          this.#update();
+        },
       },
-    });
+    );
     this.#update();
   }
 
@@ -177,14 +193,13 @@ class EpollListener implements EngineListener, Watched {
     const cancelTimer = this.#deps.setTimer(() => (time.isUp = true), CLOSE_LIMIT_MS);
     return new Promise(resolve => {
       const round = (): void => {
-        const taken = this.#take(time.isUp ? LISTEN_BACKLOG : MAX_BATCH);
+        const taken = this.#take(time.isUp ? LAST_BATCH : MAX_BATCH);
         if (taken === 'some' && !time.isUp) {
           this.#deps.reactor.defer(round);
           return;
         }
         // A client that comes between the two looks is taken by the second one, in the same step as the close.
-        const isOver =
-          taken === 'all' && !this.#isHandshakeUnderWay() && this.#take(LISTEN_BACKLOG) === 'all';
+        const isOver = taken === 'all' && !this.#isHandshakeUnderWay() && this.#take(LAST_BATCH) === 'all';
         if (!isOver && !time.isUp) {
           this.#deps.setTimer(round, taken === 'exhausted' ? EXHAUSTED_REST_MS : LOOK_AGAIN_MS);
           return;

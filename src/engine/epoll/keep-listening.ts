@@ -30,6 +30,8 @@ const LONGEST_PAUSE_MS = 10_000;
 export interface KeepListeningDeps {
   readonly libc: Libc;
   readonly setTimer: SetTimer;
+  /** Clients that may wait at it once it listens again. */
+  readonly backlog: number | undefined;
 }
 
 export interface KeepListeningHandlers extends Pick<ListenHandlers, 'onBroken' | 'onMended'> {
@@ -57,12 +59,12 @@ export class KeepListening {
   /** Looks now, and makes it listen where it does not. */
   look(): void {
     this.#cancelTimer();
-    const { libc } = this.#deps;
+    const { libc, backlog } = this.#deps;
     if (!this.#isBroken && isListening(libc, this.#fd) !== false) {
       this.#lookAfter(LOOK_MS);
       return;
     }
-    const code = listenAgain(libc, this.#fd, this.#address);
+    const code = listenAgain(libc, this.#fd, this.#address, backlog);
     this.#lookAfter(code === undefined ? LOOK_MS : this.#pauseMs);
     this.#pauseMs = code === undefined ? FIRST_PAUSE_MS : Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
     const wasBroken = this.#isBroken;
@@ -91,7 +93,12 @@ export function isListening(libc: Libc, fd: number): boolean | undefined {
 }
 
 /** Makes a socket listen that has done so before; the error's name where it cannot. */
-export function listenAgain(libc: Libc, fd: number, address: Address): string | undefined {
+export function listenAgain(
+  libc: Libc,
+  fd: number,
+  address: Address,
+  backlog = LISTEN_BACKLOG,
+): string | undefined {
   const failure = (): string => errnoName(libc.errno());
   if (address.kind === 'tcp') {
     if (address.port === 0) return errnoName(EINVAL);
@@ -101,5 +108,5 @@ export function listenAgain(libc: Libc, fd: number, address: Address): string | 
     // EINVAL: it is bound. Its name would not show that: a socket that has lost its port keeps the port in its name.
     if (libc.bind(fd, bytes, bytes.length) < 0 && libc.errno() !== EINVAL) return failure();
   }
-  return libc.listen(fd, LISTEN_BACKLOG) < 0 ? failure() : undefined;
+  return libc.listen(fd, backlog) < 0 ? failure() : undefined;
 }

@@ -8,6 +8,7 @@
  * that the server makes, which allocate a buffer for each read.
  */
 import { Socket, type OnReadOpts, type Server } from 'node:net';
+import type { NoDelay } from './acceptor.ts';
 
 /** A client, accepted and not read from. */
 export interface AcceptedHandle {
@@ -16,10 +17,14 @@ export interface AcceptedHandle {
 }
 
 /** Makes `server` hand over handles instead of sockets; false where this Node does not allow it. */
-export function takeHandles(server: Server, onHandle: (handle: AcceptedHandle) => void): boolean {
+export function takeHandles(
+  server: Server,
+  onHandle: (handle: AcceptedHandle) => void,
+  noDelay?: NoDelay,
+): boolean {
   const listening: unknown = Reflect.get(server, '_handle');
   if (!isObject(listening) || !hasMethod(listening, 'onconnection')) return false;
-  const inherited = inheritsNoDelay(listening);
+  const inherited = noDelay !== undefined || inheritsNoDelay(listening);
   return Reflect.set(listening, 'onconnection', (_error: unknown, handle: unknown) => {
     // A failed accept (out of descriptors): the kernel will report it again.
     if (!isAccepted(handle)) return;

@@ -11,6 +11,8 @@ import { createServer, Socket, type Server } from 'node:net';
 import type { Libc } from '../../linux/libc.ts';
 import { closeDescriptor, duplicate } from '../../linux/listening-sockets.ts';
 import { LISTEN_BACKLOG } from '../../linux/listen-failure.ts';
+import { backlogOf } from '../../linux/socket-options.ts';
+import type { Address } from '../../support/address.ts';
 import { takeHandles, type AcceptedHandle } from './accept.ts';
 import { descriptorOf } from '../../support/descriptor.ts';
 
@@ -19,13 +21,23 @@ export interface AcceptorHandlers {
   onSocket(socket: Socket): void;
 }
 
-export function newServer(): Server {
-  return createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+/** 'inherited': the listening socket has what its clients are to have. */
+export type NoDelay = false | undefined | 'inherited';
+
+export interface AcceptorForm {
+  readonly takesHandles: boolean;
+  readonly noDelay?: NoDelay;
+  readonly backlog?: number | undefined;
+  readonly kind: Address['kind'];
+}
+
+export function newServer(noDelay?: NoDelay): Server {
+  return createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: noDelay === undefined });
 }
 
 export class Acceptor {
   readonly #libc: Libc | undefined;
-  readonly #takesHandles: boolean;
+  readonly #form: AcceptorForm;
   readonly #handlers: AcceptorHandlers;
   readonly #kept: Socket | undefined;
   #server: Server | undefined;
@@ -34,9 +46,9 @@ export class Acceptor {
    * Throws when descriptors have run out.
    * @param server listens; closed with this
    */
-  constructor(server: Server, libc: Libc | undefined, takesHandles: boolean, handlers: AcceptorHandlers) {
+  constructor(server: Server, libc: Libc | undefined, form: AcceptorForm, handlers: AcceptorHandlers) {
     this.#libc = libc;
-    this.#takesHandles = takesHandles;
+    this.#form = form;
     this.#handlers = handlers;
     const fd = descriptorOf(server);
     this.#kept = libc && fd !== undefined ? keep(libc, fd) : undefined;
@@ -63,10 +75,11 @@ export class Acceptor {
   start(): void {
     const fd = this.fd;
     if (this.#server !== undefined || this.#libc === undefined || fd === undefined) return;
-    const server = newServer();
+    const { noDelay, backlog, kind } = this.#form;
+    const server = newServer(noDelay);
     const own = duplicate(this.#libc, fd);
-    // Given a descriptor, it listens at once.
-    server.listen({ fd: own }, LISTEN_BACKLOG);
+    // Given a descriptor, it listens at once, which sets the length of its queue anew.
+    server.listen({ fd: own }, backlogOf(this.#libc, fd, kind) ?? backlog ?? LISTEN_BACKLOG);
     if (descriptorOf(server) === undefined) closeDescriptor(this.#libc, own);
     this.#accept(server);
   }
@@ -82,7 +95,8 @@ export class Acceptor {
     const handlers = this.#handlers;
     // A failed accept (out of descriptors): the kernel will report it again. Without a listener it ends the process.
     server.on('error', () => undefined);
-    if (this.#takesHandles && takeHandles(server, handle => handlers.onHandle(handle))) return;
+    const { takesHandles, noDelay } = this.#form;
+    if (takesHandles && takeHandles(server, handle => handlers.onHandle(handle), noDelay)) return;
     server.on('connection', socket => handlers.onSocket(socket));
   }
 }

@@ -26,19 +26,22 @@ export async function bindUnix(
   server: Server,
   address: ListenUnixAddress,
   libc: Libc | undefined,
+  backlog?: number,
 ): Promise<SocketFile | undefined> {
-  return libc === undefined ? await bindByMoving(server, address) : await bindByLibc(server, address, libc);
+  if (libc === undefined) return await bindByMoving(server, address, backlog);
+  return await bindByLibc(server, address, libc, backlog);
 }
 
 async function bindByLibc(
   server: Server,
   address: ListenUnixAddress,
   libc: Libc,
+  backlog: number | undefined,
 ): Promise<SocketFile | undefined> {
-  const { fds, file } = await bindListeningSockets(libc, address, 1);
+  const { fds, file } = await bindListeningSockets(libc, address, 1, { backlog });
   const [fd = -1] = fds;
   try {
-    await listen(server, { fd });
+    await listen(server, { fd }, backlog);
   } catch (error) {
     closeDescriptor(libc, fd);
     throw error;
@@ -46,7 +49,11 @@ async function bindByLibc(
   return file;
 }
 
-async function bindByMoving(server: Server, address: ListenUnixAddress): Promise<SocketFile | undefined> {
+async function bindByMoving(
+  server: Server,
+  address: ListenUnixAddress,
+  backlog: number | undefined,
+): Promise<SocketFile | undefined> {
   const { path } = address;
   if (isAbstract(address))
     throw new Error('names in the abstract namespace need koffi, which cannot be loaded');
@@ -59,10 +66,10 @@ async function bindByMoving(server: Server, address: ListenUnixAddress): Promise
   try {
     if (folder === undefined || Buffer.byteLength(elsewhere) > MAX_PATH_BYTES) {
       if (address.access !== undefined) throw new Error(NO_ACCESS);
-      await listen(server, { path });
+      await listen(server, { path }, backlog);
       return socketFileAt(path);
     }
-    await listen(server, { path: elsewhere });
+    await listen(server, { path: elsewhere }, backlog);
     const file = ownSocketFile({ ...address, path: elsewhere });
     // Not renamed: another instance may have taken the path at the same moment.
     linkTo(elsewhere, path);

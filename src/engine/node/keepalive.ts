@@ -18,8 +18,8 @@ import { descriptorOf } from '../../support/descriptor.ts';
  * of its own.
  */
 export function letInherit(server: Server, options: SocketOptions, libc: Libc | undefined): boolean {
-  const { keepalive, userTimeoutMs, deferAcceptMs } = options;
-  if ((keepalive ?? userTimeoutMs ?? deferAcceptMs) === undefined) return true;
+  const { keepalive, userTimeoutMs, deferAcceptMs, fastOpen } = options;
+  if ((keepalive ?? userTimeoutMs ?? deferAcceptMs ?? fastOpen) === undefined) return true;
   const fd = descriptorOf(server);
   if (libc === undefined || fd === undefined) return false;
   setSocketOptions(libc, fd, options);

@@ -11,6 +11,7 @@ export async function listen(
     | { readonly host: string; readonly port: number; readonly ipv6Only?: boolean }
     | { readonly path: string }
     | { readonly fd: number },
+  backlog = LISTEN_BACKLOG,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void => {
@@ -24,6 +25,6 @@ export async function listen(
     server.once('error', onError);
     server.once('listening', onListening);
     // With a descriptor Node reads the argument, otherwise the key.
-    server.listen({ ...where, backlog: LISTEN_BACKLOG }, LISTEN_BACKLOG);
+    server.listen({ ...where, backlog }, backlog);
   });
 }

@@ -41,7 +41,7 @@ export function connectNode(
   done: (result: ConnectResult) => void,
 ): Cancel {
   const connection = new NodeConnection(
-    onread => openSocket(address, deps.libc, { allowHalfOpen: true, onread }).pause(),
+    onread => openSocket(address, deps.libc, { allowHalfOpen: true, onread }, options).pause(),
     backendPeer(address),
     deps,
   );

@@ -21,7 +21,7 @@ import { KeepListening } from '../epoll/keep-listening.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { isHandshakeUnderWay, refuseNewClients } from '../../linux/stop-accepting.ts';
 import { socketOver, type AcceptedHandle } from './accept.ts';
-import { Acceptor, newServer } from './acceptor.ts';
+import { Acceptor, newServer, type AcceptorForm } from './acceptor.ts';
 import { listenFailure } from '../../linux/listen-failure.ts';
 import { removeIfSame, type SocketFile } from '../../linux/socket-file.ts';
 import { bind, type Bound } from './bind.ts';
@@ -50,19 +50,25 @@ export async function listenNode(
   takesHandles: boolean,
   options: SocketOptions = {},
 ): Promise<EngineListener> {
-  const server = newServer();
-  const bound = await bind(server, where, deps.libc);
+  const server = newServer(options.noDelay);
+  const bound = await bind(server, where, deps.libc, options);
   // This is still the turn that bound the socket, so no client can have been accepted yet.
   // The options of a socket that was taken over are set already.
   const isOwn = bound.address.kind === 'tcp' && where.kind !== 'listening';
   const keepalive = isOwn && !letInherit(server, options, deps.libc) ? options.keepalive : undefined;
+  // What the host has bound has it already, and the host may change it.
+  const noDelay = where.kind === 'listening' ? 'inherited' : options.noDelay;
   try {
-    return new NodeListener(server, bound, handlers, deps, { takesHandles, keepalive });
+    return new NodeListener(server, bound, handlers, deps, { ...options, takesHandles, keepalive, noDelay });
   } catch (error) {
     server.close();
     if (bound.file !== undefined) removeIfSame(bound.file);
     throw listenFailure(bound.address, error);
   }
+}
+
+interface ListenerForm extends Pick<AcceptorForm, 'takesHandles' | 'noDelay' | 'backlog'> {
+  readonly keepalive: Keepalive | undefined;
 }
 
 class NodeListener implements EngineListener {
@@ -88,18 +94,23 @@ class NodeListener implements EngineListener {
     bound: Bound,
     handlers: ListenHandlers,
     deps: ListenerDeps,
-    { takesHandles, keepalive }: { takesHandles: boolean; keepalive: Keepalive | undefined },
+    { takesHandles, keepalive, noDelay, backlog }: ListenerForm,
   ) {
     this.address = bound.address;
     this.#file = bound.file;
     this.#handlers = handlers;
     this.#deps = deps;
     this.#keepalive = keepalive;
-    this.#acceptor = new Acceptor(server, deps.libc, takesHandles, {
-      onHandle: handle => this.#acceptHandle(handle),
-      onSocket: socket => this.#acceptSocket(socket),
-    });
-    this.#kept = this.#keepListening();
+    this.#acceptor = new Acceptor(
+      server,
+      deps.libc,
+      { takesHandles, noDelay, backlog, kind: bound.address.kind },
+      {
+        onHandle: handle => this.#acceptHandle(handle),
+        onSocket: socket => this.#acceptSocket(socket),
+      },
+    );
+    this.#kept = this.#keepListening(backlog);
   }
 
   pause(): void {
@@ -167,7 +178,7 @@ class NodeListener implements EngineListener {
   }
 
   /** Where the socket can be looked at. */
-  #keepListening(): KeepListening | undefined {
+  #keepListening(backlog: number | undefined): KeepListening | undefined {
     const { libc, setTimer } = this.#deps;
     const { fd } = this.#acceptor;
     if (libc === undefined || fd === undefined) return undefined;
@@ -175,7 +186,7 @@ class NodeListener implements EngineListener {
     return new KeepListening(
       fd,
       this.address,
-      { libc, setTimer },
+      { libc, setTimer, backlog },
       {
         onBroken: code => handlers.onBroken?.(code),
         onMended: () => handlers.onMended?.(),

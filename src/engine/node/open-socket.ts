@@ -7,11 +7,13 @@
  */
 import { connect, Socket, type OnReadOpts } from 'node:net';
 
-import { isAbstract, type Address, type UnixAddress } from '../../support/address.ts';
+import { isAbstract, type Address, type TcpAddress, type UnixAddress } from '../../support/address.ts';
+import type { EarlyOptions, SocketOptions } from '../../support/socket.ts';
 import { withNamedZone } from '../../support/zone.ts';
 import * as abi from '../../linux/abi.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { encodeAddress } from '../../linux/sockaddr.ts';
+import { prepareSocket } from '../../linux/socket-options.ts';
 import { systemError } from '../../linux/system-error.ts';
 
 export interface SocketForm {
@@ -19,14 +21,40 @@ export interface SocketForm {
   readonly onread?: OnReadOpts;
 }
 
+/** What Node sets, or has to find on the socket. */
+export type OpenOptions = Pick<SocketOptions, 'noDelay' | 'early'>;
+
 /** 'connect' or 'error' follows, but not before `openSocket` has returned. */
-export function openSocket(address: Address, libc: Libc | undefined, form: SocketForm = {}): Socket {
+export function openSocket(
+  address: Address,
+  libc: Libc | undefined,
+  form: SocketForm = {},
+  { noDelay, early }: OpenOptions = {},
+): Socket {
   if (address.kind === 'unix') {
     return isAbstract(address) ? openAbstract(address, libc, form) : connect({ ...form, path: address.path });
   }
   const { host, port } = address;
   // Happy eyeballs give up on an address after 250 ms; there is only one address here.
-  return connect({ ...form, host: withNamedZone(host), port, noDelay: true, autoSelectFamily: false });
+  const target = { host: withNamedZone(host), port, noDelay: noDelay !== false, autoSelectFamily: false };
+  if (libc === undefined || early === undefined) return connect({ ...form, ...target });
+  const fd = prepared(libc, address, early);
+  if (typeof fd !== 'number') return failing(fd);
+  // Node's constructor accepts `manualStart` and `onread`, its types do not: nothing is read before it is connected.
+  const options = { ...form, fd, manualStart: true };
+  return new Socket(options).connect(target);
+}
+
+/** A socket of the address's family that has the options, or why there is none. */
+function prepared(libc: Libc, address: TcpAddress, early: EarlyOptions): number | Error {
+  const { family } = encodeAddress(address);
+  const type = abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
+  const fd = libc.socket(family, type, early.mptcp === true ? abi.IPPROTO_MPTCP : 0);
+  if (fd < 0) return systemError('socket', libc.errno());
+  const errno = prepareSocket(libc, fd, family, early);
+  if (errno === 0) return fd;
+  libc.close(fd);
+  return systemError('setsockopt', errno);
 }
 
 function openAbstract(address: UnixAddress, libc: Libc | undefined, form: SocketForm): Socket {

@@ -19,10 +19,12 @@ async function acceptor(t: Test): Promise<{ accepts: Acceptor; port: number }> {
   await listen(server, { host: '127.0.0.1', port: 0 });
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('it has no port');
-  const accepts = new Acceptor(server, loaded.libc, true, {
-    onHandle: handle => handle.close(),
-    onSocket: socket => socket.destroy(),
-  });
+  const accepts = new Acceptor(
+    server,
+    loaded.libc,
+    { takesHandles: true, kind: 'tcp' },
+    { onHandle: handle => handle.close(), onSocket: socket => socket.destroy() },
+  );
   t.teardown(() => accepts.close());
   return { accepts, port: bound.port };
 }
