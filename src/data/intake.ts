@@ -59,7 +59,7 @@ export class Intake {
     if (places.some(({ isFull }) => isFull)) return false;
     const { peerAddress: clientAddress, peerPort: clientPort } = client;
     const facts = { clientAddress, clientPort, upstream: front.upstream };
-    const passage = new Passage(gates, facts, front.refused);
+    const passage = new Passage(gates, facts, front.refused, front.undecided);
     if (passage.askAtOnce()?.kind === 'refuse') {
       client.reset();
       return true;

@@ -12,6 +12,7 @@ import type { SetTimer } from '../../support/timer.ts';
 import type { Termination } from '../../model/termination.ts';
 import { NOTHING, type Facts } from './gate.ts';
 import type { Passage } from './passage.ts';
+import type { UndecidedClient } from './undecided.ts';
 
 /** The time for everything that gates wait for. */
 const LIMIT_MS = 5_000;
@@ -27,7 +28,9 @@ export interface AdmissionOwner<U> {
   onRefused(termination: Termination): void;
 }
 
-export class Admission<U> {
+export class Admission<U> implements UndecidedClient {
+  /** When it began. */
+  readonly sinceMs: number;
   readonly #client: Connection;
   readonly #passage: Passage<U>;
   readonly #owner: AdmissionOwner<U>;
@@ -39,14 +42,21 @@ export class Admission<U> {
   #isLate = false;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(client: Connection, passage: Passage<U>, setTimer: SetTimer, owner: AdmissionOwner<U>) {
+  constructor(
+    client: Connection,
+    passage: Passage<U>,
+    deps: { readonly setTimer: SetTimer; now(): number },
+    owner: AdmissionOwner<U>,
+  ) {
+    this.sinceMs = deps.now();
     this.#client = client;
     this.#passage = passage;
-    this.#setTimer = setTimer;
+    this.#setTimer = deps.setTimer;
     this.#owner = owner;
   }
 
   start(): void {
+    this.#passage.undecided?.enter(this);
     // The owner is called when this has returned.
     queueMicrotask(() => this.#goOn());
   }
@@ -55,8 +65,15 @@ export class Admission<U> {
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#passage.undecided?.leave(this);
     this.#cancelTimer?.();
     this.#client.unwatch();
+  }
+
+  /** The time is over before it would be. */
+  hurry(): void {
+    this.#passage.undecided?.leave(this);
+    this.#late();
   }
 
   #goOn(): void {

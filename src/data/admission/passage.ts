@@ -11,6 +11,7 @@
 import type { Facts, FirstBytes, Gate, Verdict } from './gate.ts';
 import { NOTHING } from './gate.ts';
 import type { Refused } from './refused.ts';
+import type { Undecided } from './undecided.ts';
 
 /** What a gate has answered that has not let the client through. */
 export type Halt<U> = Exclude<Verdict<U>, { readonly kind: 'pass' }>;
@@ -18,15 +19,23 @@ export type Halt<U> = Exclude<Verdict<U>, { readonly kind: 'pass' }>;
 export class Passage<U> {
   readonly #gates: readonly Gate<U>[];
   readonly #refused: Pick<Refused, 'count'>;
+  /** Where it is while a gate waits for bytes; absent: it may wait as long as the gate says. */
+  readonly undecided: Undecided | undefined;
   #facts: Facts<U>;
   #next = 0;
   #leaves: (() => void)[] | undefined;
   #isCounted = false;
 
-  constructor(gates: readonly Gate<U>[], facts: Facts<U>, refused: Pick<Refused, 'count'>) {
+  constructor(
+    gates: readonly Gate<U>[],
+    facts: Facts<U>,
+    refused: Pick<Refused, 'count'>,
+    undecided?: Undecided,
+  ) {
     this.#gates = gates;
     this.#facts = facts;
     this.#refused = refused;
+    this.undecided = undecided;
   }
 
   /** As the gates so far have left them. */

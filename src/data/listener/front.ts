@@ -6,6 +6,7 @@
  */
 import type { Gate, Place } from '../admission/gate.ts';
 import { Refused, type RefusedDeps } from '../admission/refused.ts';
+import { Undecided } from '../admission/undecided.ts';
 import type { Connection, Engine } from '../../engine/engine.ts';
 import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
@@ -42,6 +43,8 @@ export class Front<U> {
   readonly cells: Cells;
   /** The clients that its gates have refused. */
   readonly refused: Refused;
+  /** The clients of which its gates want to see bytes. */
+  readonly undecided: Undecided;
   /** Sessions of this data plane that came in here. */
   sessions = 0;
   readonly #deps: FrontDeps<U>;
@@ -58,8 +61,17 @@ export class Front<U> {
     this.#plan = plan;
     this.#upstream = deps.upstreamOf(plan.upstream);
     this.name = plan.name;
+    this.undecided = new Undecided({
+      setTimer: deps.setTimer,
+      now: () => deps.now(),
+      isShort: () => this.listener.paused,
+    });
     this.listener = new Listener(plan.name, deps.engine, {
       ...handlers,
+      onPaused: reason => {
+        handlers.onPaused(reason);
+        this.undecided.makeRoom();
+      },
       onClient: client => deps.onClient(this, client),
       onWaited: ms => this.cells.note(LISTENER.wait, ms),
       now: () => deps.now(),

@@ -89,7 +89,7 @@ export class Session<O extends Origin = Origin>
       this.#search(this.passage?.facts.clientAddress ?? this.#client.peerAddress, this.#startedMs);
       return;
     }
-    this.#admission = new Admission(this.#client, this.passage, this.#deps.setTimer, this);
+    this.#admission = new Admission(this.#client, this.passage, this.#deps, this);
     this.#admission.start();
   }
 

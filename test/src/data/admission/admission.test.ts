@@ -25,10 +25,15 @@ async function start(...gates: readonly Gate<string>[]) {
   const ends: unknown[] = [];
   const facts = { clientAddress: client.peerAddress, clientPort: client.peerPort, upstream: 'app' };
   const passage = new Passage(gates, facts, { count: () => undefined });
-  const admission = new Admission(client, passage, timers.setTimer, {
-    onAdmitted: admitted => ends.push(admitted.upstream),
-    onRefused: (termination: Termination) => ends.push(termination),
-  });
+  const admission = new Admission(
+    client,
+    passage,
+    { setTimer: timers.setTimer, now: () => 0 },
+    {
+      onAdmitted: admitted => ends.push(admitted.upstream),
+      onRefused: (termination: Termination) => ends.push(termination),
+    },
+  );
   admission.start();
   t.same(ends, [], 'not before `start` has returned');
   await Promise.resolve();
