@@ -14,7 +14,7 @@ import type { LogInput } from './config/schema/log-schema.ts';
 import { parseLog } from './config/source/parse.ts';
 import { createSystemSinks } from './linux/log-sinks.ts';
 import type { LoadBalancer } from './load-balancer.ts';
-import { logSessions } from './observe/access-log.ts';
+import { followSessions } from './observe/access-log.ts';
 import type { ChannelFigures } from './observe/channel.ts';
 import { createEntryLog, type LogEntry } from './observe/entry-log.ts';
 import type { EventSource } from './observe/event-source.ts';
@@ -126,7 +126,11 @@ function logToFunction(balancer: Pick<LoadBalancer, 'on'>, { to, ...rest }: LogT
   const events = new Subscriptions(balancer);
   const log = createEntryLog({ level, format: 'json', take });
   const tellHeldBack = logEvents(events, log, { now, setTimer: setUnrefTimer });
-  followSessions(events, log, access, take);
+  const accessLog = (): Log => {
+    const isText = access !== false && access.format === 'text';
+    return createEntryLog({ level: 'info', format: isText ? 'text' : 'json', take });
+  };
+  followSessions(events, access, { log, access: accessLog }, random);
   return {
     destinations: () => [],
     reopen: () => undefined,
@@ -137,19 +141,6 @@ function logToFunction(balancer: Pick<LoadBalancer, 'on'>, { to, ...rest }: LogT
       return Promise.resolve(true);
     },
   };
-}
-
-function followSessions(
-  source: EventSource,
-  log: Log,
-  access: LogConfig['access'],
-  take: (entry: LogEntry) => void,
-): void {
-  if (access !== false) {
-    const format = access.format === 'text' ? 'text' : 'json';
-    const accessLog = createEntryLog({ level: 'info', format, take });
-    logSessions(source, accessLog, { ...access, tcplog: access.format === 'tcplog' }, random);
-  } else if (log.isEnabled('debug')) logSessions(source, log, { level: 'debug' });
 }
 
 /** A source of events whose subscribers leave together. */

@@ -3,6 +3,7 @@
  *
  * Place: a subscriber to `session:closed`; fields as in docs/access-log.md.
  */
+import type { Config } from '../config/schema/schema.ts';
 import { ACCESS_FIELDS, type AccessField } from '../model/access-fields.ts';
 import type { SessionRecord } from '../model/session-record.ts';
 import type { EventSource } from './event-source.ts';
@@ -20,6 +21,27 @@ export interface AccessOptions {
   /** The share of all others; default: 0 beside `only` and `slowerThan`, else 1. */
   readonly sample?: number | undefined;
   readonly fields?: readonly AccessField[] | undefined;
+}
+
+type AccessConfig = Config['log']['access'];
+
+export function accessOptions(access: Exclude<AccessConfig, false>): AccessOptions {
+  return { ...access, tcplog: access.format === 'tcplog' };
+}
+
+/**
+ * Logs sessions as the configuration wants it: in the access log, without one as entries of level `debug` in the log, or
+ * not at all. Returns a function that ends it.
+ */
+export function followSessions(
+  source: EventSource,
+  access: AccessConfig,
+  logs: { readonly log: Log; readonly access: () => Log },
+  random: () => number,
+): () => void {
+  if (access !== false) return logSessions(source, logs.access(), accessOptions(access), random);
+  if (logs.log.isEnabled('debug')) return logSessions(source, logs.log, { level: 'debug' });
+  return () => undefined;
 }
 
 /** Returns a function that ends it. */

@@ -11,7 +11,7 @@
 import type { Config } from '../config/schema/schema.ts';
 import type { LogView } from '../model/log-view.ts';
 import { atExit } from '../support/at-exit.ts';
-import { isWhole, logSessions, type AccessOptions } from './access-log.ts';
+import { accessOptions, followSessions, isWhole } from './access-log.ts';
 import { Channel, linesOf, type ChannelFigures, type ChannelOwner } from './channel.ts';
 import type { SinkDeps } from './destinations/sink.ts';
 import type { EventSource } from './event-source.ts';
@@ -88,7 +88,8 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
   const owner: ChannelOwner = {
     onSparing: (channel, isSparing) => {
       // A session that the access log leaves out is no line that is lost.
-      if (channel === current.access && isWhole(accessOptions())) onSparing(isSparing);
+      const isAll = config.access === false || isWhole(accessOptions(config.access));
+      if (channel === current.access && isAll) onSparing(isSparing);
     },
     onBroken: (channel, code) => reportBroken(channel, code),
     onMended: channel => {
@@ -128,10 +129,6 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
     const format = (config.access === false ? undefined : config.access.format) ?? config.format;
     const style = format === 'tcplog' ? access.sink.tcplogStyle : access.sink.styleOf(access.format(format));
     return { ...style, level: 'info' };
-  };
-  const accessOptions = (): AccessOptions => {
-    if (config.access === false) return {};
-    return { ...config.access, tcplog: config.access.format === 'tcplog' };
   };
   const log = createLog({ ...mainSettings(), lines: linesOf(() => current.main) });
   const askedFor = createLog({ ...mainSettings(), level: 'info', lines: linesOf(() => current.main) });
@@ -173,13 +170,11 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
     current.access.style = accessSettings();
     current.main.style = mainSettings();
   };
-  const followSessions = (): void => {
+  const follow = (): void => {
     endSessions();
-    endSessions = () => undefined;
-    if (sessions === undefined) return;
-    if (config.access !== false) {
-      endSessions = logSessions(sessions, accessLog, accessOptions(), () => deps.random());
-    } else if (log.isEnabled('debug')) endSessions = logSessions(sessions, log, { level: 'debug' });
+    const logs = { log, access: () => accessLog };
+    if (sessions !== undefined)
+      endSessions = followSessions(sessions, config.access, logs, () => deps.random());
   };
   /** Channels that are being given up, each with the log that it was of. */
   const givenUp = new Map<Channel, { readonly of: keyof LinesLost; readonly ending: Promise<boolean> }>();
@@ -217,7 +212,7 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
     askedFor,
     follow(source) {
       sessions = source;
-      followSessions();
+      follow();
     },
     prepare(next) {
       const channels = open(next, allOf(current));
@@ -237,7 +232,7 @@ export function openLogs(first: LogConfig, deps: LogsDeps): Logs {
       const later = lost();
       lostBefore.log += earlier.log - later.log;
       lostBefore.access += earlier.access - later.access;
-      followSessions();
+      follow();
     },
     onSparing: callback => (onSparing = callback),
     reopen() {

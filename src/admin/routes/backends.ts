@@ -4,10 +4,11 @@
  * Invariant: a request that is refused has changed nothing.
  */
 import * as z from 'zod';
-import type { BackendView, UpstreamView } from '../../model/snapshot.ts';
+import type { BackendView } from '../../model/snapshot.ts';
 import { OPERATOR_STATES } from '../../model/words.ts';
 import { formatAddress, parseAddress } from '../../support/address.ts';
 import { duration, flag, integer } from '../fields.ts';
+import { findUpstream } from '../find-upstream.ts';
 import type { Balanced } from '../port.ts';
 import { Problem, quotable } from '../problem.ts';
 import { route } from '../route.ts';
@@ -62,7 +63,7 @@ export const backendRoutes = [
     handle: async ({ params, body, caller }, { balancer, refusal, logChange, untilSettled }) => {
       const { upstream = '', backend = '' } = params;
       const { ttl, ...parts } = body;
-      const { backends } = expectUpstream(balancer, upstream);
+      const { backends } = findUpstream(balancer.snapshot().upstreams, upstream);
       if (ttl !== undefined) {
         const detail = `upstream ${upstream} has no discovery source of type registration: no ttl is possible`;
         throw new Problem(409, detail);
@@ -167,7 +168,7 @@ function expectSame(
 type Params = Readonly<Record<string, string>>;
 
 function backendAt(balancer: Balanced, { upstream = '', backend = '' }: Params): BackendView {
-  const found = find(expectUpstream(balancer, upstream).backends, backend);
+  const found = find(findUpstream(balancer.snapshot().upstreams, upstream).backends, backend);
   if (found !== undefined) return found;
   throw new Problem(404, `upstream ${upstream} has no backend ${quotable(backend)}`);
 }
@@ -177,15 +178,6 @@ function memberAt(balancer: Balanced, params: Params): BackendView {
   const found = backendAt(balancer, params);
   if (found.state !== 'removed') return found;
   throw new Problem(404, `backend ${found.backend} is removed already; sessions left: ${found.sessions}`);
-}
-
-/** Makes one snapshot, which takes milliseconds where there are thousands of backends. */
-export function expectUpstream(balancer: Balanced, name: string): UpstreamView {
-  const { upstreams } = balancer.snapshot();
-  const found = upstreams.find(each => each.name === name);
-  if (found !== undefined) return found;
-  const known = quotable(upstreams.map(each => each.name).join(', '));
-  throw new Problem(404, `no upstream is named ${JSON.stringify(quotable(name))}; there are ${known}`);
 }
 
 /** A member, or one that was removed, whichever form of its address is used. */

@@ -2,8 +2,8 @@
 import * as z from 'zod';
 import { MOST_EVENTS } from '../events/event-ring.ts';
 import { duration, numeral, text } from '../fields.ts';
+import { findUpstream } from '../find-upstream.ts';
 import { route } from '../route.ts';
-import { expectUpstream } from './backends.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -33,7 +33,7 @@ export const eventRoutes = [
       503: { means: 'Too many clients follow events already.' },
     },
     handle: ({ query: { upstream, status: statusMs, recent = 0 }, caller }, { balancer, streams }) => {
-      if (upstream !== undefined) expectUpstream(balancer, upstream);
+      if (upstream !== undefined) findUpstream(balancer.snapshot().upstreams, upstream);
       return {
         stream: response => {
           const { 'last-event-id': lastEventId } = response.req.headers;

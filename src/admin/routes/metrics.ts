@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { CONTENT_TYPES, type MetricFormat } from '../../observe/metrics/exposition.ts';
 import { metricsPieces, type MetricsInput } from '../../observe/metrics/metrics.ts';
 import { text } from '../fields.ts';
+import { findUpstream } from '../find-upstream.ts';
 import { Problem } from '../problem.ts';
 import { route, type RouteDeps } from '../route.ts';
 
@@ -47,7 +48,6 @@ function inputOf(
   const snapshot = balancer.snapshot();
   const counters = balancer.counters();
   if (counters === undefined) throw new Problem(503, `lb4 is ${snapshot.state}`);
-  if (upstream !== undefined && !snapshot.upstreams.some(({ name }) => name === upstream))
-    throw new Problem(404, `no upstream is named ${JSON.stringify(upstream)}`);
+  if (upstream !== undefined) findUpstream(snapshot.upstreams, upstream);
   return { snapshot, counters, process: figures?.(), version: about.version, nowMs: wallClock() };
 }

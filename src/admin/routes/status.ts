@@ -3,7 +3,8 @@ import * as z from 'zod';
 import type { LastReload, ReloadReport } from '../../model/reload-report.ts';
 import type { ProcessFigures } from '../../model/process-figures.ts';
 import { countedSnapshot } from '../counted-status.ts';
-import { Problem, quotable } from '../problem.ts';
+import { findUpstream } from '../find-upstream.ts';
+import { Problem } from '../problem.ts';
 import { route, type RouteDeps } from '../route.ts';
 import { status, upstream } from '../schemas.ts';
 
@@ -65,12 +66,10 @@ export const statusRoutes = [
       200: { means: 'The upstream.', schema: upstream },
       404: { means: 'There is none of this name.' },
     },
-    handle: ({ params: { upstream: name } }, { balancer }) => {
-      const found = countedSnapshot(balancer).upstreams.find(each => each.name === name);
-      if (found === undefined)
-        throw new Problem(404, `no upstream is named ${JSON.stringify(quotable(name ?? ''))}`);
-      return { status: JSON_OK, body: found };
-    },
+    handle: ({ params: { upstream: name = '' } }, { balancer }) => ({
+      status: JSON_OK,
+      body: findUpstream(countedSnapshot(balancer).upstreams, name),
+    }),
   }),
 ];
 

@@ -78,11 +78,30 @@ void t.test('status and upstreams are the snapshot, and have the documented shap
   t.same([one.json], all.json['upstreams']);
 });
 
-void t.test('an upstream that does not exist is a 404 that names it', async t => {
-  const { ask } = await startAdmin(t);
-  const { status, json } = await ask('GET', '/api/v1/upstreams/ap%22p');
-  t.same([status, json], [404, { status: 404, title: 'Not Found', detail: 'no upstream is named "ap\\"p"' }]);
-});
+void t.test(
+  'an upstream that does not exist is the same 404 of all routes, which quotes no more than 300 characters of its name',
+  async t => {
+    const { ask } = await startAdmin(t);
+    const backend = (name: string): string => `/api/v1/upstreams/${name}/backends/10.0.0.1:80`;
+    for (const [given, shown] of [
+      ['ap%22p', 'ap\\"p'],
+      ['x'.repeat(400), `${'x'.repeat(300)}…`],
+    ] as const) {
+      const answers = [
+        await ask('GET', `/api/v1/upstreams/${given}`),
+        await ask('GET', backend(given)),
+        await ask('PUT', backend(given), { body: {} }),
+        await ask('PATCH', backend(given), { body: { weight: 2 } }),
+        await ask('DELETE', backend(given)),
+        await ask('GET', `/metrics?upstream=${given}`),
+        await ask('GET', `/api/v1/events?upstream=${given}`),
+      ];
+      const detail = `no upstream is named "${shown}"; there are app`;
+      for (const { status, json } of answers)
+        t.same([status, json], [404, { status: 404, title: 'Not Found', detail }]);
+    }
+  },
+);
 
 void t.test('HEAD is GET without the body', async t => {
   const { ask } = await startAdmin(t);
