@@ -78,30 +78,26 @@ void t.test('status and upstreams are the snapshot, and have the documented shap
   t.same([one.json], all.json['upstreams']);
 });
 
-void t.test(
-  'an upstream that does not exist is the same 404 of all routes, which quotes no more than 300 characters of its name',
-  async t => {
-    const { ask } = await startAdmin(t);
-    const backend = (name: string): string => `/api/v1/upstreams/${name}/backends/10.0.0.1:80`;
-    for (const [given, shown] of [
-      ['ap%22p', 'ap\\"p'],
-      ['x'.repeat(400), `${'x'.repeat(300)}…`],
-    ] as const) {
-      const answers = [
-        await ask('GET', `/api/v1/upstreams/${given}`),
-        await ask('GET', backend(given)),
-        await ask('PUT', backend(given), { body: {} }),
-        await ask('PATCH', backend(given), { body: { weight: 2 } }),
-        await ask('DELETE', backend(given)),
-        await ask('GET', `/metrics?upstream=${given}`),
-        await ask('GET', `/api/v1/events?upstream=${given}`),
-      ];
-      const detail = `no upstream is named "${shown}"; there are app`;
-      for (const { status, json } of answers)
-        t.same([status, json], [404, { status: 404, title: 'Not Found', detail }]);
-    }
-  },
-);
+void t.test('an upstream that does not exist is the same 404 of all routes', async t => {
+  const { ask } = await startAdmin(t);
+  const problem = (name: string) => ({
+    ...{ status: 404, title: 'Not Found' },
+    detail: `no upstream is named ${JSON.stringify(name)}; there are app`,
+  });
+  const at = '/api/v1/upstreams/ap%22p';
+  for (const answer of [
+    await ask('GET', at),
+    await ask('GET', `${at}/backends/10.0.0.1:80`),
+    await ask('PUT', `${at}/backends/10.0.0.1:80`, { body: {} }),
+    await ask('PATCH', `${at}/backends/10.0.0.1:80`, { body: { weight: 2 } }),
+    await ask('DELETE', `${at}/backends/10.0.0.1:80`),
+    await ask('GET', '/metrics?upstream=ap%22p'),
+    await ask('GET', '/api/v1/events?upstream=ap%22p'),
+  ])
+    t.same([answer.status, answer.json], [404, problem('ap"p')]);
+  const { json } = await ask('GET', `/api/v1/upstreams/${'x'.repeat(400)}`);
+  t.same(json, problem(`${'x'.repeat(300)}…`), 'a long name is cut');
+});
 
 void t.test('HEAD is GET without the body', async t => {
   const { ask } = await startAdmin(t);
