@@ -4,7 +4,7 @@
  * Place: `load-balancer.ts` asks for them at the start and at each new configuration. Sections of the configuration go
  * into the plan as they are, under their own names.
  */
-import type { Config } from '../config/schema/schema.ts';
+import type { Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { listenOptions, type ListenKeys } from '../config/socket-options.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
@@ -17,6 +17,7 @@ import { formatAddress, type ListenAddress } from '../support/address.ts';
 export function listenersPlan(config: Config, shared: ControlledState, maxSessions: number): ListenersPlan {
   const { listeners, limits } = config;
   const slots = listeners.map(({ name }) => shared.slotOfListener(name));
+  const upstreams = new Map(config.upstreams.map(each => [each.name, each]));
   return {
     counters: shared.controlled.chunksOf(slots),
     limits: { maxSessions: Math.min(limits.maxSessions ?? Infinity, maxSessions) },
@@ -33,12 +34,17 @@ export function listenersPlan(config: Config, shared: ControlledState, maxSessio
         ...keys
       }): ListenerPlan => ({
         ...{ name, upstream, whenUnavailable, timeouts, limits: own, acceptProxy },
+        firstByte: firstByteOf(upstreams.get(upstream)),
         slot: shared.slotOfListener(name),
         sockets: listenOptions(keys),
         bind: bindPoints(name, bind, keys),
       }),
     ),
   };
+}
+
+function firstByteOf(upstream: UpstreamConfig | undefined): ListenerPlan['firstByte'] {
+  return upstream?.connectWhen.when === 'firstByte' ? upstream.connectWhen : undefined;
 }
 
 /**

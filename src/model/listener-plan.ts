@@ -53,6 +53,8 @@ export interface ListenerPlan {
   readonly whenUnavailable: WhenUnavailable;
   /** Absent: no header is looked for. */
   readonly acceptProxy?: AcceptProxy | undefined;
+  /** Its upstream's `connectWhen`: how long a client may be silent, in milliseconds. Absent: it need not say anything. */
+  readonly firstByte?: { readonly timeout: number } | undefined;
 }
 
 export interface ListenersPlan {

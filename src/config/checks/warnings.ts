@@ -1,6 +1,7 @@
 /**
  * Probable mistakes in a valid configuration: sessions that come back to lb4 for ever, binds that exclude each other,
- * one backend written in two ways, an upstream without clients, a link-local address without its interface.
+ * one backend written in two ways, an upstream without clients, a link-local address without its interface, clients and
+ * servers that wait for each other.
  *
  * Place: load.ts asks for them once a configuration is valid; `lb4 check` prints them, `lb4 run` logs them, and neither
  * stops for them.
@@ -13,6 +14,7 @@ import { splitZone } from '../../support/zone.ts';
 import { boundAt, EndpointIndex, leadsTo, type Endpoint } from './endpoints.ts';
 import { formatPath, pathKey, type ConfigIssue, type Path } from '../report/issue.ts';
 import type { Config } from '../schema/schema.ts';
+import { serverFirst } from './server-first.ts';
 import type { Machine } from './this-machine.ts';
 
 /** What is expected where a backend leads back to its own listener. */
@@ -87,6 +89,7 @@ export function warningsOf(
           message,
         };
       }),
+    ...config.upstreams.flatMap((upstream, i) => serverFirst(upstream, ['upstreams', i])),
     ...[...binds, ...upstreams.flatMap(({ backends }) => backends)].flatMap(withoutInterface),
   ]);
 }

@@ -20,6 +20,7 @@ import {
   WEIGHT,
   yesOrNo,
 } from './fields.ts';
+import { connectWhen } from './connect-when-schema.ts';
 import { agentCheck, HEALTH_OFF, healthCheck } from './health-schema.ts';
 import { HOUR, maxSessions, MINUTE, MOST_SESSIONS, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 
@@ -245,6 +246,7 @@ export const upstream = section({
   })
     .prefault({})
     .describe('Connecting to backends.'),
+  connectWhen,
   keepalive: keepalive('backends'),
   userTimeout: userTimeout(),
   noDelay: noDelay(),

@@ -14,7 +14,7 @@ import { NOTHING, type Facts } from './gate.ts';
 import type { Passage } from './passage.ts';
 import type { UndecidedClient } from './undecided.ts';
 
-/** The time for everything that gates wait for. */
+/** The time for everything that a gate waits for, unless it says otherwise. */
 const LIMIT_MS = 5_000;
 /**
  * The most that a gate is shown: a TLS ClientHello is at most this long in practice (RFC 8446 5.1: a record is 16 KiB).
@@ -40,6 +40,9 @@ export class Admission<U> implements UndecidedClient {
   #peeked = 0;
   #isOver = false;
   #isLate = false;
+  #isHurried = false;
+  /** Nothing follows what the current peek has shown. */
+  #isEnded = false;
   #cancelTimer: (() => void) | undefined;
 
   constructor(
@@ -70,9 +73,10 @@ export class Admission<U> implements UndecidedClient {
     this.#client.unwatch();
   }
 
-  /** The time is over before it would be. */
+  /** The time is over before it would be, for all gates. */
   hurry(): void {
     this.#passage.undecided?.leave(this);
+    this.#isHurried = true;
     this.#late();
   }
 
@@ -93,7 +97,18 @@ export class Admission<U> implements UndecidedClient {
         return;
       }
       if (verdict.take !== undefined && verdict.take > 0) this.#take(verdict.take);
+      this.#forgetTime();
     }
+  }
+
+  /** The next gate has a time of its own. */
+  #forgetTime(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (!this.#isLate || this.#isHurried) return;
+    // That the time was over is no end of the bytes.
+    this.#isLate = false;
+    this.#first = { ...this.#first, isAll: this.#isEnded };
   }
 
   #take(bytes: number): void {
@@ -101,6 +116,7 @@ export class Admission<U> implements UndecidedClient {
     // The bytes that are left are shown again to the next gate that asks.
     this.#first = NOTHING;
     this.#peeked = 0;
+    this.#isEnded = false;
   }
 
   /** Shows the current gate the bytes that have arrived, and again when more have. */
@@ -114,11 +130,11 @@ export class Admission<U> implements UndecidedClient {
       this.#refuse({ by: 'client', phase: 'admission', reason: 'closed' });
       return;
     }
+    this.#cancelTimer ??= this.#setTimer(() => this.#late(), withinMs);
     const limit = Math.min(bytes, LIMIT_BYTES);
     // The current peek shows the bytes that come next.
     if (limit === this.#peeked) return;
     this.#peeked = limit;
-    this.#cancelTimer ??= this.#setTimer(() => this.#late(), withinMs);
     const seen = this.#first.bytes.length;
     this.#client.peek(limit, (shown, state) => {
       if (this.#isOver) return;
@@ -127,6 +143,7 @@ export class Admission<U> implements UndecidedClient {
         return;
       }
       const isAll = state === 'end' || shown.length >= LIMIT_BYTES;
+      this.#isEnded = isAll;
       // A longer look begins with what the gate has seen.
       if (shown.length === seen && !isAll) return;
       this.#first = { bytes: shown, isAll };

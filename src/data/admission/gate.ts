@@ -62,8 +62,8 @@ export type Verdict<U> =
       readonly wouldRefuse?: Refusal;
     }
   /**
-   * The gate needs this many bytes in all to decide; it is shown bytes as they come. The first wait of a client sets the
-   * time for all: `withinMs`, by default the admission's own.
+   * The gate needs this many bytes in all to decide; it is shown bytes as they come. Each gate has a time of its own,
+   * from its first wait on: `withinMs`, by default the admission's.
    */
   | { readonly kind: 'more'; readonly bytes: number; readonly withinMs?: number }
   | { readonly kind: 'refuse'; readonly reason: Refusal };

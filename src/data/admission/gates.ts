@@ -4,12 +4,17 @@
  * Place: the data plane asks for them with each plan of a listener.
  */
 import type { ListenerPlan } from '../../model/listener-plan.ts';
+import { firstByteGate } from './first-byte-gate.ts';
 import type { Gate } from './gate.ts';
 import { proxyGate } from './proxy-gate.ts';
 
-export function gatesOf<U>({ acceptProxy }: ListenerPlan): readonly Gate<U>[] {
-  // First: the others judge by the address that it gives.
-  return acceptProxy === undefined || acceptProxy.from.length === 0 ? [] : [proxyGate<U>(acceptProxy)];
+export function gatesOf<U>({ acceptProxy, firstByte }: ListenerPlan): readonly Gate<U>[] {
+  return [
+    // First: the others judge by the address that it gives.
+    ...(acceptProxy === undefined || acceptProxy.from.length === 0 ? [] : [proxyGate<U>(acceptProxy)]),
+    // Last: a client that another gate refuses need not say anything.
+    ...(firstByte === undefined ? [] : [firstByteGate<U>(firstByte.timeout)]),
+  ];
 }
 
 /** The same gate, which lets in what it would refuse, and says so. */

@@ -163,3 +163,25 @@ void t.test('the machine knows its own addresses and what its hosts file says', 
   t.same(machine.addressesOf('no-such-name.invalid'), []);
   t.end();
 });
+
+void t.test('an upstream whose clients and backends wait for each other', t => {
+  const found = (health: object, connectWhen: 'now' | 'firstByte' = 'firstByte'): number => {
+    const parsed = parseConfig({
+      listeners: [{ name: 'web', bind: ':80', upstream: 'app' }],
+      upstreams: [{ name: 'app', backends: ['10.2.2.2:80'], connectWhen, health }],
+    });
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+    return warningsOf(parsed.config, MACHINE).filter(
+      ({ path, message }) =>
+        formatPath(path) === 'upstreams[0].connectWhen' && /wait for its backends to speak/.test(message),
+    ).length;
+  };
+  for (const preset of ['mysql', 'smtp', 'ssh']) t.equal(found({ type: 'sendExpect', preset }), 1, preset);
+  t.equal(found({ type: 'sendExpect', expect: 'ready' }), 1);
+  t.equal(found({ type: 'sendExpect', preset: 'mysql' }, 'now'), 0);
+  t.equal(found({ type: 'sendExpect', preset: 'redis' }), 0);
+  t.equal(found({ type: 'sendExpect', send: 'a', expect: 'b' }), 0);
+  t.equal(found({ type: 'sendExpect', sendHex: '00', expect: 'b' }), 0);
+  t.equal(found({ type: 'tcp' }), 0);
+  t.end();
+});

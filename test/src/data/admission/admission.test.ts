@@ -124,16 +124,40 @@ void t.test('it is bounded in bytes and in time', async t => {
 });
 
 void t.test(
-  'when the time is over a gate decides by what there is, and the next must not ask for more',
+  'when the time is over a gate decides by what there is, and the next one has a time of its own',
   async t => {
     const late: Gate<string> = (_facts, { isAll }) => (isAll ? PASS : { kind: 'more', bytes: 9 });
     const { client, timers, ends } = await start(late);
     client.show('one');
     timers.fireAll();
     t.same(ends, ['app']);
-    const two = await start(late, () => ({ kind: 'more', bytes: 9 }));
+    const shown: unknown[] = [];
+    const two = await start(late, (_facts, { bytes, isAll }) => {
+      shown.push([bytes.length, isAll]);
+      return { kind: 'more', bytes: 9, withinMs: 70 };
+    });
+    two.client.show('one');
+    two.timers.fireAll();
+    t.same(two.ends, []);
+    t.same(two.timers.delays, [5_000, 70]);
+    two.client.show('ones');
     two.timers.fireAll();
     t.same(two.ends, [{ by: 'balancer', phase: 'admission', reason: 'timeout' }]);
+    t.same(shown, [
+      [3, false],
+      [4, false],
+      [4, true],
+    ]);
+    const hurried = await start(late, late, () => ({ kind: 'more', bytes: 9 }));
+    hurried.admission.hurry();
+    t.same(
+      hurried.ends,
+      [{ by: 'balancer', phase: 'admission', reason: 'timeout' }],
+      'unless it is hurried, because others wait for its place',
+    );
+    const ended = await start(late, late);
+    ended.client.show('one', 'end');
+    t.same(ended.ends, ['app'], 'but an end is one for all gates');
   },
 );
 
