@@ -204,6 +204,26 @@ export interface RelayOptions {
  */
 export type OnItsWay = 'nothing' | 'bytes' | 'unknown';
 
+/** Says how much one direction of a relay may move, and when. Made for one direction of one relay. */
+export interface Pace {
+  /** `ask` has answered 0, and `goOn` is still to come. */
+  readonly isWaiting: boolean;
+  /** Called once, before the others. `goOn` is called after an `ask` that has answered 0, never from within it. */
+  begin(goOn: () => void): void;
+  /** How many bytes may move now; 0: none yet. */
+  ask(): number;
+  /** So many bytes have moved, perhaps more than were allowed. `mayFollow`: more of them may be there already. */
+  took(bytes: number, mayFollow: boolean): void;
+  /** The direction moves no more. Idempotent, and allowed before `begin`. */
+  end(): void;
+}
+
+/** Of the two directions of a relay; undefined: as fast as it can. */
+export interface Paces {
+  readonly fromClient: Pace | undefined;
+  readonly fromBackend: Pace | undefined;
+}
+
 /** Two joined connections. */
 export interface Relay {
   /** Bytes received from each side and handed to the other. */
@@ -211,7 +231,8 @@ export interface Relay {
   readonly bytesFromBackend: number;
   /**
    * The engine's coarse time at which a byte last moved in either direction, or one of them ended. While a
-   * reset waits until its receiver has everything, it moves only with what the receiver takes.
+   * reset waits until its receiver has everything, it moves only with what the receiver takes. While bytes wait only
+   * for their pace, it is now.
    */
   readonly lastActivityMs: number;
   /** True once one direction has ended, and while a reset waits behind data. */
@@ -221,6 +242,12 @@ export interface Relay {
    * last look, or this is the first one since bytes moved, `lastActivityMs` moves to now.
    */
   lookAtDelivery(): OnItsWay;
+  /**
+   * From now on both directions move as these say, and not as earlier ones did. What waits for its pace is left with the
+   * sender, whose TCP slows down; an engine that has to read it at once holds one read of it. An end or a reset follows
+   * the bytes before it and waits for nothing else. The relay ends its paces.
+   */
+  pace(paces: Paces): void;
   /** Resets both sides at once; `onEnd` follows with `aborted`. Without effect once the relay has ended. */
   abort(): void;
 }

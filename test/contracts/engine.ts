@@ -13,6 +13,7 @@ import type { CreateEngine } from './engine/fixture.ts';
 import { lateByteContract } from './engine/late-byte.ts';
 import { listenContract } from './engine/listen.ts';
 import { orderContract } from './engine/order.ts';
+import { paceContract } from './engine/pace.ts';
 import { peekContract } from './engine/peek.ts';
 import { prefaceContract } from './engine/preface.ts';
 import { relayContract } from './engine/relay.ts';
@@ -40,6 +41,7 @@ export function engineContract(
     'watch, finish, reset': unownedContract,
     'peek, take': peekContract,
     relay: relayContract,
+    pace: paceContract,
     endings: endingsContract,
     resets: resetsContract,
     reuse: reuseContract,

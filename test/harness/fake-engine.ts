@@ -13,6 +13,7 @@ import type {
   OnItsWay,
   OnPeek,
   PeekState,
+  Paces,
   Relay,
   RelayHandlers,
   RelayOptions,
@@ -90,6 +91,8 @@ export class FakeRelay implements Relay {
   aborted = false;
   /** What a look at a deadline finds, and does. */
   onLook: () => OnItsWay = () => 'nothing';
+  /** What it was paced by, one after the other. */
+  readonly paces: Paces[] = [];
   readonly backend: Connection;
   readonly options: RelayOptions;
   readonly #handlers: RelayHandlers;
@@ -107,6 +110,10 @@ export class FakeRelay implements Relay {
 
   lookAtDelivery(): OnItsWay {
     return this.onLook();
+  }
+
+  pace(paces: Paces): void {
+    this.paces.push(paces);
   }
 
   abort(): void {

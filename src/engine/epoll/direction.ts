@@ -11,7 +11,7 @@
  * - at most one buffer or one pipe of bytes is held, and nothing is read meanwhile;
  * - a pipe that the pool takes back leaves its bytes as such a buffer.
  */
-import type { OnItsWay } from '../engine.ts';
+import type { OnItsWay, Pace } from '../engine.ts';
 import { Underway } from '../underway.ts';
 import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from '../../linux/abi.ts';
 import type { EpollConnection } from './epoll-connection.ts';
@@ -63,6 +63,9 @@ export class Direction implements PipeHolder {
   #outBytes = 0;
   /** Present while a look at a deadline has found bytes on their way. */
   #underway: Underway | undefined;
+  #pace: Pace | undefined;
+  /** The most that the next read may bring. */
+  #allowedBytes = Infinity;
 
   /** `preface`: what `to` gets before anything of `from`. */
   constructor(by: 'client' | 'backend', from: EpollConnection, to: EpollConnection, preface?: Uint8Array) {
@@ -98,9 +101,35 @@ export class Direction implements PipeHolder {
     return this.receivedBytes - (this.#held?.length ?? 0) - this.pipeBytes;
   }
 
+  /** It has something to read that waits only for its pace. */
+  get isPaced(): boolean {
+    return this.#pace?.isWaiting === true;
+  }
+
+  /** From now on it reads as `pace` allows; `goOn` is called when it may again. */
+  setPace(pace: Pace | undefined, goOn: () => void): void {
+    this.#pace?.end();
+    this.#pace = pace;
+    this.#allowedBytes = Infinity;
+    pace?.begin(goOn);
+  }
+
+  /** Asked before each `move`. An end without bytes before it waits for nothing. */
+  mayMove(): boolean {
+    if (this.#pace === undefined) return true;
+    this.#allowedBytes = this.#pace.ask();
+    if (this.#allowedBytes > 0) return true;
+    if (!this.from.hungUp || this.from.unreadBytes > 0) return false;
+    this.#allowedBytes = 1;
+    return true;
+  }
+
   /** Reads once and sends it. Nothing may be pending. */
   move(deps: EpollDeps): Moved {
-    return this.#fullReads >= BULK_AFTER ? this.#splice(deps) : this.#copy(deps);
+    const before = this.receivedBytes;
+    const moved = this.#fullReads >= BULK_AFTER ? this.#splice(deps) : this.#copy(deps);
+    this.#pace?.took(this.receivedBytes - before, this.from.readable);
+    return moved;
   }
 
   /** Sends what is pending; 'more' when nothing is left of it. */
@@ -118,8 +147,9 @@ export class Direction implements PipeHolder {
     return leftBytes > 0;
   }
 
-  /** Throws away what could not be delivered. */
+  /** Throws away what could not be delivered: it moves no more. */
   drop(pipes: PipePool): void {
+    this.#pace?.end();
     this.#held = undefined;
     this.#forgetOut(pipes);
     if (this.#pipe !== undefined) pipes.discard(this.#pipe);
@@ -145,13 +175,13 @@ export class Direction implements PipeHolder {
 
   #copy({ libc, readBuffer }: EpollDeps): Moved {
     const { from, to } = this;
-    const size = readBuffer.length;
+    const size = Math.min(readBuffer.length, this.#allowedBytes);
     const count = libc.recv(from.fd, readBuffer, size, 0);
     if (count <= 0) return this.#nothingRead(count === 0 ? 0 : libc.errno());
     this.receivedBytes += count;
     let endFollows = false;
     if (count === size) {
-      this.#fullReads += 1;
+      if (size === readBuffer.length) this.#fullReads += 1;
     } else {
       this.#fullReads = 0;
       if (from.shortReadIsAll) {
@@ -176,7 +206,8 @@ export class Direction implements PipeHolder {
       this.#fullReads = NO_PIPE;
       return 'more';
     }
-    const count = libc.splice(this.from.fd, null, pipe.writeFd, null, PIPE_BYTES, SPLICE_FLAGS);
+    const size = Math.min(PIPE_BYTES, this.#allowedBytes);
+    const count = libc.splice(this.from.fd, null, pipe.writeFd, null, size, SPLICE_FLAGS);
     if (count <= 0) {
       const errno = count === 0 ? 0 : libc.errno();
       pipes.giveBack(pipe);

@@ -9,7 +9,7 @@
  * - no handler is called before the constructor has returned;
  * - a direction moves a bounded amount per round, and a bulk one only when its turn comes.
  */
-import type { OnItsWay, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
+import type { OnItsWay, Paces, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
 import * as abi from '../../linux/abi.ts';
 import { Direction, lookAtDelivery } from './direction.ts';
 import { leftClean } from './clean-backend.ts';
@@ -77,7 +77,7 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
   }
 
   get lastActivityMs(): number {
-    return this.#lastActivityMs;
+    return this.#up.isPaced || this.#down.isPaced ? this.#deps.clock.nowMs : this.#lastActivityMs;
   }
 
   get halfClosed(): boolean {
@@ -86,6 +86,13 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
 
   lookAtDelivery(): OnItsWay {
     return lookAtDelivery([this.#up, this.#down], () => this.#stamp());
+  }
+
+  pace({ fromClient, fromBackend }: Paces): void {
+    const goOn = (): void => this.#pumpAgain();
+    this.#up.setPace(fromClient, goOn);
+    this.#down.setPace(fromBackend, goOn);
+    goOn();
   }
 
   abort(): void {
@@ -162,7 +169,7 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
       }
       if (direction.hasPending && !this.#flush(direction)) return;
       if (direction.ended || !direction.from.readable || this.#other(direction).deaf) return;
-      if (!this.#move(direction)) return;
+      if (!direction.mayMove() || !this.#move(direction)) return;
     }
     this.#pumpAgain();
   }
@@ -238,23 +245,18 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
     if (other.ended && !other.hasPending) {
       this.#close();
     } else if (this.#reuse && direction === this.#up && leftClean(this.#up, this.#down, this.#lastWord)) {
-      this.#handBack();
+      this.#close(this.#down.from);
     } else {
       this.#deps.libc.shutdown(direction.to.fd, abi.SHUT_WR);
     }
   }
 
-  #close(): void {
+  /** Closes both, but for a backend's connection that is handed back. */
+  #close(cleanBackend?: EpollConnection): void {
     this.#up.from.close();
-    this.#down.from.close();
-    this.#over(this.#firstFin?.by ?? 'client', 'closed');
-  }
-
-  #handBack(): void {
-    const backend = this.#down.from;
-    backend.owner = undefined;
-    this.#up.from.close();
-    this.#over('client', 'closed', backend);
+    if (cleanBackend === undefined) this.#down.from.close();
+    else cleanBackend.owner = undefined;
+    this.#over(this.#firstFin?.by ?? 'client', 'closed', cleanBackend);
   }
 
   /** The bytes sent to `direction.to` are lost with its peer; what it had sent before is still to be read. */
@@ -342,8 +344,7 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
 
   #outcome(by: RelayOutcome['by'], reason: RelayOutcome['reason']): RelayOutcome {
     const { bytesFromClient, bytesFromBackend } = this;
-    const firstByteMs = this.#firstByteMs;
-    const endedMs = this.#deps.reactor.nowMs;
-    return { by, reason, bytesFromClient, bytesFromBackend, firstByteMs, endedMs };
+    const times = { firstByteMs: this.#firstByteMs, endedMs: this.#deps.reactor.nowMs };
+    return { by, reason, bytesFromClient, bytesFromBackend, ...times };
   }
 }

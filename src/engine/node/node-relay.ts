@@ -14,10 +14,11 @@
  * Limit: libuv stops looking at a side that has sent its FIN, so a reset that follows on an otherwise silent
  * session goes unnoticed until the next write to that side, or the session's own timeout.
  */
-import type { OnItsWay, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
+import type { OnItsWay, Paces, Relay, RelayHandlers, RelayOptions, RelayOutcome } from '../engine.ts';
 import type { NodeConnection } from './node-connection.ts';
 import { Side, type SideOwner } from './relay-side.ts';
 import { ResetDelivery, type ResetDeliveryDeps } from './reset-delivery.ts';
+import { inTwoTurns } from './turns.ts';
 
 /** A time in milliseconds that its owner updates now and then; reading it costs nothing. */
 export interface CoarseClock {
@@ -106,7 +107,7 @@ class NodeRelay implements Relay, SideOwner {
   }
 
   get lastActivityMs(): number {
-    return this.#lastActivityMs;
+    return this.#client.isPaced || this.#backend.isPaced ? this.#deps.clock.nowMs : this.#lastActivityMs;
   }
 
   get halfClosed(): boolean {
@@ -124,10 +125,15 @@ class NodeRelay implements Relay, SideOwner {
     return up === 'bytes' ? up : down;
   }
 
+  pace({ fromClient, fromBackend }: Paces): void {
+    this.#client.setPace(fromClient);
+    this.#backend.setPace(fromBackend);
+  }
+
   abort(): void {
     if (this.#aborted || this.#handedBack || this.#closedSides === 2) return;
     this.#aborted = true;
-    this.#delivery?.stop();
+    this.#stop();
     this.#client.connection.reset();
     this.#backend.connection.reset();
   }
@@ -137,15 +143,20 @@ class NodeRelay implements Relay, SideOwner {
       this.#startOver();
       return;
     }
+    if (from.paced !== undefined) from.paced.add(chunk);
+    else if (!this.pass(from, chunk)) from.connection.pauseReading();
+  }
+
+  pass(from: Side, chunk: Buffer): boolean {
     const to = this.#other(from);
     const { connection } = to;
     // Bytes of a side that outlives the other's reset have no receiver left.
-    if (this.#resetBy === to || to.deaf || connection.socket.destroyed) return;
+    if (this.#resetBy === to || to.deaf || connection.socket.destroyed) return true;
     this.#lastWord = from;
     this.#stamp();
     if (from.receivedBytes === 0 && from === this.#backend) this.#firstByteMs = this.#deps.now();
     from.receivedBytes += chunk.length;
-    if (!connection.write(chunk)) from.connection.pauseReading();
+    return connection.write(chunk);
   }
 
   #beginWithClient(preface: Uint8Array | undefined): void {
@@ -159,11 +170,17 @@ class NodeRelay implements Relay, SideOwner {
 
   drained(to: Side): void {
     this.#stamp();
-    this.#lastWord = this.#other(to);
-    if (this.#resetBy === undefined && !to.deaf) this.#other(to).connection.resumeReading();
+    const from = this.#other(to);
+    this.#lastWord = from;
+    from.goOn();
+  }
+
+  readOn(from: Side): void {
+    if (this.#resetBy === undefined && !this.#other(from).deaf) from.connection.resumeReading();
   }
 
   end(from: Side, wasReset: boolean): void {
+    if (from.paced?.follow(() => this.end(from, wasReset)) === true) return;
     from.ended = true;
     if (wasReset || from.deaf) {
       this.#resetOther(from);
@@ -193,6 +210,7 @@ class NodeRelay implements Relay, SideOwner {
       return;
     }
     const other = this.#other(to);
+    other.paced?.drop();
     other.connection.pauseReading();
     // Where neither takes a byte any more, nothing that either still sends can be delivered.
     if (other.deaf) this.#resetOther(other);
@@ -200,13 +218,14 @@ class NodeRelay implements Relay, SideOwner {
   }
 
   broken(side: Side): void {
+    if (side.paced?.follow(() => this.broken(side)) === true) return;
     if (!this.#handedBack) this.#resetOther(side);
   }
 
   closed(): void {
     this.#closedSides++;
     if (this.#closedSides < (this.#handedBack ? 1 : 2)) return;
-    this.#delivery?.stop();
+    this.#stop();
     this.#handlers.onEnd(this.#outcome());
   }
 
@@ -219,7 +238,7 @@ class NodeRelay implements Relay, SideOwner {
     const { connection } = client;
     const hasAll =
       !client.deaf && !connection.socket.destroyed && !connection.hasEnded && !connection.hasUnsent;
-    return isOver && hasAll && !this.#backend.deaf && this.#backend.connection.isQuiet;
+    return isOver && hasAll && this.#backend.isQuiet;
   }
 
   /** Passes the client's FIN on after all, if the backend stirs within two turns. */
@@ -246,6 +265,8 @@ class NodeRelay implements Relay, SideOwner {
     this.#backend.connection.unwatch();
     this.#backend.connection.reset();
     this.#client.connection.unwatch();
+    const unsent = this.#stop();
+    if (unsent !== undefined) this.#client.connection.hold(unsent);
     process.nextTick(() => {
       if (!this.#aborted) this.#handlers.onStale?.();
     });
@@ -260,6 +281,7 @@ class NodeRelay implements Relay, SideOwner {
     by.connection.socket.destroy();
 
     const other = this.#other(by);
+    other.paced?.stop();
     const { connection } = other;
     const { socket } = connection;
     if (socket.destroyed) return;
@@ -303,6 +325,13 @@ class NodeRelay implements Relay, SideOwner {
     return side === this.#client ? this.#backend : this.#client;
   }
 
+  /** Nothing goes on later. Returns what the client has sent and waits for its pace. */
+  #stop(): Buffer | undefined {
+    this.#delivery?.stop();
+    this.#backend.paced?.stop();
+    return this.#client.paced?.stop();
+  }
+
   #stamp(): void {
     this.#lastActivityMs = this.#deps.clock.nowMs;
   }
@@ -318,9 +347,4 @@ class NodeRelay implements Relay, SideOwner {
     }
     return { by: this.#firstFin?.by ?? 'client', reason: 'closed', ...bytes };
   }
-}
-
-/** What the kernel has for us now is read by then: the rest of this poll, and one more. */
-function inTwoTurns(then: () => void): void {
-  setImmediate(() => setImmediate(then));
 }

@@ -18,3 +18,8 @@ export class Turns {
     if (this.#waiting.push(goOn) === 1) setImmediate(this.#run);
   }
 }
+
+/** What the kernel has for us now is read by then: the rest of this poll, and one more. */
+export function inTwoTurns(then: () => void): void {
+  setImmediate(() => setImmediate(then));
+}
