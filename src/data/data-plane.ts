@@ -28,6 +28,7 @@ import { CountedSessions } from './session/counted-sessions.ts';
 import { moveGradually } from './session/gradual-moves.ts';
 import { GradualResets } from './session/gradual-resets.ts';
 import type { DeadlineWheel } from './session/deadline-wheel.ts';
+import { Pacing, repaceGradually } from './session/pacing.ts';
 import { endSessions, findSessions } from './session/session-search.ts';
 import type { Session } from './session/session.ts';
 import { SpreadResets } from './session/spread-resets.ts';
@@ -109,6 +110,8 @@ export class DataPlane {
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
       gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan),
+      pacing: new Pacing(shared.byteTimes, now, deps.setTimer),
+      onRepaced: front => repaceGradually(front, this.#sessions),
       onExhausted: () => this.#rest(),
     });
     this.#spread = new SpreadResets({

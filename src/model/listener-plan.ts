@@ -36,6 +36,19 @@ export interface AcceptProxy {
   readonly required: boolean;
 }
 
+/** Most bytes per second; undefined: no limit. */
+export interface BandwidthLimits {
+  readonly fromClient?: number | undefined;
+  readonly fromBackend?: number | undefined;
+}
+
+export interface ListenerLimits {
+  readonly maxSessions?: number | undefined;
+  /** Of all its sessions together. This and the next: also for the sessions that run. */
+  readonly bandwidth?: BandwidthLimits | undefined;
+  readonly perSession?: { readonly bandwidth?: BandwidthLimits | undefined } | undefined;
+}
+
 export interface ListenerPlan {
   readonly name: string;
   readonly bind: readonly BindPoint[];
@@ -45,7 +58,7 @@ export interface ListenerPlan {
   readonly sockets: SocketOptions;
   /** The upstream of the clients that come from now on. */
   readonly upstream: string;
-  readonly limits: { readonly maxSessions?: number | undefined };
+  readonly limits: ListenerLimits;
   /** Where its sessions are counted. */
   readonly slot: number;
   /** This and `whenUnavailable`: for the sessions that begin from now on. */

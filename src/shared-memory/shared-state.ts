@@ -6,6 +6,7 @@
  * whole is in upstream-state.ts.
  */
 import { BackendFailures, type FailuresMemory } from './backend-failures.ts';
+import { ByteTimes } from './byte-times.ts';
 import { ControlledCounters, Counters, type CountersMemory } from './counters/counters.ts';
 import { WORKER_DIED } from './counters/endings.ts';
 import { BACKEND, LISTENER, UPSTREAM } from './counters/layout.ts';
@@ -28,6 +29,7 @@ export interface SharedMemory {
   readonly failures: FailuresMemory;
   readonly elsewhere: SharedArrayBuffer;
   readonly turns: SharedArrayBuffer;
+  readonly byteTimes: SharedArrayBuffer;
   readonly counters: CountersMemory;
 }
 
@@ -39,6 +41,8 @@ export class SharedState {
   readonly elsewhere: ElsewhereCounts;
   /** All 0 unless backends take turns. */
   readonly turns: TurnNumbers;
+  /** Untouched where no listener has a limit of bandwidth. */
+  readonly byteTimes: ByteTimes;
   /** What has happened so far, for metrics. */
   readonly counters: Counters;
   readonly #worker: number;
@@ -52,6 +56,7 @@ export class SharedState {
     this.failures = new BackendFailures(memory.failures, worker);
     this.elsewhere = new ElsewhereCounts(memory.elsewhere);
     this.turns = new TurnNumbers(memory.turns);
+    this.byteTimes = new ByteTimes(memory.byteTimes);
   }
 
   /** This thread's view of what an upstream shares. */
@@ -74,6 +79,7 @@ export class ControlledState extends SharedState {
       failures: BackendFailures.allocate(slots),
       elsewhere: ElsewhereCounts.allocate(slots),
       turns: TurnNumbers.allocate(slots),
+      byteTimes: ByteTimes.allocate(slots),
       counters: controlled.memory,
     });
     this.controlled = controlled;
@@ -136,6 +142,8 @@ export class ControlledState extends SharedState {
 
   /** Called when the listener and all its sessions have gone. */
   freeListener(listener: string): void {
+    const slot = this.findListener(listener);
+    if (slot !== undefined) this.byteTimes.clear(slot);
     this.#slots.free(listenerKey(listener));
   }
 

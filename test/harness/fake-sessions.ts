@@ -33,7 +33,12 @@ export function fakeSessions(
     const session = new Session(
       opened,
       client,
-      { plan: listenerPlan('web', listener), upstream: fake.upstream, cells: listenerCells },
+      {
+        plan: listenerPlan('web', listener),
+        upstream: fake.upstream,
+        cells: listenerCells,
+        bandwidth: undefined,
+      },
       {
         idPrefix: 's',
         ...dispatcherDeps({ now }),

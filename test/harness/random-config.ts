@@ -74,7 +74,11 @@ const listenerOf =
       upstream: fc.constantFrom(...upstreams),
       noDelay: fc.boolean(),
       backlog: maybe(fc.integer({ min: 1, max: 9 })),
-      limits: fc.record({ maxSessions: maybe(fc.integer({ min: 1, max: 99 })) }),
+      limits: fc.record({
+        maxSessions: maybe(fc.integer({ min: 1, max: 99 })),
+        bandwidth: maybe(fc.constantFrom('1MiB/s', '500kB/s', { fromClient: '1KiB/s' })),
+        perSession: fc.constantFrom(undefined, {}, { bandwidth: { fromBackend: '3MB/s' } }),
+      }),
       timeouts: fc.record({ idle: duration, lifetime: fc.constantFrom('0', '1h') }),
       whenUnavailable: fc.constantFrom('reset', 'close', 'http503'),
       acceptProxy: fc.constantFrom<Listener['acceptProxy']>(

@@ -11,6 +11,7 @@ import { formatRedisUrl, type RedisUrl } from '../schema/redis-url.ts';
 import { acceptsTrue, elementOf, layers, shapeOf } from '../schema/schema-tree.ts';
 import { type Config, configSchema } from '../schema/schema.ts';
 import { type Address, formatAddress, type SocketAccess } from '../../support/address.ts';
+import { formatBandwidth } from '../../support/bandwidth.ts';
 import { formatDuration } from '../../support/duration.ts';
 import type { z } from 'zod';
 import { isSecret } from './secrets.ts';
@@ -67,8 +68,9 @@ function withoutUser(url: string): string {
 function plainOf(value: unknown, schema: z.core.$ZodType): Plain | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'number') {
-    const isDuration = layers(schema).some(layer => fieldFacts.get(layer)?.duration === true);
-    return isDuration ? formatDuration(value) : value;
+    const facts = layers(schema).map(layer => fieldFacts.get(layer));
+    if (facts.some(fact => fact?.bandwidth === true)) return formatBandwidth(value);
+    return facts.some(fact => fact?.duration === true) ? formatDuration(value) : value;
   }
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (Array.isArray(value)) {

@@ -11,11 +11,12 @@ import { type Address, formatAddress, parseAddress } from '../../support/address
 import { DURATION_PATTERN, formatDuration, parseDuration } from '../../support/duration.ts';
 import type { Finding } from '../checks/finding.ts';
 
-/** What the reference says about a field, and whether its numbers are milliseconds. */
+/** What the reference says about a field, and whether its numbers are milliseconds, or bytes per second. */
 export interface FieldFacts {
   readonly type: string;
   readonly range?: string;
   readonly duration?: true;
+  readonly bandwidth?: true;
 }
 
 /** The facts of each field, by its schema. */

@@ -25,6 +25,7 @@ import { MAX_WORKERS } from '../../support/cores.ts';
 import { logSection } from './log-schema.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { adminSection } from './admin-schema.ts';
+import { listenerBandwidth, perSession } from './bandwidth-schema.ts';
 import { acceptProxy } from './proxy-schema.ts';
 import { redisSection } from './redis-schema.ts';
 import { bindPoint } from './bind-schema.ts';
@@ -66,6 +67,8 @@ const listener = section({
     maxSessions: maxSessions().describe(
       'Most sessions at a time through this listener; further clients wait. Default: no limit of its own.',
     ),
+    bandwidth: listenerBandwidth,
+    perSession,
   })
     .prefault({})
     .describe('Limits of this listener.'),

@@ -9,6 +9,8 @@ import { Refused, type RefusedDeps } from '../admission/refused.ts';
 import { Undecided } from '../admission/undecided.ts';
 import type { Connection, Engine } from '../../engine/engine.ts';
 import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
+import type { Bandwidth } from '../session/bandwidth.ts';
+import type { Pacing } from '../session/pacing.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
 import { SessionLimit } from './session-limit.ts';
 import type { Cells, Counters } from '../../shared-memory/counters/counters.ts';
@@ -29,6 +31,9 @@ export interface FrontDeps<U> extends RefusedDeps {
   upstreamOf(name: string): U;
   /** The places of the whole instance, beside those of this listener. */
   readonly instanceLimit: Place;
+  readonly pacing: Pacing;
+  /** The front has another bandwidth, and sessions that run without it. */
+  onRepaced(front: Front<U>): void;
   /** What clients of a listener have to pass besides its places. */
   gatesOf(plan: ListenerPlan): readonly Gate<U>[];
 }
@@ -51,6 +56,7 @@ export class Front<U> {
   #plan: ListenerPlan;
   #upstream: U;
   #gates: readonly Gate<U>[] = [];
+  #bandwidth: Bandwidth | undefined;
 
   constructor(
     plan: ListenerPlan,
@@ -102,12 +108,21 @@ export class Front<U> {
     return this.#gates;
   }
 
-  /** Takes over everything but the addresses, for the clients that come from now on. */
+  /** Undefined where it has no limit. */
+  get bandwidth(): Bandwidth | undefined {
+    return this.#bandwidth;
+  }
+
+  /** Takes over everything but the addresses, for the clients that come from now on; the bandwidth for all. */
   configure(plan: ListenerPlan): void {
     this.#plan = plan;
     this.#upstream = this.#deps.upstreamOf(plan.upstream);
     this.#gates = this.#deps.gatesOf(plan);
     this.limit.configure(plan.limits.maxSessions ?? Infinity);
+    const bandwidth = this.#deps.pacing.bandwidthOf(plan, this.#bandwidth);
+    if (bandwidth === this.#bandwidth) return;
+    this.#bandwidth = bandwidth;
+    if (this.sessions > 0) this.#deps.onRepaced(this);
   }
 
   /** Listens at the addresses that are new; rejects with LB4_LISTEN_FAILED. */

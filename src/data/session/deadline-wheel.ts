@@ -1,7 +1,8 @@
 /**
  * The deadlines of all sessions on one coarse timer, and the coarse clock that goes with it.
  *
- * Place: one per data plane. Sessions add themselves with their next deadline; the engine stamps activity with
+ * Place: one per data plane, and a finer one for what waits for its pace (pacing.ts). Sessions add themselves with their
+ * next deadline; the engine stamps activity with
  * `nowMs`, so that neither a byte nor a session costs a timer of its own.
  * Invariants:
  * - An entry is checked no earlier than its due time and at most one tick late.
@@ -28,17 +29,19 @@ const SLOTS = 512;
 export class DeadlineWheel {
   #nowMs: number;
   readonly #now: () => number;
+  readonly #tickMs: number;
   readonly #slots: readonly Timed[][];
   #tick: number;
   #size = 0;
   readonly #setTimer: SetTimer;
   #cancelTick: (() => void) | undefined;
 
-  constructor(now: () => number, setTimer: SetTimer = setUnrefTimer) {
+  constructor(now: () => number, setTimer: SetTimer = setUnrefTimer, tickMs = TICK_MS) {
+    this.#tickMs = tickMs;
     this.#setTimer = setTimer;
     this.#now = now;
     this.#nowMs = now();
-    this.#tick = Math.floor(this.#nowMs / TICK_MS);
+    this.#tick = Math.floor(this.#nowMs / this.#tickMs);
     this.#slots = Array.from({ length: SLOTS }, () => []);
   }
 
@@ -57,7 +60,7 @@ export class DeadlineWheel {
   add(entry: Timed, dueMs: number): void {
     this.remove(entry);
     if (this.#size === 0) this.#start();
-    const ticksAhead = Math.ceil(dueMs / TICK_MS) - this.#tick;
+    const ticksAhead = Math.ceil(dueMs / this.#tickMs) - this.#tick;
     entry.wheelSlot = (this.#tick + Math.min(Math.max(ticksAhead, 1), SLOTS - 1)) % SLOTS;
     const slot = this.#slots[entry.wheelSlot];
     if (slot !== undefined) entry.wheelIndex = slot.push(entry) - 1;
@@ -80,7 +83,7 @@ export class DeadlineWheel {
   /** Checks everything that has become due; called by the timer, and by tests that own the clock. */
   advance(): void {
     this.#nowMs = this.#now();
-    const target = Math.floor(this.#nowMs / TICK_MS);
+    const target = Math.floor(this.#nowMs / this.#tickMs);
     // After a long stall one revolution visits every slot; further rounds would find nothing new.
     this.#tick = Math.max(this.#tick, target - SLOTS);
     while (this.#tick < target && this.#size > 0) {
@@ -104,7 +107,7 @@ export class DeadlineWheel {
 
   #start(): void {
     this.#nowMs = this.#now();
-    this.#tick = Math.floor(this.#nowMs / TICK_MS);
+    this.#tick = Math.floor(this.#nowMs / this.#tickMs);
     this.#plan();
   }
 
@@ -113,7 +116,7 @@ export class DeadlineWheel {
       // First, because the entry that is checked may be the last one and leave.
       this.#plan();
       this.advance();
-    }, TICK_MS);
+    }, this.#tickMs);
   }
 
   #stop(): void {

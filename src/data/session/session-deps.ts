@@ -9,12 +9,15 @@ import type { Termination } from '../../model/termination.ts';
 import type { Passage } from '../admission/passage.ts';
 import type { DispatcherDeps } from '../dispatch/dispatch-owner.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import type { DeadlineWheel } from './deadline-wheel.ts';
 import type { Counting } from './session-counts.ts';
 import type { Session } from './session.ts';
 
 /** Where a session came in: it keeps the plan and the upstream of that moment for life. */
 export interface Origin extends Counting {
+  /** As its last plan limits it; undefined: not at all. */
+  readonly bandwidth: Bandwidth | undefined;
   readonly plan: ListenerPlan;
   readonly upstream: UpstreamRuntime;
 }

@@ -23,6 +23,7 @@ import type { ListenerPlan } from '../../model/listener-plan.ts';
 import type { SessionRecord } from '../../model/session-record.ts';
 import type { SessionView } from '../../model/session-view.ts';
 import type { Termination } from '../../model/termination.ts';
+import { repace } from './bandwidth.ts';
 import type { Timed } from './deadline-wheel.ts';
 import { prefaceOf } from './preface.ts';
 import { refuse } from './refuse.ts';
@@ -133,9 +134,7 @@ export class Session<O extends Origin = Origin>
     const { clientAddress, clientPort } = this.#from();
     const relay = this.#relay;
     return {
-      id: this.id,
-      listener: this.#plan.name,
-      upstream: this.upstream,
+      ...{ id: this.id, listener: this.#plan.name, upstream: this.upstream },
       backend: this.#dispatch?.backend,
       ...{ clientAddress, clientPort },
       phase: this.#phase(),
@@ -169,15 +168,18 @@ export class Session<O extends Origin = Origin>
       firstByteMs: relayed && dispatch && firstByteOf(relayed, dispatch.connectedAtMs),
       bytesFromClient: relayed?.bytesFromClient ?? 0,
       bytesFromBackend: relayed?.bytesFromBackend ?? 0,
-      by,
-      phase,
-      reason,
+      ...{ by, phase, reason },
     };
   }
 
   /** Ends an attempt to connect to a backend that is not well, if one that is well has room. */
   moveOn(): void {
     if (this.isConnecting) this.#dispatch?.moveOn();
+  }
+
+  /** The bandwidth of its front is another one. */
+  repace(): void {
+    if (this.#relay !== undefined) repace(this.#relay, this.front.bandwidth);
   }
 
   /** Resets both sides now, for the reason given. False when it has ended already, or was reset before. */
@@ -230,6 +232,7 @@ export class Session<O extends Origin = Origin>
     const options = relayOptions(origin, pool.reuse, preface);
     const handlers = origin === 'new' ? this : this.#handlersOfParked();
     this.#relay = this.#deps.engine.relay(this.#client, connection, handlers, options);
+    this.front.bandwidth?.begin(this.#relay);
     this.#schedule(this.#relay);
   }
 

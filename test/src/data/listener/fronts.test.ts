@@ -4,6 +4,7 @@ import { enterAll } from '../../../../src/data/admission/gate.ts';
 import type { Front } from '../../../../src/data/listener/front.ts';
 import { Fronts } from '../../../../src/data/listener/fronts.ts';
 import { SessionLimit } from '../../../../src/data/listener/session-limit.ts';
+import { Pacing } from '../../../../src/data/session/pacing.ts';
 import type { ListenerPlan } from '../../../../src/model/listener-plan.ts';
 import { ControlledState } from '../../../../src/shared-memory/shared-state.ts';
 import { setUnrefTimer } from '../../../../src/support/timer.ts';
@@ -24,6 +25,8 @@ function create() {
     ...{ engine, counts: shared.counts, counters: shared.counters, instanceLimit },
     upstreamOf: name => name,
     gatesOf: () => [],
+    pacing: new Pacing(shared.byteTimes, () => 0, setUnrefTimer),
+    onRepaced: front => seen.push(`repaced ${front.name}`),
     onPlaceFreed: () => undefined,
     setTimer: setUnrefTimer,
     now: () => 0,
@@ -183,4 +186,20 @@ void t.test('what the engine reports of an address is reported with its listener
   handlers?.onMended?.();
   handlers?.onExhausted?.('EMFILE');
   t.same(seen, ['turnedAway a', 'listenerBroken a', 'listenerMended a', 'exhausted']);
+});
+
+void t.test('sessions that run get another bandwidth at once, when there is another one', async t => {
+  const { engine, fronts, seen, web, endSession } = create();
+  const limited = { limits: { bandwidth: { fromClient: 1_000_000 } } };
+  await fronts.apply([web('a', 80)]);
+  engine.listeners[0]?.client();
+  await fronts.apply([web('a', 80, limited)]);
+  t.equal(seen.pop(), 'repaced a');
+  await fronts.apply([web('a', 80, { ...limited, upstream: 'two' })]);
+  t.not(seen.at(-1), 'repaced a', 'its limits are the same');
+  await fronts.apply([web('a', 80)]);
+  t.equal(seen.pop(), 'repaced a');
+  endSession();
+  await fronts.apply([web('a', 80, limited)]);
+  t.not(seen.at(-1), 'repaced a', 'no session runs');
 });
