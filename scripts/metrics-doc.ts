@@ -66,13 +66,14 @@ export function metricNames(): readonly string[] {
 }
 
 export function metricsDocument(): string {
+  const { mirrorFailures, ...ofUpstream } = UPSTREAM;
   const tables: Readonly<Record<string, string>> = {
     instance: table([...INSTANCE, ...PROCESS], COUNTED, []),
     logs: table(LOGS, {}, ['log (log, access)']),
     workers: table(WORKERS, {}, ['worker']),
     listeners: table(LISTENERS, LISTENER, ['listener']),
-    upstreams: table(UPSTREAMS, UPSTREAM, ['upstream']),
-    mirror: table(MIRRORED, {}, ['upstream']),
+    upstreams: table(UPSTREAMS, ofUpstream, ['upstream']),
+    mirror: table(MIRRORED, { mirrorFailures }, ['upstream']),
     backends: table(BACKENDS, BACKEND, ['upstream', 'backend']),
   };
   const text = readText(SOURCE).replaceAll(

@@ -69,6 +69,7 @@ export function startSharers({ count, port, upstream, backends, periodMs }: Shar
           sessions: () => sessions,
           placed: () => placed,
           hear: () => undefined,
+          failed: () => undefined,
         },
       ],
       { periodMs, instance: `sharer-${String(index)}`, owner: randomUUID() },

@@ -134,6 +134,11 @@ const worker = z
     state: z.enum(['running', 'stalled', 'restarting']),
     sessions: count,
     sessionsEver: count,
+    silentMs: ms
+      .optional()
+      .describe(
+        'For how long it has given no sign of life, to half a second; absent while it is started again.',
+      ),
   })
   .register(named, { id: 'Worker' });
 

@@ -105,6 +105,11 @@ export class WorkerThread {
     return this.#state;
   }
 
+  /** For how long it has not moved, to half a second. */
+  get silentMs(): number {
+    return this.#deps.beats() === this.#lastBeats ? this.#silentMs : 0;
+  }
+
   /** Resolves when the worker accepts; rejects with the error it died of, and then it is not restarted. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -9,16 +9,20 @@ import type { WorkerThread } from './worker-thread.ts';
 
 interface Worker {
   readonly index: number;
-  readonly thread: Pick<WorkerThread, 'state'>;
+  readonly thread: Pick<WorkerThread, 'state' | 'silentMs'>;
   readonly stats: Pick<WorkerStats, 'sessionsEver'>;
 }
 
-export function workerView({ index, thread: { state }, stats }: Worker, sessions: number): WorkerView {
+export function workerView(
+  { index, thread: { state, silentMs }, stats }: Worker,
+  sessions: number,
+): WorkerView {
   const isUp = state === 'running' || state === 'stalled';
   return {
     worker: index + 1,
     state: isUp ? state : 'restarting',
     sessions,
     sessionsEver: stats.sessionsEver,
+    ...(isUp ? { silentMs } : {}),
   };
 }

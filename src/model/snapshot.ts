@@ -122,6 +122,8 @@ export interface WorkerView {
   readonly state: 'running' | 'stalled' | 'restarting';
   readonly sessions: number;
   readonly sessionsEver: number;
+  /** For how long it has given no sign of life, to half a second; absent while it is started again. */
+  readonly silentMs?: number;
 }
 
 /** `leaving`: a drain has been asked for, and clients are still taken for `drain.delay`: it is not ready any more. */

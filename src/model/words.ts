@@ -2,6 +2,7 @@
  * Words from closed sets that more than one plane uses: states that operators set, states of backends and upstreams,
  * and how counts are shared.
  */
+import type { MIRROR_FAILURES } from '../shared-memory/counters/layout.ts';
 
 /** `drain`: no new sessions, the old ones run on. `maint`: the same, and it is not checked either. */
 export type OperatorState = (typeof OPERATOR_STATES)[number];
@@ -21,19 +22,7 @@ export type UpstreamMode = 'normal' | 'backups' | 'panic' | 'down';
  * Why an exchange failed: a word from a closed set, for programs, and a sentence for people. Neither ever holds a
  * password or a URL.
  */
-export type MirrorFailure =
-  | 'unreachable'
-  | 'timeout'
-  | 'loading'
-  | 'readOnly'
-  | 'outOfMemory'
-  | 'denied'
-  | 'wrongType'
-  | 'cluster'
-  | 'nameTaken'
-  /** What was published is gone by the next exchange: evicted, or expired too early. */
-  | 'lost'
-  | 'error';
+export type MirrorFailure = (typeof MIRROR_FAILURES)[number];
 
 export type MirrorMode = 'shared' | 'local';
 

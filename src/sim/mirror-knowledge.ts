@@ -82,6 +82,7 @@ function mirroring(periodMs: number, startMirror: StartMirror): CreateKnowledge 
             elsewhere = heard;
             strategy.heard?.(unseen);
           },
+          failed: () => undefined,
         };
         const name = `instance-${instance}`;
         const owner = `${name} of ${clock.now()}`;

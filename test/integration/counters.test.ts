@@ -17,6 +17,8 @@ import { portOf, startAdmin } from '../harness/admin.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
+import { served } from '../harness/served-client.ts';
+import { MIRROR_FAILURES } from '../../src/shared-memory/counters/layout.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { freePort } from '../harness/programs.ts';
 import { Scraped } from '../harness/scraped.ts';
@@ -213,6 +215,40 @@ for (const [engine, workers] of [
   });
 
   void t.test(
+    `live sessions of an upstream are those of its clients: engine ${engine}, ${workers} workers`,
+    { skip },
+    async t => {
+      const echoes = await Promise.all([startBackend(t, scripts.echo), startBackend(t, scripts.echo)]);
+      const balancer = createLoadBalancer({
+        ...{ engine, workers },
+        listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app' }],
+        upstreams: [
+          {
+            ...{ name: 'app', health: 'off', strategy: 'roundrobin' },
+            backends: echoes.map(({ address }) => formatAddress(address)),
+          },
+        ],
+      });
+      t.teardown(() => balancer.stop());
+      await balancer.start();
+      const { ask } = await startAdmin(t, { port: portOf(balancer) });
+      const active = async (): Promise<number[]> => {
+        const scraped = new Scraped((await ask('GET', '/metrics')).text);
+        const names = ['lb4_upstream_sessions_active', 'lb4_backend_sessions_active', 'lb4_sessions_active'];
+        return names.map(name => scraped.sum(name));
+      };
+      const clients = [];
+      for (let i = 0; i < 3; i++) clients.push(await served(t, balancer));
+      t.same(await active(), [3, 3, 3]);
+      balancer.removeBackend('app', formatAddress(echoes[0].address));
+      t.same(await active(), [3, 3, 3], 'also those of a backend that was removed');
+      for (const client of clients) client.socket.destroy();
+      await until('none runs', () => balancer.snapshot().sessions === 0);
+      t.same(await active(), [0, 0, 0]);
+    },
+  );
+
+  void t.test(
     `bytes count while their session runs: engine ${engine}, ${workers} workers`,
     { skip },
     async t => {
@@ -252,3 +288,29 @@ for (const [engine, workers] of [
     },
   );
 }
+
+void t.test('failed exchanges through Redis are counted over a change of `redis`', async t => {
+  const backend = await startCountingBackend(t);
+  const config = async (publish: number) => ({
+    ...{ workers: 0, redis: { url: `redis://127.0.0.1:${await freePort()}`, publish } },
+    listeners: [{ name: 'web', bind: '127.0.0.1:0', upstream: 'app' }],
+    upstreams: [{ name: 'app', health: 'off' as const, backends: [backend.name] }],
+  });
+  const balancer = createLoadBalancer(await config(100));
+  t.teardown(() => balancer.stop());
+  await balancer.start();
+  const failures = (): number => {
+    const counts = balancer.counters()?.upstreams[0]?.counts;
+    return counts?.of(COUNTERS.upstream.mirrorFailures, MIRROR_FAILURES.indexOf('unreachable')) ?? 0;
+  };
+  await until('three have failed', () => failures() >= 3);
+  await balancer.apply(await config(110));
+  const before = failures();
+  t.ok(before >= 3);
+  await until('and another one', () => failures() > before);
+  const { ask } = await startAdmin(t, { port: portOf(balancer) });
+  const scraped = new Scraped((await ask('GET', '/metrics')).text);
+  const labels = { upstream: 'app', reason: 'unreachable' };
+  t.ok(scraped.sum('lb4_mirror_failures_total', labels) > before);
+  t.equal(scraped.sum('lb4_mirror_failures_total'), scraped.sum('lb4_mirror_failures_total', labels));
+});

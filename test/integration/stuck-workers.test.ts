@@ -66,6 +66,8 @@ void t.test(
   { skip },
   async t => {
     const { balancer, client, reasons, restarted, accounted } = await withStuckWorker(t, 'for (;;) {}');
+    const silentMs = (): number | undefined => balancer.snapshot().workers[0]?.silentMs;
+    await until('its silence is seen', () => (silentMs() ?? 0) >= 500);
     t.equal(await client.untilEnded(), 'reset');
     await until('another has taken its place', () => restarted.length === 1);
     t.same(reasons, ['it had not moved for 2 s and was ended']);

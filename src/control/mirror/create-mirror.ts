@@ -14,6 +14,7 @@ import { createRedisExchange } from './redis-exchange.ts';
 import type { MirroredUpstream } from './upstream-mirror.ts';
 import type { Lookup } from '../../names/names.ts';
 import { netLookup } from '../../names/net-lookup.ts';
+import { MIRROR_FAILURES, UPSTREAM } from '../../shared-memory/counters/layout.ts';
 import type { ControlledState } from '../../shared-memory/shared-state.ts';
 import { readSmallFile } from '../../support/small-file.ts';
 import { setUnrefTimer } from '../../support/timer.ts';
@@ -71,6 +72,12 @@ export function mirroredUpstream(name: string, { shared, countedBy }: CountedUps
     hear: (heard, unseen) => {
       for (const [backend, slot] of countedBy(name)) elsewhere.set(slot, heard.get(backend) ?? 0);
       news?.hear(unseen);
+    },
+    failed: reason => {
+      const slot = shared.findUpstream(name);
+      const { mirrorFailures } = UPSTREAM;
+      if (slot !== undefined)
+        shared.controlled.cells(slot).add(mirrorFailures, MIRROR_FAILURES.indexOf(reason), 1);
     },
   };
 }

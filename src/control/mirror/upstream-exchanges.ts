@@ -170,6 +170,7 @@ export class UpstreamExchanges {
   }
 
   #note(reason: MirrorFailure, message: string): void {
+    this.#mirror.upstream.failed(reason);
     const isNew = this.#trouble?.message !== message;
     this.#trouble = { reason, message };
     // The mode has not changed, but the reason why nothing is shared has.

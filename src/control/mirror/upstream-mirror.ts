@@ -9,6 +9,7 @@
  * - Nothing older than `BELIEVED` counts.
  * - An instance's own sessions never count twice.
  */
+import type { MirrorFailure } from '../../model/words.ts';
 import { boundedCount, MOST_SESSIONS_ELSEWHERE } from '../../support/bounded-count.ts';
 import type { Change, Publication, Totals } from './exchange.ts';
 
@@ -35,6 +36,8 @@ export interface MirroredUpstream {
    * @param unseen number of sessions that the others may have placed and `elsewhere` does not include
    */
   hear(elsewhere: ReadonlyMap<string, number>, unseen: number): void;
+  /** Counts an exchange that failed. */
+  failed(reason: MirrorFailure): void;
 }
 
 export interface UpstreamMirrorSettings {

@@ -92,6 +92,11 @@ export const UPSTREAMS: readonly Shown<UpstreamView>[] = [
     stateOf: ({ mode }) => mode,
   },
   {
+    name: 'lb4_upstream_sessions_active',
+    help: 'Sessions that have a backend now, over all its backends.',
+    of: ({ backends }) => backends.reduce((sum, { sessions }) => sum + sessions, 0),
+  },
+  {
     name: 'lb4_upstream_queue_sessions',
     help: 'Sessions that wait for a backend with room.',
     of: ({ queue }) => queue.waiting,
@@ -186,6 +191,11 @@ export const WORKERS: readonly Shown<WorkerView>[] = [
     name: 'lb4_worker_sessions_active',
     help: 'Sessions that run in the worker.',
     of: ({ sessions }) => sessions,
+  },
+  {
+    name: 'lb4_worker_heartbeat_age_seconds',
+    help: 'For how long the worker has given no sign of life, to half a second; absent while it is started again.',
+    of: ({ silentMs }) => (silentMs === undefined ? undefined : seconds(silentMs)),
   },
 ];
 

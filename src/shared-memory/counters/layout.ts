@@ -46,6 +46,20 @@ export const BLOCK_CELLS = 520;
 export const CONNECT_FAILURES = ['refused', 'timeout', 'unreachable', 'reset', 'localResources'] as const;
 export const ORIGINS = ['new', 'warm', 'reused'] as const;
 export const EVICTIONS = ['dead', 'late', 'idle', 'surplus', 'drained'] as const;
+/** Why an exchange through Redis failed; `lost`: what was published is gone by the next one, evicted or expired too early. */
+export const MIRROR_FAILURES = [
+  'unreachable',
+  'timeout',
+  'loading',
+  'readOnly',
+  'outOfMemory',
+  'denied',
+  'wrongType',
+  'cluster',
+  'nameTaken',
+  'lost',
+  'error',
+] as const;
 export const PAUSE_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
 /** Which side sent the bytes. */
 export const SENDERS = ['client', 'backend'] as const;
@@ -166,6 +180,12 @@ export const UPSTREAM = place({
   redispatches: counter('upstream_redispatches_total', 'Further attempts at another backend.'),
   panics: counter('upstream_panics_total', 'Times that the upstream began to ignore health.'),
   strategyFailures: counter('upstream_strategy_failures_total', "Times that a strategy of one's own failed."),
+  mirrorFailures: counters(
+    'mirror_failures_total',
+    'Exchanges through Redis that failed.',
+    ['reason'],
+    each(MIRROR_FAILURES),
+  ),
 }) satisfies Block;
 
 export const BACKEND = place({

@@ -17,7 +17,10 @@ const HOSTILE = 'a"} 1\nlb4_forged{x="\\';
 
 const snapshot = snapshotWith({
   sessionsEver: 7,
-  workers: [{ worker: 1, state: 'running', sessions: 2, sessionsEver: 7 }],
+  workers: [
+    { worker: 1, state: 'running', sessions: 2, sessionsEver: 7, silentMs: 1_500 },
+    { worker: 2, state: 'restarting', sessions: 0, sessionsEver: 0 },
+  ],
   upstreams: [
     upstreamView('app', [
       backendView('10.0.0.1:80', {
@@ -103,6 +106,14 @@ void t.test('it shows what the snapshot and the counters say', async t => {
   t.equal(scraped.sum('lb4_log_lines_lost_total', { log: 'access' }), 70);
   t.equal(scraped.sum('lb4_log_broken'), 1);
   t.equal(scraped.sum('lb4_worker_state', { worker: '1', state: 'running' }), 1);
+  t.same(
+    scraped.samples
+      .filter(({ name }) => name === 'lb4_worker_heartbeat_age_seconds')
+      .map(({ labels, value }) => [labels['worker'], value]),
+    [['1', 1.5]],
+    'a worker that is started again has none',
+  );
+  t.equal(scraped.sum('lb4_upstream_sessions_active', { upstream: 'app' }), 2);
 });
 
 void t.test('names cannot forge lines or labels', async t => {

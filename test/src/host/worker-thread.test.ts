@@ -146,8 +146,9 @@ void t.test('silence for two seconds is told once, and so is the next beat', asy
   world.beats = 1;
   for (let i = 0; i < 6; i++) thread.checkBeat(500);
   t.same(seen, ['stalled 2000']);
-  t.equal(thread.state, 'stalled');
+  t.same([thread.state, thread.silentMs], ['stalled', 2_500]);
   world.beats = 2;
+  t.equal(thread.silentMs, 0, 'seen before the next look');
   for (let i = 0; i < 4; i++) thread.checkBeat(500);
   t.same(seen, ['stalled 2000', 'resumed']);
   t.equal(thread.state, 'running');

@@ -115,6 +115,7 @@ function hearing(totals: Record<string, number>, deltas: readonly number[] = [],
         [A, B].forEach((backend, slot) => counts.set(slot, elsewhere.get(backend) ?? 0));
         news.hear(more);
       },
+      failed: () => undefined,
     },
     { periodMs: 250, owner: 'me' },
     0,

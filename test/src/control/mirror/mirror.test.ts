@@ -79,6 +79,7 @@ function create(t: Test, names = ['app']) {
   /** Sessions of others on A, by upstream. */
   const elsewhere = new Map<string, number>();
   const live = new Map([[A, 0]]);
+  const failures: string[] = [];
   const upstreams = names.map(name => ({
     name,
     visit: (each: (backend: string, sessions: number) => void) =>
@@ -86,6 +87,7 @@ function create(t: Test, names = ['app']) {
     sessions: () => live.get(A) ?? 0,
     placed: () => 0,
     hear: (heard: ReadonlyMap<string, number>) => elsewhere.set(name, heard.get(A) ?? 0),
+    failed: (reason: MirrorFailure) => void failures.push(`${name} ${reason}`),
   }));
   const settings = { periodMs: PERIOD, instance: 'self', owner: 'o' };
   const mirror = new Mirror(upstreams, settings, {
@@ -93,7 +95,7 @@ function create(t: Test, names = ['app']) {
     random: () => 0.5,
   });
   t.teardown(() => mirror.stop());
-  return { time, exchange, changes, renamed, elsewhere, live, mirror };
+  return { time, exchange, changes, renamed, elsewhere, live, mirror, failures };
 }
 
 void t.test(
@@ -225,6 +227,21 @@ void t.test('an exchange that throws what it should not is a failure like any ot
   mirror.start();
   await time.advanceAndSettle(1_000);
   t.match(changes, [{ mode: 'local', reason: 'error', message: 'oops' }]);
+});
+
+void t.test('each exchange that fails is counted, with its reason', async t => {
+  const { time, exchange, failures, mirror } = create(t, ['app', 'db']);
+  const failed: string[] = [];
+  exchange.answer = publication => {
+    const reason = failed.length < 5 ? 'unreachable' : 'timeout';
+    if (failed.length >= 10) return Promise.resolve(totalsFor(publication));
+    failed.push(`${publication.upstream} ${reason}`);
+    return fail(reason)();
+  };
+  mirror.start();
+  await time.advanceAndSettle(60_000);
+  t.equal(failed.length, 10);
+  t.same(failures, failed);
 });
 
 void t.test('a Redis that loses what is published is found out', async t => {

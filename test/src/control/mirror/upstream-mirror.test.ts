@@ -37,6 +37,10 @@ class FakeMirrored implements MirroredUpstream {
     this.timesHeard += 1;
   }
 
+  failed(): void {
+    throw new Error('it makes no exchanges');
+  }
+
   place(backend: string, sessions = 1): void {
     this.live.set(backend, (this.live.get(backend) ?? 0) + sessions);
     this.placedEver += sessions;
