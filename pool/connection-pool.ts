@@ -43,8 +43,17 @@ export type Acquired<C, F> =
 /** Withdraws a request; idempotent; without effect once the request is done. */
 export type Cancel = () => void;
 
-/** Opens one connection; calls `done` exactly once, asynchronously or at once, unless cancelled. */
-export type Connect<C, F> = (done: (result: Connected<C, F>) => void) => Cancel;
+/**
+ * Opens one connection; calls `done` exactly once, asynchronously or at once, unless cancelled. `client`: whom it is for,
+ * where the one who acquires has said so.
+ */
+export type Connect<C, F> = (done: (result: Connected<C, F>) => void, client?: string) => Cancel;
+
+export interface AcquireOptions {
+  readonly fresh?: boolean;
+  /** Passed on to `connect` by a pool that parks nothing; others lend what they have to any client. */
+  readonly client?: string;
+}
 
 /** Why a parked connection was destroyed. */
 export type EvictionCause = keyof PoolStats['evicted'];
@@ -81,7 +90,7 @@ export interface ConnectionPool<C extends Poolable, F> {
    * Lends a connection: a parked one when there is a live one, else a freshly opened one; with `fresh` always a
    * freshly opened one, for a session whose parked connection turned out to be dead.
    */
-  acquire(done: (result: Acquired<C, F>) => void, options?: { readonly fresh?: boolean }): Cancel;
+  acquire(done: (result: Acquired<C, F>) => void, options?: AcquireOptions): Cancel;
   /**
    * Ends the session's use of a lent connection; exactly once per lent connection. `clean`: it lives and nothing is in
    * flight, so it may serve another session; the pool parks it or resets it. Otherwise (default) the relay has

@@ -8,7 +8,15 @@
  * - nothing is queued, parked or timed here (the limit is the backend's `maxSessions`, the timeout is the engine's);
  * - a lent connection carries its pool's mark, so that a second release is noticed.
  */
-import type { Acquired, Cancel, Connect, ConnectionPool, Poolable, PoolStats } from './connection-pool.ts';
+import type {
+  Acquired,
+  AcquireOptions,
+  Cancel,
+  Connect,
+  ConnectionPool,
+  Poolable,
+  PoolStats,
+} from './connection-pool.ts';
 import { notLent } from './not-lent.ts';
 
 const NOTHING_EVICTED = Object.freeze({ dead: 0, late: 0, idle: 0, surplus: 0, drained: 0 });
@@ -30,7 +38,7 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     this.#connect = connect;
   }
 
-  acquire(done: (result: Acquired<C, F>) => void): Cancel {
+  acquire(done: (result: Acquired<C, F>) => void, options?: AcquireOptions): Cancel {
     this.#misses++;
     this.#opening++;
     let isOver = false;
@@ -44,7 +52,7 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
       this.#lent += 1;
       result.connection.lentBy = this;
       done({ ok: true, connection: result.connection, origin: 'new' });
-    });
+    }, options?.client);
     return () => {
       if (isOver) return;
       isOver = true;

@@ -6,6 +6,7 @@
  */
 export type {
   Acquired,
+  AcquireOptions,
   Cancel,
   Connect,
   Connected,

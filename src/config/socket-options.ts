@@ -12,7 +12,8 @@ type Shared =
   'keepalive' | 'userTimeout' | 'noDelay' | 'sendBuffer' | 'receiveBuffer' | 'dscp' | 'interface' | 'mptcp';
 
 export type ListenKeys = Pick<Listener, Shared | 'deferAccept' | 'backlog' | 'fastOpen' | 'freebind'>;
-export type ConnectKeys = Pick<Upstream, Shared>;
+export type ConnectKeys = Pick<Upstream, Shared | 'source'>;
+type SharedKeys = Pick<Upstream, Shared>;
 
 export function listenOptions(keys: ListenKeys): SocketOptions {
   const { deferAccept, backlog, fastOpen, freebind } = keys;
@@ -26,10 +27,16 @@ export function listenOptions(keys: ListenKeys): SocketOptions {
 }
 
 export function connectOptions(keys: ConnectKeys): SocketOptions {
-  return { ...sharedOptions(keys), early: early(keys, false) };
+  return { ...sharedOptions(keys), early: early(keys, false, keys.source) };
 }
 
-function sharedOptions({ keepalive, userTimeout, noDelay }: ConnectKeys): SocketOptions {
+/** Of checks: where they leave this machine. A check has no client whose address it could have. */
+export function checkOptions({ source, interface: through }: ConnectKeys): EarlyOptions | undefined {
+  const own = source === 'client' ? undefined : source;
+  return own === undefined && through === undefined ? undefined : { source: own, interface: through };
+}
+
+function sharedOptions({ keepalive, userTimeout, noDelay }: SharedKeys): SocketOptions {
   return {
     keepalive: keepalive && {
       idleMs: keepalive.idle,
@@ -42,7 +49,11 @@ function sharedOptions({ keepalive, userTimeout, noDelay }: ConnectKeys): Socket
 }
 
 /** Undefined where nothing is asked for, so that engines need not look. */
-function early(keys: ConnectKeys, freebind: boolean): EarlyOptions | undefined {
+function early(
+  keys: SharedKeys,
+  freebind: boolean,
+  source?: ConnectKeys['source'],
+): EarlyOptions | undefined {
   const options: EarlyOptions = {
     sendBufferBytes: keys.sendBuffer,
     receiveBufferBytes: keys.receiveBuffer,
@@ -50,6 +61,7 @@ function early(keys: ConnectKeys, freebind: boolean): EarlyOptions | undefined {
     interface: keys.interface,
     freebind: freebind ? true : undefined,
     mptcp: keys.mptcp ? true : undefined,
+    source,
   };
   return Object.values(options).every(each => each === undefined) ? undefined : options;
 }

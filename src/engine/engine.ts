@@ -71,6 +71,8 @@ export type Cancel = () => void;
 
 export interface ConnectOptions extends SocketOptions {
   readonly timeoutMs: number;
+  /** The address of the client that it is for, where the connection is to have it (`source`). */
+  readonly client?: string | undefined;
 }
 
 export type ConnectResult =

@@ -7,7 +7,7 @@
  */
 import * as abi from '../linux/abi.ts';
 import { loadLibc, type Libc, type LibcResult } from '../linux/libc.ts';
-import { setInteger, setInterface } from '../linux/socket-options.ts';
+import { setFreebind, setInteger, setInterface, setTransparent } from '../linux/socket-options.ts';
 import { EMFILE, ENFILE, ENOBUFS, ENOMEM, errnoName } from '../linux/system-error.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import type { EarlyOptions, SocketOptions } from '../support/socket.ts';
@@ -38,7 +38,7 @@ export function missingOptions(options: SocketOptions, { libc, read }: System = 
   const asked = Object.entries({ ...options, ...early })
     .filter(([, value]) => value !== undefined)
     .map(([name]) => name as OptionName) // the keys of both types
-    .filter(name => !OF_NODE.includes(name));
+    .filter(name => !OF_NODE.includes(name) && !(name === 'source' && early.source !== 'client'));
   if (asked.length === 0) return [];
   const loaded = libc();
   if (!loaded.ok) return asked.map(option => ({ option, why: loaded.reason }));
@@ -49,8 +49,11 @@ export function missingOptions(options: SocketOptions, { libc, read }: System = 
         ENODEV: `there is no interface ${early.interface}`,
         EPERM: 'it needs root or CAP_NET_RAW',
       }),
-    freebind: () =>
-      refusal(loaded.libc, fd => setInteger(loaded.libc, fd, abi.IPPROTO_IP, abi.IP_FREEBIND, 1)),
+    freebind: () => refusal(loaded.libc, fd => setFreebind(loaded.libc, fd, abi.AF_INET)),
+    source: () =>
+      refusal(loaded.libc, fd => setTransparent(loaded.libc, fd, abi.AF_INET), {
+        EPERM: 'the address of the client takes root or CAP_NET_ADMIN',
+      }),
     fastOpen: () =>
       refusal(loaded.libc, fd =>
         setInteger(loaded.libc, fd, abi.IPPROTO_TCP, abi.TCP_FASTOPEN, fastOpen ?? 0),

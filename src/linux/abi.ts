@@ -34,6 +34,9 @@ export const SOCK_RCVBUF_LOCK = 2;
 export const IPPROTO_IP = 0;
 export const IP_TOS = 1;
 export const IP_FREEBIND = 15;
+export const IP_TRANSPARENT = 19;
+/** A socket that is bound to an address alone gets its port with the connect, when the peer is known. */
+export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 export const TCP_NODELAY = 1;
@@ -51,6 +54,7 @@ export const TCP_CLOSE_WAIT = 8;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 export const IPV6_TCLASS = 67;
+export const IPV6_TRANSPARENT = 75;
 export const IPV6_FREEBIND = 78;
 
 export const MSG_NOSIGNAL = 0x4000;

@@ -29,18 +29,17 @@ export function setSocketOptions(libc: Libc, fd: number, options: SocketOptions)
  * @returns 0, or the errno of an option that the socket must not be without
  */
 export function prepareSocket(libc: Libc, fd: number, family: number, early: EarlyOptions): number {
-  const { sendBufferBytes, receiveBufferBytes, dscp, freebind } = early;
+  const { sendBufferBytes, receiveBufferBytes, dscp, freebind, source } = early;
   if (sendBufferBytes !== undefined) setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_SNDBUF, sendBufferBytes);
   if (receiveBufferBytes !== undefined)
     setInteger(libc, fd, abi.SOL_SOCKET, abi.SO_RCVBUF, receiveBufferBytes);
   if (dscp !== undefined) setDscp(libc, fd, family, dscp);
   if (early.interface !== undefined && setInterface(libc, fd, early.interface) < 0) return libc.errno();
-  if (freebind !== true) return 0;
-  const isSet =
-    family === abi.AF_INET6
-      ? setInteger(libc, fd, abi.IPPROTO_IPV6, abi.IPV6_FREEBIND, 1)
-      : setInteger(libc, fd, abi.IPPROTO_IP, abi.IP_FREEBIND, 1);
-  return isSet < 0 ? libc.errno() : 0;
+  if (freebind === true && setFreebind(libc, fd, family) < 0) return libc.errno();
+  if (source === undefined) return 0;
+  // Else each source would have its ports for all targets together.
+  setInteger(libc, fd, abi.IPPROTO_IP, abi.IP_BIND_ADDRESS_NO_PORT, 1);
+  return source === 'client' && setTransparent(libc, fd, family) < 0 ? libc.errno() : 0;
 }
 
 /**
@@ -136,6 +135,19 @@ function setDscp(libc: Libc, fd: number, family: number, dscp: number): void {
 export function setInterface(libc: Libc, fd: number, name: string): number {
   const bytes = Buffer.from(name);
   return libc.setsockopt(fd, abi.SOL_SOCKET, abi.SO_BINDTODEVICE, bytes, bytes.length);
+}
+
+export function setFreebind(libc: Libc, fd: number, family: number): number {
+  return family === abi.AF_INET6
+    ? setInteger(libc, fd, abi.IPPROTO_IPV6, abi.IPV6_FREEBIND, 1)
+    : setInteger(libc, fd, abi.IPPROTO_IP, abi.IP_FREEBIND, 1);
+}
+
+/** It may have an address of another machine. */
+export function setTransparent(libc: Libc, fd: number, family: number): number {
+  return family === abi.AF_INET6
+    ? setInteger(libc, fd, abi.IPPROTO_IPV6, abi.IPV6_TRANSPARENT, 1)
+    : setInteger(libc, fd, abi.IPPROTO_IP, abi.IP_TRANSPARENT, 1);
 }
 
 function seconds(ms: number): number {

@@ -25,6 +25,7 @@ export function systemError(call: string, errno: number): Error {
 
 export const {
   EACCES,
+  EADDRNOTAVAIL,
   EAGAIN,
   ECONNRESET,
   EINPROGRESS,

@@ -4,6 +4,7 @@
  * Place: a part of log-events.ts. An event that takes sessions away from a backend is a warning, unless an operator
  * wanted it.
  */
+import { failureWords } from '../support/failure-words.ts';
 import { counted } from '../support/counted.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log } from './log.ts';
@@ -94,7 +95,7 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans
       log.write(
         'warn',
         'connectFailed',
-        `cannot connect to ${backend} of ${upstream}: ${reason} (${code})${others.words}`,
+        `cannot connect to ${backend} of ${upstream}: ${failureWords({ reason, code })}${others.words}`,
         { upstream, backend, reason, code, ...others.fields },
       ),
     ),

@@ -38,6 +38,8 @@ export interface EarlyOptions {
   readonly freebind?: true | undefined;
   /** One connection over several paths, where the peer does the same. */
   readonly mptcp?: true | undefined;
+  /** Of a connection: the IP addresses that it comes from, in turn, or that of the client that it is for. */
+  readonly source?: readonly string[] | 'client' | undefined;
 }
 
 /** All times in whole seconds, rounded up. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
 import { LB4, startLb4 } from '../harness/lb4-process.ts';
-import { runProgram } from '../harness/programs.ts';
+import { runProgram, skipWithout } from '../harness/programs.ts';
 import { WITHOUT_FFI } from '../harness/without-koffi.ts';
 import '../harness/run-once.ts';
 
@@ -65,4 +65,22 @@ void t.test('an interface that is not there', { skip: process.platform !== 'linu
   const { code, stderr } = await lb4(LB4, 'check', '-c', written(t, '    interface: no-such-thing', ''));
   t.equal(code, 78);
   t.match(stderr, /listeners\[0\]\.interface: cannot be set here: there is no interface no-such-thing/);
+});
+
+const withoutPrivileges = ['--bounding-set', '-net_admin,-net_raw'];
+const cannotDrop = process.getuid?.() === 0 ? skipWithout('setpriv') : 'only root can drop a privilege';
+
+void t.test('the address of the client takes a privilege', { skip: cannotDrop }, async t => {
+  const path = written(t, '', '    source: client');
+  const may = await lb4(LB4, 'check', '-c', path);
+  t.equal(may.code, 0, may.stderr);
+  const { code, stderr } = await runProgram('setpriv', [
+    ...[...withoutPrivileges, process.execPath, LB4],
+    ...['check', '-c', path],
+  ]);
+  t.equal(code, 78);
+  t.match(
+    stderr,
+    /upstreams\[0\]\.source: cannot be set here: the address of the client takes root or CAP_NET_ADMIN \(EPERM\)/,
+  );
 });

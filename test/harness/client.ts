@@ -20,12 +20,14 @@ export async function untilRefused(t: Test, address: Address): Promise<void> {
   }
 }
 
-/** Connects to a TCP or unix address; destroyed at the end of the test. Rejects when the connect fails. */
-export async function connectClient(t: Test, address: Address): Promise<Peer> {
+/**
+ * Connects to a TCP or unix address; destroyed at the end of the test. Rejects when the connect fails.
+ * @param localAddress that of the client; default: the system chooses
+ */
+export async function connectClient(t: Test, address: Address, localAddress?: string): Promise<Peer> {
   const socket = connect({
     ...(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }),
-    allowHalfOpen: true,
-    noDelay: true,
+    ...{ allowHalfOpen: true, noDelay: true, localAddress },
   });
   t.teardown(() => socket.destroy());
   const peer = new Peer(socket);

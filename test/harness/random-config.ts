@@ -52,6 +52,7 @@ const upstreamOf = (name: string): fc.Arbitrary<Upstream> =>
       sendBuffer: fc.constantFrom<Upstream['sendBuffer']>(undefined, '64KiB', 5000),
       dscp: fc.constantFrom<Upstream['dscp']>(undefined, 'EF', 0),
       mptcp: fc.boolean(),
+      source: fc.constantFrom<Upstream['source']>(undefined, ['10.0.0.9', 'fd00::9'], 'client'),
       pool: fc.record({ warm: fc.integer({ min: 0, max: 3 }), reuse: fc.boolean() }),
       sendProxy: fc.constantFrom<Upstream['sendProxy']>('off', 'v1', 'v2', {
         version: 'v2',
@@ -59,7 +60,9 @@ const upstreamOf = (name: string): fc.Arbitrary<Upstream> =>
       }),
     })
     // A header excludes the reuse of its connection.
-    .map(upstream => (upstream.sendProxy === 'off' ? upstream : { ...upstream, pool: { warm: 1 } }));
+    .map(upstream => (upstream.sendProxy === 'off' ? upstream : { ...upstream, pool: { warm: 1 } }))
+    // These exclude parked connections.
+    .map(upstream => (upstream.mptcp || upstream.source === 'client' ? { ...upstream, pool: {} } : upstream));
 
 const listenerOf =
   (upstreams: readonly string[]) =>

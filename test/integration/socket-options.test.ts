@@ -147,6 +147,9 @@ for (const [place, dataPlane] of Object.entries(places)) {
     t.match(after.toBackend, { ...NO_BUFFERS, ...NOT_MARKED, userTimeout: 0, noDelay: 1 });
   });
 
+  // What follows does not depend on where the engine runs.
+  if (place === 'node engine, a worker') continue;
+
   void test('another interface is another socket, at the same address', async t => {
     const { configure, session } = await scene(t, dataPlane);
     await configure({}, {});
@@ -175,13 +178,13 @@ for (const [place, dataPlane] of Object.entries(places)) {
 
   void test('an address that no interface has can be bound, where that is asked for', async t => {
     const { balancer, configure } = await scene(t, dataPlane).then(async scene => {
-      await scene.configure({ bind: '192.0.2.1:0', freebind: true }, {});
+      await scene.configure({ bind: '198.18.99.1:0', freebind: true }, {});
       return scene;
     });
-    t.match(balancer.snapshot().listeners[0]?.addresses, [/^192\.0\.2\.1:\d+$/]);
-    await t.rejects(configure({ bind: '192.0.2.1:0', name: 'other' }, {}), {
+    t.match(balancer.snapshot().listeners[0]?.addresses, [/^198\.18\.99\.1:\d+$/]);
+    await t.rejects(configure({ bind: '198.18.99.1:0', name: 'other' }, {}), {
       code: 'LB4_LISTEN_FAILED',
-      message: /192\.0\.2\.1:0: EADDRNOTAVAIL, no interface of this machine has this address/,
+      message: /198\.18\.99\.1:0: EADDRNOTAVAIL, no interface of this machine has this address/,
     });
   });
 

@@ -46,6 +46,8 @@ export function upstreamCrossChecks(upstream: unknown, path: Path): Finding[] {
     ...portOfUnixBackends(upstream, agent, agentPath),
     ...ejectionLongerThanMax(field(upstream, 'ejection'), [...path, 'ejection']),
     ...reuseWithProxy(upstream, path),
+    ...parkedWith(upstream, path, 'source', 'client'),
+    ...parkedWith(upstream, path, 'mptcp', true),
     ...onlyBackups(field(upstream, 'backends'), [...path, 'backends']),
   ];
 }
@@ -143,6 +145,21 @@ function reuseWithProxy(upstream: unknown, path: Path): Finding[] {
   if (sendProxy === 'off' || sendProxy === false) return [];
   if (field(field(upstream, 'pool'), 'reuse') !== true) return [];
   return [{ path: [...path, 'pool', 'reuse'], expected: 'no reuse with sendProxy' }];
+}
+
+/**
+ * A connection from the address of one client serves no other. And of one over several paths the kernel does not report
+ * whether a byte has arrived, which decides whether a session may move on from a parked connection that is dead.
+ */
+function parkedWith(upstream: unknown, path: Path, key: string, value: unknown): Finding[] {
+  if (field(upstream, key) !== value) return [];
+  const pool = field(upstream, 'pool');
+  const findings: Finding[] = [];
+  const expected = `nothing parked with ${key}${value === true ? '' : `: ${String(value)}`}`;
+  if (typeof field(pool, 'warm') === 'number' && field(pool, 'warm') !== 0)
+    findings.push({ path: [...path, 'pool', 'warm'], expected });
+  if (field(pool, 'reuse') === true) findings.push({ path: [...path, 'pool', 'reuse'], expected });
+  return findings;
 }
 
 function onlyBackups(backends: unknown, path: Path): Finding[] {

@@ -3,7 +3,9 @@
  *
  * Place: a part of schema.ts and upstream-schema.ts. What this system has not is found by composition/socket-problems.ts.
  */
+import { isIP } from 'node:net';
 import * as z from 'zod';
+import { parseAddress } from '../../support/address.ts';
 import { duration, fieldFacts, integer, section, yesOrNo } from './fields.ts';
 import { HOUR, MINUTE, SECOND, SHORTEST } from './limits-of-values.ts';
 import { size } from './size-field.ts';
@@ -128,7 +130,7 @@ export const listenInterface = interfaceName().describe(
 
 /** Of upstreams. */
 export const connectInterface = interfaceName().describe(
-  'Connects through this interface or VRF (SO_BINDTODEVICE), whatever the routes are. Default: as the routes say. For sessions; health checks follow the routes. Needs Linux and koffi.',
+  'Connects through this interface or VRF (SO_BINDTODEVICE), whatever the routes are. Default: as the routes say. Checks use it, too. Needs Linux and koffi.',
 );
 
 export const backlog = integer(1, 1_000_000)
@@ -147,4 +149,36 @@ export const freebind = yesOrNo()
   .default(false)
   .describe(
     'Binds addresses that no interface has yet, such as one that VRRP moves here later (IP_FREEBIND). Needs Linux and koffi.',
+  );
+
+const SOURCE_EXPECTED = 'a list of 1 to 64 IP addresses of this machine, such as [10.0.0.100, 10.0.0.101], or client';
+
+const sourceAddress = z
+  .string({ error: 'an IP address' })
+  .transform((text, context) => {
+    const parsed = parseAddress(text.includes(':') ? `[${text}]:1` : `${text}:1`);
+    if (parsed.ok && parsed.address.kind === 'tcp' && isIP(parsed.address.host) !== 0) return parsed.address.host;
+    context.addIssue({ code: 'custom', message: 'an IP address of this machine, such as 10.0.0.100' });
+    return z.NEVER;
+  })
+  .register(fieldFacts, { type: 'IP address' });
+
+/** Of upstreams. */
+export const source = z
+  .union(
+    [
+      z.literal('client'),
+      z
+        .array(sourceAddress, { error: SOURCE_EXPECTED })
+        .min(1, { error: SOURCE_EXPECTED })
+        .max(64, { error: SOURCE_EXPECTED })
+        .refine(all => new Set(all).size === all.length, { error: 'a list of different IP addresses' })
+        .readonly(),
+    ],
+    { error: SOURCE_EXPECTED },
+  )
+  .register(fieldFacts, { type: 'list of IP addresses, or `client`', range: '1 to 64 addresses' })
+  .optional()
+  .describe(
+    'Addresses of this machine that connections to backends come from, in turn for each backend: each has source ports of its own for each address of a backend, about 28,000 by default. One that has no port left, or that this machine does not have, is passed over. IPv4 addresses are for IPv4 backends, IPv6 addresses for IPv6 backends; without one of its family the system chooses. Checks use them, too. `client`: the address of the client (transparent proxying), for which the replies must be routed back here; it needs Linux, koffi and CAP_NET_ADMIN. Default: the system chooses. See [sockets](sockets.md#more-connections-than-ports).',
   );

@@ -33,6 +33,7 @@ import {
   noDelay,
   receiveBuffer,
   sendBuffer,
+  source,
   userTimeout,
 } from './socket-schema.ts';
 
@@ -255,6 +256,7 @@ export const upstream = section({
   dscp: dscp('backends'),
   interface: connectInterface,
   mptcp: mptcp(),
+  source,
   pool: section({
     warm: integer(0, 1000)
       .default(0)

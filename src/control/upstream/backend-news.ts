@@ -6,6 +6,7 @@
  * only changes records and emits events about it.
  * Invariant: a report about a backend that has gone has no effect. Reports may come late.
  */
+import { failureWords } from '../../support/failure-words.ts';
 import type { OperatorState } from '../../model/words.ts';
 import type { BackendConfig, UpstreamConfig } from '../../config/schema/schema.ts';
 import type { Events } from '../../model/events.ts';
@@ -159,7 +160,7 @@ export class BackendNews {
     if (record === undefined) return;
     if (event.kind === 'backendFailing') this.#deps.ejector.onFailing(record, event.cause);
     else if (event.kind === 'trialEnded') this.#deps.ejector.onTrialEnded(record, event.failure);
-    else record.lastFailure = `${event.failure.reason} (${event.failure.code})`;
+    else record.lastFailure = failureWords(event.failure);
   }
 
   #change(id: string, change: (record: BackendRecord) => void): void {

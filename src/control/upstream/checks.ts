@@ -4,21 +4,23 @@
  *
  * Place: between `UpstreamControl` and src/control/health: the one place that knows how checks are made.
  */
+import type { Socket } from 'node:net';
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
+import { checkOptions } from '../../config/socket-options.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { AgentChecker, agentSettings } from '../health/agent-checker.ts';
-import type { DialDeps } from '../health/dial.ts';
 import { createProbe } from '../health/create-probe.ts';
 import type { ProbeResult } from '../health/probe.ts';
 import { HealthChecker, healthSettings, type CheckFailure } from '../health/health-checker.ts';
 import type { SendProxy } from '../../model/send-proxy.ts';
 import type { Address } from '../../support/address.ts';
+import type { EarlyOptions } from '../../support/socket.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { AgentAnswer } from './backend-record.ts';
 
 /** An engine that also opens sockets for Node's clients. */
 export interface ProbingEngine extends Engine {
-  readonly openSocket: DialDeps['openSocket'];
+  readonly openSocket: (address: Address, early?: EarlyOptions) => Socket;
 }
 
 export interface Checks {
@@ -46,12 +48,11 @@ export interface ChecksDeps {
 }
 
 /** Undefined where backends are not checked. Throws LB4_CONFIG_INVALID when a file that they need cannot be read. */
-export function createHealthChecks(
-  { name, health, sendProxy }: UpstreamConfig,
-  deps: ChecksDeps,
-): Checks | undefined {
+export function createHealthChecks(config: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
+  const { name, health, sendProxy } = config;
   if (health.type === 'off') return undefined;
-  const { engine, baseDir } = deps;
+  const engine = onItsWay(deps.engine, config);
+  const { baseDir } = deps;
   const probe = createProbe(health, {
     engine,
     openSocket: address => engine.openSocket(address),
@@ -72,6 +73,17 @@ export function createHealthChecks(
   });
 }
 
+/** Checks leave this machine where sessions do: firewalls may let nothing else through. */
+function onItsWay(engine: ProbingEngine, config: UpstreamConfig): ProbingEngine {
+  const early = checkOptions(config);
+  if (early === undefined) return engine;
+  return {
+    ...engine,
+    connect: (address, options, done) => engine.connect(address, { ...options, early }, done),
+    openSocket: address => engine.openSocket(address, early),
+  };
+}
+
 /** What listens elsewhere is not asked to know of the header. */
 function headerOfChecks(
   { sendProxy, port, address }: UpstreamConfig['health'],
@@ -84,13 +96,15 @@ function headerOfChecks(
 }
 
 /** Undefined where there are no agents. */
-export function createAgentChecks({ agent }: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
+export function createAgentChecks(config: UpstreamConfig, deps: ChecksDeps): Checks | undefined {
+  const { agent } = config;
   if (agent === undefined) return undefined;
+  const engine = onItsWay(deps.engine, config);
   return new AgentChecker(agentSettings(agent), {
     now: () => deps.now(),
     random: () => deps.random(),
     setTimer: deps.setTimer,
-    openSocket: address => deps.engine.openSocket(address),
+    openSocket: address => engine.openSocket(address),
     addressesOf: backend => deps.addressesOf(backend),
     onAnswer: (...answer) => deps.onAnswer(...answer),
   });

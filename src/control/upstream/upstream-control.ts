@@ -10,6 +10,7 @@
  */
 import type { OperatorState } from '../../model/words.ts';
 import { isDeepStrictEqual } from 'node:util';
+import { checkOptions } from '../../config/socket-options.ts';
 import type { BackendConfig } from '../../config/schema/schema.ts';
 import type { Lookup } from '../../names/names.ts';
 import { isNumeric, type AgentAnswer } from './backend-record.ts';
@@ -74,9 +75,11 @@ export class UpstreamControl {
   prepare(config: PlannedUpstream): PreparedUpstream {
     const before = this.#config;
     const fresh = this.#createChecks(config);
+    const isSameWay = isDeepStrictEqual(checkOptions(config), checkOptions(before));
     const checks = {
-      health: isDeepStrictEqual(config.health, before.health) ? this.#checks.health : fresh.health,
-      agents: isDeepStrictEqual(config.agent, before.agent) ? this.#checks.agents : fresh.agents,
+      health:
+        isSameWay && isDeepStrictEqual(config.health, before.health) ? this.#checks.health : fresh.health,
+      agents: isSameWay && isDeepStrictEqual(config.agent, before.agent) ? this.#checks.agents : fresh.agents,
     };
     const added = config.backends.filter(({ id }) => !this.upstream.has(id));
     return { checks, releaseSlots: this.#deps.shared.reserve(added.length) };

@@ -32,7 +32,7 @@ export type AcquiredConnection = Acquired<Connection, ConnectFailure>;
 export type Origin = (AcquiredConnection & { ok: true })['origin'];
 
 /** Opens a connection to the addresses that the backend has when the attempt begins, one after the other if need be. */
-export type ConnectBackend = (done: (result: ConnectResult) => void) => Cancel;
+export type ConnectBackend = (done: (result: ConnectResult) => void, client?: string) => Cancel;
 
 export interface BackendPoolDeps {
   now(): number;

@@ -3,6 +3,7 @@
  *
  * Place: created by `UpstreamRuntime` when a plan first names the backend, kept as long as plans do.
  */
+import type { AcquireOptions } from '../../../pool/index.ts';
 import { AddressWalk } from '../../engine/address-walk.ts';
 import type { Cancel, ConnectOptions, ConnectResult, Engine } from '../../engine/engine.ts';
 import type { BackendPlan, UpstreamPlan } from '../../model/upstream-plan.ts';
@@ -15,6 +16,9 @@ export interface BackendRuntimeDeps extends BackendPoolDeps {
   readonly engine: Engine;
   readonly shared: Pick<SharedState, 'counters'>;
 }
+
+const FRESH: AcquireOptions = { fresh: true };
+const ANY: AcquireOptions = {};
 
 /** What of an upstream's plan matters to each backend. */
 export type ConnectPlan = Pick<UpstreamPlan, 'connect' | 'sockets' | 'pool'>;
@@ -44,7 +48,7 @@ export class BackendRuntime {
     this.pool = new BackendPool(
       plan,
       backend.maxSessions,
-      done => this.#connect(done),
+      (done, client) => this.#connect(done, client),
       cause => countEviction(this, cause),
       deps,
     );
@@ -71,9 +75,15 @@ export class BackendRuntime {
     else this.pool.suspend();
   }
 
-  #connect(done: (result: ConnectResult) => void): Cancel {
+  /** What a session's acquire asks of the pool. */
+  howToAcquire(isFresh: boolean, client: string): AcquireOptions {
+    if (this.#options.early?.source === 'client') return { fresh: isFresh, client };
+    return isFresh ? FRESH : ANY;
+  }
+
+  #connect(done: (result: ConnectResult) => void, client?: string): Cancel {
     const { only, isEmpty } = this.#addresses;
-    const options = this.#options;
+    const options = client === undefined ? this.#options : { ...this.#options, client };
     if (only !== undefined) return this.#engine.connect(only, options, done);
     if (isEmpty) {
       done({ ok: false, failure: { reason: 'unreachable', code: 'ENOTFOUND' } });

@@ -25,9 +25,6 @@ import type { UpstreamRuntime } from './upstream-runtime.ts';
 import type { PickResult } from './picker.ts';
 import { Wait, type Found, type WaitOwner } from './wait.ts';
 
-const FRESH = { fresh: true } as const;
-const ANY = {} as const;
-
 /** One session's search and its result. */
 export class Dispatch implements WaitOwner {
   readonly upstream: UpstreamRuntime;
@@ -215,7 +212,7 @@ export class Dispatch implements WaitOwner {
     this.#lender = lease.backend.pool.lender;
     const cancel = this.#lender.acquire(
       acquired => this.#acquired(lease, pickedMs, acquired),
-      this.#isFresh ? FRESH : ANY,
+      lease.backend.howToAcquire(this.#isFresh, this.#clientAddress),
     );
     // A pool may answer within the call, so the next step may already have begun.
     const isSame = this.#lease === lease && this.attempts === attempt;

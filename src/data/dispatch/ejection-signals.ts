@@ -8,6 +8,7 @@
  * - What happens on a parked connection says nothing: it may have died while it was unused.
  * - A trial is decided once, or given back.
  */
+import { failureWords } from '../../support/failure-words.ts';
 import { isOfThisMachine } from '../../engine/connect-failure.ts';
 import type { Cancel, ConnectFailure, RelayOutcome } from '../../engine/engine.ts';
 import type { Report } from '../../model/data-event.ts';
@@ -37,7 +38,7 @@ export function connectFailed(
     return;
   }
   countFailure(upstream, backend, 'connect', deps);
-  trial?.end(`${failure.reason} (${failure.code})`);
+  trial?.end(failureWords(failure));
 }
 
 export interface SessionEnd {

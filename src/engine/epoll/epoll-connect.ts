@@ -12,14 +12,16 @@ import type { Deadlines, Expiring } from '../deadlines.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
 import { REFUSED, SelfConnects } from '../../support/self-connect.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
-import type { Address } from '../../support/address.ts';
+import type { Address, TcpAddress } from '../../support/address.ts';
+import type { EarlyOptions } from '../../support/socket.ts';
+import { sourcesFor } from '../sources.ts';
 import * as abi from '../../linux/abi.ts';
 import { EpollConnection, type ConnectionOwner } from './epoll-connection.ts';
 import type { EpollDeps } from './epoll-deps.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { encodeAddress, SOCKADDR_BYTES, type EncodedAddress } from '../../linux/sockaddr.ts';
 import { prepareSocket, setUserTimeout } from '../../linux/socket-options.ts';
-import { EINPROGRESS, ENAMETOOLONG, errnoName } from '../../linux/system-error.ts';
+import { EADDRNOTAVAIL, EINPROGRESS, ENAMETOOLONG, errnoName } from '../../linux/system-error.ts';
 
 export interface ConnectDeps extends EpollDeps {
   readonly deadlines: Deadlines;
@@ -112,11 +114,33 @@ class Connecting implements ConnectionOwner, Expiring {
       if (errno !== 0) return errno;
     }
     if (isTcp && userTimeoutMs !== undefined) setUserTimeout(libc, fd, userTimeoutMs);
-    const errno = libc.connect(fd, bytes, bytes.length) < 0 ? libc.errno() : 0;
+    const errno =
+      isTcp && early?.source !== undefined
+        ? this.#connectFrom(fd, address, bytes, early.source)
+        : this.#connect(fd, bytes);
     // Registered after connect: a socket that was never connected reports a hang-up.
     connection.owner = this;
     if (errno !== 0 && errno !== EINPROGRESS) return errno;
     return descriptors.watch(fd, connection) ? 0 : libc.errno();
+  }
+
+  #connect(fd: number, bytes: Uint8Array): number {
+    const { libc } = this.#deps;
+    return libc.connect(fd, bytes, bytes.length) < 0 ? libc.errno() : 0;
+  }
+
+  /** From the first source that has a port left for the target. */
+  #connectFrom(fd: number, target: TcpAddress, bytes: Uint8Array, source: Source): number {
+    const { libc } = this.#deps;
+    const sources = sourcesFor(target, source, this.#options.client);
+    if (sources.length === 0) return this.#connect(fd, bytes);
+    let errno = 0;
+    for (const each of sources) {
+      const from = encodedSource(each);
+      errno = libc.bind(fd, from, from.length) < 0 ? libc.errno() : this.#connect(fd, bytes);
+      if (errno !== EADDRNOTAVAIL) return errno;
+    }
+    return errno;
   }
 
   #reachesItself({ fd }: EpollConnection): boolean {
@@ -159,6 +183,18 @@ const ENCODED = new WeakMap<Address, Target>();
 
 interface Target extends EncodedAddress {
   readonly selfConnects: SelfConnects;
+}
+
+type Source = NonNullable<EarlyOptions['source']>;
+
+const SOURCES = new WeakMap<TcpAddress, Uint8Array>();
+
+function encodedSource(source: TcpAddress): Uint8Array {
+  const known = SOURCES.get(source);
+  if (known !== undefined) return known;
+  const { bytes } = encodeAddress(source);
+  SOURCES.set(source, bytes);
+  return bytes;
 }
 
 /** Undefined for a unix path that the system has no room for. */

@@ -10,7 +10,8 @@
 import type { Keepalive } from '../../support/socket.ts';
 import type { Socket } from 'node:net';
 
-import type { Address } from '../../support/address.ts';
+import type { Address, TcpAddress } from '../../support/address.ts';
+import { sourcesFor } from '../sources.ts';
 import { systemCode } from '../../errors.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';
 import type { Libc } from '../../linux/libc.ts';
@@ -40,8 +41,34 @@ export function connectNode(
   deps: ConnectDeps,
   done: (result: ConnectResult) => void,
 ): Cancel {
+  const source = address.kind === 'tcp' ? options.early?.source : undefined;
+  if (address.kind === 'unix' || source === undefined)
+    return connectFrom(undefined, address, options, deps, done);
+  const sources = sourcesFor(address, source, options.client);
+  let tried = 0;
+  let cancel: Cancel = () => undefined;
+  const next = (): void => {
+    cancel = connectFrom(sources[tried++], address, options, deps, result => {
+      const hasNoPort = !result.ok && result.failure.code === 'EADDRNOTAVAIL';
+      if (hasNoPort && tried < sources.length) next();
+      else done(result);
+    });
+  };
+  next();
+  return () => cancel();
+}
+
+function connectFrom(
+  from: TcpAddress | undefined,
+  address: Address,
+  options: ConnectOptions,
+  deps: ConnectDeps,
+  done: (result: ConnectResult) => void,
+): Cancel {
+  const { noDelay, early } = options;
   const connection = new NodeConnection(
-    onread => openSocket(address, deps.libc, { allowHalfOpen: true, onread }, options).pause(),
+    onread =>
+      openSocket(address, deps.libc, { allowHalfOpen: true, onread }, { noDelay, early, from }).pause(),
     backendPeer(address),
     deps,
   );

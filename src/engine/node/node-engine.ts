@@ -19,6 +19,8 @@ import { NodeConnection } from './node-connection.ts';
 import { listenNode } from './node-listener.ts';
 import { startRelay, type CoarseClock } from './node-relay.ts';
 import { LateKeepalives } from '../late-keepalive.ts';
+import { sourcesFor } from '../sources.ts';
+import type { EarlyOptions } from '../../support/socket.ts';
 import { ReadBuffers } from './read-buffers.ts';
 import { Poller } from '../poller.ts';
 import { Room, WAITING_LIMIT } from '../room.ts';
@@ -53,7 +55,7 @@ export const PROC_NET = '/proc/self/net';
 
 export interface NodeEngine extends Engine {
   /** A socket of Node's that is being connected, for code that speaks a protocol over it. */
-  openSocket(address: Address): Socket;
+  openSocket(address: Address, early?: EarlyOptions): Socket;
 }
 
 /** Creates the engine. It holds no resources by itself: listeners, connections and relays do. */
@@ -83,7 +85,12 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
     connect: (address, options, done) => connectNode(address, options, socketDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),
-    openSocket: address => openSocket(address, deps.libc),
+    openSocket: (address, early) => {
+      const source = address.kind === 'tcp' ? early?.source : undefined;
+      const [from] =
+        address.kind === 'tcp' && source !== undefined ? sourcesFor(address, source, undefined) : [];
+      return openSocket(address, deps.libc, {}, { early, from });
+    },
   };
 }
 

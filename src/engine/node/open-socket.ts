@@ -22,14 +22,17 @@ export interface SocketForm {
 }
 
 /** What Node sets, or has to find on the socket. */
-export type OpenOptions = Pick<SocketOptions, 'noDelay' | 'early'>;
+export interface OpenOptions extends Pick<SocketOptions, 'noDelay' | 'early'> {
+  /** The address that it comes from; absent: the system chooses. */
+  readonly from?: TcpAddress | undefined;
+}
 
 /** 'connect' or 'error' follows, but not before `openSocket` has returned. */
 export function openSocket(
   address: Address,
   libc: Libc | undefined,
   form: SocketForm = {},
-  { noDelay, early }: OpenOptions = {},
+  { noDelay, early, from }: OpenOptions = {},
 ): Socket {
   if (address.kind === 'unix') {
     return isAbstract(address) ? openAbstract(address, libc, form) : connect({ ...form, path: address.path });
@@ -37,8 +40,9 @@ export function openSocket(
   const { host, port } = address;
   // Happy eyeballs give up on an address after 250 ms; there is only one address here.
   const target = { host: withNamedZone(host), port, noDelay: noDelay !== false, autoSelectFamily: false };
-  if (libc === undefined || early === undefined) return connect({ ...form, ...target });
-  const fd = prepared(libc, address, early);
+  const localAddress = from && withNamedZone(from.host);
+  if (libc === undefined || early === undefined) return connect({ ...form, ...target, localAddress });
+  const fd = prepared(libc, address, early, from);
   if (typeof fd !== 'number') return failing(fd);
   // Node's constructor accepts `manualStart` and `onread`, its types do not: nothing is read before it is connected.
   const options = { ...form, fd, manualStart: true };
@@ -46,15 +50,26 @@ export function openSocket(
 }
 
 /** A socket of the address's family that has the options, or why there is none. */
-function prepared(libc: Libc, address: TcpAddress, early: EarlyOptions): number | Error {
+function prepared(
+  libc: Libc,
+  address: TcpAddress,
+  early: EarlyOptions,
+  from: TcpAddress | undefined,
+): number | Error {
   const { family } = encodeAddress(address);
   const type = abi.SOCK_STREAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
   const fd = libc.socket(family, type, early.mptcp === true ? abi.IPPROTO_MPTCP : 0);
   if (fd < 0) return systemError('socket', libc.errno());
-  const errno = prepareSocket(libc, fd, family, early);
+  let call = 'setsockopt';
+  let errno = prepareSocket(libc, fd, family, early);
+  if (errno === 0 && from !== undefined) {
+    const { bytes } = encodeAddress(from);
+    call = 'bind';
+    if (libc.bind(fd, bytes, bytes.length) < 0) errno = libc.errno();
+  }
   if (errno === 0) return fd;
   libc.close(fd);
-  return systemError('setsockopt', errno);
+  return systemError(call, errno);
 }
 
 function openAbstract(address: UnixAddress, libc: Libc | undefined, form: SocketForm): Socket {

@@ -104,3 +104,35 @@ void t.test('an address has a listener for each interface', t => {
   t.match(problems(two({}, {})), 'an address that no other bind uses');
   t.end();
 });
+
+void t.test('sources are different IP addresses, or the client', t => {
+  const source = (value: unknown): unknown => parsed(withUpstream({ source: value })).upstreams[0]?.source;
+  t.same(source(['10.0.0.1', 'FD00::0:1', 'fe80::1%eth0']), ['10.0.0.1', 'fd00::1', 'fe80::1%eth0']);
+  t.equal(source('client'), 'client');
+  const expected =
+    'a list of 1 to 64 IP addresses of this machine, such as [10.0.0.100, 10.0.0.101], or client';
+  for (const wrong of [[], '10.0.0.1', 'backend', true])
+    t.match(problems(withUpstream({ source: wrong })), `upstreams[0].source: expected ${expected}`);
+  for (const wrong of ['app.internal', '10.0.0.1:80', '[::1]', '10.0.0', ''])
+    t.match(
+      problems(withUpstream({ source: [wrong] })),
+      'upstreams[0].source[0]: expected an IP address of this machine, such as 10.0.0.100',
+    );
+  t.match(problems(withUpstream({ source: ['::1', '0::1'] })), 'a list of different IP addresses');
+  t.end();
+});
+
+void t.test('what belongs to one client, or hides what has arrived, is not parked', t => {
+  for (const [keys, said] of [
+    [{ source: 'client' }, 'source: client'],
+    [{ mptcp: true }, 'mptcp'],
+  ] as const) {
+    t.match(
+      problems(withUpstream({ ...keys, pool: { warm: 2, reuse: true } })),
+      `upstreams[0].pool.warm: expected nothing parked with ${said}, got 2\nupstreams[0].pool.reuse: expected nothing parked with ${said}, got true`,
+    );
+    t.equal(parseConfig(withUpstream({ ...keys, pool: { warm: 0 } })).ok, true);
+  }
+  t.equal(parseConfig(withUpstream({ source: ['10.0.0.1'], pool: { warm: 2, reuse: true } })).ok, true);
+  t.end();
+});
