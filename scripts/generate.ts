@@ -118,8 +118,9 @@ function table(rows: readonly Row[]): string {
 function rowsOf(schema: z.core.$ZodType, path: string): Row[] {
   const element = elementOf(schema);
   const shape = shapeOf(schema);
-  // A list that is short for its only element (`bind`) has its elements described with it.
-  if (element !== undefined && shapeOf(element) !== undefined) {
+  // A list that is short for its only element (`bind`) has its elements described with it. Where a mapping may stand in
+  // place of the list (`access`) its keys are described.
+  if (shape === undefined && element !== undefined && shapeOf(element) !== undefined) {
     return [
       ...(descriptionOf(element) === '' ? [] : [rowOf(element, `${path}[]`, false)]),
       ...rowsOf(element, `${path}[]`),

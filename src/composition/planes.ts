@@ -33,7 +33,11 @@ import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { Lookup } from '../names/names.ts';
 import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
 import type { PassedSocket } from '../support/socket.ts';
+import { inSlices } from '../support/slices.ts';
+import { readSmallFile } from '../support/small-file.ts';
 import { setUnrefTimer, stayAlive } from '../support/timer.ts';
+import { accessPlans } from './access-lists.ts';
+import { reportAnswers } from './answers.ts';
 import { followChanges, operatorChanges } from './operator-changes.ts';
 import { socketProblems } from './socket-problems.ts';
 import { Mirrors, type NextMirror } from './mirrors.ts';
@@ -195,6 +199,7 @@ export class Planes {
     this.#config = config;
     this.#limits = prepared.limits;
     this.#mirrors.take(prepared.mirror, config);
+    reportAnswers(config, this.#making.silence, this.#deps.events);
     this.#stops.took(config, stopped);
   }
 
@@ -287,7 +292,8 @@ export class Planes {
       const limits = this.#making.limitsOf(config);
       const bound = await bindByAddress(config, lookup);
       const configs = await Promise.all(config.upstreams.map(each => withStrategyVersion(each, baseDir)));
-      const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions);
+      const access = await inSlices(accessPlans(config.listeners, { baseDir, readFile: readSmallFile }));
+      const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions, access);
       mirror = await this.#mirrors.prepare(config);
       this.#isMirrored = config.redis !== undefined;
       return { limits, listeners, mirror, upstreams: this.control.prepare(configs) };

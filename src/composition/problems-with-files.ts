@@ -18,7 +18,9 @@ import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../control/health/tls-settings.ts';
 import { socketProblems } from './socket-problems.ts';
 import { redisConnection } from '../control/mirror/redis-connection.ts';
+import { atOnce } from '../support/slices.ts';
 import { readSmallFile } from '../support/small-file.ts';
+import { accessSteps } from './access-lists.ts';
 
 /** One problem for each, with the place of its key. */
 export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles = {}): ConfigIssue[] {
@@ -37,6 +39,7 @@ export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles
     ...unknownOwners(listeners),
     ...socketProblems(config),
     ...logsOverOwnFiles(log, baseDir, own),
+    ...problems(() => atOnce(accessSteps(listeners, deps))),
     ...upstreams.flatMap(({ strategy }, index) =>
       isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),
     ),

@@ -6,15 +6,24 @@
  */
 import type { Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { listenOptions, type ListenKeys } from '../config/socket-options.ts';
+import type { AccessPlan } from '../model/access-list.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
+
+/** What `access` of a listener means, by the name of the listener. */
+export type AccessPlans = ReadonlyMap<string, AccessPlan>;
 
 /**
  * @param config with addresses instead of names
  * @param maxSessions what this machine allows; Infinity for no limit
  */
-export function listenersPlan(config: Config, shared: ControlledState, maxSessions: number): ListenersPlan {
+export function listenersPlan(
+  config: Config,
+  shared: ControlledState,
+  maxSessions: number,
+  access: AccessPlans,
+): ListenersPlan {
   const { listeners, limits } = config;
   const slots = listeners.map(({ name }) => shared.slotOfListener(name));
   const upstreams = new Map(config.upstreams.map(each => [each.name, each]));
@@ -31,9 +40,11 @@ export function listenersPlan(config: Config, shared: ControlledState, maxSessio
         timeouts,
         limits: own,
         acceptProxy,
+        dryRun,
         ...keys
       }): ListenerPlan => ({
-        ...{ name, upstream, whenUnavailable, timeouts, limits: own, acceptProxy },
+        ...{ name, upstream, whenUnavailable, timeouts, limits: own, acceptProxy, dryRun },
+        access: access.get(name),
         firstByte: firstByteOf(upstreams.get(upstream)),
         slot: shared.slotOfListener(name),
         sockets: listenOptions(keys),

@@ -60,8 +60,10 @@ export class Intake {
     const { peerAddress: clientAddress, peerPort: clientPort } = client;
     const facts = { clientAddress, clientPort, upstream: front.upstream };
     const passage = new Passage(gates, facts, front.refused, front.undecided);
-    if (passage.askAtOnce()?.kind === 'refuse') {
-      client.reset();
+    const halt = passage.askAtOnce();
+    if (halt?.kind === 'refuse') {
+      if (halt.isDropped === true) this.#deps.engine.drop(client);
+      else client.reset();
       return true;
     }
     if (!enterAll(places)) {

@@ -36,6 +36,11 @@ export interface Engine {
    */
   waitedMs(client: Connection): number | undefined;
   /**
+   * Gives up a client that no relay has, without an answer as far as the system allows; else resets it. Owns the
+   * connection from now on. Idempotent.
+   */
+  drop(client: Connection): void;
+  /**
    * Opens a connection to a numeric or unix address, without waiting for a byte from either side. Nothing has
    * been read from it yet. A cancel after `done` has no effect.
    */

@@ -9,6 +9,7 @@ import type { DataPlaneHost } from './data-plane-host.ts';
 import { chooseEngine, type EngineChoice, type EngineWishes } from '../engine/choose-engine.ts';
 import { epollSupport } from '../engine/epoll/epoll-support.ts';
 import { loadLibc, type LibcResult } from '../linux/libc.ts';
+import { silenceOf, type Silence } from '../linux/silence.ts';
 import { createNodeEngine, PROC_NET, type NodeEngine } from '../engine/node/node-engine.ts';
 import { tablesTell } from '../engine/node/proc-net-tcp.ts';
 import { Lb4Error } from '../errors.ts';
@@ -50,6 +51,8 @@ export interface DataPlaneMaking {
   readonly shared: ControlledState;
   /** Throws LB4_ENGINE_UNAVAILABLE for addresses that cannot be had here. */
   limitsOf(config: HostConfig): SessionLimits;
+  /** How a client can be given up without an answer; undefined: it is reset. */
+  readonly silence: Silence | undefined;
   /** The engine of the caller's thread: for probes, whatever moves the sessions. */
   readonly engine: NodeEngine;
 }
@@ -115,7 +118,8 @@ export function createDataPlane(
     ...{ clock: wheel, now: () => clocks.now(), libc },
     ...(waitingLimit === undefined ? {} : { waitingLimit }),
   });
-  const making = { choice, shared, limitsOf, engine };
+  const silence = libc && silenceOf(libc);
+  const making = { choice, shared, limitsOf, silence, engine };
   const slot = shared.slotOfInstance();
   if (choice.workers > 0 && libc !== undefined) {
     const fleet = {

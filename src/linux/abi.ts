@@ -47,6 +47,8 @@ export const TCP_DEFER_ACCEPT = 9;
 export const TCP_INFO = 11;
 export const TCP_USER_TIMEOUT = 18;
 export const TCP_FASTOPEN = 23;
+export const TCP_REPAIR = 19;
+export const IP_TTL = 2;
 /** `tcpi_state` of a connection that is over. */
 export const TCP_CLOSE = 7;
 /** The same of one whose peer has sent its FIN, while this side has not. */
@@ -56,6 +58,7 @@ export const IPV6_V6ONLY = 26;
 export const IPV6_TCLASS = 67;
 export const IPV6_TRANSPARENT = 75;
 export const IPV6_FREEBIND = 78;
+export const IPV6_UNICAST_HOPS = 16;
 
 export const MSG_NOSIGNAL = 0x4000;
 /** More follows in this very step, be it a FIN: the kernel holds back the last segment, for 200 ms at most. */

@@ -60,6 +60,11 @@ export interface EventMap {
     readonly dryRun: boolean;
     readonly times: number;
   };
+  /**
+   * At the start and with each configuration: a listener is to give denied clients no answer (`drop`), and the system
+   * does not let lb4 do that. `resetNearby`: they get a reset that does not pass the first router; `reset`: a reset.
+   */
+  'listener:answersDenied': { readonly listener: string; readonly how: 'resetNearby' | 'reset' };
   /** A session has ended, for any reason; exactly once per session. */
   'session:closed': SessionRecord;
   /** `sessions` have ended without a record: there were more than control could take in. */
@@ -209,6 +214,7 @@ export const EVENT_NAMES = [
   'listener:notBack',
   'listener:turnedAway',
   'listener:refused',
+  'listener:answersDenied',
   'session:closed',
   'session:unrecorded',
   'backend:up',

@@ -4,6 +4,7 @@
  * Place: made by `listener-plans.ts` from the configuration, completed by the host with the sockets that it has bound,
  * read by `data-plane.ts`. Plain values, so that they can be posted; each plan replaces the one before as a whole.
  */
+import type { AccessPlan } from './access-list.ts';
 import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import type { CounterChunk } from '../shared-memory/counters/counters.ts';
 import type { ListenAddress } from '../support/address.ts';
@@ -68,6 +69,10 @@ export interface ListenerPlan {
   readonly acceptProxy?: AcceptProxy | undefined;
   /** Its upstream's `connectWhen`: how long a client may be silent, in milliseconds. Absent: it need not say anything. */
   readonly firstByte?: { readonly timeout: number } | undefined;
+  /** Absent: every client may come in. */
+  readonly access?: AccessPlan | undefined;
+  /** What gates would refuse by a client's address or by its number of sessions is let in, and counted. */
+  readonly dryRun?: boolean;
 }
 
 export interface ListenersPlan {

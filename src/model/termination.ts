@@ -20,6 +20,8 @@ export const REASONS = [
   'noProxyHeader',
   /** A trusted sender's PROXY protocol header is malformed, too long, or has a wrong checksum. */
   'badProxyHeader',
+  /** `access` of the listener refuses the client's address. */
+  'denied',
   /** No byte in either direction for `timeouts.idle`. */
   'idle',
   /** One direction had ended and the other was silent for `timeouts.halfClosed`. */

@@ -103,6 +103,14 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
       ),
     ),
   );
+  source.on('listener:answersDenied', event => {
+    const { listener, how } = event;
+    const message =
+      how === 'reset'
+        ? 'gets a reset, because without the C library there is no other way'
+        : 'gets a reset that does not pass the first router, because lb4 has no CAP_NET_ADMIN';
+    log.write('warn', 'deniedAnswered', `listener ${listener}: a client that it drops ${message}`, event);
+  });
   source.on('listener:refused', event => {
     const { listener, reason, clientAddress, dryRun, times } = event;
     const what = dryRun ? 'would have refused' : 'refused';

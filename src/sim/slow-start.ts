@@ -26,7 +26,7 @@ const unused = (): never => {
   throw new Error('this simulation has no sockets');
 };
 const NO_ENGINE: Engine = {
-  ...{ name: 'node', listen: unused, connect: unused, relay: unused, waitedMs: unused },
+  ...{ name: 'node', listen: unused, connect: unused, relay: unused, waitedMs: unused, drop: unused },
 };
 
 export interface BackendLoad {

@@ -213,6 +213,10 @@ export class FakeEngine implements Engine {
     return client instanceof FakeConnection ? client.waitedMs : undefined;
   }
 
+  drop(client: Connection): void {
+    if (client instanceof FakeConnection) client.calls.push('drop');
+  }
+
   connect(
     address: Address,
     { timeoutMs }: { timeoutMs: number },

@@ -26,7 +26,9 @@ function layersOf(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
   ) {
     return [schema, ...layers(schema.unwrap())];
   }
-  if (schema instanceof z.ZodPipe) return [schema, ...layers(schema.in)];
+  // What comes before the check of a value is what the value was written as.
+  if (schema instanceof z.ZodPipe)
+    return [schema, ...layers(schema.in instanceof z.ZodTransform ? schema.out : schema.in)];
   if (schema instanceof z.ZodUnion) return [schema, ...schema.options.flatMap(layers)];
   return [schema];
 }

@@ -26,6 +26,7 @@ import { logSection } from './log-schema.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { adminSection } from './admin-schema.ts';
 import { listenerBandwidth, perSession } from './bandwidth-schema.ts';
+import { access, dryRun, whenDenied } from './access-schema.ts';
 import { acceptProxy } from './proxy-schema.ts';
 import { redisSection } from './redis-schema.ts';
 import { bindPoint } from './bind-schema.ts';
@@ -107,6 +108,9 @@ const listener = section({
     .describe(
       'Does not listen while no backend of the upstream is well, backups included, so that what stands in front sends its clients elsewhere; listens again when one is. See [when no backend is well](failing-backends.md#when-no-backend-is-well).',
     ),
+  access,
+  whenDenied,
+  dryRun,
   whenUnavailable: oneOf(['reset', 'close', 'http503'])
     .default('reset')
     .describe(

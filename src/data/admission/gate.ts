@@ -66,7 +66,11 @@ export type Verdict<U> =
    * from its first wait on: `withinMs`, by default the admission's.
    */
   | { readonly kind: 'more'; readonly bytes: number; readonly withinMs?: number }
-  | { readonly kind: 'refuse'; readonly reason: Refusal };
+  /**
+   * `isDropped`: the client gets no answer, unless it has sent bytes already: what is known of it then comes from a
+   * proxy in front, which is to learn of it.
+   */
+  | { readonly kind: 'refuse'; readonly reason: Refusal; readonly isDropped?: boolean };
 
 /** Called again, with more bytes or with none yet, after it has returned 'more'. Must not throw. */
 export type Gate<U> = (facts: Facts<U>, first: FirstBytes) => Verdict<U>;

@@ -18,6 +18,7 @@ import { EpollConnection } from './epoll-connection.ts';
 import { listenEpoll } from './epoll-listener.ts';
 import { EpollRelay } from './epoll-relay.ts';
 import type { Libc } from '../../linux/libc.ts';
+import { hush } from '../../linux/silence.ts';
 import { sinceHandshake } from '../../linux/since-handshake.ts';
 import { readFirst } from './peeking.ts';
 import { PipePool } from './pipe-pool.ts';
@@ -99,6 +100,7 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     name: 'epoll',
     listen: (where, handlers, options) => listenEpoll(where, handlers, shared, options),
     waitedMs: client => (own(client).isTcp ? sinceHandshake(libc, own(client).fd) : undefined),
+    drop: client => drop(own(client), libc),
     connect: (address, options, done) => connectEpoll(address, options, shared, done),
     relay: (client, backend, handlers, options) => {
       const from = own(client);
@@ -112,6 +114,11 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
       descriptors.close(reactor.fd);
     },
   };
+}
+
+function drop(client: EpollConnection, libc: Libc): void {
+  if (!client.closed && client.isTcp && hush(libc, client.fd) === 'full') client.close();
+  else client.reset();
 }
 
 function own(connection: Connection): EpollConnection {

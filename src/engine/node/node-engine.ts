@@ -11,6 +11,7 @@ import type { Address } from '../../support/address.ts';
 import type { Connection, Engine } from '../engine.ts';
 import type { OwnerTable } from '../epoll/descriptors.ts';
 import type { Libc } from '../../linux/libc.ts';
+import { hush } from '../../linux/silence.ts';
 import { sinceHandshake } from '../../linux/since-handshake.ts';
 import { descriptorOf } from '../../support/descriptor.ts';
 import { openSocket } from './open-socket.ts';
@@ -82,6 +83,7 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
     name: 'node',
     listen: (where, handlers, options) => listenNode(where, handlers, socketDeps, takesHandles, options),
     waitedMs: client => waitedMs(deps.libc, own(client)),
+    drop: client => drop(deps.libc, own(client)),
     connect: (address, options, done) => connectNode(address, options, socketDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),
@@ -92,6 +94,12 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
       return openSocket(address, deps.libc, {}, { early, from });
     },
   };
+}
+
+function drop(libc: Libc | undefined, client: NodeConnection): void {
+  const fd = descriptorOf(client.socket);
+  if (libc === undefined || fd === undefined || !client.isTcp || hush(libc, fd) !== 'full') client.reset();
+  else client.socket.destroy();
 }
 
 function waitedMs(libc: Libc | undefined, { socket, isTcp }: NodeConnection): number | undefined {

@@ -37,6 +37,7 @@ const PHASES: readonly (readonly [by: string, reason: string, phases: readonly s
   ['balancer', 'timeout', ADMISSION],
   ['balancer', 'noProxyHeader', ADMISSION],
   ['balancer', 'badProxyHeader', ADMISSION],
+  ['balancer', 'denied', ADMISSION],
   ['balancer', 'workerDied', RELAY],
 ];
 

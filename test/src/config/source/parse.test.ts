@@ -55,6 +55,8 @@ await t.test('the smallest configuration is completed with every default', t => 
           userTimeout: 0,
           deferAccept: 0,
           ...{ noDelay: true, freebind: false, fastOpen: 0, mptcp: false },
+          whenDenied: 'reset',
+          dryRun: false,
           whenUnavailable: 'reset',
         },
       ],
