@@ -4,7 +4,8 @@
  * Place: used by run.ts.
  * Who has it: the instance that takes clients holds a lock on the file, which ends with the process. A start that finds
  * it locked fails. The lock is let go of when a drain begins, so another instance can take the file over while the
- * sessions of this one end; an upgrade takes it over from its predecessor. An instance that takes the file over writes
+ * sessions of this one end; an upgrade takes it over from its predecessor, and so does an
+ * instance that listens at the unix socket's path of the first, whose file has been removed. An instance that takes the file over writes
  * its own under another name and puts it in place in one step: no reader sees half a number, and the one before finds a
  * file that is not its own and leaves it alone.
  * Without locks (no C library, some network file systems) a running process of the same program counts as having it.
@@ -56,8 +57,8 @@ export interface PidFileOptions {
   readonly pid?: number;
   /** For the lock. */
   readonly libc?: Libc | undefined;
-  /** The process that this one replaces: its file may be taken over. */
-  readonly predecessor?: number | undefined;
+  /** Whether this process replaces that one, which runs: its file may be taken over. Default: none. */
+  readonly replaces?: ((pid: number) => boolean) | undefined;
 }
 
 /** The file belongs to another instance, which runs. */
@@ -159,7 +160,7 @@ export class PidFile {
 
   #isMine(holder: number | undefined, locked: Locked): boolean {
     if (locked === 'locked') return true;
-    if (holder !== undefined && holder === this.#options.predecessor) return true;
+    if (holder !== undefined && this.#options.replaces?.(holder) === true) return true;
     if (locked === 'held') return false;
     return holder === undefined || holder === this.#pid || !isLikeThis(holder);
   }

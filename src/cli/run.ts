@@ -13,9 +13,11 @@ import { ConfigError } from '../config/report/config-error.ts';
 import type { UnknownVariable } from '../config/source/environment.ts';
 import { formatIssue, inOrder } from '../config/report/format-issues.ts';
 import type { ConfigIssue, LocatedIssue } from '../config/report/issue.ts';
+import type { Config } from '../config/schema/schema.ts';
 import { loadConfig, type ConfigLoadResult, type LoadRequest } from '../config/source/load.ts';
 import { Lb4Error, wordsOf } from '../errors.ts';
 import { LoadBalancer } from '../load-balancer.ts';
+import { listensAt } from '../linux/address-holder.ts';
 import { libcOrNone } from '../linux/libc.ts';
 import { keepFromChildren } from '../linux/listening-sockets.ts';
 import { nameOfProcess } from '../linux/process-name.ts';
@@ -195,7 +197,7 @@ async function balance(run: Run): Promise<ExitCode> {
   );
   try {
     // A file that cannot be written must stop the start before clients are accepted.
-    pidFile = pidFileAt(options.pidFile, predecessor);
+    pidFile = pidFileAt(options.pidFile, config, predecessor);
     // Another instance may have it while the sessions of this one end.
     balancer.on('drain:started', () => pidFile?.letGo());
     admin = new Admin({
@@ -263,9 +265,17 @@ async function takeOver(
   log.write('info', 'tookOver', `took over from process ${pid}`, fields);
 }
 
-function pidFileAt(path: string | undefined, predecessor: Predecessor | undefined): PidFile | undefined {
+/** A process that has the file, and listens at a path of this configuration: either the path is its own, and the start fails with it, or the file at the path has been removed, and this process replaces it. */
+function pidFileAt(
+  path: string | undefined,
+  { listeners }: Config,
+  predecessor: Predecessor | undefined,
+): PidFile | undefined {
   if (path === undefined) return undefined;
-  return new PidFile(path, { libc: libcOrNone(), predecessor: predecessor?.pid });
+  const replaces = (pid: number): boolean =>
+    pid === predecessor?.pid ||
+    listeners.some(({ bind }) => bind.some(at => at.kind === 'unix' && listensAt(pid, at)));
+  return new PidFile(path, { libc: libcOrNone(), replaces });
 }
 
 /** Two processes with one pid file: one takes over from the other, or the older one drains. */

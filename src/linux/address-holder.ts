@@ -61,6 +61,14 @@ export function holderOf(
   return `a process that cannot be seen from here (uid ${uid})${besides}`;
 }
 
+/** Whether a process listens at the path of a unix socket, also where the file has been removed since. */
+export function listensAt(pid: number, address: UnixAddress, proc = '/proc'): boolean {
+  const links = new Set(unixSockets(address, proc).map(({ inode }) => `socket:[${inode}]`));
+  return (
+    links.size > 0 && namesIn(`${proc}/${pid}/fd`).some(fd => links.has(linkAt(`${proc}/${pid}/fd/${fd}`)))
+  );
+}
+
 /** Those that stand in the way: with the same address first, then listening ones, then connections from the port. */
 function tcpSockets(address: TcpAddress, proc: string): readonly HeldSocket[] {
   const [wanted] = splitZone(address.host);

@@ -1,5 +1,5 @@
 /** Two lb4 that want the same: the second one ends with 69, names the first, and leaves all of it as it was. */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -168,6 +168,23 @@ void t.test('one that drains lets the next one have its address and its pid file
   t.equal(await client.untilEnded(), 'fin');
   t.same(await ended(first.child), { code: 0, signal: null });
   t.equal(readFileSync(path, 'utf8'), `${second.pid}\n`);
+});
+
+void t.test("one at a path whose file was removed has the first one's pid file, too", { skip }, async t => {
+  const { folder, path } = pidFileWith(t, '');
+  const socket = join(folder, 'web.sock');
+  const args = [...BACKEND, '-l', `unix:${socket}`, '--pid-file', path];
+  const first = await startLb4(t, args);
+  rmSync(socket);
+  const second = await startLb4(t, args);
+  t.match(await second.line(({ event }) => event === 'pidFileTakenOver'), { predecessor: first.pid });
+  t.equal(await first.stop(), 0);
+  t.equal(readFileSync(path, 'utf8'), `${second.pid}\n`);
+  t.ok(existsSync(socket));
+  const third = await startLb4(t, args).catch((error: unknown) => error as Error);
+  t.match(third, { message: new RegExp(`process ${second.pid} `) }, 'while the file is there');
+  t.equal(await second.stop(), 0);
+  t.same(readdirSync(folder), []);
 });
 
 void t.test(

@@ -76,7 +76,7 @@ void t.test(
     t.same(readdirSync(folder), ['lb4.pid']);
     t.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
 
-    const successor = new PidFile(path, { ...LOCKS, pid: NOBODY, predecessor: process.pid });
+    const successor = new PidFile(path, { ...LOCKS, pid: NOBODY, replaces: pid => pid === process.pid });
     t.equal(successor.write(), process.pid, 'one that replaces it takes the file over');
     t.throws(() => new PidFile(path, LOCKS), HELD, 'and has it from then on');
     first.letGo();
@@ -85,7 +85,11 @@ void t.test(
     successor.letGo();
     const third = new PidFile(path, LOCKS);
     third.write();
-    t.throws(() => new PidFile(path, { ...LOCKS, pid: NOBODY, predecessor: NOBODY }), HELD, 'of another one');
+    t.throws(
+      () => new PidFile(path, { ...LOCKS, pid: NOBODY, replaces: pid => pid === NOBODY }),
+      HELD,
+      'of another one',
+    );
   },
 );
 
@@ -115,7 +119,7 @@ void t.test('without locks a running process of the same program has the file', 
   t.teardown(() => child.kill('SIGKILL'));
   new PidFile(path, { pid: child.pid ?? 0 }).write();
   t.throws(() => new PidFile(path), HELD);
-  new PidFile(path, { predecessor: child.pid }).write();
+  new PidFile(path, { replaces: pid => pid === child.pid }).write();
   t.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
 });
 
@@ -123,7 +127,7 @@ void t.test('one that another process has written since is left alone', async t 
   const { folder, path } = pathFor(t);
   const file = new PidFile(path);
   file.write();
-  const successor = new PidFile(path, { pid: NOBODY, predecessor: process.pid });
+  const successor = new PidFile(path, { pid: NOBODY, replaces: pid => pid === process.pid });
   t.equal(successor.write(), process.pid);
   file.remove();
   t.equal(readFileSync(path, 'utf8'), `${NOBODY}\n`);
