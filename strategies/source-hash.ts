@@ -1,13 +1,14 @@
 /**
- * Source hash (`iphash`): a client's address decides its backend, the same one in every process and instance.
+ * Source hash (`iphash`): a client's address, or another key of it, decides its backend, the same one in every process
+ * and instance.
  *
- * Place: built by the picker; a pure function of candidate ids, weights and the address, so no state to carry.
- * Method: weighted rendezvous hashing. Each candidate draws u in (0, 1) from hash(address, id), and the lowest
+ * Place: built by the picker; a pure function of candidate ids, weights and the key, so no state to carry.
+ * Method: weighted rendezvous hashing. Each candidate draws u in (0, 1) from hash(key, id), and the lowest
  * -ln(u)/weight wins. A candidate's draw does not depend on the other candidates: when one leaves, only its own
  * clients move, to the others in proportion to weight, and return when it does. `skip` finds the next best.
  * With equal weights the order is that of u, so integers are compared. Otherwise the bound -ln(u) ≥ 1-u spares
  * nearly all logarithms. Candidates are in order of id: equal draws go to the same one everywhere.
- * A client without an address (unix socket) gets a weighted random backend.
+ * A client without a key (unix socket) gets a weighted random backend.
  * Sources: Thaler, Ravishankar 1998 (rendezvous); Schindelhauer, Schomaker 2005 (weights); hash: FNV-1a
  * (Fowler, Noll, Vo) for the text, lowbias32 (C. Wellons, hash-prospector, public domain) to mix.
  */
@@ -28,27 +29,27 @@ interface Entry {
 /** Factory of the strategy `iphash`. */
 export const createSourceHash: StrategyFactory = (candidates, { random }) => {
   const entries = candidates.map(toEntry).sort((a, b) => (a.candidate.id < b.candidate.id ? -1 : 1));
-  const withoutAddress = new WeightedDraw(candidates, random);
+  const withoutKey = new WeightedDraw(candidates, random);
   const weighted = candidates.some(({ weight }) => weight !== candidates[0]?.weight);
   const best = weighted ? bestByWeight : bestOfEqual;
 
   return {
-    pick({ clientAddress, skip }) {
-      if (clientAddress === '') return withoutAddress.one(skip);
-      return best(entries, mix(hashText(canonical(clientAddress))), skip);
+    pick({ clientAddress, hashKey = clientAddress, skip }) {
+      if (hashKey === '') return withoutKey.one(skip);
+      return best(entries, mix(hashText(canonical(hashKey))), skip);
     },
   };
 };
 
 function bestOfEqual(
   entries: readonly Entry[],
-  addressHash: number,
+  keyHash: number,
   skip: PickContext['skip'],
 ): Candidate | undefined {
   let highest = -1;
   let best: Candidate | undefined;
   for (const entry of entries) {
-    const drawn = draw(addressHash, entry);
+    const drawn = draw(keyHash, entry);
     if (drawn > highest && skip?.(entry.candidate) !== true) {
       highest = drawn;
       best = entry.candidate;
@@ -59,14 +60,14 @@ function bestOfEqual(
 
 function bestByWeight(
   entries: readonly Entry[],
-  addressHash: number,
+  keyHash: number,
   skip: PickContext['skip'],
 ): Candidate | undefined {
   let lowest = Infinity;
   let best: Candidate | undefined;
   for (const entry of entries) {
     const { candidate } = entry;
-    const u = (draw(addressHash, entry) + 0.5) / TWO_32;
+    const u = (draw(keyHash, entry) + 0.5) / TWO_32;
     if (1 - u >= lowest * candidate.weight) continue;
     const score = -Math.log(u) / candidate.weight;
     if (score < lowest && skip?.(candidate) !== true) {
@@ -83,11 +84,11 @@ function toEntry(candidate: Candidate): Entry {
 }
 
 /**
- * A 32-bit draw that address and id determine together. The product between the two uses of the id keeps the
+ * A 32-bit draw that key and id determine together. The product between the two uses of the id keeps the
  * draws of two ids from being one permutation seen through a fixed XOR.
  */
-function draw(addressHash: number, { idHash, idHash2 }: Entry): number {
-  return mix(Math.imul(addressHash ^ idHash, GOLDEN) + idHash2);
+function draw(keyHash: number, { idHash, idHash2 }: Entry): number {
+  return mix(Math.imul(keyHash ^ idHash, GOLDEN) + idHash2);
 }
 
 /** The same client through an IPv4 and through a dual-stack listener has the same address. */

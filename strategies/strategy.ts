@@ -30,6 +30,8 @@ export interface Candidate {
 export interface PickContext {
   /** The client's IP address without port, or '' when it has none (unix sockets). */
   readonly clientAddress: string;
+  /** By what the client is to be told apart (`hashBy`). Absent: by its address. */
+  readonly hashKey?: string;
   /** True for a candidate that must not be picked this time: already tried, or full. Absent: none. */
   readonly skip?: (candidate: Candidate) => boolean;
 }

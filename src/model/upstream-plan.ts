@@ -8,6 +8,7 @@
  */
 import type { SocketOptions } from '../support/socket.ts';
 import type { CounterChunk } from '../shared-memory/counters/counters.ts';
+import type { KeyBy } from './key-by.ts';
 import type { SendProxy } from './send-proxy.ts';
 import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
 import type { Address } from '../support/address.ts';
@@ -102,6 +103,9 @@ export interface UpstreamSettings {
   readonly queueSlot: number;
   /** A built-in name, or path and version of a module of the user's own: see `load-strategy.ts`. */
   readonly strategy: string;
+  /** By what the strategy tells clients apart, and by what they are remembered; absent: by their addresses. */
+  readonly hashBy?: KeyBy | undefined;
+  readonly stickyBy?: KeyBy | undefined;
   readonly connect: ConnectSettings;
   /** For the backends' sockets. */
   readonly sockets: SocketOptions;

@@ -14,6 +14,7 @@ import { splitZone } from '../../support/zone.ts';
 import { boundAt, EndpointIndex, leadsTo, type Endpoint } from './endpoints.ts';
 import { formatPath, pathKey, type ConfigIssue, type Path } from '../report/issue.ts';
 import type { Config } from '../schema/schema.ts';
+import { keysOfClients } from './keys-of-clients.ts';
 import { serverFirst } from './server-first.ts';
 import type { Machine } from './this-machine.ts';
 
@@ -89,7 +90,10 @@ export function warningsOf(
           message,
         };
       }),
-    ...config.upstreams.flatMap((upstream, i) => serverFirst(upstream, ['upstreams', i])),
+    ...config.upstreams.flatMap((upstream, i) => [
+      ...serverFirst(upstream, ['upstreams', i]),
+      ...keysOfClients(upstream, ['upstreams', i], config.listeners),
+    ]),
     ...[...binds, ...upstreams.flatMap(({ backends }) => backends)].flatMap(withoutInterface),
   ]);
 }

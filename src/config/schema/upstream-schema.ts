@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import { STRATEGY_NAMES } from '../../../strategies/index.ts';
 import { formatAddress } from '../../support/address.ts';
+import { KEY_BY_FORM, parseKeyBy } from '../key-by.ts';
 import { backups } from './backups-schema.ts';
 import {
   backendAddress,
@@ -48,6 +49,13 @@ const strategy = z
   })
   .meta({ anyOf: [{ enum: STRATEGY_NAMES }, { type: 'string', pattern: STRATEGY_PATH.source }] })
   .register(fieldFacts, { type: 'name or path', range: STRATEGY_NAMES.join(', ') });
+
+const keyBy = () =>
+  z
+    .string({ error: KEY_BY_FORM })
+    .refine(text => parseKeyBy(text) !== undefined, { error: KEY_BY_FORM })
+    .meta({ pattern: '^(client|clientIp|clientPrefix(:[0-9]{1,2}/[0-9]{1,3})?|proxyTlv:[0-9]{1,3}|proxyTlv:0[xX][0-9a-fA-F]{1,2})$' })
+    .register(fieldFacts, { type: 'text', range: '`client`, `clientPrefix`, `clientPrefix:V4/V6`, `proxyTlv:N`' });
 
 export const weight = () =>
   integer(WEIGHT.min, WEIGHT.max)
@@ -121,6 +129,11 @@ export const upstream = section({
     .describe(
       'How a backend is chosen for a session. A path (starting with `./`, `../` or `/`, or ending in `.js` or `.mjs`) loads your own strategy.',
     ),
+  hashBy: keyBy()
+    .default('client')
+    .describe(
+      'By what `iphash`, or a strategy of your own, tells clients apart. `client`: the IP address. `clientPrefix`: the network that this is in, of 24 bits for IPv4 and 64 for IPv6, or as many as `clientPrefix:V4/V6` says. `proxyTlv:N`: the value of the TLV of this type in the PROXY protocol header (`acceptProxy`), such as `proxyTlv:2` for the server name; without one, the IP address.',
+    ),
   backends: list(backend, 'backends', 10_000).describe('The backends of this upstream.'),
   health: z
     .union([z.literal('off'), z.literal(false), healthCheck], {
@@ -167,9 +180,11 @@ export const upstream = section({
       'What happens to the sessions of a backend that goes down. `keep`: they go on. `reset`: they are reset, some at a time.',
     ),
   sticky: section({
-    by: oneOf(['clientIp'])
-      .default('clientIp')
-      .describe('What is remembered: the address of the client, without the port.'),
+    by: keyBy()
+      .default('client')
+      .describe(
+        'By what clients are told apart, as `hashBy`. `clientIp` is the older word for `client`.',
+      ),
     ttl: duration(SECOND, WEEK)
       .prefault('30m')
       .describe('A client that has not connected for this long is forgotten.'),

@@ -7,6 +7,7 @@
  */
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import { connectOptions } from '../../config/socket-options.ts';
+import { keyByOf } from '../../config/key-by.ts';
 import type { UpstreamSettings } from '../../model/upstream-plan.ts';
 import type { ControlledState } from '../../shared-memory/shared-state.ts';
 
@@ -30,6 +31,8 @@ export function upstreamSettings(
   return {
     ...{ name, memory, connect, pool, queue, limits, backups },
     ...(sendProxy === 'off' ? {} : { sendProxy }),
+    hashBy: keyByOf(config.hashBy),
+    stickyBy: keyByOf(sticky?.by),
     strategy: config.strategyVersion ?? strategy,
     queueSlot: shared.slotOfQueue(name),
     ejection: { failures: ejection.failures, earlyClose: ejection.earlyClose },

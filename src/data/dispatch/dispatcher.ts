@@ -15,6 +15,7 @@ import type { Termination } from '../../model/termination.ts';
 import { countConnection, countConnectFailure, countFurther } from './attempt-counts.ts';
 import { giveBack, type AcquiredConnection, type Lender, type Origin } from './backend-pool.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
+import { addressIn, stickyKeyOf, type Client } from './client-keys.ts';
 import { connectFailed, connectSucceeded, sessionEnded, Trial } from './ejection-signals.ts';
 import type { Lease } from './lease.ts';
 import type { DispatcherDeps, DispatchOwner } from './dispatch-owner.ts';
@@ -35,7 +36,7 @@ export class Dispatch implements WaitOwner {
   /** From the last pick to the connection, in milliseconds; undefined while there is none. */
   connectMs: number | undefined;
   connectedAtMs = 0;
-  readonly #clientAddress: string;
+  readonly #client: Client;
   readonly #deps: DispatcherDeps;
   readonly #owner: DispatchOwner;
   /** Held from the pick to the failure, the cancel or the release. */
@@ -59,9 +60,9 @@ export class Dispatch implements WaitOwner {
   #isFresh = false;
   #isCancelled = false;
 
-  constructor(upstream: UpstreamRuntime, clientAddress: string, deps: DispatcherDeps, owner: DispatchOwner) {
+  constructor(upstream: UpstreamRuntime, client: Client, deps: DispatcherDeps, owner: DispatchOwner) {
     this.upstream = upstream;
-    this.#clientAddress = clientAddress;
+    this.#client = client;
     this.#deps = deps;
     this.#owner = owner;
   }
@@ -118,7 +119,7 @@ export class Dispatch implements WaitOwner {
     this.#wait?.moveOn();
     if (this.#lease === undefined || this.#connection !== undefined) return;
     this.#retries ??= new Retries(this.upstream.plan.connect);
-    const next = whereTo(this.upstream, this.#lease, this.#clientAddress, this.#retries);
+    const next = whereTo(this.upstream, this.#lease, this.#client, this.#retries);
     if (next === 'stay') return;
     this.#giveUpStep();
     if (next === 'wait') this.#search();
@@ -141,9 +142,8 @@ export class Dispatch implements WaitOwner {
   /** For its wait only. */
   pick(): PickResult {
     const { picker, budget } = this.upstream;
-    if (this.#retries === undefined || this.#retries.tried.size === 0)
-      return picker.pick(this.#clientAddress);
-    return picker.pickAgain(this.#clientAddress, this.#retries, budget.allows(this.#deps.now()));
+    if (this.#retries === undefined || this.#retries.tried.size === 0) return picker.pick(this.#client);
+    return picker.pickAgain(this.#client, this.#retries, budget.allows(this.#deps.now()));
   }
 
   /** For its wait only: no failure of its own keeps it from a backend that others may have. */
@@ -212,7 +212,7 @@ export class Dispatch implements WaitOwner {
     this.#lender = lease.backend.pool.lender;
     const cancel = this.#lender.acquire(
       acquired => this.#acquired(lease, pickedMs, acquired),
-      lease.backend.howToAcquire(this.#isFresh, this.#clientAddress),
+      lease.backend.howToAcquire(this.#isFresh, addressIn(this.#client)),
     );
     // A pool may answer within the call, so the next step may already have begun.
     const isSame = this.#lease === lease && this.attempts === attempt;
@@ -253,7 +253,7 @@ export class Dispatch implements WaitOwner {
       connectSucceeded(this.upstream, lease.backend);
     }
     // A client that had to take a backup is not remembered there: it belongs to a regular backend.
-    if (!lease.isReserve) this.upstream.stickiness?.remember(this.#clientAddress, lease.backend.tag);
+    if (!lease.isReserve) this.upstream.stickiness?.remember(stickyKeyOf(this.#client), lease.backend.tag);
     this.#trial?.connected();
     this.#owner.onConnected(connection);
   }

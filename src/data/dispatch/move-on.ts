@@ -4,6 +4,7 @@
  * Place: after each plan in which a backend that is well has come or gone, the dispatcher asks on behalf of the
  * sessions that connect.
  */
+import type { Client } from './client-keys.ts';
 import { Lease } from './lease.ts';
 import type { Retries } from './retries.ts';
 import type { UpstreamRuntime } from './upstream-runtime.ts';
@@ -15,13 +16,13 @@ import type { UpstreamRuntime } from './upstream-runtime.ts';
 export function whereTo(
   { picker, queue }: UpstreamRuntime,
   { backend, isTrial }: Lease,
-  clientAddress: string,
+  client: Client,
   retries: Retries,
 ): Lease | 'wait' | 'stay' {
   // While its backend is on trial, the attempt goes on: a trial decides about its backend.
   if (isTrial ? picker.takesSessions(backend) : picker.isWell(backend)) return 'stay';
   retries.leave(backend.id);
-  const better = picker.pickWell(clientAddress, retries, true);
+  const better = picker.pickWell(client, retries, true);
   if (better instanceof Lease) return better;
   return better === 'full' && queue.hasRoom && !picker.takesSessions(backend) ? 'wait' : 'stay';
 }

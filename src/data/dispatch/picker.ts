@@ -17,6 +17,7 @@ import type { BackupRules } from '../../model/upstream-plan.ts';
 import { BACKEND } from '../../shared-memory/counters/layout.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { PickerCandidate, type Group, type PickableBackend } from './candidate.ts';
+import { stickyKeyOf, type Client } from './client-keys.ts';
 import { Lease } from './lease.ts';
 import type { Place } from '../admission/gate.ts';
 import type { SharedTurns } from './shared-turns.ts';
@@ -94,21 +95,21 @@ export class Picker {
   }
 
   /** Picks and counts for a session that has not failed at any backend. */
-  pick(clientAddress: string): PickResult {
+  pick(client: Client): PickResult {
     // Before a backend is asked: a session that waits looks again whenever one gives a place back.
     if (this.#deps.places.isFull && !this.isEmpty) return 'full';
-    const picked = this.#tier.pick(clientAddress, undefined, this.#remembered(clientAddress));
+    const picked = this.#tier.pick(client, undefined, this.#remembered(client));
     if (picked instanceof PickerCandidate) return this.#lease(picked);
     if (picked === 'full' && this.#deps.backups.when === 'down' && this.#tier.hasWell) return 'full';
-    return this.#fromReserve(clientAddress, () => false) ?? picked ?? 'noBackend';
+    return this.#fromReserve(client, () => false) ?? picked ?? 'noBackend';
   }
 
   /**
    * Picks and counts for a session that has failed at a backend.
    * @param mayCharge whether the retry budget has an attempt left
    */
-  pickAgain(clientAddress: string, search: Search, mayCharge: boolean): PickResult {
-    const best = this.pickWell(clientAddress, search);
+  pickAgain(client: Client, search: Search, mayCharge: boolean): PickResult {
+    const best = this.pickWell(client, search);
     if (best instanceof Lease) return best;
     let isFull = best === 'full';
     let isSpent = false;
@@ -119,7 +120,7 @@ export class Picker {
         isSpent = this.#some(candidate => !refuse(candidate));
         continue;
       }
-      const picked = this.#fromTier(clientAddress, refuse) ?? this.#fromReserve(clientAddress, refuse);
+      const picked = this.#fromTier(client, refuse) ?? this.#fromReserve(client, refuse);
       if (picked instanceof Lease) return picked;
       isFull ||= picked === 'full';
     }
@@ -131,16 +132,16 @@ export class Picker {
    * The same among those that are well.
    * @param moves the session has a backend, which it leaves if it gets another
    */
-  pickWell(clientAddress: string, search: Search, moves = false): Lease | 'full' | undefined {
+  pickWell(client: Client, search: Search, moves = false): Lease | 'full' | undefined {
     let isFull = false;
     for (const kind of WELL) {
-      const picked = this.#fromTier(clientAddress, refuseAllBut(kind, search), moves);
+      const picked = this.#fromTier(client, refuseAllBut(kind, search), moves);
       if (picked instanceof Lease) return picked;
       isFull ||= picked === 'full';
     }
     if (isFull && this.#deps.backups.when === 'down') return 'full';
     for (const kind of this.#deps.backups.which === 'first' ? WELL_IN_ORDER : WELL) {
-      const picked = this.#fromReserve(clientAddress, refuseAllBut(kind, search), moves);
+      const picked = this.#fromReserve(client, refuseAllBut(kind, search), moves);
       if (picked instanceof Lease) return picked;
       isFull ||= picked === 'full';
     }
@@ -201,19 +202,19 @@ export class Picker {
     this.#reserve?.changed(backend);
   }
 
-  #fromTier(clientAddress: string, refuse: Refuse, moves = false): Lease | 'full' | undefined {
-    const remembered = this.#remembered(clientAddress);
+  #fromTier(client: Client, refuse: Refuse, moves = false): Lease | 'full' | undefined {
+    const remembered = this.#remembered(client);
     const preferred = remembered === undefined || refuse(remembered) ? undefined : remembered;
-    const picked = this.#tier.pick(clientAddress, refuse, preferred);
+    const picked = this.#tier.pick(client, refuse, preferred);
     return picked instanceof PickerCandidate ? this.#lease(picked, moves) : picked;
   }
 
-  #fromReserve(clientAddress: string, refuse: Refuse, moves = false): Lease | 'full' | undefined {
+  #fromReserve(client: Client, refuse: Refuse, moves = false): Lease | 'full' | undefined {
     const reserve = this.#reserve;
     if (reserve === undefined) return undefined;
     const only = this.#deps.backups.which === 'first' ? reserve.first(refuse) : undefined;
     const refuseAll: Refuse = only === undefined ? refuse : candidate => candidate !== only;
-    const picked = reserve.pick(clientAddress, refuseAll, undefined);
+    const picked = reserve.pick(client, refuseAll, undefined);
     return picked instanceof PickerCandidate ? this.#lease(picked, moves) : picked;
   }
 
@@ -233,8 +234,8 @@ export class Picker {
   }
 
   /** The backend that the client had before, if that takes sessions. */
-  #remembered(clientAddress: string): PickerCandidate | undefined {
-    const backend = this.#deps.stickiness?.preferred(clientAddress);
+  #remembered(client: Client): PickerCandidate | undefined {
+    const backend = this.#deps.stickiness?.preferred(stickyKeyOf(client));
     const candidate = backend && this.#tier.candidates.get(backend.id);
     return candidate?.runtime === backend && candidate?.weight !== 0 ? candidate : undefined;
   }

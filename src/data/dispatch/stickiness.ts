@@ -22,14 +22,14 @@ export class Stickiness<Backend> {
     this.#backendAt = backendAt;
   }
 
-  /** The backend that the client had before, if it still belongs to the upstream. */
-  preferred(clientAddress: string): Backend | undefined {
-    const tag = this.#table.find(clientAddress);
+  /** The backend that the client with this key had before, if it still belongs to the upstream. */
+  preferred(key: string): Backend | undefined {
+    const tag = this.#table.find(key);
     return tag === undefined ? undefined : this.#backendAt(tag);
   }
 
-  /** The client is connected to the backend with this tag: its own from now on, unless it has one already. */
-  remember(clientAddress: string, tag: number): void {
-    if (this.preferred(clientAddress) === undefined) this.#table.bind(clientAddress, tag);
+  /** The client with this key is connected to the backend with this tag: its own from now on, unless it has one already. */
+  remember(key: string, tag: number): void {
+    if (this.preferred(key) === undefined) this.#table.bind(key, tag);
   }
 }

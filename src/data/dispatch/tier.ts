@@ -14,6 +14,7 @@ import type { ElsewhereNews } from '../../shared-memory/elsewhere-counts.ts';
 import type { SharedState } from '../../shared-memory/shared-state.ts';
 import type { BackendRuntime } from './backend-runtime.ts';
 import { PickerCandidate } from './candidate.ts';
+import type { Client } from './client-keys.ts';
 
 export interface TierDeps extends StrategyDeps {
   readonly shared: SharedState;
@@ -51,13 +52,13 @@ export class Tier {
 
   /** Picks one that is not refused, and counts a session in; `preferred` comes before the strategy's choice. */
   pick(
-    clientAddress: string,
+    client: Client,
     refuse: Refuse | undefined,
     preferred: PickerCandidate | undefined,
   ): PickerCandidate | 'full' | undefined {
     this.#hasSeenFull = false;
     this.#hear();
-    const context = this.#context(clientAddress, refuse);
+    const context = this.#context(client, refuse);
     if (preferred !== undefined && context.skip?.(preferred) !== true && preferred.take()) return preferred;
     // Another data plane may take a backend's last session between `skip` and `take`: then look again.
     for (let round = 0; round <= this.candidates.size; round++) {
@@ -145,10 +146,14 @@ export class Tier {
     }
   }
 
-  #context(clientAddress: string, refuse: Refuse | undefined): PickContext {
-    if (refuse === undefined && !this.#hasLimits && !this.#hasTrials) return { clientAddress };
+  #context(client: Client, refuse: Refuse | undefined): PickContext {
+    const known: PickContext =
+      typeof client === 'string'
+        ? { clientAddress: client }
+        : { clientAddress: client.address, hashKey: client.hash };
+    if (refuse === undefined && !this.#hasLimits && !this.#hasTrials) return known;
     return {
-      clientAddress,
+      ...known,
       skip: offered => {
         const candidate = offered instanceof PickerCandidate ? offered : this.candidates.get(offered.id);
         if (candidate === undefined) return false;

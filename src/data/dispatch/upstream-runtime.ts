@@ -19,6 +19,7 @@ import type { UpstreamState } from '../../shared-memory/upstream-state.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import { BackendRuntime } from './backend-runtime.ts';
 import type { PickableBackend } from './candidate.ts';
+import { clientOf, type ClientOf } from './client-keys.ts';
 import { Picker } from './picker.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { sharedTurns, type SharedTurns } from './shared-turns.ts';
@@ -53,6 +54,8 @@ export class UpstreamRuntime {
   /** Over all its backends. */
   readonly #places: UpstreamPlaces;
   readonly #deps: UpstreamRuntimeDeps;
+  /** By what its clients are known; replaced with the plan. */
+  clientOf: ClientOf;
   readonly #backends = new Map<string, BackendRuntime>();
   readonly #byTag = new Map<number, BackendRuntime>();
   #plan: UpstreamPlan;
@@ -67,6 +70,7 @@ export class UpstreamRuntime {
     this.#plan = plan;
     this.#factory = factory;
     this.#deps = deps;
+    this.clientOf = clientOf(plan.hashBy, plan.stickyBy);
     this.counts = shared.counts;
     this.failures = shared.failures;
     this.cells = shared.counters.cells(plan.queueSlot);
@@ -121,6 +125,7 @@ export class UpstreamRuntime {
       this.#shared = this.#partsOf(this.#deps.shared.viewOf(plan.memory));
     }
     this.#plan = plan;
+    this.clientOf = clientOf(plan.hashBy, plan.stickyBy);
     this.#factory = factory;
     this.budget.configure(plan.connect.retryBudget);
     this.queue.configure(plan.queue);

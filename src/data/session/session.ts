@@ -306,7 +306,8 @@ export class Session<O extends Origin = Origin>
   }
 
   #search(clientAddress: string, nowMs?: number): void {
-    this.#dispatch = new Dispatch(this.#upstream, clientAddress, this.#deps, this);
+    const client = this.#upstream.clientOf(clientAddress, this.passage?.facts.proxied);
+    this.#dispatch = new Dispatch(this.#upstream, client, this.#deps, this);
     this.#dispatch.start(nowMs);
   }
 

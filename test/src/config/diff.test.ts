@@ -36,7 +36,7 @@ void t.test('values are shown as in the file, from and to', async t => {
     'listener web: bind [127.0.0.1:8080] → [:1, unix:/a]',
   ]);
   t.same(words(withUpstream({}), withUpstream({ sticky: {} })), [
-    'upstream app: sticky not set → { by: clientIp, ttl: 30m, max: 100000 }',
+    'upstream app: sticky not set → { by: client, ttl: 30m, max: 100000 }',
   ]);
   t.same(words(withUpstream({ health: 'off' }), withUpstream({ health: 'off', keepalive: 'off' })), [
     'upstream app: keepalive { idle: 1m, interval: 10s, count: 6 } → off',

@@ -1,3 +1,4 @@
+import { KEY_BY_FORM } from '../../../src/config/key-by.ts';
 import t from 'tap';
 import { problems, withBackend, withUpstream } from './small-inputs.ts';
 
@@ -35,7 +36,7 @@ const BAD: [name: string, input: unknown, line: string][] = [
   [
     'stickiness by something else',
     withUpstream({ sticky: { by: 'cookie' } }),
-    'upstreams[0].sticky.by: expected one of clientIp, got "cookie"',
+    `upstreams[0].sticky.by: expected ${KEY_BY_FORM}, got "cookie"`,
   ],
   [
     'a memory too short to be kept in seconds',

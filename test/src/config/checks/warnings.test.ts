@@ -185,3 +185,25 @@ void t.test('an upstream whose clients and backends wait for each other', t => {
   t.equal(found({ type: 'tcp' }), 0);
   t.end();
 });
+
+void t.test('keys of clients that no strategy looks at, or that no client has', t => {
+  const found = (upstream: object, acceptProxy?: object): string[] => {
+    const parsed = parseConfig({
+      listeners: [{ name: 'web', bind: ':80', upstream: 'app', acceptProxy }],
+      upstreams: [{ name: 'app', backends: ['10.2.2.2:80'], ...upstream }],
+    });
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+    return warningsOf(parsed.config, MACHINE).map(({ path, message }) => `${formatPath(path)}: ${message}`);
+  };
+  const from = { from: ['10.0.0.0/8'] };
+  t.same(found({ hashBy: 'clientPrefix' }), [
+    'upstreams[0].hashBy: strategy leastconn does not look at hashBy; iphash does',
+  ]);
+  t.match(found({ strategy: 'iphash', hashBy: 'proxyTlv:5', sticky: { by: 'proxyTlv:5' } }, { from: [] }), [
+    /^upstreams\[0\].hashBy: no listener of upstream app takes PROXY protocol headers/,
+    /^upstreams\[0\].sticky.by: no listener of upstream app takes/,
+  ]);
+  t.same(found({ strategy: 'iphash', hashBy: 'proxyTlv:5', sticky: { by: 'proxyTlv:5' } }, from), []);
+  t.same(found({ strategy: './mine.js', hashBy: 'clientPrefix', sticky: { by: 'clientIp' } }), []);
+  t.end();
+});
