@@ -6,12 +6,14 @@ import t, { type Test } from 'tap';
 import { createLoadBalancer, type ConfigInput } from '../../src/index.ts';
 import type { LoadBalancer } from '../../src/load-balancer.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
+import { portOf, startAdmin } from '../harness/admin.ts';
 import { startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { DATA_PLANE } from '../harness/data-plane.ts';
 import { startFloods, type Flooded } from '../harness/floods.ts';
 import { FULL } from '../harness/full-load.ts';
 import { addressOf } from '../harness/listening-address.ts';
+import { Scraped } from '../harness/scraped.ts';
 import { pause, until } from '../harness/until.ts';
 
 const MIB = 2 ** 20;
@@ -88,6 +90,15 @@ void t.test('each session keeps its own bandwidth', async t => {
       const ratio = (each * 1000) / ms / rate;
       t.ok(ratio > 0.8 && ratio < 1.2, `${direction}: ${ratio.toFixed(3)} of the limit`);
     }
+  const admin = await startAdmin(t, { port: portOf(balancer) });
+  const scraped = new Scraped((await admin.ask('GET', '/metrics')).text);
+  for (const by of ['client', 'backend']) {
+    const seconds = scraped.sum('lb4_listener_paced_seconds_total', { by });
+    t.ok(
+      seconds > (2 * ms) / 1000,
+      `bytes of each ${by} have waited nearly all the time: ${seconds} s in all`,
+    );
+  }
 });
 
 void t.test('sessions that wait for their turns longer than the idle timeout are not idle', async t => {

@@ -119,7 +119,7 @@ export class Front<U> {
     this.#upstream = this.#deps.upstreamOf(plan.upstream);
     this.#gates = this.#deps.gatesOf(plan);
     this.limit.configure(plan.limits.maxSessions ?? Infinity);
-    const bandwidth = this.#deps.pacing.bandwidthOf(plan, this.#bandwidth);
+    const bandwidth = this.#deps.pacing.bandwidthOf(plan, this.cells, this.#bandwidth);
     if (bandwidth === this.#bandwidth) return;
     this.#bandwidth = bandwidth;
     if (this.sessions > 0) this.#deps.onRepaced(this);

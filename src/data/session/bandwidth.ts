@@ -8,11 +8,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Paces, Relay } from '../../engine/engine.ts';
 import type { BandwidthLimits, ListenerPlan } from '../../model/listener-plan.ts';
 import type { ByteTimes } from '../../shared-memory/byte-times.ts';
+import type { Cells } from '../../shared-memory/counters/counters.ts';
+import { LISTENER, SENDERS } from '../../shared-memory/counters/layout.ts';
 import { Pace, type PaceDeps } from './pace.ts';
 
 export interface BandwidthDeps extends PaceDeps {
   readonly times: ByteTimes;
 }
+
+type Sender = (typeof SENDERS)[number];
 
 interface Limits {
   /** Of each session. */
@@ -29,10 +33,17 @@ const NO_LIMITS: BandwidthLimits = Object.freeze({});
 export class Bandwidth {
   readonly #limits: Limits;
   readonly #deps: BandwidthDeps;
+  readonly #waited: { readonly [D in keyof Paces]: (ms: number) => void };
 
-  constructor(limits: Limits, deps: BandwidthDeps) {
+  /** `cells`: where waits are counted. */
+  constructor(limits: Limits, cells: Pick<Cells, 'add'>, deps: BandwidthDeps) {
     this.#limits = limits;
     this.#deps = deps;
+    const counted = (sender: Sender) => {
+      const series = SENDERS.indexOf(sender);
+      return (ms: number): void => cells.add(LISTENER.paced, series, ms / 1000);
+    };
+    this.#waited = { fromClient: counted('client'), fromBackend: counted('backend') };
   }
 
   hasLimits(limits: Limits): boolean {
@@ -57,7 +68,11 @@ export class Bandwidth {
     const [ownRate, rate] = [own[direction], shared[direction]];
     if (ownRate === undefined && rate === undefined) return undefined;
     const time = this.#deps.times.of(slot, direction);
-    return new Pace({ own: ownRate, shared: rate === undefined ? undefined : { rate, time } }, this.#deps);
+    const waited = this.#waited[direction];
+    return new Pace(
+      { own: ownRate, shared: rate === undefined ? undefined : { rate, time }, waited },
+      this.#deps,
+    );
   }
 }
 

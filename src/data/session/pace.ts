@@ -19,6 +19,8 @@ export interface Rates {
   /** Of the session itself. */
   readonly own: number | undefined;
   readonly shared: { readonly rate: number; readonly time: ByteTime } | undefined;
+  /** Counts a wait. */
+  waited(ms: number): void;
 }
 
 export interface PaceDeps {
@@ -39,6 +41,7 @@ export class Pace implements EnginePace, Timed {
   #taken = 0;
   #beginsMs = 0;
   #dueMs = 0;
+  #sinceMs = 0;
 
   constructor(rates: Rates, deps: PaceDeps) {
     this.#rates = rates;
@@ -57,7 +60,7 @@ export class Pace implements EnginePace, Timed {
     if (this.isWaiting) return 0;
     const nowMs = this.#deps.now();
     const { own, shared } = this.#rates;
-    if (this.#paidUntilMs > nowMs) return this.#waitUntil(this.#paidUntilMs);
+    if (this.#paidUntilMs > nowMs) return this.#waitUntil(this.#paidUntilMs, nowMs);
     const ownBytes = own === undefined ? Infinity : portion(own, 0);
     if (shared === undefined) return ownBytes;
     if (this.#taken === 0) {
@@ -68,7 +71,7 @@ export class Pace implements EnginePace, Timed {
       this.#beginsMs = time.take(spanMs(bytes, rate), nowMs);
       this.#taken = bytes;
     }
-    return this.#beginsMs > nowMs ? this.#waitUntil(this.#beginsMs) : this.#taken;
+    return this.#beginsMs > nowMs ? this.#waitUntil(this.#beginsMs, nowMs) : this.#taken;
   }
 
   took(bytes: number, mayFollow: boolean): void {
@@ -85,22 +88,28 @@ export class Pace implements EnginePace, Timed {
   }
 
   end(): void {
-    this.#deps.wheel.remove(this);
+    if (this.isWaiting) this.#wake();
     this.#giveBack();
   }
 
   /** For the wheel only. */
   checkDeadline(nowMs: number): number | undefined {
     if (this.#dueMs > nowMs) return this.#dueMs;
-    this.#deps.wheel.remove(this);
+    this.#wake();
     this.#goOn();
     return this.isWaiting ? this.#dueMs : undefined;
   }
 
-  #waitUntil(dueMs: number): 0 {
+  #waitUntil(dueMs: number, nowMs: number): 0 {
     this.#dueMs = dueMs;
+    this.#sinceMs = nowMs;
     this.#deps.wheel.add(this, dueMs);
     return 0;
+  }
+
+  #wake(): void {
+    this.#deps.wheel.remove(this);
+    this.#rates.waited(this.#deps.now() - this.#sinceMs);
   }
 
   #giveBack(): void {

@@ -8,6 +8,7 @@
  */
 import type { ListenerPlan } from '../../model/listener-plan.ts';
 import type { ByteTimes } from '../../shared-memory/byte-times.ts';
+import type { Cells } from '../../shared-memory/counters/counters.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import { Bandwidth, limitsOf, type BandwidthDeps } from './bandwidth.ts';
 import { DeadlineWheel } from './deadline-wheel.ts';
@@ -23,11 +24,15 @@ export class Pacing {
     this.#deps = { times, now: clock, wheel: new DeadlineWheel(clock, setTimer, PACE_TICK_MS) };
   }
 
-  /** Undefined: the plan limits none. `before`, where its limits are the same. */
-  bandwidthOf(plan: Pick<ListenerPlan, 'limits' | 'slot'>, before?: Bandwidth): Bandwidth | undefined {
+  /** Undefined: the plan limits none. `before`, where its limits are the same. `cells`: of the plan's listener. */
+  bandwidthOf(
+    plan: Pick<ListenerPlan, 'limits' | 'slot'>,
+    cells: Pick<Cells, 'add'>,
+    before?: Bandwidth,
+  ): Bandwidth | undefined {
     const limits = limitsOf(plan);
     if (limits === undefined) return undefined;
-    return before?.hasLimits(limits) === true ? before : new Bandwidth(limits, this.#deps);
+    return before?.hasLimits(limits) === true ? before : new Bandwidth(limits, cells, this.#deps);
   }
 }
 

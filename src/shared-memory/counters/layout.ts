@@ -147,6 +147,12 @@ export const LISTENER = place({
     ['reason', 'state'],
     REFUSED,
   ),
+  paced: counters(
+    'listener_paced_seconds_total',
+    'Time that bytes have waited for their turns under limits of bandwidth, of all sessions of the listener.',
+    ['by'],
+    each(SENDERS),
+  ),
   pauses: counters(
     'listener_pauses_total',
     'Times that a listener has stopped accepting, by what it had run out of.',

@@ -21,6 +21,7 @@ interface Flow {
 /** Flows over a clock that the test moves; each thread has a wheel of its own, and all share one memory. */
 function pacedFlows({ threads = 1, startMs = 5_000_000 } = {}) {
   let nowMs = startMs;
+  let waitedMs = 0;
   const now = (): number => nowMs;
   const memory = ByteTimes.allocate(1);
   const planes = Array.from({ length: threads }, () => ({
@@ -36,7 +37,7 @@ function pacedFlows({ threads = 1, startMs = 5_000_000 } = {}) {
   ): Flow => {
     const { wheel, time } = planes[thread % threads]!;
     const shared = rate === undefined ? undefined : { rate, time };
-    const pace = new Pace({ own, shared }, { wheel, now });
+    const pace = new Pace({ own, shared, waited: ms => (waitedMs += ms) }, { wheel, now });
     const made: Flow = {
       ...{ pace, movedBytes: 0, waitingBytes },
       send(bytes) {
@@ -71,6 +72,7 @@ function pacedFlows({ threads = 1, startMs = 5_000_000 } = {}) {
     pass,
     now,
     time: planes[0]!.time,
+    waitedMs: () => waitedMs,
     waiting: () => planes.reduce((sum, { wheel }) => sum + wheel.size, 0),
   };
 }
@@ -100,6 +102,14 @@ for (const threads of [1, 2]) {
     });
   }
 }
+
+void t.test('how long flows wait is counted', async t => {
+  const { flow, pass, waitedMs } = pacedFlows({ threads: 2 });
+  const flows = Array.from({ length: 50 }, (_, i) => flow({ rate: RATE }, Infinity, i % 2));
+  pass(4_000);
+  for (const { pace } of flows) pace.end();
+  t.ok(Math.abs(waitedMs() / 200_000 - 1) < 0.01, `fifty flows have waited ${waitedMs()} ms in four seconds`);
+});
 
 void t.test('no 100 ms have more than their bytes, and a burst of 50 ms in all', async t => {
   const { flow, pass } = pacedFlows();

@@ -14,13 +14,17 @@ function create() {
   const clock = new FakeClock(1_000);
   const times = new ByteTimes(ByteTimes.allocate(4));
   const pacing = new Pacing(times, clock.now, clock.setTimer, () => 86_400_000 + clock.now());
+  let waitedSeconds = 0;
+  const cells = {
+    add: (_: unknown, series: number, by: number) => void (waitedSeconds += series === 0 ? by : 0),
+  };
   const bandwidthOf = (limits: ListenerLimits, before?: ReturnType<Pacing['bandwidthOf']>) =>
-    pacing.bandwidthOf({ limits, slot: 2 }, before);
+    pacing.bandwidthOf({ limits, slot: 2 }, cells, before);
   const relay = new FakeRelay(new FakeConnection(), {
     onHalfClosed: () => undefined,
     onEnd: () => undefined,
   });
-  return { clock, times, bandwidthOf, relay };
+  return { clock, bandwidthOf, relay, waitedSeconds: () => waitedSeconds };
 }
 
 void t.test('a listener without limits of bandwidth has none, and nothing is made for it', async t => {
@@ -64,7 +68,7 @@ void t.test('a plan with the same limits keeps the bandwidth; another one or non
 });
 
 void t.test('what waits is woken by the timers of its data plane, and then nothing ticks', async t => {
-  const { bandwidthOf, clock, relay } = create();
+  const { bandwidthOf, clock, relay, waitedSeconds } = create();
   bandwidthOf({ bandwidth: { fromClient: MIB } })?.begin(relay);
   const pace = relay.paces[0]?.fromClient;
   let woken = 0;
@@ -78,6 +82,7 @@ void t.test('what waits is woken by the timers of its data plane, and then nothi
   t.equal(woken, 0);
   clock.advance(10);
   t.equal(woken, 1);
+  t.ok(waitedSeconds() > 0 && waitedSeconds() <= 0.01, `its wait is counted: ${waitedSeconds()} s`);
   t.equal(clock.pending, 0);
 });
 
