@@ -170,7 +170,7 @@ function createRunOptions(): readonly Option[] {
     ),
     option(
       '-l, --listen <address>',
-      'address to accept on; :8080 is every local address; repeatable (default: 127.0.0.1:8080)',
+      'address to accept on; :8080 is every local address, :5000-5009 a range of ports; repeatable (default: 127.0.0.1:8080)',
     ).argParser(collect),
     option('--health <type>', 'tcp (default), http:/path, tls, redis, postgres, mysql, smtp, ssh or off'),
     option('--health-interval <duration>', 'time between health checks (default: 2s)'),

@@ -38,8 +38,8 @@ export interface ListenUnixAddress extends UnixAddress {
   readonly access?: SocketAccess | undefined;
 }
 
-/** Where to listen. */
-export type ListenAddress = TcpAddress | ListenUnixAddress;
+/** Where to listen. `entry`: its place in the list as it was written, where a range of ports stands for several. */
+export type ListenAddress = (TcpAddress | ListenUnixAddress) & { readonly entry?: number | undefined };
 
 export type ParsedAddress =
   { readonly ok: true; readonly address: Address } | { readonly ok: false; readonly expected: string };

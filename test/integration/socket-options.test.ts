@@ -254,3 +254,44 @@ for (const [place, dataPlane] of Object.entries(places)) {
     t.equal(await peer?.untilEnded(), 'reset');
   });
 }
+
+for (const [place, dataPlane] of Object.entries(places))
+  void t.test(`${place}: a range of ports is served on each of them, and can grow`, async t => {
+    const backend = await startBackend(t, scripts.echo);
+    const [first] = await freeRange(t, 4);
+    const config = (last: number): ConfigInput => ({
+      ...dataPlane,
+      listeners: [{ name: 'web', bind: `127.0.0.1:${first}-${last}`, upstream: 'app' }],
+      upstreams: [{ name: 'app', health: 'off', backends: [formatAddress(backend.address)] }],
+    });
+    const balancer = createLoadBalancer(config(first + 2));
+    t.teardown(() => balancer.stop());
+    await balancer.start();
+    const served = async (port: number): Promise<void> => {
+      const client = await connectClient(t, { kind: 'tcp', host: '127.0.0.1', port });
+      await client.send('hello');
+      await client.untilText('hello');
+    };
+    for (let i = 0; i < 3; i++) await served(first + i);
+    await t.rejects(served(first + 3), { code: 'ECONNREFUSED' });
+    await balancer.apply(config(first + 3));
+    await served(first + 3);
+    await balancer.apply(config(first));
+    await served(first);
+    await t.rejects(served(first + 1), { code: 'ECONNREFUSED' });
+  });
+
+/** The first of some free ports that follow each other. */
+async function freeRange(t: Test, count: number): Promise<readonly [number]> {
+  for (;;) {
+    const one = await startBackend(t);
+    const { port } = one.address as TcpAddress;
+    await one.close();
+    const rest = Array.from({ length: count }, (_, i) => port + i);
+    const held = await Promise.allSettled(
+      rest.map(port => startBackend(t, undefined, { kind: 'tcp', host: '127.0.0.1', port })),
+    );
+    for (const each of held) if (each.status === 'fulfilled') await each.value.close();
+    if (port + count < 65_536 && held.every(({ status }) => status === 'fulfilled')) return [port];
+  }
+}

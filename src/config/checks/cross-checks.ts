@@ -8,9 +8,10 @@
  * - Never throws, whatever the input.
  * - Says nothing about input that is not well-formed (the schema does that).
  */
-import { formatAddress, parseAddress } from '../../support/address.ts';
+import { formatAddress, parseAddress, type Address } from '../../support/address.ts';
+import { parseBind } from '../../support/port-range.ts';
 import { field } from '../schema/field.ts';
-import { BIND_ALLOWS, parseBackendText } from '../schema/fields.ts';
+import { parseBackendText } from '../schema/fields.ts';
 import { adminCrossChecks } from './admin-cross-checks.ts';
 import type { Finding } from './finding.ts';
 import { formatPath, type Path } from '../report/issue.ts';
@@ -109,17 +110,19 @@ function boundAddresses(listener: At<unknown>): Claim[] {
     const isText = typeof bound === 'string';
     const value = isText ? bound : field(bound, 'address');
     const path = isText ? at : [...at, 'address'];
-    const parsed = typeof value === 'string' ? parseAddress(value, BIND_ALLOWS) : undefined;
-    if (parsed?.ok !== true) return [];
-    const { address } = parsed;
-    if (address.kind === 'unix') return [{ keys: [formatAddress(address)], path }];
-    // Port 0 is another port each time; a missing host stands for both wildcards.
-    if (address.port === 0) return [];
-    const hosts = address.host === '' ? ['0.0.0.0', '::'] : [address.host];
-    // Each interface may have a listener of its own.
+    const parsed = typeof value === 'string' ? parseBind(value) : undefined;
     const through = text(listener, 'interface')?.value ?? '';
-    return [{ keys: hosts.map(host => `${formatAddress({ ...address, host })} ${through}`), path }];
+    return parsed?.ok === true ? parsed.addresses.flatMap(address => claim(address, through, path)) : [];
   });
+}
+
+/** @param through each interface may have a listener of its own */
+function claim(address: Address, through: string, path: Path): Claim[] {
+  if (address.kind === 'unix') return [{ keys: [formatAddress(address)], path }];
+  // Port 0 is another port each time; a missing host stands for both wildcards.
+  if (address.port === 0) return [];
+  const hosts = address.host === '' ? ['0.0.0.0', '::'] : [address.host];
+  return [{ keys: hosts.map(host => `${formatAddress({ ...address, host })} ${through}`), path }];
 }
 
 function backendIds(upstream: At<unknown>): Claim[] {

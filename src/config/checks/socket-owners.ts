@@ -11,7 +11,7 @@ export function unknownOwners(
   listeners: readonly { readonly bind: readonly ListenAddress[] }[],
 ): readonly ConfigIssue[] {
   return listeners.flatMap(({ bind }, listener) =>
-    bind.flatMap((address, i) => unknownIn(address, ['listeners', listener, 'bind', i])),
+    bind.flatMap((address, i) => unknownIn(address, ['listeners', listener, 'bind', address.entry ?? i])),
   );
 }
 

@@ -42,8 +42,8 @@ export function warningsOf(
     upstream,
     binds: bind.map((address, j): Placed => {
       const alone: Path = ['listeners', i, 'bind'];
-      const listed: Path = [...alone, j];
-      const path = bind.length === 1 ? alone : listed;
+      const listed: Path = [...alone, address.entry ?? j];
+      const path = bind.length === 1 || bind.every(({ entry }) => entry === 0) ? alone : listed;
       const shown = written(listed) ?? written(alone) ?? formatAddress(address);
       return { path, shown, address, endpoints: boundAt(address, machine), interface: through };
     }),

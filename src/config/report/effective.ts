@@ -75,7 +75,7 @@ function plainOf(value: unknown, schema: z.core.$ZodType): Plain | undefined {
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (Array.isArray(value)) {
     const element = elementOf(schema);
-    return element === undefined ? [] : value.flatMap((each: unknown) => plainOf(each, element) ?? []);
+    return element === undefined ? [] : ranges(value).flatMap(each => plainOf(each, element) ?? []);
   }
   if (typeof value !== 'object') return undefined;
   if (isAddress(value)) return addressOf(value);
@@ -104,6 +104,23 @@ function isAddress(value: object): value is Address & { readonly access?: Socket
 
 function isRedisUrl(value: object): value is RedisUrl {
   return 'topology' in value;
+}
+
+/** Addresses that were written as one, with a range of ports, are one again. */
+function ranges(list: readonly unknown[]): readonly unknown[] {
+  return list.flatMap((each, i) => {
+    const entry = entryOf(each);
+    if (entry === undefined) return [each];
+    if (entryOf(list[i - 1]) === entry) return [];
+    const last = list.findLast(other => entryOf(other) === entry);
+    if (last === each || typeof each !== 'object' || each === null) return [each];
+    const port = typeof last === 'object' && last !== null && 'port' in last ? String(last.port) : '';
+    return [`${formatAddress(each as Address)}-${port}`]; // only addresses have an entry
+  });
+}
+
+function entryOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'entry' in value ? value.entry : undefined;
 }
 
 function addressOf(address: Address & { readonly access?: SocketAccess }): Plain {

@@ -9,7 +9,6 @@
  */
 import * as z from 'zod';
 import {
-  bindAddress,
   duration,
   fieldFacts,
   fraction,
@@ -29,7 +28,7 @@ import { listenerBandwidth, perSession } from './bandwidth-schema.ts';
 import { access, dryRun, whenDenied } from './access-schema.ts';
 import { acceptProxy } from './proxy-schema.ts';
 import { redisSection } from './redis-schema.ts';
-import { bindPoint } from './bind-schema.ts';
+import { bind } from './bind-schema.ts';
 import {
   backlog,
   deferAccept,
@@ -53,16 +52,7 @@ const OF_TCP = [
 
 const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
-  bind: z
-    .union([bindAddress(), list(bindPoint(), 'addresses', 64)], {
-      error: 'an address such as 0.0.0.0:443, or a list of addresses and mappings',
-    })
-    .transform(bind => ('kind' in bind ? [bind] : bind))
-    .readonly()
-    .register(fieldFacts, { type: 'address or list of addresses', range: '1 to 64 addresses' })
-    .describe(
-      'Where clients connect: `host:port`, `[v6]:port`, `:port` (every local address, IPv6 and IPv4), `unix:/path`, or on Linux `unix:@name` (abstract, without a file). Port 0 lets the system choose.',
-    ),
+  bind,
   upstream: reference('an upstream').describe('The upstream that serves the clients of this listener.'),
   limits: section({
     maxSessions: maxSessions().describe(

@@ -68,7 +68,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
   [
     'no bind in a list',
     withListener({ bind: [] }),
-    'listeners[0].bind: expected a list of 1 to 64 addresses, got an empty list',
+    'listeners[0].bind: expected a list of 1 to 1000 addresses, got an empty list',
   ],
   [
     'a bind that is a number',
