@@ -31,6 +31,7 @@ const OWN = [
     'app.js',
     'actions.js',
     'charts.js',
+    'configuration.js',
     'dom.js',
     'feed.js',
   ],

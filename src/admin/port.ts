@@ -60,6 +60,10 @@ export interface AdminPort {
   readonly refusal?: ((upstream: string, backend: string) => string | undefined) | undefined;
   /** Ends the process as SIGTERM does; with a time instead of `drainTimeout`. */
   readonly drain: (timeoutMs: number | undefined) => void;
+  /** The configuration file; absent where there is none. */
+  readonly file?: string | undefined;
+  /** Why nothing can be reloaded; undefined where it can. */
+  readonly noReload?: string | undefined;
   /** Absent where there is nothing to reload. */
   readonly reload?: ((dryRun: boolean) => Promise<ReloadReport>) | undefined;
   /** The last reload that was no dry run; undefined before the first. */

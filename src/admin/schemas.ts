@@ -165,11 +165,19 @@ const lastReload = z
     file: z.string().optional(),
     ok: z.boolean().describe('`false`: the configuration is as before.'),
     changes: count,
+    changed: z.array(z.string()).describe('The first of them, in words.'),
     reason: z.enum(['refused', 'invalid', 'needsUpgrade', 'failed']).optional().describe('Why it failed.'),
-    problems: z.array(z.string()).describe('The first of them, in words.'),
+    problems: z.array(z.string()).describe('The first of its problems, in words.'),
     problemsInAll: count,
   })
   .register(named, { id: 'LastReload' });
+
+const configuration = z
+  .strictObject({
+    file: z.string().optional(),
+    noReload: z.string().optional().describe('Why it cannot be reloaded; absent: it can.'),
+  })
+  .register(named, { id: 'Configuration' });
 
 const logView = z
   .strictObject({
@@ -206,6 +214,7 @@ export const status = z
     listeners: z.array(listener),
     upstreams: z.array(upstream),
     mirror: mirror.optional().describe('Where counts are shared with other instances.'),
+    configuration: configuration.optional().describe('Where the configuration comes from.'),
     lastReload: lastReload.optional().describe('The last reload that was no dry run.'),
     process: processView.optional().describe('What the system gives the process.'),
     logs: z.array(logView).optional().describe('The log, and an access log with a destination of its own.'),

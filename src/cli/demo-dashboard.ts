@@ -40,6 +40,7 @@ export async function openDashboard(balancer: Balanced, wanted: string | undefin
       balancer,
       about: { name: 'demo', version: version(), pid: process.pid },
       readyNeeds: 'listeners',
+      noReload: 'lb4 demo has no configuration file',
       drain: () => process.kill(process.pid, 'SIGTERM'),
     },
     rules: { token: undefined, hosts: [hostname()] },

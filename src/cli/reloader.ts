@@ -53,6 +53,8 @@ type Outcome =
   | Pick<ReloadReport & { ok: true }, 'ok' | 'changes' | 'warnings'>
   | Pick<ReloadReport & { ok: false }, 'ok' | 'reason' | 'problems'>;
 
+const NO_FILE = 'there is no configuration file: lb4 was started with options only';
+
 export class Reloader {
   readonly #deps: ReloaderDeps;
   #config: Config;
@@ -68,6 +70,16 @@ export class Reloader {
     this.#deps = deps;
     this.#config = deps.config;
     this.#queue = deps.started;
+  }
+
+  /** The file; undefined where lb4 was started with options only. */
+  get file(): string | undefined {
+    return this.#deps.file;
+  }
+
+  /** Why no reload is possible at all; undefined where one is. */
+  get impossible(): string | undefined {
+    return this.file === undefined ? NO_FILE : undefined;
   }
 
   /** As it runs now. */
@@ -108,7 +120,7 @@ export class Reloader {
   async #outcome(dryRun: boolean): Promise<Outcome> {
     const { file } = this.#deps;
     if (file === undefined) {
-      return failure('refused', 'there is no configuration file: lb4 was started with options only');
+      return failure('refused', NO_FILE);
     }
     const refusal = (): Outcome => {
       const successor = this.#deps.successor();

@@ -205,6 +205,7 @@ async function balance(run: Run): Promise<ExitCode> {
       configNow: () => reloader.config,
       baseDir: resolve(baseDir),
       drain: timeoutMs => operator.drain(timeoutMs),
+      ...{ file: reloader.file, noReload: reloader.impossible },
       reload: dryRun => reloader.reload({ trigger: 'api', dryRun }),
       lastReload: () => reloader.last,
       figures: () => processFigures(reloader, logs),

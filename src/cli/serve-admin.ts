@@ -40,6 +40,8 @@ export interface AdminOptions {
   readonly log: Log;
   /** What a drain through the API does. */
   readonly drain: AdminPort['drain'];
+  readonly file?: AdminPort['file'];
+  readonly noReload?: AdminPort['noReload'];
   readonly reload: AdminPort['reload'];
   readonly lastReload: AdminPort['lastReload'];
   readonly figures: AdminPort['figures'];
@@ -77,6 +79,7 @@ export class Admin {
             admin: this.#addresses,
           }),
         drain,
+        ...{ file: options.file, noReload: options.noReload },
         reload,
         lastReload,
         figures,

@@ -77,6 +77,8 @@ export interface LastReload {
   readonly ok: boolean;
   /** How many changes it made; 0 if it failed. */
   readonly changes: number;
+  /** The first of these changes, in words. */
+  readonly changed: readonly string[];
   /** Why it failed. */
   readonly reason?: ReloadFailure | undefined;
   /** The first of its problems, in words, and how many there were. */

@@ -44,6 +44,15 @@ interface UpstreamTotals {
   readonly backends: ReadonlyMap<string, BackendCounted>;
 }
 
+/** One failure in as many attempts or sessions is what a reader must look at. */
+const BAD_PART = 100;
+
+/** Of the failures of a `Flow`; undefined where there are none. */
+export function toneOfFailures(failed: number, all: number): 'warn' | 'bad' | undefined {
+  if (failed === 0) return undefined;
+  return failed >= all / BAD_PART ? 'bad' : 'warn';
+}
+
 const NONE: SentBytes = { client: 0, backend: 0 };
 const NOTHING: Flow = {
   ...{ bytes: undefined, connections: undefined, failures: undefined },

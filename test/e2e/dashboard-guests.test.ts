@@ -5,6 +5,7 @@ import { portOf, startAdmin } from '../harness/admin.ts';
 import { noBrowser, openPage, overhang, startBrowser, untilUptime } from '../harness/browser.ts';
 import { followEvents } from '../harness/event-stream.ts';
 import { backendView, FakeBalancer, snapshotWith, upstreamView } from '../harness/fake-balancer.ts';
+import type { ReloadReport } from '../../src/model/reload-report.ts';
 import { FakeClock } from '../harness/fake-clock.ts';
 
 const SCRIPT = `<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>`;
@@ -40,7 +41,24 @@ void t.test('names, reasons and instances are text, whatever is in them', { skip
   });
   const about = { name: SCRIPT, version: '0.1.0', pid: 1 };
   const balancer = Object.assign(new FakeBalancer(), { snapshot: () => snapshot });
-  const { url } = await startAdmin(t, { tcp: true, port: portOf(balancer, { about }) });
+  const failed: ReloadReport = {
+    ...{
+      at: new Date().toISOString(),
+      trigger: 'api',
+      dryRun: false,
+      file: SCRIPT,
+      ok: false,
+      reason: 'invalid',
+    },
+    problems: [{ text: SCRIPT }, { text: TURNED }, { text: 'x'.repeat(300) }],
+  };
+  const port = portOf(balancer, {
+    ...{ about, file: SCRIPT, noReload: SCRIPT, lastReload: () => failed },
+    logs: () => [
+      { log: 'log', destination: `file /${SCRIPT}${'x'.repeat(300)}`, linesLost: 3, brokenAs: TURNED },
+    ],
+  });
+  const { url } = await startAdmin(t, { tcp: true, port });
   const { page, complaints } = await openPage(t, browser, {
     viewport: { width: 390, height: 844 },
   });
@@ -78,6 +96,8 @@ void t.test('names, reasons and instances are text, whatever is in them', { skip
     'unix:/run/\\u202egpj.exe\\u0000\\u001b[31m\\u000a',
   );
   t.match(await page.locator('#sharing').innerText(), SCRIPT);
+  t.match(await page.locator('#configuration').innerText(), SCRIPT);
+  t.match(await page.locator('#limits').innerText(), '3 lines lost');
   t.equal(await page.locator('main img, main script').count(), 0);
   t.equal(await page.evaluate('window.harmed'), undefined);
   t.equal(await overhang(page), 0, 'long names do not stand out');

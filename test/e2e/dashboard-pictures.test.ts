@@ -40,7 +40,11 @@ void t.test(
     const { name, version, pid } = scene.snapshot();
     const { url } = await startAdmin(t, {
       tcp: true,
-      port: portOf(balancer, { about: { name, version, pid } }),
+      port: portOf(balancer, {
+        ...{ about: { name, version, pid }, file: '/etc/lb4/lb4.yaml' },
+        reload: () => Promise.reject(new Error('nobody presses it')),
+        logs: () => [{ log: 'log', destination: 'standard error', linesLost: 0 }],
+      }),
       setTimer: clock.setTimer,
       uptimeMs: () => scene.snapshot().uptimeMs,
       wallClock: () => SCENE_END_MS - (SCENE_SECONDS - scene.second) * 1_000,

@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import t from 'tap';
+import type { LastReload } from '../../src/model/reload-report.ts';
 import type { LoadBalancerSnapshot } from '../../src/model/snapshot.ts';
 import { formatAddress } from '../../src/support/address.ts';
 import { askAdmin } from '../harness/admin.ts';
@@ -10,6 +11,7 @@ import { refusingAddress, scripts, startBackend } from '../harness/backend.ts';
 import { accessibilityProblems, noBrowser, openPage, overhang, startBrowser } from '../harness/browser.ts';
 import { connectClient } from '../harness/client.ts';
 import type { Peer } from '../harness/peer.ts';
+import { freePort } from '../harness/programs.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import '../harness/run-once.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
@@ -84,7 +86,9 @@ void t.test('what a running lb4 does', { skip: noBrowser }, async t => {
     const limits = await page.locator('#limits').innerText();
     t.match(limits, `8 of ${maxSessions.toLocaleString('en')}`);
     const most = Math.max(...connected());
-    t.match(limits, new RegExp(`Source ports to 127.0.0.1:\\d+\\s+${most} of `));
+    const ports = new RegExp(`Source ports to 127.0.0.1:\\d+\\s*${most} of `);
+    // Workers write them ten times a second.
+    await page.locator('#limits li').filter({ hasText: ports }).waitFor();
     const open = Number(/Descriptors\s+([\d,]+) of/.exec(limits)?.[1]?.replaceAll(',', ''));
     const truth = readdirSync(`/proc/${lb4.pid}/fd`).length;
     // Health checks and this page come and go.
@@ -167,6 +171,51 @@ void t.test('what a running lb4 does', { skip: noBrowser }, async t => {
     await dialog.getByRole('button', { name: 'Reload' }).click();
     await page.getByText('Reloaded: 1 change').waitFor();
     t.equal((await backendAt(three)).weight, 5);
+    const shownNow = page.locator('#configuration');
+    await shownNow.getByText('reloaded', { exact: true }).waitFor();
+    t.match(await shownNow.innerText(), file);
+    t.match(await shownNow.innerText(), / s ago, through the admin API: 1 change\./);
+    t.match(await shownNow.getByRole('listitem').allInnerTexts(), [/weight.*2 → 5/]);
+  });
+
+  await t.test('a reload that fails is shown with its reasons, until one succeeds', async t => {
+    writeFileSync(file, JSON.stringify({ ...config(5), strategy: 'none' }));
+    process.kill(lb4.pid, 'SIGHUP');
+    const shownNow = page.locator('#configuration');
+    await shownNow.getByText('not reloaded').waitFor();
+    const { lastReload } = (await askAdmin(admin, 'GET', '/api/v1/status')).json as {
+      lastReload: LastReload;
+    };
+    t.equal(lastReload.ok, false);
+    t.match(
+      await shownNow.innerText(),
+      ' ago, by SIGHUP: not taken over: what it says is wrong. The configuration before',
+    );
+    t.same(await shownNow.getByRole('listitem').allTextContents(), lastReload.problems);
+    t.match(lastReload.problems, [/strategy/]);
+    writeFileSync(file, JSON.stringify(config(5)));
+    process.kill(lb4.pid, 'SIGHUP');
+    await shownNow.getByText('reloaded', { exact: true }).waitFor();
+    t.match(await shownNow.innerText(), ' ago, by SIGHUP: 0 changes.');
+    t.equal(await shownNow.getByRole('listitem').count(), 0);
+  });
+
+  await t.test('a log whose destination is broken is shown, with what it has lost', async t => {
+    const limits = page.locator('#limits');
+    t.match(await limits.innerText(), /\nLog\s+standard error/);
+    const syslog = { type: 'syslog', address: `tcp:127.0.0.1:${await freePort()}` };
+    writeFileSync(file, JSON.stringify({ ...config(5), log: { access: { to: syslog } } }));
+    process.kill(lb4.pid, 'SIGHUP');
+    const access = limits.getByRole('listitem').filter({ hasText: 'Access log' });
+    await access.waitFor();
+    // It is tried with the first line.
+    clients.pop()?.socket.destroy();
+    await access.getByText('takes no lines (ECONNREFUSED)').waitFor();
+    t.match(await access.innerText(), syslog.address.slice('tcp:'.length));
+    t.equal(await access.locator('.count').getAttribute('data-tone'), 'bad');
+    writeFileSync(file, JSON.stringify(config(5)));
+    process.kill(lb4.pid, 'SIGHUP');
+    await access.waitFor({ state: 'detached' });
   });
 
   await t.test('everything can be reached with the keyboard alone', async t => {

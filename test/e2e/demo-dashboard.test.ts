@@ -31,6 +31,14 @@ void t.test(
     const heading = page.getByRole('heading', { level: 1 });
     await heading.filter({ hasText: 'All 3 backends up, panic off, clients unaffected' }).waitFor();
 
+    const reload = page.getByRole('button', { name: 'Reload configuration' });
+    t.ok(await reload.isDisabled(), 'there is no file');
+    t.equal(
+      await page.locator('#configuration-file').innerText(),
+      'No reload: lb4 demo has no configuration file',
+    );
+    t.equal(await reload.getAttribute('aria-describedby'), 'configuration-file');
+
     const pressed = Date.now();
     terminal.type('2');
     await says(/bravo \(127\.0\.0\.1:\d+\) is broken: it refuses connections\./);

@@ -5,11 +5,12 @@
  */
 import { Actions } from './actions.js';
 import { Chart } from './charts.js';
+import { Configuration } from './configuration.js';
 import { setAttribute, setText } from './dom.js';
 import { Endings } from './endings.js';
 import { Timeline } from './events.js';
 import { Feed } from './feed.js';
-import { Figures } from './figures.js';
+import { Figures, toneOfFailures } from './figures.js';
 import { byteRate, counted, inUnits, number, percent, rate, span } from './format.js';
 import { History } from './history.js';
 import { Limits, Sharing } from './panels.js';
@@ -49,6 +50,7 @@ const charts = {
 const endings = new Endings(byId('endings'));
 const limits = new Limits(byId('limits'));
 const sharing = new Sharing(byId('sharing'));
+const configuration = new Configuration(byId('configuration'), byId('reload'));
 
 let newest;
 let isDrawing = false;
@@ -85,6 +87,7 @@ function draw({ status, now }) {
   drawCharts(status);
   limits.draw(status);
   sharing.draw(status);
+  configuration.draw(status);
   endings.draw(status);
   upstreams.draw(status, history, figures);
 }
@@ -99,7 +102,7 @@ function drawCharts({ sessions, maxSessions }) {
   charts.bytes.draw(times, [fromBackends, fromClients], byteRate(bytes?.backend), up);
   const part = all === 0 ? 'per second' : `per second, ${percent(failed, all)} in 1 min`;
   charts.failures.draw(times, [failures], rate(perSecond), part);
-  charts.failures.alert(perSecond > 0);
+  charts.failures.setTone(toneOfFailures(failed, all));
 }
 
 /** With a capital first letter: texts begin with words of lb4, and names in them stay as they are. */
@@ -112,7 +115,7 @@ function showLink(state, detail) {
   setText(byId('link-text'), LINK_WORDS[state]);
   setAttribute(byId('link'), 'title', detail);
   setAttribute(byId('lock'), 'hidden', !feed.hasToken);
-  setAttribute(byId('reload'), 'disabled', state !== 'live');
+  configuration.isLive = state === 'live';
   // Nothing was shown yet: the reason stands where the sentence will be.
   if (['full', 'lost'].includes(state) && newest === undefined) setText(byId('summary'), asSentence(detail));
   if (state === 'locked') actions.askForToken(detail, token => feed.useToken(token));

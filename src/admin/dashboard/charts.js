@@ -69,9 +69,9 @@ export class Chart {
     this.#plot.setScale('x', { min: last - 300, max: last });
   }
 
-  /** Whether the figure is one to look at. */
-  alert(isBad) {
-    setAttribute(this.#figure, 'data-tone', isBad ? 'bad' : undefined);
+  /** @param tone `warn` or `bad` for a figure to look at */
+  setTone(tone) {
+    setAttribute(this.#figure, 'data-tone', tone);
   }
 }
 

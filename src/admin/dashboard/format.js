@@ -72,9 +72,3 @@ export function percent(part, all) {
   if (value === 0 || value >= 9.95) return `${Math.round(value)}\u00a0%`;
   return value < 0.1 ? '<\u00a00.1\u00a0%' : `${value.toFixed(1)}\u00a0%`;
 }
-
-/** One in twenty is what the reader must look at. */
-export function toneOfFailures(failed, all) {
-  if (failed === 0) return undefined;
-  return failed >= all / 20 ? 'bad' : 'warn';
-}

@@ -11,7 +11,7 @@ export class Limits {
     parent.append(el('h2', {}, 'Limits'), this.#list);
   }
 
-  draw({ sessions, maxSessions, listeners, upstreams, workers, process = {} }) {
+  draw({ sessions, maxSessions, listeners, upstreams, workers, process = {}, logs = [] }) {
     const found = [];
     if (maxSessions !== undefined) found.push(this.#meter('Sessions', sessions, maxSessions));
     for (const { name, queue } of nearest(upstreams.filter(({ queue }) => queue.max > 0))) {
@@ -34,7 +34,11 @@ export class Limits {
       some.length === 0 ? [] : [`${some.map(({ name }) => name).join(', ')}: ${what}`],
     );
     found.push(
-      this.#line('Listeners', troubles.join('; ') || `${number(listeners.length)} open`, troubles.length > 0),
+      this.#line(
+        'Listeners',
+        troubles.join('; ') || `${number(listeners.length)} open`,
+        troubles.length > 0 && 'bad',
+      ),
     );
     const stuck = workers.filter(({ state }) => state !== 'running');
     if (workers.length > 0) {
@@ -43,10 +47,11 @@ export class Limits {
         this.#line(
           'Workers',
           stuck.length === 0 ? `${number(workers.length)} running` : words,
-          stuck.length > 0,
+          stuck.length > 0 && 'bad',
         ),
       );
     }
+    for (const each of logs) found.push(this.#log(each));
     arrange(this.#list, found);
   }
 
@@ -70,13 +75,22 @@ export class Limits {
     return item.element;
   }
 
-  #line(name, words, isBad) {
+  #log({ log, destination, linesLost, brokenAs }) {
+    const name = log === 'access' ? 'Access log' : 'Log';
+    const lost = linesLost > 0 ? `${counted(linesLost, 'line')} lost` : undefined;
+    const broken = brokenAs === undefined ? undefined : `takes no lines (${brokenAs})`;
+    const words = [broken, lost].filter(Boolean).join(', ');
+    const tone = broken === undefined ? lost && 'warn' : 'bad';
+    return this.#line(name, words === '' ? destination : `${destination}: ${words}`, tone);
+  }
+
+  #line(name, words, tone) {
     const item = this.#item(name, () => {
       const reading = el('span', { class: 'count' });
-      return { element: el('li', {}, el('span', {}, name), reading), reading };
+      return { element: el('li', { class: 'line' }, el('span', {}, name), reading), reading };
     });
     setText(item.reading, words);
-    setAttribute(item.reading, 'data-tone', isBad ? 'bad' : undefined);
+    setAttribute(item.reading, 'data-tone', tone || undefined);
     return item.element;
   }
 

@@ -1,6 +1,7 @@
 /** One backend as a row: state and why, its last minutes, sessions, weight, and the way to change it. */
 import { button, el, setAttribute, setText, setWidth } from './dom.js';
-import { inUnits, number, percent, toneOfFailures, rate, shortTime, span } from './format.js';
+import { toneOfFailures } from './figures.js';
+import { inUnits, number, percent, rate, shortTime, span } from './format.js';
 import { stateIcon, TONES, WORDS } from './icons.js';
 import { quantileOf } from './rates.js';
 import { Sparkline, Strip } from './strips.js';

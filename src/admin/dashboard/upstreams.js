@@ -1,6 +1,7 @@
 /** One card per upstream: how it stands, its backends, and what operators have changed. */
 import { arrange, button, el, setAttribute, setText } from './dom.js';
-import { byteRate, counted, number, percent, rate, span, toneOfFailures } from './format.js';
+import { toneOfFailures } from './figures.js';
+import { byteRate, counted, number, percent, rate, span } from './format.js';
 import { Row } from './row.js';
 
 /** Rows that are shown before the reader asks for all. */

@@ -4,6 +4,9 @@ import { counted } from '../../support/counted.ts';
 import { Problem } from '../problem.ts';
 import { route } from '../route.ts';
 
+/** Unless that program says it better. */
+export const NO_RELOAD = 'the program that runs it offers no reload';
+
 const problem = z.looseObject({ text: z.string() });
 const report = z.looseObject({
   ok: z.literal(true),
@@ -26,12 +29,9 @@ export const reloadRoutes = [
       404: { means: 'The program that runs this lb4 cannot reload.' },
       422: { means: 'Nothing was changed: `detail` has every problem.' },
     },
-    handle: async ({ body: { dryRun = false }, caller }, { reload, logChange }) => {
+    handle: async ({ body: { dryRun = false }, caller }, { reload, noReload, logChange }) => {
       if (reload === undefined)
-        throw new Problem(
-          404,
-          'this lb4 cannot reload its configuration: the program that runs it offers no reload',
-        );
+        throw new Problem(404, `this lb4 cannot reload its configuration: ${noReload ?? NO_RELOAD}`);
       const outcome = await reload(dryRun);
       if (!outcome.ok) throw new Problem(422, outcome.problems.map(({ text }) => text).join('; '));
       if (!dryRun)

@@ -5,12 +5,14 @@ import type { ProcessFigures } from '../../model/process-figures.ts';
 import { countedSnapshot } from '../counted-status.ts';
 import { findUpstream } from '../find-upstream.ts';
 import { Problem } from '../problem.ts';
+import { NO_RELOAD } from './reload.ts';
 import { route, type RouteDeps } from '../route.ts';
 import { status, upstream } from '../schemas.ts';
 
 const JSON_OK = 200;
 /** A file can have thousands. */
 const MOST_PROBLEMS = 10;
+const MOST_CHANGES = 10;
 
 export const statusRoutes = [
   route({
@@ -75,14 +77,26 @@ export const statusRoutes = [
 
 type Shown = Pick<
   RouteDeps,
-  'balancer' | 'about' | 'uptimeMs' | 'lastReload' | 'figures' | 'logs' | 'wallClock'
+  | 'balancer'
+  | 'about'
+  | 'uptimeMs'
+  | 'lastReload'
+  | 'figures'
+  | 'logs'
+  | 'wallClock'
+  | 'file'
+  | 'reload'
+  | 'noReload'
 >;
 
 /** Also sent to clients that follow it (events/event-streams.ts). */
-export function statusOf({ balancer, about, uptimeMs, lastReload, figures, logs, wallClock }: Shown) {
+export function statusOf(shown: Shown) {
+  const { balancer, about, uptimeMs, lastReload, figures, logs, wallClock, file, reload } = shown;
+  const noReload = shown.noReload ?? (reload === undefined ? NO_RELOAD : undefined);
   const last = lastReload?.();
   return {
     ...{ ...about, uptimeMs: uptimeMs(), ...countedSnapshot(balancer) },
+    configuration: { file, noReload },
     ...(last === undefined ? {} : { lastReload: lastReloadOf(last, wallClock()) }),
     ...(figures === undefined ? {} : { process: processOf(figures()) }),
     ...(logs === undefined ? {} : { logs: logs() }),
@@ -97,10 +111,13 @@ function processOf({ openDescriptors, descriptorLimit, sourcePorts }: ProcessFig
 function lastReloadOf(report: ReloadReport, nowMs: number): LastReload {
   const { at, trigger, file, ok } = report;
   const same = { at, agoMs: Math.max(0, nowMs - Date.parse(at)), trigger, file, ok };
-  if (report.ok) return { ...same, changes: report.changes.length, problems: [], problemsInAll: 0 };
+  if (report.ok) {
+    const changed = report.changes.slice(0, MOST_CHANGES).map(({ text }) => text);
+    return { ...same, changes: report.changes.length, changed, problems: [], problemsInAll: 0 };
+  }
   const texts = report.problems.map(({ text }) => text);
   return {
-    ...{ ...same, changes: 0, reason: report.reason },
+    ...{ ...same, changes: 0, changed: [], reason: report.reason },
     ...{ problems: texts.slice(0, MOST_PROBLEMS), problemsInAll: texts.length },
   };
 }

@@ -1,4 +1,5 @@
 /** Values of `lb4 top` as text, how alarming they are, and a line with something at both of its ends. */
+import { toneOfFailures } from '../../observe/figures.ts';
 import { quantileOf, type Buckets } from '../../observe/rates.ts';
 import { fit, type Glyphs } from './glyphs.ts';
 import { span, type Line, type Span, type Style } from './screen.ts';
@@ -31,7 +32,7 @@ export function failedText({ all, failed }: { readonly all: number; readonly fai
 }
 
 export function failedStyle({ all, failed }: { readonly all: number; readonly failed: number }): Style {
-  return failed === 0 ? 'plain' : failed >= all / 100 ? 'bad' : 'warn';
+  return toneOfFailures(failed, all) ?? 'plain';
 }
 
 /** The time that this part of all do not exceed: `0.4ms`, `12ms`, `1.3s`, `>32s`; `-` where there is none. */

@@ -1,5 +1,6 @@
 /** Questions to the admin API, over its real server: what is alive, what is ready, what is going on. */
 import t from 'tap';
+import type { ConfigChange, ReloadReport } from '../../../src/model/reload-report.ts';
 import * as z from 'zod';
 import { status, upstream } from '../../../src/admin/schemas.ts';
 import type { LoadBalancerState } from '../../../src/model/snapshot.ts';
@@ -66,6 +67,46 @@ void t.test('the status has the logs of the process, and lacks them where it has
   const without = await startAdmin(t);
   t.notOk('logs' in (await without.ask('GET', '/api/v1/status')).json);
 });
+
+void t.test(
+  'the status names the file, the first changes of the last reload, and why there can be none',
+  async t => {
+    const changes = Array.from({ length: 12 }, (_, i) => ({
+      ...{ kind: 'added', what: 'backend', path: [] },
+      text: `backend ${i} added`,
+    })) satisfies readonly ConfigChange[];
+    const done = {
+      at: new Date().toISOString(),
+      trigger: 'watch',
+      dryRun: false,
+      ok: true,
+      changes,
+      warnings: [],
+    };
+    const { ask } = await startAdmin(t, {
+      port: fakePort(undefined, {
+        ...{ file: '/etc/lb4.yaml', lastReload: () => done as ReloadReport },
+        reload: () => Promise.resolve(done as ReloadReport),
+      }),
+    });
+    const { json } = await ask('GET', '/api/v1/status');
+    t.ok(status.parse(json));
+    t.same(json['configuration'], { file: '/etc/lb4.yaml' });
+    const changed = changes.slice(0, 10).map(({ text }) => text);
+    t.match(json['lastReload'], { ok: true, changes: 12, changed, problems: [] });
+    const without = await startAdmin(t);
+    t.same((await without.ask('GET', '/api/v1/status')).json['configuration'], {
+      noReload: 'the program that runs it offers no reload',
+    });
+    const demo = await startAdmin(t, { port: fakePort(undefined, { noReload: 'it is a demo' }) });
+    t.same((await demo.ask('GET', '/api/v1/status')).json['configuration'], { noReload: 'it is a demo' });
+    const refused = await demo.ask('POST', '/api/v1/reload', { body: {} });
+    t.same(
+      [refused.status, refused.json['detail']],
+      [404, 'this lb4 cannot reload its configuration: it is a demo'],
+    );
+  },
+);
 
 void t.test('status and upstreams are the snapshot, and have the documented shape', async t => {
   const { ask } = await startAdmin(t);

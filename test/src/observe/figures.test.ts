@@ -1,7 +1,7 @@
 /** Rates, failures and times to connect are what the totals of the looks say. */
 import t from 'tap';
 import type { BackendCounted } from '../../../src/model/counted-view.ts';
-import { Figures } from '../../../src/observe/figures.ts';
+import { Figures, toneOfFailures } from '../../../src/observe/figures.ts';
 import { backendView, snapshotWith, upstreamView } from '../../harness/fake-balancer.ts';
 
 type Look = Parameters<Figures['add']>[0];
@@ -135,4 +135,16 @@ void t.test('a status that comes twice changes no figure', async t => {
   figures.add(looked(1, { sent: 6_000, failed: 3 }));
   for (const { bytes, failed } of kinds(figures))
     t.same([bytes, failed], [{ client: 100, backend: 1_000 }, 3]);
+});
+
+void t.test('one failure in a hundred is bad, fewer are a warning, and none is neither', t => {
+  const tones = [
+    [0, 100],
+    [1, 101],
+    [1, 100],
+    [50, 100],
+    [1, 0],
+  ].map(([failed = 0, all = 0]) => toneOfFailures(failed, all));
+  t.same(tones, [undefined, 'warn', 'bad', 'bad', 'bad']);
+  t.end();
 });

@@ -24,7 +24,7 @@ function statusWith(
     ...about,
     ...snapshotWith(parts),
     ...(lastReload && {
-      lastReload: { ...last, changes: 0, problems: [], problemsInAll: 0, ...lastReload },
+      lastReload: { ...last, changes: 0, changed: [], problems: [], problemsInAll: 0, ...lastReload },
     }),
   };
 }
