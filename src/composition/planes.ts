@@ -194,6 +194,7 @@ export class Planes {
       throw error;
     }
     this.control.retireOthers();
+    this.#keepClientTables(prepared.listeners);
     this.#leaving.follow(this.#config, config);
     this.#applied = prepared;
     this.#config = config;
@@ -303,6 +304,14 @@ export class Planes {
       this.#forgetListenersOf(config);
       throw error;
     }
+  }
+
+  #keepClientTables({ listeners }: ListenersPlan): void {
+    for (const { name, limits } of listeners)
+      this.#making.shared.keepClientTables(
+        name,
+        [limits.perClient, limits.perNetwork].flatMap(each => each?.table ?? []),
+      );
   }
 
   /** New listeners have a slot already, but will not be opened: their slots are given back. */

@@ -99,6 +99,7 @@ function pauseOf(deps: TranslationDeps, listener: string, reason: HoldReason) {
     listenerLimit: settingsOf(deps, listener)?.limits.maxSessions,
     instanceLimit: maxSessions,
     localResources: undefined,
+    listenerRate: undefined,
   };
   const limit = limits[reason];
   const short = reason === 'instanceLimit' ? descriptors : undefined;

@@ -7,6 +7,7 @@
 import type { Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { listenOptions, type ListenKeys } from '../config/socket-options.ts';
 import type { AccessPlan } from '../model/access-list.ts';
+import { listenerLimits } from './listener-limits.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
@@ -43,7 +44,8 @@ export function listenersPlan(
         dryRun,
         ...keys
       }): ListenerPlan => ({
-        ...{ name, upstream, whenUnavailable, timeouts, limits: own, acceptProxy, dryRun },
+        ...{ name, upstream, whenUnavailable, timeouts, acceptProxy, dryRun },
+        limits: listenerLimits(name, own, shared),
         access: access.get(name),
         firstByte: firstByteOf(upstreams.get(upstream)),
         slot: shared.slotOfListener(name),

@@ -104,12 +104,19 @@ export class DataPlane {
       onPlaceFreed,
     });
     this.#fronts = new Fronts({
-      ...{ engine, counts: shared.counts, counters: shared.counters, onPlaceFreed, now },
+      ...{
+        engine,
+        counts: shared.counts,
+        counters: shared.counters,
+        startRates: shared.startRates,
+        onPlaceFreed,
+        now,
+      },
       ...{ report, setTimer: deps.setTimer },
       onClient: (front, client) => this.#intake.take(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
-      gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan),
+      gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan, shared),
       pacing: new Pacing(shared.byteTimes, now, deps.setTimer),
       onRepaced: front => repaceGradually(front, this.#sessions),
       onExhausted: () => this.#rest(),

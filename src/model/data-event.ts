@@ -12,8 +12,8 @@ import type { SessionRecord } from './session-record.ts';
 import type { FailureKind } from '../shared-memory/backend-failures.ts';
 import type { Refusal } from '../shared-memory/counters/refusals.ts';
 
-/** Why a listener takes no clients: its own limit, the instance's, or a machine out of descriptors or memory. */
-export const HOLD_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
+/** Why a listener takes no clients: its own limit, the instance's, a machine out of descriptors or memory, its rate. */
+export const HOLD_REASONS = ['listenerLimit', 'instanceLimit', 'localResources', 'listenerRate'] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
 export type DataEvent =

@@ -6,7 +6,9 @@
  */
 import type { AccessPlan } from './access-list.ts';
 import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
+import type { ClientRules, ClientTableMemory } from '../shared-memory/client-table.ts';
 import type { CounterChunk } from '../shared-memory/counters/counters.ts';
+import type { BucketRule } from '../shared-memory/token-bucket.ts';
 import type { ListenAddress } from '../support/address.ts';
 
 /** One address of a listener. */
@@ -18,10 +20,12 @@ export interface BindPoint {
 }
 
 export interface Timeouts {
-  /** All three in milliseconds; 0: none. */
+  /** The first three in milliseconds; 0: none. */
   readonly idle: number;
   readonly halfClosed: number;
   readonly lifetime: number;
+  /** By how many hundredths at most a session's lifetime is longer, at random. */
+  readonly lifetimeJitter: number;
 }
 
 /** What a client gets when no backend can take it. */
@@ -43,8 +47,20 @@ export interface BandwidthLimits {
   readonly fromBackend?: number | undefined;
 }
 
+/** What one client is allowed, whatever of its address that is. */
+export interface ClientLimits extends ClientRules {
+  /** Where clients are counted. */
+  readonly table: ClientTableMemory;
+}
+
 export interface ListenerLimits {
+  /** Sessions at once. */
   readonly maxSessions?: number | undefined;
+  /** New sessions, over all data planes; absent: at any rate. */
+  readonly rate?: BucketRule | undefined;
+  /** Of each client, and of all clients of a network together. */
+  readonly perClient?: ClientLimits | undefined;
+  readonly perNetwork?: ClientLimits | undefined;
   /** Of all its sessions together. This and the next: also for the sessions that run. */
   readonly bandwidth?: BandwidthLimits | undefined;
   readonly perSession?: { readonly bandwidth?: BandwidthLimits | undefined } | undefined;

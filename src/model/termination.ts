@@ -22,6 +22,16 @@ export const REASONS = [
   'badProxyHeader',
   /** `access` of the listener refuses the client's address. */
   'denied',
+  /** The client had as many sessions as `limits.perClient` allows. */
+  'clientSessions',
+  /** The client came faster than `limits.perClient` allows. */
+  'clientRate',
+  /** The clients of its network had as many sessions as `limits.perNetwork` allows. */
+  'networkSessions',
+  /** The clients of its network came faster than `limits.perNetwork` allows. */
+  'networkRate',
+  /** Counted with `dryRun` only: clients came faster than the listener's `rate`, and would have waited. */
+  'listenerRate',
   /** No byte in either direction for `timeouts.idle`. */
   'idle',
   /** One direction had ended and the other was silent for `timeouts.halfClosed`. */

@@ -161,6 +161,8 @@ function whyPaused({ reason, maxSessions, descriptorLimit, descriptorsNeeded }: 
       return `${sessions}, all that the limit of ${descriptorLimit} descriptors allows (ulimit -n${
         descriptorsNeeded === undefined ? '' : `; ${descriptorsNeeded} would do`
       }); new clients wait`;
+    case 'listenerRate':
+      return 'clients come faster than its rate; new clients wait';
     case 'localResources':
       return 'no descriptor or memory is left for a connection; new clients wait';
   }

@@ -17,6 +17,7 @@
  */
 import { ipKey } from './ip-key.ts';
 import { keyedHash } from './keyed-hash.ts';
+import { sharedNowMs } from './shared-clock.ts';
 import { SpinLock } from './spin-lock.ts';
 import { takeToken, type BucketRule } from './token-bucket.ts';
 
@@ -40,13 +41,13 @@ export interface ClientRules {
 }
 
 /** The limit that a client has reached. */
-export type ClientLimit = 'clientSessions' | 'clientRate';
+export type ClientLimit = 'sessions' | 'rate';
 
 /** The number of an entry, for `leave`; which limit it has reached; or 'uncounted': there is no room. */
 export type Entered = number | ClientLimit | 'uncounted';
 
 export interface ClientTableDeps {
-  /** Milliseconds of a clock that never goes back and is one for all threads. Default: `process.hrtime`. */
+  /** Milliseconds of a clock that never goes back and is one for all threads. */
   readonly nowMs?: () => number;
   /** The key of the hash, twice 32 random bits. Control only. Default: the system's randomness. */
   readonly key?: readonly [number, number];
@@ -78,7 +79,7 @@ export class ClientTable {
   readonly #key = new Int32Array(4);
 
   /** @param worker whose view it is, numbered from 0 */
-  constructor(memory: ClientTableMemory, worker = 0, { nowMs = hrtimeMs }: ClientTableDeps = {}) {
+  constructor(memory: ClientTableMemory, worker = 0, { nowMs = sharedNowMs }: ClientTableDeps = {}) {
     const { buffer, clients } = memory;
     this.memory = memory;
     const words = new Int32Array(buffer, 0, ENTRIES + clients * ENTRY);
@@ -96,16 +97,6 @@ export class ClientTable {
     const buffer = new SharedArrayBuffer(4 * (ENTRIES + entries * ENTRY + workers * entries));
     new Int32Array(buffer).set(key ?? crypto.getRandomValues(new Int32Array(2)), KEY);
     return { buffer, clients: entries, workers };
-  }
-
-  /** Memory of another size; what is counted stays while the size does. Control only. */
-  static resized(
-    before: ClientTableMemory | undefined,
-    clients: number | undefined,
-    workers: number,
-  ): ClientTableMemory | undefined {
-    if (clients === undefined) return undefined;
-    return before?.clients === entriesFor(clients) ? before : ClientTable.allocate(clients, workers);
   }
 
   /** Counts a session in for a client that is below its limits; undefined for a client without an IP address. */
@@ -153,9 +144,8 @@ export class ClientTable {
       this.#words[at + IN_USE] = 1;
       this.#doubles[(at + FULL_AT) / 2] = 0;
     }
-    if (sessions !== undefined && Atomics.load(this.#words, at + SESSIONS) >= sessions)
-      return 'clientSessions';
-    if (rate !== undefined && !takeToken(this.#doubles, (at + FULL_AT) / 2, rate, nowMs)) return 'clientRate';
+    if (sessions !== undefined && Atomics.load(this.#words, at + SESSIONS) >= sessions) return 'sessions';
+    if (rate !== undefined && !takeToken(this.#doubles, (at + FULL_AT) / 2, rate, nowMs)) return 'rate';
     const entry = (at - ENTRIES) / ENTRY;
     Atomics.add(this.#words, at + SESSIONS, 1);
     this.#row[entry] = (this.#row[entry] ?? 0) + 1;
@@ -224,9 +214,4 @@ function entriesFor(clients: number): number {
 /** The tag of a worker that holds a lock; 0 would mean that the lock is free. */
 function tagOf(worker: number): number {
   return worker + 1;
-}
-
-function hrtimeMs(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1_000 + nanoseconds / 1e6;
 }

@@ -9,10 +9,13 @@ import { BackendFailures, type FailuresMemory } from './backend-failures.ts';
 import { ByteTimes } from './byte-times.ts';
 import { ControlledCounters, Counters, type CountersMemory } from './counters/counters.ts';
 import { WORKER_DIED } from './counters/endings.ts';
+import { ClientTable, type ClientTableMemory } from './client-table.ts';
+import { ClientTables, type ClientTableKind } from './client-tables.ts';
 import { BACKEND, LISTENER, UPSTREAM } from './counters/layout.ts';
 import { ElsewhereCounts } from './elsewhere-counts.ts';
 import { LiveCounts, type CountsMemory } from './live-counts.ts';
 import { MAX_SLOTS, SlotTable, type Slot } from './slot-table.ts';
+import { StartRates } from './start-rates.ts';
 import { TurnNumbers } from './turn-rings.ts';
 import { UpstreamState, type UpstreamMemory, type UpstreamStateSize } from './upstream-state.ts';
 
@@ -30,6 +33,7 @@ export interface SharedMemory {
   readonly elsewhere: SharedArrayBuffer;
   readonly turns: SharedArrayBuffer;
   readonly byteTimes: SharedArrayBuffer;
+  readonly startRates: SharedArrayBuffer;
   readonly counters: CountersMemory;
 }
 
@@ -43,6 +47,8 @@ export class SharedState {
   readonly turns: TurnNumbers;
   /** Untouched where no listener has a limit of bandwidth. */
   readonly byteTimes: ByteTimes;
+  /** Of listeners with a rate. */
+  readonly startRates: StartRates;
   /** What has happened so far, for metrics. */
   readonly counters: Counters;
   readonly #worker: number;
@@ -57,11 +63,17 @@ export class SharedState {
     this.elsewhere = new ElsewhereCounts(memory.elsewhere);
     this.turns = new TurnNumbers(memory.turns);
     this.byteTimes = new ByteTimes(memory.byteTimes);
+    this.startRates = new StartRates(memory.startRates);
   }
 
   /** This thread's view of what an upstream shares. */
   viewOf(upstream: UpstreamMemory): UpstreamState {
     return new UpstreamState(upstream, this.#worker);
+  }
+
+  /** This thread's view of a table of clients. */
+  viewOfClients(memory: ClientTableMemory): ClientTable {
+    return new ClientTable(memory, this.#worker);
   }
 }
 
@@ -70,6 +82,7 @@ export class ControlledState extends SharedState {
   /** Control's own row. */
   readonly controlled: ControlledCounters;
   readonly #slots: SlotTable;
+  readonly #clientTables: ClientTables;
   readonly #upstreams = new Map<string, UpstreamState>();
 
   constructor({ workers = 1, slots = MAX_SLOTS }: SharedSize = {}) {
@@ -80,10 +93,12 @@ export class ControlledState extends SharedState {
       elsewhere: ElsewhereCounts.allocate(slots),
       turns: TurnNumbers.allocate(slots),
       byteTimes: ByteTimes.allocate(slots),
+      startRates: StartRates.allocate(slots),
       counters: controlled.memory,
     });
     this.controlled = controlled;
     this.#slots = new SlotTable(slots);
+    this.#clientTables = new ClientTables(workers);
   }
 
   /** One more than the highest slot that was ever in use. */
@@ -142,9 +157,24 @@ export class ControlledState extends SharedState {
 
   /** Called when the listener and all its sessions have gone. */
   freeListener(listener: string): void {
-    const slot = this.findListener(listener);
-    if (slot !== undefined) this.byteTimes.clear(slot);
-    this.#slots.free(listenerKey(listener));
+    const key = listenerKey(listener);
+    const slot = this.#slots.find(key);
+    if (slot !== undefined) {
+      this.byteTimes.clear(slot.index);
+      this.startRates.clear(slot.index);
+    }
+    this.keepClientTables(listener, []);
+    this.#slots.free(key);
+  }
+
+  /** The table of a listener that limits its clients: the one that it has, if that is the same. */
+  clientTable(listener: string, kind: ClientTableKind): ClientTableMemory {
+    return this.#clientTables.of(listener, kind);
+  }
+
+  /** Called when a listener's plan has taken effect: other tables of it are forgotten. */
+  keepClientTables(listener: string, memories: readonly ClientTableMemory[]): void {
+    this.#clientTables.keepOnly(listener, memories);
   }
 
   /** Where the sessions that wait for an upstream are counted. */
@@ -187,6 +217,7 @@ export class ControlledState extends SharedState {
     }
     this.counts.forget(worker, used);
     this.failures.forget(worker, used);
+    this.#clientTables.forget(worker);
     for (const upstream of this.#upstreams.values()) upstream.forget(worker);
   }
 

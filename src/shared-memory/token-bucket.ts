@@ -9,12 +9,18 @@
  * - In any span of time at most `burst` tokens and those that come in it are taken.
  * - Another rate holds at once: what is missing is never more than the new burst.
  */
+import type { Rate } from '../support/rate.ts';
 
 export interface BucketRule {
   /** A token comes each time that this has passed. */
   readonly intervalMs: number;
   /** The most tokens that are there: 1 or more. */
   readonly burst: number;
+}
+
+/** @param most tokens; by default as many as come in one span of the rate */
+export function bucketRule({ count, perMs }: Rate, most = count): BucketRule {
+  return { intervalMs: perMs / count, burst: most };
 }
 
 /** A part of a token that is forgiven, because times are doubles. */
@@ -24,18 +30,14 @@ const ROUNDING = 1e-3;
  * Takes a token; false: there is none.
  * @param fullAt where the time is, at `at`
  */
-export function takeToken(fullAt: Float64Array, at: number, rule: BucketRule, nowMs: number): boolean {
-  const fromMs = missingFrom(fullAt[at] ?? 0, rule, nowMs);
-  const isThere = fromMs - nowMs <= (rule.burst - 1 + ROUNDING) * rule.intervalMs;
-  fullAt[at] = isThere ? fromMs + rule.intervalMs : fromMs;
+export function takeToken(
+  fullAt: Float64Array,
+  at: number,
+  { intervalMs, burst }: BucketRule,
+  nowMs: number,
+): boolean {
+  const fromMs = Math.min(Math.max(fullAt[at] ?? 0, nowMs), nowMs + burst * intervalMs);
+  const isThere = fromMs - nowMs <= (burst - 1 + ROUNDING) * intervalMs;
+  fullAt[at] = isThere ? fromMs + intervalMs : fromMs;
   return isThere;
-}
-
-/** How long it takes until there is a token; 0: there is one. */
-export function untilToken(fullAtMs: number, rule: BucketRule, nowMs: number): number {
-  return Math.max(missingFrom(fullAtMs, rule, nowMs) - nowMs - (rule.burst - 1) * rule.intervalMs, 0);
-}
-
-function missingFrom(fullAtMs: number, { intervalMs, burst }: BucketRule, nowMs: number): number {
-  return Math.min(Math.max(fullAtMs, nowMs), nowMs + burst * intervalMs);
 }

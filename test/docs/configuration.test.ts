@@ -68,6 +68,8 @@ await t.test('the documented defaults are what an absent key becomes', t => {
     'upstreams[].agent': { agent: { port: 1 } },
     'upstreams[].sticky': { sticky: {} },
     'upstreams[].sendProxy': { sendProxy: {} },
+    'listeners[].limits.perClient': { limits: { perClient: { sessions: 1 } } },
+    'listeners[].limits.perNetwork': { limits: { perNetwork: { sessions: 1 } } },
     'listeners[].acceptProxy': { acceptProxy: { from: ['10.0.0.1'] } },
     redis: { redis: { url: 'redis://h' } },
   };

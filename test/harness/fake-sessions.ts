@@ -18,6 +18,7 @@ type FakeUpstream = ReturnType<typeof createFakeUpstream>;
 export function fakeSessions(
   upstreamAt: (now: () => number) => FakeUpstream,
   listener: Pick<ListenerPlan, 'whenUnavailable' | 'timeouts'>,
+  chance = 0,
 ) {
   let nowMs = 1_000;
   const now = (): number => nowMs;
@@ -42,6 +43,7 @@ export function fakeSessions(
       {
         idPrefix: 's',
         ...dispatcherDeps({ now }),
+        random: () => chance,
         engine: fake.engine,
         wheel,
         isRecording: () => true,

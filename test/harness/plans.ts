@@ -46,7 +46,7 @@ export function backendPlan(id: string, slot = 0, plan: Partial<BackendPlan> = {
 export function listenerPlan(name = 'web', plan: Partial<ListenerPlan> = {}): ListenerPlan {
   return {
     ...{ name, bind: [], sockets: {}, upstream: 'app', limits: {}, slot: 0 },
-    timeouts: { idle: 600_000, halfClosed: 60_000, lifetime: 0 },
+    timeouts: { idle: 600_000, halfClosed: 60_000, lifetime: 0, lifetimeJitter: 0 },
     whenUnavailable: 'reset',
     ...plan,
   };

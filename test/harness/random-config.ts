@@ -81,8 +81,18 @@ const listenerOf =
         maxSessions: maybe(fc.integer({ min: 1, max: 99 })),
         bandwidth: maybe(fc.constantFrom('1MiB/s', '500kB/s', { fromClient: '1KiB/s' })),
         perSession: fc.constantFrom(undefined, {}, { bandwidth: { fromBackend: '3MB/s' } }),
+        rate: maybe(fc.constantFrom('5/s', '10/h')),
+        perClient: fc.constantFrom<NonNullable<Listener['limits']>['perClient']>(
+          undefined,
+          { sessions: 3 },
+          { rate: '10/m', burst: 2, ipv4Prefix: 24, clients: 1 },
+        ),
       }),
-      timeouts: fc.record({ idle: duration, lifetime: fc.constantFrom('0', '1h') }),
+      timeouts: fc.record({
+        idle: duration,
+        lifetime: fc.constantFrom('0', '1h'),
+        lifetimeJitter: fc.constantFrom('0%', '20%'),
+      }),
       whenUnavailable: fc.constantFrom('reset', 'close', 'http503'),
       acceptProxy: fc.constantFrom<Listener['acceptProxy']>(
         undefined,

@@ -115,5 +115,5 @@ export const whenDenied = oneOf(WAYS)
 export const dryRun = yesOrNo()
   .default(false)
   .describe(
-    '`true`: `access` refuses no client; lb4 counts and logs those that it would have refused.',
+    '`true`: `access`, `limits.perClient` and `limits.perNetwork` refuse no client, and none waits for `limits.rate`; lb4 counts and logs those that would be refused or wait.',
   );

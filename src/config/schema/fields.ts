@@ -71,6 +71,26 @@ export function fraction() {
     .register(fieldFacts, { type: 'number', range: '0 to 1' });
 }
 
+/** A part in hundredths; parsed as their number. */
+export function percent() {
+  const error = 'a percentage from 0% to 100%';
+  return z
+    .union([z.string(), z.number()], { error })
+    .transform((value, context) => {
+      const digits = typeof value === 'number' ? value : /^\d{1,3}%$/.test(value) ? parseInt(value, 10) : -1;
+      if (Number.isInteger(digits) && digits >= 0 && digits <= 100) return digits;
+      context.addIssue({ code: 'custom', message: error });
+      return z.NEVER;
+    })
+    .meta({
+      anyOf: [
+        { type: 'string', pattern: '^(100|[0-9]{1,2})%$' },
+        { type: 'integer', minimum: 0, maximum: 100 },
+      ],
+    })
+    .register(fieldFacts, { type: 'percentage', range: '0% to 100%' });
+}
+
 /** True or false; no words for them. */
 export function yesOrNo() {
   return z.boolean({ error: 'true or false' }).register(fieldFacts, { type: 'true or false' });

@@ -16,15 +16,16 @@ import {
   list,
   name,
   oneOf,
+  percent,
   reference,
   section,
   yesOrNo,
 } from './fields.ts';
 import { MAX_WORKERS } from '../../support/cores.ts';
 import { logSection } from './log-schema.ts';
+import { listenerLimits } from './limits-schema.ts';
 import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { adminSection } from './admin-schema.ts';
-import { listenerBandwidth, perSession } from './bandwidth-schema.ts';
 import { access, dryRun, whenDenied } from './access-schema.ts';
 import { acceptProxy } from './proxy-schema.ts';
 import { redisSection } from './redis-schema.ts';
@@ -54,15 +55,7 @@ const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
   bind,
   upstream: reference('an upstream').describe('The upstream that serves the clients of this listener.'),
-  limits: section({
-    maxSessions: maxSessions().describe(
-      'Most sessions at a time through this listener; further clients wait. Default: no limit of its own.',
-    ),
-    bandwidth: listenerBandwidth,
-    perSession,
-  })
-    .prefault({})
-    .describe('Limits of this listener.'),
+  limits: listenerLimits.prefault({}).describe('Limits of this listener. See [limits](limits.md).'),
   timeouts: section({
     idle: duration(SHORTEST, WEEK, 'none')
       .prefault('1h')
@@ -77,6 +70,11 @@ const listener = section({
     lifetime: duration(SHORTEST, WEEK, 'none')
       .prefault('0s')
       .describe('Ends a session this long after it began, whatever it is doing.'),
+    lifetimeJitter: percent()
+      .prefault('0%')
+      .describe(
+        'Lengthens `lifetime` of each session at random by up to this part, so that sessions that began together do not end together.',
+      ),
   })
     .prefault({})
     .describe('When sessions end by themselves.'),

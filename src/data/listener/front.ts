@@ -12,9 +12,11 @@ import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
 import type { Bandwidth } from '../session/bandwidth.ts';
 import type { Pacing } from '../session/pacing.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
+import { StartRate } from './start-rate.ts';
 import { SessionLimit } from './session-limit.ts';
 import type { Cells, Counters } from '../../shared-memory/counters/counters.ts';
 import { LISTENER } from '../../shared-memory/counters/layout.ts';
+import type { StartRates } from '../../shared-memory/start-rates.ts';
 import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 
 /** The target of a listener's clients, which only the data plane looks into. */
@@ -22,6 +24,7 @@ export interface FrontDeps<U> extends RefusedDeps {
   readonly engine: Engine;
   readonly counts: LiveCounts;
   readonly counters: Counters;
+  readonly startRates: StartRates;
   now(): number;
   /** Other workers wait for a place that is free now. */
   onPlaceFreed(): void;
@@ -42,8 +45,9 @@ export class Front<U> {
   readonly name: string;
   readonly listener: Listener;
   readonly limit: SessionLimit;
-  /** The limits that each of its sessions holds a place of, in the order in which places are taken. */
-  readonly places: readonly Place[];
+  readonly #rate: StartRate;
+  readonly #limits: readonly Place[];
+  #places: readonly Place[];
   /** Where this data plane counts its sessions. */
   readonly cells: Cells;
   /** The clients that its gates have refused. */
@@ -89,7 +93,14 @@ export class Front<U> {
     });
     this.cells = deps.counters.cells(plan.slot);
     this.refused = new Refused(plan.name, this.cells, deps);
-    this.places = [this.limit, deps.instanceLimit];
+    this.#rate = new StartRate({
+      take: rule => deps.startRates.take(plan.slot, rule),
+      setTimer: deps.setTimer,
+      onFull: () => this.listener.hold('listenerRate'),
+      onFree: () => this.listener.unhold('listenerRate'),
+    });
+    this.#limits = [this.limit, deps.instanceLimit];
+    this.#places = this.#limits;
     this.configure(plan);
   }
 
@@ -101,6 +112,11 @@ export class Front<U> {
   /** The plan's upstream, for the clients that come from now on. */
   get upstream(): U {
     return this.#upstream;
+  }
+
+  /** The limits that each of its sessions holds a place of, in the order in which places are taken. */
+  get places(): readonly Place[] {
+    return this.#places;
   }
 
   /** For the clients that come from now on; none: they go to the upstream without further checks. */
@@ -119,6 +135,10 @@ export class Front<U> {
     this.#upstream = this.#deps.upstreamOf(plan.upstream);
     this.#gates = this.#deps.gatesOf(plan);
     this.limit.configure(plan.limits.maxSessions ?? Infinity);
+    // Only clients that would have waited are counted by a dry run: see `gatesOf`.
+    const rate = plan.dryRun === true ? undefined : plan.limits.rate;
+    this.#places = rate === undefined ? this.#limits : [...this.#limits, this.#rate];
+    this.#rate.configure(rate);
     const bandwidth = this.#deps.pacing.bandwidthOf(plan, this.cells, this.#bandwidth);
     if (bandwidth === this.#bandwidth) return;
     this.#bandwidth = bandwidth;

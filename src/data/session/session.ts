@@ -30,7 +30,7 @@ import { refuse } from './refuse.ts';
 import { relayOptions } from './relay-options.ts';
 import { countBytes, countEnd, countWait, firstByteOf, type CountedBytes } from './session-counts.ts';
 import type { Origin, SessionDeps, Way } from './session-deps.ts';
-import { after, firstLook, whenToLook } from './silence.ts';
+import { after, firstLook, lifetimeOf, whenToLook } from './silence.ts';
 
 export class Session<O extends Origin = Origin>
   implements Timed, CountedBytes, DispatchOwner, RelayHandlers, AdmissionOwner<UpstreamRuntime>
@@ -47,6 +47,7 @@ export class Session<O extends Origin = Origin>
   readonly #plan: ListenerPlan;
   readonly #deps: SessionDeps<O>;
   readonly #startedMs: number;
+  readonly #lifetimeMs: number;
   /** Its way through the gates; undefined where there are none. */
   readonly passage: Way | undefined;
   #upstream: UpstreamRuntime;
@@ -76,6 +77,7 @@ export class Session<O extends Origin = Origin>
     this.#plan = front.plan;
     this.#deps = deps;
     this.#startedMs = deps.now();
+    this.#lifetimeMs = lifetimeOf(front.plan.timeouts, deps);
     this.#upstream = passage?.facts.upstream ?? front.upstream;
   }
 
@@ -213,7 +215,7 @@ export class Session<O extends Origin = Origin>
   checkDeadline(nowMs: number): number | undefined {
     const relay = this.#relay;
     if (relay === undefined) return undefined;
-    const aliveUntilMs = this.#aliveUntilMs();
+    const aliveUntilMs = after(this.#startedMs, this.#lifetimeMs);
     const nextMs = aliveUntilMs <= nowMs ? undefined : whenToLook(relay, this.#silenceMs(relay), nowMs);
     if (nextMs !== undefined) return Math.min(nextMs, aliveUntilMs);
     const silence = relay.halfClosed ? 'halfClosed' : 'idle';
@@ -312,7 +314,8 @@ export class Session<O extends Origin = Origin>
   }
 
   #schedule(relay: Relay): void {
-    const dueMs = Math.min(firstLook(relay, this.#silenceMs(relay)), this.#aliveUntilMs());
+    const endMs = after(this.#startedMs, this.#lifetimeMs);
+    const dueMs = Math.min(firstLook(relay, this.#silenceMs(relay)), endMs);
     if (dueMs !== Infinity) this.#deps.wheel.add(this, dueMs);
   }
 
@@ -320,10 +323,6 @@ export class Session<O extends Origin = Origin>
   #silenceMs(relay: Relay): number {
     const { idle, halfClosed } = this.#plan.timeouts;
     return relay.halfClosed ? halfClosed : idle;
-  }
-
-  #aliveUntilMs(): number {
-    return after(this.#startedMs, this.#plan.timeouts.lifetime);
   }
 
   #terminationOf(outcome: RelayOutcome): Termination {

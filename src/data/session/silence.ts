@@ -6,6 +6,7 @@
  * its timeout late.
  */
 import type { Relay } from '../../engine/engine.ts';
+import type { Timeouts } from '../../model/listener-plan.ts';
 
 const LOOKS_PER_SILENCE = 4;
 
@@ -24,6 +25,12 @@ export function whenToLook(relay: Relay, timeoutMs: number, nowMs: number): numb
   if (onItsWay === 'unknown') return nextLookMs;
   if (silentUntilMs <= nowMs) return undefined;
   return onItsWay === 'nothing' ? silentUntilMs : nextLookMs;
+}
+
+/** Of one session, in whole milliseconds. */
+export function lifetimeOf({ lifetime, lifetimeJitter }: Timeouts, chance: { random(): number }): number {
+  if (lifetime === 0 || lifetimeJitter === 0) return lifetime;
+  return Math.round(lifetime * (1 + (lifetimeJitter / 100) * chance.random()));
 }
 
 /** A timeout of 0 never ends. */

@@ -38,6 +38,11 @@ const PHASES: readonly (readonly [by: string, reason: string, phases: readonly s
   ['balancer', 'noProxyHeader', ADMISSION],
   ['balancer', 'badProxyHeader', ADMISSION],
   ['balancer', 'denied', ADMISSION],
+  ['balancer', 'clientSessions', ADMISSION],
+  ['balancer', 'clientRate', ADMISSION],
+  ['balancer', 'networkSessions', ADMISSION],
+  ['balancer', 'networkRate', ADMISSION],
+  ['balancer', 'listenerRate', ADMISSION],
   ['balancer', 'workerDied', RELAY],
 ];
 

@@ -60,7 +60,7 @@ export const MIRROR_FAILURES = [
   'lost',
   'error',
 ] as const;
-export const PAUSE_REASONS = ['listenerLimit', 'instanceLimit', 'localResources'] as const;
+export const PAUSE_REASONS = ['listenerLimit', 'instanceLimit', 'localResources', 'listenerRate'] as const;
 /** Which side sent the bytes. */
 export const SENDERS = ['client', 'backend'] as const;
 
@@ -146,6 +146,10 @@ export const LISTENER = place({
     'Clients that gates of the listener have refused, or would have without `dryRun`.',
     ['reason', 'state'],
     REFUSED,
+  ),
+  uncounted: counter(
+    'listener_uncounted_clients_total',
+    'Clients that were let in without a limit of their own, because there was no room to count them.',
   ),
   paced: counters(
     'listener_paced_seconds_total',

@@ -4,7 +4,16 @@
  * Place: a part of the layout. They are words of `model/termination.ts`, which says what they mean.
  */
 
-export const REFUSALS = ['noProxyHeader', 'badProxyHeader', 'denied'] as const;
+export const REFUSALS = [
+  'noProxyHeader',
+  'badProxyHeader',
+  'denied',
+  'clientSessions',
+  'clientRate',
+  'networkSessions',
+  'networkRate',
+  'listenerRate',
+] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
 /** `dryRun`: the client was let in all the same. */

@@ -50,11 +50,11 @@ await t.test('the smallest configuration is completed with every default', t => 
           bind: [{ kind: 'tcp', host: '127.0.0.1', port: 8080 }],
           upstream: 'app',
           limits: {},
-          timeouts: { idle: 3_600_000, halfClosed: 60_000, lifetime: 0 },
+          timeouts: { idle: 3_600_000, halfClosed: 60_000, lifetime: 0, lifetimeJitter: 0 },
           keepalive: { idle: 60_000, interval: 10_000, count: 6 },
           userTimeout: 0,
           deferAccept: 0,
-          ...{ noDelay: true, freebind: false, fastOpen: 0, mptcp: false },
+          ...{ noDelay: true, freebind: false, fastOpen: 0, mptcp: false, stopWhenDown: false },
           whenDenied: 'reset',
           dryRun: false,
           whenUnavailable: 'reset',
@@ -64,6 +64,7 @@ await t.test('the smallest configuration is completed with every default', t => 
         {
           name: 'app',
           strategy: 'leastconn',
+          hashBy: 'client',
           backends: [
             {
               id: '10.0.0.1:80',
@@ -88,6 +89,7 @@ await t.test('the smallest configuration is completed with every default', t => 
           slowStart: 0,
           whenDown: 'keep',
           queue: { max: 1024, timeout: 5000 },
+          limits: {},
           connect: {
             timeout: 5000,
             retriesPerBackend: 0,
@@ -97,6 +99,7 @@ await t.test('the smallest configuration is completed with every default', t => 
             deadline: 0,
             retryBudget: { percent: 20, minPerSecond: 10 },
           },
+          connectWhen: { when: 'now', timeout: 30_000 },
           keepalive: { idle: 60_000, interval: 10_000, count: 6 },
           userTimeout: 0,
           ...{ noDelay: true, mptcp: false },

@@ -3,9 +3,12 @@ import { LIMIT_BYTES } from '../../../../src/data/admission/admission.ts';
 import { firstByteGate } from '../../../../src/data/admission/first-byte-gate.ts';
 import { NOTHING } from '../../../../src/data/admission/gate.ts';
 import { gatesOf } from '../../../../src/data/admission/gates.ts';
+import { ControlledState } from '../../../../src/shared-memory/shared-state.ts';
 import { listenerPlan } from '../../../harness/plans.ts';
 
 const FACTS = { clientAddress: '192.0.2.1', clientPort: 1, upstream: 'app' };
+
+const SHARED = new ControlledState({ slots: 1 });
 
 void t.test('a client is through with its first byte, and not before', t => {
   const gate = firstByteGate<string>(70);
@@ -18,9 +21,9 @@ void t.test('a client is through with its first byte, and not before', t => {
 
 void t.test('it is the last gate of a listener, where one is wanted', t => {
   const acceptProxy = { from: ['10.0.0.0/8'], timeout: 1, required: true };
-  t.same(gatesOf(listenerPlan()), []);
-  t.equal(gatesOf(listenerPlan('web', { firstByte: { timeout: 9 } })).length, 1);
-  const gates = gatesOf<string>(listenerPlan('web', { acceptProxy, firstByte: { timeout: 9 } }));
+  t.same(gatesOf(listenerPlan(), SHARED), []);
+  t.equal(gatesOf(listenerPlan('web', { firstByte: { timeout: 9 } }), SHARED).length, 1);
+  const gates = gatesOf<string>(listenerPlan('web', { acceptProxy, firstByte: { timeout: 9 } }), SHARED);
   t.equal(gates.length, 2);
   t.match(gates.at(-1)?.(FACTS, NOTHING), { kind: 'more', withinMs: 9 });
   t.end();

@@ -8,6 +8,7 @@ import { proxyGate, proxyIn } from '../../../../src/data/admission/proxy-gate.ts
 import { prefaceOf } from '../../../../src/data/session/preface.ts';
 import { FORWARDED_TLVS } from '../../../../src/model/send-proxy.ts';
 import { ipKey } from '../../../../src/shared-memory/ip-key.ts';
+import { ControlledState } from '../../../../src/shared-memory/shared-state.ts';
 import { listenerPlan } from '../../../harness/plans.ts';
 import { fc } from '../../../harness/properties.ts';
 
@@ -24,8 +25,10 @@ function read(header: ProxyHeaderInput, gate: Gate<string> = proxyGate(accept)) 
 
 void t.test('a listener has this gate where it has senders to believe', async t => {
   const gates = (from?: readonly string[]): number =>
-    gatesOf<string>(listenerPlan('web', from === undefined ? {} : { acceptProxy: { ...accept, from } }))
-      .length;
+    gatesOf<string>(
+      listenerPlan('web', from === undefined ? {} : { acceptProxy: { ...accept, from } }),
+      new ControlledState({ slots: 1 }),
+    ).length;
   t.same([gates(), gates([]), gates(['10.0.0.0/8'])], [0, 0, 1]);
 });
 

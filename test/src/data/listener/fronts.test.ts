@@ -23,6 +23,7 @@ function create() {
   });
   const fronts: Fronts<string> = new Fronts<string>({
     ...{ engine, counts: shared.counts, counters: shared.counters, instanceLimit },
+    startRates: shared.startRates,
     upstreamOf: name => name,
     gatesOf: () => [],
     pacing: new Pacing(shared.byteTimes, () => 0, setUnrefTimer),

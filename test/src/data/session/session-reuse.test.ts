@@ -21,7 +21,7 @@ function setUp({ warm = 0, reuse = true, idleMs = 600_000, lifetimeMs = 0 }: Opt
   const backends: Record<string, BackendSpec> = { [A]: {}, [B]: {} };
   const sessions = fakeSessions(now => createFakeUpstream(backends, { reuse, warm, now }), {
     whenUnavailable: 'reset',
-    timeouts: { idle: idleMs, halfClosed: 60_000, lifetime: lifetimeMs },
+    timeouts: { idle: idleMs, halfClosed: 60_000, lifetime: lifetimeMs, lifetimeJitter: 0 },
   });
   const { engine, upstream, open, now, records } = sessions;
   /** Answers the connect under way, and waits for the relay that follows. */

@@ -10,7 +10,10 @@ const DIED = { by: 'balancer', phase: 'relay', reason: 'workerDied' } as const;
 function sessions() {
   return fakeSessions(
     now => createFakeUpstream({ [A]: { maxSessions: 1 } }, { now, queue: { max: 5, timeout: 5_000 } }),
-    { whenUnavailable: 'reset', timeouts: { idle: 600_000, halfClosed: 60_000, lifetime: 0 } },
+    {
+      whenUnavailable: 'reset',
+      timeouts: { idle: 600_000, halfClosed: 60_000, lifetime: 0, lifetimeJitter: 0 },
+    },
   );
 }
 

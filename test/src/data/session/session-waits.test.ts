@@ -9,7 +9,7 @@ const A = '10.0.0.1:80';
 function waiting() {
   const sessions = fakeSessions(
     () => createFakeUpstream({ [A]: { maxSessions: 1 } }, { queue: { max: 10 } }),
-    { whenUnavailable: 'http503', timeouts: { idle: 0, halfClosed: 0, lifetime: 0 } },
+    { whenUnavailable: 'http503', timeouts: { idle: 0, halfClosed: 0, lifetime: 0, lifetimeJitter: 0 } },
   );
   const { engine, open } = sessions;
   open();

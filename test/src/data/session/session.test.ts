@@ -14,15 +14,22 @@ interface Options {
   readonly idleMs?: number;
   readonly halfClosedMs?: number;
   readonly lifetimeMs?: number;
+  readonly lifetimeJitter?: number;
+  readonly chance?: number;
 }
 
 /** A started session whose connects, relay and time the test moves. */
 function start(options: Options = {}) {
   const { whenUnavailable = 'reset', idleMs = 600_000, halfClosedMs = 60_000, lifetimeMs = 0 } = options;
-  const sessions = fakeSessions(() => createFakeUpstream(options.backends ?? { [A]: {} }), {
-    whenUnavailable,
-    timeouts: { idle: idleMs, halfClosed: halfClosedMs, lifetime: lifetimeMs },
-  });
+  const { lifetimeJitter = 0 } = options;
+  const sessions = fakeSessions(
+    () => createFakeUpstream(options.backends ?? { [A]: {} }),
+    {
+      whenUnavailable,
+      timeouts: { idle: idleMs, halfClosed: halfClosedMs, lifetime: lifetimeMs, lifetimeJitter },
+    },
+    options.chance,
+  );
   const { engine, now } = sessions;
   const opened = sessions.open();
   const connected = () => {
@@ -214,6 +221,19 @@ void t.test('a session ends at `timeouts.lifetime` however busy it is', async t 
   const { connected, pass, now, records } = start({ lifetimeMs: 10_000 });
   const { relay } = connected();
   for (let i = 0; i < 99; i++) {
+    pass(100);
+    relay.lastActivityMs = now();
+  }
+  t.same(records, []);
+  pass(300);
+  t.match(records, [{ by: 'balancer', phase: 'relay', reason: 'lifetime' }]);
+});
+
+void t.test('jitter lengthens a lifetime at random, and once for each session', async t => {
+  // Chance draws a half.
+  const { connected, pass, now, records } = start({ lifetimeMs: 10_000, lifetimeJitter: 20, chance: 0.5 });
+  const { relay } = connected();
+  for (let i = 0; i < 109; i++) {
     pass(100);
     relay.lastActivityMs = now();
   }
