@@ -34,6 +34,7 @@ import type { Session } from './session/session.ts';
 import { SpreadResets } from './session/spread-resets.ts';
 import type { SharedState } from '../shared-memory/shared-state.ts';
 import type { Address } from '../support/address.ts';
+import { Deadlines } from '../support/deadlines.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { Termination } from '../model/termination.ts';
 
@@ -128,6 +129,7 @@ export class DataPlane {
     });
     this.#intake = new Intake(this.#sessions, deps.ledger, {
       ...deps,
+      deadlines: new Deadlines(now, deps.setTimer),
       isRecording: () => this.recording === 'each',
       report: event => {
         if (event.kind === 'connectFailed' && event.failure.reason === 'localResources') this.#rest();

@@ -26,7 +26,11 @@ export class HeldBytes {
 
   /** The first of the bytes, up to `limitBytes`. */
   show(limitBytes = Infinity): Buffer {
-    const { buffer, byteOffset } = this.#memory;
+    // Each Buffer costs as much as a short copy: where all bytes are wanted, the memory is one already.
+    const memory = this.#memory;
+    const isAll = this.#start === 0 && this.#end === memory.length && this.#end <= limitBytes;
+    if (isAll && memory instanceof Buffer) return memory;
+    const { buffer, byteOffset } = memory;
     return Buffer.from(buffer, byteOffset + this.#start, Math.min(this.length, limitBytes));
   }
 

@@ -9,7 +9,7 @@
  */
 import type { Keepalive } from '../support/socket.ts';
 import type { SetTimer } from '../support/timer.ts';
-import { Deadlines, type Expiring } from './deadlines.ts';
+import { Deadlines, type Expiring } from '../support/deadlines.ts';
 
 const SLACK_MS = 1000;
 

@@ -7,6 +7,8 @@ import { DeadlineWheel } from '../../src/data/session/deadline-wheel.ts';
 import { Session } from '../../src/data/session/session.ts';
 import type { ListenerPlan } from '../../src/model/listener-plan.ts';
 import type { SessionRecord } from '../../src/model/session-record.ts';
+import { Deadlines } from '../../src/support/deadlines.ts';
+import { setUnrefTimer } from '../../src/support/timer.ts';
 import { dispatcherDeps } from './dispatch-deps.ts';
 import { FakeConnection } from './fake-engine.ts';
 import type { createFakeUpstream } from './fake-upstream.ts';
@@ -46,6 +48,7 @@ export function fakeSessions(
         random: () => chance,
         engine: fake.engine,
         wheel,
+        deadlines: new Deadlines(now, setUnrefTimer),
         isRecording: () => true,
         wallClock: () => 1_700_000_000_000 + nowMs - 1_000,
         onEnd: (ended, termination, relayed) => void records.push(ended.record(termination, relayed)),

@@ -29,11 +29,13 @@ const LOCAL: ProxyHeader = Object.freeze({
   addresses: undefined,
   tlvs: Object.freeze([]),
 });
+const NONE: readonly ProxyTlv[] = LOCAL.tlvs;
 const COMMANDS = ['local', 'proxy'] as const;
 const TRANSPORTS = [undefined, 'stream', 'datagram'] as const;
 const FAMILIES = ['unspecified', 'ipv4', 'ipv6', 'unix'] as const;
 
-export function parseV2(bytes: Uint8Array): ProxyHeader | ProxyProblem {
+/** @param end the length of the header */
+export function parseV2(bytes: Uint8Array, end: number): ProxyHeader | ProxyProblem {
   const command = COMMANDS[(bytes[12] ?? 0) & 0x0f];
   const family = FAMILIES[(bytes[13] ?? 0) >> 4];
   const transportNibble = (bytes[13] ?? 0) & 0x0f;
@@ -41,26 +43,26 @@ export function parseV2(bytes: Uint8Array): ProxyHeader | ProxyProblem {
     return 'malformed';
   if (command === 'local') return LOCAL;
   const tlvsAt = V2_FIXED_BYTES + ADDRESS_BYTES[family];
-  if (tlvsAt > bytes.length) return 'malformed';
-  const tlvs = parseTlvs(bytes, tlvsAt);
+  if (tlvsAt > end) return 'malformed';
+  const tlvs = tlvsAt === end ? NONE : parseTlvs(bytes, tlvsAt, end);
   if (tlvs === undefined || !areSound(tlvs)) return 'malformed';
-  if (!isChecked(bytes, tlvsAt, tlvs)) return 'badChecksum';
+  if (!isChecked(bytes, end, tlvsAt, tlvs)) return 'badChecksum';
   const transport = TRANSPORTS[transportNibble];
   const addresses = transport === undefined ? undefined : addressesOf(bytes, family, transport);
   return { version: 2, command, addresses, tlvs };
 }
 
 /** Undefined: they are malformed. Their values are copies. */
-function parseTlvs(bytes: Uint8Array, from: number): readonly ProxyTlv[] | undefined {
+function parseTlvs(bytes: Uint8Array, from: number, end: number): readonly ProxyTlv[] | undefined {
   const tlvs: ProxyTlv[] = [];
   let at = from;
-  while (at < bytes.length) {
-    if (at + TLV_FIXED_BYTES > bytes.length) return undefined;
+  while (at < end) {
+    if (at + TLV_FIXED_BYTES > end) return undefined;
     const start = at + TLV_FIXED_BYTES;
-    const end = start + (((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0));
-    if (end > bytes.length) return undefined;
-    tlvs.push({ type: bytes[at] ?? 0, value: Uint8Array.from(bytes.subarray(start, end)) });
-    at = end;
+    const next = start + (((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0));
+    if (next > end) return undefined;
+    tlvs.push({ type: bytes[at] ?? 0, value: Uint8Array.from(bytes.subarray(start, next)) });
+    at = next;
   }
   return tlvs;
 }
@@ -76,10 +78,10 @@ function areSound(tlvs: readonly ProxyTlv[]): boolean {
 }
 
 /** Whether the checksum is the right one, where there is one. */
-function isChecked(bytes: Uint8Array, tlvsAt: number, tlvs: readonly ProxyTlv[]): boolean {
+function isChecked(bytes: Uint8Array, end: number, tlvsAt: number, tlvs: readonly ProxyTlv[]): boolean {
   let at = tlvsAt;
   for (const { type, value } of tlvs) {
-    if (type === TLV.crc32c) return uint32(value, 0) === crc32c(bytes, at + TLV_FIXED_BYTES);
+    if (type === TLV.crc32c) return uint32(value, 0) === crc32c(bytes.subarray(0, end), at + TLV_FIXED_BYTES);
     at += TLV_FIXED_BYTES + value.length;
   }
   return true;
@@ -88,7 +90,7 @@ function isChecked(bytes: Uint8Array, tlvsAt: number, tlvs: readonly ProxyTlv[])
 /** The value of a TLV of type `ssl`; undefined: it is malformed. */
 export function parseSslTlv(value: Uint8Array): SslTlv | undefined {
   if (value.length < SSL_FIXED_BYTES) return undefined;
-  const tlvs = parseTlvs(value, SSL_FIXED_BYTES);
+  const tlvs = parseTlvs(value, SSL_FIXED_BYTES, value.length);
   return tlvs && { client: value[0] ?? 0, verify: uint32(value, 1), tlvs };
 }
 

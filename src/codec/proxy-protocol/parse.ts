@@ -82,6 +82,6 @@ function whenWhole(bytes: Uint8Array): ParsedProxyHeader {
   const length = V2_FIXED_BYTES + (((bytes[14] ?? 0) << 8) | (bytes[15] ?? 0));
   if (length > V2_MAX_BYTES) return invalid('tooLong');
   if (bytes.length < length) return { kind: 'incomplete', bytes: length };
-  const parsed = parseV2(bytes.subarray(0, length));
+  const parsed = parseV2(bytes, length);
   return typeof parsed === 'string' ? invalid(parsed) : { kind: 'header', header: parsed, bytes: length };
 }

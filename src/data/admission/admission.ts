@@ -3,12 +3,12 @@
  *
  * Place: begun by a session whose client is not through its gates yet; ends before there is a dispatch.
  * Invariants:
- * - Its owner is called once, never after `cancel` and never before `start` has returned.
+ * - Its owner is called once, and never after `cancel`.
  * - The first bytes that gates have not taken stay with the connection and are relayed first.
  * - Nothing is read that no gate has asked for.
  */
 import type { Connection } from '../../engine/engine.ts';
-import type { SetTimer } from '../../support/timer.ts';
+import type { Deadlines, Expiring } from '../../support/deadlines.ts';
 import type { Termination } from '../../model/termination.ts';
 import { NOTHING, type Facts } from './gate.ts';
 import type { Passage } from './passage.ts';
@@ -28,13 +28,18 @@ export interface AdmissionOwner<U> {
   onRefused(termination: Termination): void;
 }
 
-export class Admission<U> implements UndecidedClient {
+export class Admission<U> implements UndecidedClient, Expiring {
   /** When it began. */
   readonly sinceMs: number;
+  /** This and the links are for the deadlines. */
+  timeoutMs = 0;
+  dueMs = 0;
+  earlier: Expiring | undefined;
+  later: Expiring | undefined;
   readonly #client: Connection;
   readonly #passage: Passage<U>;
   readonly #owner: AdmissionOwner<U>;
-  readonly #setTimer: SetTimer;
+  readonly #deadlines: Deadlines;
   #first = NOTHING;
   /** The limit of the current peek. */
   #peeked = 0;
@@ -43,25 +48,24 @@ export class Admission<U> implements UndecidedClient {
   #isHurried = false;
   /** Nothing follows what the current peek has shown. */
   #isEnded = false;
-  #cancelTimer: (() => void) | undefined;
 
   constructor(
     client: Connection,
     passage: Passage<U>,
-    deps: { readonly setTimer: SetTimer; now(): number },
+    deps: { readonly deadlines: Deadlines; now(): number },
     owner: AdmissionOwner<U>,
   ) {
     this.sinceMs = deps.now();
     this.#client = client;
     this.#passage = passage;
-    this.#setTimer = deps.setTimer;
+    this.#deadlines = deps.deadlines;
     this.#owner = owner;
   }
 
   start(): void {
     this.#passage.undecided?.enter(this);
     // The owner is called when this has returned.
-    queueMicrotask(() => this.#goOn());
+    this.#goOn();
   }
 
   /** The session has ended for another reason. Idempotent. */
@@ -69,7 +73,7 @@ export class Admission<U> implements UndecidedClient {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#passage.undecided?.leave(this);
-    this.#cancelTimer?.();
+    this.#endTime();
     this.#client.unwatch();
   }
 
@@ -103,8 +107,7 @@ export class Admission<U> implements UndecidedClient {
 
   /** The next gate has a time of its own. */
   #forgetTime(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#endTime();
     if (!this.#isLate || this.#isHurried) return;
     // That the time was over is no end of the bytes.
     this.#isLate = false;
@@ -130,7 +133,7 @@ export class Admission<U> implements UndecidedClient {
       this.#refuse({ by: 'client', phase: 'admission', reason: 'closed' });
       return;
     }
-    this.#cancelTimer ??= this.#setTimer(() => this.#late(), withinMs);
+    this.#beginTime(withinMs);
     const limit = Math.min(bytes, LIMIT_BYTES);
     // The current peek shows the bytes that come next.
     if (limit === this.#peeked) return;
@@ -149,6 +152,24 @@ export class Admission<U> implements UndecidedClient {
       this.#first = { bytes: shown, isAll };
       this.#goOn();
     });
+  }
+
+  /** The current gate's, unless it has begun. */
+  #beginTime(withinMs: number): void {
+    if (this.timeoutMs > 0) return;
+    this.timeoutMs = withinMs;
+    this.#deadlines.add(this);
+  }
+
+  #endTime(): void {
+    if (this.timeoutMs === 0) return;
+    this.#deadlines.remove(this);
+    this.timeoutMs = 0;
+  }
+
+  /** For the deadlines only. */
+  expire(): void {
+    this.#late();
   }
 
   /** The time is over: the gate decides by what there is. */

@@ -48,10 +48,13 @@ function factsOf<U>(facts: Facts<U>, { command, addresses, tlvs }: ProxyHeader):
   if (addresses.family === 'unix') return { ...facts, clientAddress: '', clientPort: 0, proxied: { tlvs } };
   const { source, destination } = addresses;
   return {
-    ...facts,
     clientAddress: unmapped(source.address),
     clientPort: source.port,
-    proxied: { destination: { ...destination, address: unmapped(destination.address) }, tlvs },
+    upstream: facts.upstream,
+    proxied: {
+      destination: { address: unmapped(destination.address), port: destination.port },
+      tlvs,
+    },
   };
 }
 

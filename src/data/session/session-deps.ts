@@ -6,6 +6,7 @@
 import type { Engine, RelayOutcome } from '../../engine/engine.ts';
 import type { ListenerPlan } from '../../model/listener-plan.ts';
 import type { Termination } from '../../model/termination.ts';
+import type { Deadlines } from '../../support/deadlines.ts';
 import type { Passage } from '../admission/passage.ts';
 import type { DispatcherDeps } from '../dispatch/dispatch-owner.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
@@ -30,6 +31,8 @@ export interface SessionDeps<O extends Origin = Origin> extends DispatcherDeps {
   /** Before the number in each session's id, so that ids of several workers differ; default ''. */
   readonly idPrefix?: string;
   readonly wheel: DeadlineWheel;
+  /** For clients whose first bytes gates wait for. */
+  readonly deadlines: Deadlines;
   /** Milliseconds since 1970. */
   wallClock(): number;
   /** Whether records are made now: what only a record has costs system calls. */

@@ -8,7 +8,7 @@
  * - the new connection has not been read from, so a greeting waits for its owner.
  */
 import { connectFailure } from '../connect-failure.ts';
-import type { Deadlines, Expiring } from '../deadlines.ts';
+import type { Deadlines, Expiring } from '../../support/deadlines.ts';
 import type { LateKeepalives } from '../late-keepalive.ts';
 import { REFUSED, SelfConnects } from '../../support/self-connect.ts';
 import type { Cancel, ConnectOptions, ConnectResult } from '../engine.ts';

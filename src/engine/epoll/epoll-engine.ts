@@ -9,7 +9,7 @@ import { Lb4Error } from '../../errors.ts';
 import { DueTimers } from '../../support/due-timers.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 import type { Connection, Engine } from '../engine.ts';
-import { Deadlines } from '../deadlines.ts';
+import { Deadlines } from '../../support/deadlines.ts';
 import { LateKeepalives } from '../late-keepalive.ts';
 import { Room, WAITING_LIMIT } from '../room.ts';
 import { Descriptors, type OwnerTable } from './descriptors.ts';

@@ -56,7 +56,7 @@ export function readFirst(
     const size = Math.min(room, readBuffer.length);
     const count = libc.recv(connection.fd, readBuffer, size, 0);
     if (count > 0) {
-      hold(connection, readBuffer.subarray(0, count));
+      hold(connection, readBuffer, count);
       const isAll = count < size && connection.shortReadIsAll;
       if (isAll && !connection.hungUp) connection.readable = false;
     } else {
@@ -66,9 +66,14 @@ export function readFirst(
   }
 }
 
-function hold(connection: EpollConnection, bytes: Uint8Array): void {
-  if (connection.unread === undefined) connection.unread = new HeldBytes(Buffer.from(bytes));
-  else connection.unread.append(bytes);
+function hold(connection: EpollConnection, buffer: Buffer, count: number): void {
+  if (connection.unread !== undefined) {
+    connection.unread.append(buffer.subarray(0, count));
+    return;
+  }
+  const copy = Buffer.allocUnsafe(count);
+  buffer.copy(copy, 0, 0, count);
+  connection.unread = new HeldBytes(copy);
 }
 
 /** What a read without bytes means. An end stays readable, so that the next owner reads it again. */

@@ -5,6 +5,7 @@ import { enterAll, type Gate, type Place, type Verdict } from '../../../../src/d
 import type { Termination } from '../../../../src/model/termination.ts';
 import { Passage } from '../../../../src/data/admission/passage.ts';
 import { FakeConnection } from '../../../harness/fake-engine.ts';
+import { Deadlines } from '../../../../src/support/deadlines.ts';
 import { FakeTimers } from '../../../harness/fake-timers.ts';
 
 const PASS: Verdict<string> = { kind: 'pass' };
@@ -22,27 +23,34 @@ const byLine: Gate<string> = (facts, { bytes, isAll }) => {
 async function start(...gates: readonly Gate<string>[]) {
   const client = new FakeConnection('192.0.2.1');
   const timers = new FakeTimers();
+  let nowMs = 0;
+  const now = (): number => nowMs;
+  const deadlines = new Deadlines(now, timers.setTimer);
+  /** Longer than any gate waits. */
+  const wait = (): void => {
+    nowMs += 60_000;
+    timers.fireAll();
+  };
   const ends: unknown[] = [];
   const facts = { clientAddress: client.peerAddress, clientPort: client.peerPort, upstream: 'app' };
   const passage = new Passage(gates, facts, { count: () => undefined });
   const admission = new Admission(
     client,
     passage,
-    { setTimer: timers.setTimer, now: () => 0 },
+    { deadlines, now },
     {
       onAdmitted: admitted => ends.push(admitted.upstream),
       onRefused: (termination: Termination) => ends.push(termination),
     },
   );
   admission.start();
-  t.same(ends, [], 'not before `start` has returned');
   await Promise.resolve();
-  return { client, timers, ends, admission };
+  return { client, timers, wait, ends, admission };
 }
 
 void t.test('gates that need no bytes are passed in order, and read nothing', async t => {
   const seen: string[] = [];
-  const { client, ends, timers } = await start(
+  const { client, ends, admission } = await start(
     facts => {
       seen.push(facts.upstream);
       return { kind: 'pass', facts: { ...facts, upstream: 'other' } };
@@ -58,7 +66,7 @@ void t.test('gates that need no bytes are passed in order, and read nothing', as
     client.calls.filter(call => call.startsWith('peek')),
     [],
   );
-  t.equal(timers.pending, 0);
+  t.equal(admission.timeoutMs, 0, 'no time is counted');
 });
 
 void t.test(
@@ -117,7 +125,7 @@ void t.test('it is bounded in bytes and in time', async t => {
   endless.client.show(Buffer.alloc(LIMIT_BYTES), 'full');
   t.match(endless.ends, [{ reason: 'noProxyHeader' }]);
   const silent = await start(() => ({ kind: 'more', bytes: 1 }));
-  silent.timers.fireAll();
+  silent.wait();
   t.same(silent.ends, [{ by: 'balancer', phase: 'admission', reason: 'timeout' }]);
   silent.client.show('one\n');
   t.equal(silent.ends.length, 1, 'and nothing follows');
@@ -127,9 +135,9 @@ void t.test(
   'when the time is over a gate decides by what there is, and the next one has a time of its own',
   async t => {
     const late: Gate<string> = (_facts, { isAll }) => (isAll ? PASS : { kind: 'more', bytes: 9 });
-    const { client, timers, ends } = await start(late);
+    const { client, wait, ends } = await start(late);
     client.show('one');
-    timers.fireAll();
+    wait();
     t.same(ends, ['app']);
     const shown: unknown[] = [];
     const two = await start(late, (_facts, { bytes, isAll }) => {
@@ -137,11 +145,11 @@ void t.test(
       return { kind: 'more', bytes: 9, withinMs: 70 };
     });
     two.client.show('one');
-    two.timers.fireAll();
+    two.wait();
     t.same(two.ends, []);
     t.same(two.timers.delays, [5_000, 70]);
     two.client.show('ones');
-    two.timers.fireAll();
+    two.wait();
     t.same(two.ends, [{ by: 'balancer', phase: 'admission', reason: 'timeout' }]);
     t.same(shown, [
       [3, false],
@@ -162,11 +170,11 @@ void t.test(
 );
 
 void t.test('after a cancel nothing is said, and no timer is left', async t => {
-  const { client, admission, ends, timers } = await start(byLine);
+  const { client, admission, ends } = await start(byLine);
   admission.cancel();
   client.show('one\n');
   t.same(ends, []);
-  t.equal(timers.pending, 0);
+  t.equal(admission.timeoutMs, 0, 'no time is counted');
 });
 
 void t.test('a client that finds one of several places taken has none', async t => {

@@ -1,7 +1,8 @@
 /**
  * Members that expire a fixed time after they were added, in one list with one timer for each distinct time.
  *
- * Place: one per engine for the connects that are under way, and one for connections that get their keepalive late.
+ * Place: one per engine for the connects that are under way, one for connections that get their keepalive late, and one
+ * per data plane for clients whose first bytes are waited for.
  * Why: of members with the same time, the one added later is due later, so a list with one timer replaces a timer for
  * each. The links stand in the members themselves and are cleared when one leaves: sets and dead links keep garbage
  * alive (src/data/session/deadline-wheel.ts).
@@ -9,7 +10,7 @@
  * - nothing expires before its time, nor later than one timer's delay and `slackMs` after it;
  * - a timer that fires without a member in its list is not started again.
  */
-import type { SetTimer } from '../support/timer.ts';
+import type { SetTimer } from './timer.ts';
 
 /** What is linked here; the links and `dueMs` are written by the deadlines only. */
 export interface Expiring {
