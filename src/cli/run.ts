@@ -35,6 +35,7 @@ import { atExit } from '../support/at-exit.ts';
 import { Admin } from './serve-admin.ts';
 import { outOfDescriptors } from './failure-line.ts';
 import { PidFile, PidFileHeld } from './pid-file.ts';
+import { backendsOf, watchPorts } from './port-watch.ts';
 import { processFigures } from './process-figures.ts';
 import { createReloader } from './create-reloader.ts';
 import {
@@ -161,6 +162,7 @@ async function balance(run: Run): Promise<ExitCode> {
   const service = startService(balancer, config, log);
   let pidFile: PidFile | undefined;
   let admin: Admin | undefined;
+  let endWatchingPorts = (): void => undefined;
   const { reloader, started } = createReloader({
     ...{ request, config, balancer, logs, service },
     pidFile: options.pidFile,
@@ -224,6 +226,7 @@ async function balance(run: Run): Promise<ExitCode> {
     void admin.openSocket();
     started();
     service.started();
+    endWatchingPorts = watchPorts({ log, backends: () => backendsOf(balancer.snapshot()) });
     watch?.start(() => void reloader.reload({ trigger: 'watch' }));
     await ended;
     if (crash.hasBegun) await crash.end();
@@ -244,6 +247,7 @@ async function balance(run: Run): Promise<ExitCode> {
     endLogging();
     service.end();
     watch?.close();
+    endWatchingPorts();
     signals.over();
     pidFile?.remove();
     admin?.close();

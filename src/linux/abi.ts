@@ -77,7 +77,10 @@ export const NETLINK_SOCK_DIAG = 4;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_DUMP = 0x300;
 export const SOCK_DIAG_BY_FAMILY = 20;
+export const NLMSG_DONE = 3;
 export const TCP_SYN_RECV = 3;
+export const TCP_TIME_WAIT = 6;
+export const TCP_LISTEN = 10;
 
 export const EPOLLIN = 0x001;
 export const EPOLLPRI = 0x002;

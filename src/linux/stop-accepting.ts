@@ -13,6 +13,7 @@
 import type { Address, TcpAddress } from '../support/address.ts';
 import * as abi from './abi.ts';
 import type { Libc } from './libc.ts';
+import { eachSocket } from './sock-diag.ts';
 
 /** From now on no new client is let in; those in the queue, or whose handshake has begun, can still be accepted. */
 export function refuseNewClients(libc: Libc, fd: number, kind: Address['kind']): void {
@@ -31,14 +32,13 @@ export function refuseNewClients(libc: Libc, fd: number, kind: Address['kind']):
  * handshake to the family of the listener, also that of an IPv4 client with a listener on `::`. So one walk is enough.
  */
 export function isHandshakeUnderWay(libc: Libc, { host, port }: TcpAddress): boolean {
-  const type = abi.SOCK_DGRAM | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
-  const fd = libc.socket(abi.AF_NETLINK, type, abi.NETLINK_SOCK_DIAG);
-  if (fd < 0) return false;
-  try {
-    return hasHalfOpen(libc, fd, host.includes(':') ? abi.AF_INET6 : abi.AF_INET, port);
-  } finally {
-    libc.close(fd);
-  }
+  const family = host.includes(':') ? abi.AF_INET6 : abi.AF_INET;
+  let isFound = false;
+  eachSocket(libc, { family, states: 1 << abi.TCP_SYN_RECV, localPort: port }, () => {
+    isFound = true;
+    return false;
+  });
+  return isFound;
 }
 
 const SOCK_FPROG_BYTES = 16;
@@ -71,25 +71,4 @@ function dropSyn(libc: Libc): Uint8Array {
   bytes.writeUInt16LE(DROP_SYN.length / 8, 0);
   bytes.writeBigUInt64LE(libc.address(DROP_SYN), 8);
   return bytes;
-}
-
-const NLMSG_HEADER_BYTES = 16;
-const REQUEST_BYTES = NLMSG_HEADER_BYTES + 56;
-const ANSWER_BYTES = 16 * 1024;
-
-/** Asks for the TCP sockets of this port that are in SYN_RECV (sock_diag(7)). */
-function hasHalfOpen(libc: Libc, fd: number, family: number, port: number): boolean {
-  const request = Buffer.alloc(REQUEST_BYTES);
-  request.writeUInt32LE(REQUEST_BYTES, 0);
-  request.writeUInt16LE(abi.SOCK_DIAG_BY_FAMILY, 4);
-  request.writeUInt16LE(abi.NLM_F_REQUEST | abi.NLM_F_DUMP, 6);
-  request.writeUInt8(family, NLMSG_HEADER_BYTES);
-  request.writeUInt8(abi.IPPROTO_TCP, NLMSG_HEADER_BYTES + 1);
-  request.writeUInt32LE(1 << abi.TCP_SYN_RECV, NLMSG_HEADER_BYTES + 4);
-  request.writeUInt16BE(port, NLMSG_HEADER_BYTES + 8);
-  if (libc.send(fd, request, request.length, 0) < 0) return false;
-  const answer = Buffer.alloc(ANSWER_BYTES);
-  const count = libc.recv(fd, answer, answer.length, 0);
-  // Sockets that were found come first, DONE or an error last.
-  return count >= NLMSG_HEADER_BYTES && answer.readUInt16LE(4) === abi.SOCK_DIAG_BY_FAMILY;
 }
