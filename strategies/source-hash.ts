@@ -8,10 +8,14 @@
  * clients move, to the others in proportion to weight, and return when it does. `skip` finds the next best.
  * With equal weights the order is that of u, so integers are compared. Otherwise the bound -ln(u) ≥ 1-u spares
  * nearly all logarithms. Candidates are in order of id: equal draws go to the same one everywhere.
+ * With `balanceFactor` loads are bounded (Mirrokni, Thorup, Zadimoghaddam 2016): a candidate that has its part of
+ * factor × all sessions, the new one included, is passed over, and the client gets the next best one. So no candidate
+ * has more than factor × the average of its weight, rounded up, and only clients of full candidates are elsewhere.
  * A client without a key (unix socket) gets a weighted random backend.
  * Sources: Thaler, Ravishankar 1998 (rendezvous); Schindelhauer, Schomaker 2005 (weights); hash: FNV-1a
  * (Fowler, Noll, Vo) for the text, lowbias32 (C. Wellons, hash-prospector, public domain) to mix.
  */
+import { Bounds } from './bounds.ts';
 import type { Candidate, PickContext, StrategyFactory } from './strategy.ts';
 import { WeightedDraw } from './weighted-draw.ts';
 
@@ -27,16 +31,24 @@ interface Entry {
 }
 
 /** Factory of the strategy `iphash`. */
-export const createSourceHash: StrategyFactory = (candidates, { random }) => {
+export const createSourceHash: StrategyFactory = (candidates, { random, balanceFactor }) => {
   const entries = candidates.map(toEntry).sort((a, b) => (a.candidate.id < b.candidate.id ? -1 : 1));
   const withoutKey = new WeightedDraw(candidates, random);
   const weighted = candidates.some(({ weight }) => weight !== candidates[0]?.weight);
   const best = weighted ? bestByWeight : bestOfEqual;
 
+  const choose = (key: string, skip: PickContext['skip']): Candidate | undefined =>
+    key === '' ? withoutKey.one(skip) : best(entries, mix(hashText(canonical(key))), skip);
+  if (balanceFactor === undefined) {
+    return { pick: ({ clientAddress, hashKey = clientAddress, skip }) => choose(hashKey, skip) };
+  }
+  const bounds = new Bounds(candidates, balanceFactor);
   return {
     pick({ clientAddress, hashKey = clientAddress, skip }) {
-      if (hashKey === '') return withoutKey.one(skip);
-      return best(entries, mix(hashText(canonical(hashKey))), skip);
+      bounds.look();
+      const bounded = choose(hashKey, candidate => skip?.(candidate) === true || bounds.isReached(candidate));
+      // Those within their bounds were tried, or are at their `maxSessions`.
+      return bounded ?? choose(hashKey, skip);
     },
   };
 };

@@ -61,6 +61,8 @@ export interface StrategyDeps {
    * for itself. Only `roundrobin` looks at it.
    */
   readonly turns?: Turns | undefined;
+  /** No candidate is to have more than this times the average of its weight; at least 1. Only `iphash` looks at it. */
+  readonly balanceFactor?: number | undefined;
 }
 
 /**

@@ -106,6 +106,8 @@ export interface UpstreamSettings {
   /** By what the strategy tells clients apart, and by what they are remembered; absent: by their addresses. */
   readonly hashBy?: KeyBy | undefined;
   readonly stickyBy?: KeyBy | undefined;
+  /** For the strategy: no backend gets more than this times the average. Absent: no bound. */
+  readonly balanceFactor?: number | undefined;
   readonly connect: ConnectSettings;
   /** For the backends' sockets. */
   readonly sockets: SocketOptions;

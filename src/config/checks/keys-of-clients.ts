@@ -17,11 +17,22 @@ export function keysOfClients(
   return [...withoutHash(upstream, path), ...withoutHeaders(upstream, path, listeners)];
 }
 
-function withoutHash({ strategy, hashBy }: UpstreamConfig, path: ConfigIssue['path']): ConfigIssue[] {
+function withoutHash(
+  { strategy, hashBy, balanceFactor }: UpstreamConfig,
+  path: ConfigIssue['path'],
+): ConfigIssue[] {
   if (strategy === 'iphash' || !STRATEGY_NAMES.some(name => name === strategy)) return [];
-  if (keyByOf(hashBy) === undefined) return [];
-  const message = `strategy ${strategy} does not look at hashBy; iphash does`;
-  return [{ path: [...path, 'hashBy'], kind: 'value', expected: 'strategy: iphash', got: strategy, message }];
+  const keys = [
+    ...(keyByOf(hashBy) === undefined ? [] : ['hashBy']),
+    ...(balanceFactor === 'off' ? [] : ['balanceFactor']),
+  ];
+  return keys.map(key => ({
+    path: [...path, key],
+    kind: 'value',
+    expected: 'strategy: iphash',
+    got: strategy,
+    message: `strategy ${strategy} does not look at ${key}; iphash does`,
+  }));
 }
 
 function withoutHeaders(

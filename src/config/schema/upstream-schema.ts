@@ -50,6 +50,9 @@ const strategy = z
   .meta({ anyOf: [{ enum: STRATEGY_NAMES }, { type: 'string', pattern: STRATEGY_PATH.source }] })
   .register(fieldFacts, { type: 'name or path', range: STRATEGY_NAMES.join(', ') });
 
+const FACTOR_FORM = 'a number from 1 to 100 such as 1.25, or "off"';
+const factor = () => z.number({ error: FACTOR_FORM }).min(1, { error: FACTOR_FORM }).max(100, { error: FACTOR_FORM });
+
 const keyBy = () =>
   z
     .string({ error: KEY_BY_FORM })
@@ -133,6 +136,14 @@ export const upstream = section({
     .default('client')
     .describe(
       'By what `iphash`, or a strategy of your own, tells clients apart. `client`: the IP address. `clientPrefix`: the network that this is in, of 24 bits for IPv4 and 64 for IPv6, or as many as `clientPrefix:V4/V6` says. `proxyTlv:N`: the value of the TLV of this type in the PROXY protocol header (`acceptProxy`), such as `proxyTlv:2` for the server name; without one, the IP address.',
+    ),
+  balanceFactor: z
+    .union([z.literal('off'), z.literal(false), factor()], { error: FACTOR_FORM })
+    .transform(value => (value === false ? 'off' : value))
+    .register(fieldFacts, { type: 'number or `off`', range: '1 to 100' })
+    .default('off')
+    .describe(
+      '`iphash`: no backend gets more sessions than this times the average of its weight, rounded up; a client of one that has as many gets the next one of its own order. 1.25 to 2 is usual: the less, the more clients are not at their own backend. `off`: no bound.',
     ),
   backends: list(backend, 'backends', 10_000).describe('The backends of this upstream.'),
   health: z

@@ -33,6 +33,7 @@ export function upstreamSettings(
     ...(sendProxy === 'off' ? {} : { sendProxy }),
     hashBy: keyByOf(config.hashBy),
     stickyBy: keyByOf(sticky?.by),
+    balanceFactor: config.balanceFactor === 'off' ? undefined : config.balanceFactor,
     strategy: config.strategyVersion ?? strategy,
     queueSlot: shared.slotOfQueue(name),
     ejection: { failures: ejection.failures, earlyClose: ejection.earlyClose },

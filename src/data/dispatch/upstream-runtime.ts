@@ -180,7 +180,7 @@ export class UpstreamRuntime {
   #createPicker(pickable: readonly PickableBackend[], previous?: Picker): Picker {
     const { shared, now, random, report } = this.#deps;
     const { counts } = shared;
-    const { name, backups } = this.#plan;
+    const { name, backups, balanceFactor } = this.#plan;
     const factory = this.#factory;
     const { stickiness, news, turns } = this.#shared;
     const giveBack = (backend: BackendRuntime): void => {
@@ -198,6 +198,7 @@ export class UpstreamRuntime {
       {
         shared,
         backups,
+        balanceFactor,
         news,
         sharedTurns: turns,
         now,

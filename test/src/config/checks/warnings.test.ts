@@ -196,9 +196,11 @@ void t.test('keys of clients that no strategy looks at, or that no client has', 
     return warningsOf(parsed.config, MACHINE).map(({ path, message }) => `${formatPath(path)}: ${message}`);
   };
   const from = { from: ['10.0.0.0/8'] };
-  t.same(found({ hashBy: 'clientPrefix' }), [
+  t.same(found({ hashBy: 'clientPrefix', balanceFactor: 1.5 }), [
     'upstreams[0].hashBy: strategy leastconn does not look at hashBy; iphash does',
+    'upstreams[0].balanceFactor: strategy leastconn does not look at balanceFactor; iphash does',
   ]);
+  t.same(found({ strategy: 'iphash', balanceFactor: 1.5 }), []);
   t.match(found({ strategy: 'iphash', hashBy: 'proxyTlv:5', sticky: { by: 'proxyTlv:5' } }, { from: [] }), [
     /^upstreams\[0\].hashBy: no listener of upstream app takes PROXY protocol headers/,
     /^upstreams\[0\].sticky.by: no listener of upstream app takes/,
