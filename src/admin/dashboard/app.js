@@ -102,7 +102,7 @@ function drawCharts({ sessions, maxSessions }) {
   charts.bytes.draw(times, [fromBackends, fromClients], byteRate(bytes?.backend), up);
   const part = all === 0 ? 'per second' : `per second, ${percent(failed, all)} in 1 min`;
   charts.failures.draw(times, [failures], rate(perSecond), part);
-  charts.failures.setTone(toneOfFailures(failed, all));
+  charts.failures.setTone(perSecond > 0 ? toneOfFailures(failed, all) : undefined);
 }
 
 /** With a capital first letter: texts begin with words of lb4, and names in them stay as they are. */
