@@ -13,8 +13,8 @@
  *   that have moved already.
  */
 
-/** Unused time that may be made up for. */
-export const BURST_MS = 50;
+/** Unused time that may be made up for: as long as a thread of a busy machine may have to wait for a core. */
+export const BURST_MS = 100;
 const NS_PER_MS = 1e6;
 const DIRECTIONS = 2;
 

@@ -31,6 +31,8 @@ const BULK_AFTER = 2;
 const WORTH_SPLICING_BYTES = 16 * 1024;
 /** Without a pipe a bulk direction reads on, for up to 66 full reads, before it asks for one again. */
 const NO_PIPE = -64;
+/** More than any read. A small integer to V8: every direction has it, and another number would be an object of its own. */
+const ALL = 2 ** 30 - 1;
 const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
 /** Looks at what the receivers have acknowledged. */
@@ -65,7 +67,7 @@ export class Direction implements PipeHolder {
   #underway: Underway | undefined;
   #pace: Pace | undefined;
   /** The most that the next read may bring. */
-  #allowedBytes = Infinity;
+  #allowedBytes = ALL;
 
   /** `preface`: what `to` gets before anything of `from`. */
   constructor(by: 'client' | 'backend', from: EpollConnection, to: EpollConnection, preface?: Uint8Array) {
@@ -110,7 +112,7 @@ export class Direction implements PipeHolder {
   setPace(pace: Pace | undefined, goOn: () => void): void {
     this.#pace?.end();
     this.#pace = pace;
-    this.#allowedBytes = Infinity;
+    this.#allowedBytes = ALL;
     pace?.begin(goOn);
   }
 

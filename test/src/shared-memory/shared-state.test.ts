@@ -89,3 +89,15 @@ void t.test(
     t.same([sticky, news], [undefined, undefined]);
   },
 );
+
+void t.test('a listener has bandwidth of its own, which no later owner of its slot inherits', async t => {
+  const control = new ControlledState({ workers: 2 });
+  const [web, api] = [control.slotOfListener('web'), control.slotOfListener('api')];
+  const worker = new SharedState(control.memory, 1);
+  worker.byteTimes.of(web, 'fromClient').take(500, 1_000);
+  t.equal(control.byteTimes.of(web, 'fromClient').takenUntilMs, 1_400, 'all threads see what is taken');
+  t.equal(control.byteTimes.of(web, 'fromBackend').takenUntilMs, 0);
+  t.equal(control.byteTimes.of(api, 'fromClient').takenUntilMs, 0);
+  control.freeListener('web');
+  t.equal(worker.byteTimes.of(web, 'fromClient').takenUntilMs, 0);
+});
