@@ -8,7 +8,8 @@
  * random key: addresses cannot be chosen so that they share sets.
  * Eviction: an entry is given to another client only when its client has no session and all its tokens: then it is
  * worth no more than an empty one. An address under attack therefore evicts no other. A new client whose sets have no
- * such entry is let in uncounted: the limits of the listener hold all the same, and a full table shuts no client out.
+ * such entry is let in uncounted: the limits of the listener hold all the same, and a full table shuts no client out. So
+ * is one that gets no lock, because a thread has lost its core for 50 ms while it had it.
  * Invariants:
  * - A client never has more sessions than the limit at the time it came, over all threads.
  * - `leave` needs no lock, so a session is never counted for longer than it runs.
@@ -109,7 +110,7 @@ export class ClientTable {
     const hash = keyedHash(this.#get(KEY), this.#get(KEY + 1), w0, w1, w2, w3);
     const lock = this.#locks[hash & (REGIONS - 1)];
     const nowMs = this.#now();
-    if (lock?.acquire() !== true) return 'uncounted';
+    if (lock?.acquire() !== true) return this.#isAtLimit(hash, rules) ? 'sessions' : 'uncounted';
     const entered = this.#enter(hash, rules, nowMs);
     lock.release();
     return entered;
@@ -132,10 +133,15 @@ export class ClientTable {
     for (const lock of this.#locks) if (lock.takeFrom(tagOf(worker))) lock.release();
   }
 
+  /** Without the lock: a client that is known, and has as many sessions as it may, gets no more even then. */
+  #isAtLimit(hash: number, { sessions = Infinity }: ClientRules): boolean {
+    const [first, second] = this.#setsOf(hash);
+    const at = this.#find(first) ?? this.#find(second);
+    return at !== undefined && Atomics.load(this.#words, at + SESSIONS) >= sessions;
+  }
+
   #enter(hash: number, { sessions, rate }: ClientRules, nowMs: number): Entered {
-    const region = hash & (REGIONS - 1);
-    const first = this.#setAt(region, hash >>> REGION_BITS);
-    const second = this.#setAt(region, hash >>> (REGION_BITS + SECOND_BITS));
+    const [first, second] = this.#setsOf(hash);
     let at = this.#find(first) ?? this.#find(second);
     if (at === undefined) {
       at = this.#freeIn(first, second, nowMs);
@@ -150,6 +156,15 @@ export class ClientTable {
     Atomics.add(this.#words, at + SESSIONS, 1);
     this.#row[entry] = (this.#row[entry] ?? 0) + 1;
     return entry;
+  }
+
+  /** The first words of the two sets in which the client may be. */
+  #setsOf(hash: number): readonly [first: number, second: number] {
+    const region = hash & (REGIONS - 1);
+    return [
+      this.#setAt(region, hash >>> REGION_BITS),
+      this.#setAt(region, hash >>> (REGION_BITS + SECOND_BITS)),
+    ];
   }
 
   /** The first word of a set. */

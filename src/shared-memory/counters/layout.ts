@@ -149,7 +149,7 @@ export const LISTENER = place({
   ),
   uncounted: counter(
     'listener_uncounted_clients_total',
-    'Clients that were let in without a limit of their own, because there was no room to count them.',
+    'Clients that were let in without a limit of their own, because they could not be counted.',
   ),
   paced: counters(
     'listener_paced_seconds_total',

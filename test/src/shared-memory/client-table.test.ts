@@ -152,8 +152,19 @@ void t.test('what a worker held is given back when it has died, also a lock', as
 
 void t.test('a client is let in uncounted when another thread keeps the lock', async t => {
   const { table, memory } = setUp({ workers: 2 });
-  new Int32Array(memory.buffer).fill(2, 2, 2 + 16);
+  const lock = (tag: number) => new Int32Array(memory.buffer).fill(tag, 2, 2 + 16);
+  lock(2);
   t.equal(table.enter('192.0.2.1', rules({ sessions: 1 })), 'uncounted');
+  lock(0);
+  t.type(table.enter('192.0.2.1', rules({ sessions: 1 })), 'number');
+  lock(2);
+  t.equal(
+    table.enter('192.0.2.1', rules({ sessions: 1 })),
+    'sessions',
+    'but not one that is known, and at its limit',
+  );
+  t.equal(table.enter('192.0.2.1', rules({ sessions: 2 })), 'uncounted');
+  t.equal(table.enter('192.0.2.1', rules()), 'uncounted');
 });
 
 void t.test('it has at least as many entries as clients are to have room', async t => {
