@@ -10,6 +10,7 @@ import type {
   CountedSnapshot,
   EndedSessions,
   ListenerCounted,
+  RefusedClients,
   SentBytes,
   UpstreamCounted,
 } from '../model/counted-view.ts';
@@ -42,7 +43,14 @@ function addCounts(to: object, counts: Counts | undefined, of: (counts: Counts) 
 }
 
 function ofListener(counts: Counts): ListenerCounted {
-  return { started: counts.total(LISTENER.started), bytes: sent(counts, LISTENER.bytes) };
+  const refused: RefusedClients[] = [];
+  if (!counts.isNone(LISTENER.refused)) {
+    for (const [series, [reason = '', state]] of LISTENER.refused.series.entries()) {
+      const clients = counts.of(LISTENER.refused, series);
+      if (clients > 0) refused.push({ reason, dryRun: state === 'dryRun', clients });
+    }
+  }
+  return { started: counts.total(LISTENER.started), bytes: sent(counts, LISTENER.bytes), refused };
 }
 
 function ofUpstream(counts: Counts): UpstreamCounted {

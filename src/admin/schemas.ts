@@ -22,7 +22,19 @@ const bytes = z
   .describe('By the side that sent them, also of sessions that still run.');
 
 const listenerCounts = z
-  .strictObject({ started: count.describe('Sessions that have begun.'), bytes })
+  .strictObject({
+    started: count.describe('Sessions that have begun.'),
+    bytes,
+    refused: z
+      .array(
+        z.strictObject({
+          reason: z.string(),
+          dryRun: z.boolean().describe('Let in all the same.'),
+          clients: count,
+        }),
+      )
+      .describe('Clients that gates have refused; reasons for which none was are left out.'),
+  })
   .describe('Totals since the start; absent while it starts.');
 
 const upstreamCounts = z

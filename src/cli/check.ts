@@ -5,13 +5,19 @@
  * Place: it also reads the files that the configuration names, because a balancer cannot start without them, and tries
  * the options of sockets that it asks for; nothing else is opened or resolved.
  */
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { formatIssues, formatWarning, inOrder } from '../config/report/format-issues.ts';
 import { loadConfig } from '../config/source/load.ts';
+import { accessSteps } from '../composition/access-lists.ts';
+import { accessInWords, clientInWords } from '../composition/explain-access.ts';
 import { problemsWithFiles } from '../composition/problems-with-files.ts';
 import { sourceOf } from '../observe/log-configuration.ts';
 import { counted } from '../support/counted.ts';
+import { UNIX } from '../model/networks.ts';
 import { printable } from '../support/printable.ts';
+import { atOnce } from '../support/slices.ts';
+import { readSmallFile } from '../support/small-file.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import {
   exitCodeOf,
@@ -25,10 +31,17 @@ import { showConfig } from './show-config.ts';
 
 export interface CheckOptions extends LoadOptions {
   readonly show?: boolean;
+  /** An IP address, or `unix`: say what becomes of this client. */
+  readonly client?: string;
 }
 
 export function check(options: CheckOptions, sources: OptionSources): ExitCode {
-  const { config: file, show = false } = options;
+  const { config: file, show = false, client } = options;
+  if (client !== undefined && client !== UNIX && isIP(client) === 0) {
+    const found = printable(client);
+    process.stderr.write(`lb4: option '--client': expected an IP address or unix, got "${found}"\n`);
+    return EXIT.usage;
+  }
   const loaded = loadConfig(loadRequestOf(options, sources));
   const { variables } = loaded;
   for (const each of variables === undefined ? [] : sources.unknownVariables(variables))
@@ -42,8 +55,17 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   const parts = [counted(config.listeners.length, 'listener'), counted(config.upstreams.length, 'upstream')];
   if (warnings.length > 0) parts.push(counted(warnings.length, 'warning'));
   const summary = `${printable(sourceOf(file, loaded.options))}: valid, ${parts.join(', ')}\n`;
-  // With the comment it is still YAML.
-  process.stdout.write(show ? `# ${summary}${showConfig(config, origin)}` : summary);
+  const lists = atOnce(accessSteps(config.listeners, { baseDir, readFile: readSmallFile }));
+  const lines = lists.map(each =>
+    client === undefined ? accessInWords(each) : clientInWords(each, client === UNIX ? '' : client),
+  );
+  const unlisted = config.listeners.filter(({ access }) => access === undefined);
+  if (client !== undefined)
+    lines.push(...unlisted.map(({ name }) => `listener ${name}: has no access, so every client is allowed`));
+  const text = [summary, ...lines.map(line => `${printable(line)}\n`)];
+  // With the comments it is still YAML.
+  if (show) process.stdout.write(`${text.map(line => `# ${line}`).join('')}${showConfig(config, origin)}`);
+  else process.stdout.write(text.join(''));
   return EXIT.ok;
 }
 

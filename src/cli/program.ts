@@ -121,6 +121,10 @@ function createProgram(signals: Signals, done: (code: ExitCode) => void): Comman
     .description('validate a configuration: exit 0, or 78 with every problem')
     .option('-c, --config <file>', 'the file to check', onlyOne)
     .option('--show', 'print the configuration in effect, and where each value comes from')
+    .option(
+      '--client <address>',
+      'say whether access of each listener lets this client in: an IP\naddress, or unix',
+    )
     .addHelpText('after', CHECK_HELP)
     .action(async (typed: CheckOptions) => {
       signals.release();

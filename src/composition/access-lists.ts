@@ -25,6 +25,7 @@ type Listener = Config['listeners'][number];
 /** One entry of a rule as it is written: a network or a word, or a file with its entries. */
 export interface AccessEntry {
   readonly text: string;
+  readonly isFile: boolean;
   readonly list: NetworkList;
 }
 
@@ -75,13 +76,14 @@ export function* accessSteps(
     const steps: AccessStep[] = [];
     for (const { allow, deny, at } of access) {
       const isWord = typeof deny === 'string';
-      const entries: AccessEntry[] = isWord ? [{ text: 'all', list: ALL }] : [];
+      const entries: AccessEntry[] = isWord ? [{ text: deny, isFile: false, list: ALL }] : [];
       for (const [i, text] of (allow ?? (isWord ? [] : (deny ?? []))).entries()) {
         const path: Path = ['listeners', index, 'access', ...at, i];
-        const list = text.startsWith(FILE)
+        const isFile = text.startsWith(FILE);
+        const list = isFile
           ? yield* fileList(resolve(deps.baseDir, text.slice(FILE.length)), path)
           : listOf(text);
-        if (list !== undefined) entries.push({ text, list });
+        if (list !== undefined) entries.push({ text, isFile, list });
       }
       const how = isWord ? deny : whenDenied;
       steps.push({ decision: allow === undefined ? DECISION[how] : DECISION.allow, entries });

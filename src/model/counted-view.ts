@@ -20,10 +20,19 @@ export interface EndedSessions {
   readonly sessions: number;
 }
 
+export interface RefusedClients {
+  readonly reason: string;
+  /** They were let in all the same. */
+  readonly dryRun: boolean;
+  readonly clients: number;
+}
+
 export interface ListenerCounted {
   /** Sessions that have begun. */
   readonly started: number;
   readonly bytes: SentBytes;
+  /** Clients that gates have refused; reasons for which none was are left out. */
+  readonly refused: readonly RefusedClients[];
 }
 
 export interface UpstreamCounted {

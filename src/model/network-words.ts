@@ -4,11 +4,13 @@
  * Place: what lists of `access` are read into. IPv4 networks stand here as the IPv6 networks that are mapped from them.
  */
 import { ipKey } from '../shared-memory/ip-key.ts';
+import { formatIPv4, formatIPv6 } from '../support/ip-bytes.ts';
 import { parseNetwork } from '../support/network.ts';
 
 const WORDS = 4;
 /** IPv4 addresses are the last 32 bits of keys. */
 const IPV4_AT = 96;
+const MAPPED = 0xffff;
 const FIRST_ROOM = 1;
 
 export class NetworkWords {
@@ -40,9 +42,26 @@ export class NetworkWords {
     return true;
   }
 
+  /** The first network that an IP address is in, as text; undefined: none is. Looks at one after the other. */
+  holding(address: string): string | undefined {
+    if (!ipKey(address, this.#key)) return undefined;
+    const key = Uint32Array.from(this.#key);
+    for (let i = 0; i < this.#length; i++) {
+      const bits = this.#bits[i] ?? 0;
+      const isSame = key.every((word, at) => {
+        const own = Math.min(Math.max(bits - 32 * at, 0), 32);
+        const differs = own === 0 ? 0 : (word ^ (this.#words[WORDS * i + at] ?? 0)) >>> (32 - own);
+        return differs === 0;
+      });
+      const isWider = isIPv4(key) && bits < IPV4_AT;
+      if (isSame && !isWider) return textOf(this.#words.subarray(WORDS * i, WORDS * (i + 1)), bits);
+    }
+    return undefined;
+  }
+
   /** Adds an IPv4 network. */
   addIPv4(address: number, bits: number): void {
-    this.#add(0, 0, 0xffff, address, IPV4_AT + bits);
+    this.#add(0, 0, MAPPED, address, IPV4_AT + bits);
   }
 
   #add(a: number, b: number, c: number, d: number, bits: number): void {
@@ -63,4 +82,16 @@ export class NetworkWords {
     this.#bits = new Uint8Array(2 * bits.length);
     this.#bits.set(bits);
   }
+}
+
+function isIPv4(words: Uint32Array): boolean {
+  return words[0] === 0 && words[1] === 0 && words[2] === MAPPED;
+}
+
+function textOf(words: Uint32Array, bits: number): string {
+  const bytes = new Uint8Array(4 * WORDS);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < WORDS; i++) view.setUint32(4 * i, words[i] ?? 0);
+  if (isIPv4(words) && bits >= IPV4_AT) return `${formatIPv4(bytes, 12)}/${bits - IPV4_AT}`;
+  return `${formatIPv6(bytes, 0)}/${bits}`;
 }

@@ -31,7 +31,7 @@ function looked(second: number, { pid = 1, sent = 0, failed = 0, connect = [] }:
     listeners: [
       {
         ...{ name: 'web', addresses: [], paused: false, pausedMs: undefined, sessions: 0 },
-        counts: { started: 0, bytes },
+        counts: { started: 0, bytes, refused: [] },
       },
     ],
     upstreams: [

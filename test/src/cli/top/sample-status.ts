@@ -92,7 +92,10 @@ export function sampleStatus(second: number): StatusAnswer {
     }),
     ...{ name: 'web-1', version: '0.1.0', pid: 4751, uptimeMs: 190 * MINUTE + second * 1000, upstreams },
     listeners: [
-      { ...listener('database', ['0.0.0.0:5432', '[::]:5432'], 797), counts: { started: total, bytes } },
+      {
+        ...listener('database', ['0.0.0.0:5432', '[::]:5432'], 797),
+        counts: { started: total, bytes, refused: [] },
+      },
       cacheListener,
     ],
   };
