@@ -58,6 +58,8 @@ export const REASONS = [
   'localResources',
   /** The session's backend went down, and `whenDown` is `reset`. */
   'backendDown',
+  /** The session was on a backup, a primary backend is well again, and `leaveBackups` is `reset`. */
+  'primaryBack',
   /** An operator has ended it. */
   'operator',
   /** The session still ran in the last part of `drainTimeout` (`drain.spread`), or at its end. */

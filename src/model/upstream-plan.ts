@@ -39,6 +39,8 @@ export interface BackendPlan {
   readonly well: boolean;
   /** Its sessions are to be reset: it is down, and `whenDown` says so. */
   readonly resetSessions: boolean;
+  /** The sessions it has now are to be reset: it is a backup, a primary is well, and `leaveBackups` says so. */
+  readonly isLeft?: boolean;
 }
 
 export interface ConnectSettings {

@@ -55,6 +55,7 @@ const CAUSES: Partial<Record<Reason, string>> = {
   unreachable: 'S',
   localResources: 'R',
   backendDown: 'D',
+  primaryBack: 'U',
   operator: 'K',
   drainTimeout: 'K',
   stopped: 'K',

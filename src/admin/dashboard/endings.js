@@ -12,6 +12,7 @@ const WORDS = {
   retryBudget: 'retry budget',
   localResources: 'no descriptors',
   backendDown: 'backend down',
+  primaryBack: 'primary back',
   halfClosed: 'half closed',
   drainTimeout: 'drain timeout',
   workerDied: 'worker died',

@@ -190,6 +190,11 @@ export const upstream = section({
     .describe(
       'What happens to the sessions of a backend that goes down. `keep`: they go on. `reset`: they are reset, some at a time.',
     ),
+  leaveBackups: oneOf(['keep', 'reset'])
+    .default('keep')
+    .describe(
+      'What happens to the sessions on backups when another backend is well again. `keep`: they go on. `reset`: they are reset, some at a time, so that their clients come back to the others.',
+    ),
   sticky: section({
     by: keyBy()
       .default('client')

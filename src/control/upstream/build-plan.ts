@@ -16,6 +16,7 @@ import type { BackendPlan, UpstreamPlan, UpstreamSettings } from '../../model/up
 export interface PlanParts {
   readonly settings: UpstreamSettings;
   readonly whenDown: UpstreamConfig['whenDown'];
+  readonly leaveBackups: UpstreamConfig['leaveBackups'];
   readonly records: readonly BackendRecord[];
   /** The judgement on the records, in their order. */
   readonly judgement: Judgement;
@@ -35,6 +36,10 @@ export function buildPlan(parts: PlanParts): UpstreamPlan {
       percent: percentOf(record),
     })),
   );
+  const isPrimaryWell = records.some(
+    ({ settings }, i) => !settings.backup && judgement.backends[i]?.well === true,
+  );
+  const leavesBackups = parts.leaveBackups === 'reset' && isPrimaryWell;
   const staying = records.map((record, i): BackendPlan => {
     const {
       takesSessions = false,
@@ -55,6 +60,7 @@ export function buildPlan(parts: PlanParts): UpstreamPlan {
       reserve,
       well,
       resetSessions: parts.whenDown === 'reset' && !takesSessions && isDown(record, state),
+      ...(leavesBackups && record.settings.backup ? { isLeft: true } : {}),
     };
   });
   const backends = [...staying, ...leaving.map(leavingPlan)];

@@ -119,7 +119,7 @@ export class Upstream {
     clearImmediate(this.#publishing);
     this.#publishing = undefined;
     if (this.#isStopped) return;
-    const { whenDown } = this.#config;
+    const { whenDown, leaveBackups } = this.#config;
     const records = [...this.#backends.values()];
     const judgement = this.#judge(records);
     this.#ramps.follow(records, judgement);
@@ -127,7 +127,7 @@ export class Upstream {
     const leaving = this.#departed.resetting();
     this.#deps.publish(
       buildPlan({
-        ...{ settings: this.#settings, whenDown, records, judgement, leaving },
+        ...{ settings: this.#settings, whenDown, leaveBackups, records, judgement, leaving },
         permilleOf: record => this.#ramps.permilleOf(record),
         countersOf: slots => this.#deps.shared.controlled.chunksOf(slots),
       }),

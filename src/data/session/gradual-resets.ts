@@ -1,10 +1,11 @@
 /**
- * Resets the sessions of backends that have gone down (`whenDown: reset`), a batch per turn of the loop.
+ * Resets the sessions of backends that have gone down (`whenDown: reset`), and of backups that are not needed any more
+ * (`leaveBackups: reset`), a batch per turn of the loop.
  *
  * Place: fed by the data plane with each plan. Why not all at once: ten thousand resets in one turn hold up the bytes
  * of all other sessions (Envoy warns of the same for its close_connections_on_host_health_failure).
  * Invariant: a session is reset only while its backend is still to be left; one that has moved to another backend
- * meanwhile is left alone.
+ * meanwhile is left alone, and so is one that a backup gets after it was left.
  */
 import type { Termination } from '../../model/termination.ts';
 import type { UpstreamPlan } from '../../model/upstream-plan.ts';
@@ -19,18 +20,26 @@ export interface Resettable {
 
 const PER_TURN = 100;
 const BACKEND_DOWN: Termination = { by: 'balancer', phase: 'relay', reason: 'backendDown' };
+const PRIMARY_BACK: Termination = { by: 'balancer', phase: 'relay', reason: 'primaryBack' };
 
 export class GradualResets {
-  /** Per upstream: the backends that must have no session. */
-  readonly #left = new Map<string, ReadonlySet<string>>();
+  /** Per upstream: the backends that were left, and why. */
+  readonly #left = new Map<string, ReadonlyMap<string, Termination>>();
 
   apply(plan: UpstreamPlan, sessions: Iterable<Resettable>): void {
     const before = this.#left.get(plan.name);
-    const left = new Set(plan.backends.filter(({ resetSessions }) => resetSessions).map(({ id }) => id));
+    const left = new Map(
+      plan.backends.flatMap(({ id, resetSessions, isLeft = false }): [string, Termination][] =>
+        resetSessions || isLeft ? [[id, resetSessions ? BACKEND_DOWN : PRIMARY_BACK]] : [],
+      ),
+    );
     this.#left.set(plan.name, left);
-    const added = [...left].filter(id => before?.has(id) !== true);
-    if (added.length === 0) return;
-    this.#reset([...sessions].filter(session => this.#isLeft(session)));
+    // Sessions that a backup left before has got since stay: it may have them for want of room elsewhere.
+    const added = new Set([...left.keys()].filter(id => left.get(id) !== before?.get(id)));
+    if (added.size === 0) return;
+    const isAdded = ({ upstream, servedBy = '' }: Resettable): boolean =>
+      upstream === plan.name && (added.has(servedBy) || left.get(servedBy) === BACKEND_DOWN);
+    this.#reset([...sessions].filter(isAdded));
   }
 
   /** The upstream has gone. */
@@ -39,11 +48,14 @@ export class GradualResets {
   }
 
   #reset(sessions: Resettable[]): void {
-    for (const session of sessions.splice(-PER_TURN)) if (this.#isLeft(session)) session.abort(BACKEND_DOWN);
+    for (const session of sessions.splice(-PER_TURN)) {
+      const why = this.#why(session);
+      if (why !== undefined) session.abort(why);
+    }
     if (sessions.length > 0) setImmediate(() => this.#reset(sessions));
   }
 
-  #isLeft({ upstream, servedBy }: Resettable): boolean {
-    return servedBy !== undefined && this.#left.get(upstream)?.has(servedBy) === true;
+  #why({ upstream, servedBy }: Resettable): Termination | undefined {
+    return servedBy === undefined ? undefined : this.#left.get(upstream)?.get(servedBy);
   }
 }

@@ -29,6 +29,7 @@ const PHASES: readonly (readonly [by: string, reason: string, phases: readonly s
   ['backend', 'unreachable', CONNECT],
   ['balancer', 'localResources', CONNECT],
   ['balancer', 'backendDown', RELAY],
+  ['balancer', 'primaryBack', RELAY],
   ['balancer', 'operator', ['relay', 'connect', 'queue', 'admission']],
   ['balancer', 'drainTimeout', ['drain']],
   ['balancer', 'stopped', ['drain', 'relay']],

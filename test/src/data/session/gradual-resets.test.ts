@@ -2,7 +2,7 @@ import t from 'tap';
 import { GradualResets } from '../../../../src/data/session/gradual-resets.ts';
 import type { Termination } from '../../../../src/model/termination.ts';
 import { backendPlan, upstreamPlan } from '../../../harness/plans.ts';
-import type { UpstreamPlan } from '../../../../src/model/upstream-plan.ts';
+import type { BackendPlan, UpstreamPlan } from '../../../../src/model/upstream-plan.ts';
 
 const A = '10.0.0.1:80';
 const B = '10.0.0.2:80';
@@ -80,3 +80,29 @@ void t.test('sessions are looked through once per change, not with every snapsho
   resets.apply(planOf([A, B]), [late]);
   t.equal(late.ends.length, 1);
 });
+
+void t.test(
+  'the sessions of a backup are reset when it is left, and those that begin later are not',
+  async t => {
+    const plan = (backups: Partial<BackendPlan>, primary: Partial<BackendPlan> = {}): UpstreamPlan =>
+      upstreamPlan('app', { backends: [backendPlan(A, 0, primary), backendPlan(B, 1, backups)] });
+    const resets = new GradualResets();
+    const sessions = Array.from({ length: 101 }, () => new FakeSession(B));
+    const others = [new FakeSession(A), new FakeSession(B, 'other')];
+    resets.apply(plan({}), [...sessions, ...others]);
+    t.equal(ended(sessions), 0);
+    resets.apply(plan({ isLeft: true }), [...sessions, ...others]);
+    await turn();
+    t.equal(ended(sessions), 101);
+    t.equal(ended(others), 0);
+    t.match(sessions[0]?.ends, [{ by: 'balancer', phase: 'relay', reason: 'primaryBack' }]);
+
+    const later = [new FakeSession(B), new FakeSession(A)];
+    resets.apply(plan({ isLeft: true }), later);
+    resets.apply(plan({ isLeft: true }, { resetSessions: true }), later);
+    t.equal(later[0]?.ends.length, 0, 'also when another backend goes down');
+    t.match(later[1]?.ends, [{ reason: 'backendDown' }]);
+    resets.apply(plan({ isLeft: true, resetSessions: true }), later);
+    t.match(later[0]?.ends, [{ reason: 'backendDown' }], 'but when it goes down itself');
+  },
+);
