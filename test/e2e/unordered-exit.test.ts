@@ -74,5 +74,6 @@ void t.test('a log file that cannot be opened again is reported on standard erro
   child.kill('SIGUSR1');
   await until('it says so', () => said().includes('logReopenFailed'));
   t.match(said(), /cannot be opened again \(ENOENT\)/);
-  t.match(readFileSync(join(folder, 'renamed/lb4.log'), 'utf8'), /"event":"logReopenFailed"/);
+  const renamed = (): string => readFileSync(join(folder, 'renamed/lb4.log'), 'utf8');
+  await until('the file says so, too', () => renamed().includes('"event":"logReopenFailed"'));
 });
