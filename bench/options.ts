@@ -10,6 +10,7 @@ const IN_TABLE: ReadonlySet<ScenarioName> = new Set(SCENARIO_GROUPS.table);
 export const USAGE = `usage: npm run bench -- [options] [scenario or group …]
        npm run bench -- soak [options]
        npm run bench -- ffi
+       npm run bench -- access
   --quick          one short round of a few scenarios: a look, not a measurement (under 2 minutes)
   --rounds N       rounds, in each of which every peer is measured once (default 5, 3 of those that take longest; quick 1)
   --only LIST      scenarios or groups, as without --only

@@ -3,10 +3,11 @@
  *
  * Place: the composition: plans the cores, starts the backends, and lets rounds.ts take the samples. This process is
  * the load generator. `npm run bench -- soak` is another program with the same parts (soak/soak.ts), `npm run bench -- ffi`
- * a program of its own (ffi/ffi.ts).
+ * and `npm run bench -- access` are programs of their own (ffi/ffi.ts, access/access.ts).
  * Invariant: everything started is ended, on SIGINT too.
  */
 import { join } from 'node:path';
+import { USAGE as ACCESS_USAGE, measureAccess, parseAccessOptions } from './access/access.ts';
 import { wordsOf } from '../src/errors.ts';
 import { startBackends, type BackendPorts } from './backend/backend.ts';
 import { ROOT, describeEnvironment, loadAverage } from './environment.ts';
@@ -143,6 +144,11 @@ function nameOf({ quick, chosen }: BenchOptions): string {
   return [quick ? 'quick' : 'full', ...chosen].join('-');
 }
 
+function access(args: readonly string[]): void {
+  const options = optionsOrExit(() => parseAccessOptions(args), ACCESS_USAGE);
+  process.stdout.write(`${measureAccess(() => performance.now(), options)}\n`);
+}
+
 function ffi(args: readonly string[]): void {
   optionsOrExit(() => parseFfiOptions(args), FFI_USAGE);
   process.stdout.write(`${measureFfi(() => performance.now(), say)}\n`);
@@ -152,6 +158,7 @@ try {
   const args = process.argv.slice(2);
   const [first, ...rest] = args;
   if (first === 'ffi') ffi(rest);
+  else if (first === 'access') access(rest);
   else if (first === 'soak') await soak(optionsOrExit(() => parseSoakOptions(rest), SOAK_USAGE));
   else {
     const options = optionsOrExit(() => parseOptions(args), USAGE);

@@ -11,7 +11,7 @@ import { formatIssues, formatWarning, inOrder } from '../config/report/format-is
 import { loadConfig } from '../config/source/load.ts';
 import { accessSteps } from '../composition/access-lists.ts';
 import { accessInWords, clientInWords } from '../composition/explain-access.ts';
-import { problemsWithFiles } from '../composition/problems-with-files.ts';
+import { problemsWithFiles, problemsWithLists } from '../composition/problems-with-files.ts';
 import { sourceOf } from '../observe/log-configuration.ts';
 import { counted } from '../support/counted.ts';
 import { UNIX } from '../model/networks.ts';
@@ -49,7 +49,11 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   if (!loaded.ok) return failed(loaded.message, exitCodeOf(loaded));
   const { config, locate, origin, warnings } = loaded;
   const baseDir = dirname(resolve(file ?? 'here'));
-  const inFiles = inOrder(problemsWithFiles(config, baseDir, { config: file }).map(locate));
+  const problems = [
+    ...problemsWithFiles(config, baseDir, { config: file }),
+    ...atOnce(problemsWithLists(config, baseDir)),
+  ];
+  const inFiles = inOrder(problems.map(locate));
   if (inFiles.length > 0) return failed(formatIssues(inFiles), exitCodeOfIssues(inFiles));
   for (const each of warnings) process.stderr.write(`${formatWarning(each)}\n`);
   const parts = [counted(config.listeners.length, 'listener'), counted(config.upstreams.length, 'upstream')];

@@ -5,11 +5,12 @@
  * Place: a part of run.ts.
  */
 import { dirname, resolve } from 'node:path';
-import { problemsWithFiles } from '../composition/problems-with-files.ts';
+import { problemsWithFiles, problemsWithLists } from '../composition/problems-with-files.ts';
 import type { Config } from '../config/schema/schema.ts';
 import { loadConfig, type LoadRequest } from '../config/source/load.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import { logReload } from '../observe/log-reload.ts';
+import { inSlices } from '../support/slices.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { Reloader } from './reloader.ts';
 import type { RunLogs } from './run-logs.ts';
@@ -50,8 +51,11 @@ export function createReloader({
     started: new Promise(resolve => (started = resolve)),
     untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
     load: () => loadConfig({ ...request, mayWait: false }),
-    problemsWithFiles: next =>
-      problemsWithFiles(next, dirname(resolve(file ?? '.')), { config: file, pid: pidFile }),
+    problemsWithFiles: async next => {
+      const baseDir = dirname(resolve(file ?? '.'));
+      const problems = problemsWithFiles(next, baseDir, { config: file, pid: pidFile });
+      return [...problems, ...(await inSlices(problemsWithLists(next, baseDir)))];
+    },
     apply: async next => {
       // A destination that cannot be opened refuses the reload, before anything is changed.
       logs.prepare(next.log);

@@ -37,7 +37,7 @@ export interface ReloaderDeps {
   /** Reads the file, with the options and the environment of the start. */
   load(): ConfigLoadResult;
   /** The problems of the files that the configuration names. */
-  problemsWithFiles(config: Config): readonly ConfigIssue[];
+  problemsWithFiles(config: Config): readonly ConfigIssue[] | Promise<readonly ConfigIssue[]>;
   apply(config: Config): Promise<void>;
   state(): LoadBalancerState;
   /** The process that has taken over from this one. */
@@ -143,7 +143,7 @@ export class Reloader {
       problems: inOrder(issues.map(locate)).map(each => problemOf(each)),
     });
     try {
-      const inFiles = this.#deps.problemsWithFiles(config);
+      const inFiles = await this.#deps.problemsWithFiles(config);
       if (inFiles.length > 0) return located('invalid', inFiles);
       const fixed = changesOfFixed(this.#config, config);
       if (fixed.length > 0) return located('needsUpgrade', fixed);

@@ -18,7 +18,7 @@ import { systemCode } from '../errors.ts';
 import { tlsSettings } from '../control/health/tls-settings.ts';
 import { socketProblems } from './socket-problems.ts';
 import { redisConnection } from '../control/mirror/redis-connection.ts';
-import { atOnce } from '../support/slices.ts';
+import type { Sliced } from '../support/slices.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import { accessSteps } from './access-lists.ts';
 
@@ -39,7 +39,6 @@ export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles
     ...unknownOwners(listeners),
     ...socketProblems(config),
     ...logsOverOwnFiles(log, baseDir, own),
-    ...problems(() => atOnce(accessSteps(listeners, deps))),
     ...upstreams.flatMap(({ strategy }, index) =>
       isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),
     ),
@@ -55,6 +54,17 @@ export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles
       : missingFolder(log.access.to.path, baseDir, ['log', 'access', 'to'])),
     ...(redis === undefined ? [] : problems(() => redisConnection(redis, { ...deps, at: ['redis'] }))),
   ];
+}
+
+/** The same of the files of `access`, which may be long. */
+export function* problemsWithLists({ listeners }: Config, baseDir: string): Sliced<readonly ConfigIssue[]> {
+  try {
+    yield* accessSteps(listeners, { baseDir, readFile: readSmallFile });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.issues;
+    throw error;
+  }
 }
 
 /** A module is not loaded, because it would run. */
