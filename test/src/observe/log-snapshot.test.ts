@@ -71,9 +71,9 @@ const SNAPSHOT: LoadBalancerSnapshot = {
   },
 };
 
-function logged(format: LogFormat): string[] {
+function logged(format: LogFormat, snapshot = SNAPSHOT): string[] {
   const { lines, written } = keepLines();
-  logSnapshot(SNAPSHOT, createLog({ level: 'info', format, lines }));
+  logSnapshot(snapshot, createLog({ level: 'info', format, lines }));
   return written;
 }
 
@@ -88,6 +88,29 @@ void t.test('as text: one line for each worker, listener, upstream and backend',
     'backend 10.0.0.2:80 of app: ejected, takes no sessions, 1 session, 7 at other instances, weight 2 (50 % of it), health up, set to drain by an operator, agent says up and ready, 50 % of the weight, maxSessions 9, ejected 2 times in a row, backup, 2 spare connections',
     'counts of upstream app: shared, this is one, 1 other instance, counts are at most 120 ms old',
   ]);
+});
+
+void t.test('a listener that has stopped says so, and where it accepts all the same', async t => {
+  const [web] = SNAPSHOT.listeners;
+  const of = (addresses: readonly string[]): string | undefined => {
+    const stopped = {
+      name: 'web',
+      sessions: 4,
+      pausedMs: undefined,
+      ...web,
+      addresses,
+      stopped: true,
+      paused: false,
+    };
+    return logged('text', { ...SNAPSHOT, listeners: [stopped] })
+      .find(line => line.includes('listener web'))
+      ?.replace(/^\S+ info {2}/, '');
+  };
+  t.equal(of([]), 'listener web: stopped, because its upstream has no backend, 4 sessions');
+  t.equal(
+    of([':80']),
+    'listener web: stopped, because its upstream has no backend; accepting on :80, 4 sessions',
+  );
 });
 
 void t.test('as JSON: the same as fields, with a stable event for each kind of line', async t => {

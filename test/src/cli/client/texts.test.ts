@@ -112,6 +112,15 @@ void t.test('status names what is out, full or refused, with its reason and sinc
   t.same(attentionOf(refused), ['the last reload was refused (SIGHUP, 5m ago): it drains']);
 });
 
+void t.test('status names a listener that has stopped with its upstream', async t => {
+  const web = { name: 'web', addresses: [], stopped: true, paused: false, pausedMs: undefined, sessions: 5 };
+  const status = statusWith({ listeners: [web] });
+  t.same(attentionOf(status), [
+    'listener web: does not listen, because its upstream has no backend (stopWhenDown)',
+  ]);
+  t.match(statusText(status, 80), /\nweb +- +stopped +5\n/);
+});
+
 void t.test('status names ten backends that are out, and counts the rest; backends names all', async t => {
   const backends = Array.from({ length: 1_000 }, (_, i) => down(`10.0.${i >> 8}.${i & 255}:80`));
   const status = statusWith({ upstreams: [upstreamView('app', backends)] });

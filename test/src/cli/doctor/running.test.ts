@@ -42,6 +42,9 @@ void t.test('sessions at the limit, paused listeners and workers that stand fail
   t.same(trouble({ listeners: [paused] }), [
     'fail listener web: new clients wait for 1m 1s, with 9 sessions',
   ]);
+  t.same(trouble({ listeners: [{ ...paused, stopped: true }] }), [
+    'fail listener web: does not listen: its upstream has no backend',
+  ]);
   const workers = [{ worker: 1, state: 'stalled', sessions: 0, sessionsEver: 0 } as const];
   t.same(trouble({ workers }), ['fail workers: worker 1 is stalled']);
   t.match(trouble({ ready: false, state: 'draining' }), [/^warn state: draining, .*: not ready$/]);

@@ -143,6 +143,13 @@ void t.test('what clients notice and what is wrong beside backends stands on top
   t.match(picture, /3 of 10 wait, up to 2s/);
 });
 
+void t.test('a listener that has stopped with its upstream comes first', async t => {
+  const open = { name: 'a', addresses: ['127.0.0.1:1'], paused: false, pausedMs: undefined, sessions: 1 };
+  const stopped = { ...open, name: 'b', addresses: [], stopped: true, sessions: 2 };
+  const picture = shown({ seen: status({ listeners: [open, stopped] }) });
+  t.match(picture, /^listeners b stopped: 2 · a 127\.0\.0\.1:1: 1$/m);
+});
+
 void t.test('many listeners take one line, which says how many are left out', async t => {
   const listeners = Array.from({ length: 40 }, (_, i) => ({
     ...{
