@@ -4,6 +4,7 @@
  * Place: the shapes are those of model/snapshot.ts, which says more about each field.
  */
 import * as z from 'zod';
+import { OTHERS } from '../model/hello-plan.ts';
 
 /** Schemas with a name of their own in the OpenAPI document. */
 export const named = z.registry<{ id: string }>();
@@ -136,6 +137,19 @@ const listener = z
     paused: z.boolean().describe('New clients wait, because a limit is reached.'),
     pausedMs: ms.optional(),
     sessions: count,
+    sni: z
+      .strictObject({
+        routes: z.array(
+          z.strictObject({
+            match: z.array(z.string()).describe('Names; empty: any, and none.'),
+            alpn: z.array(z.string()).describe('Protocols; empty: any, and none.'),
+            upstream: z.string(),
+          }),
+        ),
+        others: z.enum(OTHERS).describe('What becomes of clients that no route has.'),
+      })
+      .optional()
+      .describe('Where TLS clients go by what they send first; absent: that is not looked at.'),
     counts: listenerCounts.optional(),
   })
   .register(named, { id: 'Listener' });

@@ -3,8 +3,9 @@
  *
  * Place: called by `load-balancer.ts` on each request; model/snapshot.ts defines the result.
  */
-import type { LoadBalancerSnapshot, LoadBalancerState } from '../model/snapshot.ts';
+import type { ListenerView, LoadBalancerSnapshot, LoadBalancerState } from '../model/snapshot.ts';
 import type { Planes } from './planes.ts';
+import { sniRoutes } from '../model/hello-plan.ts';
 import { NO_FIGURES } from '../model/pool-figures.ts';
 
 /** @param pausedMs how long a listener has been paused */
@@ -23,7 +24,11 @@ export function snapshotOf(
     sessionsEver: data?.sessionsEver ?? 0,
     maxSessions: limits?.maxSessions === Infinity ? undefined : limits?.maxSessions,
     workers: data?.workers() ?? [],
-    listeners: (data?.listeners() ?? []).map(view => ({ ...view, pausedMs: pausedMs(view.name) })),
+    listeners: (data?.listeners() ?? []).map(view => ({
+      ...view,
+      pausedMs: pausedMs(view.name),
+      ...sniOf(planes, view.name),
+    })),
     upstreams: (control?.status() ?? []).map(({ slots, queueSlot, ...upstream }) => ({
       ...upstream,
       retryBudget: { left: figuresOf(queueSlot).retriesLeft },
@@ -35,4 +40,9 @@ export function snapshotOf(
     })),
     mirror: planes?.mirror(),
   };
+}
+
+function sniOf(planes: Planes | undefined, listener: string): Pick<ListenerView, 'sni'> {
+  const sni = planes?.config.listeners.find(({ name }) => name === listener)?.sni;
+  return sni === undefined ? {} : { sni: { routes: sniRoutes(sni.routes), others: sni.others } };
 }

@@ -11,11 +11,12 @@ const MOST_BITS = { v4: 32, v6: 128 };
 const MOST_TYPE = 255;
 
 export const KEY_BY_FORM =
-  'client, clientPrefix, clientPrefix:V4/V6 such as clientPrefix:24/64, or proxyTlv:N such as proxyTlv:5 or proxyTlv:0xE0';
+  'client, clientPrefix, clientPrefix:V4/V6 such as clientPrefix:24/64, sni, or proxyTlv:N such as proxyTlv:5 or proxyTlv:0xE0';
 
 /** 'client': by the address. Undefined: the text means nothing. */
 export function parseKeyBy(text: string): KeyBy | 'client' | undefined {
   if (text === 'client' || text === 'clientIp') return 'client';
+  if (text === 'sni') return { by: 'sni' };
   if (text === 'clientPrefix') return { by: 'clientPrefix', ...DEFAULT_BITS };
   const prefix = /^clientPrefix:(\d{1,2})\/(\d{1,3})$/.exec(text);
   if (prefix !== null) {

@@ -8,6 +8,7 @@ import type { Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { listenOptions, type ListenKeys } from '../config/socket-options.ts';
 import type { AccessPlan } from '../model/access-list.ts';
 import { listenerLimits } from './listener-limits.ts';
+import { sniRoutes, type HelloPlan } from '../model/hello-plan.ts';
 import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
@@ -42,12 +43,14 @@ export function listenersPlan(
         limits: own,
         acceptProxy,
         dryRun,
+        sni,
         ...keys
       }): ListenerPlan => ({
         ...{ name, upstream, whenUnavailable, timeouts, acceptProxy, dryRun },
         limits: listenerLimits(name, own, shared),
         access: access.get(name),
         firstByte: firstByteOf(upstreams.get(upstream)),
+        hello: helloOf(sni, upstreams.get(upstream)),
         slot: shared.slotOfListener(name),
         sockets: listenOptions(keys),
         bind: bindPoints(name, bind, keys),
@@ -58,6 +61,16 @@ export function listenersPlan(
 
 function firstByteOf(upstream: UpstreamConfig | undefined): ListenerPlan['firstByte'] {
   return upstream?.connectWhen.when === 'firstByte' ? upstream.connectWhen : undefined;
+}
+
+function helloOf(
+  sni: Config['listeners'][number]['sni'],
+  upstream: UpstreamConfig | undefined,
+): HelloPlan | undefined {
+  const isRequired = upstream?.connectWhen.when === 'tlsHello';
+  if (sni !== undefined) return { ...sni, routes: sniRoutes(sni.routes), isRequired };
+  if (!isRequired) return undefined;
+  return { timeout: upstream.connectWhen.timeout, routes: [], others: 'upstream', isRequired };
 }
 
 /**

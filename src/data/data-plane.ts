@@ -117,7 +117,8 @@ export class DataPlane {
       onClient: (front, client) => this.#intake.take(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
-      gatesOf: plan => deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan, shared),
+      gatesOf: plan =>
+        deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan, shared, name => this.#upstreamOf(name)),
       pacing: new Pacing(shared.byteTimes, now, deps.setTimer),
       onRepaced: front => repaceGradually(front, this.#sessions),
       onExhausted: () => this.#rest(),

@@ -9,6 +9,7 @@ export const ACCESS_FIELDS = [
   'client',
   'proxy',
   'uniqueId',
+  'serverName',
   'localAddress',
   'listener',
   'upstream',

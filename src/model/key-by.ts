@@ -7,4 +7,6 @@ export type KeyBy =
   /** The networks that clients are in: leading bits of their addresses. */
   | { readonly by: 'clientPrefix'; readonly v4: number; readonly v6: number }
   /** What a proxy in front has said of the client: the type of the TLV in its header. */
-  | { readonly by: 'proxyTlv'; readonly type: number };
+  | { readonly by: 'proxyTlv'; readonly type: number }
+  /** The host that a TLS client wants to reach. */
+  | { readonly by: 'sni' };

@@ -5,6 +5,7 @@
  * read by `data-plane.ts`. Plain values, so that they can be posted; each plan replaces the one before as a whole.
  */
 import type { AccessPlan } from './access-list.ts';
+import type { HelloPlan } from './hello-plan.ts';
 import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import type { ClientRules, ClientTableMemory } from '../shared-memory/client-table.ts';
 import type { CounterChunk } from '../shared-memory/counters/counters.ts';
@@ -85,6 +86,8 @@ export interface ListenerPlan {
   readonly acceptProxy?: AcceptProxy | undefined;
   /** Its upstream's `connectWhen`: how long a client may be silent, in milliseconds. Absent: it need not say anything. */
   readonly firstByte?: { readonly timeout: number } | undefined;
+  /** Absent: the first message of TLS clients is not looked at. */
+  readonly hello?: HelloPlan | undefined;
   /** Absent: every client may come in. */
   readonly access?: AccessPlan | undefined;
   /** What gates would refuse by a client's address or by its number of sessions is let in, and counted. */

@@ -14,6 +14,8 @@ export interface SessionRecord extends Termination {
   readonly proxyAddress?: string;
   /** The id that it has given the session; in hexadecimal, unless it is plain text. Absent: none. */
   readonly uniqueId?: string | undefined;
+  /** The host that a TLS client wants to reach, where the listener looks (`sni`, `connectWhen: tlsHello`). Absent: none. */
+  readonly serverName?: string | undefined;
   /** Where the client connected to: an address of this machine with its port. '' for a unix socket. */
   readonly localAddress: string | undefined;
   /** The backend that served it, or the last one tried; undefined when there was none to try. */

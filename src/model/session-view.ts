@@ -15,6 +15,8 @@ export interface SessionView {
   /** The client's IP address and port; '' and 0 for a unix socket. */
   readonly clientAddress: string;
   readonly clientPort: number;
+  /** The host that a TLS client wants to reach; absent: not known. */
+  readonly serverName?: string | undefined;
   readonly phase: 'admission' | 'queue' | 'connect' | 'relay';
   /** Milliseconds since 1970. */
   readonly startedAtMs: number;

@@ -3,6 +3,7 @@
  *
  * Place: control, hosts and the mirror fill in their parts; composition puts them together, observers read them.
  */
+import type { HelloPlan } from './hello-plan.ts';
 import type { PoolFigures } from './pool-figures.ts';
 import type { BackendStateWord, MirrorMode, MirrorTrouble, OperatorState, UpstreamMode } from './words.ts';
 
@@ -152,6 +153,8 @@ export interface LoadBalancerSnapshot {
 export interface ListenerView extends HostListenerView {
   /** Time since new clients began to wait; undefined while they do not. */
   readonly pausedMs: number | undefined;
+  /** Where TLS clients go by their names and protocols, and what becomes of others. Absent: names are not looked at. */
+  readonly sni?: Pick<HelloPlan, 'routes' | 'others'>;
 }
 
 /** One upstream, as `snapshot()` shows it. */

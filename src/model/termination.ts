@@ -32,6 +32,12 @@ export const REASONS = [
   'networkRate',
   /** Counted with `dryRun` only: clients came faster than the listener's `rate`, and would have waited. */
   'listenerRate',
+  /** A client of a listener for TLS has sent something else than a ClientHello. */
+  'noClientHello',
+  /** The ClientHello is malformed or too long, or names no host where it should. */
+  'badClientHello',
+  /** No route of `sni` has the client, and others are refused. */
+  'noRoute',
   /** No byte in either direction for `timeouts.idle`. */
   'idle',
   /** One direction had ended and the other was silent for `timeouts.halfClosed`. */

@@ -93,6 +93,7 @@ export function accessFields(record: SessionRecord): Readonly<Record<AccessField
     client: clientOf(record),
     proxy: record.proxyAddress === '' ? 'unix' : record.proxyAddress,
     uniqueId: record.uniqueId,
+    serverName: record.serverName,
     localAddress: record.localAddress === '' ? 'unix' : record.localAddress,
     listener: record.listener,
     upstream: record.upstream,

@@ -77,6 +77,14 @@ const listenerOf =
       upstream: fc.constantFrom(...upstreams),
       noDelay: fc.boolean(),
       backlog: maybe(fc.integer({ min: 1, max: 9 })),
+      sni: fc.oneof(
+        fc.constant<Listener['sni']>(undefined),
+        fc.constantFrom(...upstreams).map((upstream): Listener['sni'] => [{ match: 'a.test', upstream }]),
+        fc.constantFrom(...upstreams).map((upstream): Listener['sni'] => ({
+          routes: [{ match: ['**.A.test', 'b.'], alpn: 'h2', upstream }],
+          ...{ others: 'refuse', timeout: '1s' },
+        })),
+      ),
       limits: fc.record({
         maxSessions: maybe(fc.integer({ min: 1, max: 99 })),
         bandwidth: maybe(fc.constantFrom('1MiB/s', '500kB/s', { fromClient: '1KiB/s' })),

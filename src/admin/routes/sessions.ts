@@ -29,6 +29,10 @@ const session = z
     backend: z.string().optional().describe('Absent while it has none.'),
     clientAddress: z.string().describe('Empty for a client of a unix socket.'),
     clientPort: z.int(),
+    serverName: z
+      .string()
+      .optional()
+      .describe('The host that a TLS client wants to reach; absent: not known.'),
     phase: z.enum(['admission', 'queue', 'connect', 'relay']),
     startedAt: z.string().describe('ISO 8601, UTC.'),
     ageMs: z.number(),

@@ -22,6 +22,7 @@ interface SessionsAnswer {
     readonly backend?: string;
     readonly clientAddress: string;
     readonly clientPort: number;
+    readonly serverName?: string;
     readonly phase: string;
     readonly ageMs: number;
     readonly bytesFromClient: number;
@@ -51,10 +52,12 @@ export async function showSessions(options: SessionsOptions): Promise<ExitCode> 
 }
 
 export function sessionsText({ sessions, more }: SessionsAnswer, width: number): string {
+  const isNamed = sessions.some(({ serverName }) => serverName !== undefined);
   const table = formatTable(
     [
       { name: 'ID' },
       { name: 'CLIENT', mayShrink: true },
+      ...(isNamed ? [{ name: 'NAME', mayShrink: true }] : []),
       { name: 'UPSTREAM', mayShrink: true },
       { name: 'BACKEND', mayShrink: true },
       { name: 'AGE', isNumber: true },
@@ -64,6 +67,7 @@ export function sessionsText({ sessions, more }: SessionsAnswer, width: number):
     sessions.map(each => [
       each.id,
       clientOf(each),
+      ...(isNamed ? [each.serverName ?? '-'] : []),
       each.upstream,
       each.phase === 'relay' ? (each.backend ?? '-') : `(${each.phase})`,
       formatAge(each.ageMs),

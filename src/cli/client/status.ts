@@ -10,6 +10,10 @@ import { showClient, type OutputOptions } from './client-command.ts';
 import { paragraph } from './paragraph.ts';
 import { formatAge, formatTable } from './table.ts';
 
+/** In the table of routes. */
+const ROUTES_SHOWN = 20;
+const NAMES_SHOWN = 4;
+
 /** What `/api/v1/status` answers. */
 export interface StatusAnswer extends CountedSnapshot {
   readonly name: string;
@@ -55,6 +59,7 @@ export function statusText(status: StatusAnswer, width: number): string {
       ),
       width,
     ),
+    ...routeLines(status, width),
     '\n',
     formatTable(
       [
@@ -78,6 +83,27 @@ export function statusText(status: StatusAnswer, width: number): string {
     ...(attention.length === 0 ? [] : ['\nneeds attention:\n', ...attention]),
     ...overrideLines(status, width),
   ].join('');
+}
+
+/** Where TLS clients go: the first routes of each listener that has any. */
+function routeLines({ listeners }: StatusAnswer, width: number): string[] {
+  const rows = listeners.flatMap(({ name, sni }): string[][] => {
+    if (sni === undefined) return [];
+    const shown = sni.routes.slice(0, ROUTES_SHOWN).map(({ match, alpn, upstream }) => {
+      const names = match.length > NAMES_SHOWN ? [...match.slice(0, NAMES_SHOWN), '…'] : match;
+      return [names.join(' ') || '(any)', alpn.join(' ') || '-', upstream];
+    });
+    const left = sni.routes.length - shown.length;
+    const others = sni.others === 'refuse' ? '(refused)' : '(as the listener)';
+    const rest = [
+      ...(left > 0 ? [[`and ${counted(left, 'route')} more`, '', '']] : []),
+      ['others', '', others],
+    ];
+    return [...shown, ...rest].map((cells, i) => [i === 0 ? name : '', ...cells]);
+  });
+  if (rows.length === 0) return [];
+  const columns = ['LISTENER', 'NAME', 'PROTOCOL', 'UPSTREAM'].map(name => ({ name, mayShrink: true }));
+  return ['\n', formatTable(columns, rows, width)];
 }
 
 function backendsOf({ backends }: UpstreamView): string {

@@ -16,6 +16,7 @@ import { adminCrossChecks } from './admin-cross-checks.ts';
 import type { Finding } from './finding.ts';
 import { formatPath, type Path } from '../report/issue.ts';
 import { redisCrossChecks } from './redis-cross-checks.ts';
+import { claimsOf, routesOf } from './sni-cross-checks.ts';
 import { upstreamCrossChecks } from './upstream-cross-checks.ts';
 
 const NAMES_SHOWN = 10;
@@ -40,6 +41,9 @@ export function crossCheck(
     ),
     ...repeated(upstreamNames.map(one), 'a name of its own'),
     ...unknownUpstreams(listeners, upstreamNames, written),
+    ...listeners.flatMap(({ value, path }) =>
+      repeated(claimsOf(value, path), 'each name and protocol in one route only'),
+    ),
     ...repeated(listeners.flatMap(boundAddresses), 'an address that no other bind uses'),
     ...upstreams.flatMap(at => repeated(backendIds(at), 'each backend only once')),
     ...upstreams.flatMap(({ value, path }) => upstreamCrossChecks(value, path)),
@@ -95,7 +99,8 @@ function unknownUpstreams(
     .slice(0, NAMES_COMPARED)
     .filter(({ path }) => written(path) === undefined)
     .map(({ value }) => value);
-  return listeners.flatMap(at => {
+  const references = listeners.flatMap(at => [at, ...routesOf(at.value, at.path)]);
+  return references.flatMap(at => {
     const reference = text(at, 'upstream');
     if (reference === undefined || names.has(reference.value)) return [];
     return [{ path: reference.path, expected, known }];

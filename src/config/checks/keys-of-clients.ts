@@ -1,6 +1,6 @@
 /**
  * Probable mistakes about `hashBy`, `sticky.by` and `balanceFactor`: a strategy that does not look at them, and TLVs
- * that no client can have.
+ * or names that no client can have.
  *
  * Place: a part of warnings.ts, with the same invariants.
  */
@@ -8,13 +8,14 @@ import { STRATEGY_NAMES } from '../../../strategies/index.ts';
 import { keyByOf } from '../key-by.ts';
 import type { ConfigIssue } from '../report/issue.ts';
 import type { Config, UpstreamConfig } from '../schema/schema.ts';
+import { targetsOf } from './targets.ts';
 
 export function keysOfClients(
   upstream: UpstreamConfig,
   path: ConfigIssue['path'],
   listeners: Config['listeners'],
 ): ConfigIssue[] {
-  return [...withoutHash(upstream, path), ...withoutHeaders(upstream, path, listeners)];
+  return [...withoutHash(upstream, path), ...withoutWhatTheyNeed(upstream, path, listeners)];
 }
 
 function withoutHash(
@@ -35,31 +36,33 @@ function withoutHash(
   }));
 }
 
-function withoutHeaders(
-  { name, hashBy, sticky }: UpstreamConfig,
+function withoutWhatTheyNeed(
+  { name, hashBy, sticky, connectWhen }: UpstreamConfig,
   path: ConfigIssue['path'],
   listeners: Config['listeners'],
 ): ConfigIssue[] {
-  const takesHeaders = listeners.some(
-    ({ upstream, acceptProxy }) =>
-      upstream === name && acceptProxy !== undefined && acceptProxy.from.length > 0,
+  const leading = listeners.filter(listener => targetsOf(listener).includes(name));
+  const takesHeaders = leading.some(
+    ({ acceptProxy }) => acceptProxy !== undefined && acceptProxy.from.length > 0,
   );
-  if (takesHeaders) return [];
+  const looks = leading.some(
+    ({ sni, upstream }) => sni !== undefined || (connectWhen.when === 'tlsHello' && upstream === name),
+  );
   const keys = [
     { at: ['hashBy'], text: hashBy },
     { at: ['sticky', 'by'], text: sticky?.by },
   ];
-  return keys.flatMap(({ at, text = '' }): ConfigIssue[] =>
-    keyByOf(text === '' ? undefined : text)?.by !== 'proxyTlv'
-      ? []
-      : [
-          {
-            path: [...path, ...at],
-            kind: 'value',
-            expected: 'acceptProxy at a listener of the upstream',
-            got: text,
-            message: `no listener of upstream ${name} takes PROXY protocol headers (acceptProxy): clients have no TLVs, and count by their addresses`,
-          },
-        ],
-  );
+  return keys.flatMap(({ at, text }): ConfigIssue[] => {
+    const by = keyByOf(text)?.by;
+    const issue = { path: [...path, ...at], kind: 'value' as const, got: text ?? '' };
+    if (by === 'proxyTlv' && !takesHeaders) {
+      const message = `no listener of upstream ${name} takes PROXY protocol headers (acceptProxy): clients have no TLVs, and count by their addresses`;
+      return [{ ...issue, expected: 'acceptProxy at a listener of the upstream', message }];
+    }
+    if (by === 'sni' && !looks) {
+      const message = `no listener of upstream ${name} reads the names that TLS clients send (sni, connectWhen: tlsHello): clients count by their addresses`;
+      return [{ ...issue, expected: 'sni at a listener of the upstream, or connectWhen: tlsHello', message }];
+    }
+    return [];
+  });
 }

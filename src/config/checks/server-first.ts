@@ -13,7 +13,7 @@ export function serverFirst(
   { name, connectWhen, health }: UpstreamConfig,
   path: ConfigIssue['path'],
 ): ConfigIssue[] {
-  if (connectWhen.when !== 'firstByte' || health.type !== 'sendExpect') return [];
+  if (connectWhen.when === 'now' || health.type !== 'sendExpect') return [];
   const { preset, send, sendHex } = health;
   const greets =
     preset === undefined ? send === undefined && sendHex === undefined : GREETING.includes(preset);
@@ -23,7 +23,7 @@ export function serverFirst(
       path: [...path, 'connectWhen'],
       kind: 'value',
       expected: 'now, for a protocol in which the server speaks first',
-      got: 'firstByte',
+      got: connectWhen.when,
       message: `the checks of upstream ${name} wait for its backends to speak first, and so do its clients: none of them will send a first byte, and all are reset after connectWhen.timeout`,
     },
   ];

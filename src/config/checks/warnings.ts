@@ -16,6 +16,7 @@ import { formatPath, pathKey, type ConfigIssue, type Path } from '../report/issu
 import type { Config } from '../schema/schema.ts';
 import { keysOfClients } from './keys-of-clients.ts';
 import { serverFirst } from './server-first.ts';
+import { targetsOf } from './targets.ts';
 import type { Machine } from './this-machine.ts';
 
 /** What is expected where a backend leads back to its own listener. */
@@ -37,9 +38,9 @@ export function warningsOf(
   machine: Machine,
   written: (path: Path) => string | undefined = () => undefined,
 ): ConfigIssue[] {
-  const listeners = config.listeners.map(({ name, upstream, bind, interface: through }, i) => ({
+  const listeners = config.listeners.map(({ name, upstream, sni, bind, interface: through }, i) => ({
     name,
-    upstream,
+    upstreams: targetsOf({ upstream, sni }),
     binds: bind.map((address, j): Placed => {
       const alone: Path = ['listeners', i, 'bind'];
       const listed: Path = [...alone, address.entry ?? j];
@@ -79,7 +80,7 @@ export function warningsOf(
       ),
     ),
     ...upstreams
-      .filter(({ name }) => !listeners.some(({ upstream }) => upstream === name))
+      .filter(({ name }) => !listeners.some(each => each.upstreams.includes(name)))
       .map(({ path }) => {
         const message = 'no listener names this upstream: its backends are checked, and get no sessions';
         return {
@@ -117,7 +118,8 @@ function onePerPath(warnings: readonly ConfigIssue[]): ConfigIssue[] {
 
 interface Fronts {
   readonly name: string;
-  readonly upstream: string;
+  /** Where its clients go. */
+  readonly upstreams: readonly string[];
   readonly binds: readonly Placed[];
 }
 
@@ -139,11 +141,13 @@ function loops(
       }),
     ),
   );
-  const getsTo = reachability(ways.map(({ from, to }) => [from, to.upstream]));
+  const getsTo = reachability(
+    ways.flatMap(({ from, to }) => to.upstreams.map(upstream => [from, upstream] as const)),
+  );
   return ways
-    .filter(({ from, to }) => getsTo(to.upstream, from))
+    .filter(({ from, to }) => to.upstreams.some(upstream => getsTo(upstream, from)))
     .map(({ from, backend, to, bind }) => {
-      const back = to.upstream === from ? 'back' : 'through other backends back';
+      const back = to.upstreams.includes(from) ? 'back' : 'through other backends back';
       return warning(
         backend,
         LOOP_FREE,

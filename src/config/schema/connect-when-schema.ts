@@ -7,18 +7,18 @@ import * as z from 'zod';
 import { duration, fieldFacts, oneOf, section } from './fields.ts';
 import { HOUR, SHORTEST } from './limits-of-values.ts';
 
-const WORDS = ['now', 'firstByte'] as const;
+const WORDS = ['now', 'firstByte', 'tlsHello'] as const;
 const FORM = `one of ${WORDS.join(', ')}, or a mapping such as { when: firstByte, timeout: 30s }`;
 
 const mapping = section({
   when: oneOf(WORDS)
     .default('now')
     .describe(
-      '`now`: as soon as the client is let in. `firstByte`: when the client has sent something. Not for protocols in which the server speaks first (MySQL, SMTP, FTP, SSH, IMAP, POP3): client and lb4 would wait for each other.',
+      '`now`: as soon as the client is let in. `firstByte`: when the client has sent something. Not for protocols in which the server speaks first (MySQL, SMTP, FTP, SSH, IMAP, POP3): client and lb4 would wait for each other. `tlsHello`: when the first message of TLS (ClientHello) is whole; clients that send something else are reset.',
     ),
   timeout: duration(SHORTEST, HOUR)
     .prefault('30s')
-    .describe('`firstByte`: a client that has sent nothing for this long is reset.'),
+    .describe('`firstByte`, `tlsHello`: a client that has not sent that much for this long is reset.'),
 });
 
 export const connectWhen = z

@@ -28,6 +28,7 @@ import { maxSessions, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 import { adminSection } from './admin-schema.ts';
 import { access, dryRun, whenDenied } from './access-schema.ts';
 import { acceptProxy } from './proxy-schema.ts';
+import { sni } from './sni-schema.ts';
 import { redisSection } from './redis-schema.ts';
 import { bind } from './bind-schema.ts';
 import {
@@ -54,7 +55,8 @@ const OF_TCP = [
 const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
   bind,
-  upstream: reference('an upstream').describe('The upstream that serves the clients of this listener.'),
+  upstream: reference('an upstream').describe('The upstream that serves the clients of this listener, but for those that `sni` sends elsewhere.'),
+  sni,
   limits: listenerLimits.prefault({}).describe('Limits of this listener. See [limits](limits.md).'),
   timeouts: section({
     idle: duration(SHORTEST, WEEK, 'none')

@@ -57,8 +57,8 @@ const keyBy = () =>
   z
     .string({ error: KEY_BY_FORM })
     .refine(text => parseKeyBy(text) !== undefined, { error: KEY_BY_FORM })
-    .meta({ pattern: '^(client|clientIp|clientPrefix(:[0-9]{1,2}/[0-9]{1,3})?|proxyTlv:[0-9]{1,3}|proxyTlv:0[xX][0-9a-fA-F]{1,2})$' })
-    .register(fieldFacts, { type: 'text', range: '`client`, `clientPrefix`, `clientPrefix:V4/V6`, `proxyTlv:N`' });
+    .meta({ pattern: '^(client|clientIp|clientPrefix(:[0-9]{1,2}/[0-9]{1,3})?|sni|proxyTlv:[0-9]{1,3}|proxyTlv:0[xX][0-9a-fA-F]{1,2})$' })
+    .register(fieldFacts, { type: 'text', range: '`client`, `clientPrefix`, `clientPrefix:V4/V6`, `sni`, `proxyTlv:N`' });
 
 export const weight = () =>
   integer(WEIGHT.min, WEIGHT.max)
@@ -135,7 +135,7 @@ export const upstream = section({
   hashBy: keyBy()
     .default('client')
     .describe(
-      'By what `iphash`, or a strategy of your own, tells clients apart. `client`: the IP address. `clientPrefix`: the network that this is in, of 24 bits for IPv4 and 64 for IPv6, or as many as `clientPrefix:V4/V6` says. `proxyTlv:N`: the value of the TLV of this type in the PROXY protocol header (`acceptProxy`), such as `proxyTlv:2` for the server name; without one, the IP address.',
+      'By what `iphash`, or a strategy of your own, tells clients apart. `client`: the IP address. `clientPrefix`: the network that this is in, of 24 bits for IPv4 and 64 for IPv6, or as many as `clientPrefix:V4/V6` says. `sni`: the name of the host that a TLS client wants to reach, where the listener has `sni` or the upstream `connectWhen: tlsHello`. `proxyTlv:N`: the value of the TLV of this type in the PROXY protocol header (`acceptProxy`), such as `proxyTlv:2` for the server name; without one, the IP address.',
     ),
   balanceFactor: z
     .union([z.literal('off'), z.literal(false), factor()], { error: FACTOR_FORM })

@@ -7,6 +7,7 @@
  * - The first bytes that gates have not taken stay with the connection and are relayed first.
  * - Nothing is read that no gate has asked for.
  */
+import { HELLO_MAX_BYTES_IN_RECORDS } from '../../codec/tls-client-hello/index.ts';
 import type { Connection } from '../../engine/engine.ts';
 import type { Deadlines, Expiring } from '../../support/deadlines.ts';
 import type { Termination } from '../../model/termination.ts';
@@ -16,10 +17,8 @@ import type { UndecidedClient } from './undecided.ts';
 
 /** The time for everything that a gate waits for, unless it says otherwise. */
 const LIMIT_MS = 5_000;
-/**
- * The most that a gate is shown: a TLS ClientHello is at most this long in practice (RFC 8446 5.1: a record is 16 KiB).
- */
-export const LIMIT_BYTES = 16 * 1024;
+/** The most that a gate is shown: nothing that one reads is longer than a TLS ClientHello. */
+export const LIMIT_BYTES = HELLO_MAX_BYTES_IN_RECORDS;
 
 export interface AdmissionOwner<U> {
   /** All gates are passed. */

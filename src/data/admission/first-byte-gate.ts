@@ -6,12 +6,13 @@
  * Invariant: it takes nothing. A client that is silent for too long, or ends before it has said anything, is refused by
  * the admission.
  */
-import { LIMIT_BYTES } from './admission.ts';
 import type { Gate, Verdict } from './gate.ts';
+
+/** One byte would do. It looks at more because what it reads is sent in one piece. */
+export const FIRST_LOOK_BYTES = 16 * 1024;
 
 export function firstByteGate<U>(timeoutMs: number): Gate<U> {
   const pass: Verdict<U> = { kind: 'pass' };
-  // One byte would do. It looks at more because what it reads is sent in one piece.
-  const wait: Verdict<U> = { kind: 'more', bytes: LIMIT_BYTES, withinMs: timeoutMs };
+  const wait: Verdict<U> = { kind: 'more', bytes: FIRST_LOOK_BYTES, withinMs: timeoutMs };
   return (_facts, { bytes }) => (bytes.length > 0 ? pass : wait);
 }

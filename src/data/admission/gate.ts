@@ -30,6 +30,8 @@ export interface Facts<U> {
   readonly upstream: U;
   /** What a proxy in front has said of the client besides its address; absent: there is none. */
   readonly proxied?: Proxied;
+  /** The host that a TLS client wants to reach; absent: not known, or not asked for. */
+  readonly serverName?: string;
 }
 
 export interface Proxied {
@@ -67,10 +69,16 @@ export type Verdict<U> =
    */
   | { readonly kind: 'more'; readonly bytes: number; readonly withinMs?: number }
   /**
+   * `facts`: what is known of the client; absent: nothing new.
    * `isDropped`: the client gets no answer, unless it has sent bytes already: what is known of it then comes from a
    * proxy in front, which is to learn of it.
    */
-  | { readonly kind: 'refuse'; readonly reason: Refusal; readonly isDropped?: boolean };
+  | {
+      readonly kind: 'refuse';
+      readonly reason: Refusal;
+      readonly isDropped?: boolean;
+      readonly facts?: Facts<U>;
+    };
 
 /** Called again, with more bytes or with none yet, after it has returned 'more'. Must not throw. */
 export type Gate<U> = (facts: Facts<U>, first: FirstBytes) => Verdict<U>;

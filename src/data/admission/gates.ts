@@ -11,17 +11,26 @@ import { accessGate } from './access-gate.ts';
 import { clientGate, rateGate } from './client-gate.ts';
 import { firstByteGate } from './first-byte-gate.ts';
 import type { Gate } from './gate.ts';
+import { helloGate } from './hello-gate.ts';
 import { proxyGate } from './proxy-gate.ts';
 
-/** @param shared this thread's view of it */
-export function gatesOf<U>(plan: ListenerPlan, shared: SharedState): readonly Gate<U>[] {
-  const { acceptProxy, access, firstByte } = plan;
+/**
+ * @param shared this thread's view of it
+ * @param upstreamOf where routes lead to
+ */
+export function gatesOf<U>(
+  plan: ListenerPlan,
+  shared: SharedState,
+  upstreamOf: (name: string) => U,
+): readonly Gate<U>[] {
+  const { acceptProxy, access, hello, firstByte } = plan;
   // A client that may not come in is not counted.
   const judges = [...(access === undefined ? [] : [accessGate<U>(access)]), ...limitGates<U>(plan, shared)];
   return [
     // First: the others judge by the address that it gives, also in a dry run.
     ...(acceptProxy === undefined || acceptProxy.from.length === 0 ? [] : [proxyGate<U>(acceptProxy)]),
     ...(plan.dryRun === true ? judges.map(dryRun) : judges),
+    ...(hello === undefined ? [] : [helloGate<U>(hello, upstreamOf)]),
     // Last: a client that another gate refuses need not say anything.
     ...(firstByte === undefined ? [] : [firstByteGate<U>(firstByte.timeout)]),
   ];

@@ -63,6 +63,7 @@ export class Passage<U> {
         this.#refused.count(verdict.wouldRefuse, this.#facts.clientAddress, true);
       }
     } else if (verdict?.kind === 'refuse') {
+      this.#facts = verdict.facts ?? this.#facts;
       this.leave();
       this.#refused.count(verdict.reason, this.#facts.clientAddress, false);
     }

@@ -3,9 +3,9 @@
  *
  * Place: the session asks its upstream for it, once it is through the gates; the dispatcher passes it on to the picker.
  * How: most upstreams tell clients apart by their addresses: then the address is all there is, and nothing is made. A
- * client without what the key is made of (no such TLV, no address) is known by its address.
- * Why keys look like addresses: the table of clients (sticky-table.ts) has 16 bytes for each. The value of a TLV is
- * hashed into as many; a client that can choose it cannot find another one's.
+ * client without what the key is made of (no such TLV, no name, no address) is known by its address.
+ * Why keys look like addresses: the table of clients (sticky-table.ts) has 16 bytes for each. The value of a TLV, or
+ * a name, is hashed into as many; a client that can choose it cannot find another one's.
  */
 import { hash } from 'node:crypto';
 import type { ProxyTlv } from '../../codec/proxy-protocol/index.ts';
@@ -21,10 +21,14 @@ export interface ClientKeys {
 /** A text: its address, which is its key for everything. */
 export type Client = string | ClientKeys;
 
-/** What a proxy in front has said of the client. */
-type Proxied = { readonly tlvs: readonly ProxyTlv[] } | undefined;
+/** What is known of the client besides its address. */
+interface Known {
+  /** What a proxy in front has said. */
+  readonly proxied?: { readonly tlvs: readonly ProxyTlv[] };
+  readonly serverName?: string;
+}
 
-export type ClientOf = (address: string, proxied: Proxied) => Client;
+export type ClientOf = (address: string, known: Known | undefined) => Client;
 
 const WORDS = 4;
 const MAPPED = 0xffff;
@@ -33,10 +37,10 @@ const words = new Int32Array(WORDS);
 
 export function clientOf(hashBy: KeyBy | undefined, stickyBy: KeyBy | undefined): ClientOf {
   if (hashBy === undefined && stickyBy === undefined) return address => address;
-  return (address, proxied) => ({
+  return (address, known = {}) => ({
     address,
-    hash: keyOf(hashBy, address, proxied),
-    sticky: keyOf(stickyBy, address, proxied),
+    hash: keyOf(hashBy, address, known),
+    sticky: keyOf(stickyBy, address, known),
   });
 }
 
@@ -48,9 +52,10 @@ export function stickyKeyOf(client: Client): string {
   return typeof client === 'string' ? client : client.sticky;
 }
 
-function keyOf(by: KeyBy | undefined, address: string, proxied: Proxied): string {
+function keyOf(by: KeyBy | undefined, address: string, { proxied, serverName }: Known): string {
   if (by === undefined) return address;
   if (by.by === 'clientPrefix') return networkOf(address, by.v4, by.v6);
+  if (by.by === 'sni') return serverName === undefined ? address : digestOf(Buffer.from(serverName));
   const tlv = proxied?.tlvs.find(({ type }) => type === by.type);
   return tlv === undefined ? address : digestOf(tlv.value);
 }

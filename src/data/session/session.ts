@@ -14,7 +14,7 @@
  */
 import { Admission, type AdmissionOwner } from '../admission/admission.ts';
 import type { Facts } from '../admission/gate.ts';
-import { proxyIn } from '../admission/proxy-gate.ts';
+import { toldIn } from '../admission/told.ts';
 import type { DispatchOwner } from '../dispatch/dispatch-owner.ts';
 import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
@@ -133,12 +133,12 @@ export class Session<O extends Origin = Origin>
 
   /** As it is now. */
   view(): SessionView {
-    const { clientAddress, clientPort } = this.#from();
+    const { clientAddress, clientPort, serverName } = this.#from();
     const relay = this.#relay;
     return {
       ...{ id: this.id, listener: this.#plan.name, upstream: this.upstream },
       backend: this.#dispatch?.backend,
-      ...{ clientAddress, clientPort },
+      ...{ clientAddress, clientPort, serverName },
       phase: this.#phase(),
       startedAtMs: this.#startedAtMs(),
       bytesFromClient: relay?.bytesFromClient ?? 0,
@@ -149,13 +149,12 @@ export class Session<O extends Origin = Origin>
   /** Of a session that is just ending, from `onEnd` only. */
   record({ by, phase, reason }: Termination, relayed: RelayOutcome | undefined): SessionRecord {
     const dispatch = this.#dispatch;
-    const { clientAddress, clientPort, proxied } = this.#from();
+    const from = this.#from();
     return {
       id: this.id,
       listener: this.#plan.name,
       upstream: this.upstream,
-      ...{ clientAddress, clientPort },
-      ...(proxied && proxyIn(proxied, this.#client)),
+      ...toldIn(from, this.#client),
       localAddress: this.#localAddress,
       backend: dispatch?.backend,
       sourceAddress: this.#sourceAddress,
@@ -308,7 +307,7 @@ export class Session<O extends Origin = Origin>
   }
 
   #search(clientAddress: string, nowMs?: number): void {
-    const client = this.#upstream.clientOf(clientAddress, this.passage?.facts.proxied);
+    const client = this.#upstream.clientOf(clientAddress, this.passage?.facts);
     this.#dispatch = new Dispatch(this.#upstream, client, this.#deps, this);
     this.#dispatch.start(nowMs);
   }

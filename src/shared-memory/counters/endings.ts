@@ -44,6 +44,9 @@ const PHASES: readonly (readonly [by: string, reason: string, phases: readonly s
   ['balancer', 'networkSessions', ADMISSION],
   ['balancer', 'networkRate', ADMISSION],
   ['balancer', 'listenerRate', ADMISSION],
+  ['balancer', 'noClientHello', ADMISSION],
+  ['balancer', 'badClientHello', ADMISSION],
+  ['balancer', 'noRoute', ADMISSION],
   ['balancer', 'workerDied', RELAY],
 ];
 

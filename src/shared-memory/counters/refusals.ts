@@ -13,6 +13,9 @@ export const REFUSALS = [
   'networkSessions',
   'networkRate',
   'listenerRate',
+  'noClientHello',
+  'badClientHello',
+  'noRoute',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

@@ -141,6 +141,43 @@ void t.test('100,000 sessions and none are a table', async t => {
   t.equal(sessionsText({ sessions, more: true }, 80).split('\n').length, 100_003);
 });
 
+void t.test('status shows where TLS clients go, and sessions by which name they came', async t => {
+  const listener = { name: 'web', addresses: [':443'], paused: false, pausedMs: undefined, sessions: 0 };
+  const route = (match: readonly string[], upstream: string, alpn: readonly string[] = []) => ({
+    ...{ match, alpn, upstream },
+  });
+  const many = Array.from({ length: 30 }, (_, i) => `${i}.test`);
+  const routes = [
+    route(['a.test', '*.b.test'], 'app'),
+    route([], 'acme', ['acme-tls/1']),
+    route(many, 'shop'),
+  ];
+  const text = statusText(
+    statusWith({ listeners: [{ ...listener, sni: { routes, others: 'refuse' } }] }),
+    80,
+  );
+  t.match(text, /web +a\.test \*\.b\.test +- +app\n/);
+  t.match(text, /\(any\) +acme-tls\/1 +acme\n/);
+  t.match(text, /0\.test 1\.test 2\.test 3\.test … +- +shop\n/);
+  t.match(text, /others +\(refused\)\n/);
+  t.notMatch(statusText(statusWith({ listeners: [listener] }), 80), 'PROTOCOL');
+  const more = Array.from({ length: 25 }, (_, i) => route([`${i}.test`], 'app'));
+  const long = statusText(
+    statusWith({ listeners: [{ ...listener, sni: { routes: more, others: 'upstream' } }] }),
+    80,
+  );
+  t.match(long, /and 5 routes more\n[^\n]*others +\(as the listener\)/);
+  const session = { upstream: 'app', phase: 'relay', ageMs: 1, bytesFromClient: 1, bytesFromBackend: 1 };
+  const sessions = [
+    { ...session, id: '1-a', clientAddress: '::1', clientPort: 1, serverName: 'a.test' },
+    { ...session, id: '1-b', clientAddress: '::1', clientPort: 2 },
+  ];
+  const shown = sessionsText({ sessions, more: false }, 80);
+  t.match(shown, /ID +CLIENT +NAME +UPSTREAM/);
+  t.match(shown, /1-a +\[::1\]:1 +a\.test +app/);
+  t.match(shown, /1-b +\[::1\]:2 +- +app/);
+});
+
 /** What may stand in an address or a reason: long, without spaces, of any script, with what must not reach a terminal. */
 const strange = fc.string({
   maxLength: 150,

@@ -52,6 +52,7 @@ function gatesFor(limits: ListenerPlan['limits'], plan: Partial<ListenerPlan> = 
   return gatesOf<string>(
     listenerPlan('web', { slot: shared.slotOfListener('web'), limits, ...plan }),
     shared,
+    name => name,
   );
 }
 

@@ -1,6 +1,5 @@
 import t from 'tap';
-import { LIMIT_BYTES } from '../../../../src/data/admission/admission.ts';
-import { firstByteGate } from '../../../../src/data/admission/first-byte-gate.ts';
+import { FIRST_LOOK_BYTES, firstByteGate } from '../../../../src/data/admission/first-byte-gate.ts';
 import { NOTHING } from '../../../../src/data/admission/gate.ts';
 import { gatesOf } from '../../../../src/data/admission/gates.ts';
 import { ControlledState } from '../../../../src/shared-memory/shared-state.ts';
@@ -12,7 +11,7 @@ const SHARED = new ControlledState({ slots: 1 });
 
 void t.test('a client is through with its first byte, and not before', t => {
   const gate = firstByteGate<string>(70);
-  t.same(gate(FACTS, NOTHING), { kind: 'more', bytes: LIMIT_BYTES, withinMs: 70 });
+  t.same(gate(FACTS, NOTHING), { kind: 'more', bytes: FIRST_LOOK_BYTES, withinMs: 70 });
   t.same(gate(FACTS, { bytes: Buffer.from('x'), isAll: false }), { kind: 'pass' });
   t.same(gate(FACTS, { bytes: Buffer.from('x'), isAll: true }), { kind: 'pass' });
   t.same(gate(FACTS, { ...NOTHING, isAll: true }).kind, 'more', 'the admission refuses it then');
@@ -21,9 +20,16 @@ void t.test('a client is through with its first byte, and not before', t => {
 
 void t.test('it is the last gate of a listener, where one is wanted', t => {
   const acceptProxy = { from: ['10.0.0.0/8'], timeout: 1, required: true };
-  t.same(gatesOf(listenerPlan(), SHARED), []);
-  t.equal(gatesOf(listenerPlan('web', { firstByte: { timeout: 9 } }), SHARED).length, 1);
-  const gates = gatesOf<string>(listenerPlan('web', { acceptProxy, firstByte: { timeout: 9 } }), SHARED);
+  t.same(
+    gatesOf(listenerPlan(), SHARED, name => name),
+    [],
+  );
+  t.equal(gatesOf(listenerPlan('web', { firstByte: { timeout: 9 } }), SHARED, name => name).length, 1);
+  const gates = gatesOf<string>(
+    listenerPlan('web', { acceptProxy, firstByte: { timeout: 9 } }),
+    SHARED,
+    name => name,
+  );
   t.equal(gates.length, 2);
   t.match(gates.at(-1)?.(FACTS, NOTHING), { kind: 'more', withinMs: 9 });
   t.end();

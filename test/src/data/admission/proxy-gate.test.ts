@@ -28,6 +28,7 @@ void t.test('a listener has this gate where it has senders to believe', async t 
     gatesOf<string>(
       listenerPlan('web', from === undefined ? {} : { acceptProxy: { ...accept, from } }),
       new ControlledState({ slots: 1 }),
+      name => name,
     ).length;
   t.same([gates(), gates([]), gates(['10.0.0.0/8'])], [0, 0, 1]);
 });

@@ -6,7 +6,7 @@ import { fc } from '../../../harness/properties.ts';
 
 const PREFIX = { by: 'clientPrefix', v4: 24, v6: 64 } as const;
 const TLV = { by: 'proxyTlv', type: 5 } as const;
-const tlvs = (value: string, type = 5) => ({ tlvs: [{ type, value: Buffer.from(value) }] });
+const tlvs = (value: string, type = 5) => ({ proxied: { tlvs: [{ type, value: Buffer.from(value) }] } });
 
 void t.test('where the address decides, it is all there is', t => {
   const client = clientOf(undefined, undefined)('192.0.2.7', tlvs('x'));
@@ -52,9 +52,20 @@ void t.test('the value of a TLV is a key, whatever the address', t => {
   t.not(stickyKeyOf(of('192.0.2.7', tlvs('two'))), stickyKeyOf(one));
   t.ok(isIPv6(stickyKeyOf(one)), 'one that fits into the table of clients');
   t.match(one, { address: '192.0.2.7', hash: stickyKeyOf(one) });
-  for (const none of [undefined, tlvs('one', 6), { tlvs: [] }])
+  for (const none of [undefined, {}, tlvs('one', 6), { proxied: { tlvs: [] } }])
     t.match(of('192.0.2.7', none), { hash: '192.0.2.7', sticky: '192.0.2.7' });
   t.ok(isIPv6(stickyKeyOf(of('', tlvs('')))), 'also an empty one, of a client without an address');
+  t.end();
+});
+
+void t.test('the name of a host is a key, whatever the address', t => {
+  const of = clientOf({ by: 'sni' }, { by: 'sni' });
+  const one = stickyKeyOf(of('192.0.2.7', { serverName: 'a.test' }));
+  t.ok(isIPv6(one));
+  t.match(of('198.51.100.1', { serverName: 'a.test' }), { hash: one, sticky: one });
+  t.not(stickyKeyOf(of('192.0.2.7', { serverName: 'b.test' })), one);
+  for (const none of [undefined, {}, tlvs('a.test')])
+    t.equal(stickyKeyOf(of('192.0.2.7', none)), '192.0.2.7');
   t.end();
 });
 
