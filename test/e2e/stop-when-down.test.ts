@@ -31,7 +31,7 @@ for (const [engine, workers] of [
     t.teardown(() => backend.close());
     const port = await freePort();
     const file = join(temporaryFolder(t), 'lb4.json');
-    const health = { type: 'tcp', interval: '100ms', timeout: '5s', rise: 1, fall: 1, initial: 'checked' };
+    const health = { type: 'tcp', interval: '500ms', timeout: '500ms', rise: 1, fall: 1, initial: 'checked' };
     writeFileSync(
       file,
       JSON.stringify({
