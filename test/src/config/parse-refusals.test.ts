@@ -153,7 +153,7 @@ const BAD: [name: string, input: unknown, lines: string | string[]][] = [
   [
     'an empty mapping in YAML',
     withListener({ timeouts: null }),
-    'listeners[0].timeouts: expected a mapping with keys such as idle, halfClosed, lifetime, got nothing',
+    'listeners[0].timeouts: expected a mapping with keys such as idle, halfClosed, lifetime, lifetimeJitter, got nothing',
   ],
   [
     'a mode that YAML has read as a number',

@@ -65,6 +65,7 @@ await t.test('the smallest configuration is completed with every default', t => 
           name: 'app',
           strategy: 'leastconn',
           hashBy: 'client',
+          balanceFactor: 'off',
           backends: [
             {
               id: '10.0.0.1:80',
@@ -88,6 +89,7 @@ await t.test('the smallest configuration is completed with every default', t => 
           backups: { when: 'down', which: 'all' },
           slowStart: 0,
           whenDown: 'keep',
+          leaveBackups: 'keep',
           queue: { max: 1024, timeout: 5000 },
           limits: {},
           connect: {
