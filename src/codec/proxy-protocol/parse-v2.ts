@@ -94,6 +94,7 @@ export function parseSslTlv(value: Uint8Array): SslTlv | undefined {
   return tlvs && { client: value[0] ?? 0, verify: uint32(value, 1), tlvs };
 }
 
+/** Literals without spreads: with one, each took six times as long as everything else here. */
 function addressesOf(
   bytes: Uint8Array,
   family: (typeof FAMILIES)[number],
@@ -105,7 +106,8 @@ function addressesOf(
       return undefined;
     case 'unix':
       return {
-        ...{ family, transport },
+        family,
+        transport,
         source: pathAt(bytes, at),
         destination: pathAt(bytes, at + UNIX_PATH_BYTES),
       };
@@ -114,7 +116,8 @@ function addressesOf(
       const size = family === 'ipv4' ? 4 : 16;
       const format = family === 'ipv4' ? formatIPv4 : formatIPv6;
       return {
-        ...{ family, transport },
+        family,
+        transport,
         source: { address: format(bytes, at), port: uint16(bytes, at + 2 * size) },
         destination: { address: format(bytes, at + size), port: uint16(bytes, at + 2 * size + 2) },
       };

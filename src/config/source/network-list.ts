@@ -21,7 +21,7 @@ export interface NetworkList {
 export type ReadList =
   { readonly ok: true; readonly list: NetworkList } | { readonly ok: false; readonly found: string };
 
-const SLICE_LINES = 4_096;
+const SLICE_LINES = 1_024;
 const LINE_END = 10;
 const [TAB, SPACE, RETURN, HASH, SEMICOLON] = [9, 32, 13, 35, 59];
 const [SLASH, DOT, ZERO] = [47, 46, 48];

@@ -10,7 +10,7 @@ import type { Sliced } from '../../support/slices.ts';
 import type { SortedNetworks } from './sorted-networks.ts';
 
 /** Networks that are looked at in a slice. */
-const SLICE = 4_096;
+const SLICE = 1_024;
 
 /**
  * @param decisions of each rule

@@ -31,7 +31,7 @@ const BITS = 64;
 const RULES = 16_384;
 
 /** Networks that are looked at in a slice. */
-const SLICE = 4_096;
+const SLICE = 1_024;
 
 /** Of IPv4; what is left of the sets is IPv6. */
 export function* sortedIPv4(rules: readonly Rule[]): Sliced<SortedNetworks> {
