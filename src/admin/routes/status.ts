@@ -125,8 +125,10 @@ function lastReloadOf(report: ReloadReport, nowMs: number): LastReload {
 function whyNotReady({ balancer, readyNeeds, isHandedOver }: RouteDeps): string | undefined {
   // A client of this address that came just before the hand-over asks for the instance, not for the process that drains.
   if (isHandedOver?.() === true) return undefined;
-  const { ready, state, upstreams } = balancer.snapshot();
+  const { ready, state, listeners, upstreams } = balancer.snapshot();
   if (!ready) return `lb4 is ${state}`;
+  if (listeners.length > 0 && listeners.every(({ stopped }) => stopped === true))
+    return 'no listener listens, because their upstreams have no backend';
   if (readyNeeds !== 'upstream') return undefined;
   const down = upstreams.filter(({ backends }) => !backends.some(({ takesSessions }) => takesSessions));
   if (down.length === 0) return undefined;

@@ -38,6 +38,6 @@ export const adminSection = section({
   readyNeeds: oneOf(['listeners', 'upstream'])
     .default('listeners')
     .describe(
-      'When `/readyz` reports that lb4 is ready. `listeners`: it accepts clients and does not drain. `upstream`: also every upstream has a backend that takes sessions.',
+      'When `/readyz` reports that lb4 is ready. `listeners`: it does not drain, and at least one listener listens (`stopWhenDown`). `upstream`: also every upstream has a backend that takes sessions.',
     ),
 });

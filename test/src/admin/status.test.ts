@@ -27,6 +27,18 @@ void t.test('it is ready while it takes clients, and not while it starts, leaves
   }
 });
 
+void t.test('it is not ready while all its listeners have stopped with their upstreams', async t => {
+  const listener = { addresses: [], paused: false, pausedMs: undefined, sessions: 0 };
+  const stopped = { ...listener, name: 'web', stopped: true };
+  let listeners = [stopped, { ...stopped, name: 'mail' }];
+  const { ask } = await startAdmin(t, { port: fakePort(() => snapshotWith({ listeners })) });
+  const { status: answered, json } = await ask('GET', '/readyz');
+  t.same([answered, json['detail']], [503, 'no listener listens, because their upstreams have no backend']);
+  t.ok(status.parse((await ask('GET', '/api/v1/status')).json));
+  listeners = [stopped, { ...stopped, name: 'mail', stopped: false }];
+  t.equal((await ask('GET', '/readyz')).status, 200);
+});
+
 void t.test('a process that drains after an upgrade reports its successor as ready', async t => {
   let isHandedOver = false;
   const port = fakePort(() => snapshotWith({ state: 'draining', ready: false }), {
