@@ -37,6 +37,10 @@ export const IP_FREEBIND = 15;
 export const IP_TRANSPARENT = 19;
 /** A socket that is bound to an address alone gets its port with the connect, when the peer is known. */
 export const IP_BIND_ADDRESS_NO_PORT = 24;
+/** Since Linux 6.3: the port comes from this range, as far as it lies within that of the system. */
+export const IP_LOCAL_PORT_RANGE = 51;
+/** The whole range of the system: both ends, 1 and 65535, lie beyond it. */
+export const ANY_LOCAL_PORT = 0xffff0001 | 0;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 export const TCP_NODELAY = 1;

@@ -106,8 +106,8 @@ function planFrom(config: Outlooked, outlook: Outlook | undefined): Plan {
     maxSessions: bounds.length === 0 ? undefined : Math.min(...bounds),
     workers: outlook?.ok === true ? outlook.engine.workers : workers === 'auto' ? 0 : workers,
     listeners: listeners.map(({ name, bind }) => ({ name, addresses: bind })),
-    upstreams: upstreams.map(({ name, backends }) => ({
-      name,
+    upstreams: upstreams.map(({ name, backends, source }) => ({
+      ...{ name, source },
       backends: backends.map(({ address, maxSessions }) => ({ address, maxSessions })),
     })),
   };

@@ -40,6 +40,8 @@ export interface Plan {
 
 export interface PlannedUpstream {
   readonly name: string;
+  /** Where connections come from; absent: the one address that the system chooses, as far as is known. */
+  readonly source?: readonly string[] | 'client' | undefined;
   readonly backends: readonly { readonly address: Address; readonly maxSessions: number | undefined }[];
 }
 

@@ -75,6 +75,28 @@ void t.test('connections of IPv6 are found, too', async t => {
   ]);
 });
 
+void t.test('each source address has ports of its own', async t => {
+  const [app] = one('10.0.0.1:80/250', '[fd00::1]:80/90').upstreams;
+  const plan = (source: readonly string[] | 'client') =>
+    planWith({ upstreams: [{ name: 'app', backends: [], ...app, source }] });
+  t.same(ports({}, { plan: plan(['10.0.0.9', '10.0.0.8', '10.0.0.7', 'fd00::9']), outlook: few }), []);
+  t.same(ports({}, { plan: plan(['10.0.0.9', '10.0.0.8', 'fd00::9']), outlook: few }), [
+    'fail source ports: app 10.0.0.1:80: 180; its maxSessions is 250',
+  ]);
+  t.same(ports({}, { plan: plan('client'), outlook: few }), [], 'those of each client');
+  const from = (address: string, count: number): string =>
+    connections('10.0.0.1:80', count, '01').replaceAll('0100007F', address);
+  const used = (...counts: readonly number[]): string[] =>
+    ports(
+      { '/proc/net/tcp': counts.map((count, i) => from(`0${i}00000A`, count)).join('') },
+      { plan: plan(['10.0.0.1', '10.0.0.2', '10.0.0.3']), outlook: few },
+    );
+  t.same(used(60, 60, 60), []);
+  t.same(used(60, 86, 60), [
+    'fail source ports: 10.0.0.1:80: 86 of 90 in use from one of 3 addresses, 0 of them in TIME_WAIT',
+  ]);
+});
+
 void t.test('TIME_WAIT beyond what the system keeps is warned of', async t => {
   const files = {
     '/proc/net/sockstat': 'TCP: inuse 7 orphan 0 tw 96 alloc 7 mem 131\n',
