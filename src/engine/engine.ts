@@ -239,7 +239,7 @@ export interface Relay {
   /**
    * The engine's coarse time at which a byte last moved in either direction, or one of them ended. While a
    * reset waits until its receiver has everything, it moves only with what the receiver takes. While bytes wait only
-   * for their pace, it is now.
+   * for their pace, or for their turn after others, it is now.
    */
   readonly lastActivityMs: number;
   /** True once one direction has ended, and while a reset waits behind data. */

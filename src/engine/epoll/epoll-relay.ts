@@ -77,7 +77,8 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
   }
 
   get lastActivityMs(): number {
-    return this.#up.isPaced || this.#down.isPaced ? this.#deps.clock.nowMs : this.#lastActivityMs;
+    const isDue = this.#isWaiting || this.#up.isPaced || this.#down.isPaced;
+    return isDue ? this.#deps.clock.nowMs : this.#lastActivityMs;
   }
 
   get halfClosed(): boolean {
@@ -118,7 +119,6 @@ export class EpollRelay implements Relay, ConnectionOwner, Unfinished, Bulk, Pol
     if (connection.broken && out.ended) this.#resetOther(out);
   }
 
-  /** The start. */
   runAgain(): void {
     if (this.#state !== 'starting') return;
     this.#state = 'open';
