@@ -127,6 +127,18 @@ for (const [place, dataPlane] of Object.entries(PLACES)) {
       t.ok(backends.every(({ peers }) => peers.length === 0));
     });
 
+    void t.test('many that never finish their hello leave room for honest clients', async t => {
+      const limits = { maxSessions: 20 };
+      const { connect, ask, balancer, backends } = await start(t, {
+        sni: { routes: ROUTES, timeout: '1m' },
+        limits,
+      });
+      for (let i = 0; i < 40; i++) void (await connect()).send(helloFor('a.test').subarray(0, i + 1));
+      await until('they fill the listener', () => balancer.snapshot().listeners[0]?.paused === true);
+      t.equal(await ask(helloFor('b.example.com')), '<b>');
+      t.equal(backends[1]?.peers.length, 0);
+    });
+
     void t.test('a reload changes routes for the clients that come then', async t => {
       const { connect, ask, apply, balancer } = await start(t, { sni: ROUTES });
       const before = await connect();
