@@ -9,6 +9,7 @@
  * - Nothing is opened and no name server is asked.
  * - A value that came from a variable is not shown.
  */
+import { accessWarnings } from './access-warnings.ts';
 import { formatAddress, type Address } from '../../support/address.ts';
 import { splitZone } from '../../support/zone.ts';
 import { boundAt, EndpointIndex, leadsTo, type Endpoint } from './endpoints.ts';
@@ -96,6 +97,7 @@ export function warningsOf(
       ...keysOfClients(upstream, ['upstreams', i], config.listeners),
     ]),
     ...[...binds, ...upstreams.flatMap(({ backends }) => backends)].flatMap(withoutInterface),
+    ...accessWarnings(config),
   ]);
 }
 
