@@ -9,7 +9,7 @@ import { listenOptions, type ListenKeys } from '../config/socket-options.ts';
 import type { AccessPlan } from '../model/access-list.ts';
 import { listenerLimits } from './listener-limits.ts';
 import { sniRoutes, type HelloPlan } from '../model/hello-plan.ts';
-import type { BindPoint, ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
+import { BY_MPTCP, type BindPoint, type ListenerPlan, type ListenersPlan } from '../model/listener-plan.ts';
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
 
@@ -82,7 +82,7 @@ function bindPoints(
   bind: readonly ListenAddress[],
   { interface: name, mptcp }: Pick<ListenKeys, 'interface' | 'mptcp'>,
 ): readonly BindPoint[] {
-  const kind = `${name === undefined ? '' : ` on ${name}`}${mptcp ? ' by MPTCP' : ''}`;
+  const kind = `${name === undefined ? '' : ` on ${name}`}${mptcp ? BY_MPTCP : ''}`;
   return bind.map((where, i) => {
     const address = formatAddress(where);
     if (where.kind === 'unix') return { key: address, where };

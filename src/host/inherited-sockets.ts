@@ -16,6 +16,7 @@ import type { Libc } from '../linux/libc.ts';
 import type { BindPoint, ListenerPlan } from '../model/listener-plan.ts';
 import type { Address } from '../support/address.ts';
 import { isAt } from './passed-sockets.ts';
+import { isMptcp } from '../model/listener-plan.ts';
 
 interface Found extends PassedAddress {
   readonly handed: HandedSockets;
@@ -53,7 +54,10 @@ export class InheritedSockets {
     };
     this.#left = found
       .filter(socket => claim(socket, ({ key }) => key === socket.handed.key))
-      .filter(socket => claim(socket, point => isAt(point, socket)));
+      // A socket cannot become one of MPTCP, nor one of TCP: another is bound beside it.
+      .filter(socket =>
+        claim(socket, point => isAt(point, socket) && isMptcp(point.key) === isMptcp(socket.handed.key)),
+      );
   }
 
   /** The keys that the predecessor knows the sockets by which are in use here. */

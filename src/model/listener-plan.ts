@@ -20,6 +20,13 @@ export interface BindPoint {
   readonly where: ListenAddress | ListeningSocket;
 }
 
+/** Ends the key of a point whose socket speaks MPTCP. */
+export const BY_MPTCP = ' by MPTCP';
+
+export function isMptcp(key: string): boolean {
+  return key.endsWith(BY_MPTCP);
+}
+
 export interface Timeouts {
   /** The first three in milliseconds; 0: none. */
   readonly idle: number;

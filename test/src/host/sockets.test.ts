@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { HostSockets } from '../../../src/host/sockets.ts';
 import { duplicate } from '../../../src/linux/listening-sockets.ts';
-import type { ListenerPlan } from '../../../src/model/listener-plan.ts';
+import { BY_MPTCP, type ListenerPlan } from '../../../src/model/listener-plan.ts';
+import { optionsOf } from '../../harness/kernel-sockets.ts';
 import type { HandedSockets } from '../../../src/support/socket.ts';
 import { listenerAt } from '../../harness/plans.ts';
 import { libc, withoutLibc } from '../../harness/real-libc.ts';
@@ -106,5 +107,29 @@ void t.test(
     const next = await host(t, 2, [listenerAt('web', `:${port}`)], handed);
     t.same(next.takenOver(), []);
     t.equal(next.addressOf(`:${port}`), `[::]:${port}`);
+  },
+);
+
+void t.test(
+  'a socket of TCP is not taken over as one of MPTCP: another is bound beside it',
+  { skip: withoutLibc },
+  async t => {
+    const plain = listenerAt('web', '127.0.0.1:0');
+    const first = await host(t, 1, [plain]);
+    const [key = ''] = first.keys;
+    const address = first.addressOf(key);
+    const wanted = listenerAt('web', address);
+    const [point] = wanted.bind;
+    if (point === undefined) throw new Error('it has a point');
+    const mptcp: ListenerPlan = {
+      ...wanted,
+      sockets: { early: { mptcp: true } },
+      bind: [{ ...point, key: `${address}${BY_MPTCP}` }],
+    };
+    const next = await host(t, 1, [mptcp], inherited(first.toHandOver([plain])));
+    t.equal(next.addressOf(`${address}${BY_MPTCP}`), address);
+    const [[fd = -1] = []] = fdsOf(next, 1, [mptcp]);
+    t.equal(optionsOf({ fd }).protocol, 'MPTCP');
+    t.same(next.takenOver(), []);
   },
 );
