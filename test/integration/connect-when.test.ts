@@ -61,12 +61,13 @@ for (const [place, dataPlane] of Object.entries(PLACES)) {
     });
 
     void t.test('one that ends before its first byte never reaches a backend', async t => {
-      const { backend, connect, record } = await start(t, 'firstByte');
+      const { backend, connect, record, inAdmission } = await start(t, 'firstByte');
       const ended = await connect();
       ended.halfClose();
       await ended.untilEnded();
       t.match(await record(), { by: 'client', phase: 'admission', reason: 'closed', attempts: 0 });
       const reset = await connect();
+      await inAdmission(1);
       reset.reset();
       t.match(await record(), { by: 'client', phase: 'admission', reason: 'reset', attempts: 0 });
       t.equal(backend.peers.length, 0);
