@@ -56,8 +56,8 @@ const listener = section({
   name: name().describe('Names the listener in logs and events. Unique.'),
   bind,
   upstream: reference('an upstream').describe('The upstream that serves the clients of this listener, but for those that `sni` sends elsewhere.'),
-  sni,
   limits: listenerLimits.prefault({}).describe('Limits of this listener. See [limits](limits.md).'),
+  sni,
   timeouts: section({
     idle: duration(SHORTEST, WEEK, 'none')
       .prefault('1h')

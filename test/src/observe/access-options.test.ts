@@ -108,7 +108,7 @@ void t.test('no backend, client or end of a session moves a column', async t => 
   for (const reason of REASONS) {
     for (const by of ['client', 'backend', 'balancer'] satisfies EndedBy[]) {
       for (const phase of ['admission', 'queue', 'connect', 'relay', 'drain'] satisfies Phase[])
-        t.match(read({ by, phase, reason }), { state: reason === 'closed' ? '--' : /^[CScsPRIDK][RQCD]$/ });
+        t.match(read({ by, phase, reason }), { state: reason === 'closed' ? '--' : /^[CScsPRIDUK][RQCD]$/ });
     }
   }
 });
