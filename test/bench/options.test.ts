@@ -1,6 +1,7 @@
 /** The benchmark's two command lines, and which lb4 a build can be. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { parseAccessOptions } from '../../bench/access/access.ts';
 import { parseFfiOptions } from '../../bench/ffi/ffi.ts';
 import { USAGE, parseOptions } from '../../bench/options.ts';
 import { variantArguments } from '../../bench/peers/lb4.ts';
@@ -104,6 +105,7 @@ void t.test('every command line in the documents is understood', async t => {
     const [first = '', ...rest] = line.split(/ +/);
     if (first === 'soak') t.ok(parseSoakOptions(rest), line);
     else if (first === 'ffi') t.ok(parseFfiOptions(rest), line);
+    else if (first === 'access') t.ok(parseAccessOptions(rest), line);
     else t.ok(parseOptions(line === '' ? [] : [first, ...rest]), line);
   }
 });

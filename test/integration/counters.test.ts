@@ -199,6 +199,7 @@ for (const [engine, workers] of [
     t.same(listener, {
       started: clients.sessions + killed,
       bytes: { client: clients.fromClients, backend: clients.fromBackend },
+      refused: [],
     });
     t.equal(upstream?.counts?.ended.find(({ reason }) => reason === 'closed')?.sessions, clients.sessions);
     t.same(endingsOf(upstream?.counts?.ended ?? []), { all: clients.sessions + killed, failed: killed });
