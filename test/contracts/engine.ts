@@ -13,6 +13,7 @@ import type { CreateEngine } from './engine/fixture.ts';
 import { lateByteContract } from './engine/late-byte.ts';
 import { listenContract } from './engine/listen.ts';
 import { orderContract } from './engine/order.ts';
+import { optionsContract } from './engine/options.ts';
 import { paceContract } from './engine/pace.ts';
 import { peekContract } from './engine/peek.ts';
 import { prefaceContract } from './engine/preface.ts';
@@ -38,6 +39,7 @@ export function engineContract(
     listen: listenContract,
     'a socket taken over': takenOverContract,
     connect: connectContract,
+    options: optionsContract,
     'watch, finish, reset': unownedContract,
     'peek, take': peekContract,
     relay: relayContract,

@@ -14,7 +14,7 @@
  */
 import { Admission, type AdmissionOwner } from '../admission/admission.ts';
 import type { Facts } from '../admission/gate.ts';
-import { toldIn } from '../admission/told.ts';
+import { clientFields } from '../admission/client-fields.ts';
 import type { DispatchOwner } from '../dispatch/dispatch-owner.ts';
 import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
@@ -154,7 +154,7 @@ export class Session<O extends Origin = Origin>
       id: this.id,
       listener: this.#plan.name,
       upstream: this.upstream,
-      ...toldIn(from, this.#client),
+      ...clientFields(from, this.#client),
       localAddress: this.#localAddress,
       backend: dispatch?.backend,
       sourceAddress: this.#sourceAddress,

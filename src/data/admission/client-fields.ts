@@ -1,5 +1,5 @@
 /**
- * What a client, and a proxy in front of it, have said of themselves, in the record of a session.
+ * The fields of a session's record that the client, and a proxy in front of it, have given.
  *
  * Place: a part of the session's record.
  */
@@ -8,12 +8,15 @@ import type { SessionRecord } from '../../model/session-record.ts';
 import type { Facts } from './gate.ts';
 import { proxyIn } from './proxy-gate.ts';
 
-type Told = Pick<SessionRecord, 'clientAddress' | 'clientPort' | 'proxyAddress' | 'uniqueId' | 'serverName'>;
+type ClientFields = Pick<
+  SessionRecord,
+  'clientAddress' | 'clientPort' | 'proxyAddress' | 'uniqueId' | 'serverName'
+>;
 
-export function toldIn(
+export function clientFields(
   { clientAddress, clientPort, proxied, serverName }: Omit<Facts<unknown>, 'upstream'>,
   connection: Pick<Connection, 'peerAddress'>,
-): Told {
+): ClientFields {
   return {
     ...{ clientAddress, clientPort },
     ...(proxied && proxyIn(proxied, connection)),
