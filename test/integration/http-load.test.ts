@@ -82,8 +82,10 @@ for (const [strategy, promise] of Object.entries(PROMISES)) {
       t.notMatch(hey.stdout, /Error distribution/);
       t.equal(await lb4.stop(), 0);
       const { requests, connections } = await backends.counts();
-      t.equal(sum(requests), 2 * REQUESTS);
-      // When ab ends, up to `CLIENTS` connections have come on which it asks nothing; each takes a turn like the others.
+      // When ab ends, up to `CLIENTS` connections have come on which it asks nothing, or does not wait for the answer;
+      // each takes a turn like the others.
+      const asked = sum(requests);
+      t.ok(asked >= 2 * REQUESTS && asked <= 2 * REQUESTS + CLIENTS, `${asked} requests`);
       t.ok(sum(connections) >= REQUESTS && sum(connections) <= REQUESTS + 2 * CLIENTS);
       promise(t, connections);
     },
