@@ -219,7 +219,7 @@ export interface Pace {
   begin(goOn: () => void): void;
   /** How many bytes may move now; 0: none yet. */
   ask(): number;
-  /** So many bytes have moved, perhaps more than were allowed. `mayFollow`: more of them may be there already. */
+  /** The number of bytes that have moved, perhaps more than were allowed. `mayFollow`: more of them may be there already. */
   took(bytes: number, mayFollow: boolean): void;
   /** The direction moves no more. Idempotent, and allowed before `begin`. */
   end(): void;

@@ -2,7 +2,7 @@
  * How much of a listener's bandwidth is spoken for, over all threads: for each direction the time up to which it is.
  *
  * Place: two cells per slot in shared memory; each data plane takes time for the bytes that it moves.
- * How: bytes at a rate are a span of time. The spans that are taken follow each other, so whoever takes one is told
+ * How: bytes at a rate are a span of time. The spans that are taken follow each other. One that takes a span learns
  * when it begins, and waits until then: first come, first served, over all threads, with one atomic step. Unused time
  * is lost, but for the last `BURST_MS`. That is the generic cell rate algorithm (ITU-T I.371), with spans instead of
  * cells.

@@ -39,7 +39,7 @@ class HandPace implements Pace {
     this.#allowedBytes = allowedBytes;
   }
 
-  /** Lets so many bytes more move. */
+  /** Lets this number of further bytes move. */
   allow(bytes: number): void {
     this.#allowedBytes += bytes;
     if (!this.isWaiting) return;
