@@ -84,7 +84,7 @@ for (const [place, dataPlane] of Object.entries(PLACES)) {
       void t.test(`${what} by network`, async t => {
         const { most, all } = await spread(t, await start(t, upstream), networks);
         t.equal(most, 1, 'the clients of a network are together');
-        t.ok(all > 2, `and networks are spread: over ${all}`);
+        t.ok(all > 1, `and networks are spread: over ${all}`);
       });
     for (const [what, upstream] of [
       ['iphash', { strategy: 'iphash', hashBy: 'proxyTlv:0xE4' }],
@@ -94,7 +94,7 @@ for (const [place, dataPlane] of Object.entries(PLACES)) {
         const balancer = await start(t, upstream);
         const { most, all } = await spread(t, balancer, tenants);
         t.equal(most, 1);
-        t.ok(all > 2, `over ${all}`);
+        t.ok(all > 1, `over ${all}`);
         const without = range(12, i => range(3, () => ({ address: `192.0.2.${i + 1}` })));
         t.equal((await spread(t, balancer, without)).most, 1, 'without it the address decides');
       });
