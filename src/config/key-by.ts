@@ -1,5 +1,5 @@
 /**
- * `hashBy` and `sticky.by`: the words by which clients are told apart, and what they mean.
+ * `hashBy` and `sticky.by`: the words for what identifies a client, and what they mean.
  *
  * Place: the schema checks them, control puts them into plans.
  */

@@ -1,5 +1,5 @@
 /**
- * By what clients are told apart (`hashBy`, `sticky.by`), as plans have it; absent: by their addresses.
+ * What identifies a client (`hashBy`, `sticky.by`), as plans have it; absent: its address.
  *
  * Place: a part of upstreams' plans; config/key-by.ts reads it, dispatch/client-keys.ts makes keys by it.
  */

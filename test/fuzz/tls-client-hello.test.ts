@@ -15,7 +15,7 @@ import {
   uint16,
   type Extension,
 } from '../harness/client-hello.ts';
-import { Chance, FUZZ_INPUTS, FUZZ_SEED } from '../harness/fuzz.ts';
+import { Chance, FUZZ_INPUTS, FUZZ_SEED, fuzzed } from '../harness/fuzz.ts';
 
 const chance = new Chance();
 // `npm run fuzz` takes as long as it takes.
@@ -100,28 +100,13 @@ function wrong(bytes: Buffer, parsed: ParsedClientHello): string | undefined {
   return JSON.stringify(more) === JSON.stringify(parsed) ? undefined : 'more bytes change it';
 }
 
-void t.test(`${FUZZ_INPUTS} inputs: it never throws, and its answers hold (seed ${FUZZ_SEED})`, async t => {
-  const seen: Record<string, number> = {};
-  for (let i = 0; i < FUZZ_INPUTS; i++) {
-    const bytes = input();
-    let problem: string | undefined;
-    try {
-      const parsed = parseClientHello(bytes);
-      problem = wrong(bytes, parsed);
-      const key = parsed.kind === 'invalid' ? parsed.problem : parsed.kind;
-      seen[key] = (seen[key] ?? 0) + 1;
-      // Cut anywhere, it is the same answer or none yet.
-      const cut = parseClientHello(bytes.subarray(0, chance.number(bytes.length + 1)));
-      if (cut.kind !== 'incomplete' && JSON.stringify(cut) !== JSON.stringify(parsed))
-        problem ??= 'a cut changes it';
-    } catch (error) {
-      problem = String(error);
-    }
-    if (problem !== undefined) {
-      t.fail(`input ${i}: ${problem}`, { bytes: bytes.toString('hex') });
-      return;
-    }
-  }
-  for (const kind of ['hello', 'incomplete', 'absent', ...HELLO_PROBLEMS])
-    t.ok((seen[kind] ?? 0) > FUZZ_INPUTS / 1_000, `${kind}: ${seen[kind] ?? 0}`);
+void t.test(`${FUZZ_INPUTS} inputs: it never throws, and its answers hold (seed ${FUZZ_SEED})`, t => {
+  fuzzed(t, {
+    chance,
+    input,
+    parse: parseClientHello,
+    wrong,
+    kinds: ['hello', 'incomplete', 'absent', ...HELLO_PROBLEMS],
+  });
+  t.end();
 });

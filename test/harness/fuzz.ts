@@ -2,6 +2,7 @@
  * Inputs at random for parsers of bytes from strangers: `npm test` plays a slice that is the same each time,
  * `npm run fuzz` LB4_TEST_FUZZ inputs (a million or more) from a seed of its own (LB4_TEST_SEED), which it prints.
  */
+import type { Test } from 'tap';
 import { seeded } from '../../src/sim/seeded.ts';
 
 const SLICE = 20_000;
@@ -60,4 +61,46 @@ export class Chance {
       }
     }
   }
+}
+
+interface Parsed {
+  readonly kind: string;
+  /** Of one that is invalid. */
+  readonly problem?: string;
+}
+
+/** A parser that reads bytes as they come: `incomplete` where they do not suffice yet. */
+export interface Fuzzed<P extends Parsed> {
+  readonly chance: Chance;
+  readonly input: () => Buffer;
+  readonly parse: (bytes: Uint8Array) => P;
+  /** Why the answer cannot be right; undefined: it may be. */
+  readonly wrong: (bytes: Buffer, parsed: P) => string | undefined;
+  /** The kinds of answers and problems, each of which has to come up. */
+  readonly kinds: readonly string[];
+}
+
+/** Claims that the parser never throws, that its answers hold, and that bytes cut anywhere have the same one or none yet. */
+export function fuzzed<P extends Parsed>(t: Test, { chance, input, parse, wrong, kinds }: Fuzzed<P>): void {
+  const seen: Record<string, number> = {};
+  for (let i = 0; i < FUZZ_INPUTS; i++) {
+    const bytes = input();
+    let problem: string | undefined;
+    try {
+      const parsed = parse(bytes);
+      problem = wrong(bytes, parsed);
+      const key = parsed.problem ?? parsed.kind;
+      seen[key] = (seen[key] ?? 0) + 1;
+      const cut = parse(bytes.subarray(0, chance.number(bytes.length + 1)));
+      if (cut.kind !== 'incomplete' && JSON.stringify(cut) !== JSON.stringify(parsed))
+        problem ??= 'a cut changes it';
+    } catch (error) {
+      problem = String(error);
+    }
+    if (problem !== undefined) {
+      t.fail(`input ${i}: ${problem}`, { bytes: bytes.toString('hex') });
+      return;
+    }
+  }
+  for (const kind of kinds) t.ok((seen[kind] ?? 0) > FUZZ_INPUTS / 1_000, `${kind}: ${seen[kind] ?? 0}`);
 }

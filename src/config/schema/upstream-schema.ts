@@ -199,7 +199,7 @@ export const upstream = section({
     by: keyBy()
       .default('client')
       .describe(
-        'By what clients are told apart, as `hashBy`. `clientIp` is the older word for `client`.',
+        'What identifies a client, as `hashBy` does. `clientIp` is the older word for `client`.',
       ),
     ttl: duration(SECOND, WEEK)
       .prefault('30m')
