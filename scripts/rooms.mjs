@@ -40,7 +40,7 @@ const LEAVES = ['support', 'errors'];
 const OUTSIDE = ['strategies', 'pool'];
 
 /** The contract of the engines, and what follows from it for those who connect: no engine is named in it. */
-const ENGINE_CONTRACT = ['engine.ts', 'connect-failure.ts', 'address-walk.ts'];
+const ENGINE_CONTRACT = ['engine.ts', 'tls.ts', 'connect-failure.ts', 'address-walk.ts'];
 
 /**
  * The room of a file, by its path from the root; undefined outside of the house (tests, benchmarks, scripts, packages).

@@ -14,12 +14,15 @@
  * - the connections of one engine are relayed by that engine only.
  */
 import type { SocketOptions, ListeningSocket } from '../support/socket.ts';
+import type { EngineTls, TlsConnect } from './tls.ts';
 import type { Address, ListenAddress } from '../support/address.ts';
 
 export type EngineName = 'node' | 'epoll';
 
 export interface Engine {
   readonly name: EngineName;
+  /** Absent: the engine does not speak TLS. */
+  readonly tls?: EngineTls;
   /**
    * Binds an address, or takes over a socket that listens already, and accepts clients. Rejects with an `Lb4Error`
    * (`LB4_LISTEN_FAILED`) naming the address. `options` are for the clients' sockets; a socket that is taken over
@@ -78,6 +81,8 @@ export interface ConnectOptions extends SocketOptions {
   readonly timeoutMs: number;
   /** The address of the client that it is for, where the connection is to have it (`source`). */
   readonly client?: string | undefined;
+  /** Absent: the backend gets bytes as they are. Only for engines with TLS. */
+  readonly tls?: TlsConnect | undefined;
 }
 
 export type ConnectResult =

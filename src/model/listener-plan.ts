@@ -6,6 +6,7 @@
  */
 import type { AccessPlan } from './access-list.ts';
 import type { HelloPlan } from './hello-plan.ts';
+import type { TlsServerSettings } from '../engine/tls.ts';
 import type { ListeningSocket, SocketOptions } from '../support/socket.ts';
 import type { ClientRules, ClientTableMemory } from '../shared-memory/client-table.ts';
 import type { CounterChunk } from '../shared-memory/counters/counters.ts';
@@ -95,6 +96,10 @@ export interface ListenerPlan {
   readonly firstByte?: { readonly timeout: number } | undefined;
   /** Absent: the first message of TLS clients is not looked at. */
   readonly hello?: HelloPlan | undefined;
+  /** TLS ends here; absent: bytes go through as they are. */
+  readonly tls?: TlsServerSettings | undefined;
+  /** It has TLS, or an upstream that its clients may reach has: only an engine with TLS can serve it. */
+  readonly needsTls?: boolean | undefined;
   /** Absent: every client may come in. */
   readonly access?: AccessPlan | undefined;
   /** What gates would refuse by a client's address or by its number of sessions is let in, and counted. */

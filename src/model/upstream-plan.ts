@@ -10,6 +10,7 @@ import type { SocketOptions } from '../support/socket.ts';
 import type { CounterChunk } from '../shared-memory/counters/counters.ts';
 import type { KeyBy } from './key-by.ts';
 import type { SendProxy } from './send-proxy.ts';
+import type { TlsClientSettings } from '../engine/tls.ts';
 import type { UpstreamMemory } from '../shared-memory/upstream-state.ts';
 import type { Address } from '../support/address.ts';
 
@@ -116,6 +117,8 @@ export interface UpstreamSettings {
   readonly pool: PoolSettings;
   /** The header that connections begin with; absent: none. */
   readonly sendProxy?: SendProxy;
+  /** TLS to the backends; absent: they get bytes as they are. */
+  readonly tls?: TlsClientSettings | undefined;
   readonly ejection: EjectionSettings;
   readonly queue: QueueSettings;
   /** Over all its backends and all data planes. */
