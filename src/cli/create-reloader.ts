@@ -15,7 +15,7 @@ import { setUnrefTimer } from '../support/timer.ts';
 import { Reloader } from './reloader.ts';
 import type { RunLogs } from './run-logs.ts';
 import type { ReloadedService } from './systemd/service-reports.ts';
-import { untilWritten } from './written-file.ts';
+import { untilWritten } from '../support/written-file.ts';
 
 export interface ReloadedRun {
   /** How the configuration was loaded at the start. */

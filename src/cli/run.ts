@@ -56,7 +56,7 @@ import { untilSignalled, type Operator } from './until-signalled.ts';
 import { createUpgrader } from './upgrade/create-upgrader.ts';
 import { meetPredecessor, type Predecessor } from './upgrade/predecessor.ts';
 import { version } from './version.ts';
-import type { FileWatch } from './file-watch.ts';
+import type { FileWatch } from '../support/file-watch.ts';
 import { watchOption } from './watch-option.ts';
 
 /** For a command line that balances nothing. */

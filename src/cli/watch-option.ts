@@ -6,7 +6,7 @@
 import { statSync } from 'node:fs';
 import { yesOrNo } from '../config/source/flags.ts';
 import { setUnrefTimer } from '../support/timer.ts';
-import { FileWatch } from './file-watch.ts';
+import { FileWatch } from '../support/file-watch.ts';
 
 export type WatchOption =
   | { readonly ok: true; readonly watch: FileWatch | undefined }

@@ -2,7 +2,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { FileWatch } from '../../../src/cli/file-watch.ts';
+import { FileWatch } from '../../../src/support/file-watch.ts';
 import { setKeepingTimer } from '../../../src/support/timer.ts';
 import { until } from '../../harness/until.ts';
 

@@ -2,7 +2,7 @@
  * Notices that the content of a file has changed, however it was replaced: written in place, renamed over (editors), or
  * reached through symbolic links that lead elsewhere now (Kubernetes swaps `..data`).
  *
- * Place: `--watch` of `lb4 run`.
+ * Place: `--watch` of `lb4 run`, and files that name backends.
  * How: folders are watched, not the file, because a watch stays with the old file. As no system reports every way of
  * replacing a file, and some file systems report none, the file's times are looked at every two seconds as well.
  * Invariants:
@@ -15,7 +15,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { systemCode } from '../errors.ts';
-import type { SetTimer } from '../support/timer.ts';
+import type { SetTimer } from './timer.ts';
 import { untilWritten } from './written-file.ts';
 
 const POLL_MS = 2_000;

@@ -1,10 +1,10 @@
 /**
  * Waits until a file is not being written any more, as far as its times and its size show that.
  *
- * Place: before each reload. Half of a YAML file may be valid, and lack half of the backends.
+ * Place: before a file is read that an editor or a program may be writing. Half of a YAML file may be valid, and lack half of the backends.
  */
 import { stat } from 'node:fs/promises';
-import type { SetTimer } from '../support/timer.ts';
+import type { SetTimer } from './timer.ts';
 
 /** A file that has not changed for this long is whole. */
 const QUIET_MS = 100;
