@@ -67,7 +67,7 @@ export class Intake {
       return true;
     }
     if (!enterAll(places)) {
-      passage.leave();
+      passage.undo();
       return false;
     }
     this.#begin(front, client, passage).start();

@@ -20,7 +20,7 @@ import { ipKey } from './ip-key.ts';
 import { keyedHash } from './keyed-hash.ts';
 import { sharedNowMs } from './shared-clock.ts';
 import { SpinLock } from './spin-lock.ts';
-import { takeToken, type BucketRule } from './token-bucket.ts';
+import { returnToken, takeToken, type BucketRule } from './token-bucket.ts';
 
 /** Can be posted. */
 export interface ClientTableMemory {
@@ -120,6 +120,17 @@ export class ClientTable {
   leave(entry: number): void {
     Atomics.sub(this.#words, ENTRIES + entry * ENTRY + SESSIONS, 1);
     this.#row[entry] = (this.#row[entry] ?? 0) - 1;
+  }
+
+  /** The session that `enter` has counted at an entry has never begun: its token is given back, too. */
+  undo(entry: number, { rate }: ClientRules): void {
+    const lock = this.#locks[Math.floor(entry / ((this.#setsMask + 1) * WAYS))];
+    // Without the lock the token stays spent; it comes back by itself.
+    if (rate !== undefined && lock?.acquire() === true) {
+      returnToken(this.#doubles, (ENTRIES + entry * ENTRY + FULL_AT) / 2, rate);
+      lock.release();
+    }
+    this.leave(entry);
   }
 
   /** Gives back what a worker held that has died. Control only, and only once the thread is gone. */

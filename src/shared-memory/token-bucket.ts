@@ -23,6 +23,11 @@ export function bucketRule({ count, perMs }: Rate, most = count): BucketRule {
   return { intervalMs: perMs / count, burst: most };
 }
 
+/** Gives a token back that was taken and not used. */
+export function returnToken(fullAt: Float64Array, at: number, { intervalMs }: BucketRule): void {
+  fullAt[at] = (fullAt[at] ?? 0) - intervalMs;
+}
+
 /** A part of a token that is forgiven, because times are doubles. */
 const ROUNDING = 1e-3;
 

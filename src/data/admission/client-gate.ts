@@ -12,7 +12,7 @@ import type { Gate, Verdict } from './gate.ts';
 /** @param onUncounted the table has no room, and the client is let in all the same */
 export function clientGate<U>(
   whose: Whose,
-  table: Pick<ClientTable, 'enter' | 'leave'>,
+  table: Pick<ClientTable, 'enter' | 'leave' | 'undo'>,
   rules: ClientRules,
   onUncounted: () => void,
 ): Gate<U> {
@@ -30,7 +30,10 @@ export function clientGate<U>(
       return pass;
     }
     if (typeof entered !== 'number') return refusals[entered];
-    return { kind: 'pass', leave: () => table.leave(entered) };
+    return {
+      kind: 'pass',
+      leave: isUndone => (isUndone ? table.undo(entered, rules) : table.leave(entered)),
+    };
   };
 }
 

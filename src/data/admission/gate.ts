@@ -58,8 +58,9 @@ export type Verdict<U> =
       /**
        * Gives back what the gate holds for the client. Called exactly once: when its session has ended, when a later gate
        * refuses it, or when it finds no place. Then the gate is asked anew at the client's next turn.
+       * `isUndone`: as if the client had never come, so what a session costs is given back, too.
        */
-      readonly leave?: () => void;
+      readonly leave?: Leave;
       /** Only counted and logged: why the gate would have refused the client without `dryRun`. */
       readonly wouldRefuse?: Refusal;
     }
@@ -79,6 +80,8 @@ export type Verdict<U> =
       readonly isDropped?: boolean;
       readonly facts?: Facts<U>;
     };
+
+export type Leave = (isUndone: boolean) => void;
 
 /** Called again, with more bytes or with none yet, after it has returned 'more'. Must not throw. */
 export type Gate<U> = (facts: Facts<U>, first: FirstBytes) => Verdict<U>;

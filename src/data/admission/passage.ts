@@ -6,9 +6,11 @@
  * `Admission` takes it further where a gate wants to see bytes.
  * Invariants:
  * - What a gate holds is given back exactly once, a refusal included.
+ * - A client that finds no place, or that a gate refuses without having waited for bytes since, costs those before it
+ *   nothing.
  * - Each refusal is counted once; of those that only `dryRun` prevents, a client's first one is.
  */
-import type { Facts, FirstBytes, Gate, Verdict } from './gate.ts';
+import type { Facts, FirstBytes, Gate, Leave, Verdict } from './gate.ts';
 import { NOTHING } from './gate.ts';
 import type { Refused } from './refused.ts';
 import type { Undecided } from './undecided.ts';
@@ -23,7 +25,9 @@ export class Passage<U> {
   readonly undecided: Undecided | undefined;
   #facts: Facts<U>;
   #next = 0;
-  #leaves: (() => void)[] | undefined;
+  #leaves: Leave[] | undefined;
+  /** How many of them were there when a gate last waited. */
+  #spent = 0;
   #isCounted = false;
 
   constructor(
@@ -62,9 +66,11 @@ export class Passage<U> {
         this.#isCounted = true;
         this.#refused.count(verdict.wouldRefuse, this.#facts.clientAddress, true);
       }
+    } else if (verdict?.kind === 'more') {
+      this.#spent = this.#leaves?.length ?? 0;
     } else if (verdict?.kind === 'refuse') {
       this.#facts = verdict.facts ?? this.#facts;
-      this.leave();
+      this.#leave(this.#spent);
       this.#refused.count(verdict.reason, this.#facts.clientAddress, false);
     }
     return verdict;
@@ -80,9 +86,19 @@ export class Passage<U> {
 
   /** Gives back what gates hold for the client. Idempotent. */
   leave(): void {
+    this.#leave(Infinity);
+  }
+
+  /** The same for a client that finds no place: it will come again. */
+  undo(): void {
+    this.#leave(0);
+  }
+
+  /** @param spent the first ones, of which nothing is undone */
+  #leave(spent: number): void {
     const leaves = this.#leaves;
     if (leaves === undefined) return;
     this.#leaves = undefined;
-    for (const leave of leaves) leave();
+    for (const [i, leave] of leaves.entries()) leave(i >= spent);
   }
 }

@@ -4,6 +4,7 @@ import type { Gate, Verdict } from '../../../src/data/admission/gate.ts';
 import { DataPlane } from '../../../src/data/data-plane.ts';
 import type { UpstreamRuntime } from '../../../src/data/dispatch/upstream-runtime.ts';
 import { DeadlineWheel } from '../../../src/data/session/deadline-wheel.ts';
+import type { ListenerPlan } from '../../../src/model/listener-plan.ts';
 import { ControlledState } from '../../../src/shared-memory/shared-state.ts';
 import { FakeEngine } from '../../harness/fake-engine.ts';
 import { FakeTimers } from '../../harness/fake-timers.ts';
@@ -13,12 +14,12 @@ type Answer = Verdict<UpstreamRuntime>;
 const REFUSE: Answer = { kind: 'refuse', reason: 'noProxyHeader' };
 
 /** A data plane whose gate answers as the test says, and holds something for each client that it lets in. */
-async function start(maxSessions = Infinity) {
+async function start(maxSessions = Infinity, limits: ListenerPlan['limits'] = {}) {
   const engine = new FakeEngine();
   const timers = new FakeTimers();
   const shared = new ControlledState({ slots: 16 });
   const asked: string[] = [];
-  const held = { now: 0, ever: 0 };
+  const held = { now: 0, ever: 0, undone: 0 };
   const answers = new Map<string, Answer>();
   const gate: Gate<UpstreamRuntime> = ({ clientAddress }, { bytes }) => {
     asked.push(clientAddress);
@@ -26,7 +27,11 @@ async function start(maxSessions = Infinity) {
     if (answer !== undefined && bytes.length === 0) return answer;
     held.now += 1;
     held.ever += 1;
-    return { kind: 'pass', leave: () => (held.now -= 1) };
+    const leave = (isUndone: boolean): void => {
+      held.now -= 1;
+      held.undone += Number(isUndone);
+    };
+    return { kind: 'pass', leave };
   };
   const ledger = { sessionsEver: 0, sessionsAborted: 0 };
   const now = (): number => 1_000;
@@ -49,6 +54,7 @@ async function start(maxSessions = Infinity) {
       slot: shared.slotOfInstance(),
       listeners: [
         listenerPlan('web', {
+          limits,
           slot: shared.slotOfListener('web'),
           bind: [{ key: 'a', where: { kind: 'tcp', host: '127.0.0.1', port: 80 } }],
         }),
@@ -107,6 +113,13 @@ void t.test('a client without a place is asked at its turn, and then only', asyn
   t.same(asked, ['192.0.2.2', '192.0.2.3', '192.0.2.4']);
   t.same(refused.calls, ['reset']);
   t.same([held.now, held.ever, places()], [1, 2, 1]);
+});
+
+void t.test('a client that the rate of its listener makes wait has cost its gates nothing', async t => {
+  const { held, ledger, connect } = await start(Infinity, { rate: { intervalMs: 3_600_000, burst: 1 } });
+  for (const address of ['192.0.2.2', '192.0.2.3', '192.0.2.4']) connect(address);
+  t.equal(ledger.sessionsEver, 1);
+  t.same([held.ever, held.now, held.undone], [2, 1, 1], 'that of the first one that waits is undone');
 });
 
 void t.test('a gate that wants bytes gets its client a session first', async t => {

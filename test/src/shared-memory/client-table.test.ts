@@ -55,6 +55,19 @@ void t.test('a client that has too many sessions loses no token for it', async t
   t.ok(isIn(table.enter('192.0.2.1', both)));
 });
 
+void t.test('a session that has never begun costs no token', async t => {
+  const { table } = setUp();
+  const slow = rules({ sessions: 1, rate: { intervalMs: 1_000, burst: 2 } });
+  for (const address of ['192.0.2.1', '192.0.2.2', '2001:db8::1', '198.51.100.7', '203.0.113.9']) {
+    for (let i = 0; i < 5; i++) table.undo(table.enter(address, slow) as number, slow);
+    for (let i = 0; i < 2; i++) table.leave(table.enter(address, slow) as number);
+    t.equal(table.enter(address, slow), 'rate', 'the burst, and no more');
+  }
+  const unlimited = rules({ sessions: 1 });
+  table.undo(table.enter('192.0.2.3', unlimited) as number, unlimited);
+  t.ok(isIn(table.enter('192.0.2.3', unlimited)));
+});
+
 void t.test('a client is a network, one length for IPv4 and one for IPv6', async t => {
   for (const [first, second, prefixes, isSame] of [
     ['192.0.2.1', '::ffff:192.0.2.1', {}, true],

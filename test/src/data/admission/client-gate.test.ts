@@ -1,6 +1,6 @@
 import t from 'tap';
 import { clientGate } from '../../../../src/data/admission/client-gate.ts';
-import { NOTHING, type Facts, type Gate } from '../../../../src/data/admission/gate.ts';
+import { NOTHING, type Facts, type Gate, type Leave } from '../../../../src/data/admission/gate.ts';
 import { gatesOf } from '../../../../src/data/admission/gates.ts';
 import type { ListenerPlan } from '../../../../src/model/listener-plan.ts';
 import type { Entered } from '../../../../src/shared-memory/client-table.ts';
@@ -13,7 +13,7 @@ const from = (clientAddress: string): Facts<string> => ({ clientAddress, clientP
 
 /** What gates answer to a client one after the other, until one does not let it pass. */
 function ask(gates: readonly Gate<string>[], clientAddress: string) {
-  const leaves: (() => void)[] = [];
+  const leaves: Leave[] = [];
   for (const gate of gates) {
     const verdict = gate(from(clientAddress), NOTHING);
     if (verdict.kind !== 'pass') return verdict.kind === 'refuse' ? verdict.reason : verdict.kind;
@@ -34,12 +34,15 @@ void t.test('what the table says is what becomes of the client', async t => {
   const table = {
     enter: (address: string) => answers.get(address),
     leave: (entry: number) => seen.push(entry),
+    undo: (entry: number) => seen.push(`undone ${entry}`),
   };
   const gate = clientGate<string>('client', table, RULES, () => seen.push('uncounted'));
   const [counted] = ask([gate], '192.0.2.1');
   t.same(seen, []);
-  if (typeof counted === 'function') counted();
+  if (typeof counted === 'function') counted(false);
   t.same(seen, [7], 'its entry is left when its session has ended');
+  if (typeof counted === 'function') counted(true);
+  t.equal(seen.pop(), 'undone 7', 'or as if there had never been one');
   t.equal(ask([gate], '192.0.2.2'), 'clientSessions');
   t.equal(ask([gate], '192.0.2.3'), 'clientRate');
   t.same(ask([gate], '192.0.2.4'), []);
@@ -88,7 +91,7 @@ void t.test('a dry run refuses nobody, and counts only those that would be there
   const [first, second] = [ask(gates, '192.0.2.1'), ask(gates, '192.0.2.1')];
   t.same([first.length, second.length], [1, 1]);
   for (let i = 0; i < 3; i++) t.equal(ask(gates, '192.0.2.1'), 'would be clientSessions');
-  if (typeof first !== 'string') first[0]?.();
+  if (typeof first !== 'string') first[0]?.(false);
   t.equal(ask(gates, '192.0.2.1').length, 1, 'as many as the limit are counted, so there is room at once');
 });
 

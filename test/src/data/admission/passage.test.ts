@@ -13,7 +13,7 @@ function pass(...gates: readonly Gate<string>[]) {
   const seen: string[] = [];
   const holds =
     (name: string): Gate<string> =>
-    () => ({ kind: 'pass', leave: () => seen.push(`left ${name}`) });
+    () => ({ kind: 'pass', leave: isUndone => seen.push(`${isUndone ? 'undid' : 'left'} ${name}`) });
   const passage = new Passage([holds('a'), holds('b'), ...gates], FACTS, {
     count: (reason, client, isDryRun) => seen.push(`${reason} ${client} ${isDryRun}`),
   });
@@ -30,11 +30,33 @@ void t.test('what gates hold is given back once, however often the client leaves
   t.end();
 });
 
+void t.test('a client that finds no place costs the gates that it has passed nothing', t => {
+  const { passage, seen } = pass(waits);
+  t.match(passage.askAtOnce(), { kind: 'more' });
+  passage.undo();
+  passage.leave();
+  t.same(seen, ['undid a', 'undid b']);
+  t.end();
+});
+
+void t.test('a refusal costs earlier gates what they had before a gate waited, and no more', t => {
+  const { passage, seen } = pass(
+    waits,
+    () => ({ kind: 'pass', leave: isUndone => seen.push(`${isUndone ? 'undid' : 'left'} c`) }),
+    refuses,
+  );
+  t.match(passage.askAtOnce(), { kind: 'more' });
+  t.match(passage.ask({ bytes: Buffer.from('ab'), isAll: false }), { kind: 'pass' });
+  t.match(passage.askAtOnce(), { kind: 'refuse' });
+  t.same(seen, ['left a', 'left b', 'undid c', 'noProxyHeader 192.0.2.1 false']);
+  t.end();
+});
+
 void t.test('a refusal gives back what earlier gates hold, and is counted', t => {
   const { passage, seen } = pass(refuses);
   t.match(passage.askAtOnce(), { kind: 'refuse', reason: 'noProxyHeader' });
   passage.leave();
-  t.same(seen, ['left a', 'left b', 'noProxyHeader 192.0.2.1 false']);
+  t.same(seen, ['undid a', 'undid b', 'noProxyHeader 192.0.2.1 false']);
   t.equal(passage.isThrough, false);
   t.end();
 });
