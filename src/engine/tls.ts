@@ -132,6 +132,8 @@ export interface TlsConnect {
   readonly terms: TlsClientTerms;
   /** For SNI and in the certificate, where the settings name none; absent: neither is sent or expected. */
   readonly serverName?: string | undefined;
+  /** Offered in place of what the settings offer: what the client of this connection has agreed on. */
+  readonly alpn?: readonly string[] | undefined;
   /** Sent in the clear before anything else, such as a PROXY protocol header. */
   readonly preface?: Uint8Array | undefined;
   readonly opening?: ClientOpening | undefined;
