@@ -2,14 +2,17 @@
  * A few networks, and whether an address is in one of them.
  *
  * Place: gates ask it for each client, queries for each session. It looks at one network after the other, so it is for short lists.
- * Invariant: IPv4 addresses are the same as IPv6 addresses that are mapped ones.
+ * Invariants, as in access-list.ts:
+ * - IPv4 addresses are the same as IPv6 addresses that are mapped ones.
+ * - Wider networks of IPv6, such as `::/0`, have no IPv4 address.
  */
 import { ipKey } from '../shared-memory/ip-key.ts';
 import { parseNetwork } from '../support/network.ts';
 
 const WORDS = 4;
-/** IPv4 addresses are the last 32 bits of keys. */
+/** IPv4 addresses are the last 32 bits of keys, behind these words. */
 const IPV4_AT = 96;
+const MAPPED = 0xffff;
 
 /** Stands for clients of unix sockets in a list of networks. */
 export const UNIX = 'unix';
@@ -32,7 +35,12 @@ export class Networks {
     const key = this.#key;
     if (!ipKey(address, key)) return false;
     const words = this.#words;
-    for (let at = 0; at < words.length; at += 2 * WORDS) if (isIn(key, words, at)) return true;
+    const isIPv4 = key[0] === 0 && key[1] === 0 && key[2] === MAPPED;
+    for (let at = 0; at < words.length; at += 2 * WORDS) {
+      const isForIPv4 = words[at + WORDS + 2] === -1;
+      if (isIPv4 && !isForIPv4) continue;
+      if (isIn(key, words, at)) return true;
+    }
     return false;
   }
 }

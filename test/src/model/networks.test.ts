@@ -34,6 +34,11 @@ void t.test('all of a family, host bits, zones and unix sockets', t => {
   t.ok(new Networks(['0.0.0.0/0']).has('203.0.113.9'));
   t.notOk(new Networks(['0.0.0.0/0']).has('2001:db8::1'));
   t.ok(new Networks(['::/0']).has('2001:db8::1'));
+  for (const wide of ['::/0', '::/80', '::ffff:0:0/95']) {
+    t.notOk(new Networks([wide]).has('203.0.113.9'), `${wide} has no IPv4 address`);
+    t.notOk(new Networks([wide]).has('::ffff:203.0.113.9'));
+  }
+  t.ok(new Networks(['::ffff:0:0/96']).has('203.0.113.9'));
   t.ok(new Networks(['10.1.2.3/8']).has('10.9.9.9'), 'bits behind the prefix do not count');
   t.ok(new Networks(['::ffff:10.0.0.0/104']).has('10.9.9.9'));
   t.ok(new Networks(['fe80::/10']).has('fe80::1%eth0'));
