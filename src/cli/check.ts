@@ -7,10 +7,11 @@
  */
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { formatIssues, formatWarning, inOrder } from '../config/report/format-issues.ts';
+import { formatIssues, formatWarning, inOrder, placeInWords } from '../config/report/format-issues.ts';
+import type { Path } from '../config/report/issue.ts';
 import { loadConfig } from '../config/source/load.ts';
 import { accessSteps } from '../composition/access-lists.ts';
-import { accessInWords, clientInWords } from '../composition/explain-access.ts';
+import { accessInWords, clientInWords, proxyInWords } from '../composition/explain-access.ts';
 import { problemsWithFiles, problemsWithLists } from '../composition/problems-with-files.ts';
 import { sourceOf } from '../observe/log-configuration.ts';
 import { counted } from '../support/counted.ts';
@@ -60,17 +61,25 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   if (warnings.length > 0) parts.push(counted(warnings.length, 'warning'));
   const summary = `${printable(sourceOf(file, loaded.options))}: valid, ${parts.join(', ')}\n`;
   const lists = atOnce(accessSteps(config.listeners, { baseDir, readFile: readSmallFile }));
-  const lines = lists.map(each =>
-    client === undefined ? accessInWords(each) : clientInWords(each, client === UNIX ? '' : client),
-  );
-  const unlisted = config.listeners.filter(({ access }) => access === undefined);
-  if (client !== undefined)
-    lines.push(...unlisted.map(({ name }) => `listener ${name}: has no access, so every client is allowed`));
+  const lines = client === undefined ? lists.map(accessInWords) : becomesOf(client);
   const text = [summary, ...lines.map(line => `${printable(line)}\n`)];
   // With the comments it is still YAML.
   if (show) process.stdout.write(`${text.map(line => `# ${line}`).join('')}${showConfig(config, origin)}`);
   else process.stdout.write(text.join(''));
   return EXIT.ok;
+
+  function becomesOf(text: string): string[] {
+    const address = text === UNIX ? '' : text;
+    const placeOf = (path: Path): string | undefined =>
+      placeInWords(locate({ path, kind: 'value', expected: '', got: '', message: '' }));
+    return [
+      ...config.listeners.flatMap(each => proxyInWords(each, address) ?? []),
+      ...lists.map(each => clientInWords(each, address, placeOf)),
+      ...config.listeners
+        .filter(({ access }) => access === undefined)
+        .map(({ name }) => `listener ${name}: has no access, so every client is allowed`),
+    ];
+  }
 }
 
 function failed(message: string, code: ExitCode): ExitCode {

@@ -25,6 +25,7 @@ type Listener = Config['listeners'][number];
 /** One entry of a rule as it is written: a network or a word, or a file with its entries. */
 export interface AccessEntry {
   readonly text: string;
+  readonly path: Path;
   readonly isFile: boolean;
   readonly list: NetworkList;
 }
@@ -32,6 +33,8 @@ export interface AccessEntry {
 /** What becomes of the clients that any of its entries has. */
 export interface AccessStep {
   readonly decision: Decision;
+  /** It is a word in place of entries: all others. */
+  readonly isForOthers: boolean;
   readonly entries: readonly AccessEntry[];
 }
 
@@ -48,8 +51,9 @@ export interface AccessDeps {
   readonly readFile: (path: string) => string;
 }
 
-const ALL: NetworkList = { networks: new NetworkWords(), isAll: true, isUnix: false };
-const UNIX: NetworkList = { networks: new NetworkWords(), isAll: false, isUnix: true };
+const NONE: NetworkList = { networks: new NetworkWords(), lines: [], all: 0, unix: 0 };
+const ALL: NetworkList = { ...NONE, all: 1 };
+const UNIX: NetworkList = { ...NONE, unix: 1 };
 const EXPECTED = 'a file with a network, an IP address, all or unix on each line';
 
 /** Of the listeners that have `access`, by name. Throws a `ConfigError` with every file that cannot be used. */
@@ -76,17 +80,22 @@ export function* accessSteps(
     const steps: AccessStep[] = [];
     for (const { allow, deny, at } of access) {
       const isWord = typeof deny === 'string';
-      const entries: AccessEntry[] = isWord ? [{ text: deny, isFile: false, list: ALL }] : [];
+      const key: Path = ['listeners', index, 'access', ...at];
+      const entries: AccessEntry[] = isWord ? [{ text: deny, path: key, isFile: false, list: ALL }] : [];
       for (const [i, text] of (allow ?? (isWord ? [] : (deny ?? []))).entries()) {
-        const path: Path = ['listeners', index, 'access', ...at, i];
+        const path: Path = [...key, i];
         const isFile = text.startsWith(FILE);
         const list = isFile
           ? yield* fileList(resolve(deps.baseDir, text.slice(FILE.length)), path)
           : listOf(text);
-        if (list !== undefined) entries.push({ text, isFile, list });
+        if (list !== undefined) entries.push({ text, path, isFile, list });
       }
       const how = isWord ? deny : whenDenied;
-      steps.push({ decision: allow === undefined ? DECISION[how] : DECISION.allow, entries });
+      steps.push({
+        decision: allow === undefined ? DECISION[how] : DECISION.allow,
+        isForOthers: isWord,
+        entries,
+      });
     }
     const hasAllow = access.some(({ allow }) => allow !== undefined);
     all.push({ listener, steps, otherwise: hasAllow ? DECISION[whenDenied] : DECISION.allow });
@@ -129,7 +138,7 @@ function listOf(text: string): NetworkList {
   if (text === 'unix') return UNIX;
   const networks = new NetworkWords();
   networks.add(text);
-  return { networks, isAll: false, isUnix: false };
+  return { ...NONE, networks };
 }
 
 function ruleOf({ decision, entries }: AccessStep): AccessRule {
@@ -137,7 +146,7 @@ function ruleOf({ decision, entries }: AccessStep): AccessRule {
   return {
     decision,
     networks: lists.map(({ networks }) => networks),
-    isAll: lists.some(({ isAll }) => isAll),
-    isUnix: lists.some(({ isUnix }) => isUnix),
+    isAll: lists.some(({ all }) => all > 0),
+    isUnix: lists.some(({ unix }) => unix > 0),
   };
 }

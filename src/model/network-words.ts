@@ -42,8 +42,8 @@ export class NetworkWords {
     return true;
   }
 
-  /** The first network that an IP address is in, as text; undefined: none is. Looks at one after the other. */
-  holding(address: string): string | undefined {
+  /** The number of the first network that an IP address is in; undefined: it is in none. Looks at one after the other. */
+  holding(address: string): number | undefined {
     if (!ipKey(address, this.#key)) return undefined;
     const key = Uint32Array.from(this.#key);
     for (let i = 0; i < this.#length; i++) {
@@ -54,9 +54,14 @@ export class NetworkWords {
         return differs === 0;
       });
       const isWider = isIPv4(key) && bits < IPV4_AT;
-      if (isSame && !isWider) return textOf(this.#words.subarray(WORDS * i, WORDS * (i + 1)), bits);
+      if (isSame && !isWider) return i;
     }
     return undefined;
+  }
+
+  /** Network number `i`, as text. */
+  textAt(i: number): string {
+    return textOf(this.#words.subarray(WORDS * i, WORDS * (i + 1)), this.#bits[i] ?? 0);
   }
 
   /** Adds an IPv4 network. */

@@ -44,6 +44,17 @@ void t.test('one that is half written or missing is named as well', async t => {
   t.match(stderr, /access\[1\]\.deny.*nowhere \(ENOENT\)/);
 });
 
+void t.test('check --client says that a proxy in front is judged by the client that it names', async t => {
+  const path = written(t, "{ deny: ['192.0.2.0/24'] }\n    acceptProxy: { from: [192.0.2.7] }");
+  const proxy = await lb4(['check', '-c', path, '--client', '192.0.2.7']);
+  t.match(
+    proxy.stdout,
+    `listener web: 192.0.2.7 is trusted to name its client (acceptProxy): that one is judged, and the sender itself only where it names none
+listener web: 192.0.2.7 is denied: reset, by deny 192.0.2.0/24, at ${path}:5:22\n`,
+  );
+  t.notMatch((await lb4(['check', '-c', path, '--client', '192.0.2.8'])).stdout, 'trusted');
+});
+
 void t.test('check says what the lists are, and --client what becomes of a client', async t => {
   const path = written(t, "{ deny: [10.6.6.6, 10.7.0.0/16, '::1', unix], allow: ['file:friends.txt'] }");
   const plain = await lb4(['check', '-c', path]);
@@ -55,18 +66,26 @@ void t.test('check says what the lists are, and --client what becomes of a clien
   const shown = await lb4(['check', '-c', path, '--show']);
   t.match(shown.stdout, /^# .*\n# listener web: denies/);
   for (const [client, words] of [
-    ['10.1.2.3', 'listener web: 10.1.2.3 is allowed, by allow file:friends.txt (10.0.0.0/8)'],
-    ['::ffff:10.6.6.6', 'listener web: ::ffff:10.6.6.6 is denied: reset, by deny 10.6.6.6'],
-    ['2001:db8::7', 'listener web: 2001:db8::7 is allowed, by allow file:friends.txt (2001:db8::/32)'],
+    [
+      '10.1.2.3',
+      `listener web: 10.1.2.3 is allowed, by allow file:friends.txt (10.0.0.0/8 in line 2), at ${path}:5:67`,
+    ],
+    ['::ffff:10.6.6.6', `listener web: ::ffff:10.6.6.6 is denied: reset, by deny 10.6.6.6, at ${path}:5:22`],
+    [
+      '2001:db8::7',
+      `listener web: 2001:db8::7 is allowed, by allow file:friends.txt (2001:db8::/32 in line 50002), at ${path}:5:67`,
+    ],
     ['192.0.2.1', 'listener web: 192.0.2.1 is denied: reset, by no entry'],
-    ['unix', 'listener web: a client of a unix socket is denied: reset, by deny unix'],
+    ['unix', `listener web: a client of a unix socket is denied: reset, by deny unix, at ${path}:5:52`],
   ] as const) {
     const { code, stdout } = await lb4(['check', '-c', path, '--client', client]);
     t.equal(code, 0);
     t.match(stdout, `${words}\nlistener open: has no access, so every client is allowed\n`);
   }
-  const dropped = await lb4(['check', '-c', written(t, '{ deny: drop }'), '--client', '::1']);
-  t.match(dropped.stdout, 'listener web: ::1 is denied: dropped, by deny drop');
+  const drops = written(t, '{ allow: 10.0.0.0/8, deny: drop }');
+  const dropped = await lb4(['check', '-c', drops, '--client', '::1']);
+  t.match(dropped.stdout, `listener web: ::1 is denied: dropped, by deny drop, at ${drops}:5:40\n`);
+  t.match((await lb4(['check', '-c', drops])).stdout, 'listener web: allows 10.0.0.0/8, drops all others\n');
   const wrong = await lb4(['check', '-c', path, '--client', '10.0.0.0/8']);
   t.equal(wrong.code, 2);
   t.match(wrong.stderr, /--client': expected an IP address or unix/);

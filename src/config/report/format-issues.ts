@@ -4,7 +4,7 @@
  * Place: what `lb4 check` and `lb4 run` print, and the message of the library's LB4_CONFIG_INVALID.
  */
 import { printable } from '../../support/printable.ts';
-import { formatPath, type LocatedIssue } from './issue.ts';
+import { formatPath, type LocatedIssue, type Place } from './issue.ts';
 
 /** One line: the place if there is one, the path, what is wrong. A flag stands for its path. */
 export function formatIssue(issue: LocatedIssue): string {
@@ -16,8 +16,16 @@ function textOf({ place, path, kind, message }: LocatedIssue, what = ''): string
   // The message itself names an unknown key, so the path given is that of its mapping.
   const pathText = formatPath(kind === 'unknownKey' ? path.slice(0, -1) : path);
   const text = pathText === '' ? message : `${pathText}: ${message}`;
-  if (place === undefined) return `${what}${text}`;
-  return `${place.file}:${String(place.line)}:${String(place.column)}  ${what}${text}`;
+  return place === undefined ? `${what}${text}` : `${inFile(place)}  ${what}${text}`;
+}
+
+/** `lb4.yaml:12:14`, or the flag or variable; undefined where it has no place. */
+export function placeInWords({ place }: LocatedIssue): string | undefined {
+  return place && 'option' in place ? place.option : place && inFile(place);
+}
+
+function inFile({ file, line, column }: Extract<Place, { readonly file: string }>): string {
+  return `${file}:${String(line)}:${String(column)}`;
 }
 
 /** The same for a warning. */

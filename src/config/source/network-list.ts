@@ -13,8 +13,11 @@ import type { Sliced } from '../../support/slices.ts';
 
 export interface NetworkList {
   readonly networks: NetworkWords;
-  readonly isAll: boolean;
-  readonly isUnix: boolean;
+  /** Of each network, its line. */
+  readonly lines: readonly number[];
+  /** The line of `all`, and of `unix`; 0: it is not there. */
+  readonly all: number;
+  readonly unix: number;
 }
 
 /** `found`: what is wrong with the file, and in which line. */
@@ -32,7 +35,8 @@ export function* readNetworkList(text: string): Sliced<ReadList> {
     return { ok: false, found: 'it is empty; a line with a comment says that it is meant to be' };
   if (text.includes('\0')) return { ok: false, found: 'it is no text file' };
   const networks = new NetworkWords();
-  let [isAll, isUnix] = [false, false];
+  const lines: number[] = [];
+  let [all, unix] = [0, 0];
   let firstBad: string | undefined;
   let bad = 0;
   let line = 0;
@@ -52,14 +56,18 @@ export function* readNetworkList(text: string): Sliced<ReadList> {
     }
     const [from, to] = entryIn(text, start, end);
     start = end + 1;
-    if (from === to || addIPv4(networks, text, from, to)) continue;
+    if (from === to) continue;
+    if (addIPv4(networks, text, from, to)) {
+      lines.push(line);
+      continue;
+    }
     const entry = text.slice(from, to);
-    if (entry === 'all') isAll = true;
-    else if (entry === 'unix') isUnix = true;
-    else if (!networks.add(entry))
-      refuse(`${ADDRESS_LIKE.test(entry) ? entry : 'what stands there'} is no network`);
+    if (entry === 'all') all ||= line;
+    else if (entry === 'unix') unix ||= line;
+    else if (networks.add(entry)) lines.push(line);
+    else refuse(`${ADDRESS_LIKE.test(entry) ? entry : 'what stands there'} is no network`);
   }
-  if (firstBad === undefined) return { ok: true, list: { networks, isAll, isUnix } };
+  if (firstBad === undefined) return { ok: true, list: { networks, lines, all, unix } };
   const others = bad > 1 ? `, and ${bad - 1} more such line${bad > 2 ? 's' : ''}` : '';
   return { ok: false, found: firstBad + others };
 }

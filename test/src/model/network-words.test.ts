@@ -17,8 +17,10 @@ void t.test('the first network that has an address is named', t => {
     '2001:db8::1': '::/0',
     nonsense: undefined,
   };
-  for (const [address, network] of Object.entries(cases))
-    t.equal(networks.holding(address), network, address);
+  for (const [address, network] of Object.entries(cases)) {
+    const found = networks.holding(address);
+    t.equal(found === undefined ? undefined : networks.textAt(found), network, address);
+  }
   t.end();
 });
 

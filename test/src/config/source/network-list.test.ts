@@ -29,8 +29,8 @@ void t.test('one entry a line; comments, spaces, empty lines and line ends of Wi
     '20010db8:0:0:0/32'.replace('20010db8', (0x20010db8).toString(16)),
     '0:0:ffff:a000000/104',
   ]);
-  t.match(read(text), { list: { isAll: true, isUnix: true } });
-  t.match(read('# none\n'), { ok: true, list: { networks: { length: 0 }, isAll: false, isUnix: false } });
+  t.match(read(text), { list: { lines: [2, 4, 5, 6], all: 7, unix: 8 } });
+  t.match(read('# none\n'), { ok: true, list: { networks: { length: 0 }, lines: [], all: 0, unix: 0 } });
   t.end();
 });
 
