@@ -7,12 +7,12 @@
  * - an 'error' listener exists from birth, so nothing the peer does ends the process;
  * - there is at most one owner, and without one nothing is read; bytes read during a watch or a peek are held and
  *   come first.
+ * For TLS there is one over another: tls/tls-connection.ts.
  * Reading: into the buffers of the engine (read-buffers.ts), so a chunk is valid until `onData` returns, or until
  * everything is written if the owner has passed it to another connection's `write` and stops reading at once.
  * Writing: straight to the handle through the `_write` hook, past the buffers of the stream, which pauses the
- * reader whenever the kernel does not take all. A failed write does not end the socket: Node would destroy it
- * together with the unread answer of a peer that stopped listening (a server that says "413" and closes); reading
- * goes on and meets the end or the reset behind the last byte.
+ * reader whenever the kernel does not take all. A failed write does not end the socket: Node would destroy it with the
+ * unread answer of a peer that stopped listening ("413"); reading goes on to the end or the reset behind the last byte.
  */
 import { Socket } from 'node:net';
 import type { Connection, OnPeek, PeekState } from '../engine.ts';
@@ -24,10 +24,12 @@ import { Finishing } from './finishing.ts';
 import { localAddressOf } from './local-address.ts';
 import { Peeking } from './peeking.ts';
 import { endWasReset } from './peer-reset.ts';
+import { LARGE_FROM_BYTES, LARGE_UNTIL_BYTES } from './read-buffers.ts';
+import { resetSocket } from './reset-socket.ts';
+import { takeUnread } from './take-unread.ts';
 import { Watching } from './watching.ts';
 
 const NOTHING = Buffer.alloc(0);
-
 /** What Node reads at once for a stream. */
 const STREAMED_BYTES = 64 * 1024;
 /** After this many bytes in full buffers others have their turn; one read may lie beyond. */
@@ -35,14 +37,10 @@ const TURN_BYTES = 64 * 1024;
 /** What a stream passes to its `_write` hook when the chunk is bytes: documented by Node, missing in its types. */
 const BYTES = 'buffer' as BufferEncoding;
 
-/** A socket that reads this much at once gets a large buffer, and keeps it while it reads no less than this. */
-const LARGE_FROM_BYTES = 16 * 1024;
-const LARGE_UNTIL_BYTES = 4 * 1024;
-
 export class NodeConnection implements Connection {
   readonly peerAddress: string;
   readonly peerPort: number;
-  /** For the owner only. */
+  /** What is read and written; for the owner only. */
   readonly socket: Socket;
   readonly isTcp: boolean;
   /** For the pool that lends it. */
@@ -75,16 +73,12 @@ export class NodeConnection implements Connection {
     this.peerAddress = peer.address;
     this.peerPort = peer.port;
     this.#isStreamed = source instanceof Socket;
-    const socket =
-      source instanceof Socket
-        ? source
-        : source({
-            buffer: () => this.#large ?? deps.buffers.shared,
-            callback: (bytes, buffer) => this.#read(bytes, buffer),
-          });
+    const buffer = (): Buffer => this.#large ?? deps.buffers.shared;
+    const callback = (bytes: number, into: Uint8Array): boolean => this.#read(bytes, into);
+    const socket = source instanceof Socket ? source : source({ buffer, callback });
     this.socket = socket;
     this.#written = error => this.#receiveWritten(error);
-    socket.on('error', () => this.#receiveError());
+    socket.on('error', () => this.fail());
     if (this.#isStreamed) {
       socket.on('data', (chunk: Buffer) => {
         this.#receive(chunk);
@@ -95,8 +89,13 @@ export class NodeConnection implements Connection {
     socket.on('close', () => this.#receiveClose());
   }
 
+  /** The socket that the system knows. */
+  get kernelSocket(): Socket {
+    return this.socket;
+  }
+
   get localAddress(): string {
-    return localAddressOf(this.socket);
+    return localAddressOf(this.kernelSocket);
   }
 
   get wasReset(): boolean {
@@ -110,7 +109,7 @@ export class NodeConnection implements Connection {
 
   /** Bytes that the kernel has not taken yet: at least one while there are any. */
   get queuedBytes(): number {
-    return this.hasUnsent ? Math.max(queuedBytesOf(this.socket), 1) : 0;
+    return this.hasUnsent ? Math.max(queuedBytesOf(this.kernelSocket), 1) : 0;
   }
 
   /** Bytes that were read and come first for the next owner that reads. */
@@ -169,8 +168,7 @@ export class NodeConnection implements Connection {
   }
 
   finish(bytes?: Uint8Array): void {
-    const { socket } = this;
-    if (socket.destroyed) return;
+    if (this.socket.destroyed) return;
     if (!this.#deps.room.take()) {
       // No room to wait for the peer: it gets a reset instead of last words that it might never read.
       this.reset();
@@ -183,17 +181,7 @@ export class NodeConnection implements Connection {
   }
 
   reset(): void {
-    const { socket } = this;
-    if (socket.destroyed) return;
-    if (!this.isTcp) {
-      socket.destroy();
-    } else if (socket.writableEnded && !socket.writableFinished) {
-      // shutdown(2) is under way. libuv refuses a reset until that is done, within this turn or the next, and
-      // Node would lose the descriptor over the refusal (EINVAL from uv_tcp_close_reset).
-      socket.once('finish', () => socket.resetAndDestroy());
-    } else {
-      socket.resetAndDestroy();
-    }
+    resetSocket(this.socket, this.isTcp);
   }
 
   isOwnedBy(owner: ConnectionOwner): boolean {
@@ -226,8 +214,7 @@ export class NodeConnection implements Connection {
     if (this.#end !== 'open') owner.onEnd(this.#end === 'reset');
     if (!this.#failed && !this.#closed) return;
     // Only a failure before this call is reported here: an error that comes later finds its owner.
-    const hasFailed = this.#failed;
-    const isClosed = this.#closed;
+    const [hasFailed, isClosed] = [this.#failed, this.#closed];
     process.nextTick(() => {
       if (hasFailed) owner.onBroken();
       if (isClosed) owner.onClose();
@@ -238,7 +225,7 @@ export class NodeConnection implements Connection {
   write(bytes: Uint8Array): boolean {
     this.#pendingWrites++;
     this.#isWriting = true;
-    this.socket._write(bytes, BYTES, this.#written);
+    this.hand(bytes, this.#written);
     this.#isWriting = false;
     return this.#pendingWrites === 0;
   }
@@ -246,13 +233,23 @@ export class NodeConnection implements Connection {
   /** Sends a FIN behind everything written. An earlier one would keep a reset waiting for the written bytes. */
   end(): void {
     if (this.hasUnsent) this.#whenWritten = 'end';
-    else this.socket.end();
+    else this.conclude('end');
+  }
+
+  /** For a reset that cannot be sent: as `end`, but no end of TLS. */
+  endAsReset(): void {
+    this.end();
+  }
+
+  /** The peer has ended, and everything is written: has the effect of a FIN. */
+  close(): void {
+    this.socket.destroy();
   }
 
   /** Closes the socket behind everything written. */
   destroyWhenWritten(): void {
     if (this.hasUnsent) this.#whenWritten = 'destroy';
-    else this.socket.destroySoon();
+    else this.conclude('destroy');
   }
 
   pauseReading(): void {
@@ -267,6 +264,23 @@ export class NodeConnection implements Connection {
     if (this.#isStreamed) this.socket.resume();
     // Starts the handle, as `resume` would, without making the stream flow: no byte comes through the stream.
     else this.socket.read(0);
+  }
+
+  protected hand(bytes: Uint8Array, written: (error?: Error | null) => void): void {
+    this.socket._write(bytes, BYTES, written);
+  }
+
+  /** Everything is written. */
+  protected conclude(how: 'end' | 'destroy'): void {
+    if (how === 'end') this.socket.end();
+    else this.socket.destroySoon();
+  }
+
+  /** The connection has broken: its owner gets what was read before, and learns of it. */
+  protected fail(): void {
+    this.#failed = true;
+    if (this.#isStreamed) takeUnread(this.socket, chunk => this.#receive(chunk));
+    this.#owner?.onBroken();
   }
 
   /** `onread` of the socket: false stops the reading. */
@@ -311,8 +325,7 @@ export class NodeConnection implements Connection {
   }
 
   #receiveDrain(): void {
-    if (this.#whenWritten === 'end') this.socket.end();
-    else if (this.#whenWritten === 'destroy') this.socket.destroySoon();
+    if (this.#whenWritten !== 'nothing') this.conclude(this.#whenWritten);
     this.#owner?.onDrain();
   }
 
@@ -331,20 +344,5 @@ export class NodeConnection implements Connection {
     if (this.#large !== undefined) this.#deps.buffers.drop();
     this.#large = undefined;
     this.#owner?.onClose();
-  }
-
-  #receiveError(): void {
-    this.#failed = true;
-    if (this.#isStreamed) this.#rescueUnread();
-    this.#owner?.onBroken();
-  }
-
-  /** What a reset found in the stream's own buffer, read from the peer but not yet taken by the owner. */
-  #rescueUnread(): void {
-    this.socket.removeAllListeners('data');
-    for (let chunk: unknown = this.socket.read(); chunk !== null; chunk = this.socket.read()) {
-      if (!Buffer.isBuffer(chunk)) return;
-      this.#receive(chunk);
-    }
   }
 }

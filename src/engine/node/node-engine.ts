@@ -97,13 +97,13 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
 }
 
 function drop(libc: Libc | undefined, client: NodeConnection): void {
-  const fd = descriptorOf(client.socket);
+  const fd = descriptorOf(client.kernelSocket);
   if (libc === undefined || fd === undefined || !client.isTcp || hush(libc, fd) !== 'full') client.reset();
-  else client.socket.destroy();
+  else client.kernelSocket.destroy();
 }
 
-function waitedMs(libc: Libc | undefined, { socket, isTcp }: NodeConnection): number | undefined {
-  const fd = descriptorOf(socket);
+function waitedMs(libc: Libc | undefined, { kernelSocket, isTcp }: NodeConnection): number | undefined {
+  const fd = descriptorOf(kernelSocket);
   return libc === undefined || fd === undefined || !isTcp ? undefined : sinceHandshake(libc, fd);
 }
 

@@ -198,7 +198,7 @@ class NodeRelay implements Relay, SideOwner {
     const { connection, ended } = this.#other(from);
     if (connection.socket.destroyed) return;
     // After both FINs nothing is left to read, so closing alone has the effect of a FIN before it.
-    if (ended && !connection.hasUnsent) connection.socket.destroy();
+    if (ended && !connection.hasUnsent) connection.close();
     else connection.end();
   }
 
@@ -253,7 +253,7 @@ class NodeRelay implements Relay, SideOwner {
       }
       this.#handedBack = true;
       this.#backend.connection.unwatch();
-      this.#client.connection.socket.destroy();
+      this.#client.connection.close();
     };
     inTwoTurns(decide);
   }
@@ -306,7 +306,7 @@ class NodeRelay implements Relay, SideOwner {
   /** Reading on matters: closing with unread bytes would reset at once and lose what is on its way. */
   #endInsteadOfReset(connection: NodeConnection): void {
     if (connection.socket.destroyed) return;
-    connection.end();
+    connection.endAsReset();
     connection.resumeReading();
   }
 

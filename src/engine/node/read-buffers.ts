@@ -12,6 +12,10 @@
  * - a buffer comes back only when no write refers to it; otherwise it is left to the garbage collector.
  */
 
+/** A socket that reads this much at once gets a large buffer, and keeps it while it reads no less than the other. */
+export const LARGE_FROM_BYTES = 16 * 1024;
+export const LARGE_UNTIL_BYTES = 4 * 1024;
+
 const SHARED_BYTES = 64 * 1024;
 const LARGE_BYTES = 256 * 1024;
 /** 16 MiB for one engine at most. */

@@ -18,7 +18,7 @@ import { createSocketTables } from './socket-tables.ts';
 
 /** A connection with something on its way to the peer. */
 export interface Sending {
-  readonly socket: Socket;
+  readonly kernelSocket: Socket;
   readonly isTcp: boolean;
   /** Bytes that the kernel has not taken yet. */
   readonly queuedBytes: number;
@@ -58,7 +58,7 @@ function withSystemCalls(libc: Pick<Libc, 'ioctl' | 'getsockopt'>, otherwise: Se
 
   return {
     look(sending, tell) {
-      const fd = descriptorOf(sending.socket);
+      const fd = descriptorOf(sending.kernelSocket);
       if (fd === undefined || libc.ioctl(fd, SIOCOUTQ, int32) < 0) {
         otherwise.look(sending, tell);
         return;

@@ -99,7 +99,7 @@ export function createSocketTables(deps: {
 
   return {
     look(sending, tell) {
-      const row = sending.isTcp ? tcpRow(sending.socket) : undefined;
+      const row = sending.isTcp ? tcpRow(sending.kernelSocket) : undefined;
       if (row !== undefined) {
         asked.add({ sending, row, tell, missedPasses: 0 });
         begin();

@@ -30,7 +30,7 @@ function kernel(unackedBytes: number, state = 1) {
 function sending(queuedBytes = 0, fd = 7): Sending {
   const socket = new Socket();
   if (fd >= 0) Reflect.set(socket, '_handle', { fd });
-  return { socket, isTcp: true, queuedBytes };
+  return { kernelSocket: socket, isTcp: true, queuedBytes };
 }
 
 async function look(libc: ReturnType<typeof kernel>, what: Sending): Promise<Left> {

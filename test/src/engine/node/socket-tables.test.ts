@@ -23,7 +23,7 @@ function sendingTo(remotePort: number, queuedBytes = 0): Sending {
     remotePort: { value: remotePort },
     remoteFamily: { value: 'IPv4' },
   });
-  return { socket, isTcp: true, queuedBytes };
+  return { kernelSocket: socket, isTcp: true, queuedBytes };
 }
 
 function setUp(t: Test, read?: typeof readSendQueues) {
@@ -121,8 +121,8 @@ void t.test('a pass that fails for want of descriptors is made again, not taken 
 
 void t.test('nobody is looked up who cannot be found: without a peer, or a unix socket', async t => {
   const { look } = setUp(t);
-  const gone = look({ socket: new Socket(), isTcp: true, queuedBytes: 0 });
-  const unix = look({ socket: new Socket(), isTcp: false, queuedBytes: 0 });
+  const gone = look({ kernelSocket: new Socket(), isTcp: true, queuedBytes: 0 });
+  const unix = look({ kernelSocket: new Socket(), isTcp: false, queuedBytes: 0 });
   await until('both are answered', () => gone.left !== undefined && unix.left !== undefined);
   t.equal(gone.left, 0);
   t.equal(unix.left, 'unknown');
