@@ -43,7 +43,7 @@ export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles
       isStrategyName(strategy) ? [] : missingModule(strategy, baseDir, index),
     ),
     ...upstreams.flatMap(({ health: { tls } }, index) =>
-      tls === undefined
+      tls === undefined || tls === false
         ? []
         : problems(() => tlsSettings(tls, { ...deps, at: ['upstreams', index, 'health'] })),
     ),

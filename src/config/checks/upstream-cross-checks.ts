@@ -21,7 +21,7 @@ export const KEYS_OF_TYPES: Readonly<Record<string, readonly string[]>> = {
   sendHex: ['sendExpect'],
   expect: ['sendExpect'],
   expectPattern: ['sendExpect'],
-  tls: ['http', 'tls'],
+  tls: ['tcp', 'http', 'sendExpect', 'tls'],
 };
 const HOST = /^[!-~]+$/;
 /** As in health-schema.ts and upstream-schema.ts. */
@@ -38,6 +38,7 @@ export function upstreamCrossChecks(upstream: unknown, path: Path): Finding[] {
     ...bodyOfHead(health, healthPath),
     ...notHost(health, healthPath, 'host'),
     ...notHost(field(health, 'tls'), [...healthPath, 'tls'], 'serverName'),
+    ...handshakeWithoutTls(health, healthPath),
     ...notBoth(health, healthPath, 'port', 'address'),
     ...portOfUnixBackends(upstream, health, healthPath),
     ...timeoutOverInterval(health, healthPath),
@@ -59,7 +60,7 @@ function keysOfOtherTypes(health: unknown, path: Path): Finding[] {
     .filter(([key, types]) => field(health, key) !== undefined && !types.includes(type))
     .map(([key, types]) => ({
       path: [...path, key],
-      expected: `no such key with type ${type}; it belongs to ${types.join(' and ')}`,
+      expected: `no such key with type ${type}; it belongs to ${types.join(', ')}`,
     }));
 }
 
@@ -80,6 +81,11 @@ function questions(health: unknown, path: Path): Finding[] {
 function bodyOfHead(health: unknown, path: Path): Finding[] {
   if (field(health, 'method') !== 'HEAD' || field(health, 'body') === undefined) return [];
   return [{ path: [...path, 'body'], expected: 'no body with method HEAD, which is answered without one' }];
+}
+
+function handshakeWithoutTls(health: unknown, path: Path): Finding[] {
+  if (field(health, 'type') !== 'tls' || field(health, 'tls') !== false) return [];
+  return [{ path: [...path, 'tls'], expected: 'true or a mapping with type tls, or type tcp' }];
 }
 
 /** Text that cannot be sent as a Host header or as the name in a TLS handshake. */

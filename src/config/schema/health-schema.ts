@@ -29,8 +29,9 @@ const path = z
 
 const port = () => integer(1, 65_535);
 
+/** What is absent is as in the `tls` of the upstream. */
 export interface TlsSection {
-  readonly verify: boolean;
+  readonly verify?: boolean | undefined;
   readonly serverName?: string | undefined;
   readonly ca?: string | undefined;
 }
@@ -38,28 +39,30 @@ export interface TlsSection {
 const tls = z
   .union(
     [
-      z.literal(true),
+      z.boolean(),
       section({
         verify: yesOrNo()
-          .default(true)
-          .describe('Whether the certificate must be valid and name `serverName`.'),
+          .optional()
+          .describe(
+            'Whether the certificate must be valid and name `serverName`. Default: as in the `tls` of the upstream, else true.',
+          ),
         serverName: text(255)
           .optional()
           .describe(
-            'The name that is asked for (SNI) and expected in the certificate. Default: the host of the backend, if it is a name.',
+            'The name that is asked for (SNI) and expected in the certificate. Default: that of the `tls` of the upstream, else the host of the backend.',
           ),
         ca: text(MOST_TEXT)
           .optional()
           .describe(
-            'A PEM file with the authorities to trust, relative to the configuration file. Default: those of Node.',
+            'A PEM file with the authorities to trust, relative to the configuration file. Default: those of the `tls` of the upstream, else those of Node.',
           ),
       }),
     ],
-    { error: 'true, or a mapping such as { verify: false }' },
+    { error: 'true, false, or a mapping such as { verify: false }' },
   )
   // As of `{}`: a key that is undefined would be a difference, and a reload would begin the checks anew.
-  .transform((value): TlsSection => (value === true ? { verify: true } : value))
-  .register(fieldFacts, { type: 'mapping or `true`' });
+  .transform((value): TlsSection | false => (value === true ? {} : value))
+  .register(fieldFacts, { type: 'mapping, `true` or `false`' });
 
 const pattern = z
   .string({ error: PATTERN_FORM })
@@ -154,7 +157,9 @@ export const healthCheck = section({
     ),
   tls: tls
     .optional()
-    .describe('`tls`, and `http` over HTTPS: how the handshake is made and what its certificate must be.'),
+    .describe(
+      'The check speaks TLS, and `http` over HTTPS: its keys take the place of those of the `tls` of the upstream. `false`: it does not, although sessions do. Default: as sessions, unless the check has a `port` or `address` of its own; with type `tls`: true.',
+    ),
 }).transform(health => ({
   ...health,
   timeout: health.timeout ?? Math.min(DEFAULT_TIMEOUT, ...intervalsOf(health)),

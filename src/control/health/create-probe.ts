@@ -17,7 +17,7 @@ import { quoted } from './reason-text.ts';
 import { createSendExpectProbe } from './send-expect-probe.ts';
 import { createTcpProbe } from './tcp-probe.ts';
 import { createTlsProbe } from './tls-probe.ts';
-import { tlsSettings, type TlsSettings } from './tls-settings.ts';
+import { tlsSettings, type SessionTls, type TlsSettings } from './tls-settings.ts';
 import { readSmallFile } from '../../support/small-file.ts';
 
 const DEFAULT_STATUSES = [{ from: 200, to: 399 }];
@@ -36,6 +36,8 @@ export interface ProbeDeps {
   readonly setTimer: SetTimer;
   /** The header that checks begin with. */
   readonly sendProxy?: SendProxy['version'] | undefined;
+  /** The TLS of sessions to the backends; absent: they have none. */
+  readonly sessionTls?: SessionTls | undefined;
 }
 
 /**
@@ -44,20 +46,28 @@ export interface ProbeDeps {
  */
 export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
   const { setTimer, openSocket, sendProxy } = deps;
-  const io = { openSocket, setTimer, sendProxy };
-  const { timeout: timeoutMs } = health;
+  const { timeout: timeoutMs, port, address } = health;
+  // What listens elsewhere need not be what sessions reach.
+  const isElsewhere = port !== undefined || address !== undefined;
+  const sessionTls = isElsewhere ? undefined : deps.sessionTls;
+  const tls = tlsOf(health, sessionTls, deps);
+  const io = { openSocket, setTimer, sendProxy, tls };
   switch (health.type) {
     case 'tcp':
-      return createTcpProbe(deps.engine, { timeoutMs, sendProxy });
     case 'tls':
-      return createTlsProbe({ timeoutMs, tls: tlsOf(health.tls ?? { verify: true }, deps) }, io);
+      return tls === undefined
+        ? createTcpProbe(deps.engine, { timeoutMs, sendProxy })
+        : createTlsProbe(timeoutMs, { ...io, tls });
     case 'http': {
-      const { method = 'GET', path = '/', host, status, body, tls } = health;
+      const { method = 'GET', path = '/', host, status, body } = health;
       const statuses = (status === undefined ? undefined : parseStatusRanges(status)) ?? DEFAULT_STATUSES;
-      const handshake = tls === undefined ? undefined : tlsOf(tls, deps);
-      return createHttpProbe({ timeoutMs, method, path, host, statuses, body, tls: handshake }, io);
+      return createHttpProbe({ timeoutMs, method, path, host, statuses, body }, io);
     }
     case 'sendExpect':
+      // The server's answer to the request for TLS says as much as that to the preset's question. Inside of TLS that
+      // question is an error, which the server would log.
+      if (tls !== undefined && health.preset === 'postgres' && sessionTls?.().starttls === 'postgres')
+        return createTlsProbe(timeoutMs, { ...io, tls });
       return createSendExpectProbe({ timeoutMs, dialogue: dialogueOf(health) }, io);
     case 'off':
       return (_, done) => {
@@ -67,8 +77,15 @@ export function createProbe(health: HealthConfig, deps: ProbeDeps): Probe {
   }
 }
 
-function tlsOf(tls: Parameters<typeof tlsSettings>[0], { baseDir, at, readFile }: ProbeDeps): TlsSettings {
-  return tlsSettings(tls, { baseDir, at, readFile: readFile ?? readSmallFile });
+/** Undefined: the check is made in the clear. */
+function tlsOf(
+  { type, tls }: HealthConfig,
+  sessionTls: SessionTls | undefined,
+  { baseDir, at, readFile = readSmallFile }: ProbeDeps,
+): TlsSettings | undefined {
+  if (tls === false) return undefined;
+  if (tls === undefined && type !== 'tls' && sessionTls === undefined) return undefined;
+  return tlsSettings(tls ?? {}, { baseDir, at, readFile }, sessionTls);
 }
 
 function dialogueOf({ preset, send, sendHex, expect = '', expectPattern }: HealthConfig): Dialogue {

@@ -1,14 +1,14 @@
 /**
- * Probes that talk over a socket of Node's: dials, lets the probe talk, and ends both when the time is over.
+ * Probes that talk over a socket of Node's: connects, lets the probe talk, and ends both when the time is over.
  *
  * Place: HTTP and TLS probes, whose protocols Node speaks.
  */
 import type { Socket } from 'node:net';
 import type { Address } from '../../support/address.ts';
 import { startAttempt } from './attempt.ts';
-import { dial, type DialDeps } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import type { Probe, ProbeResult, ProbeTarget } from './probe.ts';
+import { reach, type ReachDeps } from './reach.ts';
 
 export interface ProbeTalk {
   readonly target: ProbeTarget;
@@ -23,15 +23,15 @@ export interface ProbeTalk {
 /** @param timeoutMs for connecting and talking together */
 export function createDialledProbe(
   timeoutMs: number,
-  deps: DialDeps,
+  deps: ReachDeps,
   talk: (over: ProbeTalk) => void,
 ): Probe {
   const { setTimer } = deps;
   return (target, done) =>
     startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
-      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
-        if (dialled.ok) talk({ target, socket: dialled.socket, kind: dialled.kind, settle });
-        else settle(dialled.result);
+      const abandon = reach(target, { timeoutMs, ...deps }, reached => {
+        if (reached.ok) talk({ target, socket: reached.socket, kind: reached.kind, settle });
+        else settle(reached.result);
       });
       return { abandon, late: () => noAnswer(timeoutMs) };
     });

@@ -1,6 +1,6 @@
 /**
  * The `http` probe: one request on a connection of its own, judged by its status and, if asked for, by a text in
- * the first 64 KiB of the body. Over HTTPS with `tls`.
+ * the first 64 KiB of the body. Over HTTPS where `deps` have `tls`.
  *
  * Place: one kind of probe, over node:http with a socket of its own. Redirects are answers like others and
  * not followed.
@@ -11,14 +11,13 @@
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { StatusRange } from '../../config/schema/status-ranges.ts';
 import type { SetTimer } from '../../support/timer.ts';
-import type { DialDeps } from './dial.ts';
 import { createDialledProbe } from './dialled-probe.ts';
 import { failed, PASSED, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 import { failureOf } from './probe-failure.ts';
 import { hostOf } from './probe-socket.ts';
+import type { ReachDeps } from './reach.ts';
 import { quoted } from './reason-text.ts';
 import type { TlsSettings } from './tls-settings.ts';
 
@@ -34,46 +33,53 @@ export interface HttpProbeSettings {
   readonly statuses: readonly StatusRange[];
   /** Text that must occur in the body. */
   readonly body?: string | undefined;
-  readonly tls?: TlsSettings | undefined;
 }
 
-export function createHttpProbe(settings: HttpProbeSettings, deps: DialDeps): Probe {
+export function createHttpProbe(settings: HttpProbeSettings, deps: ReachDeps): Probe {
   const { setTimer } = deps;
   const { timeoutMs, body } = settings;
-  return createDialledProbe(timeoutMs, deps, ({ target, socket, kind, settle }) => {
-    const request = ask(settings, target, socket);
-    const decide = (result: ProbeResult): void => {
-      swallow(request, setTimer, timeoutMs);
-      settle(result);
-    };
-    request.on('response', response => {
-      const failure = judgeStatus(response, settings.statuses);
-      if (failure !== undefined) decide(failure);
-      else if (body === undefined) decide(PASSED);
-      else readBody(response, body, decide);
-      // An answer without a reader would stop, and keep its socket.
-      response.resume();
-      response.on('error', () => settle(failed('broke off in the middle of the body')));
-    });
-    // 101: the connection is no longer HTTP.
-    request.on('upgrade', (response, upgraded) => {
-      settle(judgeStatus(response, settings.statuses) ?? PASSED);
-      upgraded.destroy();
-    });
-    request.on('error', error => settle(failureOf(error, kind)));
-    request.end();
-  });
+  return createDialledProbe(
+    timeoutMs,
+    { ...deps, tls: forHttp(deps.tls) },
+    ({ target, socket, kind, settle }) => {
+      const request = ask(settings, target, socket);
+      const decide = (result: ProbeResult): void => {
+        swallow(request, setTimer, timeoutMs);
+        settle(result);
+      };
+      request.on('response', response => {
+        const failure = judgeStatus(response, settings.statuses);
+        if (failure !== undefined) decide(failure);
+        else if (body === undefined) decide(PASSED);
+        else readBody(response, body, decide);
+        // An answer without a reader would stop, and keep its socket.
+        response.resume();
+        response.on('error', () => settle(failed('broke off in the middle of the body')));
+      });
+      // 101: the connection is no longer HTTP.
+      request.on('upgrade', (response, upgraded) => {
+        settle(judgeStatus(response, settings.statuses) ?? PASSED);
+        upgraded.destroy();
+      });
+      request.on('error', error => settle(failureOf(error, kind)));
+      request.end();
+    },
+  );
 }
 
-function ask(
-  { method, path, host, tls }: HttpProbeSettings,
-  target: ProbeTarget,
-  socket: Socket,
-): ClientRequest {
+function ask({ method, path, host }: HttpProbeSettings, target: ProbeTarget, socket: Socket): ClientRequest {
   const headers = { host: host ?? hostHeader(target.backend), 'user-agent': 'lb4', accept: '*/*' };
-  const createConnection = (): Socket =>
-    tls === undefined ? socket : connectTls({ socket, ...tls(target) });
-  return httpRequest({ method, path, headers, createConnection });
+  return httpRequest({ method, path, headers, createConnection: () => socket });
+}
+
+/** HTTP needs no opening. Where sessions offer protocols, the probe offers the one that it speaks. */
+function forHttp(tls: TlsSettings | undefined): TlsSettings | undefined {
+  if (tls === undefined) return undefined;
+  return target => {
+    const { options } = tls(target);
+    const offers = options.ALPNProtocols !== undefined;
+    return { options: offers ? { ...options, ALPNProtocols: ['http/1.1'] } : options, opening: undefined };
+  };
 }
 
 function hostHeader(backend: string): string {

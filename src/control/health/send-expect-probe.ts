@@ -11,12 +11,12 @@
  */
 import type { Cancel } from '../../engine/engine.ts';
 import { startAttempt } from './attempt.ts';
-import { dial, type DialDeps } from './dial.ts';
 import { noAnswer } from './no-answer.ts';
 import type { Dialogue } from './presets.ts';
 import { failed, PASSED, type Probe, type ProbeResult } from './probe.ts';
 import { CLOSED_AT_ONCE, failureOf } from './probe-failure.ts';
 import { leave } from './probe-socket.ts';
+import { reach, type ReachDeps } from './reach.ts';
 import { quoted } from './reason-text.ts';
 
 const REPLY_LIMIT = 4096;
@@ -28,7 +28,7 @@ export interface SendExpectSettings {
   readonly dialogue: Dialogue;
 }
 
-export function createSendExpectProbe({ timeoutMs, dialogue }: SendExpectSettings, deps: DialDeps): Probe {
+export function createSendExpectProbe({ timeoutMs, dialogue }: SendExpectSettings, deps: ReachDeps): Probe {
   const { setTimer } = deps;
   const send = dialogue.send === undefined ? undefined : Buffer.from(dialogue.send, 'latin1');
   const bye = dialogue.bye === undefined ? undefined : Buffer.from(dialogue.bye, 'latin1');
@@ -37,12 +37,12 @@ export function createSendExpectProbe({ timeoutMs, dialogue }: SendExpectSetting
       let reply = '';
       let isJudged = false;
       let stopListening: Cancel | undefined;
-      const abandon = dial(target, { timeoutMs, ...deps }, dialled => {
-        if (!dialled.ok) {
-          settle(dialled.result);
+      const abandon = reach(target, { timeoutMs, ...deps }, reached => {
+        if (!reached.ok) {
+          settle(reached.result);
           return;
         }
-        const { socket, kind } = dialled;
+        const { socket, kind } = reached;
         const end = (result: ProbeResult): void => {
           isJudged = true;
           leave(socket, { bye: result === PASSED ? bye : undefined, setTimer, timeoutMs });

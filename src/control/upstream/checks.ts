@@ -12,6 +12,7 @@ import { AgentChecker, agentSettings } from '../health/agent-checker.ts';
 import { createProbe } from '../health/create-probe.ts';
 import type { ProbeResult } from '../health/probe.ts';
 import { HealthChecker, healthSettings, type CheckFailure } from '../health/health-checker.ts';
+import type { SessionTls } from '../health/tls-settings.ts';
 import type { SendProxy } from '../../model/send-proxy.ts';
 import type { Address } from '../../support/address.ts';
 import type { EarlyOptions } from '../../support/socket.ts';
@@ -39,6 +40,8 @@ export interface ChecksDeps {
   now(): number;
   random(): number;
   readonly setTimer: SetTimer;
+  /** The TLS of sessions to the backends; absent: they have none. */
+  readonly sessionTls?: SessionTls | undefined;
   /** The addresses of a backend now; none while its name has not been resolved. */
   addressesOf(backend: string): readonly Address[];
   onFlip(backend: string, healthy: boolean, reason: string): void;
@@ -60,6 +63,7 @@ export function createHealthChecks(config: UpstreamConfig, deps: ChecksDeps): Ch
     baseDir,
     at: ['upstreams', name, 'health'],
     sendProxy: headerOfChecks(health, sendProxy),
+    sessionTls: deps.sessionTls,
   });
   return new HealthChecker(healthSettings(health), {
     probe,

@@ -49,9 +49,9 @@ const BAD: [name: string, keys: Keys, line: string][] = [
     '.path: expected no such key with type tcp; it belongs to http, got "/up"',
   ],
   [
-    'tls with sendExpect',
-    { type: 'sendExpect', preset: 'redis', tls: true },
-    '.tls: expected no such key with type sendExpect; it belongs to http and tls, got true',
+    'tls without a check',
+    { type: 'off', tls: true },
+    '.tls: expected no such key with type off; it belongs to tcp, http, sendExpect, tls, got true',
   ],
   [
     'an expectation with http',
@@ -104,9 +104,9 @@ const BAD: [name: string, keys: Keys, line: string][] = [
     '.tls.serverName: expected a host such as app.internal or 10.0.0.1:8080, in plain ASCII, got "a b"',
   ],
   [
-    'tls that is false',
+    'a handshake without TLS',
     { type: 'tls', tls: false },
-    '.tls: expected true, or a mapping such as { verify: false }, got false',
+    '.tls: expected true or a mapping with type tls, or type tcp, got false',
   ],
   [
     'sendExpect without an expectation',

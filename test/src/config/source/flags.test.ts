@@ -245,7 +245,8 @@ await t.test('--health replaces the check of the file, and what belongs to no ot
   const checks: [before: Record<string, unknown>, flag: string, after: Record<string, unknown>][] = [
     [{ type: 'http', path: '/up', status: '204', fall: 5 }, 'tcp', { type: 'tcp', fall: 5 }],
     [{ type: 'http', path: '/up', tls: true }, 'tls', { type: 'tls', tls: true }],
-    [{ type: 'http', tls: true, port: 1 }, 'redis', { type: 'sendExpect', preset: 'redis', port: 1 }],
+    [{ type: 'http', tls: true }, 'redis', { type: 'sendExpect', tls: true, preset: 'redis' }],
+    [{ type: 'http', tls: true, port: 1 }, 'off', { type: 'off', port: 1 }],
     [{ type: 'sendExpect', send: 'a', expect: 'b' }, 'ssh', { type: 'sendExpect', preset: 'ssh' }],
     [{ type: 'sendExpect', preset: 'ssh' }, 'http:/up', { type: 'http', path: '/up' }],
     [{ type: 'http', path: '/up', status: '204' }, 'http', { type: 'http', path: '/up', status: '204' }],
