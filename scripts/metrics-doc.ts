@@ -8,6 +8,7 @@ import {
   LOGS,
   MIRRORED,
   PROCESS,
+  SOURCES,
   UPSTREAMS,
   WORKERS,
 } from '../src/observe/metrics/families.ts';
@@ -60,7 +61,7 @@ function table(states: readonly State[], counted: Counted, labels: readonly stri
 
 /** Every metric, for checks of what names them. */
 export function metricNames(): readonly string[] {
-  const states = [INSTANCE, PROCESS, LOGS, WORKERS, LISTENERS, UPSTREAMS, MIRRORED, BACKENDS].flat();
+  const states = [INSTANCE, PROCESS, LOGS, WORKERS, LISTENERS, UPSTREAMS, SOURCES, MIRRORED, BACKENDS].flat();
   const counted = [COUNTED, LISTENER, UPSTREAM, BACKEND].flatMap(block => Object.values(block));
   return ['lb4_build_info', ...states.map(({ name }) => name), ...counted.map(({ name }) => name)];
 }
@@ -73,6 +74,7 @@ export function metricsDocument(): string {
     workers: table(WORKERS, {}, ['worker']),
     listeners: table(LISTENERS, LISTENER, ['listener']),
     upstreams: table(UPSTREAMS, ofUpstream, ['upstream']),
+    sources: table(SOURCES, {}, ['upstream', 'source']),
     mirror: table(MIRRORED, { mirrorFailures }, ['upstream']),
     backends: table(BACKENDS, BACKEND, ['upstream', 'backend']),
   };

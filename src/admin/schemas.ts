@@ -94,9 +94,27 @@ export const backend = z
     pool: z
       .strictObject({ parked: count, hits: count, misses: count })
       .describe('Spare connections, sessions that got one, and sessions that had to connect.'),
+    sources: z
+      .array(z.string())
+      .optional()
+      .describe('The sources that name it; absent: the configuration or an operator alone.'),
     counts: backendCounts.optional(),
   })
   .register(named, { id: 'Backend' });
+
+const source = z
+  .strictObject({
+    source: z.string().describe('Its type and what it asks.'),
+    state: z.enum(['waiting', 'answering', 'failing']),
+    backends: count.describe('Backends that count because of it.'),
+    held: count.describe('Of these, the ones that it does not name any more and that stay for a moment.'),
+    answeredAgoMs: ms
+      .optional()
+      .describe('Since its last answer that could be used; absent: there was none.'),
+    why: z.string().optional().describe('Why it fails.'),
+    failingForMs: ms.optional(),
+  })
+  .register(named, { id: 'Source' });
 
 export const upstream = z
   .strictObject({
@@ -113,6 +131,10 @@ export const upstream = z
       .describe('Further attempts that the retry budget allows now.'),
     backends: z.array(backend),
     counts: upstreamCounts.optional(),
+    sources: z
+      .array(source)
+      .optional()
+      .describe('Where backends come from, besides the configuration; absent: from nowhere.'),
     overrides: z
       .array(
         z.strictObject({

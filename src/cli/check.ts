@@ -12,7 +12,11 @@ import type { Path } from '../config/report/issue.ts';
 import { loadConfig } from '../config/source/load.ts';
 import { accessSteps } from '../composition/access-lists.ts';
 import { accessInWords, clientInWords, proxyInWords } from '../composition/explain-access.ts';
-import { problemsWithFiles, problemsWithLists } from '../composition/problems-with-files.ts';
+import {
+  problemsWithFiles,
+  problemsWithLists,
+  problemsWithTargets,
+} from '../composition/problems-with-files.ts';
 import { sourceOf } from '../observe/log-configuration.ts';
 import { counted } from '../support/counted.ts';
 import { UNIX } from '../model/networks.ts';
@@ -53,6 +57,8 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   const problems = [
     ...problemsWithFiles(config, baseDir, { config: file }),
     ...atOnce(problemsWithLists(config, baseDir)),
+    // A balancer that runs waits for such a file, and keeps what it has.
+    ...problemsWithTargets(config, baseDir),
   ];
   const inFiles = inOrder(problems.map(locate));
   if (inFiles.length > 0) return failed(formatIssues(inFiles), exitCodeOfIssues(inFiles));

@@ -112,6 +112,7 @@ export class Planes {
       ...{ engine, baseDir, lookup, shared, events },
       random: () => clocks.random(),
       now: () => clocks.now(),
+      wallClock: () => clocks.wallClock(),
       setTimer: setUnrefTimer,
       isMirrored: () => this.#isMirrored,
       publish: upstream => {

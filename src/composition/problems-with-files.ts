@@ -15,6 +15,7 @@ import type { Config } from '../config/schema/schema.ts';
 import { logsOverOwnFiles, type OwnFiles } from '../config/checks/own-files.ts';
 import { unknownOwners } from '../config/checks/socket-owners.ts';
 import { systemCode } from '../errors.ts';
+import { targetsOf } from '../control/discovery/file-source.ts';
 import { tlsSettings } from '../control/health/tls-settings.ts';
 import { socketProblems } from './socket-problems.ts';
 import { redisConnection } from '../control/mirror/redis-connection.ts';
@@ -65,6 +66,20 @@ export function* problemsWithLists({ listeners }: Config, baseDir: string): Slic
     if (error instanceof ConfigError) return error.issues;
     throw error;
   }
+}
+
+/** The same of the files of `discovery`. */
+export function problemsWithTargets({ upstreams }: Config, baseDir: string): ConfigIssue[] {
+  return upstreams.flatMap(({ discovery = [] }, index) =>
+    discovery.flatMap(({ path: file }, i): ConfigIssue[] => {
+      const targets = targetsOf(resolve(baseDir, file));
+      if (targets.ok) return [];
+      const expected = 'a file that lists backends';
+      const got = `${resolve(baseDir, file)} (${targets.reason})`;
+      const path = ['upstreams', index, 'discovery', i, 'path'];
+      return [{ path, kind: 'value', expected, got, message: `expected ${expected}, got ${got}` }];
+    }),
+  );
 }
 
 /** A module is not loaded, because it would run. */

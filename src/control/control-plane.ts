@@ -160,7 +160,7 @@ export class ControlPlane {
   }
 
   status(): ReturnType<Upstream['status']>[] {
-    return Array.from(this.#upstreams.values(), ({ upstream }) => upstream.status());
+    return Array.from(this.#upstreams.values(), control => control.status());
   }
 
   /** In the same order, also their backends. */

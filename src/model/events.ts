@@ -119,6 +119,14 @@ export interface EventMap {
   'backend:added': { readonly upstream: string; readonly backend: string };
   /** The backend gets no new sessions any more; `sessions` run on. */
   'backend:removed': { readonly upstream: string; readonly backend: string; readonly sessions: number };
+  /** A source of backends cannot be asked, or its answer not be used: the `kept` backends that it named last stay. */
+  'source:failed': {
+    readonly upstream: string;
+    readonly source: string;
+    readonly reason: string;
+    readonly kept: number;
+  };
+  'source:recovered': { readonly upstream: string; readonly source: string; readonly forMs: number };
   /** No backend is well, or fewer than `panicBelow` requires: from now on health and ejection are ignored. */
   'upstream:panic': { readonly upstream: string; readonly well: number; readonly of: number };
   'upstream:panicEnded': { readonly upstream: string; readonly well: number; readonly of: number };
@@ -230,6 +238,8 @@ export const EVENT_NAMES = [
   'backend:slowStartEnded',
   'backend:added',
   'backend:removed',
+  'source:failed',
+  'source:recovered',
   'upstream:panic',
   'upstream:panicEnded',
   'upstream:backups',

@@ -53,6 +53,24 @@ export interface BackendStatus {
   readonly sessions: number;
   /** Sessions of other instances that hold it, as last received; 0 where nothing is shared. */
   readonly elsewhere: number;
+  /** The sources that name it, such as `file targets.yaml`. Absent: none does. */
+  readonly sources?: readonly string[] | undefined;
+}
+
+/** One source of backends, as `snapshot()` shows it. */
+export interface SourceStatus {
+  /** Its type and what it asks, such as `file targets.yaml`. */
+  readonly source: string;
+  /** `waiting`: it has not been heard of yet. */
+  readonly state: 'waiting' | 'answering' | 'failing';
+  /** Backends that count, because it names them or `held` of them because it did until a moment ago. */
+  readonly backends: number;
+  readonly held: number;
+  /** How long ago it last gave an answer that could be used, in milliseconds; absent: never. */
+  readonly answeredAgoMs?: number;
+  /** While it fails: why, and for how long. */
+  readonly why?: string;
+  readonly failingForMs?: number;
 }
 
 /** What an operator has changed at runtime and the configuration says otherwise. It lasts until that changes the key. */
@@ -82,6 +100,8 @@ export interface UpstreamStatus {
   /** Sessions that have a backend, and the most that may over all of them; absent: no limit. */
   readonly limit?: { readonly sessions: number; readonly max: number } | undefined;
   readonly backends: readonly BackendStatus[];
+  /** Where backends come from, besides the configuration. Absent: from nowhere. */
+  readonly sources?: readonly SourceStatus[];
   /** How it differs from the configuration, by the hands of operators. */
   readonly overrides: readonly OperatorOverride[];
 }

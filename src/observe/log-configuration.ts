@@ -5,6 +5,7 @@
  * these appears.
  */
 import { formatDuration } from '../support/duration.ts';
+import { nameOfSource } from '../config/schema/discovery-schema.ts';
 import type { BackendConfig, Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { counted } from '../support/counted.ts';
 import type { Log } from './log.ts';
@@ -15,15 +16,21 @@ const MOST_NAMED = 20;
 /** @param source where the configuration comes from, in words: the file, and the options over it */
 export function logConfiguration({ upstreams }: Config, source: string, log: Log): void {
   for (const upstream of upstreams) {
-    const { name, strategy, backends } = upstream;
+    const { name, strategy, backends, discovery = [] } = upstream;
     const check = checkOf(upstream);
     const named = backends.slice(0, MOST_NAMED).map(describe);
     const rest = backends.length - named.length;
     const list = [...named, ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ');
-    const message = `upstream ${name}: ${strategy} over ${counted(backends.length, 'backend')}: ${list}; ${check}; from ${source}`;
+    const sources = discovery.map(nameOfSource);
+    const over = [
+      ...(backends.length === 0 ? [] : [`${counted(backends.length, 'backend')}: ${list}`]),
+      ...(sources.length === 0 ? [] : [`what ${sources.join(', ')} names`]),
+    ].join('; and ');
+    const message = `upstream ${name}: ${strategy} over ${over}; ${check}; from ${source}`;
     log.write('info', 'upstreamConfigured', message, {
       ...{ upstream: name, strategy, check, source },
       backends: backends.map(describe).join(', '),
+      ...(sources.length === 0 ? {} : { sources: sources.join(', ') }),
     });
   }
 }

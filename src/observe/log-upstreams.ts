@@ -52,6 +52,15 @@ export function logUpstreams(source: EventSource, log: Log, seldom: Seldom, span
     const message = `upstream ${upstream} has room for every session again after ${seconds(forMs)}: the longest wait was ${seconds(longestMs)}`;
     log.write('info', 'upstreamQueueingEnded', message, event);
   });
+  source.on('source:failed', event => {
+    const { upstream, reason, kept } = event;
+    const message = `${event.source} of upstream ${upstream} fails: ${reason}; the ${counted(kept, 'backend')} that it named last stay${kept === 1 ? 's' : ''}`;
+    log.write('warn', 'sourceFailed', message, event);
+  });
+  source.on('source:recovered', event => {
+    const message = `${event.source} of upstream ${event.upstream} answers again after ${seconds(event.forMs)}`;
+    log.write('info', 'sourceRecovered', message, event);
+  });
   source.on('strategy:failed', ({ upstream, reason, times }) =>
     // The key leaves out the reason, whose words may differ each time.
     seldom.tell(`strategy ${upstream}`, times, others =>

@@ -11,7 +11,7 @@ import { runProgram } from '../harness/programs.ts';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const NOT_OURS = /^(node_modules|dist|\.\w+)($|\/)/;
 /** There is no address of ours yet, so nothing but these may be linked to. */
-const FOREIGN = ['keepachangelog.com', 'semver.org', 'www.conventionalcommits.org'];
+const FOREIGN = ['keepachangelog.com', 'prometheus.io', 'semver.org', 'www.conventionalcommits.org'];
 
 const inRepository = new Set(filesBelow(''));
 const packed = await runProgram('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });

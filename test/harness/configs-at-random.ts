@@ -5,7 +5,7 @@
  * Place: tests of `apply` and of reloads. Unlike those of random-config.ts, each of these works.
  */
 import { parseConfig } from '../../src/config/source/parse.ts';
-import type { Config, ConfigInput } from '../../src/config/schema/schema.ts';
+import type { BackendInput, Config, ConfigInput } from '../../src/config/schema/schema.ts';
 import type { LoadBalancerSnapshot } from '../../src/model/snapshot.ts';
 import { formatAddress } from '../../src/support/address.ts';
 
@@ -87,12 +87,14 @@ export function changedAtRandom(before: ConfigInput, next: ConfigInput, random: 
   const upstreams = next.upstreams.map(upstream => {
     const same = old.get(upstream.name);
     if (same === undefined || random() < 0.4) return upstream;
-    return random() < 0.5 ? same : { ...same, backends: same.backends.map(each => reweighted(each, random)) };
+    return random() < 0.5
+      ? same
+      : { ...same, backends: same.backends?.map(each => reweighted(each, random)) };
   });
   return { ...next, upstreams };
 }
 
-function reweighted(backend: Upstream['backends'][number], random: () => number): typeof backend {
+function reweighted(backend: BackendInput, random: () => number): typeof backend {
   return typeof backend === 'string' ? backend : { ...backend, weight: 1 + Math.floor(random() * 4) };
 }
 

@@ -15,7 +15,7 @@ export const id = (number: number): string => `10.0.0.${number}:80`;
 
 /** `backends`: how many, or as in a configuration. */
 export function createModel(
-  backends: number | UpstreamInput['backends'],
+  backends: number | NonNullable<UpstreamInput['backends']>,
   input: Partial<Omit<UpstreamInput, 'backends' | 'name'>> = {},
 ) {
   const list =

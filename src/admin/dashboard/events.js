@@ -30,6 +30,8 @@ const EVENTS = {
     'ejected',
     e => `connect failed: ${e.reason} (${e.code})${e.times > 1 ? `, ${e.times} times` : ''}`,
   ],
+  'source:failed': ['down', e => `${e.source} fails: ${e.reason}`],
+  'source:recovered': ['up', e => `${e.source} answers again, after ${span(e.forMs)}`],
   'upstream:panic': ['down', e => `panic: ${e.well} of ${e.of} are well, and all are tried`],
   'upstream:panicEnded': ['up', e => `panic has ended: ${e.well} of ${e.of} are well`],
   'upstream:backups': ['ejected', () => 'backups stand in'],

@@ -233,7 +233,7 @@ function modeWords(mode, taking, of) {
   return `${number(taking)} of ${number(of)} take sessions`;
 }
 
-function factsOf({ strategy, queue }, mirrored) {
+function factsOf({ strategy, queue, sources = [] }, mirrored) {
   const facts = [strategy];
   if (queue.waiting > 0)
     facts.push(
@@ -243,6 +243,11 @@ function factsOf({ strategy, queue }, mirrored) {
     facts.push(`counts shared with ${counted(mirrored.others.length, 'instance')}`);
   if (mirrored?.mode === 'local')
     facts.push(`counts not shared${mirrored.trouble === undefined ? '' : `: ${mirrored.trouble.message}`}`);
+  for (const { source, state, backends, why, failingForMs, answeredAgoMs } of sources) {
+    if (state === 'failing') facts.push(`${source} has failed for ${span(failingForMs)}: ${why}`);
+    else if (state === 'waiting') facts.push(`${source} has not answered yet`);
+    else facts.push(`${counted(backends, 'backend')} from ${source}, ${span(answeredAgoMs)} ago`);
+  }
   return facts.join(' · ');
 }
 

@@ -74,13 +74,20 @@ function troubleOf({ name, stopped, pausedMs }: ListenerView): string[] {
       ];
 }
 
-function conditionOf({ name, mode, queue }: UpstreamView): string[] {
+function conditionOf({ name, mode, queue, sources = [] }: UpstreamView): string[] {
   const { waiting, max, longestMs } = queue;
   const wait = `${counted(waiting, 'session')} of at most ${max} wait for a backend with room, the longest for ${formatAge(longestMs)}`;
   const inMode = MODES[mode];
   return [
     ...(inMode === undefined ? [] : [`upstream ${name}: ${inMode}`]),
     ...(waiting === 0 ? [] : [`upstream ${name}: ${wait}`]),
+    ...sources.flatMap(({ source, why, failingForMs = 0, backends }) =>
+      why === undefined
+        ? []
+        : [
+            `upstream ${name}: ${source} has failed for ${formatAge(failingForMs)}: ${why}; ${counted(backends, 'backend')} from before`,
+          ],
+    ),
   ];
 }
 

@@ -80,6 +80,7 @@ export function statusText(status: StatusAnswer, width: number): string {
       ]),
       width,
     ),
+    ...sourceLines(status, width),
     ...(attention.length === 0 ? [] : ['\nneeds attention:\n', ...attention]),
     ...overrideLines(status, width),
   ].join('');
@@ -103,6 +104,25 @@ function routeLines({ listeners }: StatusAnswer, width: number): string[] {
   });
   if (rows.length === 0) return [];
   const columns = ['LISTENER', 'NAME', 'PROTOCOL', 'UPSTREAM'].map(name => ({ name, mayShrink: true }));
+  return ['\n', formatTable(columns, rows, width)];
+}
+
+/** What names backends besides the configuration. */
+function sourceLines({ upstreams }: StatusAnswer, width: number): string[] {
+  const rows = upstreams.flatMap(({ name, sources = [] }) =>
+    sources.map(({ source, state, backends, answeredAgoMs }) => {
+      const answered = answeredAgoMs === undefined ? 'never' : `${formatAge(answeredAgoMs)} ago`;
+      return [name, source, state, backends, answered];
+    }),
+  );
+  if (rows.length === 0) return [];
+  const columns = [
+    { name: 'UPSTREAM', mayShrink: true },
+    { name: 'SOURCE', mayShrink: true },
+    { name: 'STATE' },
+    { name: 'BACKENDS', isNumber: true },
+    { name: 'ANSWERED' },
+  ];
   return ['\n', formatTable(columns, rows, width)];
 }
 

@@ -96,7 +96,7 @@ export function linesOfUpstream(upstream: UpstreamView, shown: readonly BackendV
 
 /** Its rate and its last minute stand on the right. */
 function titleOf(
-  { name, strategy, mode, queue, backends, overrides }: UpstreamView,
+  { name, strategy, mode, queue, backends, overrides, sources = [] }: UpstreamView,
   { history, figures, width, glyphs }: Look,
 ): Line {
   const rates = history.upstream(name);
@@ -113,6 +113,9 @@ function titleOf(
       : [span(`  ${queue.waiting} of ${queue.max} wait, up to ${formatAge(queue.longestMs)}`, 'bad')]),
     ...(flow.failed === 0 ? [] : [span(`  ${failedText(flow)} failed`, failedStyle(flow))]),
     ...(overrides.length === 0 ? [] : [span('  changed by operators', 'warn')]),
+    ...sources.flatMap(({ source, state }) =>
+      state === 'failing' ? [span(`  ${fit(safe(source, glyphs), 30, glyphs, 'ends')} fails`, 'bad')] : [],
+    ),
   ];
   const rate = rates.at(-1);
   const minute = width >= 110 ? 20 : 12;

@@ -190,7 +190,7 @@ export type ConfigInput = z.input<typeof configSchema>;
 
 export type UpstreamConfig = Config['upstreams'][number];
 /** One backend as a user writes it. */
-export type BackendInput = ConfigInput['upstreams'][number]['backends'][number];
+export type BackendInput = NonNullable<ConfigInput['upstreams'][number]['backends']>[number];
 export type BackendConfig = UpstreamConfig['backends'][number];
 export type HealthConfig = UpstreamConfig['health'];
 export type RedisConfig = NonNullable<Config['redis']>;

@@ -14,7 +14,6 @@ import {
   duration,
   fieldFacts,
   integer,
-  list,
   name,
   oneOf,
   section,
@@ -22,6 +21,7 @@ import {
   yesOrNo,
 } from './fields.ts';
 import { connectWhen } from './connect-when-schema.ts';
+import { discovery, MOST_BACKENDS, removed } from './discovery-schema.ts';
 import { agentCheck, HEALTH_OFF, healthCheck } from './health-schema.ts';
 import { HOUR, maxSessions, MINUTE, MOST_SESSIONS, SECOND, SHORTEST, WEEK } from './limits-of-values.ts';
 
@@ -100,6 +100,8 @@ export const backend = z
     'One backend: `10.0.0.1:80`, `10.0.0.1:80@2` (weight 2), or a mapping. Unique within its upstream.',
   );
 
+const BACKENDS = `a list of 1 to ${MOST_BACKENDS} backends`;
+
 const ejection = section({
   failures: integer(1, 1000)
     .default(5)
@@ -145,7 +147,15 @@ export const upstream = section({
     .describe(
       '`iphash`: no backend gets more sessions than this times the average of its weight, rounded up; a client of one that has as many gets the next one of its own order. 1.25 to 2 is usual: the less, the more clients are not at their own backend. `off`: no bound.',
     ),
-  backends: list(backend, 'backends', 10_000).describe('The backends of this upstream.'),
+  backends: z
+    .array(backend, { error: BACKENDS })
+    .max(MOST_BACKENDS, { error: BACKENDS })
+    .readonly()
+    .register(fieldFacts, { type: 'list', range: `1 to ${MOST_BACKENDS} elements, or none beside \`discovery\`` })
+    .default([])
+    .describe('The backends of this upstream.'),
+  discovery,
+  removed,
   health: z
     .union([z.literal('off'), z.literal(false), healthCheck], {
       error: '"off", or a mapping such as { type: tcp, interval: 2s }',
@@ -306,4 +316,7 @@ export const upstream = section({
     .prefault({})
     .describe('Connections that are kept open to each backend for sessions to come.'),
   sendProxy,
+}).superRefine(({ backends, discovery: sources }, context) => {
+  if (backends.length > 0 || sources !== undefined) return;
+  context.addIssue({ code: 'custom', message: BACKENDS, path: ['backends'] });
 });

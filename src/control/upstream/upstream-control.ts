@@ -10,6 +10,8 @@
  */
 import type { OperatorState } from '../../model/words.ts';
 import { isDeepStrictEqual } from 'node:util';
+import { createSource } from '../discovery/create-source.ts';
+import { Discovery } from '../discovery/discovery.ts';
 import { checkOptions } from '../../config/socket-options.ts';
 import type { BackendConfig } from '../../config/schema/schema.ts';
 import type { Lookup } from '../../names/names.ts';
@@ -32,6 +34,7 @@ export interface UpstreamControlDeps extends UpstreamDeps {
   readonly baseDir: string;
   /** Resolves names. */
   readonly lookup: Lookup;
+  wallClock(): number;
 }
 
 interface UpstreamChecks {
@@ -50,7 +53,12 @@ export class UpstreamControl {
   readonly upstream: Upstream;
   readonly #deps: UpstreamControlDeps;
   readonly #resolvers = new Map<string, Resolver>();
+  /** Of backends that sources have named before the start. */
+  readonly #resolving: Promise<void>[] = [];
+  readonly #discovery: Discovery;
+  /** With the backends that sources name besides those of the configuration. */
   #config: PlannedUpstream;
+  #configured: readonly BackendConfig[];
   #checks: UpstreamChecks;
   /** Backends that are checked now. */
   readonly #checked = new Set<string>();
@@ -59,8 +67,18 @@ export class UpstreamControl {
   /** Throws LB4_CONFIG_INVALID when a file that a check needs cannot be read. */
   constructor(config: PlannedUpstream, deps: UpstreamControlDeps) {
     this.#config = config;
+    this.#configured = config.backends;
     this.#deps = deps;
     this.upstream = new Upstream(config, deps);
+    const { baseDir, events, setTimer } = deps;
+    const sourceDeps = { baseDir, setTimer, wallClock: () => deps.wallClock() };
+    this.#discovery = new Discovery({
+      ...{ upstream: config.name, events, setTimer },
+      now: () => deps.now(),
+      create: source => createSource(source, sourceDeps),
+      onChange: () => this.#followSources(),
+    });
+    this.#discovery.configure(config.discovery ?? []);
     this.#checks = this.#createChecks(config);
   }
 
@@ -91,21 +109,25 @@ export class UpstreamControl {
    * - A backend that operators have added stays, and one that they have removed is not brought back.
    */
   configure(config: PlannedUpstream, { checks, releaseSlots }: PreparedUpstream): void {
-    const before = new Map(this.#config.backends.map(backend => [backend.id, backend]));
-    const wanted = new Set(config.backends.map(({ id }) => id));
-    this.#config = config;
+    this.#configured = config.backends;
+    this.#discovery.configure(config.discovery ?? []);
+    const before = this.#config;
+    this.#config = { ...config, backends: this.#discovery.with(config.backends) };
     releaseSlots();
     // First, because the steps that follow judge by the new settings.
-    this.upstream.configure(config);
+    this.upstream.configure(this.#config);
     this.#useChecks(checks);
-    for (const id of before.keys()) if (!wanted.has(id)) this.remove(id, { resetSessions: false });
-    for (const backend of config.backends) this.#configureBackend(backend, before.get(backend.id));
-    this.upstream.arrange();
+    this.#changeBackends(before.backends, { resetSessions: false });
   }
 
-  /** Begins to resolve the names of its backends; resolves when each has its first answer, good or bad. */
+  /**
+   * Begins to ask the sources, and to resolve the names of its backends; resolves when each has its first answer, good or
+   * bad.
+   */
   async resolve(): Promise<void> {
-    await Promise.all(this.#config.backends.map(backend => this.#resolve(backend)));
+    const configured = this.#configured.map(backend => this.#resolve(backend));
+    await this.#discovery.start();
+    await Promise.all([...configured, ...this.#resolving]);
   }
 
   /** Begins the checks, at once and in parallel. */
@@ -114,7 +136,14 @@ export class UpstreamControl {
     for (const id of this.upstream.ids) this.#begin(id);
   }
 
+  status(): ReturnType<Upstream['status']> {
+    const sources = this.#discovery.status();
+    if (sources.length === 0) return this.upstream.status();
+    return { ...this.upstream.status(this.#discovery.sourcesOf()), sources };
+  }
+
   stop(): void {
+    this.#discovery.stop();
     this.upstream.stop();
     this.#checks.health?.stop();
     this.#checks.agents?.stop();
@@ -127,10 +156,11 @@ export class UpstreamControl {
     this.#followChecks(id);
   }
 
-  add(backend: BackendConfig): void {
-    this.upstream.add(backend);
-    void this.#resolve(backend);
+  add(backend: BackendConfig, { isOriginal = false } = {}): void {
+    this.upstream.add(backend, { isOriginal });
+    const resolved = this.#resolve(backend);
     if (this.#hasStarted) this.#begin(backend.id);
+    else this.#resolving.push(resolved);
   }
 
   setWeight(id: string, weight: number): void {
@@ -150,8 +180,30 @@ export class UpstreamControl {
   retire(): void {
     this.upstream.retire();
     for (const id of [...this.upstream.ids]) this.remove(id, { resetSessions: false });
+    this.#discovery.configure([]);
+    this.#configured = [];
     this.#config = { ...this.#config, backends: [] };
     this.upstream.publish();
+  }
+
+  /** Takes over what the sources name now. */
+  #followSources(): void {
+    const before = this.#config;
+    const backends = this.#discovery.with(this.#configured);
+    if (isDeepStrictEqual(backends, before.backends)) return;
+    this.#config = { ...before, backends };
+    this.upstream.configure(this.#config);
+    this.#changeBackends(before.backends, { resetSessions: before.removed === 'reset' });
+  }
+
+  /** From these to those of the configuration in force. */
+  #changeBackends(from: readonly BackendConfig[], options: { readonly resetSessions: boolean }): void {
+    const before = new Map(from.map(backend => [backend.id, backend]));
+    const { backends } = this.#config;
+    const wanted = new Set(backends.map(({ id }) => id));
+    for (const id of before.keys()) if (!wanted.has(id)) this.remove(id, options);
+    for (const backend of backends) this.#configureBackend(backend, before.get(backend.id));
+    this.upstream.arrange();
   }
 
   async #resolve({ id, address }: BackendConfig): Promise<void> {
@@ -173,7 +225,7 @@ export class UpstreamControl {
   #configureBackend(after: BackendConfig, before: BackendConfig | undefined): void {
     if (this.upstream.has(after.id)) this.upstream.news.configure(after.id, after, before);
     // A backend that the configuration had already and that is missing was removed by an operator.
-    else if (!isDeepStrictEqual(after, before)) this.add(after);
+    else if (!isDeepStrictEqual(after, before)) this.add(after, { isOriginal: !this.#hasStarted });
   }
 
   /** Other checks take over, with the verdicts of those before them. */

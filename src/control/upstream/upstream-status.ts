@@ -24,6 +24,8 @@ export interface StatusParts {
   readonly removed: readonly BackendRecord[];
   permilleOf(record: BackendRecord): number;
   readonly nowMs: number;
+  /** By backend; empty where there are none. */
+  readonly sourcesOf: ReadonlyMap<string, readonly string[]>;
 }
 
 /** With its slots, for what data planes publish. */
@@ -41,7 +43,7 @@ export interface SlottedUpstream {
 }
 
 export function upstreamStatus(parts: StatusParts): SlottedStatus {
-  const { config, shared, queueSlot, records, judgement, removed, nowMs } = parts;
+  const { config, shared, queueSlot, records, judgement, removed, nowMs, sourcesOf } = parts;
   const { queue, sessions } = shared.upstream(config.name);
   const max = config.limits.maxSessions;
   return {
@@ -57,10 +59,10 @@ export function upstreamStatus(parts: StatusParts): SlottedStatus {
     backends: [
       ...records.map((record, i) =>
         backendStatus(record, judgement.backends[i] ?? UNJUDGED, {
-          ...{ permille: parts.permilleOf(record), shared, nowMs },
+          ...{ permille: parts.permilleOf(record), shared, nowMs, sourcesOf },
         }),
       ),
-      ...removed.map(record => backendStatus(record, REMOVED, { permille: 0, shared, nowMs })),
+      ...removed.map(record => backendStatus(record, REMOVED, { permille: 0, shared, nowMs, sourcesOf })),
     ],
     overrides: overridesOf(config, records),
     queueSlot,
@@ -98,7 +100,8 @@ function backendStatus(
     permille,
     shared: { counts, elsewhere },
     nowMs,
-  }: { readonly permille: number; readonly shared: SharedState; readonly nowMs: number },
+    sourcesOf,
+  }: Pick<StatusParts, 'nowMs' | 'sourcesOf'> & { readonly permille: number; readonly shared: SharedState },
 ): BackendStatus {
   const { settings, slot, checked, healthy, operator, agent, ejection, weight, shown } = record;
   const status: BackendStatus = {
@@ -116,6 +119,7 @@ function backendStatus(
     maxSessions: settings.maxSessions,
     sessions: counts.live(slot),
     elsewhere: elsewhere.count(slot),
+    sources: sourcesOf.get(settings.id),
   };
   const why = whyOf(record, state);
   // Most have none. A spread among the other keys would make each copy of this object six times as dear.

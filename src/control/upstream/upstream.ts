@@ -44,6 +44,8 @@ export interface UpstreamDeps {
   settled(): Promise<void>;
 }
 
+const NO_SOURCES: ReadonlyMap<string, readonly string[]> = new Map();
+
 /** What data planes report of an upstream and its backends. */
 export type UpstreamEvent = BackendEvent | Extract<DataEvent, { kind: 'queueing' }>;
 
@@ -183,12 +185,12 @@ export class Upstream {
 
   /**
    * Takes in a new backend, or takes back a removed one with the sessions it has left. Throws LB4_TOO_MANY_SLOTS, and
-   * then nothing has changed.
+   * then nothing has changed. `isOriginal`: it belongs to the upstream's start, as those of the configuration do.
    */
-  add(settings: BackendConfig): void {
-    this.#create(settings, false);
+  add(settings: BackendConfig, { isOriginal = false } = {}): void {
+    this.#create(settings, isOriginal);
     this.#departed.delete(settings.id);
-    this.#deps.events.emit('backend:added', { upstream: this.name, backend: settings.id });
+    if (!isOriginal) this.#deps.events.emit('backend:added', { upstream: this.name, backend: settings.id });
     this.#publishSoon();
   }
 
@@ -257,8 +259,8 @@ export class Upstream {
     else this.news.hear(event);
   }
 
-  /** With the slot of each backend, for its pool. */
-  status(): SlottedStatus {
+  /** With the slot of each backend, for its pool. `sourcesOf`: what names a backend besides the configuration. */
+  status(sourcesOf: ReadonlyMap<string, readonly string[]> = NO_SOURCES): SlottedStatus {
     const records = [...this.#backends.values()];
     return upstreamStatus({
       config: this.#config,
@@ -269,6 +271,7 @@ export class Upstream {
       removed: this.#departed.running(),
       permilleOf: record => this.#ramps.permilleOf(record),
       nowMs: this.#deps.now(),
+      sourcesOf,
     });
   }
 

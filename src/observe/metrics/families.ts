@@ -10,6 +10,7 @@ import type {
   ListenerView,
   LoadBalancerSnapshot,
   MirroredUpstreamView,
+  SourceStatus,
   UpstreamView,
   WorkerView,
 } from '../../model/snapshot.ts';
@@ -115,6 +116,21 @@ export const UPSTREAMS: readonly Shown<UpstreamView>[] = [
     name: 'lb4_upstream_retry_budget_left',
     help: 'Further attempts that the retry budget allows now.',
     of: ({ retryBudget }) => retryBudget.left,
+  },
+];
+
+export const SOURCES: readonly Shown<SourceStatus>[] = [
+  {
+    name: 'lb4_source_state',
+    help: 'Whether the source of backends answers.',
+    states: ['waiting', 'answering', 'failing'],
+    stateOf: ({ state }) => state,
+  },
+  { name: 'lb4_source_backends', help: 'Backends that it names.', of: ({ backends }) => backends },
+  {
+    name: 'lb4_source_answer_age_seconds',
+    help: 'Since its last answer that could be used; absent before the first.',
+    of: ({ answeredAgoMs }) => (answeredAgoMs === undefined ? undefined : seconds(answeredAgoMs)),
   },
 ];
 

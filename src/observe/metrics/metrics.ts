@@ -25,6 +25,7 @@ import {
   LOGS,
   MIRRORED,
   PROCESS,
+  SOURCES,
   UPSTREAMS,
   WORKERS,
   type Timed,
@@ -93,6 +94,10 @@ export function* metricsPieces(input: MetricsInput, { format, upstream, exclude 
     UPSTREAMS,
     upstreams.map(thing => ({ labels: labels({ upstream: thing.name }), thing })),
   );
+  const sources = upstreams.flatMap(({ name, sources: all = [] }) =>
+    all.map(thing => ({ labels: labels({ upstream: name, source: thing.source }), thing })),
+  );
+  yield* show(out, SOURCES, sources);
   const counted = counters.upstreams.filter(isShown);
   yield* showCounts(
     out,
