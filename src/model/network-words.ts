@@ -64,6 +64,18 @@ export class NetworkWords {
     return textOf(this.#words.subarray(WORDS * i, WORDS * (i + 1)), this.#bits[i] ?? 0);
   }
 
+  /** The same without the bits behind its own; undefined: it has none. */
+  wholeAt(i: number): string | undefined {
+    const bits = this.#bits[i] ?? 0;
+    const words = this.#words.subarray(WORDS * i, WORDS * (i + 1));
+    const whole = words.map((word, at) => {
+      const own = bits - 32 * at;
+      if (own >= 32) return word;
+      return own <= 0 ? 0 : word & (-1 << (32 - own));
+    });
+    return whole.some((word, at) => word !== words[at]) ? textOf(whole, bits) : undefined;
+  }
+
   /** Adds an IPv4 network. */
   addIPv4(address: number, bits: number): void {
     this.#add(0, 0, MAPPED, address, IPV4_AT + bits);

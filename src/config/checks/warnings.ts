@@ -1,7 +1,7 @@
 /**
  * Probable mistakes in a valid configuration: sessions that come back to lb4 for ever, binds that exclude each other,
  * one backend written in two ways, an upstream without clients, a link-local address without its interface, clients and
- * servers that wait for each other.
+ * servers that wait for each other, keys that decide nothing, and what this machine does not have.
  *
  * Place: load.ts asks for them once a configuration is valid; `lb4 check` prints them, `lb4 run` logs them, and neither
  * stops for them.
@@ -16,6 +16,8 @@ import { boundAt, EndpointIndex, leadsTo, type Endpoint } from './endpoints.ts';
 import { formatPath, pathKey, type ConfigIssue, type Path } from '../report/issue.ts';
 import type { Config } from '../schema/schema.ts';
 import { keysOfClients } from './keys-of-clients.ts';
+import { idleKeys } from './idle-keys.ts';
+import { missingHere } from './missing-here.ts';
 import { serverFirst } from './server-first.ts';
 import { targetsOf } from './targets.ts';
 import type { Machine } from './this-machine.ts';
@@ -93,11 +95,13 @@ export function warningsOf(
         };
       }),
     ...config.upstreams.flatMap((upstream, i) => [
-      ...serverFirst(upstream, ['upstreams', i]),
+      ...serverFirst(upstream, ['upstreams', i], config.listeners),
       ...keysOfClients(upstream, ['upstreams', i], config.listeners),
+      ...missingHere(upstream, ['upstreams', i], machine, written),
     ]),
+    ...idleKeys(config),
     ...[...binds, ...upstreams.flatMap(({ backends }) => backends)].flatMap(withoutInterface),
-    ...accessWarnings(config),
+    ...accessWarnings(config, written),
   ]);
 }
 

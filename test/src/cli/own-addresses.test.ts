@@ -7,6 +7,7 @@ import { parseAddress, type Address } from '../../../src/support/address.ts';
 import { backendView, snapshotWith, upstreamView } from '../../harness/fake-balancer.ts';
 
 const MACHINE: Machine = {
+  hasInterface: () => true,
   isOwn: address => address === '10.1.1.1' || address.startsWith('127.') || address === '::1',
   addressesOf: name => (name === 'localhost' ? ['127.0.0.1', '::1'] : []),
 };

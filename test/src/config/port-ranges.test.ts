@@ -63,7 +63,7 @@ void t.test('too many, and those that another bind has', t => {
 });
 
 void t.test('a warning names the entry as it was written', t => {
-  const machine = { isOwn: () => true, addressesOf: () => [] };
+  const machine = { isOwn: () => true, hasInterface: () => true, addressesOf: () => [] };
   const paths = (bind: unknown): unknown[] => warningsOf(parsed(bind), machine).map(({ path }) => path);
   t.same(paths([':5000-5009', '127.0.0.1:5005']), [['listeners', 0, 'bind', 1]]);
   t.same(paths('[fe80::1]:80-81'), [['listeners', 0, 'bind']]);

@@ -122,7 +122,7 @@ void t.test('two routes for the same clients are refused', t => {
 });
 
 void t.test('an upstream of a route has clients, and a name as key needs a listener that looks', t => {
-  const machine = { addressesOf: () => [], isOwn: () => false };
+  const machine = { addressesOf: () => [], isOwn: () => false, hasInterface: () => true };
   const warned = (sni: unknown, app: object = {}) => {
     const parsed = parseConfig(configOf(sni, [{ ...UPSTREAMS[0], ...app }, UPSTREAMS[1] ?? {}]));
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));

@@ -7,6 +7,7 @@ import { warningsOf } from '../../../../src/config/checks/warnings.ts';
 import { formatPath } from '../../../../src/config/report/issue.ts';
 
 const MACHINE: Machine = {
+  hasInterface: name => name === 'eth0',
   isOwn: address => ['10.1.1.1', 'fd00::1', '::1', 'fe80::1'].includes(address) || address.startsWith('127.'),
   addressesOf: name =>
     ({ localhost: ['127.0.0.1', '::1'], own: ['10.1.1.1'], other: ['10.9.9.9'] })[name] ?? [],
@@ -183,6 +184,54 @@ void t.test('an upstream whose clients and backends wait for each other', t => {
   t.equal(found({ type: 'sendExpect', send: 'a', expect: 'b' }), 0);
   t.equal(found({ type: 'sendExpect', sendHex: '00', expect: 'b' }), 0);
   t.equal(found({ type: 'tcp' }), 0);
+  t.end();
+});
+
+void t.test('a listener that waits for its clients where the server speaks first', t => {
+  const found = (deferAccept: string, preset: string): string[] => {
+    const parsed = parseConfig({
+      listeners: [{ name: 'web', bind: ':80', upstream: 'app', deferAccept }],
+      upstreams: [{ name: 'app', backends: ['10.2.2.2:80'], health: { type: 'sendExpect', preset } }],
+    });
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+    return warningsOf(parsed.config, MACHINE).map(({ path, message }) => `${formatPath(path)}: ${message}`);
+  };
+  t.match(found('5s', 'smtp'), [
+    /^listeners\[0\]\.deferAccept: .* each of them waits for all of deferAccept$/,
+  ]);
+  t.same(found('5s', 'redis'), []);
+  t.same(found('0s', 'smtp'), []);
+  t.end();
+});
+
+void t.test('an interface and source addresses that this machine does not have', t => {
+  const found = (upstream: object): string[] => {
+    const parsed = parseConfig({
+      listeners: [{ name: 'web', bind: ':80', upstream: 'app' }],
+      upstreams: [{ name: 'app', backends: ['10.2.2.2:80'], ...upstream }],
+    });
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+    return warningsOf(parsed.config, MACHINE).map(({ path, message }) => `${formatPath(path)}: ${message}`);
+  };
+  t.match(found({ interface: 'eth7' }), [
+    /^upstreams\[0\]\.interface: this machine has no interface eth7 now/,
+  ]);
+  t.match(found({ source: ['10.1.1.1', '10.1.1.2', '0.0.0.0'] }), [
+    /^upstreams\[0\]\.source\[1\]: no interface of this machine has 10\.1\.1\.2 now/,
+    /^upstreams\[0\]\.source\[2\]: no interface of this machine has 0\.0\.0\.0 now/,
+  ]);
+  t.match(found({ source: ['10.1.1.1', 'fd00::1'] }), [
+    /^upstreams\[0\]\.source\[1\]: fd00::1 is for no backend/,
+  ]);
+  t.same(found({ interface: 'eth0', source: ['10.1.1.1'] }), []);
+  t.same(found({ source: 'client' }), []);
+  t.same(found({ source: ['10.1.1.1', 'fd00::1'], backends: ['a-name:80'] }), [], 'a name may have both');
+  t.end();
+});
+
+void t.test('the machine knows interfaces that have no address, too', t => {
+  t.ok(thisMachine().hasInterface('lo') || process.platform !== 'linux');
+  t.equal(thisMachine().hasInterface('nope7'), process.platform !== 'linux');
   t.end();
 });
 
