@@ -26,6 +26,7 @@ import type { Termination } from '../../model/termination.ts';
 import { repace } from './bandwidth.ts';
 import type { Timed } from './deadline-wheel.ts';
 import { prefaceOf } from './preface.ts';
+import { QueueWaits } from './queue-waits.ts';
 import { refuse } from './refuse.ts';
 import { relayOptions } from './relay-options.ts';
 import { countBytes, countEnd, countWait, firstByteOf, type CountedBytes } from './session-counts.ts';
@@ -55,10 +56,8 @@ export class Session<O extends Origin = Origin>
   /** Undefined until the client is admitted. */
   #dispatch: Dispatch | undefined;
   #relay: Relay | undefined;
-  /** When its current wait for a backend with room began, and how long it has waited before, in all. */
-  #isQueued = false;
-  #queuedSinceMs = 0;
-  #queuedMs: number | undefined;
+  /** Undefined until it has to wait for a backend with room. */
+  #waits: QueueWaits | undefined;
   /** This end of the client's connection, and of the backend's; only while sessions are recorded. */
   #localAddress: string | undefined;
   #sourceAddress: string | undefined;
@@ -164,7 +163,7 @@ export class Session<O extends Origin = Origin>
       reused: dispatch?.origin === 'reused',
       startedAtMs: this.#startedAtMs(),
       durationMs: this.#deps.now() - this.#startedMs,
-      queuedMs: this.#queuedMs,
+      queuedMs: this.#waits?.totalMs,
       connectMs: dispatch?.connectMs,
       firstByteMs: relayed && dispatch && firstByteOf(relayed, dispatch.connectedAtMs),
       bytesFromClient: relayed?.bytesFromClient ?? 0,
@@ -245,20 +244,11 @@ export class Session<O extends Origin = Origin>
 
   /** For the dispatch only. */
   onWaiting(isWaiting: boolean): void {
+    const waits = (this.#waits ??= new QueueWaits());
     const nowMs = this.#deps.now();
-    this.#isQueued = isWaiting;
-    if (!isWaiting) {
-      this.#queuedMs = (this.#queuedMs ?? 0) + nowMs - this.#queuedSinceMs;
-      countWait(this.#upstream, nowMs - this.#queuedSinceMs);
-      this.#client.unwatch();
-      return;
-    }
-    this.#queuedSinceMs = nowMs;
-    this.#client.watch(change => {
-      // A client that has only finished sending still wants its answer.
-      if (change !== 'dead' || !this.#client.wasReset) return;
-      this.abort({ by: 'client', phase: 'queue', reason: 'reset' });
-    });
+    if (isWaiting)
+      waits.begin(this.#client, nowMs, () => this.abort({ by: 'client', phase: 'queue', reason: 'reset' }));
+    else countWait(this.#upstream, waits.end(this.#client, nowMs));
   }
 
   /** For the engine only. */
@@ -303,7 +293,7 @@ export class Session<O extends Origin = Origin>
   #phase(): SessionView['phase'] {
     if (this.#relay !== undefined) return 'relay';
     if (this.#dispatch === undefined) return 'admission';
-    return this.#isQueued ? 'queue' : 'connect';
+    return this.#waits?.isWaiting === true ? 'queue' : 'connect';
   }
 
   #search(clientAddress: string, nowMs?: number): void {
