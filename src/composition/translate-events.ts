@@ -42,8 +42,9 @@ export function translateInto(deps: TranslationDeps): HostReport {
         events.emit('listener:turnedAway', { listener: event.listener, times: event.times });
         return;
       case 'refused': {
-        const { listener, reason, clientAddress, times, isDryRun: dryRun } = event;
-        events.emit('listener:refused', { listener, reason, clientAddress, dryRun, times });
+        const { listener, reason, clientAddress, times, code, isDryRun: dryRun } = event;
+        const known = code === undefined ? {} : { code };
+        events.emit('listener:refused', { listener, reason, clientAddress, dryRun, ...known, times });
         return;
       }
       case 'connectFailed': {

@@ -117,8 +117,8 @@ export class DataPlane {
       onClient: (front, client) => this.#intake.take(front, client),
       upstreamOf: name => this.#upstreamOf(name),
       instanceLimit: this.#instanceLimit,
-      gatesOf: plan =>
-        deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan, shared, name => this.#upstreamOf(name)),
+      gatesOf: (plan, tls) =>
+        deps.gatesOf?.(plan, this.#upstreams) ?? gatesOf(plan, shared, name => this.#upstreamOf(name), tls),
       pacing: new Pacing(shared.byteTimes, now, deps.setTimer),
       onRepaced: front => repaceGradually(front, this.#sessions),
       onExhausted: () => this.#rest(),
@@ -286,6 +286,7 @@ export class DataPlane {
   }
 
   async #listenAs({ listeners, upstreams }: Extract<Plan, { kind: 'listeners' }>): Promise<void> {
+    for (const plan of listeners.listeners) expectTls(plan, this.#deps.engine);
     // In one step with the listeners, which `Fronts.apply` changes before it waits for anything.
     // With a configuration a name may get other backends: sessions that connect stay with the backend they began with.
     for (const upstream of upstreams) this.#applyUpstream(upstream, false);
@@ -328,4 +329,10 @@ export class DataPlane {
       LOCAL_RESOURCES_PAUSE_MS,
     );
   }
+}
+
+/** Groups of workers see to it that none gets a plan which its engine cannot follow. */
+function expectTls({ name, tls, needsTls }: ListenerPlan, engine: Engine): void {
+  if (engine.tls !== undefined || (tls === undefined && needsTls !== true)) return;
+  throw new RangeError(`listener ${name} needs TLS, and the engine ${engine.name} has none`);
 }

@@ -3,6 +3,9 @@
  *
  * Place: the configuration chooses among them, the access log fills them in.
  */
+/** Only sessions have them whose client's TLS ends at the listener. */
+export const TLS_FIELDS = ['tlsVersion', 'tlsCipher', 'tlsResumed', 'alpn', 'clientCertificate'] as const;
+
 export const ACCESS_FIELDS = [
   'session',
   'startedAt',
@@ -10,6 +13,7 @@ export const ACCESS_FIELDS = [
   'proxy',
   'uniqueId',
   'serverName',
+  ...TLS_FIELDS,
   'localAddress',
   'listener',
   'upstream',

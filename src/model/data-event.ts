@@ -35,8 +35,9 @@ export type DataEvent =
       readonly listener: string;
       readonly reason: Refusal;
       readonly isDryRun: boolean;
-      /** Of the last one. */
+      /** Of the last one; `code`: the TLS library's own name for what has failed. */
       readonly clientAddress: string;
+      readonly code?: string | undefined;
       readonly times: number;
     }
   | {

@@ -58,6 +58,8 @@ export interface EventMap {
     /** Of the last one; '' for a unix socket. */
     readonly clientAddress: string;
     readonly dryRun: boolean;
+    /** What has failed in the TLS handshake of the last one, by the library's own name; absent for other reasons. */
+    readonly code?: string;
     readonly times: number;
   };
   /**

@@ -14,8 +14,18 @@ export interface SessionRecord extends Termination {
   readonly proxyAddress?: string;
   /** The id that it has given the session; in hexadecimal, unless it is plain text. Absent: none. */
   readonly uniqueId?: string | undefined;
-  /** The host that a TLS client wants to reach, where the listener looks (`sni`, `connectWhen: tlsHello`). Absent: none. */
+  /** The host that a TLS client wants to reach, where the listener looks (`tls`, `sni`, `connectWhen: tlsHello`). Absent: none. */
   readonly serverName?: string | undefined;
+  /** This and the next four: where the listener ends TLS (`tls`). Such as `TLSv1.3`. */
+  readonly tlsVersion?: string;
+  /** As OpenSSL writes it. */
+  readonly tlsCipher?: string;
+  /** The client had a ticket of an earlier session. */
+  readonly tlsResumed?: boolean;
+  /** The protocol that was agreed on; absent: none. */
+  readonly alpn?: string | undefined;
+  /** The name in the client's certificate, which was verified; absent: it has shown none. A stranger may have chosen it. */
+  readonly clientCertificate?: string | undefined;
   /** Where the client connected to: an address of this machine with its port. '' for a unix socket. */
   readonly localAddress: string | undefined;
   /** The backend that served it, or the last one tried; undefined when there was none to try. */

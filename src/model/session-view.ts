@@ -17,6 +17,11 @@ export interface SessionView {
   readonly clientPort: number;
   /** The host that a TLS client wants to reach; absent: not known. */
   readonly serverName?: string | undefined;
+  /** This and the next two: where the listener ends TLS. */
+  readonly tlsVersion?: string;
+  readonly alpn?: string | undefined;
+  /** The name in the client's certificate, which was verified. */
+  readonly clientCertificate?: string | undefined;
   readonly phase: 'admission' | 'queue' | 'connect' | 'relay';
   /** Milliseconds since 1970. */
   readonly startedAtMs: number;

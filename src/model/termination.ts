@@ -38,6 +38,12 @@ export const REASONS = [
   'badClientHello',
   /** No route of `sni` has the client, and others are refused. */
   'noRoute',
+  /** A client of a listener with `tls.starttls` does not ask for TLS as its protocol has it. */
+  'noTls',
+  /** The client speaks no TLS, or its handshake agreed on nothing. */
+  'badHandshake',
+  /** The client's certificate is missing or was refused; by the client: it has refused that of the listener. */
+  'badCertificate',
   /** No byte in either direction for `timeouts.idle`. */
   'idle',
   /** One direction had ended and the other was silent for `timeouts.halfClosed`. */

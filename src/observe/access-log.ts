@@ -4,7 +4,7 @@
  * Place: a subscriber to `session:closed`; fields as in docs/access-log.md.
  */
 import type { Config } from '../config/schema/schema.ts';
-import { ACCESS_FIELDS, type AccessField } from '../model/access-fields.ts';
+import { ACCESS_FIELDS, TLS_FIELDS, type AccessField } from '../model/access-fields.ts';
 import type { SessionRecord } from '../model/session-record.ts';
 import type { EventSource } from './event-source.ts';
 import type { Log, LogFields } from './log.ts';
@@ -86,7 +86,9 @@ function wanted(options: AccessOptions, random: () => number): (record: SessionR
 }
 
 /** The record as flat fields; `startedAt` is ISO 8601, times are milliseconds. */
-export function accessFields(record: SessionRecord): Readonly<Record<AccessField, LogFields[string]>> {
+export function accessFields(
+  record: SessionRecord,
+): Readonly<Partial<Record<AccessField, LogFields[string]>>> {
   return {
     session: record.id,
     startedAt: new Date(record.startedAtMs).toISOString(),
@@ -94,6 +96,9 @@ export function accessFields(record: SessionRecord): Readonly<Record<AccessField
     proxy: record.proxyAddress === '' ? 'unix' : record.proxyAddress,
     uniqueId: record.uniqueId,
     serverName: record.serverName,
+    ...(record.tlsVersion === undefined
+      ? {}
+      : Object.fromEntries(TLS_FIELDS.map(field => [field, record[field]]))),
     localAddress: record.localAddress === '' ? 'unix' : record.localAddress,
     listener: record.listener,
     upstream: record.upstream,

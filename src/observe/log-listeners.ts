@@ -112,14 +112,19 @@ export function logListeners(source: EventSource, log: Log, deps: LogListenersDe
     log.write('warn', 'deniedAnswered', `listener ${listener}: a client that it drops ${message}`, event);
   });
   source.on('listener:refused', event => {
-    const { listener, reason, clientAddress, dryRun, times } = event;
+    const { listener, reason, clientAddress, dryRun, code, times } = event;
+    const detail = code === undefined ? '' : ` (${code})`;
     const what = dryRun ? 'would have refused' : 'refused';
     seldom.tell(`refused ${listener} ${reason} ${dryRun}`, times, others =>
       log.write(
         'warn',
         'clientRefused',
-        `listener ${listener} ${what} ${clientAddress || 'a client'}: ${reason}${others.words}`,
-        { listener, reason, client: clientAddress, dryRun, ...others.fields },
+        `listener ${listener} ${what} ${clientAddress || 'a client'}: ${reason}${detail}${others.words}`,
+        {
+          ...{ listener, reason, client: clientAddress, dryRun },
+          ...(code === undefined ? {} : { code }),
+          ...others.fields,
+        },
       ),
     );
   });

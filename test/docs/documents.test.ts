@@ -120,6 +120,7 @@ void t.test('docs/access-log.md lists every field, and no other', async t => {
     upstream: 'u',
     clientAddress: '::1',
     clientPort: 1,
+    tlsVersion: 'TLSv1.3',
     backend: 'b',
     attempts: 1,
     warm: false,

@@ -5,6 +5,7 @@
 import type { ListeningSocket } from '../../src/support/socket.ts';
 import type {
   ConnectFailure,
+  ConnectOptions,
   ConnectResult,
   Connection,
   Engine,
@@ -19,6 +20,7 @@ import type {
   RelayOptions,
   RelayOutcome,
 } from '../../src/engine/engine.ts';
+import type { EngineTls, TlsConnect } from '../../src/engine/tls.ts';
 import { formatAddress, type Address } from '../../src/support/address.ts';
 
 export class FakeConnection implements Connection {
@@ -154,6 +156,7 @@ export class FakeRelay implements Relay {
 export interface FakeConnect {
   readonly address: string;
   readonly timeoutMs: number;
+  readonly tls: TlsConnect | undefined;
   cancelled: boolean;
   /** Answers the attempt; returns the connection that was established. */
   succeed(): FakeConnection;
@@ -162,6 +165,7 @@ export interface FakeConnect {
 
 export class FakeEngine implements Engine {
   readonly name = 'node';
+  readonly tls?: EngineTls;
   readonly connects: FakeConnect[] = [];
   readonly relays: FakeRelay[] = [];
   /** One per bound address; `client()` lets a client in. */
@@ -178,6 +182,10 @@ export class FakeEngine implements Engine {
   autoConnect: ((address: string) => boolean | ConnectFailure['reason'] | undefined) | undefined;
   /** Fails `listen` for these addresses. */
   readonly unbindable = new Set<string>();
+
+  constructor(tls?: EngineTls) {
+    if (tls !== undefined) this.tls = tls;
+  }
 
   listen(where: Address | ListeningSocket, handlers: ListenHandlers): Promise<EngineListener> {
     const address = where.kind === 'listening' ? where.address : where;
@@ -219,12 +227,13 @@ export class FakeEngine implements Engine {
 
   connect(
     address: Address,
-    { timeoutMs }: { timeoutMs: number },
+    { timeoutMs, tls }: ConnectOptions,
     done: (result: ConnectResult) => void,
   ): () => void {
     const attempt: FakeConnect = {
       address: formatAddress(address),
       timeoutMs,
+      tls,
       cancelled: false,
       succeed() {
         const connection = new FakeConnection();

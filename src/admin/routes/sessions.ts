@@ -33,6 +33,12 @@ const session = z
       .string()
       .optional()
       .describe('The host that a TLS client wants to reach; absent: not known.'),
+    tlsVersion: z.string().optional().describe('Where the listener ends TLS, such as `TLSv1.3`.'),
+    alpn: z.string().optional().describe('The protocol that its client has agreed on.'),
+    clientCertificate: z
+      .string()
+      .optional()
+      .describe("The name in the client's certificate, which was verified."),
     phase: z.enum(['admission', 'queue', 'connect', 'relay']),
     startedAt: z.string().describe('ISO 8601, UTC.'),
     ageMs: z.number(),

@@ -23,6 +23,7 @@ interface SessionsAnswer {
     readonly clientAddress: string;
     readonly clientPort: number;
     readonly serverName?: string;
+    readonly clientCertificate?: string;
     readonly phase: string;
     readonly ageMs: number;
     readonly bytesFromClient: number;
@@ -53,10 +54,12 @@ export async function showSessions(options: SessionsOptions): Promise<ExitCode> 
 
 export function sessionsText({ sessions, more }: SessionsAnswer, width: number): string {
   const isNamed = sessions.some(({ serverName }) => serverName !== undefined);
+  const isCertified = sessions.some(({ clientCertificate }) => clientCertificate !== undefined);
   const table = formatTable(
     [
       { name: 'ID' },
       { name: 'CLIENT', mayShrink: true },
+      ...(isCertified ? [{ name: 'CERTIFICATE', mayShrink: true }] : []),
       ...(isNamed ? [{ name: 'NAME', mayShrink: true }] : []),
       { name: 'UPSTREAM', mayShrink: true },
       { name: 'BACKEND', mayShrink: true },
@@ -67,6 +70,7 @@ export function sessionsText({ sessions, more }: SessionsAnswer, width: number):
     sessions.map(each => [
       each.id,
       clientOf(each),
+      ...(isCertified ? [each.clientCertificate ?? '-'] : []),
       ...(isNamed ? [each.serverName ?? '-'] : []),
       each.upstream,
       each.phase === 'relay' ? (each.backend ?? '-') : `(${each.phase})`,

@@ -11,7 +11,7 @@ import { HELLO_MAX_BYTES_IN_RECORDS } from '../../codec/tls-client-hello/index.t
 import type { Connection } from '../../engine/engine.ts';
 import type { Deadlines, Expiring } from '../../support/deadlines.ts';
 import type { Termination } from '../../model/termination.ts';
-import { NOTHING, type Facts } from './gate.ts';
+import { NOTHING, type BeginTls, type Facts, type Secured } from './gate.ts';
 import type { Passage } from './passage.ts';
 import type { UndecidedClient } from './undecided.ts';
 
@@ -20,10 +20,12 @@ const LIMIT_MS = 5_000;
 /** The most that a gate is shown: nothing that one reads is longer than a TLS ClientHello. */
 export const LIMIT_BYTES = HELLO_MAX_BYTES_IN_RECORDS;
 
+const LATE: Termination = { by: 'balancer', phase: 'admission', reason: 'timeout' };
+
 export interface AdmissionOwner<U> {
-  /** All gates are passed. */
-  onAdmitted(facts: Facts<U>): void;
-  /** A gate has refused the client, or the client has gone. */
+  /** All gates are passed. `client` is another connection than before where TLS ends here. */
+  onAdmitted(facts: Facts<U>, client: Connection): void;
+  /** A gate has refused the client, or the client has gone; its connection is gone, too. */
   onRefused(termination: Termination): void;
 }
 
@@ -35,7 +37,7 @@ export class Admission<U> implements UndecidedClient, Expiring {
   dueMs = 0;
   earlier: Expiring | undefined;
   later: Expiring | undefined;
-  readonly #client: Connection;
+  #client: Connection;
   readonly #passage: Passage<U>;
   readonly #owner: AdmissionOwner<U>;
   readonly #deadlines: Deadlines;
@@ -47,6 +49,8 @@ export class Admission<U> implements UndecidedClient, Expiring {
   #isHurried = false;
   /** Nothing follows what the current peek has shown. */
   #isEnded = false;
+  /** While the client's handshake is under way. */
+  #cancelTls: ((isLate: boolean) => void) | undefined;
 
   constructor(
     client: Connection,
@@ -67,13 +71,14 @@ export class Admission<U> implements UndecidedClient, Expiring {
     this.#goOn();
   }
 
-  /** The session has ended for another reason. Idempotent. */
-  cancel(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#passage.undecided?.leave(this);
-    this.#endTime();
-    this.#client.unwatch();
+  /** The session ends for another reason: resets the client. False: the admission was over. */
+  giveUp(isLate = false): boolean {
+    if (this.#isOver) return false;
+    this.#finish();
+    // While it speaks TLS the engine has it.
+    if (this.#cancelTls !== undefined) this.#cancelTls(isLate);
+    else this.#client.reset();
+    return true;
   }
 
   /** The time is over before it would be, for all gates. */
@@ -87,12 +92,17 @@ export class Admission<U> implements UndecidedClient, Expiring {
     while (!this.#isOver) {
       const verdict = this.#passage.ask(this.#first);
       if (verdict === undefined) {
-        this.cancel();
-        this.#owner.onAdmitted(this.#passage.facts);
+        this.#finish();
+        this.#client.unwatch();
+        this.#owner.onAdmitted(this.#passage.facts, this.#client);
         return;
       }
       if (verdict.kind === 'more') {
         this.#read(verdict.bytes, verdict.withinMs);
+        return;
+      }
+      if (verdict.kind === 'tls') {
+        this.#secure(verdict.begin, verdict.withinMs);
         return;
       }
       if (verdict.kind === 'refuse') {
@@ -115,16 +125,44 @@ export class Admission<U> implements UndecidedClient, Expiring {
 
   #take(bytes: number): void {
     this.#client.take(bytes);
-    // The bytes that are left are shown again to the next gate that asks.
+    this.#lookAnew();
+  }
+
+  /** The bytes that are there are shown again to the next gate that asks. */
+  #lookAnew(): void {
     this.#first = NOTHING;
     this.#peeked = 0;
     this.#isEnded = false;
   }
 
+  #secure(begin: BeginTls, withinMs: number): void {
+    if (this.#isLate) {
+      this.#refuse(LATE);
+      return;
+    }
+    this.#client.unwatch();
+    this.#beginTime(withinMs);
+    this.#cancelTls = begin(this.#client, result => this.#secured(result));
+  }
+
+  #secured(result: Secured): void {
+    this.#cancelTls = undefined;
+    if (!result.ok) {
+      this.#finish();
+      this.#owner.onRefused(this.#passage.notSecured(result.failure));
+      return;
+    }
+    this.#client = result.connection;
+    this.#passage.secured(result.facts);
+    this.#lookAnew();
+    this.#forgetTime();
+    this.#goOn();
+  }
+
   /** Shows the current gate the bytes that have arrived, and again when more have. */
   #read(bytes: number, withinMs = LIMIT_MS): void {
     if (this.#isLate) {
-      this.#refuse({ by: 'balancer', phase: 'admission', reason: 'timeout' });
+      this.#refuse(LATE);
       return;
     }
     if (this.#first.isAll) {
@@ -174,13 +212,21 @@ export class Admission<U> implements UndecidedClient, Expiring {
   /** The time is over: the gate decides by what there is. */
   #late(): void {
     this.#isLate = true;
+    if (this.#cancelTls !== undefined) {
+      this.#refuse(LATE);
+      return;
+    }
     this.#first = { ...this.#first, isAll: true };
     this.#goOn();
   }
 
   #refuse(termination: Termination): void {
-    if (this.#isOver) return;
-    this.cancel();
-    this.#owner.onRefused(termination);
+    if (this.giveUp(true)) this.#owner.onRefused(termination);
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#passage.undecided?.leave(this);
+    this.#endTime();
   }
 }

@@ -8,6 +8,8 @@
  * No framework: an array of functions, each pure but for what it looks up.
  */
 import type { ProxyEndpoint, ProxyTlv } from '../../codec/proxy-protocol/index.ts';
+import type { Connection } from '../../engine/engine.ts';
+import type { TlsFacts, TlsResult } from '../../engine/tls.ts';
 import type { Refusal } from '../../shared-memory/counters/refusals.ts';
 
 /** A gate that lets in a number of sessions at a time. */
@@ -32,6 +34,8 @@ export interface Facts<U> {
   readonly proxied?: Proxied;
   /** The host that a TLS client wants to reach; absent: not known, or not asked for. */
   readonly serverName?: string;
+  /** Absent: TLS does not end here, or the client has stayed in the clear, as it may. */
+  readonly tls?: TlsFacts;
 }
 
 export interface Proxied {
@@ -70,6 +74,11 @@ export type Verdict<U> =
    */
   | { readonly kind: 'more'; readonly bytes: number; readonly withinMs?: number }
   /**
+   * The client speaks TLS from here on. The gates behind this one, and the backend, get what is inside of it. The gate
+   * is not asked again.
+   */
+  | { readonly kind: 'tls'; readonly withinMs: number; readonly begin: BeginTls }
+  /**
    * `facts`: what is known of the client; absent: nothing new.
    * `isDropped`: the client gets no answer, unless it has sent bytes already: what is known of it then comes from a
    * proxy in front, which is to learn of it.
@@ -82,6 +91,13 @@ export type Verdict<U> =
     };
 
 export type Leave = (isUndone: boolean) => void;
+
+/** `facts` are undefined for a client that stays in the clear. After a failure the connection is gone. */
+export type Secured =
+  TlsResult | { readonly ok: true; readonly connection: Connection; readonly facts: undefined };
+
+/** Owns the connection from now on. The function that it returns gives the handshake up and resets the client. */
+export type BeginTls = (client: Connection, done: (result: Secured) => void) => (isLate: boolean) => void;
 
 /** Called again, with more bytes or with none yet, after it has returned 'more'. Must not throw. */
 export type Gate<U> = (facts: Facts<U>, first: FirstBytes) => Verdict<U>;

@@ -17,11 +17,13 @@ import { proxyGate } from './proxy-gate.ts';
 /**
  * @param shared this thread's view of it
  * @param upstreamOf where routes lead to
+ * @param tls where the listener ends TLS
  */
 export function gatesOf<U>(
   plan: ListenerPlan,
   shared: SharedState,
   upstreamOf: (name: string) => U,
+  tls?: Gate<U>,
 ): readonly Gate<U>[] {
   const { acceptProxy, access, hello, firstByte } = plan;
   // A client that may not come in is not counted.
@@ -31,6 +33,7 @@ export function gatesOf<U>(
     ...(acceptProxy === undefined || acceptProxy.from.length === 0 ? [] : [proxyGate<U>(acceptProxy)]),
     ...(plan.dryRun === true ? judges.map(dryRun) : judges),
     ...(hello === undefined ? [] : [helloGate<U>(hello, upstreamOf)]),
+    ...(tls === undefined ? [] : [tls]),
     // Last: a client that another gate refuses need not say anything.
     ...(firstByte === undefined ? [] : [firstByteGate<U>(firstByte.timeout)]),
   ];

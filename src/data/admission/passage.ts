@@ -10,9 +10,13 @@
  *   nothing.
  * - Each refusal is counted once; of those that only `dryRun` prevents, a client's first one is.
  */
+import type { TlsFacts, TlsFailure } from '../../engine/tls.ts';
+import type { Termination } from '../../model/termination.ts';
+import { isRefusal } from '../../shared-memory/counters/refusals.ts';
 import type { Facts, FirstBytes, Gate, Leave, Verdict } from './gate.ts';
 import { NOTHING } from './gate.ts';
 import type { Refused } from './refused.ts';
+import { handshakeFailed } from './tls-gate.ts';
 import type { Undecided } from './undecided.ts';
 
 /** What a gate has answered that has not let the client through. */
@@ -66,7 +70,7 @@ export class Passage<U> {
         this.#isCounted = true;
         this.#refused.count(verdict.wouldRefuse, this.#facts.clientAddress, true);
       }
-    } else if (verdict?.kind === 'more') {
+    } else if (verdict?.kind === 'more' || verdict?.kind === 'tls') {
       this.#spent = this.#leaves?.length ?? 0;
     } else if (verdict?.kind === 'refuse') {
       this.#facts = verdict.facts ?? this.#facts;
@@ -82,6 +86,23 @@ export class Passage<U> {
       const verdict = this.ask(NOTHING);
       if (verdict?.kind !== 'pass') return verdict;
     }
+  }
+
+  /** The current gate was for TLS, which the client speaks now; undefined: the client stays in the clear. */
+  secured(tls: TlsFacts | undefined): void {
+    this.#next += 1;
+    if (tls === undefined) return;
+    const { serverName } = tls;
+    this.#facts = { ...this.#facts, ...(serverName === undefined ? {} : { serverName }), tls };
+  }
+
+  /** The handshake has failed: how the session ends. */
+  notSecured(failure: TlsFailure): Termination {
+    const termination = handshakeFailed(failure);
+    const { reason } = termination;
+    this.leave();
+    if (isRefusal(reason)) this.#refused.count(reason, this.#facts.clientAddress, false, failure.code);
+    return termination;
   }
 
   /** Gives back what gates hold for the client. Idempotent. */

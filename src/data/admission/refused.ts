@@ -23,6 +23,7 @@ export interface RefusedDeps {
 interface Window {
   times: number;
   clientAddress: string;
+  code: string | undefined;
 }
 
 export class Refused {
@@ -38,25 +39,32 @@ export class Refused {
     this.#deps = deps;
   }
 
-  /** @param isDryRun the client was let in all the same */
-  count(reason: Refusal, clientAddress: string, isDryRun: boolean): void {
+  /**
+   * @param isDryRun the client was let in all the same
+   * @param code the library's own name for it, where there is one
+   */
+  count(reason: Refusal, clientAddress: string, isDryRun: boolean, code?: string): void {
     const series = 2 * REFUSALS.indexOf(reason) + Number(isDryRun);
     this.#cells.add(LISTENER.refused, series, 1);
     const window = this.#windows.get(series);
     if (window === undefined) {
-      this.#report(series, { times: 1, clientAddress });
+      this.#report(series, { times: 1, clientAddress, code });
       return;
     }
     window.times += 1;
     window.clientAddress = clientAddress;
+    window.code = code;
   }
 
-  #report(series: number, { times, clientAddress }: Window): void {
+  #report(series: number, { times, clientAddress, code }: Window): void {
     const reason = REFUSALS[series >> 1];
     if (reason === undefined) return;
     const isDryRun = series % 2 === 1;
-    this.#deps.report({ kind: 'refused', listener: this.#listener, reason, isDryRun, clientAddress, times });
-    this.#windows.set(series, { times: 0, clientAddress: '' });
+    this.#deps.report({
+      ...{ kind: 'refused', listener: this.#listener, reason, isDryRun, clientAddress, times },
+      ...(code === undefined ? {} : { code }),
+    });
+    this.#windows.set(series, { times: 0, clientAddress: '', code: undefined });
     this.#deps.setTimer(() => this.#close(series), WINDOW_MS);
   }
 

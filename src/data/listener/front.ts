@@ -6,9 +6,12 @@
  */
 import type { Gate, Place } from '../admission/gate.ts';
 import { Refused, type RefusedDeps } from '../admission/refused.ts';
+import { tlsGate } from '../admission/tls-gate.ts';
 import { Undecided } from '../admission/undecided.ts';
 import type { Connection, Engine } from '../../engine/engine.ts';
+import type { TlsServerSettings } from '../../engine/tls.ts';
 import type { BindPoint, ListenerPlan } from '../../model/listener-plan.ts';
+import { PlanTerms } from '../plan-terms.ts';
 import type { Bandwidth } from '../session/bandwidth.ts';
 import type { Pacing } from '../session/pacing.ts';
 import { Listener, type ListenerHandlers } from './listener.ts';
@@ -37,8 +40,8 @@ export interface FrontDeps<U> extends RefusedDeps {
   readonly pacing: Pacing;
   /** The front has another bandwidth, and sessions that run without it. */
   onRepaced(front: Front<U>): void;
-  /** What clients of a listener have to pass besides its places. */
-  gatesOf(plan: ListenerPlan): readonly Gate<U>[];
+  /** What clients of a listener have to pass besides its places. `tls`: the gate at which its TLS ends. */
+  gatesOf(plan: ListenerPlan, tls: Gate<U> | undefined): readonly Gate<U>[];
 }
 
 export class Front<U> {
@@ -59,6 +62,7 @@ export class Front<U> {
   readonly #deps: FrontDeps<U>;
   #plan: ListenerPlan;
   #upstream: U;
+  readonly #tls: PlanTerms<TlsServerSettings, Gate<U>>;
   #gates: readonly Gate<U>[] = [];
   #bandwidth: Bandwidth | undefined;
 
@@ -99,6 +103,10 @@ export class Front<U> {
       onFull: () => this.listener.hold('listenerRate'),
       onFree: () => this.listener.unhold('listenerRate'),
     });
+    this.#tls = new PlanTerms(settings => {
+      const { tls } = deps.engine;
+      return tls && tlsGate(tls.serverTerms(settings), { tls, cells: this.cells, now: () => deps.now() });
+    });
     this.#limits = [this.limit, deps.instanceLimit];
     this.#places = this.#limits;
     this.configure(plan);
@@ -131,9 +139,10 @@ export class Front<U> {
 
   /** Takes over everything but the addresses, for the clients that come from now on; the bandwidth for all. */
   configure(plan: ListenerPlan): void {
+    this.#tls.follow(plan.tls);
     this.#plan = plan;
     this.#upstream = this.#deps.upstreamOf(plan.upstream);
-    this.#gates = this.#deps.gatesOf(plan);
+    this.#gates = this.#deps.gatesOf(plan, this.#tls.current);
     this.limit.configure(plan.limits.maxSessions ?? Infinity);
     // Only clients that would have waited are counted by a dry run: see `gatesOf`.
     const rate = plan.dryRun === true ? undefined : plan.limits.rate;

@@ -14,7 +14,7 @@
  */
 import { Admission, type AdmissionOwner } from '../admission/admission.ts';
 import type { Facts } from '../admission/gate.ts';
-import { clientFields } from '../admission/client-fields.ts';
+import { clientFields, viewFields } from '../admission/client-fields.ts';
 import type { DispatchOwner } from '../dispatch/dispatch-owner.ts';
 import { Dispatch } from '../dispatch/dispatcher.ts';
 import type { UpstreamRuntime } from '../dispatch/upstream-runtime.ts';
@@ -43,7 +43,8 @@ export class Session<O extends Origin = Origin>
   countedFromClient = 0;
   countedFromBackend = 0;
   readonly #number: number;
-  readonly #client: Connection;
+  /** Once it is admitted, the connection that shows what is inside of TLS, where TLS ends here. */
+  #client: Connection;
   readonly front: O;
   readonly #plan: ListenerPlan;
   readonly #deps: SessionDeps<O>;
@@ -96,14 +97,14 @@ export class Session<O extends Origin = Origin>
   }
 
   /** For the admission only. */
-  onAdmitted(facts: Facts<UpstreamRuntime>): void {
+  onAdmitted(facts: Facts<UpstreamRuntime>, client: Connection): void {
+    this.#client = client;
     this.#upstream = facts.upstream;
     this.#search(facts.clientAddress);
   }
 
   /** For the admission only. */
   onRefused(termination: Termination): void {
-    this.#client.reset();
     this.#end(termination);
   }
 
@@ -132,12 +133,11 @@ export class Session<O extends Origin = Origin>
 
   /** As it is now. */
   view(): SessionView {
-    const { clientAddress, clientPort, serverName } = this.#from();
     const relay = this.#relay;
     return {
       ...{ id: this.id, listener: this.#plan.name, upstream: this.upstream },
       backend: this.#dispatch?.backend,
-      ...{ clientAddress, clientPort, serverName },
+      ...viewFields(this.#from()),
       phase: this.#phase(),
       startedAtMs: this.#startedAtMs(),
       bytesFromClient: relay?.bytesFromClient ?? 0,
@@ -190,9 +190,10 @@ export class Session<O extends Origin = Origin>
       this.#relay.abort();
       return true;
     }
-    this.#admission?.cancel();
-    this.#dispatch?.cancel();
-    this.#client.reset();
+    if (this.#admission?.giveUp() !== true) {
+      this.#dispatch?.cancel();
+      this.#client.reset();
+    }
     this.#end(termination);
     return true;
   }

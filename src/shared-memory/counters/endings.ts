@@ -47,6 +47,11 @@ const PHASES: readonly (readonly [by: string, reason: string, phases: readonly s
   ['balancer', 'noClientHello', ADMISSION],
   ['balancer', 'badClientHello', ADMISSION],
   ['balancer', 'noRoute', ADMISSION],
+  ['balancer', 'noTls', ADMISSION],
+  ['balancer', 'badHandshake', ADMISSION],
+  ['client', 'badHandshake', ADMISSION],
+  ['balancer', 'badCertificate', ADMISSION],
+  ['client', 'badCertificate', ADMISSION],
   ['balancer', 'workerDied', RELAY],
 ];
 

@@ -61,6 +61,18 @@ export const MIRROR_FAILURES = [
   'error',
 ] as const;
 export const PAUSE_REASONS = ['listenerLimit', 'instanceLimit', 'localResources', 'listenerRate'] as const;
+/** Why a client's handshake failed (`TlsFailure`), or that it took too long. */
+export const HANDSHAKE_FAILURES = [
+  'handshake',
+  'certificate',
+  'starttls',
+  'closed',
+  'reset',
+  'timeout',
+] as const;
+export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number];
+/** Whether clients had a session ticket. */
+export const HANDSHAKES = ['full', 'resumed'] as const;
 /** Which side sent the bytes. */
 export const SENDERS = ['client', 'backend'] as const;
 
@@ -167,6 +179,23 @@ export const LISTENER = place({
     'listener_wait',
     'How long clients waited, connected, at a paused listener until they were let in; only those that did.',
     { lowest: -9, highest: 9 },
+  ),
+  handshakes: counters(
+    'listener_tls_handshakes_total',
+    'TLS handshakes of clients that were completed: full ones, and those that resumed a session.',
+    ['state'],
+    each(HANDSHAKES),
+  ),
+  handshakeFailures: counters(
+    'listener_tls_handshake_failures_total',
+    'TLS handshakes of clients that failed, STARTTLS before them included.',
+    ['reason'],
+    each(HANDSHAKE_FAILURES),
+  ),
+  handshake: seconds(
+    'listener_tls_handshake',
+    'How long completed TLS handshakes of clients took, STARTTLS before them included.',
+    { lowest: -11, highest: 5 },
   ),
 }) satisfies Block;
 

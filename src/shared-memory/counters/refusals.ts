@@ -16,8 +16,15 @@ export const REFUSALS = [
   'noClientHello',
   'badClientHello',
   'noRoute',
+  'noTls',
+  'badHandshake',
+  'badCertificate',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
+
+export function isRefusal(reason: string): reason is Refusal {
+  return (REFUSALS as readonly string[]).includes(reason);
+}
 
 /** `dryRun`: the client was let in all the same. */
 export const REFUSED_STATES = ['refused', 'dryRun'] as const;

@@ -41,6 +41,24 @@ void t.test('without options every session has a line', async t => {
   t.same(reasons(written({}, [{}, FAILED])), ['closed', 'refused']);
 });
 
+const TLS = { tlsVersion: 'TLSv1.3', tlsCipher: 'A', tlsResumed: false, clientCertificate: 'Ann O=x' };
+
+void t.test('only sessions whose TLS has ended here have its fields', async t => {
+  t.match(written({}, [TLS]), [TLS]);
+  const text = (record: Partial<SessionRecord>): string => {
+    const { lines, written } = keepLines();
+    const events = new Events();
+    logSessions(events, createLog({ level: 'info', format: 'text', lines }));
+    events.emit('session:closed', { ...RECORD, ...record });
+    return written.join('\n');
+  };
+  t.match(
+    text(TLS),
+    /serverName=- tlsVersion=TLSv1\.3 tlsCipher=A tlsResumed=false alpn=- clientCertificate="Ann O=x" /,
+  );
+  t.match(text({}), /serverName=- localAddress=/);
+});
+
 void t.test('only errors are the sessions that have not ended by closing', async t => {
   t.same(reasons(written({ only: 'errors' }, [{}, FAILED, SLOW])), ['refused']);
 });
@@ -65,7 +83,11 @@ void t.test('a line has the chosen fields, in their order', async t => {
   const [entry = {}] = written({ fields }, [{ attempts: 2, tried: ['10.0.0.2:80', '10.0.0.1:80'] }]);
   t.same(Object.keys(entry), ['time', 'level', 'event', ...fields]);
   t.match(entry, { reason: 'closed', client: '192.0.2.7:4711', tried: '10.0.0.2:80,10.0.0.1:80' });
-  t.same(Object.keys(accessFields(RECORD)), [...ACCESS_FIELDS], 'every field can be chosen');
+  t.same(
+    Object.keys(accessFields({ ...RECORD, tlsVersion: 'TLSv1.3' })),
+    [...ACCESS_FIELDS],
+    'every field can be chosen',
+  );
 });
 
 /** Logstash's pattern HAPROXYTCP, with the patterns that it names. */

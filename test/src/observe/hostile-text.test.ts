@@ -36,7 +36,10 @@ const hostile = fc
   .map(parts => parts.join(''));
 
 const record = fc
-  .record({ backend: hostile, sourceAddress: hostile, tried: fc.array(hostile) })
+  .record({
+    ...{ backend: hostile, sourceAddress: hostile, tried: fc.array(hostile) },
+    ...{ serverName: hostile, tlsVersion: fc.constant('TLSv1.3'), alpn: hostile, clientCertificate: hostile },
+  })
   .map((texts): SessionRecord => ({ ...RECORD, ...texts }));
 
 const BARE = { format: 'text', isBare: true } as const;

@@ -214,6 +214,15 @@ void t.test('refused clients are logged by listener and reason, and a dry run sa
   t.end();
 });
 
+void t.test('a handshake that has failed is logged with the library’s own word for it', t => {
+  const { written, events, end } = timed('text');
+  const refused = { listener: 'web', clientAddress: '192.0.2.1', dryRun: false, times: 1 } as const;
+  events.emit('listener:refused', { ...refused, reason: 'badCertificate', code: 'CERT_HAS_EXPIRED' });
+  end();
+  t.match(written, [/listener web refused 192\.0\.2\.1: badCertificate \(CERT_HAS_EXPIRED\)$/]);
+  t.end();
+});
+
 void t.test('keys without number make a bounded number of entries', async t => {
   const { written, time, events } = timed('text');
   for (let i = 0; i < 100_000; i++) events.emit('backend:connectFailed', { ...REFUSED, backend: `b:${i}` });

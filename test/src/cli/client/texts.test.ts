@@ -176,6 +176,8 @@ void t.test('status shows where TLS clients go, and sessions by which name they 
   t.match(shown, /ID +CLIENT +NAME +UPSTREAM/);
   t.match(shown, /1-a +\[::1\]:1 +a\.test +app/);
   t.match(shown, /1-b +\[::1\]:2 +- +app/);
+  const certified = sessions.map(each => ({ ...each, clientCertificate: 'till-7' }));
+  t.match(sessionsText({ sessions: certified, more: false }, 100), /CERTIFICATE +NAME.*\n.* till-7 +a\.test/);
 });
 
 /** What may stand in an address or a reason: long, without spaces, of any script, with what must not reach a terminal. */

@@ -171,7 +171,7 @@ void t.test(
 
 void t.test('after a cancel nothing is said, and no timer is left', async t => {
   const { client, admission, ends } = await start(byLine);
-  admission.cancel();
+  admission.giveUp();
   client.show('one\n');
   t.same(ends, []);
   t.equal(admission.timeoutMs, 0, 'no time is counted');
