@@ -3,8 +3,8 @@
  * dist/bundle/bin (docs/adr/0014-one-bundle.md).
  *
  * Place: after tsc, in `npm run build` and in scripts/setup.mjs. `bin` of package.json names the result. Tests import
- * the separate files, which tsc writes. The processes that they start run the bundle while it is current
- * (scripts/test.mjs): it starts in half the time.
+ * the separate files, which tsc writes. The processes and the workers that they start run the bundle while it is current
+ * (scripts/test.mjs): these start in half and a third of the time.
  * The files of the dashboard go beside it, uPlot among them.
  * Invariants:
  * - The bundle imports nothing but Node's own modules, its own files and koffi, which is a native addon.

@@ -22,16 +22,16 @@ const KEY = 'lb4';
  * @typedef {{ file: string, passed: number, failed: number, skipped: number, seconds: number, failures: Failure[],
  *   reasons: Record<string, number>, output: string }} Outcome reasons: how often something was skipped for which
  * @param {string} file
- * @param {NodeJS.ProcessEnv} env
+ * @param {{ env: NodeJS.ProcessEnv, args?: string[] }} surroundings args: Node's own
  * @returns {Promise<Outcome>}
  */
-export function runTestFile(file, env) {
+export function runTestFile(file, { env, args = [] }) {
   const started = performance.now();
   const tally = { passed: 0, failed: 0, skipped: 0, failures: [], reasons: {} };
   let output = '';
   const other = text => (output = (output + text).slice(-OUTPUT_SHOWN));
 
-  const child = spawn(process.execPath, ['--enable-source-maps', file], {
+  const child = spawn(process.execPath, ['--enable-source-maps', ...args, file], {
     // The channel is how `t.setTimeout` says that a file takes longer.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...env, TAP: '1', TAP_TIMEOUT: `${TIMEOUT_S}`, TAP_CHILD_KEY: KEY, TAP_CHILD_ID: '1' },

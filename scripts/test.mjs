@@ -11,6 +11,7 @@
 import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { isBundleCurrent } from './bundle.mjs';
 import { coveredTests } from './coverage.mjs';
 import { runTestFile } from './test-file.mjs';
@@ -26,10 +27,12 @@ const COVERAGE = '.tap/coverage';
 const { LB4_TEST_COVERAGE: DATA_PATH_COVERAGE, ...SEPARATE_FILES } = process.env;
 const DATA_PATH_TESTS = DATA_PATH_COVERAGE === undefined ? [] : coveredTests(testsIn);
 const isBundleWanted = process.env.NODE_V8_COVERAGE === undefined && isBundleCurrent();
-const ENVIRONMENT = {
-  ...SEPARATE_FILES,
-  ...(isBundleWanted ? { LB4_TEST_COMMAND: resolve('dist/bundle/bin/lb4.js') } : {}),
-};
+const BUNDLE = isBundleWanted
+  ? {
+      env: { ...SEPARATE_FILES, LB4_TEST_COMMAND: resolve('dist/bundle/bin/lb4.js') },
+      args: [`--import=${pathToFileURL(resolve('scripts/bundled-worker.mjs')).href}`],
+    }
+  : { env: SEPARATE_FILES };
 
 const chosen = process.argv.slice(2);
 const files = longestFirst(chosen.length > 0 ? chosen.flatMap(testsIn) : allTests());
@@ -83,19 +86,19 @@ async function tryAll(files, turn) {
 async function work(queue) {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     report.started(file);
-    const outcome = await runTestFile(file, environmentOf(file));
+    const outcome = await runTestFile(file, surroundingsOf(file));
     outcomes.set(file, outcome);
     report.ended(outcome);
   }
 }
 
 /** Coverage is that of the separate files, which have source maps. */
-function environmentOf(file) {
+function surroundingsOf(file) {
   if (isWhole && COVERED.some(folder => isBelow(file, folder)))
-    return { ...SEPARATE_FILES, NODE_V8_COVERAGE: COVERAGE };
+    return { env: { ...SEPARATE_FILES, NODE_V8_COVERAGE: COVERAGE } };
   if (DATA_PATH_TESTS.includes(file))
-    return { ...SEPARATE_FILES, NODE_V8_COVERAGE: resolve(DATA_PATH_COVERAGE) };
-  return ENVIRONMENT;
+    return { env: { ...SEPARATE_FILES, NODE_V8_COVERAGE: resolve(DATA_PATH_COVERAGE) } };
+  return BUNDLE;
 }
 
 /** 0, or 1 if a line or a branch of the two folders is not covered; the table is shown then. */

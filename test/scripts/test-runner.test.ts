@@ -107,6 +107,25 @@ void t.test(
   },
 );
 
+const WORKER = `${TAP}import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+t.test('a worker without a plan', async t => {
+  const [{ stack }] = await once(new Worker(new URL('../../src/host/worker-main.js', import.meta.url)), 'error');
+  const isBundled = process.env.LB4_TEST_COMMAND !== undefined;
+  t.match(stack, isBundled ? 'dist/bundle/bin/' : /(dist|src).host.worker-main/);
+  t.equal(String(isBundled), process.env.WANTED ?? String(isBundled));
+});`;
+
+void t.test(
+  'workers come from the bundle where the command does, and not where coverage is taken',
+  async t => {
+    const coverage = mkdtempSync(join(root, 'dist/samples/coverage-'));
+    t.teardown(() => rmSync(coverage, { recursive: true, force: true }));
+    for (const env of [{}, { NODE_V8_COVERAGE: coverage, WANTED: 'false' }])
+      t.match(await run({ 'a.test.js': WORKER }, { LB4_TEST_COMMAND: undefined, ...env }), { code: 0 });
+  },
+);
+
 void t.test('a folder without a test is an error', async t => {
   const { code, stderr } = await run({});
   t.equal(code, 1);
