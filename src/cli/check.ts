@@ -10,7 +10,6 @@ import { dirname, resolve } from 'node:path';
 import { formatIssues, formatWarning, inOrder, placeInWords } from '../config/report/format-issues.ts';
 import type { Path } from '../config/report/issue.ts';
 import { loadConfig } from '../config/source/load.ts';
-import { accessSteps } from '../composition/access-lists.ts';
 import { accessInWords, clientInWords, proxyInWords } from '../composition/explain-access.ts';
 import {
   problemsWithFiles,
@@ -22,7 +21,6 @@ import { counted } from '../support/counted.ts';
 import { UNIX } from '../model/networks.ts';
 import { printable } from '../support/printable.ts';
 import { atOnce } from '../support/slices.ts';
-import { readSmallFile } from '../support/small-file.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import {
   exitCodeOf,
@@ -54,9 +52,10 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   if (!loaded.ok) return failed(loaded.message, exitCodeOf(loaded));
   const { config, locate, origin, warnings } = loaded;
   const baseDir = dirname(resolve(file ?? 'here'));
+  const { problems: inLists, lists } = atOnce(problemsWithLists(config, baseDir));
   const problems = [
     ...problemsWithFiles(config, baseDir, { config: file }),
-    ...atOnce(problemsWithLists(config, baseDir)),
+    ...inLists,
     // A balancer that runs waits for such a file, and keeps what it has.
     ...problemsWithTargets(config, baseDir),
   ];
@@ -66,7 +65,6 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   const parts = [counted(config.listeners.length, 'listener'), counted(config.upstreams.length, 'upstream')];
   if (warnings.length > 0) parts.push(counted(warnings.length, 'warning'));
   const summary = `${printable(sourceOf(file, loaded.options))}: valid, ${parts.join(', ')}\n`;
-  const lists = atOnce(accessSteps(config.listeners, { baseDir, readFile: readSmallFile }));
   const lines = client === undefined ? lists.map(accessInWords) : becomesOf(client);
   const text = [summary, ...lines.map(line => `${printable(line)}\n`)];
   // With the comments it is still YAML.

@@ -5,6 +5,7 @@
  * Place: a part of run.ts.
  */
 import { dirname, resolve } from 'node:path';
+import { listChanges, listEntries, type ListEntries } from '../composition/list-entries.ts';
 import { problemsWithFiles, problemsWithLists } from '../composition/problems-with-files.ts';
 import type { Config } from '../config/schema/schema.ts';
 import { loadConfig, type LoadRequest } from '../config/source/load.ts';
@@ -45,6 +46,12 @@ export function createReloader({
 } {
   let started = (): void => undefined;
   const { file } = request;
+  const baseDir = dirname(resolve(file ?? '.'));
+  /** What lists of `access` say, and what a reload has read. */
+  const entries: { inForce: ListEntries | Promise<ListEntries>; next: ListEntries } = {
+    inForce: new Map(),
+    next: new Map(),
+  };
   const wallClock = (): number => Date.now();
   const reloader = new Reloader({
     ...{ file, config, wallClock, successor },
@@ -52,14 +59,17 @@ export function createReloader({
     untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
     load: () => loadConfig({ ...request, mayWait: false }),
     problemsWithFiles: async next => {
-      const baseDir = dirname(resolve(file ?? '.'));
       const problems = problemsWithFiles(next, baseDir, { config: file, pid: pidFile });
-      return [...problems, ...(await inSlices(problemsWithLists(next, baseDir)))];
+      const inLists = await inSlices(problemsWithLists(next, baseDir));
+      entries.next = await inSlices(listEntries(inLists.lists));
+      return [...problems, ...inLists.problems];
     },
+    changesOfFiles: async () => inSlices(listChanges(await entries.inForce, entries.next)),
     apply: async next => {
       // A destination that cannot be opened refuses the reload, before anything is changed.
       logs.prepare(next.log);
       await balancer.applyChecked(next);
+      entries.inForce = entries.next;
     },
     state: () => balancer.state,
     onBegin: () => service.reloading(),
@@ -72,5 +82,17 @@ export function createReloader({
       if (!isShown) logReload(report, logs.log);
     },
   });
-  return { reloader, started: () => started() };
+  return {
+    reloader,
+    started: () => {
+      entries.inForce = entriesOf(config, baseDir);
+      started();
+    },
+  };
+}
+
+/** They are read once more, because nothing but a reload asks for them. */
+async function entriesOf(config: Config, baseDir: string): Promise<ListEntries> {
+  const { lists } = await inSlices(problemsWithLists(config, baseDir));
+  return inSlices(listEntries(lists));
 }

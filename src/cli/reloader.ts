@@ -17,7 +17,13 @@ import type { Config } from '../config/schema/schema.ts';
 import type { ConfigLoadResult } from '../config/source/load.ts';
 import { Lb4Error, wordsOf } from '../errors.ts';
 import type { LoadBalancerState } from '../model/snapshot.ts';
-import type { ReloadFailure, ReloadProblem, ReloadReport, ReloadTrigger } from '../model/reload-report.ts';
+import type {
+  ConfigChange,
+  ReloadFailure,
+  ReloadProblem,
+  ReloadReport,
+  ReloadTrigger,
+} from '../model/reload-report.ts';
 
 export interface ReloadRequest {
   readonly trigger: ReloadTrigger;
@@ -38,6 +44,8 @@ export interface ReloaderDeps {
   load(): ConfigLoadResult;
   /** The problems of the files that the configuration names. */
   problemsWithFiles(config: Config): readonly ConfigIssue[] | Promise<readonly ConfigIssue[]>;
+  /** What is another thing in files that both configurations name; asked after `problemsWithFiles` of the later one. */
+  changesOfFiles(): Promise<readonly ConfigChange[]>;
   apply(config: Config): Promise<void>;
   state(): LoadBalancerState;
   /** The process that has taken over from this one. */
@@ -147,7 +155,7 @@ export class Reloader {
       if (inFiles.length > 0) return located('invalid', inFiles);
       const fixed = changesOfFixed(this.#config, config);
       if (fixed.length > 0) return located('needsUpgrade', fixed);
-      const changes = diffConfigs(this.#config, config);
+      const changes = [...diffConfigs(this.#config, config), ...(await this.#deps.changesOfFiles())];
       if (!dryRun) await this.#deps.apply(config);
       if (!dryRun) this.#config = config;
       return { ok: true, changes, warnings: loaded.warnings.map(each => problemOf(each)) };

@@ -21,7 +21,7 @@ import { socketProblems } from './socket-problems.ts';
 import { redisConnection } from '../control/mirror/redis-connection.ts';
 import type { Sliced } from '../support/slices.ts';
 import { readSmallFile } from '../support/small-file.ts';
-import { accessSteps } from './access-lists.ts';
+import { accessSteps, type AccessSteps } from './access-lists.ts';
 
 /** One problem for each, with the place of its key. */
 export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles = {}): ConfigIssue[] {
@@ -57,13 +57,15 @@ export function problemsWithFiles(config: Config, baseDir: string, own: OwnFiles
   ];
 }
 
-/** The same of the files of `access`, which may be long. */
-export function* problemsWithLists({ listeners }: Config, baseDir: string): Sliced<readonly ConfigIssue[]> {
+/** The same of the files of `access`, which may be long; without problems what `access` says. */
+export function* problemsWithLists(
+  { listeners }: Config,
+  baseDir: string,
+): Sliced<{ readonly problems: readonly ConfigIssue[]; readonly lists: readonly AccessSteps[] }> {
   try {
-    yield* accessSteps(listeners, { baseDir, readFile: readSmallFile });
-    return [];
+    return { problems: [], lists: yield* accessSteps(listeners, { baseDir, readFile: readSmallFile }) };
   } catch (error) {
-    if (error instanceof ConfigError) return error.issues;
+    if (error instanceof ConfigError) return { problems: error.issues, lists: [] };
     throw error;
   }
 }

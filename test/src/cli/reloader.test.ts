@@ -39,6 +39,7 @@ function over(t: Test, first: string, changes: Partial<ReloaderDeps> = {}) {
     started: Promise.resolve(),
     untilWritten: () => Promise.resolve(),
     problemsWithFiles: () => [],
+    changesOfFiles: () => Promise.resolve([]),
     apply: async config => void applied.push(config),
     state: () => 'running',
     successor: () => undefined,
