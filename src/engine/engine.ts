@@ -90,8 +90,9 @@ export type ConnectResult =
   | { readonly ok: false; readonly failure: ConnectFailure };
 
 export interface ConnectFailure {
-  readonly reason: 'refused' | 'timeout' | 'unreachable' | 'reset' | 'localResources';
-  /** The system's own name for it, such as ECONNREFUSED; for a person who reads it. */
+  /** 'tls': it is connected, but the handshake failed, or what has to come before it. */
+  readonly reason: 'refused' | 'timeout' | 'unreachable' | 'reset' | 'tls' | 'localResources';
+  /** The system's own name for it, such as ECONNREFUSED, or OpenSSL's; for a person who reads it. */
   readonly code: string;
 }
 

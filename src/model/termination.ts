@@ -66,6 +66,8 @@ export const REASONS = [
   'timeout',
   /** The network or the host of the last backend tried could not be reached. */
   'unreachable',
+  /** The last backend tried accepted, but there was no TLS with it, or its certificate was refused. */
+  'tls',
   /** This machine ran out of descriptors or memory while connecting; no backend is to blame. */
   'localResources',
   /** The session's backend went down, and `whenDown` is `reset`. */

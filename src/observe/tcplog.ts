@@ -53,6 +53,7 @@ const CAUSES: Partial<Record<Reason, string>> = {
   refused: 'S',
   timeout: 's',
   unreachable: 'S',
+  tls: 'S',
   localResources: 'R',
   backendDown: 'D',
   primaryBack: 'U',

@@ -10,6 +10,7 @@ const WORDS = {
   full: 'all full',
   queueTimeout: 'queue timeout',
   retryBudget: 'retry budget',
+  tls: 'no TLS',
   localResources: 'no descriptors',
   backendDown: 'backend down',
   primaryBack: 'primary back',

@@ -8,7 +8,7 @@
 import { Lb4Error } from '../../errors.ts';
 import { DueTimers } from '../../support/due-timers.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
-import type { Connection, Engine } from '../engine.ts';
+import type { Cancel, Connection, ConnectResult, Engine } from '../engine.ts';
 import { Deadlines } from '../../support/deadlines.ts';
 import { LateKeepalives } from '../late-keepalive.ts';
 import { Room, WAITING_LIMIT } from '../room.ts';
@@ -101,7 +101,8 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
     listen: (where, handlers, options) => listenEpoll(where, handlers, shared, options),
     waitedMs: client => (own(client).isTcp ? sinceHandshake(libc, own(client).fd) : undefined),
     drop: client => drop(own(client), libc),
-    connect: (address, options, done) => connectEpoll(address, options, shared, done),
+    connect: (address, options, done) =>
+      options.tls === undefined ? connectEpoll(address, options, shared, done) : refuseTls(reactor, done),
     relay: (client, backend, handlers, options) => {
       const from = own(client);
       // What has come already leaves together with the preface: one call and one segment less.
@@ -114,6 +115,14 @@ export function createEpollEngine(deps: EpollEngineDeps): EpollEngine {
       descriptors.close(reactor.fd);
     },
   };
+}
+
+function refuseTls(reactor: Reactor, done: (result: ConnectResult) => void): Cancel {
+  let isCancelled = false;
+  reactor.defer(() => {
+    if (!isCancelled) done({ ok: false, failure: { reason: 'tls', code: 'ENOTSUP' } });
+  });
+  return () => (isCancelled = true);
 }
 
 function drop(client: EpollConnection, libc: Libc): void {

@@ -34,12 +34,15 @@ export interface ConnectDeps extends ConnectionDeps {
   note(socket: Socket): void;
 }
 
+export type NodeConnectResult =
+  { readonly ok: true; readonly connection: NodeConnection } | Extract<ConnectResult, { readonly ok: false }>;
+
 /** Connects to a numeric or unix address. */
 export function connectNode(
   address: Address,
   options: ConnectOptions,
   deps: ConnectDeps,
-  done: (result: ConnectResult) => void,
+  done: (result: NodeConnectResult) => void,
 ): Cancel {
   const source = address.kind === 'tcp' ? options.early?.source : undefined;
   if (address.kind === 'unix' || source === undefined)
@@ -63,7 +66,7 @@ function connectFrom(
   address: Address,
   options: ConnectOptions,
   deps: ConnectDeps,
-  done: (result: ConnectResult) => void,
+  done: (result: NodeConnectResult) => void,
 ): Cancel {
   const { noDelay, early } = options;
   const connection = new NodeConnection(

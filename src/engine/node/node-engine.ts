@@ -27,6 +27,8 @@ import { Poller } from '../poller.ts';
 import { Room, WAITING_LIMIT } from '../room.ts';
 import { createSendQueues } from './send-queues.ts';
 import { Turns } from './turns.ts';
+import { connectTls } from '../tls/connect-tls.ts';
+import { createNodeTls, ownTls } from '../tls/node-tls.ts';
 import { setUnrefTimer, type SetTimer } from '../../support/timer.ts';
 
 export interface NodeEngineDeps {
@@ -81,10 +83,14 @@ export function createNodeEngine(deps: NodeEngineDeps): NodeEngine {
 
   return {
     name: 'node',
+    tls: createNodeTls(connectionDeps, own),
     listen: (where, handlers, options) => listenNode(where, handlers, socketDeps, takesHandles, options),
     waitedMs: client => waitedMs(deps.libc, own(client)),
     drop: client => drop(deps.libc, own(client)),
-    connect: (address, options, done) => connectNode(address, options, socketDeps, done),
+    connect: (address, options, done) =>
+      options.tls === undefined
+        ? connectNode(address, options, socketDeps, done)
+        : connectTls(address, options, ownTls(options.tls), socketDeps, done),
     relay: (client, backend, handlers, options) =>
       startRelay(own(client), own(backend), relayDeps, handlers, options),
     openSocket: (address, early) => {

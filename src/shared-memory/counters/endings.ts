@@ -27,6 +27,7 @@ const PHASES: readonly (readonly [by: string, reason: string, phases: readonly s
   ['backend', 'refused', CONNECT],
   ['backend', 'timeout', CONNECT],
   ['backend', 'unreachable', CONNECT],
+  ['backend', 'tls', CONNECT],
   ['balancer', 'localResources', CONNECT],
   ['balancer', 'backendDown', RELAY],
   ['balancer', 'primaryBack', RELAY],

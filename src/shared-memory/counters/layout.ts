@@ -43,7 +43,14 @@ type Block = Readonly<Record<string, Entry>>;
 /** Cells per slot and thread. An odd number of cache lines, so that the same cell of many slots is not in one set. */
 export const BLOCK_CELLS = 520;
 
-export const CONNECT_FAILURES = ['refused', 'timeout', 'unreachable', 'reset', 'localResources'] as const;
+export const CONNECT_FAILURES = [
+  'refused',
+  'timeout',
+  'unreachable',
+  'reset',
+  'tls',
+  'localResources',
+] as const;
 export const ORIGINS = ['new', 'warm', 'reused'] as const;
 export const EVICTIONS = ['dead', 'late', 'idle', 'surplus', 'drained'] as const;
 /** Why an exchange through Redis failed; `lost`: what was published is gone by the next one, evicted or expired too early. */
