@@ -8,7 +8,7 @@
  */
 import { wordsOf } from '../src/errors.ts';
 import { portsOf, type BackendPorts } from './backend/backend.ts';
-import type { Peer, RunningPeer } from './peers/peer.ts';
+import type { Peer, RunningPeer, TlsFiles } from './peers/peer.ts';
 import { freePort } from './processes/ports.ts';
 import type { Sample } from './result-file.ts';
 import type { Field, Scenario, StartAnother } from './scenarios/scenario.ts';
@@ -23,6 +23,8 @@ export interface Bench {
 export interface RoundsDeps {
   /** The backends of a scenario; started when it is the first to need them. */
   readonly backendsFor: (scenario: Scenario) => Promise<BackendPorts>;
+  /** For scenarios with TLS. */
+  readonly certificate: () => Promise<TlsFiles>;
   readonly say: (text: string) => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -127,10 +129,11 @@ async function withRunning<T>(
 ): Promise<T> {
   const ports = await deps.backendsFor(scenario);
   const { strategy } = scenario.setup;
+  const tls = scenario.setup.tls === true ? await deps.certificate() : undefined;
   const backends = portsOf(ports, scenario.service);
   const started: RunningPeer[] = [];
   const another: StartAnother = async task => {
-    const running = await peer.start({ backends, listenPort: await freePort(), strategy, ...task });
+    const running = await peer.start({ backends, listenPort: await freePort(), strategy, tls, ...task });
     started.push(running);
     return running;
   };

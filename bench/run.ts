@@ -23,6 +23,7 @@ import { endAfter, endOnSignals, optionsOrExit, say } from './processes/program.
 import { pinSelf } from './processes/pinning.ts';
 import { renderDetails, renderSummary, renderText } from './report.ts';
 import { resultPath, writeResult, type Result } from './result-file.ts';
+import { certificateMaker } from './processes/certificate.ts';
 import { fits, prepareAll, runRounds, type Bench, type RoundsDeps } from './rounds.ts';
 import { createScenarios } from './scenarios/all.ts';
 import { PLAIN_SETUP, type Scenario } from './scenarios/scenario.ts';
@@ -59,6 +60,7 @@ async function main(options: BenchOptions): Promise<void> {
 
   const deps: RoundsDeps = {
     backendsFor: createBackends(children, asked),
+    certificate: certificateMaker(children),
     say,
     now: () => performance.now(),
   };

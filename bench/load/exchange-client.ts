@@ -10,11 +10,14 @@
  * is checked for its length, and a byte too many is an error.
  */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CpuUse } from '../measure/cpu.ts';
 
 export interface ExchangeLoad {
   readonly port: number;
+  /** Over TLS, without a look at the certificate. */
+  readonly isTls?: boolean;
   readonly connections: number;
   readonly request: Buffer;
   /** The exact answer to every request. */
@@ -87,17 +90,19 @@ export async function runExchanges(load: ExchangeLoad): Promise<ExchangeResult> 
       send();
       return true;
     };
-    const socket = connect({
-      host: '127.0.0.1',
-      port: load.port,
-      noDelay: true,
+    const options = {
+      ...{ host: '127.0.0.1', port: load.port, noDelay: true },
       onread: { buffer, callback: onRead },
-    });
+    };
+    const isTls = load.isTls === true;
+    const socket = isTls ? connectTls({ ...options, rejectUnauthorized: false }) : connect(options);
     socket.once('error', fail);
     socket.once('end', fail);
     sockets.push(socket);
     starts.push(send);
-    await new Promise<void>(resolve => socket.once('connect', resolve).once('close', () => resolve()));
+    await new Promise<void>(resolve =>
+      socket.once(isTls ? 'secureConnect' : 'connect', resolve).once('close', () => resolve()),
+    );
   };
   const opener = async (): Promise<void> => {
     while (sockets.length < load.connections) await open();

@@ -18,7 +18,7 @@ export function createHaproxy(launcher: Launcher, name: string, workers: Workers
   };
 }
 
-function configuration({ backends, listenPort, strategy }: PeerTask, workers: Workers): string {
+function configuration({ backends, listenPort, strategy, tls }: PeerTask, workers: Workers): string {
   // Each session needs two descriptors; no strict-limits lets it start, with a warning, where fewer are allowed.
   return `global
   nbthread ${String(workers)}
@@ -30,7 +30,7 @@ defaults
   timeout client 1h
   timeout server 1h
 listen bench
-  bind 127.0.0.1:${String(listenPort)}
+  bind 127.0.0.1:${String(listenPort)}${tls === undefined ? '' : ` ssl crt ${tls.both}`}
   balance ${strategy}
   ${backends.map((port, index) => `server b${String(index)} 127.0.0.1:${String(port)}`).join('\n  ')}
 `;

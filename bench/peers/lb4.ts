@@ -81,7 +81,7 @@ export function createLb4(
       return { present: true, version: `lb4 ${told.version}, ${engine} engine, ${where}` };
     },
     start: task =>
-      launcher.launch([...command, ...runArguments(task), ...args], task.listenPort, {
+      launcher.launch([...command, ...argumentsFor(task, launcher), ...args], task.listenPort, {
         ...options,
         cores: workers,
       }),
@@ -92,6 +92,29 @@ function thisBuild(): Build {
   const replacement = process.env['LB4_BENCH_COMMAND']?.split(' ').filter(word => word !== '');
   if (replacement === undefined) return { command: [process.execPath, program(ROOT)], label: undefined };
   return { command: replacement, label: `LB4_BENCH_COMMAND=${replacement.join(' ')}` };
+}
+
+/** TLS needs a file: no option says what a backend is spoken to with. */
+function argumentsFor(task: PeerTask, launcher: Launcher): readonly string[] {
+  const { tls, backends, listenPort, strategy } = task;
+  if (tls === undefined) return runArguments(task);
+  // JSON is YAML.
+  const config = JSON.stringify({
+    log: { level: 'error' },
+    listeners: [
+      {
+        ...{ name: 'bench', bind: `127.0.0.1:${String(listenPort)}`, upstream: 'bench' },
+        tls: { cert: tls.cert, key: tls.key },
+      },
+    ],
+    upstreams: [
+      {
+        ...{ name: 'bench', strategy, health: 'off' },
+        backends: backends.map(port => `127.0.0.1:${String(port)}`),
+      },
+    ],
+  });
+  return ['-c', launcher.configFile('lb4.yaml', config)];
 }
 
 /** The arguments of a silent balancer without health checks. */

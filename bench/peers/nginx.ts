@@ -36,7 +36,7 @@ export function createNginx(launcher: Launcher, name: string, workers: Workers):
 }
 
 function configuration(
-  { backends, listenPort, strategy }: PeerTask,
+  { backends, listenPort, strategy, tls }: PeerTask,
   workers: Workers,
   module: string | undefined,
 ): string {
@@ -53,7 +53,9 @@ stream {
     ${backends.map(port => `server 127.0.0.1:${String(port)};`).join('\n    ')}
   }
   server {
-    listen 127.0.0.1:${String(listenPort)};
+    listen 127.0.0.1:${String(listenPort)}${tls === undefined ? '' : ' ssl'};
+    ${tls === undefined ? '' : `ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key};`}
+    ${tls === undefined ? '' : 'ssl_protocols TLSv1.2 TLSv1.3;'}
     proxy_timeout 1h;
     proxy_pass bench;
   }

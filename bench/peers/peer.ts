@@ -26,8 +26,18 @@ export interface PeerTask {
   /** Where it accepts on 127.0.0.1. */
   readonly listenPort: number;
   readonly strategy: 'roundrobin' | 'leastconn';
+  /** TLS of the clients ends at the balancer, with this certificate; absent: bytes go through as they are. */
+  readonly tls?: TlsFiles | undefined;
   /** The Redis through which it shares its counts; lb4 only. Default: it shares nothing. */
   readonly redis?: string;
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  /** The two of them in one. */
+  readonly both: string;
 }
 
 export type PeerVersion =

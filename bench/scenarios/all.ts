@@ -11,10 +11,11 @@ import { createIdle } from './idle.ts';
 import { createLatency } from './latency.ts';
 import { createMirrorCost } from './mirror.ts';
 import { createRequests, type RequestsSettings } from './requests.ts';
-import { PLAIN_SETUP, type Scenario, type Setup } from './scenario.ts';
+import { PLAIN_SETUP, TLS_SETUP, type Scenario, type Setup } from './scenario.ts';
 import { createSegments } from './segments.ts';
 import { createStart } from './start.ts';
 import { createSyscalls } from './syscalls.ts';
+import { createTlsConnect } from './tls-connect.ts';
 
 export const SCENARIO_NAMES = [
   'small',
@@ -45,6 +46,9 @@ export const SCENARIO_NAMES = [
   'small-1024b-2w',
   'connect-1024b-2w',
   'mirror',
+  'tls-connect',
+  'tls-resume',
+  'tls-bulk',
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
@@ -89,6 +93,7 @@ export const SCENARIO_GROUPS = {
     'small-1024b-2w',
     'connect-1024b-2w',
   ],
+  tls: ['tls-connect', 'tls-resume', 'tls-bulk'],
   workers: ['small-2w', 'bulk-2w', 'connect-2w', 'small-9k-2w', 'small-1024b-2w', 'connect-1024b-2w'],
 } as const satisfies Record<string, readonly ScenarioName[]>;
 
@@ -132,6 +137,15 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
       clientName: hasAb ? 'ab' : 'own client (no ab here)',
       client,
       ...settings,
+    });
+
+  const handshakes = (name: string, resume: boolean): Scenario =>
+    createTlsConnect({
+      name,
+      resume,
+      concurrency: 20,
+      warmUpRequests: quick ? 500 : 2_000,
+      requests: quick ? 1_000 : 4_000,
     });
 
   const factories: Record<ScenarioName, (name: ScenarioName) => Scenario> = {
@@ -191,6 +205,9 @@ export function createScenarios(names: readonly ScenarioName[], deps: ScenarioDe
         warmUpMs: quick ? 1_000 : 15_000,
         measureMs: quick ? 2_000 : 10_000,
       }),
+    'tls-connect': name => handshakes(name, false),
+    'tls-resume': name => handshakes(name, true),
+    'tls-bulk': name => bulk(name, TLS_SETUP),
   };
   return SCENARIO_NAMES.filter(name => names.includes(name)).map(name => {
     const isShort = deps.longRounds === undefined || !LONG.has(name);

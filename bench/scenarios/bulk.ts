@@ -35,7 +35,7 @@ export function createBulk(settings: BulkSettings): Scenario {
     title: `bulk: ${String(BODY_BYTES.bulk / 1e6)} MB responses one after the other, ${String(connections)} connections${setupInWords(setup)}`,
     service: 'bulk',
     setup,
-    measuresControl: true,
+    measuresControl: setup.tls !== true,
     headline: 'cpuMsPerGb',
     figures: [
       { key: 'megabytesPerSecond', label: 'rate', unit: 'MB/s', digits: 0, better: 'higher' },
@@ -48,6 +48,7 @@ export function createBulk(settings: BulkSettings): Scenario {
       const result = await runExchanges({
         ...settings,
         port: peer.port,
+        isTls: setup.tls === true,
         request: REQUEST,
         response: answer,
         startCpuMeter: cpuMeterOf(peer),

@@ -61,17 +61,22 @@ export interface Setup {
   readonly workers: Workers;
   readonly backends: number;
   readonly strategy: PeerTask['strategy'];
+  /** TLS of the clients ends at the balancers. */
+  readonly tls?: true;
 }
 
 /** One core, three backends in turn. */
 export const PLAIN_SETUP: Setup = { workers: 1, backends: 3, strategy: 'roundrobin' };
 
+export const TLS_SETUP: Setup = { ...PLAIN_SETUP, tls: true };
+
 /** The part of a setup that a title has to tell, if it is not the plain one. */
-export function setupInWords({ workers, backends, strategy }: Setup): string {
+export function setupInWords({ workers, backends, strategy, tls }: Setup): string {
   return [
     workers === PLAIN_SETUP.workers ? '' : `, ${String(workers)} workers`,
     backends === PLAIN_SETUP.backends ? '' : `, ${String(backends)} backends`,
     strategy === PLAIN_SETUP.strategy ? '' : `, ${strategy}`,
+    tls === true ? ', TLS of the clients ends at the balancer' : '',
   ].join('');
 }
 

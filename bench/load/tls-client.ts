@@ -1,0 +1,88 @@
+/**
+ * A client that makes a TLS connection per request, with full handshakes or by resuming the session of an earlier one.
+ *
+ * Place: runs in the benchmark's own process, on the load core. It costs more than the balancer it measures, so the rate
+ * says little; the balancer's CPU per connection is the figure.
+ */
+import { connect } from 'node:tls';
+import { percentile } from '../measure/stats.ts';
+import type { ConnectLoad, ConnectResult } from './connect-client.ts';
+import { REQUEST } from './messages.ts';
+
+export interface TlsResult extends ConnectResult {
+  /** Of the answered ones, how many took up an earlier session. */
+  readonly resumed: number;
+}
+
+interface Fetched {
+  readonly bytes: number;
+  readonly isResumed: boolean;
+}
+
+const STALL_MS = 10_000;
+
+/** Runs all requests and resolves when the last connection is closed. */
+export async function runTlsConnections(
+  load: ConnectLoad & { readonly resume: boolean },
+): Promise<TlsResult> {
+  const latencies = new Float64Array(load.requests);
+  let started = 0;
+  let answered = 0;
+  let resumed = 0;
+  const startedAt = performance.now();
+  const worker = async (): Promise<void> => {
+    const tickets: Tickets = { last: undefined };
+    while (started < load.requests) {
+      started++;
+      const sentAt = performance.now();
+      const fetched = await fetchOnce(load.port, load.resume ? tickets : undefined);
+      if (fetched?.bytes !== load.responseBytes) continue;
+      if (fetched.isResumed) resumed++;
+      latencies[answered++] = performance.now() - sentAt;
+    }
+  };
+  await Promise.all(Array.from({ length: load.concurrency }, worker));
+  const seconds = (performance.now() - startedAt) / 1000;
+  const sorted = latencies.subarray(0, answered).slice().sort();
+  return {
+    seconds,
+    p50Ms: percentile(sorted, 50),
+    p99Ms: percentile(sorted, 99),
+    errors: load.requests - answered,
+    resumed,
+  };
+}
+
+interface Tickets {
+  last: Buffer | undefined;
+}
+
+/** Undefined when the connection failed. */
+function fetchOnce(port: number, tickets: Tickets | undefined): Promise<Fetched | undefined> {
+  return new Promise(resolve => {
+    let bytes = 0;
+    let isResumed = false;
+    let failed = false;
+    const session = tickets?.last;
+    const socket = connect({
+      ...{ host: '127.0.0.1', port, servername: 'bench', rejectUnauthorized: false },
+      ...(session !== undefined && { session }),
+    });
+    if (tickets !== undefined)
+      socket.on('session', (ticket: Buffer) => {
+        tickets.last = ticket;
+      });
+    socket.once('secureConnect', () => {
+      isResumed = socket.isSessionReused();
+      socket.write(REQUEST);
+    });
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    socket.setTimeout(STALL_MS, () => socket.destroy(new Error('stalled')));
+    socket.once('error', () => {
+      failed = true;
+    });
+    socket.once('close', () => resolve(failed ? undefined : { bytes, isResumed }));
+  });
+}
