@@ -17,6 +17,7 @@
 export interface CountsMemory {
   readonly buffer: SharedArrayBuffer;
   readonly slots: number;
+  /** Rows: as many threads may count. */
   readonly workers: number;
 }
 
@@ -26,6 +27,8 @@ export class LiveCounts {
   /** Not 0 where a data plane waits for a place. */
   readonly #awaited: Int32Array;
   readonly #row: Int32Array;
+  /** How many threads count now, where these are fewer than there are rows; 0: all. */
+  readonly #threads: Int32Array;
   readonly #isAlone: boolean;
 
   /** @param worker whose view it is, numbered from 0 */
@@ -35,12 +38,23 @@ export class LiveCounts {
     this.#totals = new Int32Array(buffer, 0, slots);
     this.#awaited = new Int32Array(buffer, 4 * slots, slots);
     this.#row = this.#rowOf(worker);
+    this.#threads = new Int32Array(buffer, 4 * slots * (2 + memory.workers), 1);
     this.#isAlone = memory.workers === 1;
   }
 
   /** Memory for `workers` threads that count. Pages that no slot touches take no memory. */
   static allocate(slots: number, workers: number): CountsMemory {
-    return { buffer: new SharedArrayBuffer(4 * slots * (2 + workers)), slots, workers };
+    return { buffer: new SharedArrayBuffer(4 * (slots * (2 + workers) + 1)), slots, workers };
+  }
+
+  /** How many threads count now. */
+  get threads(): number {
+    return Atomics.load(this.#threads, 0) || this.memory.workers;
+  }
+
+  /** Set by control, before the threads start that it has not been until then. */
+  set threads(count: number) {
+    Atomics.store(this.#threads, 0, count);
   }
 
   /** Sessions of all workers. */

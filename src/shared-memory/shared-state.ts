@@ -22,6 +22,8 @@ import { UpstreamState, type UpstreamMemory, type UpstreamStateSize } from './up
 export interface SharedSize {
   /** Threads that balance; default 1. */
   readonly workers?: number;
+  /** How many these may become (`expectWorkers`); default: no more. */
+  readonly mostWorkers?: number;
   /** Backends, listeners, queues and so on that can have a slot at the same time; default `MAX_SLOTS`. */
   readonly slots?: number;
 }
@@ -85,10 +87,10 @@ export class ControlledState extends SharedState {
   readonly #clientTables: ClientTables;
   readonly #upstreams = new Map<string, UpstreamState>();
 
-  constructor({ workers = 1, slots = MAX_SLOTS }: SharedSize = {}) {
-    const controlled = new ControlledCounters(workers);
+  constructor({ workers = 1, mostWorkers = workers, slots = MAX_SLOTS }: SharedSize = {}) {
+    const controlled = new ControlledCounters(workers, mostWorkers);
     super({
-      counts: LiveCounts.allocate(slots, workers),
+      counts: LiveCounts.allocate(slots, mostWorkers),
       failures: BackendFailures.allocate(slots),
       elsewhere: ElsewhereCounts.allocate(slots),
       turns: TurnNumbers.allocate(slots),
@@ -98,7 +100,14 @@ export class ControlledState extends SharedState {
     });
     this.controlled = controlled;
     this.#slots = new SlotTable(slots);
-    this.#clientTables = new ClientTables(workers);
+    this.#clientTables = new ClientTables(mostWorkers);
+    this.counts.threads = workers;
+  }
+
+  /** So many threads balance from now on: called before those start that are new. */
+  expectWorkers(workers: number): void {
+    this.counts.threads = workers;
+    this.controlled.expectWorkers(workers);
   }
 
   /** One more than the highest slot that was ever in use. */

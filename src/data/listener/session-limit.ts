@@ -67,7 +67,7 @@ export class SessionLimit implements Place {
 
   leave(): void {
     const isAwaited = this.#counts.release(this.#slot);
-    if (isAwaited && this.#counts.memory.workers > 1) {
+    if (isAwaited && this.#counts.threads > 1) {
       this.#othersFirst = !this.#othersFirst;
       this.#handlers.onPlaceFreed?.();
       if (this.#othersFirst) return;

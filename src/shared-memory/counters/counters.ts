@@ -1,8 +1,9 @@
 /**
  * Counters of listeners, upstreams and backends in shared memory: written without a lock, read without asking.
  *
- * Place: each thread that counts has a row of its own in every slot's block, control too (the last row). Control gives
- * out memory in chunks as slots are taken; data planes get the chunks with the plans that name the slots.
+ * Place: each thread that counts has a row of its own in every slot's block: control the first one, a worker the one
+ * behind its number. Control gives out memory in chunks as slots are taken; data planes get the chunks with the plans
+ * that name the slots. Rows of workers that may come later cost nothing until then: they are neither read nor cleared.
  * Why doubles: a count passes 2^31 within days, and a store of eight aligned bytes is one store.
  * Invariants:
  * - A cell has one writer. A worker that is started again goes on in the row of the one before, so its counts are kept.
@@ -31,11 +32,12 @@ export interface Blocks {
 }
 
 export const ROW_CELLS = CHUNK_SLOTS * BLOCK_CELLS;
+const CONTROL = -1;
 const NO_BLOCKS: Blocks = { cells: new Float64Array(), at: 0, rows: 0 };
 
 export interface CountersMemory {
-  readonly rows: number;
-  /** Grows in control; what is posted is what there was then. */
+  /** Rows in use. This and the next grow in control; what is posted is what there was then. */
+  rows: number;
   readonly chunks: readonly CounterChunk[];
 }
 
@@ -73,10 +75,10 @@ export class Counters {
   readonly #row: number;
   readonly #chunks: Float64Array[] = [];
 
-  /** @param row in which this thread counts */
-  constructor(memory: CountersMemory, row: number) {
+  /** @param worker whose view it is, numbered from 0; CONTROL for control's */
+  constructor(memory: CountersMemory, worker: number) {
     this.#memory = memory;
-    this.#row = row;
+    this.#row = 1 + worker;
   }
 
   /** Takes over memory that was given out; chunks that it has already are left as they are. */
@@ -149,14 +151,21 @@ function addTo(sums: Float64Array, to: number, chunk: Float64Array, from: number
 export class ControlledCounters extends Counters {
   readonly memory: CountersMemory;
   readonly #given: CounterChunk[];
+  readonly #mostRows: number;
 
-  /** @param workers threads that balance, beside control */
-  constructor(workers: number) {
+  /** @param workers threads that balance, beside control; @param mostWorkers how many these may become */
+  constructor(workers: number, mostWorkers = workers) {
     const given: CounterChunk[] = [];
-    const memory = { rows: workers + 1, chunks: given };
-    super(memory, workers);
+    const memory = { rows: 1 + workers, chunks: given };
+    super(memory, CONTROL);
     this.memory = memory;
     this.#given = given;
+    this.#mostRows = 1 + mostWorkers;
+  }
+
+  /** So many threads count from now on, beside control. */
+  expectWorkers(workers: number): void {
+    this.memory.rows = Math.min(1 + workers, this.#mostRows);
   }
 
   /** A slot was given out. */
@@ -164,7 +173,7 @@ export class ControlledCounters extends Counters {
     const index = Math.floor(slot / CHUNK_SLOTS);
     while (this.#given.length <= index) {
       // Pages that no thread touches take no memory.
-      const buffer = new SharedArrayBuffer(8 * BLOCK_CELLS * CHUNK_SLOTS * this.memory.rows);
+      const buffer = new SharedArrayBuffer(8 * BLOCK_CELLS * CHUNK_SLOTS * this.#mostRows);
       const chunk = { index: this.#given.length, buffer };
       this.#given.push(chunk);
     }

@@ -121,6 +121,23 @@ void t.test('the rows of all threads add up, whichever came first', t => {
   t.end();
 });
 
+void t.test('rows of threads that may come are neither read nor cleared until they are expected', t => {
+  const control = new ControlledState({ workers: 1, mostWorkers: 2, slots: 300 });
+  const { index: slot } = control.slotOfBackend('app', 'a');
+  const rows = (): number => control.counters.live(slot).rows;
+  t.equal(rows(), 2, 'those of control and of the first worker');
+  const [one, two] = [0, 1].map(worker => new SharedState(structuredClone(control.memory), worker));
+  one?.counters.cells(slot).add(BACKEND.ended, 0, 1);
+  control.expectWorkers(2);
+  t.equal(rows(), 3);
+  two?.counters.cells(slot).add(BACKEND.ended, 0, 2);
+  two?.counts.take(slot, undefined);
+  control.controlled.cells(slot).add(BACKEND.ended, 0, 4);
+  t.equal(cellOf(control, slot, BACKEND.ended.at), 7);
+  t.equal(control.counts.live(slot), 1);
+  t.end();
+});
+
 void t.test(
   'a worker that is started again goes on where the dead one ended; its sessions are counted as ended',
   t => {

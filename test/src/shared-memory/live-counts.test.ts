@@ -22,6 +22,14 @@ void t.test('without a limit every take counts', async t => {
   t.equal(counts.live(0), 1_000);
 });
 
+void t.test('there may be fewer threads than rows, and every view knows when more come', async t => {
+  const control = countsFor(4);
+  const worker = new LiveCounts(control.memory, 1);
+  t.equal(worker.threads, 4, 'all, unless control says otherwise');
+  control.threads = 2;
+  t.equal(worker.threads, 2);
+});
+
 void t.test('workers count in one total, and a dead worker’s sessions leave it', async t => {
   const control = countsFor(3);
   const [one, two] = [1, 2].map(worker => new LiveCounts(control.memory, worker));

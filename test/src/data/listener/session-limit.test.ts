@@ -39,6 +39,20 @@ void t.test('no limit is never reached', async t => {
   t.same(calls, []);
 });
 
+void t.test('the only thread there is asks no other to look, also where more may come', async t => {
+  const { limit, calls, counts } = create(1, 2);
+  counts.threads = 1;
+  for (let i = 0; i < 3; i++) {
+    limit.enter();
+    limit.leave();
+  }
+  t.same(calls, ['full', 'free', 'full', 'free', 'full', 'free']);
+  counts.threads = 2;
+  limit.enter();
+  limit.leave();
+  t.same(calls.slice(6), ['full', 'freed']);
+});
+
 void t.test('all workers together take no more than there are places', async t => {
   const { sides } = create(3, 2);
   const entered = Array.from({ length: 8 }, (_, i) => sides[i % 2]?.limit.enter());
