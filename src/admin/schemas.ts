@@ -159,6 +159,7 @@ const listener = z
     paused: z.boolean().describe('New clients wait, because a limit is reached.'),
     pausedMs: ms.optional(),
     sessions: count,
+    engine: z.string().describe('The engine that serves it: `node` where it needs TLS.'),
     sni: z
       .strictObject({
         routes: z.array(
@@ -179,6 +180,7 @@ const listener = z
 const worker = z
   .strictObject({
     worker: count,
+    engine: z.string(),
     state: z.enum(['running', 'stalled', 'restarting']),
     sessions: count,
     sessionsEver: count,

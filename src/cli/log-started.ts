@@ -6,6 +6,7 @@
 import type { LoadBalancer } from '../load-balancer.ts';
 import type { Log } from '../observe/log.ts';
 import { counted } from '../support/counted.ts';
+import { threadsText } from './threads-text.ts';
 import { version } from './version.ts';
 
 /** What `engine:chosen` says beside the snapshot. */
@@ -27,7 +28,7 @@ export function logStarted(balancer: LoadBalancer, { coreLimit, ffi }: ChosenEng
   };
   const most = maxSessions === undefined ? '' : `, at most ${maxSessions} sessions at once`;
   const why = coreLimit === undefined ? '' : ` (${coreLimit})`;
-  const threads = `${counted(fields.workers, 'worker')}${why}`;
+  const threads = `${fields.workers === 0 ? counted(0, 'worker') : threadsText(engine, workers)}${why}`;
   const over = engine === 'epoll' && ffi !== undefined ? ` over ${ffi}` : '';
   const message = `lb4 ${fields.version} has started: engine ${engine}${over}, ${threads}, pid ${fields.pid}${most}`;
   log.write('info', 'started', message, fields);

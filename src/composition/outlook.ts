@@ -17,6 +17,8 @@ export interface EngineOutlook {
   readonly engine: string;
   /** Threads; 0: the main thread takes sessions. */
   readonly workers: number;
+  /** Those of the `node` engine beside them, for listeners with TLS. */
+  readonly workersForTls: number;
   /** Why it is less than what was asked for, or less than the best. */
   readonly reason?: string | undefined;
   /** Why `workers: auto` is fewer than one per core of the machine. */
@@ -44,10 +46,14 @@ export type Outlooked = Pick<
 
 export function outlookOf(config: Outlooked): Outlook {
   try {
-    const { choice, limits } = dataPlaneOutlook(config);
+    const { choice, limits, workersForTls } = dataPlaneOutlook(config);
     const wanted = limits.descriptors?.wanted;
     const short = wanted && { wanted: wanted.maxSessions, descriptorsNeeded: wanted.limit };
-    return { ok: true, engine: choice, sessions: { maxSessions: limits.maxSessions, short } };
+    return {
+      ok: true,
+      engine: { ...choice, workersForTls },
+      sessions: { maxSessions: limits.maxSessions, short },
+    };
   } catch (error) {
     return { ok: false, reason: wordsOf(error) };
   }

@@ -76,6 +76,9 @@ export function translateInto(deps: TranslationDeps): HostReport {
         events.emit('worker:exited', { worker, reason, sessions, ...restart });
         return;
       }
+      case 'workersAdded':
+        events.emit('workers:added', { engine: event.engine, workers: event.workers });
+        return;
       case 'workerRestarted':
         events.emit('worker:restarted', { worker: event.worker });
         return;

@@ -292,7 +292,7 @@ export class DataPlane {
     for (const upstream of upstreams) this.#applyUpstream(upstream, false);
     this.#deps.shared.counters.adopt(listeners.counters);
     this.#instanceLimit.configure(listeners.limits.maxSessions);
-    await this.#fronts.apply(listeners.listeners);
+    await this.#fronts.apply(listeners.listeners, listeners.elsewhere);
     this.#announceEmpty();
   }
 

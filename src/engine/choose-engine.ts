@@ -63,6 +63,14 @@ export function chooseEngine({ engine, workers }: EngineWishes, machine: Machine
   return { engine: 'node', workers: count, reason: `not the epoll engine: ${epoll.reason}`, ...limited };
 }
 
+/**
+ * The workers that listeners with TLS get: as many as the others, of the `node` engine, because only that one has TLS.
+ * 0: the chosen engine has it, too.
+ */
+export function workersForTls({ engine, workers }: Pick<EngineChoice, 'engine' | 'workers'>): number {
+  return engine === 'epoll' ? workers : 0;
+}
+
 function callersThread(machine: Machine, why?: string): EngineChoice {
   const isBlind = !machine.libc.ok && !machine.tellsDelivery();
   const reasons = [why, isBlind ? BLIND : undefined].filter(reason => reason !== undefined);

@@ -6,7 +6,12 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import type { DataPlaneHost } from './data-plane-host.ts';
-import { chooseEngine, type EngineChoice, type EngineWishes } from '../engine/choose-engine.ts';
+import {
+  chooseEngine,
+  workersForTls,
+  type EngineChoice,
+  type EngineWishes,
+} from '../engine/choose-engine.ts';
 import { epollSupport } from '../engine/epoll/epoll-support.ts';
 import { loadLibc, type LibcResult } from '../linux/libc.ts';
 import { silenceOf, type Silence } from '../linux/silence.ts';
@@ -25,6 +30,7 @@ import { threadLimit } from '../support/cgroup.ts';
 import { usableCores } from '../support/cores.ts';
 import { adminClients, processLimit } from '../support/process-limits.ts';
 import { setKeepingTimer, setUnrefTimer } from '../support/timer.ts';
+import type { GroupSettings } from './fleet-settings.ts';
 import type { ThreadLimits } from './starting.ts';
 import { sparesOfAll } from './share-of.ts';
 import type { Given } from './sockets.ts';
@@ -38,10 +44,12 @@ export interface HostConfig extends EngineWishes {
   readonly listeners: readonly {
     readonly bind: readonly Address[];
     readonly limits: { readonly maxSessions?: number | undefined };
+    readonly tls?: unknown;
   }[];
   readonly upstreams: readonly {
     readonly backends: readonly { readonly address: Address }[];
     readonly pool: { readonly warm: number };
+    readonly tls?: unknown;
   }[];
 }
 
@@ -62,7 +70,7 @@ export interface SessionLimits {
   readonly maxSessions: number;
   /** Set when `sessions` is what the descriptors allow, because the configuration has no lower limit. */
   readonly descriptors: DescriptorShortage | undefined;
-  /** Clients that can wait besides, while listeners are paused; undefined: the engine's default. */
+  /** Clients that can wait besides in each group of workers, while listeners are paused; undefined: the engine's default. */
   readonly waiting: number | undefined;
 }
 
@@ -105,12 +113,16 @@ export function createDataPlane(
   }
   if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
   const choice = choiceFor(config, loaded);
-  const shared = new ControlledState({ workers: Math.max(choice.workers, 1), slots });
+  const forTls = workersForTls(choice);
+  const workers = Math.max(choice.workers, 1);
+  const shared = new ControlledState({ workers, mostWorkers: workers + forTls, slots });
   const alreadyOpen = openDescriptors();
   if (libc !== undefined) growDescriptorTable(libc, processLimit('descriptors') ?? 0);
   const limitsOf = (wanted: HostConfig): SessionLimits => {
     if (!loaded.ok) refuseAbstractNames(wanted, loaded.reason);
-    return sessionLimits(wanted, descriptorBudget(descriptorsAside(wanted, choice.workers), alreadyOpen));
+    // Workers that were added once stay.
+    const groups = forTls > 0 && (hasTls(wanted) || shared.counts.threads > workers) ? 2 : 1;
+    return sessionLimits(wanted, budgetFor(wanted, { workers: choice.workers, groups }, alreadyOpen));
   };
   const { waiting: waitingLimit } = limitsOf(config);
   const wheel = new DeadlineWheel(() => clocks.now());
@@ -123,7 +135,9 @@ export function createDataPlane(
   const slot = shared.slotOfInstance();
   if (choice.workers > 0 && libc !== undefined) {
     const fleet = {
-      ...{ engine: choice.engine, slot, waitingLimit },
+      groups: groupsOf(choice),
+      workers: choice.workers,
+      ...{ slot, waitingLimit },
       descriptors: processLimit('descriptors') ?? ALL_DESCRIPTORS,
       stallTimeoutMs: config.workerStallTimeout === 0 ? Infinity : config.workerStallTimeout,
     };
@@ -150,12 +164,31 @@ export function createDataPlane(
 export function dataPlaneOutlook(config: HostConfig): {
   readonly choice: EngineChoice;
   readonly limits: SessionLimits;
+  /** Workers that would serve the listeners with TLS of this configuration, beside those of the choice. */
+  readonly workersForTls: number;
 } {
   const loaded = loadLibc();
   if (!loaded.ok) refuseAbstractNames(config, loaded.reason);
   const choice = choiceFor(config, loaded);
-  const aside = descriptorsAside(config, choice.workers);
-  return { choice, limits: sessionLimits(config, descriptorBudget(aside, openDescriptors())) };
+  const forTls = hasTls(config) ? workersForTls(choice) : 0;
+  const threads = { workers: choice.workers, groups: forTls > 0 ? 2 : 1 };
+  const budget = budgetFor(config, threads, openDescriptors());
+  return { choice, limits: sessionLimits(config, budget), workersForTls: forTls };
+}
+
+/** Where the chosen engine has no TLS, others serve the listeners that need it. */
+export function groupsOf(choice: Pick<EngineChoice, 'engine' | 'workers'>): readonly GroupSettings[] {
+  const { engine, workers } = choice;
+  if (workersForTls(choice) === 0) return [{ engine, serves: 'all', first: 0 }];
+  return [
+    { engine, serves: 'plain', first: 0 },
+    { engine: 'node', serves: 'tls', first: workers },
+  ];
+}
+
+/** Whether some listener may need TLS. */
+function hasTls({ listeners, upstreams }: HostConfig): boolean {
+  return [...listeners, ...upstreams].some(({ tls }) => tls !== undefined);
 }
 
 function choiceFor(config: HostConfig, loaded: LibcResult): EngineChoice {
@@ -201,13 +234,24 @@ function refuseAbstractNames({ listeners, upstreams }: HostConfig, reason: strin
   }
 }
 
+interface Threads {
+  /** Of each group. */
+  readonly workers: number;
+  readonly groups: number;
+}
+
+function budgetFor(config: HostConfig, threads: Threads, alreadyOpen: number): DescriptorBudget | undefined {
+  return descriptorBudget(descriptorsAside(config, threads), alreadyOpen, undefined, threads.groups);
+}
+
 /** Descriptors for all but sessions: clients of the admin API, probes, spare connections, threads and their sockets. */
-function descriptorsAside({ admin, upstreams, listeners }: HostConfig, workers: number) {
+function descriptorsAside({ admin, upstreams, listeners }: HostConfig, { workers, groups }: Threads) {
   const adminAddresses = (admin.socket === 'off' ? 0 : 1) + (admin.bind === undefined ? 0 : 1);
   const addresses = listeners.reduce((sum, { bind }) => sum + bind.length, 0);
-  const threads = workers * (DESCRIPTORS_PER_WORKER + 2 * addresses);
+  // A listener has one group.
+  const threads = workers * (groups * DESCRIPTORS_PER_WORKER + 2 * addresses);
   const probesAndSpares = upstreams.reduce(
-    (sum, { backends, pool }) => sum + backends.length * (1 + sparesOfAll(pool.warm, workers)),
+    (sum, { backends, pool }) => sum + backends.length * (1 + sparesOfAll(pool.warm, groups * workers)),
     0,
   );
   return (limit: number): number => threads + probesAndSpares + adminAddresses * adminClients(limit);

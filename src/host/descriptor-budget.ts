@@ -20,7 +20,7 @@ const MAX_WAITING = 1024;
 export interface DescriptorBudget {
   /** Sessions that can run at once. */
   readonly sessions: number;
-  /** Clients that can wait, beyond these sessions, while a listener is paused. */
+  /** Clients that can wait in each group of data planes, beyond these sessions, while a listener is paused. */
   readonly waiting: number;
   /** The limit of descriptors that it comes from. */
   readonly limit: number;
@@ -33,30 +33,33 @@ export interface DescriptorBudget {
  *
  * @param aside descriptors that all but sessions may need, with this limit
  * @param alreadyOpen descriptors that were open before the first session
+ * @param groups of data planes, of which each lets clients wait by itself
  */
 export function descriptorBudget(
   aside: (limit: number) => number,
   alreadyOpen: number,
   limit = processLimit('descriptors'),
+  groups = 1,
 ): DescriptorBudget | undefined {
   if (limit === undefined || limit === Infinity) return undefined;
   const free = (of: number): number => of - alreadyOpen - RESERVE - aside(of);
   return {
-    ...shares(free(limit)),
+    ...shares(free(limit), groups),
     limit,
     limitFor: sessions => {
       let needed = sessions * PER_SESSION;
-      while (free(needed) < sessions * PER_SESSION || shares(free(needed)).sessions < sessions) needed += 1;
+      while (free(needed) < sessions * PER_SESSION || shares(free(needed), groups).sessions < sessions)
+        needed += 1;
       return needed;
     },
   };
 }
 
 /** How the descriptors that nothing else needs are divided. */
-function shares(descriptors: number): Pick<DescriptorBudget, 'sessions' | 'waiting'> {
+function shares(descriptors: number, groups: number): Pick<DescriptorBudget, 'sessions' | 'waiting'> {
   const free = Math.max(descriptors, 4);
   const waiting = Math.max(Math.min(Math.floor(free * (1 - SHARE_FOR_SESSIONS)), MAX_WAITING), 1);
-  return { sessions: Math.max(Math.floor((free - waiting) / PER_SESSION), 1), waiting };
+  return { sessions: Math.max(Math.floor((free - groups * waiting) / PER_SESSION), 1), waiting };
 }
 
 /** Descriptors of this process now; a guess when the system does not report them. */

@@ -9,13 +9,26 @@ import type { ControlledState } from '../shared-memory/shared-state.ts';
 import type { Given } from './sockets.ts';
 import type { SetTimer } from '../support/timer.ts';
 import type { ThreadLimits } from './starting.ts';
-import type { WorkerTimes } from './worker-thread.ts';
+import type { Serves } from './serving.ts';
+import type { WorkerStart } from './messages.ts';
+import type { Thread, WorkerTimes } from './worker-thread.ts';
+
+/** Workers with one engine. */
+export interface GroupSettings {
+  readonly engine: EngineName;
+  readonly serves: Serves;
+  /** The row of its first worker in shared memory. */
+  readonly first: number;
+}
 
 export interface FleetSettings {
-  readonly engine: EngineName;
+  /** The first one starts with the fleet, the second with the first listener that it serves. */
+  readonly groups: readonly GroupSettings[];
+  /** Workers of each group. */
+  readonly workers: number;
   /** Where all sessions of the instance are counted. */
   readonly slot: number;
-  /** Clients that may wait at paused listeners, in all workers together; undefined: the engine's default in each. */
+  /** Clients that may wait at paused listeners, in each group; undefined: the engine's default in each worker. */
   readonly waitingLimit: number | undefined;
   /** One more than the highest descriptor this process can have. */
   readonly descriptors: number;
@@ -32,6 +45,8 @@ export interface FleetDeps {
   /** For restarts: what keeps the process alive while no worker lives. */
   readonly setTimer: SetTimer;
   readonly times?: WorkerTimes;
+  /** Starts a worker's thread; default: `spawnWorker`. */
+  readonly spawn?: (start: WorkerStart) => Thread;
   /** For the message when the system grants no thread. */
   threadLimits(): ThreadLimits;
 }

@@ -9,7 +9,7 @@ import type { SetTimer } from '../support/timer.ts';
 const WATCH_MS = 500;
 
 export class Heartbeats {
-  readonly #threads: readonly { checkBeat(sinceMs: number): void }[];
+  readonly #threads: () => readonly { checkBeat(sinceMs: number): void }[];
   readonly #now: () => number;
   readonly #setTimer: SetTimer;
   #cancelTimer: (() => void) | undefined;
@@ -17,7 +17,7 @@ export class Heartbeats {
 
   /** @param setTimer its timers do not keep the process alive */
   constructor(
-    threads: readonly { checkBeat(sinceMs: number): void }[],
+    threads: () => readonly { checkBeat(sinceMs: number): void }[],
     now: () => number,
     setTimer: SetTimer,
   ) {
@@ -41,6 +41,6 @@ export class Heartbeats {
     const sinceMs = Math.min(now - this.#lastMs, 2 * WATCH_MS);
     this.#lastMs = now;
     this.#cancelTimer = this.#setTimer(() => this.#check(), WATCH_MS);
-    for (const thread of this.#threads) thread.checkBeat(sinceMs);
+    for (const thread of this.#threads()) thread.checkBeat(sinceMs);
   }
 }

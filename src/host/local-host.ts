@@ -157,6 +157,7 @@ export class LocalHost implements DataPlaneHost {
       // Several sockets may have one address.
       addresses: [...new Set(this.#data.addressesOf(name).map(formatAddress))],
       paused: this.#data.isPaused(name),
+      engine: 'node',
       sessions: this.#deps.shared.counts.live(slot),
     }));
   }

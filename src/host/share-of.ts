@@ -6,22 +6,36 @@
 import type { Plan } from '../model/plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 
-/** Spare connections are rounded up: every data plane has at least one if there are to be any. */
-export function shareOf(plan: Plan, workers: number): Plan {
-  if (plan.kind === 'upstreamGone') return plan;
-  if (plan.kind === 'upstream') return { ...plan, upstream: upstreamShare(plan.upstream, workers) };
-  return { ...plan, upstreams: plan.upstreams.map(upstream => upstreamShare(upstream, workers)) };
+/** How an upstream is divided, as one data plane sees it. */
+export interface Division {
+  /** Data planes whose clients may reach it. */
+  readonly planes: number;
+  /** Whether this is one of them. */
+  readonly isOne: boolean;
 }
 
-function upstreamShare(plan: UpstreamPlan, workers: number): UpstreamPlan {
+/**
+ * Spare connections are rounded up: every data plane that may need some has at least one if there are to be any.
+ *
+ * @param divisionOf by the name of the upstream
+ */
+export function shareOf(plan: Plan, divisionOf: (upstream: string) => Division): Plan {
+  if (plan.kind === 'upstreamGone') return plan;
+  const share = (upstream: UpstreamPlan): UpstreamPlan => upstreamShare(upstream, divisionOf(upstream.name));
+  if (plan.kind === 'upstream') return { ...plan, upstream: share(plan.upstream) };
+  return { ...plan, upstreams: plan.upstreams.map(share) };
+}
+
+function upstreamShare(plan: UpstreamPlan, { planes, isOne }: Division): UpstreamPlan {
   const { pool, connect } = plan;
   const { retryBudget } = connect;
   return {
     ...plan,
-    pool: { ...pool, warm: Math.ceil(pool.warm / workers) },
+    pool: { ...pool, warm: isOne ? Math.ceil(pool.warm / planes) : 0 },
     connect: {
       ...connect,
-      retryBudget: { ...retryBudget, minPerSecond: retryBudget.minPerSecond / workers },
+      // Also where it is not one: sessions that run there may have come before.
+      retryBudget: { ...retryBudget, minPerSecond: retryBudget.minPerSecond / planes },
     },
   };
 }

@@ -3,19 +3,25 @@
  *
  * Place: made by `worker-fleet.ts`, which owns the sockets and the plans, and is told what concerns more than these
  * workers. `fleet-member.ts` makes each worker.
- * Invariant: a dead worker leaves no count and no descriptor behind.
+ * Invariants:
+ * - A dead worker leaves no count and no descriptor behind.
+ * - Each listener is served by one group. A socket that another group has left it goes on with the clients that wait
+ *   there: the host keeps it all the time.
+ * - A group that fails to start is as if it had never been started.
  */
 import type { Recording } from '../data/data-plane.ts';
 import type { OwnedSocket } from '../data/listener/fronts.ts';
 import type { Wakeup } from '../linux/wakeup.ts';
 import type { HostReport } from '../model/data-event.ts';
+import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { Plan, Plans } from '../model/plan.ts';
-import type { FleetDeps, FleetSettings } from './fleet-settings.ts';
+import type { FleetDeps, FleetSettings, GroupSettings } from './fleet-settings.ts';
 import type { FleetEvents } from './fleet-events.ts';
 import { createMember, type Member } from './fleet-member.ts';
 import type { AnswerTo, FromWorker, Question, ToWorker, WorkerStart } from './messages.ts';
 import { MissedPlans } from './missed-plans.ts';
-import { shareOf, waitingShare } from './share-of.ts';
+import { isServed } from './serving.ts';
+import { shareOf, waitingShare, type Division } from './share-of.ts';
 import type { HostSockets } from './sockets.ts';
 import { startAll } from './starting.ts';
 import { WorkerDescriptors } from './worker-descriptors.ts';
@@ -28,46 +34,68 @@ export interface GroupDeps extends FleetDeps {
   readonly events: FleetEvents;
   readonly report: HostReport;
   recording(): Recording;
+  /** How many workers of all groups serve an upstream, and whether those of this group do. */
+  divisionOf(upstream: string): Division;
   /** There may be a place again under a limit at which some worker waits. */
   onPlaceFreed(): void;
 }
 
 export class WorkerGroup {
-  readonly members: readonly Member[];
-  readonly #settings: FleetSettings;
+  readonly settings: GroupSettings;
+  readonly #fleet: FleetSettings;
   readonly #deps: GroupDeps;
   readonly #missed = new MissedPlans();
   readonly #descriptors: WorkerDescriptors;
+  #members: readonly Member[] = [];
   #hasStarted = false;
   #isEnding = false;
 
-  /** Throws when descriptors have run out. */
-  constructor(settings: FleetSettings, deps: GroupDeps) {
-    this.#settings = settings;
+  constructor(settings: GroupSettings, fleet: FleetSettings, deps: GroupDeps) {
+    this.settings = settings;
+    this.#fleet = fleet;
     this.#deps = deps;
-    this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, settings.descriptors);
-    this.members = Array.from({ length: deps.shared.counts.memory.workers }, (_, index) =>
-      this.#createMember(index),
-    );
+    this.#descriptors = new WorkerDescriptors(deps.libc, settings.engine, fleet.descriptors);
+  }
+
+  /** None until it is prepared. */
+  get members(): readonly Member[] {
+    return this.#members;
   }
 
   get threads(): readonly WorkerThread[] {
-    return this.members.map(({ thread }) => thread);
+    return this.#members.map(({ thread }) => thread);
   }
 
   get hasStarted(): boolean {
     return this.#hasStarted;
   }
 
-  /** Resolves when all accept; rejects when one of them does not start. */
+  /** What `start` needs besides threads. Throws when descriptors have run out. */
+  prepare(): void {
+    const { first } = this.settings;
+    this.#members = Array.from({ length: this.#fleet.workers }, (_, i) => this.#createMember(first + i));
+  }
+
+  /** Resolves when all accept. Rejects when one of them does not start; then all have ended. */
   async start(): Promise<void> {
-    await startAll(this.threads, () => this.#deps.threadLimits());
-    this.#hasStarted = true;
+    try {
+      if (this.#members.length === 0) this.prepare();
+      await startAll(this.threads, () => this.#deps.threadLimits());
+      this.#hasStarted = true;
+    } catch (error) {
+      await this.#endThreads();
+      this.#members = [];
+      throw error;
+    }
+  }
+
+  serves(listener: ListenerPlan): boolean {
+    return isServed(this.settings.serves, listener);
   }
 
   /** The plan is among those that are kept. */
   postPlan(plan: Plan): void {
-    for (const { index, thread } of this.members) {
+    for (const { index, thread } of this.#members) {
       // A worker that stands still gets the latest plan of each kind when it moves again, but no `upstreamGone`.
       if (thread.state === 'stalled') this.#missed.note(index);
       if (thread.state !== 'stalled' || plan.kind === 'upstreamGone')
@@ -80,7 +108,7 @@ export class WorkerGroup {
     const { listeners } = this.#deps.plans;
     if (listeners === undefined) return;
     const plan = { kind: 'listeners', listeners, upstreams: [] } as const;
-    for (const { index, thread } of this.members)
+    for (const { index, thread } of this.#members)
       thread.post({ kind: 'apply', plans: [this.#shareOf(plan, index)] });
   }
 
@@ -98,7 +126,7 @@ export class WorkerGroup {
 
   /** Resolves when every worker has applied what it was sent before, or is dead. */
   async settled(): Promise<void> {
-    await Promise.all(this.members.map(({ index }) => this.#missed.whenClear(index)));
+    await Promise.all(this.#members.map(({ index }) => this.#missed.whenClear(index)));
     await this.ask({ what: 'settled' });
   }
 
@@ -120,37 +148,48 @@ export class WorkerGroup {
   }
 
   beforeExit(): void {
-    this.#descriptors.beforeExit();
+    if (this.#members.length > 0) this.#descriptors.beforeExit();
   }
 
   async end(): Promise<void> {
     this.#isEnding = true;
-    await Promise.all(this.threads.map(thread => thread.end()));
-    for (const { wakeup } of this.members) wakeup?.close();
+    await this.#endThreads();
+  }
+
+  async #endThreads(): Promise<void> {
+    const members = this.#members;
+    await Promise.all(members.map(({ thread }) => thread.end()));
+    for (const { wakeup } of members) wakeup?.close();
   }
 
   #createMember(index: number): Member {
-    return createMember(index, this.#settings, this.#deps, ({ stats, statsMemory, wakeup }) => ({
-      startWith: () => this.#startOf(index, statsMemory, wakeup),
-      onMessage: message => this.#hear(index, stats, message),
-      onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
-      onEnding: () => this.#descriptors.beforeEnd(index),
-      onLeftBehind: () => this.#descriptors.leaveBehind(index),
-      onRestarted: () => this.#deps.report({ kind: 'workerRestarted', worker: index + 1 }),
-      onStalled: forMs => this.#hearStalled(index, forMs),
-      onResumed: () => this.#hearResumed(index),
-    }));
+    return createMember(
+      index,
+      this.settings.engine,
+      this.#fleet,
+      this.#deps,
+      ({ stats, statsMemory, wakeup }) => ({
+        startWith: () => this.#startOf(index, statsMemory, wakeup),
+        onMessage: message => this.#hear(index, stats, message),
+        onExit: (reason, restartInMs) => this.#bury(index, stats, reason, restartInMs),
+        onEnding: () => this.#descriptors.beforeEnd(index),
+        onLeftBehind: () => this.#descriptors.leaveBehind(index),
+        onRestarted: () => this.#deps.report({ kind: 'workerRestarted', worker: index + 1 }),
+        onStalled: forMs => this.#hearStalled(index, forMs),
+        onResumed: () => this.#hearResumed(index),
+      }),
+    );
   }
 
   #startOf(index: number, stats: SharedArrayBuffer, wakeup: Wakeup | undefined): WorkerStart {
-    const { engine, slot, waitingLimit } = this.#settings;
+    const { slot, waitingLimit, workers } = this.#fleet;
     const { memory } = this.#deps.shared;
     return {
-      ...{ index, engine, slot, memory },
+      ...{ index, engine: this.settings.engine, slot, memory },
       plans: this.#sharesOf(index),
       stats,
       recording: this.#deps.recording(),
-      ...waitingShare(waitingLimit, memory.counts.workers),
+      ...waitingShare(waitingLimit, workers),
       ...(wakeup === undefined ? {} : { wakeFd: wakeup.fd }),
       owners: this.#descriptors.memory,
     };
@@ -168,7 +207,7 @@ export class WorkerGroup {
 
   /** Sends the worker what it has missed: the current plans, not each change that led to them. */
   #hearResumed(index: number): void {
-    const thread = this.members.find(member => member.index === index)?.thread;
+    const thread = this.#members.find(member => member.index === index)?.thread;
     thread?.post({ kind: 'apply', plans: this.#sharesOf(index) });
     this.#missed.clear(index);
     thread?.post({ kind: 'recheckLimits' });
@@ -186,7 +225,7 @@ export class WorkerGroup {
   #bury(index: number, stats: WorkerStats, reason: string, restartInMs: number | undefined): void {
     const { shared, events, report } = this.#deps;
     // A worker that ended in order has reported its sessions; those of this one only control can report.
-    const unrecorded = shared.counts.liveOf(index, this.#settings.slot);
+    const unrecorded = shared.counts.liveOf(index, this.#fleet.slot);
     const sessions = Math.max(stats.sessionsLost, unrecorded);
     stats.sessionsLost = 0;
     stats.clearFigures(shared.slotsUsed);
@@ -205,8 +244,10 @@ export class WorkerGroup {
 
   #clientsOfDead(keys: readonly string[]): readonly OwnedSocket[] {
     const { sockets, plans } = this.#deps;
-    const listeners = plans.listeners?.listeners ?? [];
-    return this.#inState('restarting').flatMap(({ index }) => sockets.ownedAt(keys, index, listeners));
+    const listeners = (plans.listeners?.listeners ?? []).filter(each => this.serves(each));
+    return this.#inState('restarting').flatMap(({ index }) =>
+      sockets.ownedAt(keys, index - this.settings.first, listeners),
+    );
   }
 
   #sharesOf(index: number): Plan[] {
@@ -214,12 +255,21 @@ export class WorkerGroup {
   }
 
   #shareOf(plan: Plan, index: number): Plan {
-    const share = shareOf(plan, this.members.length);
+    const share = shareOf(plan, upstream => this.#deps.divisionOf(upstream));
     if (share.kind !== 'listeners') return share;
-    return { ...share, listeners: this.#deps.sockets.inPlan(share.listeners, index) };
+    return { ...share, listeners: this.#listenersOf(share.listeners, index - this.settings.first) };
+  }
+
+  /** @param at the worker's place in its group: those with the same place in other groups have the same sockets */
+  #listenersOf(plan: ListenersPlan, at: number): ListenersPlan {
+    const all = this.#deps.sockets.inPlan(plan, at);
+    const own = all.listeners.filter(each => this.serves(each));
+    if (own.length === all.listeners.length) return all;
+    const elsewhere = all.listeners.filter(each => !this.serves(each)).flatMap(({ bind }) => bind);
+    return { ...all, listeners: own, elsewhere: elsewhere.map(({ key }) => key) };
   }
 
   #inState(state: WorkerThread['state']): readonly Member[] {
-    return this.members.filter(({ thread }) => thread.state === state);
+    return this.#members.filter(({ thread }) => thread.state === state);
   }
 }

@@ -39,7 +39,8 @@ if (port === null) throw new Lb4Error('LB4_WRONG_STATE', 'worker-main.js runs in
 const start = workerData as WorkerStart;
 
 const stats = new WorkerStats(start.stats);
-const outbox = new Outbox(start.memory.counts.workers, {
+const shared = new SharedState(start.memory, start.index);
+const outbox = new Outbox(shared.counts.threads, {
   send: events => post({ kind: 'events', events }),
   taken: () => stats.eventsTaken,
   afterTurn: callback => void setImmediate(callback),
@@ -50,7 +51,6 @@ const timers = start.engine === 'epoll' ? new DueTimers(() => performance.now(),
 const setTimer = timers?.set ?? setUnrefTimer;
 const now = (): number => performance.now();
 const wheel = new DeadlineWheel(now, setTimer);
-const shared = new SharedState(start.memory, start.index);
 const data: DataPlane = new DataPlane({
   engine: listeningOnDuplicates(createEngine(), libc),
   wheel,

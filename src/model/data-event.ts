@@ -7,7 +7,7 @@
  * Invariant: every admitted client ends in exactly one `sessionClosed` or, while no record is wanted, is counted in
  * one `unrecorded`.
  */
-import type { ConnectFailure } from '../engine/engine.ts';
+import type { ConnectFailure, EngineName } from '../engine/engine.ts';
 import type { SessionRecord } from './session-record.ts';
 import type { FailureKind } from '../shared-memory/backend-failures.ts';
 import type { Refusal } from '../shared-memory/counters/refusals.ts';
@@ -87,6 +87,8 @@ export type HostEvent =
       /** Undefined: it is not started again. */
       readonly restartInMs: number | undefined;
     }
+  /** More workers, with this engine, take clients from now on. */
+  | { readonly kind: 'workersAdded'; readonly engine: EngineName; readonly workers: number }
   | { readonly kind: 'workerRestarted'; readonly worker: number }
   | { readonly kind: 'workerStalled'; readonly worker: number; readonly forMs: number }
   | { readonly kind: 'workerResumed'; readonly worker: number };

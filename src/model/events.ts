@@ -170,6 +170,8 @@ export interface EventMap {
     readonly reason?: string;
     readonly coreLimit?: string;
   };
+  /** Workers with this engine have started beside the first ones: for the listeners with TLS, before the first of them. */
+  'workers:added': { readonly engine: EngineName; readonly workers: number };
   /** At start: the descriptors do not suffice for the configured sessions; `descriptorsNeeded` would. */
   'descriptors:short': {
     readonly maxSessions: number;
@@ -252,6 +254,7 @@ export const EVENT_NAMES = [
   'upstream:up',
   'strategy:failed',
   'engine:chosen',
+  'workers:added',
   'descriptors:short',
   'worker:exited',
   'worker:restarted',

@@ -114,6 +114,8 @@ export interface ListenersPlan {
   /** Where all sessions of the instance are counted. */
   readonly slot: number;
   readonly listeners: readonly ListenerPlan[];
+  /** Keys of points at which other data planes listen on the same sockets: the clients that wait there are theirs. */
+  readonly elsewhere?: readonly string[];
   /** Where their slots are counted; absent where the data plane is in control's thread. */
   readonly counters?: readonly CounterChunk[];
 }

@@ -134,12 +134,15 @@ export interface HostListenerView {
   /** True while new clients wait because a limit is reached. */
   readonly paused: boolean;
   readonly sessions: number;
+  /** The engine that serves it: `node` where it needs TLS, whatever serves the others. */
+  readonly engine: string;
 }
 
 /** One data-plane thread. */
 export interface WorkerView {
   /** From 1 on; kept when it is restarted. */
   readonly worker: number;
+  readonly engine: string;
   readonly state: 'running' | 'stalled' | 'restarting';
   readonly sessions: number;
   readonly sessionsEver: number;

@@ -32,7 +32,8 @@ export function logSnapshot(snapshot: LoadBalancerSnapshot, log: Log, logs?: Log
     { state, engine, workers: workers.length, sessions, maxSessions, sessionsEver },
   );
   for (const worker of workers) {
-    const message = `worker ${worker.worker}: ${worker.state}, ${counted(worker.sessions, 'session')}, ${worker.sessionsEver} since the start`;
+    const other = worker.engine === engine ? '' : ` with the ${worker.engine} engine`;
+    const message = `worker ${worker.worker}: ${worker.state}${other}, ${counted(worker.sessions, 'session')}, ${worker.sessionsEver} since the start`;
     log.write('info', 'snapshotWorker', message, { ...worker });
   }
   for (const listener of snapshot.listeners) logListener(listener, log);

@@ -21,6 +21,14 @@ export function logWorkers(source: EventSource, log: Log, spans: Spans): void {
       fields,
     );
   });
+  source.on('workers:added', event =>
+    log.write(
+      'info',
+      'workersAdded',
+      `${counted(event.workers, 'more worker')} with the ${event.engine} engine, for listeners with TLS`,
+      event,
+    ),
+  );
   source.on('descriptors:short', event => {
     const { maxSessions, allowed, descriptorLimit, descriptorsNeeded } = event;
     const message = `maxSessions is ${maxSessions}, but the limit of ${descriptorLimit} descriptors allows ${allowed}: raise it (ulimit -n, LimitNOFILE) to ${descriptorsNeeded}`;

@@ -28,7 +28,9 @@ void t.test('names, reasons and instances are text, whatever is in them', { skip
       },
       upstreamView('constructor', [backendView('10.0.0.1:80')]),
     ],
-    listeners: [{ name: SCRIPT, addresses: [TURNED], paused: true, pausedMs: 1, sessions: 0 }],
+    listeners: [
+      { name: SCRIPT, addresses: [TURNED], paused: true, pausedMs: 1, engine: 'epoll', sessions: 0 },
+    ],
     mirror: {
       instance: SCRIPT,
       upstreams: [

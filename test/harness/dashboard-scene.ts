@@ -243,10 +243,30 @@ function sceneAt(second: number): SceneStatus {
     ...{ name: 'edge-1', version: '0.1.0', pid: 4_211, uptimeMs: 777_600_000 + second * 1_000 },
     ...snapshotWith({
       ...{ sessions, sessionsEver: EVER, maxSessions: 20_000, upstreams },
-      workers: [1, 2].map(worker => ({ worker, state: 'running' as const, sessions: 0, sessionsEver: 0 })),
+      workers: [1, 2].map(worker => ({
+        worker,
+        engine: 'epoll',
+        state: 'running' as const,
+        sessions: 0,
+        sessionsEver: 0,
+      })),
       listeners: [
-        { name: 'web', addresses: ['0.0.0.0:443'], paused: false, pausedMs: undefined, sessions: 0 },
-        { name: 'db', addresses: ['10.0.0.5:5432'], paused: false, pausedMs: undefined, sessions: 0 },
+        {
+          name: 'web',
+          addresses: ['0.0.0.0:443'],
+          paused: false,
+          pausedMs: undefined,
+          engine: 'epoll',
+          sessions: 0,
+        },
+        {
+          name: 'db',
+          addresses: ['10.0.0.5:5432'],
+          paused: false,
+          pausedMs: undefined,
+          engine: 'epoll',
+          sessions: 0,
+        },
       ],
       mirror: {
         instance: 'edge-1',

@@ -51,7 +51,14 @@ export function snapshotWith(parts: Partial<LoadBalancerSnapshot> = {}): LoadBal
     maxSessions: undefined,
     workers: [],
     listeners: [
-      { name: 'web', addresses: ['127.0.0.1:80'], paused: false, pausedMs: undefined, sessions: 0 },
+      {
+        name: 'web',
+        addresses: ['127.0.0.1:80'],
+        paused: false,
+        pausedMs: undefined,
+        engine: 'epoll',
+        sessions: 0,
+      },
     ],
     upstreams: [upstreamView('app', [backendView('10.0.0.1:80'), backendView('10.0.0.2:80')])],
     mirror: undefined,

@@ -7,6 +7,7 @@ import { counted } from '../../support/counted.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { attentionOf } from './attention.ts';
 import { showClient, type OutputOptions } from './client-command.ts';
+import { threadsText } from '../threads-text.ts';
 import { paragraph } from './paragraph.ts';
 import { formatAge, formatTable } from './table.ts';
 
@@ -33,7 +34,9 @@ export async function showStatus(options: OutputOptions): Promise<ExitCode> {
 
 export function statusText(status: StatusAnswer, width: number): string {
   const { name, version, pid, uptimeMs, state, ready, engine, workers } = status;
-  const threads = workers.length === 0 ? 'no workers' : counted(workers.length, 'worker');
+  const threads = threadsText(engine, workers);
+  // All listeners have one, or those with TLS have another.
+  const hasEngines = workers.some(each => each.engine !== engine);
   const isReady = ready ? 'ready' : 'not ready';
   const most = status.maxSessions === undefined ? '' : `, at most ${status.maxSessions}`;
   const attention = attentionOf(status).map(text => paragraph(`  ${text}`, width, '    '));
@@ -50,13 +53,16 @@ export function statusText(status: StatusAnswer, width: number): string {
         { name: 'LISTENER', mayShrink: true },
         { name: 'ADDRESS', mayShrink: true },
         { name: 'STATE' },
+        ...(hasEngines ? [{ name: 'ENGINE' }] : []),
         { name: 'SESSIONS', isNumber: true },
       ],
-      status.listeners.flatMap(listener =>
-        (listener.addresses.length === 0 ? ['-'] : listener.addresses).map((address, i) =>
-          i === 0 ? [listener.name, address, stateOf(listener), listener.sessions] : ['', address, '', ''],
-        ),
-      ),
+      status.listeners.flatMap(listener => {
+        const state = [stateOf(listener), ...(hasEngines ? [listener.engine] : [])];
+        const more = state.map(() => '');
+        return (listener.addresses.length === 0 ? ['-'] : listener.addresses).map((address, i) =>
+          i === 0 ? [listener.name, address, ...state, listener.sessions] : ['', address, ...more, ''],
+        );
+      }),
       width,
     ),
     ...routeLines(status, width),

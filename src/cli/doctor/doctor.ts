@@ -101,10 +101,13 @@ function planFrom(config: Outlooked, outlook: Outlook | undefined): Plan {
     (sum, most) => (sum === undefined || most === undefined ? undefined : sum + most),
     single.length === 0 ? undefined : 0,
   );
+  const workersForTls = outlook?.ok === true ? outlook.engine.workersForTls : 0;
   const bounds = [limits.maxSessions, together].filter(bound => bound !== undefined);
   return {
     maxSessions: bounds.length === 0 ? undefined : Math.min(...bounds),
-    workers: outlook?.ok === true ? outlook.engine.workers : workers === 'auto' ? 0 : workers,
+    workers:
+      workersForTls + (outlook?.ok === true ? outlook.engine.workers : workers === 'auto' ? 0 : workers),
+    workersForTls,
     listeners: listeners.map(({ name, bind }) => ({ name, addresses: bind })),
     upstreams: upstreams.map(({ name, backends, source }) => ({
       ...{ name, source },

@@ -32,8 +32,9 @@ export interface Machine {
 export interface Plan {
   /** Most sessions at a time that are asked for; undefined: no number is configured. */
   readonly maxSessions: number | undefined;
-  /** Threads that take sessions. */
+  /** Threads that take sessions, and those among them that are only for listeners with TLS. */
   readonly workers: number;
+  readonly workersForTls: number;
   readonly listeners: readonly { readonly name: string; readonly addresses: readonly Address[] }[];
   readonly upstreams: readonly PlannedUpstream[];
 }

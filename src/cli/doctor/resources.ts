@@ -72,7 +72,9 @@ export function processors({
 }: Judged): Finding[] {
   const check = 'processors';
   const cores = usableCores(read, online, available);
-  const figure = `${counted(cores.count, 'core')} for ${plan.workers === 0 ? 'the main thread' : counted(plan.workers, 'worker')}${cores.limit === undefined ? '' : ` (${cores.limit})`}`;
+  // The others share the same cores: a client keeps only one of them busy.
+  const workers = plan.workers - plan.workersForTls;
+  const figure = `${counted(cores.count, 'core')} for ${workers === 0 ? 'the main thread' : counted(workers, 'worker')}${cores.limit === undefined ? '' : ` (${cores.limit})`}`;
   const { periods, throttled } = cpuThrottling(read);
   if (periods > 0 && throttled / periods > OFTEN_THROTTLED) {
     const often = `${percent(throttled, periods)} of the periods of its quota this control group had to wait`;
@@ -84,8 +86,7 @@ export function processors({
       ),
     ];
   }
-  if (plan.workers > cores.count)
-    return [warn(check, figure, 'workers: auto, or as many as there are cores')];
+  if (workers > cores.count) return [warn(check, figure, 'workers: auto, or as many as there are cores')];
   return [ok(check, figure)];
 }
 

@@ -36,7 +36,7 @@ export function judgeRunning(status: StatusAnswer, process: RunningProcess | und
 }
 
 /** What it asks of the machine, so that this can be judged as for a configuration. */
-export function planOf({ maxSessions, workers, listeners, upstreams }: StatusAnswer): Plan {
+export function planOf({ engine, maxSessions, workers, listeners, upstreams }: StatusAnswer): Plan {
   const addressOf = (text: string) => {
     const parsed = parseAddress(text);
     return parsed.ok ? [parsed.address] : [];
@@ -45,6 +45,7 @@ export function planOf({ maxSessions, workers, listeners, upstreams }: StatusAns
     // The instance's own, which descriptors may have lowered: it has room for no more.
     maxSessions,
     workers: workers.length,
+    workersForTls: workers.filter(each => each.engine !== engine).length,
     listeners: listeners.map(({ name, addresses }) => ({ name, addresses: addresses.flatMap(addressOf) })),
     upstreams: upstreams.map(({ name, backends }) => ({
       name,

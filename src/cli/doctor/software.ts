@@ -1,5 +1,5 @@
 /** lb4's own choices on this machine, and the Redis that it shares counts through. */
-import { counted } from '../../support/counted.ts';
+import { threadsTextOf } from '../threads-text.ts';
 import { fail, ok, warn, type Finding, type Judged } from './finding.ts';
 
 const KOFFI = 'npm install koffi beside lb4 (an optional dependency), on Linux with x64 or arm64';
@@ -10,9 +10,9 @@ export function engine({ outlook }: Judged): Finding[] {
   const check = 'engine';
   if (outlook === undefined) return [];
   if (!outlook.ok) return [fail(check, outlook.reason, `engine: auto, or ${KOFFI}`)];
-  const { engine: name, workers, reason, coreLimit, ffi } = outlook.engine;
+  const { engine: name, workers, workersForTls, reason, coreLimit, ffi } = outlook.engine;
   const over = ffi === undefined ? '' : ` over ${ffi}`;
-  const figure = `${name}${over}, ${workers === 0 ? 'in the main thread' : counted(workers, 'worker')}`;
+  const figure = `${name}${over}, ${workers === 0 ? 'in the main thread' : threadsTextOf(workers, workersForTls)}`;
   if (reason !== undefined) return [warn(check, `${figure}: ${reason}`, KOFFI)];
   return [ok(check, coreLimit === undefined ? figure : `${figure} (${coreLimit})`)];
 }

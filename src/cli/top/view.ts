@@ -5,7 +5,7 @@
  * the same lines without a height.
  */
 import { clockAt, summaryOf, type Tone } from '../../observe/summary.ts';
-import { counted } from '../../support/counted.ts';
+import { threadsText } from '../threads-text.ts';
 import type { StatusAnswer } from '../client/status.ts';
 import { troublesOfLogs } from '../client/attention.ts';
 import { formatAge } from '../client/table.ts';
@@ -73,7 +73,7 @@ function headOf(
 ): Line[] {
   const { name, version, state, ready, engine, workers, uptimeMs, pid } = status;
   const isReady = state === 'running' && !ready ? ', not ready' : '';
-  const threads = workers.length === 0 ? 'no workers' : counted(workers.length, 'worker');
+  const threads = threadsText(engine, workers);
   const about = `  ${state}${isReady} for ${formatAge(uptimeMs)}, ${engine}, ${threads}, pid ${pid}`;
   const summary = summaryOf(status, nowMs, clock);
   const said = wrapped(safe(summary.text, glyphs), width - 2);

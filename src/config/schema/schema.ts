@@ -155,7 +155,7 @@ export const configSchema = section({
   engine: oneOf(['auto', 'node', 'epoll'])
     .default('auto')
     .describe(
-      'What moves the bytes. `epoll`: fastest, Linux only. `node`: any system. `auto`: `epoll` where it runs, else `node`.',
+      'What moves the bytes. `epoll`: fastest, Linux only. `node`: any system. `auto`: `epoll` where it runs, else `node`. Listeners that need TLS, their own or that of an upstream, are served by `node` in any case, beside `epoll` for the others.',
     ),
   workers: z
     .union([z.literal('auto'), integer(0, MAX_WORKERS)], {
@@ -164,7 +164,7 @@ export const configSchema = section({
     .register(fieldFacts, { type: '`auto` or integer', range: `0 to ${MAX_WORKERS}` })
     .default('auto')
     .describe(
-      'Threads that take sessions. `auto`: one per core that the process may use (affinity and the CPU quota of a container count), none where the system lacks what workers need. 0: the main thread takes sessions, with the `node` engine.',
+      'Threads that take sessions. `auto`: one per core that the process may use (affinity and the CPU quota of a container count), none where the system lacks what workers need. 0: the main thread takes sessions, with the `node` engine. Where the engine is `epoll`, listeners that need TLS get as many workers again.',
     ),
   workerStallTimeout: duration(SECOND, WEEK, 'never')
     .prefault('30s')

@@ -58,11 +58,15 @@ export class Fronts<U> {
     return this.#all().every(({ listener }) => listener.waiting === 0);
   }
 
-  /** Listens as planned; rejects with LB4_LISTEN_FAILED. */
-  async apply(plans: readonly ListenerPlan[]): Promise<void> {
+  /**
+   * Listens as planned; rejects with LB4_LISTEN_FAILED.
+   * @param elsewhere keys of points that are left to other data planes, with the clients that wait there
+   */
+  async apply(plans: readonly ListenerPlan[], elsewhere: readonly string[] = []): Promise<void> {
     const before = [...this.#current.values()];
     const after = new Map(plans.map(plan => [plan.name, this.#frontOf(plan)]));
     const owners = new Map(plans.flatMap(({ name, bind }) => bind.map(({ key }) => [key, name])));
+    const others = new Set(elsewhere);
     this.#current = after;
     for (const front of before) if (!after.has(front.name)) this.#left.set(front.name, front);
     // Where the host has not bound them, a listener has to close an address before another can take it.
@@ -74,7 +78,8 @@ export class Fronts<U> {
     await this.#close(before, (key, name) => own.has(key) && owners.get(key) !== name);
     for (const front of after.values()) await front.open();
     for (const { name, listener } of before)
-      for (const key of listener.keys) if (owners.has(key) && owners.get(key) !== name) listener.release(key);
+      for (const key of listener.keys)
+        if (others.has(key) || (owners.has(key) && owners.get(key) !== name)) listener.release(key);
     await this.#close(before, key => !owners.has(key));
     for (const front of before) this.#forgetIfUnused(front);
   }

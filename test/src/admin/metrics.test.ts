@@ -18,8 +18,8 @@ const HOSTILE = 'a"} 1\nlb4_forged{x="\\';
 const snapshot = snapshotWith({
   sessionsEver: 7,
   workers: [
-    { worker: 1, state: 'running', sessions: 2, sessionsEver: 7, silentMs: 1_500 },
-    { worker: 2, state: 'restarting', sessions: 0, sessionsEver: 0 },
+    { worker: 1, engine: 'epoll', state: 'running', sessions: 2, sessionsEver: 7, silentMs: 1_500 },
+    { worker: 2, engine: 'epoll', state: 'restarting', sessions: 0, sessionsEver: 0 },
   ],
   upstreams: [
     upstreamView('app', [

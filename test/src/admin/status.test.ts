@@ -28,7 +28,7 @@ void t.test('it is ready while it takes clients, and not while it starts, leaves
 });
 
 void t.test('it is not ready while all its listeners have stopped with their upstreams', async t => {
-  const listener = { addresses: [], paused: false, pausedMs: undefined, sessions: 0 };
+  const listener = { addresses: [], paused: false, pausedMs: undefined, engine: 'epoll', sessions: 0 };
   const stopped = { ...listener, name: 'web', stopped: true };
   let listeners = [stopped, { ...stopped, name: 'mail' }];
   const { ask } = await startAdmin(t, { port: fakePort(() => snapshotWith({ listeners })) });

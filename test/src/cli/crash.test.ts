@@ -22,7 +22,7 @@ function create({ state = 'running', workers = 1, upgrade, logFails = false }: S
   let over = (): void => undefined;
   let exited: (code: number) => void = () => undefined;
   const exit = new Promise<number>(resolve => (exited = resolve));
-  const view = { worker: 1, state: 'running', sessions: 0, sessionsEver: 0 } as const;
+  const view = { worker: 1, engine: 'epoll', state: 'running', sessions: 0, sessionsEver: 0 } as const;
   const snapshot = { ...snapshotWith(), state, workers: workers === 0 ? [] : [view] };
   const log = recordingLog(entries);
   const crash = new Crash({

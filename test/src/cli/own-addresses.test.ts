@@ -26,7 +26,7 @@ function refusal({ binds, members, admin = [] }: Scene, upstream: string, backen
   });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
   const listeners = Object.entries(binds).map(([name, { bind, shown = bind }]) => ({
-    ...{ name, addresses: [shown], paused: false, pausedMs: undefined, sessions: 0 },
+    ...{ name, addresses: [shown], paused: false, pausedMs: undefined, engine: 'epoll', sessions: 0 },
   }));
   const upstreams = Object.entries(members).map(([name, all]) =>
     upstreamView(

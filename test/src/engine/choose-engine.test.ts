@@ -1,5 +1,5 @@
 import t from 'tap';
-import { chooseEngine, type Availability } from '../../../src/engine/choose-engine.ts';
+import { workersForTls, chooseEngine, type Availability } from '../../../src/engine/choose-engine.ts';
 
 const YES: Availability = { ok: true };
 const NO = (reason: string): Availability => ({ ok: false, reason });
@@ -20,6 +20,11 @@ void t.test('what was asked for is taken', async t => {
   t.same(chooseEngine({ engine: 'node', workers: 2 }, full), { engine: 'node', workers: 2 });
   t.same(chooseEngine({ engine: 'epoll', workers: 1 }, full), { engine: 'epoll', workers: 1 });
   t.same(chooseEngine({ engine: 'auto', workers: 0 }, full), { engine: 'node', workers: 0 });
+});
+
+void t.test('listeners with TLS get as many workers again where the engine has no TLS', async t => {
+  t.equal(workersForTls({ engine: 'epoll', workers: 4 }), 4);
+  for (const workers of [0, 4]) t.equal(workersForTls({ engine: 'node', workers }), 0);
 });
 
 void t.test('a filter that forbids a call leaves workers on the node engine, and says why', async t => {

@@ -30,7 +30,7 @@ function looked(second: number, { pid = 1, sent = 0, failed = 0, connect = [] }:
     ...{ pid, uptimeMs: 10_000 + second * 1_000 },
     listeners: [
       {
-        ...{ name: 'web', addresses: [], paused: false, pausedMs: undefined, sessions: 0 },
+        ...{ name: 'web', addresses: [], paused: false, pausedMs: undefined, engine: 'epoll', sessions: 0 },
         counts: { started: 0, bytes, refused: [] },
       },
     ],

@@ -30,9 +30,16 @@ const SNAPSHOT: LoadBalancerSnapshot = {
   sessions: 4,
   sessionsEver: 17,
   maxSessions: 100,
-  workers: [{ worker: 1, state: 'running', sessions: 4, sessionsEver: 17 }],
+  workers: [{ worker: 1, engine: 'epoll', state: 'running', sessions: 4, sessionsEver: 17 }],
   listeners: [
-    { name: 'web', addresses: ['0.0.0.0:80', '[::]:80'], paused: true, pausedMs: 3_210, sessions: 4 },
+    {
+      name: 'web',
+      addresses: ['0.0.0.0:80', '[::]:80'],
+      paused: true,
+      pausedMs: 3_210,
+      engine: 'epoll',
+      sessions: 4,
+    },
   ],
   upstreams: [
     {
@@ -97,6 +104,7 @@ void t.test('a listener that has stopped says so, and where it accepts all the s
       name: 'web',
       sessions: 4,
       pausedMs: undefined,
+      engine: 'epoll',
       ...web,
       addresses,
       stopped: true,
@@ -125,7 +133,7 @@ void t.test('as JSON: the same as fields, with a stable event for each kind of l
       maxSessions: 100,
       sessionsEver: 17,
     },
-    { event: 'snapshotWorker', worker: 1, state: 'running', sessions: 4 },
+    { event: 'snapshotWorker', worker: 1, engine: 'epoll', state: 'running', sessions: 4 },
     {
       event: 'snapshotListener',
       listener: 'web',

@@ -39,6 +39,22 @@ const down = (backend: string, parts: Partial<BackendView> = {}): BackendView =>
     ...parts,
   });
 
+void t.test('status names the engine of each listener where there are two', async t => {
+  const listeners = (['epoll', 'node'] as const).map(engine => ({
+    ...{ name: `by ${engine}`, addresses: [':80'], paused: false, pausedMs: undefined, engine, sessions: 0 },
+  }));
+  const workers = (['epoll', 'node'] as const).map((engine, i) => ({
+    ...({ worker: i + 1, engine, state: 'running', sessions: 0, sessionsEver: 0 } as const),
+  }));
+  const both = statusText(statusWith({ engine: 'epoll', listeners, workers }), 80);
+  t.match(both, /engine epoll, 1 worker and 1 with the node engine for TLS, /);
+  t.match(
+    both,
+    /LISTENER +ADDRESS +STATE +ENGINE +SESSIONS\nby epoll +:80 +open +epoll +0\nby node +:80 +open +node +0\n/,
+  );
+  t.notMatch(statusText(statusWith({ engine: 'epoll', workers: workers.slice(0, 1) }), 80), /ENGINE/);
+});
+
 void t.test('status of an instance that is well says so in two tables, and nothing else', async t => {
   t.equal(
     statusText(statusWith(), 80),
@@ -81,7 +97,14 @@ void t.test('status names what is out, full or refused, with its reason and sinc
     queue: { waiting: 3, max: 3, longestMs: 12_000 },
     overrides: [{ backend: '10.0.0.1:80', what: 'weight', configured: 1, now: 3 } as const],
   };
-  const web = { name: 'web', addresses: [':80'], paused: true, pausedMs: 61_000, sessions: 5 };
+  const web = {
+    name: 'web',
+    addresses: [':80'],
+    paused: true,
+    pausedMs: 61_000,
+    engine: 'epoll',
+    sessions: 5,
+  };
   const gone = { ...upstreamView('gone', []), mode: 'down' } as const;
   const problem = 'lb4.yaml:8:1  not valid YAML: it ends too early';
   const status = statusWith(
@@ -113,7 +136,15 @@ void t.test('status names what is out, full or refused, with its reason and sinc
 });
 
 void t.test('status names a listener that has stopped with its upstream', async t => {
-  const web = { name: 'web', addresses: [], stopped: true, paused: false, pausedMs: undefined, sessions: 5 };
+  const web = {
+    name: 'web',
+    addresses: [],
+    stopped: true,
+    paused: false,
+    pausedMs: undefined,
+    engine: 'epoll',
+    sessions: 5,
+  };
   const status = statusWith({ listeners: [web] });
   t.same(attentionOf(status), [
     'listener web: does not listen, because its upstream has no backend (stopWhenDown)',
@@ -142,7 +173,14 @@ void t.test('100,000 sessions and none are a table', async t => {
 });
 
 void t.test('status shows where TLS clients go, and sessions by which name they came', async t => {
-  const listener = { name: 'web', addresses: [':443'], paused: false, pausedMs: undefined, sessions: 0 };
+  const listener = {
+    name: 'web',
+    addresses: [':443'],
+    paused: false,
+    pausedMs: undefined,
+    engine: 'epoll',
+    sessions: 0,
+  };
   const route = (match: readonly string[], upstream: string, alpn: readonly string[] = []) => ({
     ...{ match, alpn, upstream },
   });

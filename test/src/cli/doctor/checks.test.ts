@@ -169,6 +169,14 @@ void t.test('socket memory: warns under pressure, fails when it is used up', asy
   t.match(at(1900), [/^fail socket memory/]);
 });
 
+void t.test('workers for listeners with TLS are named, and share the cores of the others', async t => {
+  const plan = planWith({ workers: 8, workersForTls: 4 });
+  t.same(verdicts(processors(judged({ plan }))), ['ok']);
+  const [found] = engine(judged({ outlook: outlookWith({}, { workers: 4, workersForTls: 4 }) }));
+  t.equal(found?.found, 'epoll over koffi, 4 workers and 4 with the node engine for TLS');
+  t.match(memory(judged({ plan }))[0]?.found, /8 workers and no session/);
+});
+
 void t.test('processors: more workers than cores, and a quota that is felt, are warned of', async t => {
   t.match(trouble(processors, {}, { plan: planWith({ workers: 8 }) }), [
     /^warn processors: 4 cores for 8 workers/,

@@ -66,6 +66,7 @@ export function planWith(parts: Partial<Plan> = {}): Plan {
   return {
     maxSessions: undefined,
     workers: 2,
+    workersForTls: 0,
     listeners: [{ name: 'web', addresses: [address('0.0.0.0:8080')] }],
     upstreams: [upstream('app', '10.0.0.1:80', '10.0.0.2:80')],
     ...parts,
@@ -89,7 +90,7 @@ export function outlookWith(
 ): Outlook {
   return {
     ok: true,
-    engine: { engine: 'epoll', workers: 2, ffi: 'koffi', ...engine },
+    engine: { engine: 'epoll', workers: 2, workersForTls: 0, ffi: 'koffi', ...engine },
     sessions: { maxSessions: 20_000, short: undefined, ...sessions },
   };
 }

@@ -38,14 +38,14 @@ void t.test('its descriptors are read from its own limits', async t => {
 void t.test('sessions at the limit, paused listeners and workers that stand fail', async t => {
   t.same(trouble({ sessions: 80, maxSessions: 100 }), ['warn its sessions: 80 of 100']);
   t.same(trouble({ sessions: 100, maxSessions: 100 }), ['fail its sessions: 100 of 100: new clients wait']);
-  const paused = { name: 'web', addresses: [], paused: true, pausedMs: 61_000, sessions: 9 };
+  const paused = { name: 'web', addresses: [], paused: true, pausedMs: 61_000, engine: 'epoll', sessions: 9 };
   t.same(trouble({ listeners: [paused] }), [
     'fail listener web: new clients wait for 1m 1s, with 9 sessions',
   ]);
   t.same(trouble({ listeners: [{ ...paused, stopped: true }] }), [
     'fail listener web: does not listen: its upstream has no backend',
   ]);
-  const workers = [{ worker: 1, state: 'stalled', sessions: 0, sessionsEver: 0 } as const];
+  const workers = [{ worker: 1, engine: 'epoll', state: 'stalled', sessions: 0, sessionsEver: 0 } as const];
   t.same(trouble({ workers }), ['fail workers: worker 1 is stalled']);
   t.match(trouble({ ready: false, state: 'draining' }), [/^warn state: draining, .*: not ready$/]);
 });
@@ -96,6 +96,7 @@ void t.test('the machine is judged by what the instance has', async t => {
       {
         maxSessions: 50,
         workers: 0,
+        workersForTls: 0,
         listeners: [{ name: 'web', addresses: [{ kind: 'tcp', host: '127.0.0.1', port: 80 }] }],
         upstreams: [
           {

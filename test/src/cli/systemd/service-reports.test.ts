@@ -35,7 +35,13 @@ function create(options: { env?: NodeJS.ProcessEnv; stallTimeoutMs?: number } = 
     stallTimeoutMs: options.stallTimeoutMs ?? 30_000,
   });
   const workers = (...states: WorkerView['state'][]): void => {
-    const views = states.map((each, i) => ({ worker: i + 1, state: each, sessions: 0, sessionsEver: 0 }));
+    const views = states.map((each, i) => ({
+      worker: i + 1,
+      engine: 'epoll',
+      state: each,
+      sessions: 0,
+      sessionsEver: 0,
+    }));
     state.snapshot = { ...state.snapshot, workers: views };
   };
   const alive = (): number => sent.filter(each => each === 'alive').length;

@@ -82,13 +82,19 @@ export function sampleStatus(second: number): StatusAnswer {
     backend: sent.reduce((sum, { backend }) => sum + backend, 0),
   };
   const listener = (name: string, addresses: readonly string[], sessions: number) => ({
-    ...{ name, addresses, sessions, paused: false, pausedMs: undefined },
+    ...{ name, addresses, sessions, paused: false, pausedMs: undefined, engine: 'epoll' },
   });
   const cacheListener = listener('cache', ['0.0.0.0:6379'], 2_734);
   return {
     ...snapshotWith({
       ...{ sessions: 3_531, sessionsEver: 5_120_000 + total, maxSessions: 9_450 },
-      workers: [1, 2].map(worker => ({ worker, state: 'running', sessions: 0, sessionsEver: 0 })),
+      workers: [1, 2].map(worker => ({
+        worker,
+        engine: 'epoll',
+        state: 'running',
+        sessions: 0,
+        sessionsEver: 0,
+      })),
     }),
     ...{ name: 'web-1', version: '0.1.0', pid: 4751, uptimeMs: 190 * MINUTE + second * 1000, upstreams },
     listeners: [

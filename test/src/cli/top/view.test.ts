@@ -111,10 +111,17 @@ void t.test('a list that is longer than the screen scrolls to its last line', as
 void t.test('what clients notice and what is wrong beside backends stands on top', async t => {
   const seen = status({
     listeners: [
-      { name: 'a', addresses: ['127.0.0.1:1'], paused: false, pausedMs: undefined, sessions: 1 },
-      { name: 'b', addresses: ['127.0.0.1:2'], paused: true, pausedMs: 61_000, sessions: 9 },
+      {
+        name: 'a',
+        addresses: ['127.0.0.1:1'],
+        paused: false,
+        pausedMs: undefined,
+        engine: 'epoll',
+        sessions: 1,
+      },
+      { name: 'b', addresses: ['127.0.0.1:2'], paused: true, pausedMs: 61_000, engine: 'epoll', sessions: 9 },
     ],
-    workers: [{ worker: 2, state: 'stalled', sessions: 0, sessionsEver: 0 }],
+    workers: [{ worker: 2, engine: 'epoll', state: 'stalled', sessions: 0, sessionsEver: 0 }],
     mirror: {
       instance: 'a',
       upstreams: [
@@ -144,7 +151,14 @@ void t.test('what clients notice and what is wrong beside backends stands on top
 });
 
 void t.test('a listener that has stopped with its upstream comes first', async t => {
-  const open = { name: 'a', addresses: ['127.0.0.1:1'], paused: false, pausedMs: undefined, sessions: 1 };
+  const open = {
+    name: 'a',
+    addresses: ['127.0.0.1:1'],
+    paused: false,
+    pausedMs: undefined,
+    engine: 'epoll',
+    sessions: 1,
+  };
   const stopped = { ...open, name: 'b', addresses: [], stopped: true, sessions: 2 };
   const picture = shown({ seen: status({ listeners: [open, stopped] }) });
   t.match(picture, /^listeners b stopped: 2 · a 127\.0\.0\.1:1: 1$/m);
@@ -157,6 +171,7 @@ void t.test('many listeners take one line, which says how many are left out', as
       addresses: [`127.0.0.1:${i}`],
       paused: false,
       pausedMs: undefined,
+      engine: 'epoll',
       sessions: i,
     },
   }));
@@ -169,7 +184,7 @@ void t.test('hostile names, addresses and reasons stay within their cells', asyn
   const upstreams = [{ ...upstreamView(evil, backends), strategy: evil }];
   const seen = status({
     ...{ name: evil, upstreams },
-    listeners: [{ name: evil, addresses: [evil], paused: true, pausedMs: 1, sessions: 1 }],
+    listeners: [{ name: evil, addresses: [evil], paused: true, pausedMs: 1, engine: 'epoll', sessions: 1 }],
   });
   // The terminal of this test throws at a control character and at one of no or two cells.
   for (const charset of CHARSETS) t.match(shown({ charset, seen }), /\\x1b\[2J/);

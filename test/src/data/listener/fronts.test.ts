@@ -152,6 +152,22 @@ void t.test('a socket of the host goes to a listener of another name without bei
   ]);
 });
 
+void t.test('a socket that other data planes listen at from now on is released, not emptied', async t => {
+  const { engine, fronts, web, endSession } = create();
+  const address = { kind: 'tcp', host: '127.0.0.1', port: 80 } as const;
+  const bind = [{ key: '80', where: { kind: 'listening', fd: 7, address } as const }];
+  await fronts.apply([web('a', 80, { bind }), web('b', 81)]);
+  engine.listeners[0]?.client();
+  await fronts.apply([web('b', 81)], ['80']);
+  t.match(engine.listeners, [
+    { released: true, closed: false },
+    { released: false, closed: false },
+  ]);
+  t.same(fronts.left, ['a'], 'its session runs on');
+  endSession();
+  t.same(fronts.left, []);
+});
+
 void t.test('clients of a dead worker are taken by the listener that they came to', async t => {
   const { engine, fronts, web } = create();
   await fronts.apply([web('a', 80)]);

@@ -160,6 +160,8 @@ void t.test('sessions and waiting clients together never need more descriptors t
       t.ok(budget.sessions * 2 + budget.waiting <= limit - 20, `${limit} descriptors are enough`);
     }
   }
+  const two = descriptorBudget(() => 0, 20, 20_000, 2);
+  t.ok(two !== undefined && two.sessions * 2 + 2 * two.waiting <= 20_000 - 20, 'clients wait in both groups');
   const plain = descriptorBudget(() => 0, 20, 20_000);
   const spares = descriptorBudget(() => 3_000, 20, 20_000);
   t.ok((plain?.sessions ?? 0) - (spares?.sessions ?? 0) >= 1_300, 'spare connections are set aside');
