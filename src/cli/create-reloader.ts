@@ -29,6 +29,8 @@ export interface ReloadedRun {
   readonly successor: () => number | undefined;
   /** Is informed of each reload. */
   readonly service: ReloadedService;
+  /** With the configuration that is in force after a reload. */
+  readonly onReloaded: (config: Config) => void;
 }
 
 /** `started` is to be called when the balancer runs; reloads before that wait for it. */
@@ -40,6 +42,7 @@ export function createReloader({
   logs,
   successor,
   service,
+  onReloaded,
 }: ReloadedRun): {
   readonly reloader: Reloader;
   readonly started: () => void;
@@ -75,6 +78,7 @@ export function createReloader({
     onBegin: () => service.reloading(),
     onEnded: (report, inForce) => {
       service.reloaded();
+      onReloaded(inForce);
       // Whichever of both levels shows the line.
       const isShown = logs.log.isEnabled('info');
       if (isShown) logReload(report, logs.log);

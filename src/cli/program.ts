@@ -204,7 +204,7 @@ function createRunOptions(): readonly Option[] {
     option('--log-level <level>', 'error, warn, info (default) or debug'),
     option('--log-format <format>', 'text or json (default: text on a terminal, else json)'),
     option('--access-log', 'log one line for each session that has ended'),
-    option('--watch', 'reload the configuration file when it changes'),
+    option('--watch', 'reload the configuration file when it, or a list of access, changes'),
     option('--pid-file <file>', 'write the process id to this file while running'),
   ];
 }

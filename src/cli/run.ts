@@ -56,8 +56,8 @@ import { untilSignalled, type Operator } from './until-signalled.ts';
 import { createUpgrader } from './upgrade/create-upgrader.ts';
 import { meetPredecessor, type Predecessor } from './upgrade/predecessor.ts';
 import { version } from './version.ts';
-import type { FileWatch } from '../support/file-watch.ts';
 import { watchOption } from './watch-option.ts';
+import type { ConfigWatch } from './config-watch.ts';
 
 /** For a command line that balances nothing. */
 const WHERE_TO_BEGIN = 'lb4 demo shows it at work; lb4 --help lists the options';
@@ -138,7 +138,7 @@ interface Run {
   readonly unknown: readonly UnknownVariable[];
   readonly signals: Signals;
   readonly logs: RunLogs;
-  readonly watch: FileWatch | undefined;
+  readonly watch: ConfigWatch | undefined;
   readonly predecessor: Predecessor | undefined;
 }
 
@@ -165,6 +165,7 @@ async function balance(run: Run): Promise<ExitCode> {
   let endWatchingPorts = (): void => undefined;
   const { reloader, started } = createReloader({
     ...{ request, config, balancer, logs, service },
+    onReloaded: next => void watch?.follow(next),
     pidFile: options.pidFile,
     successor: () => upgrader.successor,
   });
@@ -216,6 +217,7 @@ async function balance(run: Run): Promise<ExitCode> {
       inherited: predecessor?.admin,
     });
     await admin.openConfigured();
+    await watch?.follow(config);
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     if (predecessor !== undefined) await takeOver(predecessor, { balancer, admin, log });
     writePidFile(pidFile, options.pidFile, predecessor, log);

@@ -4,12 +4,14 @@
  * Place: read by run.ts before the configuration is loaded, so that no change after that is missed.
  */
 import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { yesOrNo } from '../config/source/flags.ts';
 import { setUnrefTimer } from '../support/timer.ts';
 import { FileWatch } from '../support/file-watch.ts';
+import { ConfigWatch } from './config-watch.ts';
 
 export type WatchOption =
-  | { readonly ok: true; readonly watch: FileWatch | undefined }
+  | { readonly ok: true; readonly watch: ConfigWatch | undefined }
   | { readonly ok: false; readonly problem: string };
 
 /** @param given true where it was typed, text where it comes from the environment */
@@ -29,7 +31,8 @@ export async function watchOption(
     return { ok: false, problem: `${name}: expected a regular file to watch, and ${file} is none` };
   }
   const deps = { wallClock: () => Date.now(), setTimer: setUnrefTimer };
-  return { ok: true, watch: await FileWatch.of(file, deps) };
+  const watch = await FileWatch.of(file, deps);
+  return { ok: true, watch: new ConfigWatch(watch, dirname(resolve(file)), deps) };
 }
 
 /** A pipe, a device, a folder; not a file that cannot be seen, which loading it reports. */

@@ -13,7 +13,7 @@ const MOST_PROBLEMS = 5;
 
 const TRIGGERS: Readonly<Record<ReloadTrigger, string>> = {
   signal: 'SIGHUP',
-  watch: 'the file has changed',
+  watch: 'a file has changed',
   api: 'admin API',
 };
 

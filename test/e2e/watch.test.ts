@@ -60,6 +60,43 @@ for (const engine of ['epoll', 'node']) {
   });
 }
 
+void t.test(
+  'a list of access that the configuration names is followed, one that it has dropped is not',
+  async t => {
+    const access = (list: string): string =>
+      configOf('auto', '127.0.0.1:9').replace(
+        'upstream: app }',
+        `upstream: app, access: { deny: 'file:${list}' } }`,
+      );
+    const folder = t.testdir({
+      'lb4.yaml': access('one.txt'),
+      'one.txt': '10.0.0.0/8\n',
+      'two.txt': '10.0.0.0/8\n',
+    });
+    const lb4 = await startLb4(t, ['-c', join(folder, 'lb4.yaml'), '--watch']);
+    const write = (file: string, text: string): void => {
+      writeFileSync(join(folder, `${file}.new`), text);
+      renameSync(join(folder, `${file}.new`), join(folder, file));
+    };
+    const reloads = async (count: number): Promise<LogLine | undefined> => {
+      const found = (): LogLine[] => lb4.lines.filter(({ event }) => event.startsWith('reload'));
+      await until(`${count} reloads`, () => found().length >= count, 10_000);
+      return found()[count - 1];
+    };
+    write('one.txt', '10.0.0.0/8\n192.0.2.0/24\n');
+    t.match(await reloads(1), { trigger: 'watch', message: /: list file:one\.txt: 1 entry added, 2 now$/ });
+    write('one.txt', 'half of');
+    t.match(await reloads(2), { event: 'reloadFailed', message: /one\.txt \(line 1: / });
+    write('lb4.yaml', access('two.txt'));
+    t.match(await reloads(3), { event: 'reloaded', message: /access/ });
+    write('one.txt', '::1\n');
+    write('two.txt', '::1\n');
+    t.match(await reloads(4), { message: /: list file:two\.txt: 1 entry added, 1 entry removed, 1 now$/ });
+    t.equal(await lb4.stop(), 0);
+    t.equal(lb4.lines.filter(({ event }) => event.startsWith('reload')).length, 4);
+  },
+);
+
 void t.test('--watch needs a regular file, and LB4_WATCH a word for yes or no', async t => {
   const runLb4 = startCommandLine(t);
   const ofBackends = await runLb4(['-b', '127.0.0.1:1', '--watch']);

@@ -2,7 +2,7 @@
 import { el, setAttribute, setText } from './dom.js';
 import { counted, span } from './format.js';
 
-const TRIGGERS = { signal: 'by SIGHUP', watch: 'because the file has changed', api: 'through the admin API' };
+const TRIGGERS = { signal: 'by SIGHUP', watch: 'because a file has changed', api: 'through the admin API' };
 const FAILURES = {
   refused: 'refused',
   invalid: 'not taken over: what it says is wrong',

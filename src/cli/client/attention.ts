@@ -15,7 +15,7 @@ const MOST_BACKENDS = 10;
 
 const TRIGGERS: Readonly<Record<LastReload['trigger'], string>> = {
   signal: 'SIGHUP',
-  watch: 'the file has changed',
+  watch: 'a file has changed',
   api: 'admin API',
 };
 
