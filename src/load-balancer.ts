@@ -230,10 +230,12 @@ export class LoadBalancer {
   /**
    * Adds a backend; one that was removed before still has its remaining sessions.
    * @param backend as in the configuration file: `10.0.0.1:80`, `10.0.0.1:80@2` or a mapping
-   * @throws Lb4Error also `LB4_CONFIG_INVALID`, naming every problem, and for one that is there already
+   * @param options.ttlMs registers it for this long, where `discovery` has a source `registration`; again: a heartbeat
+   * @throws Lb4Error also `LB4_CONFIG_INVALID`, naming every problem, and without `ttlMs` for one that is there already
    */
-  addBackend(upstream: string, backend: BackendInput): void {
-    this.#control().add(upstream, parsedBackend(backend));
+  addBackend(upstream: string, backend: BackendInput, { ttlMs }: { ttlMs?: number | undefined } = {}): void {
+    if (ttlMs === undefined) this.#control().add(upstream, parsedBackend(backend));
+    else this.#control().register(upstream, parsedBackend(backend), ttlMs);
   }
 
   /**

@@ -30,7 +30,7 @@ export interface Balanced {
   on<N extends EventName>(name: N, listener: (event: EventMap[N]) => void): () => void;
   setBackendState(upstream: string, backend: string, state: OperatorState): void;
   setBackendWeight(upstream: string, backend: string, weight: number): void;
-  addBackend(upstream: string, backend: NewBackend): void;
+  addBackend(upstream: string, backend: NewBackend, options?: { ttlMs?: number | undefined }): void;
   removeBackend(upstream: string, backend: string, options: { resetSessions: boolean }): void;
   /** Resolves when every worker has taken over what was changed before; a worker that stands still is waited for. */
   settled(): Promise<void>;

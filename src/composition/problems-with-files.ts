@@ -73,11 +73,13 @@ export function* problemsWithLists(
 /** The same of the files of `discovery`. */
 export function problemsWithTargets({ upstreams }: Config, baseDir: string): ConfigIssue[] {
   return upstreams.flatMap(({ discovery = [] }, index) =>
-    discovery.flatMap(({ path: file }, i): ConfigIssue[] => {
-      const targets = targetsOf(resolve(baseDir, file));
+    discovery.flatMap((source, i): ConfigIssue[] => {
+      if (source.type !== 'file') return [];
+      const file = resolve(baseDir, source.path);
+      const targets = targetsOf(file);
       if (targets.ok) return [];
       const expected = 'a file that lists backends';
-      const got = `${resolve(baseDir, file)} (${targets.reason})`;
+      const got = `${file} (${targets.reason})`;
       const path = ['upstreams', index, 'discovery', i, 'path'];
       return [{ path, kind: 'value', expected, got, message: `expected ${expected}, got ${got}` }];
     }),

@@ -10,6 +10,7 @@
 import type { OperatorState } from '../model/words.ts';
 import type { BackendConfig } from '../config/schema/schema.ts';
 import { Lb4Error } from '../errors.ts';
+import { formatDuration } from '../support/duration.ts';
 import { formatAddress, parseAddress } from '../support/address.ts';
 import {
   UpstreamControl,
@@ -182,20 +183,44 @@ export class ControlPlane {
   /** Throws LB4_CONFIG_INVALID for a backend that is a member already, or that cannot be checked as the others are. */
   add(upstream: string, backend: BackendConfig): void {
     const control = this.#control(upstream);
-    const { health, agent } = control.config;
     if (control.upstream.has(backend.id)) {
       throw new Lb4Error('LB4_CONFIG_INVALID', `upstream ${upstream} has the backend ${backend.id} already`);
     }
-    if (backend.address.kind === 'unix' && (health.port ?? agent?.port) !== undefined) {
-      const why = `upstream ${upstream} is checked at a port, and a unix socket has none`;
-      throw new Lb4Error('LB4_CONFIG_INVALID', `cannot add ${backend.id}: ${why}`);
-    }
+    expectCheckable(control, backend);
     control.add(backend);
   }
 
+  /**
+   * Takes a registration or its heartbeat. Throws LB4_WRONG_STATE where none can be taken, and LB4_CONFIG_INVALID for one
+   * that cannot be checked, or lasts for too long.
+   */
+  register(upstream: string, backend: BackendConfig, ttlMs: number): void {
+    const control = this.#control(upstream);
+    const { registry } = control;
+    if (registry === undefined) {
+      const why = `upstream ${upstream} has no discovery source of type registration: no ttl is possible`;
+      throw new Lb4Error('LB4_WRONG_STATE', why);
+    }
+    if (ttlMs > registry.longestMs) {
+      const longest = formatDuration(registry.longestMs);
+      const why = `ttl: expected at most ${longest}, the ttl of the source of upstream ${upstream}`;
+      throw new Lb4Error('LB4_CONFIG_INVALID', why);
+    }
+    expectCheckable(control, backend);
+    if (registry.register(backend, ttlMs) === 'full') {
+      const why = `upstream ${upstream} has as many registered backends as it may have (max of its source)`;
+      throw new Lb4Error('LB4_WRONG_STATE', why);
+    }
+    // An operator has removed one that the configuration names, too.
+    if (!control.upstream.has(backend.id)) control.add(backend);
+  }
+
+  /** A backend that has registered itself does not count as removed by an operator: it may register again. */
   remove(upstream: string, backend: string, options: { readonly resetSessions: boolean }): void {
     const control = this.#control(upstream);
-    control.remove(memberOf(control, backend), options);
+    const id = memberOf(control, backend);
+    control.remove(id, options);
+    control.registry?.unregister(id);
   }
 
   /** See `Upstream.counted`. */
@@ -297,6 +322,15 @@ export class ControlPlane {
     const known = [...this.#upstreams.keys()].join(', ');
     throw new Lb4Error('LB4_UNKNOWN_UPSTREAM', `no upstream is named "${name}"; there are ${known}`);
   }
+}
+
+function expectCheckable(
+  { config: { name, health, agent } }: UpstreamControl,
+  { id, address }: BackendConfig,
+): void {
+  if (address.kind !== 'unix' || (health.port ?? agent?.port) === undefined) return;
+  const why = `upstream ${name} is checked at a port, and a unix socket has none`;
+  throw new Lb4Error('LB4_CONFIG_INVALID', `cannot add ${id}: ${why}`);
 }
 
 /** The identity of a backend that an operator names, whichever form of its address the operator uses. */

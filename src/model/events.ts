@@ -102,7 +102,7 @@ export interface EventMap {
     readonly upstream: string;
     readonly backend: string;
     readonly state: OperatorState;
-    readonly by: 'operator' | 'agent';
+    readonly by: 'operator' | 'agent' | 'source';
   };
   /** Operator, agent or configuration has changed a backend's share; `maxSessions` is absent if there is no limit. */
   'backend:shareSet': {

@@ -56,7 +56,7 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans
       drain: 'it gets no new sessions',
       maint: 'it gets no new sessions and is not checked',
     }[event.state];
-    const by = event.by === 'operator' ? 'an operator' : 'its agent';
+    const by = SET_BY[event.by];
     log.write(
       'info',
       'backendStateSet',
@@ -102,7 +102,12 @@ export function logBackends(source: EventSource, log: Log, seldom: Seldom, spans
   );
 }
 
-const SET_BY = { operator: 'an operator', agent: 'its agent', configuration: 'the configuration' } as const;
+const SET_BY = {
+  operator: 'an operator',
+  agent: 'its agent',
+  configuration: 'the configuration',
+  source: 'its source',
+} as const;
 
 function nameOf({ upstream, backend }: { readonly upstream: string; readonly backend: string }): string {
   return `backend ${backend} of ${upstream}`;

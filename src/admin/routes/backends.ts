@@ -4,7 +4,8 @@
  * Invariant: a request that is refused has changed nothing.
  */
 import * as z from 'zod';
-import type { BackendView } from '../../model/snapshot.ts';
+import type { Caller } from '../caller.ts';
+import type { BackendView, UpstreamView } from '../../model/snapshot.ts';
 import { OPERATOR_STATES } from '../../model/words.ts';
 import { formatAddress, parseAddress } from '../../support/address.ts';
 import { duration, flag, integer } from '../fields.ts';
@@ -36,7 +37,11 @@ const registration = z.strictObject({
   weight: weight().optional(),
   maxSessions: integer(1, 1_000_000).optional().describe('The most sessions that it gets at a time.'),
   backup: z.boolean({ error: 'true or false' }).optional(),
-  ttl: duration().optional().describe('For how long the backend stays without another PUT.'),
+  ttl: duration(1_000, 3_600_000)
+    .optional()
+    .describe(
+      'After this time without another PUT the backend gets no new sessions, and after twice this time it is gone. For upstreams with a `registration` source, and callers with a token or at the unix socket.',
+    ),
 });
 
 export const backendRoutes = [
@@ -50,7 +55,8 @@ export const backendRoutes = [
   route({
     method: 'PUT',
     path: PATH,
-    summary: 'Adds a backend, or changes the weight of one that is there.',
+    summary:
+      'Adds a backend, or changes the weight of one that is there. With `ttl` the backend registers itself; repeating it is the heartbeat.',
     body: registration,
     answers: {
       200: shown,
@@ -62,17 +68,21 @@ export const backendRoutes = [
     },
     handle: async ({ params, body, caller }, { balancer, refusal, logChange, untilSettled }) => {
       const { upstream = '', backend = '' } = params;
-      const { ttl, ...parts } = body;
-      const { backends } = findUpstream(balancer.snapshot().upstreams, upstream);
-      if (ttl !== undefined) {
-        const detail = `upstream ${upstream} has no discovery source of type registration: no ttl is possible`;
-        throw new Problem(409, detail);
-      }
+      const { ttl: ttlMs, ...parts } = body;
+      const { backends, sources } = findUpstream(balancer.snapshot().upstreams, upstream);
       const before = find(backends, backend);
-      if (before === undefined || before.state === 'removed') {
+      const isNew = before === undefined || before.state === 'removed';
+      if (ttlMs !== undefined) expectRegistrar(upstream, sources, caller);
+      if (isNew) {
         const why = refusal?.(upstream, backend);
         if (why !== undefined) throw new Problem(422, why);
-        balancer.addBackend(upstream, { address: backend, ...parts });
+      }
+      if (!isNew && ttlMs !== undefined) {
+        balancer.addBackend(upstream, { address: backend, ...parts }, { ttlMs });
+        return { status: 200, body: backendAt(balancer, params) };
+      }
+      if (isNew) {
+        balancer.addBackend(upstream, { address: backend, ...parts }, { ttlMs });
         const after = backendAt(balancer, params);
         logChange(caller, `backend ${after.backend} of ${upstream}: added, weight ${after.weight}`, {
           ...{ upstream, backend: after.backend, what: 'added', after: after.weight },
@@ -136,6 +146,19 @@ export const backendRoutes = [
     },
   }),
 ];
+
+/** Throws a `Problem` where backends cannot register themselves, or this caller may not do it for them. */
+function expectRegistrar(upstream: string, sources: UpstreamView['sources'], { via }: Caller): void {
+  if (sources?.some(({ source }) => source === 'registration') !== true) {
+    const detail = `upstream ${upstream} has no discovery source of type registration: no ttl is possible`;
+    throw new Problem(409, detail);
+  }
+  if (via === 'address')
+    throw new Problem(
+      403,
+      'backends register themselves with a token only: admin.tokenFile of the configuration',
+    );
+}
 
 type Change = Parameters<Parameters<(typeof backendRoutes)[number]['handle']>[1]['logChange']>;
 

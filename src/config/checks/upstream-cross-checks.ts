@@ -8,6 +8,7 @@ import { formatDuration, parseDuration } from '../../support/duration.ts';
 import { field } from '../schema/field.ts';
 import type { Finding } from './finding.ts';
 import type { Path } from '../report/issue.ts';
+import { discoveryCrossChecks } from './discovery-cross-checks.ts';
 
 /** The keys of `health` that mean something for one type of check only. */
 export const KEYS_OF_TYPES: Readonly<Record<string, readonly string[]>> = {
@@ -49,6 +50,7 @@ export function upstreamCrossChecks(upstream: unknown, path: Path): Finding[] {
     ...reuseWithProxy(upstream, path),
     ...parkedWith(upstream, path, 'source', 'client'),
     ...parkedWith(upstream, path, 'mptcp', true),
+    ...discoveryCrossChecks(field(upstream, 'discovery'), [...path, 'discovery']),
     ...onlyBackups(field(upstream, 'backends'), [...path, 'backends']),
   ];
 }

@@ -191,7 +191,8 @@ export type ConfigInput = z.input<typeof configSchema>;
 export type UpstreamConfig = Config['upstreams'][number];
 /** One backend as a user writes it. */
 export type BackendInput = NonNullable<ConfigInput['upstreams'][number]['backends']>[number];
-export type BackendConfig = UpstreamConfig['backends'][number];
+/** `drains`: its source wants no new sessions for it; never by the configuration itself. */
+export type BackendConfig = UpstreamConfig['backends'][number] & { readonly drains?: true };
 export type HealthConfig = UpstreamConfig['health'];
 export type RedisConfig = NonNullable<Config['redis']>;
 export type AgentConfig = NonNullable<UpstreamConfig['agent']>;

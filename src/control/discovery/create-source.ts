@@ -5,11 +5,14 @@
  */
 import type { SourceConfig } from '../../config/schema/discovery-schema.ts';
 import { FileSource, type FileSourceDeps } from './file-source.ts';
+import { RegistrationSource } from './registration-source.ts';
 import type { DiscoverySource } from './source.ts';
 
-export type SourceDeps = FileSourceDeps;
+export interface SourceDeps extends FileSourceDeps {
+  now(): number;
+}
 
 /** Opens nothing yet. */
 export function createSource(config: SourceConfig, deps: SourceDeps): DiscoverySource {
-  return new FileSource(config.path, deps);
+  return config.type === 'file' ? new FileSource(config.path, deps) : new RegistrationSource(config, deps);
 }

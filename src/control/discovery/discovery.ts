@@ -16,7 +16,7 @@ import type { Events } from '../../model/events.ts';
 import type { SourceStatus } from '../../model/snapshot.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import { HeldSet } from './held-set.ts';
-import type { DiscoverySource } from './source.ts';
+import type { DiscoverySource, Registry } from './source.ts';
 
 export interface DiscoveryDeps {
   readonly upstream: string;
@@ -96,6 +96,11 @@ export class Discovery {
     return [...all.values()];
   }
 
+  /** Where backends register themselves; undefined: nowhere. */
+  get registry(): Registry | undefined {
+    return this.#entries.find(({ source }) => source.registry !== undefined)?.source.registry;
+  }
+
   /** The sources that name a backend, in their order. */
   sourcesOf(): ReadonlyMap<string, readonly string[]> {
     const sources = new Map<string, string[]>();
@@ -136,17 +141,17 @@ export class Discovery {
       if (entry.isStarted) continue;
       entry.isStarted = true;
       entry.source.start({
-        found: backends => this.#found(entry, backends),
+        found: (backends, isFirm) => this.#found(entry, backends, isFirm),
         failed: reason => this.#failed(entry, reason),
       });
     }
   }
 
-  #found(entry: Entry, backends: readonly BackendConfig[]): void {
+  #found(entry: Entry, backends: readonly BackendConfig[], isFirm = false): void {
     if (!this.#has(entry)) return;
     const nowMs = this.#deps.now();
     entry.answeredMs = nowMs;
-    entry.set.take(backends, nowMs);
+    entry.set.take(backends, nowMs, isFirm);
     this.#works(entry, nowMs);
     this.#change();
     entry.isFirst();

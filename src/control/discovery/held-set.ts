@@ -34,12 +34,13 @@ export class HeldSet {
   /** Backends that have been missing lately, also while they are back; the one that left last is the last. */
   readonly #left = new Map<string, Left>();
 
-  /** Takes an answer over; `expire` follows. */
-  take(backends: readonly BackendConfig[], nowMs: number): void {
+  /** Takes an answer over; `expire` follows. `isFirm`: what is missing is meant to go, and nothing is held. */
+  take(backends: readonly BackendConfig[], nowMs: number, isFirm = false): void {
     const before = this.#answer;
     this.#answer = new Map(backends.map(backend => [backend.id, backend]));
     for (const id of this.#answer.keys()) this.#returned(id, nowMs);
-    for (const [id, backend] of before) if (!this.#answer.has(id)) this.#leaves(id, backend, nowMs);
+    for (const [id, backend] of before)
+      if (!isFirm && !this.#answer.has(id)) this.#leaves(id, backend, nowMs);
     this.#forget(nowMs);
   }
 

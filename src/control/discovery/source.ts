@@ -9,8 +9,11 @@
 import type { BackendConfig } from '../../config/schema/schema.ts';
 
 export interface SourceReports {
-  /** All backends that the source names now, each once; none is an answer, too. */
-  found(backends: readonly BackendConfig[]): void;
+  /**
+   * All backends that the source names now, each once; none is an answer, too. `isFirm`: what is missing was taken out on
+   * purpose, so it goes at once, however often that has happened.
+   */
+  found(backends: readonly BackendConfig[], isFirm?: boolean): void;
   /** The source could not be asked, or its answer not be used. `reason`: for a person, on one line. */
   failed(reason: string): void;
 }
@@ -18,4 +21,16 @@ export interface SourceReports {
 export interface DiscoverySource {
   start(reports: SourceReports): void;
   stop(): void;
+  /** Takes registrations; absent: the source takes none. */
+  readonly registry?: Registry;
+}
+
+export interface Registry {
+  /** The longest that a registration lasts, in milliseconds. */
+  readonly longestMs: number;
+  /** Registers a backend, or takes its heartbeat. 'full': there are as many as may be. */
+  register(backend: BackendConfig, ttlMs: number): 'new' | 'known' | 'full';
+  /** False: it was not registered. */
+  unregister(backend: string): boolean;
+  has(backend: string): boolean;
 }

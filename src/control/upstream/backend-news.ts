@@ -51,6 +51,14 @@ export class BackendNews {
   /** Takes new settings over. What an operator has set since stays, unless the configuration changes that very key. */
   configure(id: string, after: BackendConfig, before: BackendConfig | undefined): void {
     this.#change(id, record => {
+      const state = after.drains === true ? 'drain' : 'ready';
+      if ((record.settings.drains === true) !== (after.drains === true))
+        this.#deps.events.emit('backend:stateSet', {
+          upstream: this.#deps.upstream,
+          backend: id,
+          state,
+          by: 'source',
+        });
       record.settings = after;
       const isWeightNew = before === undefined || before.weight !== after.weight;
       const isLimitNew = before?.maxSessions !== after.maxSessions;

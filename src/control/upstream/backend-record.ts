@@ -134,9 +134,10 @@ export function soundnessOf(record: BackendRecord): 'up' | 'down' | 'unknown' {
   return healthy ? 'up' : 'down';
 }
 
-/** The operator's or the agent's word, whichever is stricter. */
-export function effectiveState({ operator, agent }: BackendRecord): OperatorState {
-  return agent === undefined ? operator : stricter(operator, agent.state);
+/** The operator's, the agent's or the source's word, whichever is strictest. */
+export function effectiveState({ operator, agent, settings }: BackendRecord): OperatorState {
+  const ofBoth = agent === undefined ? operator : stricter(operator, agent.state);
+  return settings.drains === true ? stricter(ofBoth, 'drain') : ofBoth;
 }
 
 /** Percent of the weight that the agent leaves. */

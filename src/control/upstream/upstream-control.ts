@@ -12,6 +12,7 @@ import type { OperatorState } from '../../model/words.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { createSource } from '../discovery/create-source.ts';
 import { Discovery } from '../discovery/discovery.ts';
+import type { Registry } from '../discovery/source.ts';
 import { checkOptions } from '../../config/socket-options.ts';
 import type { BackendConfig } from '../../config/schema/schema.ts';
 import type { Lookup } from '../../names/names.ts';
@@ -71,7 +72,7 @@ export class UpstreamControl {
     this.#deps = deps;
     this.upstream = new Upstream(config, deps);
     const { baseDir, events, setTimer } = deps;
-    const sourceDeps = { baseDir, setTimer, wallClock: () => deps.wallClock() };
+    const sourceDeps = { baseDir, setTimer, wallClock: () => deps.wallClock(), now: () => deps.now() };
     this.#discovery = new Discovery({
       ...{ upstream: config.name, events, setTimer },
       now: () => deps.now(),
@@ -161,6 +162,11 @@ export class UpstreamControl {
     const resolved = this.#resolve(backend);
     if (this.#hasStarted) this.#begin(backend.id);
     else this.#resolving.push(resolved);
+  }
+
+  /** Where backends register themselves; undefined: nowhere. */
+  get registry(): Registry | undefined {
+    return this.#discovery.registry;
   }
 
   setWeight(id: string, weight: number): void {

@@ -40,8 +40,9 @@ function checksSay({ checks, lastCheck }: BackendRecord['against']): string[] {
   return lastCheck === undefined || checks.includes(lastCheck) ? [checks] : [checks, `now: ${lastCheck}`];
 }
 
-function whyOut({ operator, agent }: BackendRecord, state: 'drain' | 'maint'): string {
+function whyOut({ operator, agent, settings }: BackendRecord, state: 'drain' | 'maint'): string {
   if (operator === state) return 'set by an operator';
   if (agent?.state === state) return 'set by its agent';
+  if (settings.drains === true) return 'its source has not heard of it in time';
   return agent?.percent === 0 ? 'its agent leaves it no weight' : 'its weight is 0';
 }

@@ -27,10 +27,10 @@ function create(configured: readonly BackendConfig[] = []) {
   const lists: string[] = [];
   const discovery: Discovery = new Discovery({
     ...{ upstream: 'app', events, setTimer: clock.setTimer, now: clock.now },
-    create: ({ path }) => ({
-      start: reports => running.set(path, reports),
-      stop: () => running.delete(path),
-    }),
+    create: source => {
+      const path = source.type === 'file' ? source.path : '';
+      return { start: reports => running.set(path, reports), stop: () => running.delete(path) };
+    },
     onChange: () => lists.push(ids()),
   });
   const ids = (): string =>
