@@ -45,14 +45,28 @@ export type Cancel = () => void;
 
 /**
  * Opens one connection; calls `done` exactly once, asynchronously or at once, unless cancelled. `client`: whom it is for,
- * where the one who acquires has said so.
+ * where the one who acquires has said so; `own`: what it is made with for this client alone.
  */
-export type Connect<C, F> = (done: (result: Connected<C, F>) => void, client?: string) => Cancel;
+export type Connect<C, F> = (
+  done: (result: Connected<C, F>) => void,
+  client?: string,
+  own?: OwnConnect,
+) => Cancel;
+
+/** What a connection is made with for one client, which no other may have. */
+export interface OwnConnect {
+  /** Bytes that the peer gets before anything else. */
+  readonly preface?: Uint8Array;
+  /** Protocols that are offered to the peer (ALPN). */
+  readonly alpn?: readonly string[];
+}
 
 export interface AcquireOptions {
   readonly fresh?: boolean;
   /** Passed on to `connect` by a pool that parks nothing; others lend what they have to any client. */
   readonly client?: string;
+  /** The same. */
+  readonly own?: OwnConnect;
 }
 
 /** Why a parked connection was destroyed. */

@@ -42,17 +42,21 @@ class DirectPool<C extends Poolable, F> implements ConnectionPool<C, F> {
     this.#misses++;
     this.#opening++;
     let isOver = false;
-    const cancel = this.#connect(result => {
-      isOver = true;
-      this.#opening--;
-      if (!result.ok) {
-        done(result);
-        return;
-      }
-      this.#lent += 1;
-      result.connection.lentBy = this;
-      done({ ok: true, connection: result.connection, origin: 'new' });
-    }, options?.client);
+    const cancel = this.#connect(
+      result => {
+        isOver = true;
+        this.#opening--;
+        if (!result.ok) {
+          done(result);
+          return;
+        }
+        this.#lent += 1;
+        result.connection.lentBy = this;
+        done({ ok: true, connection: result.connection, origin: 'new' });
+      },
+      options?.client,
+      options?.own,
+    );
     return () => {
       if (isOver) return;
       isOver = true;

@@ -12,6 +12,7 @@ export type {
   Connected,
   ConnectionPool,
   EvictionCause,
+  OwnConnect,
   Poolable,
   PoolStats,
 } from './connection-pool.ts';

@@ -22,7 +22,7 @@ const mapping = section({
     .register(fieldFacts, { type: 'list', range: FORWARDED_TLVS.join(', ') })
     .default([])
     .describe(
-      '`v2`: what the header says beyond addresses. `uniqueId`: the id that a proxy in front has given the session, else the id of the session. `crc32c`: a checksum. `authority` (server name), `alpn`, `ssl`, `netns`, `others`: what a proxy in front has sent of them (`acceptProxy`).',
+      '`v2`: what the header says beyond addresses. `uniqueId`: the id that a proxy in front has given the session, else the id of the session. `crc32c`: a checksum. `authority` (server name), `alpn`, `ssl`: of the TLS of the client, where lb4 knows them; else, like `netns` and `others`, what a proxy in front has sent (`acceptProxy`).',
     ),
 }).superRefine(({ version, tlvs }, context) => {
   if (version === 'v2' || tlvs.length === 0) return;

@@ -13,6 +13,7 @@ import {
   type Acquired,
   type ConnectionPool,
   type EvictionCause,
+  type OwnConnect,
   type WarmPool,
 } from '../../../pool/index.ts';
 import type { Cancel, ConnectFailure, ConnectResult, Connection } from '../../engine/engine.ts';
@@ -32,7 +33,11 @@ export type AcquiredConnection = Acquired<Connection, ConnectFailure>;
 export type Origin = (AcquiredConnection & { ok: true })['origin'];
 
 /** Opens a connection to the addresses that the backend has when the attempt begins, one after the other if need be. */
-export type ConnectBackend = (done: (result: ConnectResult) => void, client?: string) => Cancel;
+export type ConnectBackend = (
+  done: (result: ConnectResult) => void,
+  client?: string,
+  own?: OwnConnect,
+) => Cancel;
 
 export interface BackendPoolDeps {
   now(): number;
@@ -44,7 +49,7 @@ export interface BackendPoolDeps {
 export type OnEvicted = (cause: EvictionCause) => void;
 
 /** The parts of a plan that matter here. */
-export type PoolPlan = Pick<UpstreamPlan, 'pool' | 'connect'>;
+export type PoolPlan = Pick<UpstreamPlan, 'pool' | 'connect' | 'tls' | 'sendProxy'>;
 
 /** A session waits in the pool only while a spare is being opened at the backend's limit: a few at most. */
 const MAX_WAITING = 64;
@@ -156,8 +161,9 @@ export class BackendPool {
   }
 }
 
-/** Is there anything to park? */
-export function parks({ pool }: Pick<UpstreamPlan, 'pool'>): boolean {
+/** Is there anything to park? A header that comes before TLS names the client of a connection when that is made. */
+export function parks({ pool, tls, sendProxy }: Omit<PoolPlan, 'connect'>): boolean {
+  if (tls !== undefined && sendProxy !== undefined) return false;
   return pool.warm > 0 || pool.reuse;
 }
 

@@ -3,14 +3,17 @@
  *
  * Place: created by `UpstreamRuntime` when a plan first names the backend, kept as long as plans do.
  */
-import type { AcquireOptions } from '../../../pool/index.ts';
+import type { AcquireOptions, OwnConnect } from '../../../pool/index.ts';
 import { AddressWalk } from '../../engine/address-walk.ts';
-import type { Cancel, ConnectOptions, ConnectResult, Engine } from '../../engine/engine.ts';
+import type { Cancel, ConnectFailure, ConnectOptions, ConnectResult, Engine } from '../../engine/engine.ts';
+import type { TlsClientTerms } from '../../engine/tls.ts';
 import type { BackendPlan, UpstreamPlan } from '../../model/upstream-plan.ts';
 import type { SharedState } from '../../shared-memory/shared-state.ts';
 import type { Cells } from '../../shared-memory/counters/counters.ts';
 import { countEviction } from './attempt-counts.ts';
 import { BackendPool, type BackendPoolDeps } from './backend-pool.ts';
+import { tlsConnect, withOwn } from './backend-tls.ts';
+import type { DispatchOwner } from './dispatch-owner.ts';
 
 export interface BackendRuntimeDeps extends BackendPoolDeps {
   readonly engine: Engine;
@@ -21,7 +24,10 @@ const FRESH: AcquireOptions = { fresh: true };
 const ANY: AcquireOptions = {};
 
 /** What of an upstream's plan matters to each backend. */
-export type ConnectPlan = Pick<UpstreamPlan, 'connect' | 'sockets' | 'pool'>;
+export type ConnectPlan = Pick<UpstreamPlan, 'connect' | 'sockets' | 'pool' | 'tls' | 'sendProxy'>;
+
+/** Groups of workers see to it that no session comes here. */
+const NO_TLS: ConnectFailure = { reason: 'localResources', code: 'ENGINE_WITHOUT_TLS' };
 
 export class BackendRuntime {
   readonly id: string;
@@ -34,21 +40,27 @@ export class BackendRuntime {
   readonly #engine: Engine;
   readonly #addresses: AddressWalk;
   #options: ConnectOptions;
+  #terms: TlsClientTerms | undefined;
+  /** Its upstream wants TLS, and the engine has none. */
+  #lacksTls = false;
   #moves = 0;
 
-  constructor(backend: BackendPlan, plan: ConnectPlan, deps: BackendRuntimeDeps) {
+  /** @param terms of the plan's `tls` */
+  constructor(backend: BackendPlan, plan: ConnectPlan, deps: BackendRuntimeDeps, terms?: TlsClientTerms) {
     this.id = backend.id;
     this.slot = backend.slot;
     this.tag = backend.tag;
     this.cells = deps.shared.counters.cells(backend.slot);
     this.#engine = deps.engine;
-    this.#options = connectOptions(plan);
+    this.#terms = terms;
+    this.#lacksTls = plan.tls !== undefined && terms === undefined;
+    this.#options = this.#optionsOf(plan);
     this.#addresses = new AddressWalk(() => deps.now());
     this.#addresses.update(backend.addresses);
     this.pool = new BackendPool(
       plan,
       backend.maxSessions,
-      (done, client) => this.#connect(done, client),
+      (done, client, own) => this.#connect(done, client, own),
       cause => countEviction(this, cause),
       deps,
     );
@@ -61,29 +73,42 @@ export class BackendRuntime {
 
   /**
    * Takes over what a new plan says. Connections stay parked only for a backend that gets new sessions, and only at
-   * addresses it still has: with reuse they could otherwise stay elsewhere for ever.
+   * addresses it still has: with reuse they could otherwise stay elsewhere for ever. What is parked has begun under the
+   * terms of its time.
    */
-  update(backend: BackendPlan, plan: ConnectPlan): void {
-    this.#options = connectOptions(plan);
+  update(backend: BackendPlan, plan: ConnectPlan, terms?: TlsClientTerms): void {
+    const hasOtherTerms = terms !== this.#terms;
+    this.#terms = terms;
+    this.#lacksTls = plan.tls !== undefined && terms === undefined;
+    this.#options = this.#optionsOf(plan);
     this.pool.follow(plan, backend.maxSessions);
-    if (this.#addresses.update(backend.addresses)) {
+    if (this.#addresses.update(backend.addresses) || hasOtherTerms) {
       this.#moves += 1;
       this.pool.suspend();
     }
     // A backend on trial is not eligible: it gets the connection of one session, and no spare ones.
-    if (backend.eligible && backend.weight > 0) this.pool.resume();
+    if (backend.eligible && backend.weight > 0 && !this.#lacksTls) this.pool.resume();
     else this.pool.suspend();
   }
 
   /** What a session's acquire asks of the pool. */
-  howToAcquire(isFresh: boolean, client: string): AcquireOptions {
-    if (this.#options.early?.source === 'client') return { fresh: isFresh, client };
+  howToAcquire(isFresh: boolean, client: string, owner: Pick<DispatchOwner, 'ownConnect'>): AcquireOptions {
+    const { early, tls } = this.#options;
+    const own = tls === undefined ? undefined : owner.ownConnect?.();
+    const common = own === undefined ? {} : { own };
+    if (early?.source === 'client') return { fresh: isFresh, client, ...common };
+    if (own !== undefined) return { fresh: isFresh, own };
     return isFresh ? FRESH : ANY;
   }
 
-  #connect(done: (result: ConnectResult) => void, client?: string): Cancel {
+  #connect(done: (result: ConnectResult) => void, client?: string, own?: OwnConnect): Cancel {
     const { only, isEmpty } = this.#addresses;
-    const options = client === undefined ? this.#options : { ...this.#options, client };
+    if (this.#lacksTls) {
+      done({ ok: false, failure: NO_TLS });
+      return () => undefined;
+    }
+    const toAll = withOwn(this.#options, own);
+    const options = client === undefined ? toAll : { ...toAll, client };
     if (only !== undefined) return this.#engine.connect(only, options, done);
     if (isEmpty) {
       done({ ok: false, failure: { reason: 'unreachable', code: 'ENOTFOUND' } });
@@ -95,8 +120,9 @@ export class BackendRuntime {
       done,
     );
   }
-}
 
-function connectOptions({ connect, sockets }: ConnectPlan): ConnectOptions {
-  return { ...sockets, timeoutMs: connect.timeout };
+  #optionsOf({ connect, sockets }: ConnectPlan): ConnectOptions {
+    const options = { ...sockets, timeoutMs: connect.timeout };
+    return this.#terms === undefined ? options : { ...options, tls: tlsConnect(this.id, this.#terms) };
+  }
 }

@@ -29,13 +29,15 @@ import { Wait, type Found, type WaitOwner } from './wait.ts';
 /** One session's search and its result. */
 export class Dispatch implements WaitOwner {
   readonly upstream: UpstreamRuntime;
-  /** Connects and hand-overs of parked connections so far. This and the next three are written here only. */
+  /** Connects and hand-overs of parked connections so far. This and the next four are written here only. */
   attempts = 0;
   /** Where the connection came from; undefined while there is none. */
   origin: Origin | undefined;
   /** From the last pick to the connection, in milliseconds; undefined while there is none. */
   connectMs: number | undefined;
   connectedAtMs = 0;
+  /** Its connection has begun with what the owner sends first. */
+  hasPreface = false;
   readonly #client: Client;
   readonly #deps: DispatcherDeps;
   readonly #owner: DispatchOwner;
@@ -210,10 +212,9 @@ export class Dispatch implements WaitOwner {
     this.#moves = lease.backend.moves;
     const attempt = ++this.attempts;
     this.#lender = lease.backend.pool.lender;
-    const cancel = this.#lender.acquire(
-      acquired => this.#acquired(lease, pickedMs, acquired),
-      lease.backend.howToAcquire(this.#isFresh, addressIn(this.#client)),
-    );
+    const how = lease.backend.howToAcquire(this.#isFresh, addressIn(this.#client), this.#owner);
+    this.hasPreface = how.own?.preface !== undefined;
+    const cancel = this.#lender.acquire(acquired => this.#acquired(lease, pickedMs, acquired), how);
     // A pool may answer within the call, so the next step may already have begun.
     const isSame = this.#lease === lease && this.attempts === attempt;
     if (isSame && this.#connection === undefined) this.#cancelStep ??= cancel;

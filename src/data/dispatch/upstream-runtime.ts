@@ -7,6 +7,7 @@
  */
 import type { StrategyDeps, StrategyFactory } from '../../../strategies/index.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { TlsClientSettings, TlsClientTerms } from '../../engine/tls.ts';
 import { wordsOf } from '../../errors.ts';
 import type { Report } from '../../model/data-event.ts';
 import type { BackendPlan, UpstreamPlan } from '../../model/upstream-plan.ts';
@@ -17,6 +18,7 @@ import type { LiveCounts } from '../../shared-memory/live-counts.ts';
 import type { SharedState } from '../../shared-memory/shared-state.ts';
 import type { UpstreamState } from '../../shared-memory/upstream-state.ts';
 import type { SetTimer } from '../../support/timer.ts';
+import { PlanTerms } from '../plan-terms.ts';
 import { BackendRuntime } from './backend-runtime.ts';
 import type { PickableBackend } from './candidate.ts';
 import { clientOf, type ClientOf } from './client-keys.ts';
@@ -58,6 +60,7 @@ export class UpstreamRuntime {
   clientOf: ClientOf;
   readonly #backends = new Map<string, BackendRuntime>();
   readonly #byTag = new Map<number, BackendRuntime>();
+  readonly #terms: PlanTerms<TlsClientSettings, TlsClientTerms>;
   #plan: UpstreamPlan;
   #factory: StrategyFactory;
   #shared: SharedParts;
@@ -67,6 +70,7 @@ export class UpstreamRuntime {
   constructor(plan: UpstreamPlan, factory: StrategyFactory, deps: UpstreamRuntimeDeps) {
     const { shared } = deps;
     const { name } = plan;
+    this.#terms = new PlanTerms(settings => deps.engine.tls?.clientTerms(settings));
     this.#plan = plan;
     this.#factory = factory;
     this.#deps = deps;
@@ -120,6 +124,7 @@ export class UpstreamRuntime {
    * @returns whether sessions that connect to a backend which is not well may have a better one now
    */
   apply(plan: UpstreamPlan, factory: StrategyFactory): boolean {
+    this.#terms.follow(plan.tls);
     const isOtherStrategy = factory !== this.#factory;
     if (plan.memory.version !== this.#plan.memory.version) {
       this.#shared = this.#partsOf(this.#deps.shared.viewOf(plan.memory));
@@ -134,7 +139,7 @@ export class UpstreamRuntime {
     const pickable: PickableBackend[] = [];
     for (const backend of plan.backends) {
       const runtime = this.#backends.get(backend.id) ?? this.#addBackend(backend);
-      runtime.update(backend, plan);
+      runtime.update(backend, plan, this.#terms.current);
       const { eligible, weight, maxSessions, trial, reserve, well } = backend;
       if (eligible || trial || reserve) pickable.push({ runtime, weight, maxSessions, trial, reserve, well });
     }
@@ -160,7 +165,7 @@ export class UpstreamRuntime {
   }
 
   #addBackend(backend: BackendPlan): BackendRuntime {
-    const runtime = new BackendRuntime(backend, this.#plan, this.#deps);
+    const runtime = new BackendRuntime(backend, this.#plan, this.#deps, this.#terms.current);
     this.#backends.set(backend.id, runtime);
     this.#byTag.set(backend.tag, runtime);
     return runtime;

@@ -18,9 +18,10 @@ import { endpointOf, tcpAddresses } from '../../codec/proxy-protocol/tcp-address
 import type { Connection } from '../../engine/engine.ts';
 import type { ForwardedTlv, SendProxy } from '../../model/send-proxy.ts';
 import type { Facts } from '../admission/gate.ts';
+import { ownTlv } from './tls-tlvs.ts';
 
 /** Whom a header names. */
-type Client = Omit<Facts<unknown>, 'upstream'>;
+export type Client = Omit<Facts<unknown>, 'upstream'>;
 
 /** Signature, command and length, and the addresses of the longest family. */
 const FIXED_BYTES = V2_FIXED_BYTES + ADDRESS_BYTES.ipv6;
@@ -29,7 +30,7 @@ const CHECKSUM: ProxyTlv = Object.freeze({ type: TLV.crc32c, value: new Uint8Arr
 const NAMED: ReadonlySet<number> = new Set(Object.values(TLV));
 
 /** This end of the client's connection, or that connection, which then has to ask the system. */
-type Here = string | Pick<Connection, 'localAddress'>;
+export type Here = string | Pick<Connection, 'localAddress'>;
 
 /**
  * @param here looked at only if no proxy in front has said where the client connected to
@@ -67,7 +68,9 @@ function tlvsOf(wanted: readonly ForwardedTlv[], client: Client, id: string): re
 function tlvsFor(word: Exclude<ForwardedTlv, 'crc32c'>, client: Client, id: string): readonly ProxyTlv[] {
   const received = client.proxied?.tlvs ?? [];
   if (word === 'others') return received.filter(({ type }) => !NAMED.has(type));
-  const value = tlvOf({ tlvs: received }, TLV[word]);
+  const own = ownTlv(word, client);
+  if (own === 'none') return [];
+  const value = own ?? tlvOf({ tlvs: received }, TLV[word]);
   if (value !== undefined) return [{ type: TLV[word], value }];
   return word === 'uniqueId' ? [{ type: TLV.uniqueId, value: Buffer.from(id) }] : [];
 }

@@ -12,6 +12,7 @@
  *   listener.
  * Why it passes itself as handlers and owner: there may be 100,000 sessions, and closures are objects, too.
  */
+import type { OwnConnect } from '../../../pool/index.ts';
 import { Admission, type AdmissionOwner } from '../admission/admission.ts';
 import type { Facts } from '../admission/gate.ts';
 import { clientFields, viewFields } from '../admission/client-fields.ts';
@@ -25,6 +26,7 @@ import type { SessionView } from '../../model/session-view.ts';
 import type { Termination } from '../../model/termination.ts';
 import { repace } from './bandwidth.ts';
 import type { Timed } from './deadline-wheel.ts';
+import { ownConnect } from './own-connect.ts';
 import { prefaceOf } from './preface.ts';
 import { QueueWaits } from './queue-waits.ts';
 import { refuse } from './refuse.ts';
@@ -226,15 +228,23 @@ export class Session<O extends Origin = Origin>
   /** For the dispatch only. */
   onConnected(connection: Connection): void {
     if (this.#deps.isRecording()) this.#sourceAddress = connection.localAddress;
-    const origin = this.#dispatch?.origin;
+    const { origin, hasPreface = false } = this.#dispatch ?? {};
     const { pool, sendProxy } = this.#upstream.plan;
     const preface =
-      sendProxy && prefaceOf(sendProxy, this.#from(), this.#localAddress ?? this.#client, this.id);
+      sendProxy && !hasPreface
+        ? prefaceOf(sendProxy, this.#from(), this.#localAddress ?? this.#client, this.id)
+        : undefined;
     const options = relayOptions(origin, pool.reuse, preface);
     const handlers = origin === 'new' ? this : this.#handlersOfParked();
     this.#relay = this.#deps.engine.relay(this.#client, connection, handlers, options);
     this.front.bandwidth?.begin(this.#relay);
     this.#schedule(this.#relay);
+  }
+
+  /** For the dispatch only. */
+  ownConnect(): OwnConnect | undefined {
+    const here = this.#localAddress ?? this.#client;
+    return ownConnect(this.#upstream.plan, this.#from(), here, this.id);
   }
 
   /** For the dispatch only. */

@@ -2,10 +2,15 @@
 import t from 'tap';
 import {
   parseProxyHeader,
+  parseSslTlv,
+  SSL_CLIENT,
+  SSL_TLV,
   TLV,
+  tlvOf,
   V2_MAX_BYTES,
   type ProxyHeader,
 } from '../../../../src/codec/proxy-protocol/index.ts';
+import type { TlsFacts } from '../../../../src/engine/tls.ts';
 import type { Proxied } from '../../../../src/data/admission/gate.ts';
 import { prefaceOf } from '../../../../src/data/session/preface.ts';
 import { FORWARDED_TLVS, type SendProxy } from '../../../../src/model/send-proxy.ts';
@@ -103,5 +108,57 @@ void t.test('what has no room is left out; the header stays one that is read', t
   const small = { type: 0xe1, value: Buffer.from('small') };
   const types = v2(['others', 'uniqueId', 'crc32c'], { tlvs: [big, small] }).tlvs.map(({ type }) => type);
   t.same(types, [0xe1, TLV.uniqueId, TLV.crc32c]);
+  t.end();
+});
+
+const TLS = { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', isResumed: false } as const;
+const CERTIFICATE = { name: 'till-7', subject: 'CN=till-7' };
+/** The TLVs of a client whose TLS has ended here; a proxy in front has spoken of another TLS, and of the network. */
+function ofTls(known: { serverName?: string; tls?: TlsFacts }) {
+  const said = (type: number) => ({ type, value: Buffer.from('front') });
+  const tlvs = [TLV.authority, TLV.alpn, TLV.ssl, TLV.netns].map(said);
+  const sent = { version: 'v2', tlvs: ['authority', 'alpn', 'ssl', 'netns'] } as const;
+  const parsed = parseProxyHeader(prefaceOf(sent, { ...CLIENT, proxied: { tlvs }, ...known }, HERE, '1-1'));
+  if (parsed.kind !== 'header') throw new Error(parsed.kind);
+  const textOf = (type: number) => {
+    const value = tlvOf(parsed.header, type);
+    return value && String(Buffer.from(value));
+  };
+  const ssl = tlvOf(parsed.header, TLV.ssl);
+  return {
+    ...{ authority: textOf(TLV.authority), alpn: textOf(TLV.alpn), netns: textOf(TLV.netns) },
+    ssl: known.tls === undefined ? textOf(TLV.ssl) : ssl && parseSslTlv(ssl),
+  };
+}
+
+void t.test('of TLS that has ended here it says what lb4 knows itself, and nothing of another', t => {
+  t.match(ofTls({ serverName: 'shop.example', tls: { ...TLS, alpn: 'h2', certificate: CERTIFICATE } }), {
+    ...{ authority: 'shop.example', alpn: 'h2', netns: 'front' },
+    ssl: {
+      ...{
+        client: SSL_CLIENT.ssl | SSL_CLIENT.certificateOfConnection | SSL_CLIENT.certificateOfSession,
+        verify: 0,
+      },
+      tlvs: [
+        { type: SSL_TLV.version, value: Buffer.from('TLSv1.3') },
+        { type: SSL_TLV.commonName, value: Buffer.from('till-7') },
+        { type: SSL_TLV.cipher, value: Buffer.from('TLS_AES_128_GCM_SHA256') },
+      ],
+    },
+  });
+  const bare = ofTls({ tls: TLS });
+  t.match(bare, { authority: undefined, alpn: undefined, netns: 'front', ssl: { client: SSL_CLIENT.ssl } });
+  t.not(typeof bare.ssl === 'object' ? bare.ssl.verify : 0, 0, 'no certificate was verified');
+  t.match(ofTls({ tls: { ...TLS, isResumed: true, certificate: CERTIFICATE } }), {
+    ssl: { client: SSL_CLIENT.ssl | SSL_CLIENT.certificateOfSession, verify: 0 },
+  });
+  t.end();
+});
+
+void t.test('a name that lb4 has read in passing takes the place of what a proxy in front has said', t => {
+  t.match(ofTls({ serverName: 'read.example' }), {
+    ...{ authority: 'read.example', alpn: 'front', ssl: 'front', netns: 'front' },
+  });
+  t.match(ofTls({}), { authority: 'front', alpn: 'front', ssl: 'front' });
   t.end();
 });
