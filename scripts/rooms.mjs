@@ -20,7 +20,7 @@ export const ROOMS = {
   host: ['data', 'engine', 'engine contract', 'linux', 'model', 'shared-memory'],
   control: ['config', 'model', 'engine contract', 'shared-memory', 'codec', 'names'],
   data: ['model', 'engine contract', 'shared-memory', 'codec', 'strategies', 'pool'],
-  engine: ['engine contract', 'linux'],
+  engine: ['engine contract', 'linux', 'codec'],
   config: ['model', 'names', 'strategies'],
   model: ['engine contract', 'shared-memory'],
   codec: ['engine contract'],

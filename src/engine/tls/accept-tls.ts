@@ -10,6 +10,7 @@ import type { NodeConnection } from '../node/node-connection.ts';
 import { TLSSocket } from 'node:tls';
 import type { Cancel, PeekState } from '../engine.ts';
 import type { EngineTls, ServerOpening, TlsFailure } from '../tls.ts';
+import { parseClientHello } from '../../codec/tls-client-hello/index.ts';
 import { factsOf, judgeClient } from './facts.ts';
 import { CLOSED, RESET } from './failures.ts';
 import { Handshake } from './handshake.ts';
@@ -63,9 +64,30 @@ class Accepting {
     });
   }
 
+  /** The handshake, once it is known which certificate it is for. */
   speakTls(): void {
-    const { options, settings } = this.#terms;
-    const { clients } = settings;
+    if (this.#terms.dependsOnName) this.#readHello(FIRST_LOOK_BYTES);
+    else this.#shakeHands(undefined);
+  }
+
+  /** What is no hello is left to OpenSSL, which has the right alert for it. */
+  #readHello(neededBytes: number): void {
+    this.#client.peek(neededBytes, (bytes, state) => {
+      if (this.#isOver) return;
+      if (state === 'open' && bytes.length < neededBytes && neededBytes !== FIRST_LOOK_BYTES) return;
+      const parsed = parseClientHello(bytes);
+      if (parsed.kind !== 'incomplete') {
+        this.#client.unwatch();
+        this.#shakeHands(parsed.kind === 'hello' ? parsed.hello.serverName : undefined);
+      } else if (state === 'reset') this.#fail(RESET);
+      else if (state === 'end') this.#fail(CLOSED);
+      else if (state === 'full' || parsed.bytes > neededBytes) this.#readHello(parsed.bytes);
+    });
+  }
+
+  #shakeHands(serverName: string | undefined): void {
+    const { clients } = this.#terms.settings;
+    const options = this.#terms.optionsFor(serverName);
     this.#handshake = new Handshake(
       this.#client,
       {

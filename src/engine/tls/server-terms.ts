@@ -1,16 +1,18 @@
 /**
  * What a listener asks of its clients, as OpenSSL needs it.
  *
- * Place: made once per plan, used for each of its sessions. One per engine: `ServerTermsMaker`.
- * Cost: reading a certificate with its key takes a millisecond, so that a plan which changes one of a thousand makes
- * one: contexts live as long as any terms have them.
+ * Place: made once per plan, used for each of its sessions.
+ * Why a context for each certificate, chosen before TLS begins: a certificate that Node is given in the middle of a
+ * handshake (SNICallback) comes beside the first one, not in its place, and OpenSSL may choose the first if its key is of
+ * another kind.
+ * Cost: a context takes up to a millisecond, so that a plan which changes one of a thousand certificates makes one:
+ * contexts live as long as any terms have them.
  */
-import { createHash, X509Certificate } from 'node:crypto';
-import { constants } from 'node:crypto';
+import { constants, createHash } from 'node:crypto';
 import {
   createSecureContext,
   createServer,
-  type SecureContext,
+  type SecureContextOptions,
   type Server,
   type TLSSocketOptions,
 } from 'node:tls';
@@ -20,91 +22,76 @@ import { wireFormat } from './alpn.ts';
 import { withDefaults } from './ciphers.ts';
 import type { Contexts } from './contexts.ts';
 
-type SniCallback = NonNullable<TLSSocketOptions['SNICallback']>;
+const OPTIONS =
+  constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION | constants.SSL_OP_PRIORITIZE_CHACHA;
 
 export class ServerTerms implements TlsServerTerms {
   readonly settings: TlsServerSettings;
-  /** For TLSSocket of Node's, the same for all sessions. */
-  readonly options: TLSSocketOptions;
+  readonly #first: TLSSocketOptions;
+  readonly #byName = new Map<string, TLSSocketOptions>();
 
   constructor(settings: TlsServerSettings, contexts: Contexts) {
-    const { certificates, alpn, clients } = settings;
-    const [first] = certificates;
-    if (first === undefined) throw new Error('no certificate');
     this.settings = settings;
-    const secureContext = firstContext(settings, first, contexts);
-    const named = certificates.length > 1 ? namedContexts(settings, contexts) : undefined;
-    const server = certificates.some(({ ocsp }) => ocsp !== undefined) ? stapler(certificates) : undefined;
-    this.options = {
-      isServer: true,
-      secureContext,
-      ...(named && { SNICallback: named }),
-      ...(alpn.length > 0 && { ALPNProtocols: wireFormat(alpn) }),
-      ...(clients && { requestCert: true, rejectUnauthorized: clients.isRequired }),
-      ...(server && { server }),
-    };
+    const optionsFor = maker(settings, contexts);
+    const [first, ...others] = settings.certificates.map(certificate => {
+      const options = optionsFor(certificate);
+      for (const name of certificate.names) if (!this.#byName.has(name)) this.#byName.set(name, options);
+      return options;
+    });
+    if (first === undefined) throw new Error('there is no certificate');
+    this.#first = first;
+    this.dependsOnName = others.length > 0;
   }
-}
 
-/** Has the versions, the ciphers and the tickets of all sessions, whichever certificate they get. */
-function firstContext(settings: TlsServerSettings, first: TlsCertificate, contexts: Contexts): SecureContext {
-  const { minVersion, ticketKeys, clients } = settings;
-  const ciphers = withDefaults(settings.ciphers);
-  // A ticket of a listener that asks for no certificate must not count at one that does.
-  const sessionIdContext = digest([clients?.ca, clients?.isRequired]).slice(0, 32);
-  const keys = Buffer.from(ticketKeys);
-  const id = digest([first.id, minVersion, ciphers, keys.toString('hex'), sessionIdContext]);
-  return contexts.get(id, () =>
-    createSecureContext({
-      cert: first.chain,
-      key: first.key,
-      ca: clients?.ca ?? [],
-      ciphers,
-      minVersion,
-      honorCipherOrder: true,
-      secureOptions:
-        constants.SSL_OP_NO_RENEGOTIATION |
-        constants.SSL_OP_NO_COMPRESSION |
-        constants.SSL_OP_PRIORITIZE_CHACHA,
-      sessionIdContext,
-      ticketKeys: keys,
-    }),
-  );
-}
+  /** The client's name for the server decides which certificate it gets. */
+  readonly dependsOnName: boolean;
 
-function namedContexts({ certificates, clients }: TlsServerSettings, contexts: Contexts): SniCallback {
-  const ca = clients?.ca ?? [];
-  const byName = new Map<string, SecureContext>();
-  for (const { id, chain, key, names } of certificates) {
-    const context = contexts.get(digest([id, clients?.ca]), () =>
-      createSecureContext({ cert: chain, key, ca }),
-    );
-    for (const name of names) if (!byName.has(name)) byName.set(name, context);
-  }
-  return (asked, choose) => {
-    const name = asked.toLowerCase();
+  /** For Node's TLSSocket. `name`: in small letters. */
+  optionsFor(name: string | undefined): TLSSocketOptions {
+    if (name === undefined) return this.#first;
+    const exact = this.#byName.get(name);
+    if (exact !== undefined) return exact;
     const dot = name.indexOf('.');
-    choose(null, byName.get(name) ?? (dot > 0 ? byName.get(`*${name.slice(dot)}`) : undefined));
-  };
-}
-
-/** Node asks a server for OCSP responses; this one never listens. */
-function stapler(certificates: readonly TlsCertificate[]): Server {
-  const byCertificate = new Map<string, Buffer>();
-  for (const { chain, ocsp } of certificates) {
-    if (ocsp !== undefined) byCertificate.set(base64(new X509Certificate(chain).raw), Buffer.from(ocsp));
+    return (dot > 0 ? this.#byName.get(`*${name.slice(dot)}`) : undefined) ?? this.#first;
   }
-  const [first] = certificates;
-  const server = createServer({ cert: first?.chain, key: first?.key, ca: [] });
-  server.on('OCSPRequest', (certificate, _issuer, answer) => {
-    // Without a response Node sends none; its types know of no such answer.
-    Reflect.apply(answer, undefined, [null, byCertificate.get(base64(certificate)) ?? null]);
-  });
-  return server;
 }
 
-function base64(bytes: Buffer): string {
-  return bytes.toString('base64');
+function maker(
+  settings: TlsServerSettings,
+  contexts: Contexts,
+): (certificate: TlsCertificate) => TLSSocketOptions {
+  const { alpn, clients, minVersion } = settings;
+  const ticketKeys = Buffer.from(settings.ticketKeys);
+  const common: SecureContextOptions = {
+    ca: clients?.ca ?? [],
+    ciphers: withDefaults(settings.ciphers),
+    minVersion,
+    honorCipherOrder: true,
+    secureOptions: OPTIONS,
+    // A ticket of a listener that asks for no certificate, or trusts others, counts for nothing here.
+    sessionIdContext: digest([clients?.ca, clients?.isRequired]).slice(0, 32),
+    ticketKeys,
+  };
+  const shared = digest([common, ticketKeys.toString('hex')]);
+  const options: TLSSocketOptions = {
+    isServer: true,
+    ...(alpn.length > 0 && { ALPNProtocols: wireFormat(alpn) }),
+    ...(clients && { requestCert: true, rejectUnauthorized: clients.isRequired }),
+  };
+  return ({ id, chain, key, ocsp }) => ({
+    ...options,
+    secureContext: contexts.get(`${shared} ${id}`, () =>
+      createSecureContext({ ...common, cert: chain, key }),
+    ),
+    ...(ocsp && { server: stapler(chain, key, Buffer.from(ocsp)) }),
+  });
+}
+
+/** Node asks a server for OCSP responses, which has to have the certificate. This one never listens. */
+function stapler(cert: string, key: string, response: Buffer): Server {
+  const server = createServer({ cert, key, ca: [] });
+  server.on('OCSPRequest', (_certificate, _issuer, answer) => answer(null, response));
+  return server;
 }
 
 function digest(parts: readonly unknown[]): string {
