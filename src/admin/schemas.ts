@@ -148,6 +148,19 @@ export const upstream = z
   })
   .register(named, { id: 'Upstream' });
 
+const rate = z.string().describe('New sessions in a second, minute or hour, such as `50/s`.');
+const eachLimit = z.strictObject({
+  sessions: count.optional(),
+  rate: rate.optional(),
+  burst: count.optional(),
+  ipv4Prefix: count,
+  ipv6Prefix: count,
+  clients: count,
+});
+const bandwidth = z
+  .strictObject({ fromClient: count.optional(), fromBackend: count.optional() })
+  .describe('Bytes per second.');
+
 const listener = z
   .strictObject({
     name: z.string(),
@@ -173,6 +186,22 @@ const listener = z
       })
       .optional()
       .describe('Where TLS clients go by what they send first; absent: that is not looked at.'),
+    limits: z
+      .strictObject({
+        dryRun: z
+          .boolean()
+          .optional()
+          .describe('True: those of clients and networks, and `rate`, only count. Absent: false.'),
+        maxSessions: count.optional(),
+        rate: rate.optional(),
+        burst: count.optional(),
+        perClient: eachLimit.optional(),
+        perNetwork: eachLimit.optional(),
+        bandwidth: bandwidth.optional(),
+        perSession: z.strictObject({ bandwidth: bandwidth.optional() }).optional(),
+      })
+      .optional()
+      .describe('Its limits as configured; absent: it has none.'),
     counts: listenerCounts.optional(),
   })
   .register(named, { id: 'Listener' });

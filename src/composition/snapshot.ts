@@ -27,7 +27,7 @@ export function snapshotOf(
     listeners: (data?.listeners() ?? []).map(view => ({
       ...view,
       pausedMs: pausedMs(view.name),
-      ...sniOf(planes, view.name),
+      ...configured(planes, view.name),
     })),
     upstreams: (control?.status() ?? []).map(({ slots, queueSlot, ...upstream }) => ({
       ...upstream,
@@ -42,7 +42,11 @@ export function snapshotOf(
   };
 }
 
-function sniOf(planes: Planes | undefined, listener: string): Pick<ListenerView, 'sni'> {
-  const sni = planes?.config.listeners.find(({ name }) => name === listener)?.sni;
-  return sni === undefined ? {} : { sni: { routes: sniRoutes(sni.routes), others: sni.others } };
+function configured(planes: Planes | undefined, listener: string): Pick<ListenerView, 'sni' | 'limits'> {
+  const { sni, limits = {}, dryRun } = planes?.config.listeners.find(({ name }) => name === listener) ?? {};
+  const hasLimits = Object.values(limits).some(each => each !== undefined);
+  return {
+    ...(sni && { sni: { routes: sniRoutes(sni.routes), others: sni.others } }),
+    ...(hasLimits && { limits: dryRun === true ? { ...limits, dryRun } : limits }),
+  };
 }

@@ -3,6 +3,7 @@
  *
  * Place: control, hosts and the mirror fill in their parts; composition puts them together, observers read them.
  */
+import type { BandwidthLimits } from './listener-plan.ts';
 import type { HelloPlan } from './hello-plan.ts';
 import type { PoolFigures } from './pool-figures.ts';
 import type { BackendStateWord, MirrorMode, MirrorTrouble, OperatorState, UpstreamMode } from './words.ts';
@@ -178,6 +179,30 @@ export interface ListenerView extends HostListenerView {
   readonly pausedMs: number | undefined;
   /** Where TLS clients go by their names and protocols, and what becomes of others. Absent: names are not looked at. */
   readonly sni?: Pick<HelloPlan, 'routes' | 'others'>;
+  /** Its limits as configured. Absent: it has none. */
+  readonly limits?: LimitsView;
+}
+
+/** Rates are texts such as `50/s`, bandwidths are bytes per second. */
+export interface LimitsView {
+  /** `true`: those of clients and networks, and `rate`, only count. */
+  readonly dryRun?: boolean;
+  readonly maxSessions?: number | undefined;
+  readonly rate?: string | undefined;
+  readonly burst?: number | undefined;
+  readonly perClient?: EachView | undefined;
+  readonly perNetwork?: EachView | undefined;
+  readonly bandwidth?: BandwidthLimits | undefined;
+  readonly perSession?: { readonly bandwidth?: BandwidthLimits | undefined } | undefined;
+}
+
+interface EachView {
+  readonly sessions?: number | undefined;
+  readonly rate?: string | undefined;
+  readonly burst?: number | undefined;
+  readonly ipv4Prefix: number;
+  readonly ipv6Prefix: number;
+  readonly clients: number;
 }
 
 /** One upstream, as `snapshot()` shows it. */

@@ -8,7 +8,7 @@ import { statusText, type StatusAnswer } from '../../../../src/cli/client/status
 import { formatTable } from '../../../../src/cli/client/table.ts';
 import { endOf, startOf, widthOf } from '../../../../src/cli/client/text-width.ts';
 import type { LastReload } from '../../../../src/model/reload-report.ts';
-import type { BackendView, LoadBalancerSnapshot } from '../../../../src/model/snapshot.ts';
+import type { BackendView, ListenerView, LoadBalancerSnapshot } from '../../../../src/model/snapshot.ts';
 import { backendView, snapshotWith, upstreamView } from '../../../harness/fake-balancer.ts';
 import { fc } from '../../../harness/properties.ts';
 
@@ -170,6 +170,43 @@ void t.test('100,000 sessions and none are a table', async t => {
     ...{ ...session, bytesFromBackend: 1, clientAddress: '::1', clientPort },
   }));
   t.equal(sessionsText({ sessions, more: true }, 80).split('\n').length, 100_003);
+});
+
+void t.test('status shows the limits of each listener that has any', async t => {
+  const listener = {
+    name: 'web',
+    addresses: [':443'],
+    paused: false,
+    pausedMs: undefined,
+    engine: 'epoll',
+    sessions: 0,
+  };
+  const each = { ipv4Prefix: 32, ipv6Prefix: 64, clients: 65_536 };
+  const limits = {
+    ...{ maxSessions: 20_000, rate: '2000/s', bandwidth: { fromBackend: 2 ** 30 } },
+    ...{ perClient: { ...each, sessions: 100, rate: '50/s' }, perNetwork: { ...each, rate: '5/m' } },
+    perSession: { bandwidth: { fromClient: 2 ** 20, fromBackend: 20e6 } },
+  };
+  const shown = (view: Partial<ListenerView>): string =>
+    statusText(
+      statusWith({
+        listeners: [
+          { ...listener, ...view },
+          { ...listener, name: 'open' },
+        ],
+      }),
+      100,
+    );
+  const text = shown({ limits });
+  t.match(text, /LISTENER +LIMIT OF +SESSIONS +NEW +FROM CLIENT +FROM BACKEND\n/);
+  t.match(text, /\nweb +all +20000 +2000\/s +- +1GiB\/s\n +each client +100 +50\/s +- +-\n/);
+  t.match(text, /\n +each network +- +5\/m +- +-\n +each session +- +- +1MiB\/s +20MB\/s\n/);
+  t.equal(text.match(/\nopen /g)?.length, 1, 'one without limits stands in the first table only');
+  t.notMatch(shown({}), 'LIMIT OF');
+  t.match(
+    shown({ limits: { ...limits, dryRun: true } }),
+    /all \(rate: dry run\) [^]*each client \(dry run\) +100/,
+  );
 });
 
 void t.test('status shows where TLS clients go, and sessions by which name they came', async t => {
