@@ -162,6 +162,7 @@ export class Admission<U> implements UndecidedClient, Expiring {
   /** Shows the current gate the bytes that have arrived, and again when more have. */
   #read(bytes: number, withinMs = LIMIT_MS): void {
     if (this.#isLate) {
+      this.#passage.late();
       this.#refuse(LATE);
       return;
     }

@@ -72,7 +72,13 @@ export type Verdict<U> =
    * The gate needs this many bytes in all to decide; it is shown bytes as they come. Each gate has a time of its own,
    * from its first wait on: `withinMs`, by default the admission's.
    */
-  | { readonly kind: 'more'; readonly bytes: number; readonly withinMs?: number }
+  | {
+      readonly kind: 'more';
+      readonly bytes: number;
+      readonly withinMs?: number;
+      /** What a client is counted as that has not sent them when the time is over. Absent: it is not counted. */
+      readonly late?: Refusal;
+    }
   /**
    * The client speaks TLS from here on. The gates behind this one, and the backend, get what is inside of it. The gate
    * is not asked again.

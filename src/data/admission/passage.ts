@@ -16,6 +16,7 @@ import { isRefusal } from '../../shared-memory/counters/refusals.ts';
 import type { Facts, FirstBytes, Gate, Leave, Verdict } from './gate.ts';
 import { NOTHING } from './gate.ts';
 import type { Refused } from './refused.ts';
+import type { Refusal } from '../../shared-memory/counters/refusals.ts';
 import { handshakeFailed } from './tls-gate.ts';
 import type { Undecided } from './undecided.ts';
 
@@ -32,6 +33,8 @@ export class Passage<U> {
   #leaves: Leave[] | undefined;
   /** How many of them were there when a gate last waited. */
   #spent = 0;
+  /** What that gate counts the client as when its time is over. */
+  #late: Refusal | undefined;
   #isCounted = false;
 
   constructor(
@@ -72,12 +75,18 @@ export class Passage<U> {
       }
     } else if (verdict?.kind === 'more' || verdict?.kind === 'tls') {
       this.#spent = this.#leaves?.length ?? 0;
+      this.#late = verdict.kind === 'more' ? verdict.late : undefined;
     } else if (verdict?.kind === 'refuse') {
       this.#facts = verdict.facts ?? this.#facts;
       this.#leave(this.#spent);
       this.#refused.count(verdict.reason, this.#facts.clientAddress, false);
     }
     return verdict;
+  }
+
+  /** The time of the gate that waits is over: the client is refused. */
+  late(): void {
+    if (this.#late !== undefined) this.#refused.count(this.#late, this.#facts.clientAddress, false);
   }
 
   /** Asks all gates that need no bytes. Undefined: the client is through. */

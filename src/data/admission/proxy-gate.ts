@@ -32,7 +32,12 @@ export function proxyGate<U>({ from, timeout, required }: AcceptProxy): Gate<U> 
       case 'incomplete':
         // A client without a header may wait for the server to speak first.
         if (isAll && bytes.length === 0 && !required) return pass;
-        return { kind: 'more', bytes: Math.max(parsed.bytes, FIRST_LOOK_BYTES), withinMs: timeout };
+        return {
+          kind: 'more',
+          bytes: Math.max(parsed.bytes, FIRST_LOOK_BYTES),
+          withinMs: timeout,
+          late: 'noProxyHeader',
+        };
       case 'absent':
         return required ? { kind: 'refuse', reason: 'noProxyHeader' } : pass;
       case 'invalid':

@@ -32,8 +32,9 @@ async function start(...gates: readonly Gate<string>[]) {
     timers.fireAll();
   };
   const ends: unknown[] = [];
+  const counted: string[] = [];
   const facts = { clientAddress: client.peerAddress, clientPort: client.peerPort, upstream: 'app' };
-  const passage = new Passage(gates, facts, { count: () => undefined });
+  const passage = new Passage(gates, facts, { count: reason => void counted.push(reason) });
   const admission = new Admission(
     client,
     passage,
@@ -45,7 +46,7 @@ async function start(...gates: readonly Gate<string>[]) {
   );
   admission.start();
   await Promise.resolve();
-  return { client, timers, wait, ends, admission };
+  return { client, timers, wait, ends, counted, admission };
 }
 
 void t.test('gates that need no bytes are passed in order, and read nothing', async t => {
@@ -67,6 +68,21 @@ void t.test('gates that need no bytes are passed in order, and read nothing', as
     [],
   );
   t.equal(admission.timeoutMs, 0, 'no time is counted');
+});
+
+void t.test('a client that is too late is counted once, as its gate says', async t => {
+  const late: Gate<string> = (_, { bytes }) =>
+    bytes.length < 3 ? { kind: 'more', bytes: 3, late: 'noProxyHeader' } : PASS;
+  const { client, wait, ends, counted } = await start(late, () => ({ kind: 'more', bytes: 9 }));
+  client.show('ab');
+  wait();
+  t.match(ends, [{ by: 'balancer', phase: 'admission', reason: 'timeout' }]);
+  t.same(counted, ['noProxyHeader']);
+  const other = await start(late, (_, { bytes }) => (bytes.length > 8 ? PASS : { kind: 'more', bytes: 9 }));
+  other.client.show('abc');
+  other.wait();
+  t.match(other.ends, [{ reason: 'timeout' }]);
+  t.same(other.counted, [], 'the later gate does not count');
 });
 
 void t.test(

@@ -73,6 +73,20 @@ void t.test('a gate that wants bytes is asked again, and those before it are not
   t.end();
 });
 
+void t.test('a client that is too late is counted as its gate says, or not at all', t => {
+  const late: Gate<string> = () => ({ kind: 'more', bytes: 2, late: 'noProxyHeader' });
+  for (const [gate, seen] of [
+    [late, ['noProxyHeader 192.0.2.1 false']],
+    [waits, []],
+  ] as const) {
+    const passed = pass(gate);
+    passed.passage.askAtOnce();
+    passed.passage.late();
+    t.same(passed.seen, seen);
+  }
+  t.end();
+});
+
 void t.test('a dry run lets a client in and counts the first gate that would have refused it', t => {
   const { passage, seen } = pass(dryRun(refuses), dryRun(refuses), dryRun(waits));
   t.match(passage.askAtOnce(), { kind: 'more' }, 'another answer is passed on');
