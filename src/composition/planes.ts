@@ -6,9 +6,8 @@
  * that change, and last those that go: so no listener ever names an upstream that its data plane does not know.
  * Invariant: a configuration takes effect whole or not at all.
  */
-import { loadStrategy, strategyVersion } from '../../strategies/load-strategy.ts';
 import { ConfigError } from '../config/report/config-error.ts';
-import type { Config, UpstreamConfig } from '../config/schema/schema.ts';
+import type { Config } from '../config/schema/schema.ts';
 import { unknownOwners } from '../config/checks/socket-owners.ts';
 import { countEvents } from '../control/count-events.ts';
 import { counterView } from '../control/counter-view.ts';
@@ -19,7 +18,6 @@ import {
   type DataPlaneMaking,
   type SessionLimits,
 } from '../host/build-data-plane.ts';
-import { wordsOf } from '../errors.ts';
 import type { Events } from '../model/events.ts';
 import type { Inheritance } from '../model/inheritance.ts';
 import { LeavingListeners } from '../control/leaving-listeners.ts';
@@ -31,7 +29,6 @@ import type { HostReport } from '../model/data-event.ts';
 import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { Lookup } from '../names/names.ts';
-import type { PlannedUpstream } from '../control/upstream/upstream-settings.ts';
 import type { PassedSocket } from '../support/socket.ts';
 import { inSlices } from '../support/slices.ts';
 import { readSmallFile } from '../support/small-file.ts';
@@ -41,6 +38,7 @@ import { reportAnswers } from './answers.ts';
 import { followChanges, operatorChanges } from './operator-changes.ts';
 import { socketProblems } from './socket-problems.ts';
 import { Mirrors, type NextMirror } from './mirrors.ts';
+import { withStrategyVersion } from './strategy-version.ts';
 import { StopWhenDown } from './stop-when-down.ts';
 
 export interface PlanesDeps {
@@ -326,18 +324,4 @@ function without(plan: ListenersPlan, stopped: ReadonlySet<string>): ListenersPl
   const mark = (listener: ListenerPlan): ListenerPlan =>
     stopped.has(listener.name) ? { ...listener, isStopped: true } : listener;
   return { ...plan, listeners: plan.listeners.map(mark) };
-}
-
-/** Loads the strategy here first, so that a failure to load it is reported before anything changes. */
-async function withStrategyVersion(upstream: UpstreamConfig, baseDir: string): Promise<PlannedUpstream> {
-  try {
-    const version = await strategyVersion(upstream.strategy, baseDir);
-    await loadStrategy(version, baseDir);
-    return { ...upstream, strategyVersion: version };
-  } catch (error) {
-    const message = wordsOf(error);
-    const path = ['upstreams', upstream.name, 'strategy'];
-    const issue = { path, kind: 'value', expected: 'a strategy', got: upstream.strategy, message } as const;
-    throw new ConfigError([issue], 'LB4_STRATEGY_INVALID', error);
-  }
 }
