@@ -15,6 +15,7 @@ import {
   problemsWithFiles,
   problemsWithLists,
   problemsWithTargets,
+  problemsWithTls,
 } from '../composition/problems-with-files.ts';
 import { sourceOf } from '../observe/log-configuration.ts';
 import { counted } from '../support/counted.ts';
@@ -50,17 +51,20 @@ export function check(options: CheckOptions, sources: OptionSources): ExitCode {
   for (const each of variables === undefined ? [] : sources.unknownVariables(variables))
     process.stderr.write(`warning: ${printable(unknownVariableText(each))}\n`);
   if (!loaded.ok) return failed(loaded.message, exitCodeOf(loaded));
-  const { config, locate, origin, warnings } = loaded;
+  const { config, locate, origin } = loaded;
   const baseDir = dirname(resolve(file ?? 'here'));
   const { problems: inLists, lists } = atOnce(problemsWithLists(config, baseDir));
+  const tls = atOnce(problemsWithTls(config, { baseDir, wallClock: () => Date.now() }));
   const problems = [
     ...problemsWithFiles(config, baseDir, { config: file }),
     ...inLists,
+    ...tls.problems,
     // A balancer that runs waits for such a file, and keeps what it has.
     ...problemsWithTargets(config, baseDir),
   ];
   const inFiles = inOrder(problems.map(locate));
   if (inFiles.length > 0) return failed(formatIssues(inFiles), exitCodeOfIssues(inFiles));
+  const warnings = inOrder([...loaded.warnings, ...tls.warnings.map(locate)]);
   for (const each of warnings) process.stderr.write(`${formatWarning(each)}\n`);
   const parts = [counted(config.listeners.length, 'listener'), counted(config.upstreams.length, 'upstream')];
   if (warnings.length > 0) parts.push(counted(warnings.length, 'warning'));

@@ -6,7 +6,7 @@
  */
 import { dirname, resolve } from 'node:path';
 import { listChanges, listEntries, type ListEntries } from '../composition/list-entries.ts';
-import { problemsWithFiles, problemsWithLists } from '../composition/problems-with-files.ts';
+import { problemsWithFiles, problemsWithLists, problemsWithTls } from '../composition/problems-with-files.ts';
 import type { Config } from '../config/schema/schema.ts';
 import { loadConfig, type LoadRequest } from '../config/source/load.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
@@ -62,10 +62,11 @@ export function createReloader({
     untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
     load: () => loadConfig({ ...request, mayWait: false }),
     problemsWithFiles: async next => {
-      const problems = problemsWithFiles(next, baseDir, { config: file, pid: pidFile });
+      const others = problemsWithFiles(next, baseDir, { config: file, pid: pidFile });
       const inLists = await inSlices(problemsWithLists(next, baseDir));
       entries.next = await inSlices(listEntries(inLists.lists));
-      return [...problems, ...inLists.problems];
+      const { problems, warnings } = await inSlices(problemsWithTls(next, { baseDir, wallClock }));
+      return { problems: [...others, ...inLists.problems, ...problems], warnings };
     },
     changesOfFiles: async () => inSlices(listChanges(await entries.inForce, entries.next)),
     apply: async next => {

@@ -42,8 +42,8 @@ export interface ReloaderDeps {
   untilWritten(file: string): Promise<void>;
   /** Reads the file, with the options and the environment of the start. */
   load(): ConfigLoadResult;
-  /** The problems of the files that the configuration names. */
-  problemsWithFiles(config: Config): readonly ConfigIssue[] | Promise<readonly ConfigIssue[]>;
+  /** What the files that the configuration names make impossible, and what is doubtful about them. */
+  problemsWithFiles(config: Config): FileProblems | Promise<FileProblems>;
   /** What is another thing in files that both configurations name; asked after `problemsWithFiles` of the later one. */
   changesOfFiles(): Promise<readonly ConfigChange[]>;
   apply(config: Config): Promise<void>;
@@ -55,6 +55,11 @@ export interface ReloaderDeps {
   onBegin?(): void;
   /** A reload that was no dry run has ended; `config` is in force from now on if it went well. */
   onEnded(report: ReloadReport, config: Config): void;
+}
+
+interface FileProblems {
+  readonly problems: readonly ConfigIssue[];
+  readonly warnings: readonly ConfigIssue[];
 }
 
 type Outcome =
@@ -152,13 +157,14 @@ export class Reloader {
     });
     try {
       const inFiles = await this.#deps.problemsWithFiles(config);
-      if (inFiles.length > 0) return located('invalid', inFiles);
+      if (inFiles.problems.length > 0) return located('invalid', inFiles.problems);
       const fixed = changesOfFixed(this.#config, config);
       if (fixed.length > 0) return located('needsUpgrade', fixed);
       const changes = [...diffConfigs(this.#config, config), ...(await this.#deps.changesOfFiles())];
       if (!dryRun) await this.#deps.apply(config);
       if (!dryRun) this.#config = config;
-      return { ok: true, changes, warnings: loaded.warnings.map(each => problemOf(each)) };
+      const warnings = inOrder([...loaded.warnings, ...inFiles.warnings.map(locate)]);
+      return { ok: true, changes, warnings: warnings.map(each => problemOf(each)) };
     } catch (error) {
       if (error instanceof ConfigError) return located('invalid', error.issues);
       // A drain has begun meanwhile.

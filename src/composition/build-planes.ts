@@ -3,6 +3,7 @@
  *
  * Place: a part of `load-balancer.ts`, at each start.
  */
+import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/schema/schema.ts';
 import type { Clocks } from '../host/build-data-plane.ts';
 import type { Events } from '../model/events.ts';
@@ -27,7 +28,10 @@ export function buildPlanes(config: Config, building: PlanesBuilding): Planes {
   const { events, names } = building;
   // The planes exist before anything is reported.
   const report = translateInto({ events, planes: () => planes });
-  const planes: Planes = new Planes(config, { ...building, report, lookup: host => names.lookup(host) });
+  const planes: Planes = new Planes(config, {
+    ...{ ...building, report, randomBytes },
+    lookup: host => names.lookup(host),
+  });
   building.onInterest(planes);
   events.watchInterest(name => {
     if (name === 'session:closed') building.onInterest(planes);

@@ -21,18 +21,20 @@ import {
 import type { Events } from '../model/events.ts';
 import type { Inheritance } from '../model/inheritance.ts';
 import { LeavingListeners } from '../control/leaving-listeners.ts';
+import type { LoadedTls } from '../control/tls/load-tls.ts';
 import { bindByAddress } from '../control/bind-by-address.ts';
-import { listenersPlan } from '../control/listener-plans.ts';
+import { listenersPlan, without, withTls } from '../control/listener-plans.ts';
 import type { CounterView, CountsKind } from '../model/counter-view.ts';
 import type { MirrorView } from '../model/snapshot.ts';
 import type { HostReport } from '../model/data-event.ts';
-import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
+import type { ListenersPlan } from '../model/listener-plan.ts';
 import type { UpstreamPlan } from '../model/upstream-plan.ts';
 import type { Lookup } from '../names/names.ts';
 import type { PassedSocket } from '../support/socket.ts';
 import { inSlices } from '../support/slices.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import { setUnrefTimer, stayAlive } from '../support/timer.ts';
+import { withClientTls } from '../control/upstream/upstream-settings.ts';
 import { accessPlans } from './access-lists.ts';
 import { reportAnswers } from './answers.ts';
 import { followChanges, operatorChanges } from './operator-changes.ts';
@@ -40,6 +42,7 @@ import { socketProblems } from './socket-problems.ts';
 import { Mirrors, type NextMirror } from './mirrors.ts';
 import { withStrategyVersion } from './strategy-version.ts';
 import { StopWhenDown } from './stop-when-down.ts';
+import { TlsKeeper } from './tls-keeper.ts';
 
 export interface PlanesDeps {
   readonly clocks: Clocks;
@@ -54,6 +57,8 @@ export interface PlanesDeps {
   readonly passed?: readonly PassedSocket[] | undefined;
   /** What the predecessor leaves. */
   readonly inheritance?: Inheritance | undefined;
+  /** Unpredictable. */
+  randomBytes(count: number): Uint8Array;
   /** See `StopWhenDownDeps`. */
   whenIdle(work: () => Promise<void>): Promise<void>;
 }
@@ -64,6 +69,7 @@ interface Prepared {
   readonly listeners: ListenersPlan;
   readonly upstreams: PreparedUpstreams;
   readonly mirror: NextMirror;
+  readonly tls: LoadedTls;
 }
 
 export class Planes {
@@ -75,6 +81,7 @@ export class Planes {
   readonly #leaving: LeavingListeners;
   readonly #mirrors: Mirrors;
   readonly #stops: StopWhenDown;
+  readonly #tls: TlsKeeper;
   /** Whether plans are made for counts that are shared. */
   #isMirrored = false;
   #config: Config;
@@ -127,6 +134,13 @@ export class Planes {
       listen: stopped => this.#listenBut(stopped),
       addressesOf: listener => data.listeners().find(({ name }) => name === listener)?.addresses ?? [],
       whenIdle: work => deps.whenIdle(work),
+    });
+    this.#tls = new TlsKeeper({
+      baseDir,
+      wallClock: () => clocks.wallClock(),
+      randomBytes: count => deps.randomBytes(count),
+      setTimer: setUnrefTimer,
+      renew: () => void deps.whenIdle(() => this.#renewTls()),
     });
     this.#mirrors = new Mirrors({
       ...{ events, baseDir, lookup, shared },
@@ -219,6 +233,15 @@ export class Planes {
     }
   }
 
+  /** Sessions that begin from now on get these settings of TLS; nothing else changes. */
+  async #renewTls(): Promise<void> {
+    const before = this.#applied;
+    if (before === undefined || before.tls.listeners.size === 0) return;
+    const listeners = withTls(before.listeners, this.#tls.serverSettings(before.tls));
+    this.#applied = { ...before, listeners };
+    await this.#listenBut(this.#stops.stopped);
+  }
+
   /** Changes upstreams in control. The plans that follow are held back, so that they go with the listeners. */
   #configure(upstreams: PreparedUpstreams): readonly UpstreamPlan[] {
     const plans: UpstreamPlan[] = [];
@@ -272,6 +295,7 @@ export class Planes {
   stop(): void {
     this.control.stop();
     this.#stops.stop();
+    this.#tls.stop();
     this.#leaving.stop();
   }
 
@@ -291,12 +315,15 @@ export class Planes {
     try {
       const limits = this.#making.limitsOf(config);
       const bound = await bindByAddress(config, lookup);
-      const configs = await Promise.all(config.upstreams.map(each => withStrategyVersion(each, baseDir)));
+      const tls = await this.#tls.load(config);
+      const strategies = config.upstreams.map(each => withStrategyVersion(each, baseDir));
+      const configs = withClientTls(await Promise.all(strategies), tls);
       const access = await inSlices(accessPlans(config.listeners, { baseDir, readFile: readSmallFile }));
-      const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions, access);
+      const plans = { access, tls: this.#tls.serverSettings(tls) };
+      const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions, plans);
       mirror = await this.#mirrors.prepare(config);
       this.#isMirrored = config.redis !== undefined;
-      return { limits, listeners, mirror, upstreams: this.control.prepare(configs) };
+      return { limits, listeners, mirror, tls, upstreams: this.control.prepare(configs) };
     } catch (error) {
       mirror?.discard();
       this.#isMirrored = this.#config.redis !== undefined;
@@ -317,11 +344,4 @@ export class Planes {
   #forgetListenersOf(config: Config): void {
     this.#leaving.follow(config, this.#config);
   }
-}
-
-function without(plan: ListenersPlan, stopped: ReadonlySet<string>): ListenersPlan {
-  if (stopped.size === 0) return plan;
-  const mark = (listener: ListenerPlan): ListenerPlan =>
-    stopped.has(listener.name) ? { ...listener, isStopped: true } : listener;
-  return { ...plan, listeners: plan.listeners.map(mark) };
 }

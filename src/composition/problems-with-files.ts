@@ -19,6 +19,8 @@ import { targetsOf } from '../control/discovery/file-source.ts';
 import { tlsSettings } from '../control/health/tls-settings.ts';
 import { socketProblems } from './socket-problems.ts';
 import { redisConnection } from '../control/mirror/redis-connection.ts';
+import { loadTls, type TlsFilesDeps } from '../control/tls/load-tls.ts';
+import { tlsFiles } from '../control/tls/tls-files.ts';
 import type { Sliced } from '../support/slices.ts';
 import { readSmallFile } from '../support/small-file.ts';
 import { accessSteps, type AccessSteps } from './access-lists.ts';
@@ -66,6 +68,20 @@ export function* problemsWithLists(
     return { problems: [], lists: yield* accessSteps(listeners, { baseDir, readFile: readSmallFile }) };
   } catch (error) {
     if (error instanceof ConfigError) return { problems: error.issues, lists: [] };
+    throw error;
+  }
+}
+
+/** The same of the files of `tls`, and what is doubtful about them. */
+export function* problemsWithTls(
+  config: Config,
+  deps: Pick<TlsFilesDeps, 'baseDir' | 'wallClock'>,
+): Sliced<{ readonly problems: readonly ConfigIssue[]; readonly warnings: readonly ConfigIssue[] }> {
+  try {
+    const { warnings } = yield* loadTls(config, { ...tlsFiles, ...deps });
+    return { problems: [], warnings };
+  } catch (error) {
+    if (error instanceof ConfigError) return { problems: error.issues, warnings: [] };
     throw error;
   }
 }

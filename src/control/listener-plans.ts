@@ -6,6 +6,8 @@
  */
 import type { Config, UpstreamConfig } from '../config/schema/schema.ts';
 import { listenOptions, type ListenKeys } from '../config/socket-options.ts';
+import { targetsOf } from '../config/checks/targets.ts';
+import type { TlsServerSettings } from '../engine/tls.ts';
 import type { AccessPlan } from '../model/access-list.ts';
 import { listenerLimits } from './listener-limits.ts';
 import { sniRoutes, type HelloPlan } from '../model/hello-plan.ts';
@@ -13,8 +15,11 @@ import { BY_MPTCP, type BindPoint, type ListenerPlan, type ListenersPlan } from 
 import type { ControlledState } from '../shared-memory/shared-state.ts';
 import { formatAddress, type ListenAddress } from '../support/address.ts';
 
-/** What `access` of a listener means, by the name of the listener. */
-export type AccessPlans = ReadonlyMap<string, AccessPlan>;
+/** What was made of files, by the name of the listener. */
+export interface FromFiles {
+  readonly access: ReadonlyMap<string, AccessPlan>;
+  readonly tls: ReadonlyMap<string, TlsServerSettings>;
+}
 
 /**
  * @param config with addresses instead of names
@@ -24,7 +29,7 @@ export function listenersPlan(
   config: Config,
   shared: ControlledState,
   maxSessions: number,
-  access: AccessPlans,
+  files: FromFiles,
 ): ListenersPlan {
   const { listeners, limits } = config;
   const slots = listeners.map(({ name }) => shared.slotOfListener(name));
@@ -44,11 +49,14 @@ export function listenersPlan(
         acceptProxy,
         dryRun,
         sni,
+        tls,
         ...keys
       }): ListenerPlan => ({
         ...{ name, upstream, whenUnavailable, timeouts, acceptProxy, dryRun },
         limits: listenerLimits(name, own, shared),
-        access: access.get(name),
+        access: files.access.get(name),
+        tls: files.tls.get(name),
+        needsTls: needsTls({ upstream, sni, tls }, upstreams),
         firstByte: firstByteOf(upstreams.get(upstream)),
         hello: helloOf(sni, upstreams.get(upstream)),
         slot: shared.slotOfListener(name),
@@ -57,6 +65,28 @@ export function listenersPlan(
       }),
     ),
   };
+}
+
+/** The same plan with other settings of TLS. */
+export function withTls(plan: ListenersPlan, settings: FromFiles['tls']): ListenersPlan {
+  return { ...plan, listeners: plan.listeners.map(each => ({ ...each, tls: settings.get(each.name) })) };
+}
+
+/** The same plan in which these listeners do not listen. */
+export function without(plan: ListenersPlan, stopped: ReadonlySet<string>): ListenersPlan {
+  if (stopped.size === 0) return plan;
+  const mark = (listener: ListenerPlan): ListenerPlan =>
+    stopped.has(listener.name) ? { ...listener, isStopped: true } : listener;
+  return { ...plan, listeners: plan.listeners.map(mark) };
+}
+
+function needsTls(
+  listener: Pick<Config['listeners'][number], 'upstream' | 'sni' | 'tls'>,
+  upstreams: ReadonlyMap<string, UpstreamConfig>,
+): boolean {
+  return (
+    listener.tls !== undefined || targetsOf(listener).some(name => upstreams.get(name)?.tls !== undefined)
+  );
 }
 
 function firstByteOf(upstream: UpstreamConfig | undefined): ListenerPlan['firstByte'] {

@@ -14,6 +14,11 @@ const PIECE_BYTES = 65_536;
 
 /** The text, as UTF-8. Throws the system's error, or one that names another problem. */
 export function readSmallFile(path: string, mostMib = 16): string {
+  return readSmallBytes(path, mostMib).toString();
+}
+
+/** The same for a file that is no text. */
+export function readSmallBytes(path: string, mostMib = 16): Buffer {
   // Opening a FIFO, or some devices, would wait for a program at the other end.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -28,7 +33,7 @@ export function readSmallFile(path: string, mostMib = 16): string {
     for (;;) {
       const piece = Buffer.allocUnsafe(Math.max(stats.size - length + 1, PIECE_BYTES));
       const count = readSync(fd, piece, 0, piece.length, null);
-      if (count === 0) return Buffer.concat(pieces, length).toString();
+      if (count === 0) return Buffer.concat(pieces, length);
       length += count;
       if (length > most) throw tooLarge(mostMib);
       pieces.push(piece.subarray(0, count));

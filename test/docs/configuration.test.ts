@@ -72,6 +72,8 @@ await t.test('the documented defaults are what an absent key becomes', t => {
     'listeners[].limits.perNetwork': { limits: { perNetwork: { sessions: 1 } } },
     'listeners[].acceptProxy': { acceptProxy: { from: ['10.0.0.1'] } },
     'listeners[].sni': { sni: { routes: [{ match: 'a.test', upstream: 'u' }] } },
+    'listeners[].tls': { tls: { cert: 'c.pem', key: 'k.pem' } },
+    'upstreams[].tls': { tls: {} },
     redis: { redis: { url: 'redis://h' } },
   };
   const build = (path: string, value?: unknown): unknown => {

@@ -17,6 +17,7 @@ import type { Finding } from './finding.ts';
 import { formatPath, type Path } from '../report/issue.ts';
 import { redisCrossChecks } from './redis-cross-checks.ts';
 import { claimsOf, routesOf } from './sni-cross-checks.ts';
+import { listenerTlsChecks } from './tls-cross-checks.ts';
 import { upstreamCrossChecks } from './upstream-cross-checks.ts';
 
 const NAMES_SHOWN = 10;
@@ -46,6 +47,7 @@ export function crossCheck(
     ),
     ...repeated(listeners.flatMap(boundAddresses), 'an address that no other bind uses'),
     ...upstreams.flatMap(at => repeated(backendIds(at), 'each backend only once')),
+    ...listeners.flatMap(({ value, path }) => listenerTlsChecks(value, path)),
     ...upstreams.flatMap(({ value, path }) => upstreamCrossChecks(value, path)),
     ...engineWithoutWorkers(input),
     ...redisCrossChecks(field(input, 'redis')),

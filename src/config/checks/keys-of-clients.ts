@@ -46,7 +46,8 @@ function withoutWhatTheyNeed(
     ({ acceptProxy }) => acceptProxy !== undefined && acceptProxy.from.length > 0,
   );
   const looks = leading.some(
-    ({ sni, upstream }) => sni !== undefined || (connectWhen.when === 'tlsHello' && upstream === name),
+    ({ sni, tls, upstream }) =>
+      sni !== undefined || tls !== undefined || (connectWhen.when === 'tlsHello' && upstream === name),
   );
   const keys = [
     { at: ['hashBy'], text: hashBy },
@@ -60,8 +61,10 @@ function withoutWhatTheyNeed(
       return [{ ...issue, expected: 'acceptProxy at a listener of the upstream', message }];
     }
     if (by === 'sni' && !looks) {
-      const message = `no listener of upstream ${name} reads the names that TLS clients send (sni, connectWhen: tlsHello): clients count by their addresses`;
-      return [{ ...issue, expected: 'sni at a listener of the upstream, or connectWhen: tlsHello', message }];
+      const message = `no listener of upstream ${name} reads the names that TLS clients send (sni, tls, connectWhen: tlsHello): clients count by their addresses`;
+      return [
+        { ...issue, expected: 'sni or tls at a listener of the upstream, or connectWhen: tlsHello', message },
+      ];
     }
     return [];
   });

@@ -7,6 +7,7 @@
 import { formatDuration, parseDuration } from '../../support/duration.ts';
 import { field } from '../schema/field.ts';
 import type { Finding } from './finding.ts';
+import { upstreamTlsChecks } from './tls-cross-checks.ts';
 import type { Path } from '../report/issue.ts';
 import { discoveryCrossChecks } from './discovery-cross-checks.ts';
 
@@ -48,6 +49,8 @@ export function upstreamCrossChecks(upstream: unknown, path: Path): Finding[] {
     ...portOfUnixBackends(upstream, agent, agentPath),
     ...ejectionLongerThanMax(field(upstream, 'ejection'), [...path, 'ejection']),
     ...reuseWithProxy(upstream, path),
+    ...upstreamTlsChecks(upstream, path),
+    ...notHost(field(upstream, 'tls'), [...path, 'tls'], 'serverName'),
     ...parkedWith(upstream, path, 'source', 'client'),
     ...parkedWith(upstream, path, 'mptcp', true),
     ...discoveryCrossChecks(field(upstream, 'discovery'), [...path, 'discovery']),

@@ -21,10 +21,13 @@ const HARMLESS_KEYS = new Set(['password', 'user', 'host', 'port', 'db', 'databa
 /** Keys of a check whose text goes to the backend: `upstreams`, which one, `health`, the key. */
 const WORDS_OF_CHECKS: ReadonlySet<string | number> = new Set(['send', 'sendHex']);
 const REFERENCE = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
+/** Stands in keys that were written where the path of a file belongs. */
+const PEM = '-----BEGIN ';
 const HIDDEN = 'that is not shown';
 
 /** A value as an issue shows it, at this place. */
 export function describeAt(path: Path, value: unknown): string {
+  if (typeof value === 'string' && value.includes(PEM)) return `a text ${HIDDEN}`;
   if (!isSecret(path)) return describeValue(value);
   if (typeof value === 'number') return `a number ${HIDDEN}`;
   if (typeof value !== 'string' || value === '' || REFERENCE.test(value)) return describeValue(value);

@@ -29,6 +29,7 @@ import { adminSection } from './admin-schema.ts';
 import { access, dryRun, whenDenied } from './access-schema.ts';
 import { acceptProxy } from './proxy-schema.ts';
 import { sni } from './sni-schema.ts';
+import { listenerTls } from './tls-schema.ts';
 import { redisSection } from './redis-schema.ts';
 import { bind } from './bind-schema.ts';
 import {
@@ -58,6 +59,7 @@ const listener = section({
   upstream: reference('an upstream').describe('The upstream that serves the clients of this listener, but for those that `sni` sends elsewhere.'),
   limits: listenerLimits.prefault({}).describe('Limits of this listener. See [limits](limits.md).'),
   sni,
+  tls: listenerTls,
   timeouts: section({
     idle: duration(SHORTEST, WEEK, 'none')
       .prefault('1h')

@@ -41,6 +41,14 @@ const protocol = z
   .regex(/^[!-~]{1,255}$/, { error: PROTOCOL_FORM })
   .register(fieldFacts, { type: 'protocol' });
 
+/** Names of ALPN, one or several. */
+export const protocols = () =>
+  z
+    .union([protocol, list(protocol, 'protocols', 100)], { error: PROTOCOLS_EXPECTED })
+    .transform(value => (typeof value === 'string' ? [value] : value))
+    .readonly()
+    .register(fieldFacts, { type: 'protocol or list of protocols', range: '1 to 100 protocols' });
+
 const route = section({
   match: z
     .union([name, list(name, 'names', MOST)], { error: NAMES_EXPECTED })
@@ -51,11 +59,7 @@ const route = section({
     .describe(
       'Names of hosts that clients want to reach. `*.example.com` has `a.example.com`, and neither `example.com` nor `b.a.example.com`; `**.example.com` has both `a.example.com` and `b.a.example.com`. Absent: any name, and none.',
     ),
-  alpn: z
-    .union([protocol, list(protocol, 'protocols', 100)], { error: PROTOCOLS_EXPECTED })
-    .transform(value => (typeof value === 'string' ? [value] : value))
-    .readonly()
-    .register(fieldFacts, { type: 'protocol or list of protocols', range: '1 to 100 protocols' })
+  alpn: protocols()
     .optional()
     .describe('Protocols of which clients offer at least one (ALPN), such as `acme-tls/1`. Absent: any, and none.'),
   upstream: reference('an upstream').describe('The upstream that serves these clients.'),

@@ -37,6 +37,7 @@ import {
   source,
   userTimeout,
 } from './socket-schema.ts';
+import { upstreamTls } from './tls-schema.ts';
 
 const STRATEGY_PATH = /^(\.{0,2}\/.+|.+\.m?js)$/;
 const STRATEGY_EXPECTED = `one of ${STRATEGY_NAMES.join(', ')}, or a path such as ./my-strategy.js`;
@@ -316,6 +317,7 @@ export const upstream = section({
     .prefault({})
     .describe('Connections that are kept open to each backend for sessions to come.'),
   sendProxy,
+  tls: upstreamTls,
 }).superRefine(({ backends, discovery: sources }, context) => {
   if (backends.length > 0 || sources !== undefined) return;
   context.addIssue({ code: 'custom', message: BACKENDS, path: ['backends'] });

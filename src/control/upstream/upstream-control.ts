@@ -95,9 +95,12 @@ export class UpstreamControl {
     const before = this.#config;
     const fresh = this.#createChecks(config);
     const isSameWay = isDeepStrictEqual(checkOptions(config), checkOptions(before));
+    // Other settings of TLS are those of the next check.
+    const isSameCheck =
+      isDeepStrictEqual(config.health, before.health) &&
+      (config.tlsSettings === undefined) === (before.tlsSettings === undefined);
     const checks = {
-      health:
-        isSameWay && isDeepStrictEqual(config.health, before.health) ? this.#checks.health : fresh.health,
+      health: isSameWay && isSameCheck ? this.#checks.health : fresh.health,
       agents: isSameWay && isDeepStrictEqual(config.agent, before.agent) ? this.#checks.agents : fresh.agents,
     };
     const added = config.backends.filter(({ id }) => !this.upstream.has(id));
@@ -258,11 +261,13 @@ export class UpstreamControl {
 
   #createChecks(config: PlannedUpstream): UpstreamChecks {
     const { upstream } = this;
+    const { tlsSettings } = config;
     const { engine, baseDir, setTimer, events } = this.#deps;
     const deps: ChecksDeps = {
       ...{ engine, baseDir, setTimer },
       now: () => this.#deps.now(),
       random: () => this.#deps.random(),
+      sessionTls: tlsSettings && (() => this.#config.tlsSettings ?? tlsSettings),
       addressesOf: backend => upstream.addressesOf(backend),
       onFlip: (backend, healthy, reason) => {
         upstream.news.setHealthy(backend, healthy, reason);

@@ -8,12 +8,22 @@
 import type { UpstreamConfig } from '../../config/schema/schema.ts';
 import { connectOptions } from '../../config/socket-options.ts';
 import { keyByOf } from '../../config/key-by.ts';
+import type { TlsClientSettings } from '../../engine/tls.ts';
 import type { UpstreamSettings } from '../../model/upstream-plan.ts';
 import type { ControlledState } from '../../shared-memory/shared-state.ts';
 
-/** An upstream as configured, and the version that its strategy had then. */
+/** An upstream as configured, and what its files were then. */
 export interface PlannedUpstream extends UpstreamConfig {
   readonly strategyVersion?: string;
+  /** What `tls` means. */
+  readonly tlsSettings?: TlsClientSettings | undefined;
+}
+
+export function withClientTls(
+  configs: readonly PlannedUpstream[],
+  { upstreams }: { readonly upstreams: ReadonlyMap<string, TlsClientSettings> },
+): readonly PlannedUpstream[] {
+  return configs.map(each => ({ ...each, tlsSettings: upstreams.get(each.name) }));
 }
 
 /** @param mirrored whether counts are shared with other instances */
@@ -38,5 +48,6 @@ export function upstreamSettings(
     queueSlot: shared.slotOfQueue(name),
     ejection: { failures: ejection.failures, earlyClose: ejection.earlyClose },
     sockets: connectOptions(config),
+    tls: config.tlsSettings,
   };
 }

@@ -38,7 +38,7 @@ function over(t: Test, first: string, changes: Partial<ReloaderDeps> = {}) {
     ...{ file, config: loaded.config, load },
     started: Promise.resolve(),
     untilWritten: () => Promise.resolve(),
-    problemsWithFiles: () => [],
+    problemsWithFiles: () => ({ problems: [], warnings: [] }),
     changesOfFiles: () => Promise.resolve([]),
     apply: async config => void applied.push(config),
     state: () => 'running',
@@ -149,12 +149,15 @@ void t.test(
 
 void t.test('files that the configuration names are checked before anything changes', async t => {
   const { file, write, reloader, applied } = over(t, configOf(), {
-    problemsWithFiles: () => [
-      {
-        ...{ path: ['upstreams', 'app', 'slowStart'], kind: 'value', expected: 'a', got: 'b' },
-        message: 'expected a, got b',
-      },
-    ],
+    problemsWithFiles: () => ({
+      problems: [
+        {
+          ...{ path: ['upstreams', 'app', 'slowStart'], kind: 'value', expected: 'a', got: 'b' },
+          message: 'expected a, got b',
+        },
+      ],
+      warnings: [],
+    }),
   });
   write(configOf('    slowStart: 1s'));
   t.same(textsOf(await reloader.reload({ trigger: 'signal' })), [
