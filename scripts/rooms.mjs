@@ -12,6 +12,7 @@ export const ROOMS = {
   cli: ['admin', 'load-balancer', 'composition', 'observe', 'config', 'model', 'linux'],
   admin: ['model', 'observe', 'linux'],
   index: ['load-balancer', 'config', 'model'],
+  register: [],
   log: ['load-balancer', 'observe', 'config', 'model', 'linux'],
   'load-balancer': ['composition', 'control', 'host', 'config', 'model', 'names'],
   composition: ['control', 'host', 'config', 'model', 'names', 'strategies'],

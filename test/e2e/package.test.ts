@@ -67,6 +67,7 @@ void t.test(
      import { logTo, type LogEntry } from 'lb4-balancer/log';
      import { createDirectPool, type ConnectionPool, type Poolable } from 'lb4-balancer/pool';
      import { parseProxyHeader, type ParsedProxyHeader } from 'lb4-balancer/proxy-protocol';
+     import { register, type Registration } from 'lb4-balancer/register';
      import { STRATEGY_NAMES, type StrategyFactory } from 'lb4-balancer/strategies';
      const balancer = createLoadBalancer({
        listeners: [{ name: 'web', bind: ['127.0.0.1:0'], upstream: 'app' }],
@@ -85,6 +86,8 @@ void t.test(
      export const pool: ConnectionPool<Poolable, string> = createDirectPool({
        connect: done => { done({ ok: false, failure: 'closed' }); return () => {}; },
      });
+     export const registration = (): Registration =>
+       register({ admin: 'http://127.0.0.1:1', upstream: 'app', address: '${backend}' });
      export const parsed: ParsedProxyHeader = parseProxyHeader(Buffer.from('PROXY UNKNOWN\\r\\n'));
      // @ts-expect-error a listener needs a name
      createLoadBalancer({ listeners: [{ bind: ['127.0.0.1:0'], upstream: 'app' }], upstreams: [] });
