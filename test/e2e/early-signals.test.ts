@@ -1,10 +1,11 @@
 /**
  * Signals that come while lb4 still loads its own files. The moment is made certain by a module hook: it sends the signal
- * when the first file of a dependency is asked for, long before anything is configured, and loading goes on from there.
+ * when the program is asked for that reads the command line, long before anything is configured, and loading goes on from
+ * there.
  */
 import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
-import { SEPARATE_LB4 } from '../harness/lb4-process.ts';
+import { LB4 } from '../harness/lb4-process.ts';
 import { ended } from '../harness/programs.ts';
 import '../harness/run-once.ts';
 import { until } from '../harness/until.ts';
@@ -14,7 +15,7 @@ function signalWhileLoading(signal: string): string {
   const hooks = `
     let isSent = false;
     export async function resolve(specifier, context, next) {
-      if (specifier === 'commander' && !isSent) {
+      if (/\\/program\\b/.test(specifier) && !isSent) {
         isSent = true;
         process.kill(process.pid, '${signal}');
       }
@@ -29,7 +30,7 @@ function asModule(source: string): string {
 
 function start(t: Test, signal: string, args: readonly string[], command: readonly string[] = []) {
   const [program, ...before] = command.length === 0 ? [process.execPath] : [...command, process.execPath];
-  const child = spawn(program, [...before, '--import', signalWhileLoading(signal), SEPARATE_LB4, ...args], {
+  const child = spawn(program, [...before, '--import', signalWhileLoading(signal), LB4, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   t.teardown(() => child.kill('SIGKILL'));

@@ -23,7 +23,7 @@ import { ReloadedLb4, type Looked, type Ready } from '../harness/reloaded-lb4.ts
 import '../harness/run-once.ts';
 import { pause, until } from '../harness/until.ts';
 
-const RELOADS = Number(process.env['LB4_TEST_RELOADS'] ?? (FULL ? 2_000 : 60));
+const RELOADS = Number(process.env['LB4_TEST_RELOADS'] ?? (FULL ? 2_000 : 30));
 /** Between two moments of rest. */
 const REST_EVERY = Math.ceil(RELOADS / (FULL ? 20 : 3));
 /** What it holds is compared with what it held after so many, when everything has run once. */
@@ -33,8 +33,8 @@ const PORTS = { always: [2_001, 2_002], sometimes: [2_003, 2_004] };
 const LOAD = { ratePerSecond: 300, ...PORTS };
 /** Of backends: so many that most of them are new each time. */
 const NETWORKS = 250;
-/** Configurations that lie ready. */
-const AHEAD = 60;
+/** Configurations that lie ready: a young file would have to be waited for. */
+const AHEAD = Math.min(60, RELOADS);
 const LOOK_EVERY = 20;
 const MIB = 1024 * 1024;
 /** What may be more in the end; a heap is warm after some thousand reloads (24.9 MB after 500, 25.8 after 6,000). */
