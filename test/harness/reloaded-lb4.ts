@@ -103,12 +103,12 @@ export class ReloadedLb4 {
 
   async look(): Promise<Looked> {
     const held = await whatItHolds(join(this.#folder, 'held.sock'), this.#workers);
-    const { pid } = this.process;
-    return {
-      ...held,
-      residentBytes: residentBytes(pid),
-      descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    };
+    return { ...held, residentBytes: residentBytes(this.process.pid), descriptors: this.descriptors };
+  }
+
+  /** How many it has open. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.process.pid}/fd`).length;
   }
 
   /** Processor time of lb4 so far, in milliseconds. */
