@@ -23,6 +23,11 @@ export class FleetEvents {
     return this.#paused.has(listener);
   }
 
+  /** A worker does not serve a listener any more: what it does with the clients that it has left pauses no listener. */
+  leave(worker: number, listener: string): void {
+    this.#paused.end(listener, worker);
+  }
+
   /** A worker has died. */
   forget(worker: number): void {
     this.#paused.forget(worker);

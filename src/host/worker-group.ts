@@ -12,7 +12,7 @@
 import type { Recording } from '../data/data-plane.ts';
 import type { OwnedSocket } from '../data/listener/fronts.ts';
 import type { Wakeup } from '../linux/wakeup.ts';
-import type { HostReport } from '../model/data-event.ts';
+import type { DataEvent, HostReport } from '../model/data-event.ts';
 import type { ListenerPlan, ListenersPlan } from '../model/listener-plan.ts';
 import type { Plan, Plans } from '../model/plan.ts';
 import type { FleetDeps, FleetSettings, GroupSettings } from './fleet-settings.ts';
@@ -95,6 +95,7 @@ export class WorkerGroup {
 
   /** The plan is among those that are kept. */
   postPlan(plan: Plan): void {
+    if (plan.kind === 'listeners') this.#leave(plan.listeners.listeners.filter(each => !this.serves(each)));
     for (const { index, thread } of this.#members) {
       // A worker that stands still gets the latest plan of each kind when it moves again, but no `upstreamGone`.
       if (thread.state === 'stalled') this.#missed.note(index);
@@ -162,6 +163,11 @@ export class WorkerGroup {
     for (const { wakeup } of members) wakeup?.close();
   }
 
+  #leave(listeners: readonly ListenerPlan[]): void {
+    for (const { name } of listeners)
+      for (const { index } of this.#members) this.#deps.events.leave(index, name);
+  }
+
   #createMember(index: number): Member {
     return createMember(
       index,
@@ -200,9 +206,16 @@ export class WorkerGroup {
       stats.hearPlaceFreed();
       this.#deps.onPlaceFreed();
     } else if (message.kind === 'events') {
-      for (const event of message.events) this.#deps.events.hear(index, event);
+      for (const event of message.events) if (!this.#isOfOthers(event)) this.#deps.events.hear(index, event);
       stats.eventsTaken += message.events.length;
     }
+  }
+
+  /** Whether a listener that another group serves is paused, or not any more, for clients that have come here before. */
+  #isOfOthers(event: DataEvent): boolean {
+    if (event.kind !== 'listenerPaused' && event.kind !== 'listenerResumed') return false;
+    const listeners = this.#deps.plans.listeners?.listeners ?? [];
+    return listeners.some(each => each.name === event.listener && !this.serves(each));
   }
 
   /** Sends the worker what it has missed: the current plans, not each change that led to them. */

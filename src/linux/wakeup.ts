@@ -12,6 +12,7 @@ export interface Wakeup {
   readonly fd: number;
   /** Ends the wait of the thread that watches `fd`: now, or the next time it waits. */
   wake(): void;
+  /** Idempotent; nothing is woken any more. */
   close(): void;
 }
 
@@ -21,9 +22,16 @@ const ONE_MORE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 export function createWakeup(libc: Libc): Wakeup {
   const fd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) throw systemError('eventfd', libc.errno());
+  // Once it is closed, the number may be that of another descriptor.
+  let isOpen = true;
   return {
     fd,
-    wake: () => void libc.write(fd, ONE_MORE, ONE_MORE.length),
-    close: () => void libc.close(fd),
+    wake: () => {
+      if (isOpen) libc.write(fd, ONE_MORE, ONE_MORE.length);
+    },
+    close: () => {
+      if (isOpen) libc.close(fd);
+      isOpen = false;
+    },
   };
 }

@@ -164,6 +164,28 @@ for (const workers of WORKERS) {
   );
 
   void t.test(
+    `${workers}+${workers} workers: a full listener that gets room in the other group is not paused`,
+    { skip },
+    async t => {
+      const fleet = new Fleet(t, workers);
+      fleet.host.apply({ kind: 'upstream', upstream: fleet.upstream('app', await echoes(t, 1)) });
+      const full = fleet.listener('web', { limits: { maxSessions: 1 } });
+      await fleet.listen([full]);
+      const client = await served(t, fleet.addressOf('web'));
+      const isPaused = (): boolean => fleet.host.listeners()[0]?.paused === true;
+      await until('it is paused', isPaused);
+      await fleet.listen([{ ...full, needsTls: true, limits: { maxSessions: 2 } }]);
+      t.notOk(isPaused());
+      const second = await served(t, fleet.addressOf('web'));
+      await until('it is full again', isPaused);
+      client.reset();
+      await until('there is room', () => !isPaused());
+      second.reset();
+      await fleet.untilSessions(0);
+    },
+  );
+
+  void t.test(
     `${workers}+${workers} workers: a listener that changes groups loses no client, and its sessions stay`,
     { skip },
     async t => {

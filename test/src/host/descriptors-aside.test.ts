@@ -1,4 +1,5 @@
 import t from 'tap';
+import { loadLibc } from '../../../src/linux/libc.ts';
 import { dataPlaneOutlook, type HostConfig } from '../../../src/host/build-data-plane.ts';
 import { parseAddress } from '../../../src/support/address.ts';
 import { adminClients, processLimit } from '../../../src/support/process-limits.ts';
@@ -31,3 +32,27 @@ void t.test('descriptors of the admin API’s clients are set aside from those o
   t.ok(off - one >= least, `${off} without, ${one} with the unix socket`);
   t.ok(one - two >= least, `${two} with another address`);
 });
+
+void t.test(
+  'a configuration with TLS sets descriptors aside for workers of the other engine',
+  { skip: loadLibc().ok ? false : 'workers need the C library' },
+  async t => {
+    const bind = parseAddress('127.0.0.1:9000');
+    if (!bind.ok) throw new Error('an address');
+    const none = { limits: {}, upstreams: [], workerStallTimeout: 0, admin: { socket: 'off' } } as const;
+    const outlook = (engine: 'epoll' | 'node', tls: unknown) =>
+      dataPlaneOutlook({
+        ...none,
+        ...{ engine, workers: 2 },
+        listeners: [{ bind: [bind.address], limits: {}, ...(tls === undefined ? {} : { tls }) }],
+      });
+    t.equal(outlook('node', {}).workersForTls, 0);
+    t.equal(outlook('epoll', undefined).workersForTls, 0);
+    t.equal(outlook('epoll', {}).workersForTls, 2);
+    const sessions = (tls: unknown): number => outlook('epoll', tls).limits.maxSessions;
+    if (sessions(undefined) === Infinity) return;
+    const waiting = outlook('epoll', undefined).limits.waiting ?? 0;
+    // Two threads more, and as many clients again may wait at paused listeners.
+    t.ok(sessions(undefined) - sessions({}) >= Math.floor((waiting + 2 * 8) / 2) - 1);
+  },
+);
