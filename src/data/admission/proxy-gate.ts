@@ -7,6 +7,7 @@
  * - Of what follows a header nothing is taken.
  * - Pure: it keeps nothing between two calls.
  */
+import { V2_SIGNATURE } from '../../codec/proxy-protocol/header.ts';
 import { parseProxyHeader, TLV, tlvOf, type ProxyHeader } from '../../codec/proxy-protocol/index.ts';
 import type { Connection } from '../../engine/engine.ts';
 import type { AcceptProxy } from '../../model/listener-plan.ts';
@@ -17,6 +18,8 @@ import type { Facts, Gate, Proxied, Verdict } from './gate.ts';
 
 /** As much as any path carries in one segment (RFC 879): usually all of the header. */
 const FIRST_LOOK_BYTES = 536;
+/** `PROXY `. */
+const V1_MARK_BYTES = 6;
 /** It stands in every spelling of a mapped address, and in few others. */
 const MARK_OF_MAPPED = 'ffff:';
 
@@ -30,8 +33,8 @@ export function proxyGate<U>({ from, timeout, required }: AcceptProxy): Gate<U> 
       case 'header':
         return { kind: 'pass', facts: factsOf(facts, parsed.header), take: parsed.bytes };
       case 'incomplete':
-        // A client without a header may wait for the server to speak first.
-        if (isAll && bytes.length === 0 && !required) return pass;
+        // A client without a header may wait for the server to speak first, or have sent `\r\n` or `P` of its own.
+        if (isAll && !required && bytes.length < markOf(bytes)) return pass;
         return {
           kind: 'more',
           bytes: Math.max(parsed.bytes, FIRST_LOOK_BYTES),
@@ -44,6 +47,11 @@ export function proxyGate<U>({ from, timeout, required }: AcceptProxy): Gate<U> 
         return { kind: 'refuse', reason: 'badProxyHeader' };
     }
   };
+}
+
+/** How many bytes it takes to tell a header from everything else. */
+function markOf(bytes: Uint8Array): number {
+  return bytes[0] === V2_SIGNATURE[0] ? V2_SIGNATURE.length : V1_MARK_BYTES;
 }
 
 /** With `local`, and where the sender does not know the addresses, those of the connection stay. */

@@ -183,7 +183,17 @@ void t.test(
     t.same(lenient(PROXY, first('PROXY TCP4 1.2.3.4\r\n')), { kind: 'refuse', reason: 'badProxyHeader' });
     t.match(gate(PROXY, first('PROXY TCP4 1.2.')), { kind: 'more', withinMs: 3_000 });
     t.match(gate(PROXY, first('', true)), { kind: 'more' }, 'the admission ends what can never be whole');
-    t.same(lenient(PROXY, first('', true)), { kind: 'pass' }, 'a client that waits for the server to speak');
+    for (const text of ['', 'P', 'PROXY', '\r\n', '\r\n\r\n\0\r\nQUIT']) {
+      t.match(lenient(PROXY, first(text)), { kind: 'more' });
+      t.same(
+        lenient(PROXY, first(text, true)),
+        { kind: 'pass' },
+        'what may be a header and has not become one',
+      );
+      t.match(gate(PROXY, first(text, true)), { kind: 'more' });
+    }
+    for (const text of ['PROXY ', 'PROXY TCP4 1', '\r\n\r\n\0\r\nQUIT\n'])
+      t.match(lenient(PROXY, first(text, true)), { kind: 'more' }, 'what is one is never passed on');
   },
 );
 
