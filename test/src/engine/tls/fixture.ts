@@ -27,7 +27,7 @@ import { startBackend } from '../../../harness/backend.ts';
 import { connectClient } from '../../../harness/client.ts';
 import type { Peer } from '../../../harness/peer.ts';
 import { createAuthority } from '../../../harness/tls-authority.ts';
-import { connectTlsClient, startTlsBackend, type TlsPeer } from '../../../harness/tls-peer.ts';
+import { connectTlsClient, startTlsBackend, TlsPeer } from '../../../harness/tls-peer.ts';
 import { until } from '../../../harness/until.ts';
 
 const loaded = loadLibc();
@@ -146,10 +146,8 @@ export async function joinTls(
     ? await connectTls(engine, server.address, { terms, serverName: 'lb4.test' })
     : await connectTo(engine, server.address);
   if (!connected.ok) throw new Error(connected.failure.code);
-  return {
-    client,
-    backend: await server.next(),
-    facts,
-    ...startRelay(t, engine, accepted, connected.connection),
-  };
+  const backend = await server.next();
+  // Before that Node's own server would end without close_notify.
+  if (backend instanceof TlsPeer) await backend.untilSecure();
+  return { client, backend, facts, ...startRelay(t, engine, accepted, connected.connection) };
 }
