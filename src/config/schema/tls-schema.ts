@@ -101,7 +101,7 @@ const mapping = section({
   alpn: protocols()
     .optional()
     .describe(
-      'Protocols that are offered (ALPN), in order of preference. Default: none; with `starttls: postgres`, `postgresql`.',
+      'Protocols that are offered (ALPN), in order of preference. Default: the one that the client of the session has agreed on with the listener, if TLS ends there and `pool.warm` is 0; with `starttls: postgres`, `postgresql`.',
     ),
   minVersion: minVersion(),
   starttls: oneOf(STARTTLS)
