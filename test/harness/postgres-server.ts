@@ -36,6 +36,8 @@ export interface PostgresAddress {
 export interface PostgresServer {
   /** The process that takes clients. */
   readonly pid: number;
+  /** The server's log. */
+  readonly logFile: string;
   /** Starts a standby at another address: a copy that follows this server. */
   addStandby(at: PostgresAddress): Promise<PostgresServer>;
   /** Makes a standby a primary. */
@@ -73,6 +75,7 @@ async function start(t: Teardown, folder: string, at: PostgresAddress): Promise<
   });
   return {
     pid,
+    logFile: join(folder, 'log'),
     async addStandby(standbyAt) {
       const copy = newFolder(t);
       const from = ['-h', at.host, '-p', `${at.port}`, '-U', 'postgres'];
