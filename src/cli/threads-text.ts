@@ -8,8 +8,8 @@ import { counted } from '../support/counted.ts';
 
 /** Of what runs: those of the chosen engine, and those that serve listeners with TLS besides. */
 export function threadsText(engine: string, workers: readonly Pick<WorkerView, 'engine'>[]): string {
-  const own = workers.filter(each => each.engine === engine).length;
-  return threadsTextOf(own, workers.length - own);
+  const forTls = engine === 'node' ? 0 : workers.filter(each => each.engine === 'node').length;
+  return threadsTextOf(workers.length - forTls, forTls);
 }
 
 /** @param forTls workers of the `node` engine beside those of the chosen one */

@@ -54,7 +54,10 @@ function logDestination(what: string, { destination, lost, brokenAs }: ChannelFi
 
 const STOPPED = 'stopped, because its upstream has no backend';
 
-function logListener({ name, addresses, stopped, paused, pausedMs, sessions }: ListenerView, log: Log): void {
+function logListener(
+  { name, addresses, stopped, paused, pausedMs, sessions, engine }: ListenerView,
+  log: Log,
+): void {
   const on = addresses.length === 0 ? '' : ` on ${addresses.join(', ')}`;
   const since = pausedMs === undefined ? '' : ` for ${seconds(pausedMs)}`;
   const open = `${paused ? `paused${since}, new clients wait` : 'accepting'}${on}`;
@@ -66,6 +69,7 @@ function logListener({ name, addresses, stopped, paused, pausedMs, sessions }: L
     paused,
     pausedMs,
     sessions,
+    engine,
   });
 }
 
