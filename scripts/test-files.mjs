@@ -11,7 +11,7 @@ const TESTS = join('dist', 'test');
 const LONG_FOLDERS = ['e2e', 'sim', 'integration'].map(folder => join(TESTS, folder));
 /** The longest of all, also of the long variants. One that is not here costs time at the end of a run, no more. */
 export const LONGEST = [
-  // First: its resets wait for looks at the kernel's tables of sockets, which the others fill.
+  // First: without a network of its own its resets wait for looks at the kernel's tables of sockets, which the others fill.
   'src/engine/node/streams',
   'e2e/failing-sinks',
   'e2e/while-one-is-well',

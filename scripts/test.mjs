@@ -1,5 +1,5 @@
 /**
- * `npm test`: runs the compiled tests, three files at a time, and holds `strategies/` and `pool/` to full coverage by
+ * `npm test`: runs the compiled tests, four files at a time, and holds `strategies/` and `pool/` to full coverage by
  * their own tests. Coverage is taken of these alone: everywhere else it would cost a tenth of the time.
  * `npm test -- dist/test/pool` runs a part, without the coverage gate, which only a full run can answer.
  *
@@ -19,8 +19,8 @@ import { allTests, isBelow, longestFirst, testsIn } from './test-files.mjs';
 import { countsText, slowestText, sumOf, TestReport, whyText } from './test-report.mjs';
 
 const TRIES = Number(process.env.LB4_TEST_TRIES) || 1;
-/** Two cores are busy with three: tests wait for a quarter of their time and more. */
-const JOBS = Number(process.env.LB4_TEST_JOBS) || 3;
+/** Two cores are busy with four: a file waits for more than half of its time, unless it plays a long variant. */
+const JOBS = Number(process.env.LB4_TEST_JOBS) || (process.env.LB4_TEST_LOAD === 'full' ? 3 : 4);
 const COVERED = ['dist/test/pool', 'dist/test/strategies'];
 const COVERAGE = '.tap/coverage';
 /** Of the data path, by the tests that scripts/coverage.mjs names. */
