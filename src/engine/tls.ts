@@ -39,7 +39,7 @@ export interface TlsServerSettings {
   /** In order of preference; empty: the client's offer is ignored. A client that offers none of them is refused. */
   readonly alpn: readonly string[];
   readonly minVersion: TlsVersion;
-  /** As OpenSSL writes them; absent: a sane choice of lb4's. */
+  /** As OpenSSL writes them; absent: a sane choice of lb4's. A list without one of TLS 1.3 leaves those as they are. */
   readonly ciphers?: string | undefined;
   /** Clients' certificates; absent: none is asked for. */
   readonly clients?: { readonly ca: string; readonly isRequired: boolean } | undefined;
@@ -52,7 +52,7 @@ export interface TlsServerSettings {
 
 /** What is asked of backends. */
 export interface TlsClientSettings {
-  /** For SNI and in the certificate; absent: the backend's own host name, where it has one. */
+  /** For SNI and in the certificate; absent: the backend's own host name, where it has one, else its IP address. */
   readonly serverName?: string | undefined;
   /** False: any certificate is taken. */
   readonly verify: boolean;
@@ -130,7 +130,10 @@ export interface ClientOpening {
 /** For `ConnectOptions`: TLS to a backend. The handshake counts towards the connect's timeout. */
 export interface TlsConnect {
   readonly terms: TlsClientTerms;
-  /** For SNI and in the certificate, where the settings name none; absent: neither is sent or expected. */
+  /**
+   * For SNI and in the certificate, where the settings name none; absent: no name is sent, and the certificate has to be
+   * for the IP address. For a unix socket without a name any name will do. An IP address is never sent as a name.
+   */
   readonly serverName?: string | undefined;
   /** Offered in place of what the settings offer: what the client of this connection has agreed on. */
   readonly alpn?: readonly string[] | undefined;

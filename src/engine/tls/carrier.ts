@@ -19,6 +19,8 @@ export interface CarrierHandlers {
   onEnd(wasReset: boolean): void;
   onBroken(): void;
   onWriteFailed(): void;
+  /** The socket is closed. Last call. */
+  onClose(): void;
 }
 
 type Written = (error?: Error | null) => void;
@@ -117,7 +119,7 @@ export class Carrier extends Duplex implements ConnectionOwner {
   }
 
   onClose(): void {
-    this.destroy();
+    this.handlers.onClose();
   }
 
   #isOwner(): boolean {

@@ -78,6 +78,10 @@ export class Handshake implements CarrierHandlers {
     // The end or the reset behind it is read.
   }
 
+  onClose(): void {
+    this.#fail(CLOSED);
+  }
+
   #open(): void {
     if (this.#isOver) return;
     let stream: TLSSocket;

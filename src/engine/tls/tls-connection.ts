@@ -87,6 +87,13 @@ export class TlsConnection extends NodeConnection implements CarrierHandlers {
     this.socket.destroy();
   }
 
+  onClose(): void {
+    const { socket } = this;
+    // Both sides of TCP have ended, but what came last may still wait for its owner.
+    if (this.#isFinished() && !socket.readableEnded) socket.once('end', () => socket.destroy());
+    else socket.destroy();
+  }
+
   onWriteFailed(): void {
     if (this.#isDeaf) return;
     this.#isDeaf = true;

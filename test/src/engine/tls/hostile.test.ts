@@ -175,7 +175,7 @@ async function chat(peer: Peer | TlsPeer, random: () => number): Promise<string>
 
 void t.test('sessions at random arrive whole in both directions', { skip, timeout: 300_000 }, async t => {
   const engine = newEngine();
-  const sessions = FULL ? 1000 : 60;
+  const sessions = FULL ? 1000 : 100;
   const wrong: number[] = [];
   const play = async (seed: number): Promise<void> => {
     const random = seeded(seed);
