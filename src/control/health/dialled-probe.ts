@@ -18,6 +18,8 @@ export interface ProbeTalk {
   readonly kind: Address['kind'];
   /** Ends the probe with a result; later results are ignored. */
   readonly settle: (result: ProbeResult) => void;
+  /** What the probe results in when its time is over. Default: that there was no answer. */
+  readonly atDeadline: (result: ProbeResult) => void;
 }
 
 /** @param timeoutMs for connecting and talking together */
@@ -29,10 +31,14 @@ export function createDialledProbe(
   const { setTimer } = deps;
   return (target, done) =>
     startAttempt<ProbeResult>({ timeoutMs, setTimer, done }, settle => {
+      let late = noAnswer(timeoutMs);
+      const atDeadline = (result: ProbeResult): void => {
+        late = result;
+      };
       const abandon = reach(target, { timeoutMs, ...deps }, reached => {
-        if (reached.ok) talk({ target, socket: reached.socket, kind: reached.kind, settle });
+        if (reached.ok) talk({ target, socket: reached.socket, kind: reached.kind, settle, atDeadline });
         else settle(reached.result);
       });
-      return { abandon, late: () => noAnswer(timeoutMs) };
+      return { abandon, late: () => late };
     });
 }

@@ -26,7 +26,8 @@ export function createTlsProbe(timeoutMs: number, deps: ReachDeps & { readonly t
   });
 }
 
-function judge({ socket, kind, settle }: ProbeTalk, setTimer: SetTimer, silenceMs: number): void {
+function judge({ socket, kind, settle, atDeadline }: ProbeTalk, setTimer: SetTimer, silenceMs: number): void {
+  atDeadline(PASSED);
   const pass = (): void => {
     cancelTimer();
     settle(PASSED);
