@@ -3,6 +3,7 @@ import { BACKEND, INSTANCE as COUNTED, LISTENER, UPSTREAM } from '../src/model/c
 import type { Counter, Histogram } from '../src/model/counter-view.ts';
 import {
   BACKENDS,
+  CERTIFICATES,
   INSTANCE,
   LISTENERS,
   LOGS,
@@ -61,7 +62,10 @@ function table(states: readonly State[], counted: Counted, labels: readonly stri
 
 /** Every metric, for checks of what names them. */
 export function metricNames(): readonly string[] {
-  const states = [INSTANCE, PROCESS, LOGS, WORKERS, LISTENERS, UPSTREAMS, SOURCES, MIRRORED, BACKENDS].flat();
+  const states = [
+    ...[INSTANCE, PROCESS, LOGS, WORKERS, LISTENERS, CERTIFICATES],
+    ...[UPSTREAMS, SOURCES, MIRRORED, BACKENDS],
+  ].flat();
   const counted = [COUNTED, LISTENER, UPSTREAM, BACKEND].flatMap(block => Object.values(block));
   return ['lb4_build_info', ...states.map(({ name }) => name), ...counted.map(({ name }) => name)];
 }
@@ -74,6 +78,7 @@ export function metricsDocument(): string {
     workers: table(WORKERS, {}, ['worker']),
     listeners: table(LISTENERS, LISTENER, ['listener']),
     upstreams: table(UPSTREAMS, ofUpstream, ['upstream']),
+    certificates: table(CERTIFICATES, {}, ['listener', 'certificate']),
     sources: table(SOURCES, {}, ['upstream', 'source']),
     mirror: table(MIRRORED, { mirrorFailures }, ['upstream']),
     backends: table(BACKENDS, BACKEND, ['upstream', 'backend']),

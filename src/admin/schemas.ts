@@ -102,6 +102,34 @@ export const backend = z
   })
   .register(named, { id: 'Backend' });
 
+const tls = z
+  .strictObject({
+    certificates: z
+      .array(
+        z.strictObject({
+          file: z.string().describe('As it is configured.'),
+          names: z.array(z.string()),
+          issuer: z.string(),
+          notBefore: z.string().describe('ISO 8601, UTC; `notAfter` too.'),
+          notAfter: z.string(),
+          daysLeft: z.int().describe('Whole days; negative once it has expired.'),
+        }),
+      )
+      .describe('In the order in which they count; of an upstream what backends get that ask, if any.'),
+    minVersion: z.string(),
+    clients: z
+      .strictObject({ ca: z.string(), certificate: z.enum(['required', 'optional']) })
+      .optional()
+      .describe('What clients have to show: the file of the authorities; absent: nothing.'),
+    verify: z.boolean().optional().describe('Of an upstream: certificates have to be valid.'),
+    ca: z.string().optional().describe('Of an upstream: the file of the authorities; absent: those of Node.'),
+    starttls: z
+      .string()
+      .optional()
+      .describe('The protocol in which TLS is asked for; absent: it begins at once.'),
+  })
+  .register(named, { id: 'Tls' });
+
 const source = z
   .strictObject({
     source: z.string().describe('Its type and what it asks.'),
@@ -129,6 +157,7 @@ export const upstream = z
     retryBudget: z
       .strictObject({ left: count })
       .describe('Further attempts that the retry budget allows now.'),
+    tls: tls.optional().describe('TLS to the backends; absent: there is none.'),
     backends: z.array(backend),
     counts: upstreamCounts.optional(),
     sources: z
@@ -202,6 +231,7 @@ const listener = z
       })
       .optional()
       .describe('Its limits as configured; absent: it has none.'),
+    tls: tls.optional().describe('TLS that ends here; absent: it does not.'),
     counts: listenerCounts.optional(),
   })
   .register(named, { id: 'Listener' });

@@ -24,11 +24,13 @@ export interface OptionSources {
 }
 
 export function loadRequestOf(options: LoadOptions, sources: OptionSources): LoadRequest {
-  const { config, strategy, adminTokenFile } = options;
+  const { config, strategy, adminTokenFile, tlsCert, tlsKey } = options;
   const flags = {
     ...options,
     strategy: fromHere(strategy),
-    adminTokenFile: adminTokenFile === undefined ? undefined : resolve(adminTokenFile),
+    adminTokenFile: fileFromHere(adminTokenFile),
+    tlsCert: fileFromHere(tlsCert),
+    tlsKey: fileFromHere(tlsKey),
   };
   return { file: config, flags, sourceOf: flag => sources.sourceOf(flag), env: process.env };
 }
@@ -46,6 +48,10 @@ export function exitCodeOfIssues(issues: readonly LocatedIssue[]): ExitCode {
 export function unknownVariableText({ name, meant }: UnknownVariable): string {
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
   return `the environment variable ${name} belongs to no option and changes nothing${hint}`;
+}
+
+function fileFromHere(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
 }
 
 /** Paths in a file are relative to the file's folder, a typed path to the working directory. */

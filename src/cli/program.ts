@@ -187,6 +187,8 @@ function createRunOptions(): readonly Option[] {
       '--send-proxy <version>',
       'name clients to backends in a PROXY protocol header: v1, v2 or off (default)',
     ),
+    option('--tls-cert <file>', 'clients speak TLS: PEM file with the certificate and its chain'),
+    option('--tls-key <file>', 'PEM file with the private key of --tls-cert'),
     option('--max-sessions <n>', 'most sessions at a time; further clients wait'),
     option('--workers <n>', 'threads that take sessions: auto (default, one per core) or 0 to 64'),
     option('--engine <name>', 'auto (default), epoll or node'),

@@ -58,7 +58,7 @@ export interface PlanesDeps {
   /** What the predecessor leaves. */
   readonly inheritance?: Inheritance | undefined;
   /** Unpredictable. */
-  randomBytes(count: number): Uint8Array;
+  readonly randomBytes: (count: number) => Uint8Array;
   /** See `StopWhenDownDeps`. */
   whenIdle(work: () => Promise<void>): Promise<void>;
 }
@@ -76,12 +76,12 @@ export class Planes {
   readonly control: ControlPlane;
   readonly data: DataPlaneMaking['data'];
   readonly choice: DataPlaneMaking['choice'];
+  readonly tls: TlsKeeper;
   readonly #making: DataPlaneMaking;
   readonly #deps: PlanesDeps;
   readonly #leaving: LeavingListeners;
   readonly #mirrors: Mirrors;
   readonly #stops: StopWhenDown;
-  readonly #tls: TlsKeeper;
   /** Whether plans are made for counts that are shared. */
   #isMirrored = false;
   #config: Config;
@@ -135,12 +135,10 @@ export class Planes {
       addressesOf: listener => data.listeners().find(({ name }) => name === listener)?.addresses ?? [],
       whenIdle: work => deps.whenIdle(work),
     });
-    this.#tls = new TlsKeeper({
-      baseDir,
-      wallClock: () => clocks.wallClock(),
-      randomBytes: count => deps.randomBytes(count),
-      setTimer: setUnrefTimer,
-      renew: () => void deps.whenIdle(() => this.#renewTls()),
+    this.tls = new TlsKeeper({
+      ...{ baseDir, events, clocks, randomBytes: deps.randomBytes, setTimer: setUnrefTimer },
+      renew: tls => this.#renewTls(tls),
+      whenIdle: work => deps.whenIdle(work),
     });
     this.#mirrors = new Mirrors({
       ...{ events, baseDir, lookup, shared },
@@ -214,6 +212,7 @@ export class Planes {
     this.#limits = prepared.limits;
     this.#mirrors.take(prepared.mirror, config);
     reportAnswers(config, this.#making.silence, this.#deps.events);
+    this.tls.took(config, prepared.tls);
     this.#stops.took(config, stopped);
   }
 
@@ -234,11 +233,13 @@ export class Planes {
   }
 
   /** Sessions that begin from now on get these settings of TLS; nothing else changes. */
-  async #renewTls(): Promise<void> {
+  async #renewTls(tls: LoadedTls): Promise<void> {
     const before = this.#applied;
-    if (before === undefined || before.tls.listeners.size === 0) return;
-    const listeners = withTls(before.listeners, this.#tls.serverSettings(before.tls));
-    this.#applied = { ...before, listeners };
+    if (before === undefined) return;
+    const upstreams = this.control.prepare(withClientTls(before.upstreams.configs, tls));
+    const listeners = withTls(before.listeners, this.tls.serverSettings(tls));
+    this.control.configure(upstreams);
+    this.#applied = { ...before, tls, listeners, upstreams };
     await this.#listenBut(this.#stops.stopped);
   }
 
@@ -295,7 +296,7 @@ export class Planes {
   stop(): void {
     this.control.stop();
     this.#stops.stop();
-    this.#tls.stop();
+    this.tls.stop();
     this.#leaving.stop();
   }
 
@@ -315,11 +316,11 @@ export class Planes {
     try {
       const limits = this.#making.limitsOf(config);
       const bound = await bindByAddress(config, lookup);
-      const tls = await this.#tls.load(config);
+      const tls = await this.tls.load(config);
       const strategies = config.upstreams.map(each => withStrategyVersion(each, baseDir));
       const configs = withClientTls(await Promise.all(strategies), tls);
       const access = await inSlices(accessPlans(config.listeners, { baseDir, readFile: readSmallFile }));
-      const plans = { access, tls: this.#tls.serverSettings(tls) };
+      const plans = { access, tls: this.tls.serverSettings(tls) };
       const listeners = listenersPlan(bound, this.#making.shared, limits.maxSessions, plans);
       mirror = await this.#mirrors.prepare(config);
       this.#isMirrored = config.redis !== undefined;

@@ -3,7 +3,7 @@
  *
  * Place: called by `load-balancer.ts` on each request; model/snapshot.ts defines the result.
  */
-import type { ListenerView, LoadBalancerSnapshot, LoadBalancerState } from '../model/snapshot.ts';
+import type { ListenerView, LoadBalancerSnapshot, LoadBalancerState, TlsView } from '../model/snapshot.ts';
 import type { Planes } from './planes.ts';
 import { sniRoutes } from '../model/hello-plan.ts';
 import { NO_FIGURES } from '../model/pool-figures.ts';
@@ -28,9 +28,11 @@ export function snapshotOf(
       ...view,
       pausedMs: pausedMs(view.name),
       ...configured(planes, view.name),
+      ...tlsOf(planes, 'listener', view.name),
     })),
     upstreams: (control?.status() ?? []).map(({ slots, queueSlot, ...upstream }) => ({
       ...upstream,
+      ...tlsOf(planes, 'upstream', upstream.name),
       retryBudget: { left: figuresOf(queueSlot).retriesLeft },
       backends: upstream.backends.map((backend, i) => {
         const { parked, hits, misses, connections } = figuresOf(slots[i] ?? -1);
@@ -49,4 +51,13 @@ function configured(planes: Planes | undefined, listener: string): Pick<Listener
     ...(sni && { sni: { routes: sniRoutes(sni.routes), others: sni.others } }),
     ...(hasLimits && { limits: dryRun === true ? { ...limits, dryRun } : limits }),
   };
+}
+
+function tlsOf(
+  planes: Planes | undefined,
+  owner: 'listener' | 'upstream',
+  name: string,
+): { readonly tls?: TlsView } {
+  const tls = planes?.tls.view(owner, name);
+  return tls === undefined ? {} : { tls };
 }

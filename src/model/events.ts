@@ -11,6 +11,18 @@ import type { Refusal } from '../shared-memory/counters/refusals.ts';
 import type { HoldReason } from './data-event.ts';
 import type { SessionRecord } from './session-record.ts';
 
+interface CertificateWords {
+  /** Where it is used. */
+  readonly listener?: string;
+  readonly upstream?: string;
+  /** As configured. */
+  readonly file: string;
+  /** DNS names, in small letters. */
+  readonly names: readonly string[];
+  /** ISO 8601. */
+  readonly notAfter: string;
+}
+
 export interface EventMap {
   /** A listener accepts on an address; with the port the kernel chose where port 0 was configured. */
   'listener:listening': { readonly listener: string; readonly address: string; readonly upstream: string };
@@ -67,6 +79,17 @@ export interface EventMap {
    * does not let lb4 do that. `resetNearby`: they get a reset that does not pass the first router; `reset`: a reset.
    */
   'listener:answersDenied': { readonly listener: string; readonly how: 'resetNearby' | 'reset' };
+  /** The files of a certificate have changed: sessions that begin from now on get the new one. */
+  'certificate:renewed': CertificateWords;
+  /** Files of `tls` have changed and cannot be used: what was in use stays in use. */
+  'certificate:refused': { readonly reason: string };
+  /** A certificate in use has less than 14 days left; said once a day. */
+  'certificate:expiring': CertificateWords & {
+    /** Whole days; negative: it has expired. */
+    readonly daysLeft: number;
+  };
+  /** At the start and after a renewal: something about files of `tls` should be looked at. */
+  'certificate:doubtful': { readonly reason: string };
   /** A session has ended, for any reason; exactly once per session. */
   'session:closed': SessionRecord;
   /** `sessions` have ended without a record: there were more than control could take in. */
@@ -227,6 +250,10 @@ export const EVENT_NAMES = [
   'listener:turnedAway',
   'listener:refused',
   'listener:answersDenied',
+  'certificate:renewed',
+  'certificate:refused',
+  'certificate:expiring',
+  'certificate:doubtful',
   'session:closed',
   'session:unrecorded',
   'backend:up',

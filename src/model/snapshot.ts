@@ -126,6 +126,33 @@ export interface MirrorView {
   readonly upstreams: readonly MirroredUpstreamView[];
 }
 
+/** A certificate in use. */
+export interface CertificateView {
+  /** As it is configured. */
+  readonly file: string;
+  readonly names: readonly string[];
+  readonly issuer: string;
+  /** ISO 8601. */
+  readonly notBefore: string;
+  readonly notAfter: string;
+  /** Whole days; negative once it has expired. */
+  readonly daysLeft: number;
+}
+
+/** The TLS of a listener or an upstream. */
+export interface TlsView {
+  /** Of a listener in the order in which they count; of an upstream what backends get that ask, if any. */
+  readonly certificates: readonly CertificateView[];
+  readonly minVersion: string;
+  /** What clients have to show: the file of the authorities. Absent: nothing. */
+  readonly clients?: { readonly ca: string; readonly certificate: 'required' | 'optional' };
+  /** Of an upstream: whether certificates of backends have to be valid, and the file of the authorities, if any. */
+  readonly verify?: boolean;
+  readonly ca?: string;
+  /** The protocol in which TLS is asked for. Absent: it begins at once. */
+  readonly starttls?: string;
+}
+
 /** One listener, as its host shows it. */
 export interface HostListenerView {
   readonly name: string;
@@ -181,6 +208,8 @@ export interface ListenerView extends HostListenerView {
   readonly sni?: Pick<HelloPlan, 'routes' | 'others'>;
   /** Its limits as configured. Absent: it has none. */
   readonly limits?: LimitsView;
+  /** Absent: TLS does not end here. */
+  readonly tls?: TlsView;
 }
 
 /** Rates are texts such as `50/s`, bandwidths are bytes per second. */
@@ -209,6 +238,8 @@ interface EachView {
 export interface UpstreamView extends UpstreamStatus {
   /** `left`: further attempts that `connect.retryBudget` allows now, of all workers together. */
   readonly retryBudget: { readonly left: number };
+  /** Absent: backends get bytes as they are. */
+  readonly tls?: TlsView;
   readonly backends: readonly BackendView[];
 }
 

@@ -8,6 +8,7 @@
 import type { SetTimer } from '../support/timer.ts';
 import type { EventSource } from './event-source.ts';
 import { logBackends } from './log-backends.ts';
+import { logCertificates } from './log-certificates.ts';
 import { logListeners } from './log-listeners.ts';
 import { logMirror } from './log-mirror.ts';
 import { logUpstreams } from './log-upstreams.ts';
@@ -29,6 +30,7 @@ export function logEvents(source: EventSource, log: Log, deps: LogEventsDeps): (
   const spans = new Spans(now);
   logWorkers(source, log, spans);
   logListeners(source, log, { seldom, now, setTimer });
+  logCertificates(source, log);
   logUpstreams(source, log, seldom, spans);
   logBackends(source, log, seldom, spans);
   logMirror(source, log, spans);

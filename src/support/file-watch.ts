@@ -138,6 +138,21 @@ export class FileWatch {
   }
 }
 
+/** From now on; returns what ends it. */
+export function watchedFile(file: string, onChanged: () => void, deps: FileWatchDeps): () => void {
+  let isClosed = false;
+  let watch: FileWatch | undefined;
+  void FileWatch.of(file, deps).then(found => {
+    if (isClosed) return;
+    watch = found;
+    found.start(onChanged);
+  });
+  return () => {
+    isClosed = true;
+    watch?.close();
+  };
+}
+
 async function see(file: string): Promise<Sight> {
   try {
     const found = await stat(file);

@@ -47,6 +47,16 @@ const EVENTS = {
     e => `listener ${e.listener} has stopped listening: its upstream ${e.upstream} has no backend`,
   ],
   'listener:notBack': ['down', e => `listener ${e.listener} cannot listen again: ${e.reason}`],
+  'certificate:renewed': [
+    'up',
+    e => `${ownerOf(e)} has a new certificate, valid until ${e.notAfter.slice(0, 10)}`,
+  ],
+  'certificate:refused': ['down', e => `renewed certificate cannot be used: ${e.reason}`],
+  'certificate:expiring': [
+    'ejected',
+    e =>
+      `certificate of ${ownerOf(e)} ${e.daysLeft < 0 ? 'has expired' : `expires in ${counted(e.daysLeft, 'day')}`}`,
+  ],
   'listener:resumed': ['up', e => `listener ${e.listener} takes clients again`],
   'worker:exited': ['down', e => `worker ${e.worker} has died: ${e.reason}`],
   'worker:restarted': ['up', e => `worker ${e.worker} is back`],
@@ -62,6 +72,10 @@ const EVENTS = {
   'drain:started': ['drain', e => `lb4 drains, with ${counted(e.sessions, 'session')}`],
   missed: ['removed', () => 'some events are lost'],
 };
+
+function ownerOf({ listener, upstream }) {
+  return listener === undefined ? `upstream ${upstream}` : `listener ${listener}`;
+}
 
 export class Timeline {
   #list;

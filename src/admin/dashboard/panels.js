@@ -40,6 +40,8 @@ export class Limits {
         troubles.length > 0 && 'bad',
       ),
     );
+    const expiring = expiringOf(listeners, upstreams);
+    if (expiring.length > 0) found.push(this.#line('Certificates', expiring.join('; '), 'bad'));
     const stuck = workers.filter(({ state }) => state !== 'running');
     if (workers.length > 0) {
       const words = stuck.map(({ worker, state }) => `${worker} ${state}`).join(', ');
@@ -99,6 +101,18 @@ export class Limits {
     if (item === undefined) this.#items.set(name, (item = make()));
     return item;
   }
+}
+
+/** Certificates with less than two weeks left. */
+function expiringOf(listeners, upstreams) {
+  return [...listeners, ...upstreams].flatMap(({ name, tls }) =>
+    (tls?.certificates ?? [])
+      .filter(({ daysLeft }) => daysLeft < 14)
+      .map(({ file, daysLeft }) => {
+        const when = daysLeft < 0 ? 'has expired' : `expires in ${counted(daysLeft, 'day')}`;
+        return `${name}: ${file} ${when}`;
+      }),
+  );
 }
 
 /** Each connection to a backend takes a source port. A unix socket has none. */

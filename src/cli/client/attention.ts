@@ -7,6 +7,7 @@ import type { LogView } from '../../model/log-view.ts';
 import type { LastReload } from '../../model/reload-report.ts';
 import type { BackendView, ListenerView, UpstreamView } from '../../model/snapshot.ts';
 import { counted } from '../../support/counted.ts';
+import { expiringOf } from './certificate-lines.ts';
 import type { StatusAnswer } from './status.ts';
 import { formatAge } from './table.ts';
 
@@ -26,6 +27,7 @@ export function attentionOf({ lastReload, logs, listeners, upstreams }: StatusAn
     ...reloadOf(lastReload),
     ...troublesOfLogs(logs),
     ...listeners.flatMap(troubleOf),
+    ...expiringOf(listeners, upstreams),
     ...upstreams.flatMap(conditionOf),
     ...backends.slice(0, MOST_BACKENDS),
     ...(rest > 0 ? [`${counted(rest, 'more backend')}: lb4 backends has all`] : []),

@@ -8,6 +8,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { attentionOf } from './attention.ts';
 import { showClient, type OutputOptions } from './client-command.ts';
 import { threadsText } from '../threads-text.ts';
+import { certificateLines } from './certificate-lines.ts';
 import { limitLines } from './limit-lines.ts';
 import { paragraph } from './paragraph.ts';
 import { formatAge, formatTable } from './table.ts';
@@ -68,6 +69,7 @@ export function statusText(status: StatusAnswer, width: number): string {
     ),
     ...limitLines(status.listeners, width),
     ...routeLines(status, width),
+    ...certificateLines(status.listeners, status.upstreams, width),
     '\n',
     formatTable(
       [

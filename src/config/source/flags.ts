@@ -36,6 +36,8 @@ export interface RunFlags {
   readonly logFormat?: string | undefined;
   readonly accessLog?: boolean | string | undefined;
   readonly sendProxy?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
   readonly acceptProxy?: string | undefined;
 }
 
@@ -77,6 +79,8 @@ const TARGETS: Readonly<Record<FlagName, Path>> = {
   accessLog: ['log', 'access'],
   sendProxy: ['upstreams', 0, 'sendProxy'],
   acceptProxy: ['listeners', 0, 'acceptProxy', 'from'],
+  tlsCert: ['listeners', 0, 'tls', 'cert'],
+  tlsKey: ['listeners', 0, 'tls', 'key'],
 };
 
 /**

@@ -18,7 +18,7 @@ import { readCertificates } from '../../config/source/named-files.ts';
 import type { TlsCertificate, TlsClientSettings, TlsServerSettings } from '../../engine/tls.ts';
 import { systemCode } from '../../errors.ts';
 import type { Sliced } from '../../support/slices.ts';
-import { judgePair, opensslWords, type JudgedPair, type PairFacts } from './judge-pair.ts';
+import { dayOf, judgePair, opensslWords, type JudgedPair, type PairFacts } from './judge-pair.ts';
 
 export interface TlsFilesDeps {
   /** Relative paths start here. */
@@ -28,6 +28,13 @@ export interface TlsFilesDeps {
   readonly isOpenToAll: (path: string) => boolean;
   /** In milliseconds. */
   wallClock(): number;
+  /**
+   * Until when a certificate is valid that is in use from this file (absolute); undefined: none is. It is not replaced by
+   * one that has expired.
+   */
+  validUntil?(cert: string): number | undefined;
+  /** What is in use is used again in place of what cannot be; absent: that is an error. */
+  readonly inUse?: LoadedTls | undefined;
 }
 
 /** All but what control gives to every listener by itself. */
@@ -51,9 +58,21 @@ export interface LoadedTls {
   readonly certificates: readonly LoadedCertificate[];
   /** What can be used, and should be looked at. */
   readonly warnings: readonly ConfigIssue[];
+  /** What cannot be used, where something else is in use in its place. */
+  readonly refused: readonly ConfigIssue[];
   /** All that were read, as absolute paths. */
   readonly files: ReadonlySet<string>;
+  /** What was made of files, by their paths. */
+  readonly pairs: ReadonlyMap<string, GoodPair>;
+  readonly authorities: ReadonlyMap<string, string>;
 }
+
+type GoodPair = JudgedPair & { readonly ok: true };
+
+export const NO_TLS: LoadedTls = {
+  ...{ listeners: new Map(), upstreams: new Map(), pairs: new Map(), authorities: new Map() },
+  ...{ certificates: [], warnings: [], refused: [], files: new Set() },
+};
 
 /** One certificate of `tls`, as configured, and where it stands. */
 interface Pair {
@@ -61,6 +80,13 @@ interface Pair {
   readonly key: string;
   readonly ocsp?: string | undefined;
   readonly at: Path;
+}
+
+/** Of a pair; `key` is the one that names the file. */
+interface Problem {
+  readonly key: string;
+  readonly expected: string;
+  readonly got: string;
 }
 
 /** As OpenSSL writes them. TLS 1.3 first; then forward secrecy and authenticated encryption only. */
@@ -79,7 +105,12 @@ export function* loadTls(
   const warnings: ConfigIssue[] = [];
   const certificates: LoadedCertificate[] = [];
   const files = new Set<string>();
-  const judged = new Map<string, JudgedPair>();
+  const refused: ConfigIssue[] = [];
+  const judged = new Map<
+    string,
+    { readonly pair?: GoodPair | undefined; readonly issues: readonly Problem[] }
+  >();
+  const trusted = new Map<string, string>();
   const found = {
     listeners: new Map<string, LoadedServer>(),
     upstreams: new Map<string, TlsClientSettings>(),
@@ -110,75 +141,105 @@ export function* loadTls(
     yield;
   }
   if (issues.length > 0) throw new ConfigError(issues);
-  return { ...found, certificates, warnings, files };
+  const pairs = new Map([...judged].flatMap(([id, { pair }]) => (pair === undefined ? [] : [[id, pair]])));
+  return { ...found, certificates, warnings, refused, files, pairs, authorities: trusted };
 
   function loadPair(
-    { cert, key, ocsp, at }: Pair,
+    { at, ...pair }: Pair,
     where: Pick<LoadedCertificate, 'owner' | 'of'>,
   ): TlsCertificate | undefined {
-    const contents = {
-      cert: read('cert', cert, at, 'a PEM file with the certificate'),
-      key: read('key', key, at, 'a PEM file with its private key'),
-      ocsp: ocsp === undefined ? undefined : read('ocsp', ocsp, at, 'a file with an OCSP response'),
-    };
-    if (contents.cert === undefined || contents.key === undefined) return undefined;
-    if (ocsp !== undefined && contents.ocsp === undefined) return undefined;
-    const id = JSON.stringify([cert, key, ocsp]);
+    const id = JSON.stringify(pair);
     const isFirst = !judged.has(id);
-    const pair =
-      judged.get(id) ?? judgePair({ ...contents, cert: contents.cert, key: contents.key }, deps.wallClock());
-    judged.set(id, pair);
-    const paths = { cert, key, ocsp: ocsp ?? '' };
-    if (!pair.ok) {
-      const { file, expected, found } = pair.problem;
-      issues.push(issueAt([...at, file], expected, `${pathOf(paths[file])} (${found})`));
-      return undefined;
+    const found = judged.get(id) ?? judge(pair);
+    if (found.pair === undefined) {
+      const instead = deps.inUse?.pairs.get(id);
+      // A problem is one, however many name the files; where the configuration is refused, each place is shown.
+      if (instead === undefined || isFirst)
+        problems(
+          found.issues.map(({ key, ...issue }) => issueAt([...at, key], issue.expected, issue.got)),
+          instead,
+        );
+      judged.set(id, { pair: instead, issues: found.issues });
+      return instead && used(instead, pair.cert, where);
     }
+    judged.set(id, found);
     if (isFirst) {
-      const texts = pair.warnings.map(text => ({ key: 'cert', text: `${pathOf(cert)}: ${text}` }));
-      if (deps.isOpenToAll(pathOf(key)))
-        texts.push({
-          key: 'key',
-          text: `every user of this machine may read the private key ${pathOf(key)}`,
-        });
-      for (const { key: at2, text } of texts) warnings.push(warningAt([...at, at2], text));
+      const texts = found.pair.warnings.map(text => ({ key: 'cert', text: `${pathOf(pair.cert)}: ${text}` }));
+      const keyPath = pathOf(pair.key);
+      if (deps.isOpenToAll(keyPath))
+        texts.push({ key: 'key', text: `every user of this machine may read the private key ${keyPath}` });
+      for (const { key, text } of texts) warnings.push(warningAt([...at, key], text));
     }
-    const { certificate, facts } = pair;
-    const { id: hash, names } = certificate;
-    certificates.push({ ...facts, ...where, file: cert, id: hash, names });
+    return used(found.pair, pair.cert, where);
+  }
+
+  function used(
+    { certificate, facts }: GoodPair,
+    file: string,
+    where: Pick<LoadedCertificate, 'owner' | 'of'>,
+  ): TlsCertificate {
+    const { id, names } = certificate;
+    certificates.push({ ...facts, ...where, file, id, names });
     return certificate;
   }
 
-  function read(key: string, file: string, at: Path, expected: string): Buffer | undefined {
-    const path = pathOf(file);
-    files.add(path);
-    try {
-      return deps.readBytes(path);
-    } catch (error) {
-      issues.push(issueAt([...at, key], expected, `${path} (${systemCode(error)})`));
-      return undefined;
+  function judge({ cert, key, ocsp }: Omit<Pair, 'at'>): {
+    readonly pair?: GoodPair | undefined;
+    readonly issues: readonly Problem[];
+  } {
+    const issues: Problem[] = [];
+    const read = (name: string, file: string, expected: string): Buffer => {
+      const path = pathOf(file);
+      files.add(path);
+      try {
+        return deps.readBytes(path);
+      } catch (error) {
+        issues.push({ key: name, expected, got: `${path} (${systemCode(error)})` });
+        return Buffer.alloc(0);
+      }
+    };
+    const contents = {
+      cert: read('cert', cert, 'a PEM file with the certificate'),
+      key: read('key', key, 'a PEM file with its private key'),
+      ocsp: ocsp === undefined ? undefined : read('ocsp', ocsp, 'a file with an OCSP response'),
+    };
+    if (issues.length > 0) return { issues };
+    const now = deps.wallClock();
+    const pair = judgePair(contents, now);
+    if (!pair.ok) {
+      const { file, expected, found } = pair.problem;
+      const path = pathOf({ cert, key, ocsp: ocsp ?? '' }[file]);
+      return { issues: [{ key: file, expected, got: `${path} (${found})` }] };
     }
+    const until = deps.validUntil?.(pathOf(cert)) ?? 0;
+    if (pair.facts.notAfter >= now || until < now) return { pair, issues };
+    const got = `${pathOf(cert)} (it has expired on ${dayOf(pair.facts.notAfter)})`;
+    const expected = `a certificate that is valid, as the one in use is until ${dayOf(until)}`;
+    return { issues: [{ key: 'cert', expected, got }] };
+  }
+
+  /** @param instead what is used in place of what cannot be */
+  function problems(found: readonly ConfigIssue[], instead: unknown): void {
+    (instead === undefined ? issues : refused).push(...found);
   }
 
   /** PEM, without what stands between certificates. */
   function authorities(key: string, file: string, at: Path): string {
-    files.add(pathOf(file));
-    const text = noting(() => {
-      const { baseDir, readBytes } = deps;
-      const readFile = (path: string): string => readBytes(path).toString();
-      return readCertificates([key], file, { baseDir, at, readFile }).join('\n');
-    });
-    if (text !== undefined) tryOut({ ca: text }, [...at, key], pathOf(file));
-    return text ?? '';
-  }
-
-  function noting<Result>(work: () => Result): Result | undefined {
+    const path = pathOf(file);
+    files.add(path);
+    const { baseDir, readBytes, inUse } = deps;
+    const readFile = (path: string): string => readBytes(path).toString();
     try {
-      return work();
+      const text = readCertificates([key], file, { baseDir, at, readFile }).join('\n');
+      trusted.set(path, text);
+      tryOut({ ca: text }, [...at, key], path);
+      return text;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      issues.push(...error.issues);
-      return undefined;
+      const instead = inUse?.authorities.get(path);
+      problems(error.issues, instead);
+      if (instead !== undefined) trusted.set(path, instead);
+      return instead ?? '';
     }
   }
 

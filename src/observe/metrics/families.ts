@@ -7,6 +7,7 @@
 import type { LogFigures, ProcessFigures } from '../../model/process-figures.ts';
 import type {
   BackendView,
+  CertificateView,
   ListenerView,
   LoadBalancerSnapshot,
   MirroredUpstreamView,
@@ -131,6 +132,14 @@ export const SOURCES: readonly Shown<SourceStatus>[] = [
     name: 'lb4_source_answer_age_seconds',
     help: 'Since its last answer that could be used; absent before the first.',
     of: ({ answeredAgoMs }) => (answeredAgoMs === undefined ? undefined : seconds(answeredAgoMs)),
+  },
+];
+
+export const CERTIFICATES: readonly Shown<CertificateView>[] = [
+  {
+    name: 'lb4_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate expires, in seconds since 1970.',
+    of: ({ notAfter }) => seconds(Date.parse(notAfter)),
   },
 ];
 

@@ -16,10 +16,11 @@ import {
   type CounterView,
 } from '../../model/counter-view.ts';
 import type { ProcessFigures } from '../../model/process-figures.ts';
-import type { BackendView, LoadBalancerSnapshot } from '../../model/snapshot.ts';
+import type { BackendView, CertificateView, LoadBalancerSnapshot } from '../../model/snapshot.ts';
 import { Exposition, labels, type MetricFormat } from './exposition.ts';
 import {
   BACKENDS,
+  CERTIFICATES,
   INSTANCE,
   LISTENERS,
   LOGS,
@@ -83,6 +84,7 @@ export function* metricsPieces(input: MetricsInput, { format, upstream, exclude 
     LISTENERS,
     snapshot.listeners.map(thing => ({ labels: labels({ listener: thing.name }), thing })),
   );
+  yield* show(out, CERTIFICATES, certificatesOf(snapshot, isShown));
   const ofListener = counters.listeners.map(({ name, counts }) => ({
     labels: labels({ listener: name }),
     thing: counts,
@@ -128,4 +130,23 @@ export function* metricsPieces(input: MetricsInput, { format, upstream, exclude 
 
 function matches(pattern: string, name: string): boolean {
   return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}
+
+/** By the file as configured, of which there is one or few for each listener and upstream. */
+function certificatesOf(
+  { listeners, upstreams }: LoadBalancerSnapshot,
+  isShown: (upstream: { readonly name: string }) => boolean,
+): Labelled<CertificateView>[] {
+  const owners = [
+    ...listeners.map(each => ({ ...each, owner: { listener: each.name } })),
+    ...upstreams.filter(isShown).map(each => ({ ...each, owner: { upstream: each.name } })),
+  ];
+  return owners.flatMap(({ owner, tls }) => {
+    // Two pairs may have one file of certificates.
+    const byFile = new Map((tls?.certificates ?? []).map(each => [each.file, each]));
+    return [...byFile.values()].map(thing => ({
+      labels: labels({ ...owner, certificate: thing.file }),
+      thing,
+    }));
+  });
 }

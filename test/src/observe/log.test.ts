@@ -347,7 +347,14 @@ void t.test('whatever text is in an event, its line is one line, and moves no cu
     logSessions(source, log);
     // Every field is hostile, as far as a text can stand there.
     const known: Record<string, unknown> = {
-      ...{ startedAtMs: 0, upstreams: [evil], backends: [evil], tried: [evil, evil], kept: [evil] },
+      ...{
+        startedAtMs: 0,
+        upstreams: [evil],
+        backends: [evil],
+        tried: [evil, evil],
+        kept: [evil],
+        names: [evil],
+      },
     };
     const fields = new Proxy(known, { get: (_target, key) => known[String(key)] ?? evil });
     for (const handler of handlers.values()) handler(fields as never);

@@ -18,11 +18,22 @@ const DAY_MS = 86_400_000;
 const { root, between, leaf, chain } = issueChain({ name: 'site.test', dns: ['Site.test', '*.site.test'] });
 const FILES: Files = { 'c.pem': chain, 'k.pem': leaf.key, 'ca.pem': root.cert };
 
-function load(
-  files: Files,
-  tls: object,
-  { ofUpstream = false, open = '', now = Date.now() } = {},
-): LoadedTls {
+interface Circumstances {
+  readonly ofUpstream?: boolean;
+  readonly open?: string;
+  readonly now?: number;
+  readonly inUse?: LoadedTls;
+  readonly validUntil?: (cert: string) => number | undefined;
+}
+
+function load(files: Files, tls: object, circumstances: Circumstances = {}): LoadedTls {
+  const {
+    ofUpstream = false,
+    open = '',
+    now = Date.now(),
+    inUse,
+    validUntil = () => undefined,
+  } = circumstances;
   const parsed = parseConfig({
     listeners: [{ name: 'web', bind: ':0', upstream: 'app', ...(ofUpstream ? {} : { tls }) }],
     upstreams: [{ name: 'app', backends: ['a.test:1'], ...(ofUpstream ? { tls } : {}) }],
@@ -34,10 +45,19 @@ function load(
     return Buffer.from(content);
   };
   const isOpenToAll = (path: string): boolean => path === open;
-  return atOnce(loadTls(parsed.config, { baseDir: '/etc', readBytes, isOpenToAll, wallClock: () => now }));
+  return atOnce(
+    loadTls(parsed.config, {
+      baseDir: '/etc',
+      readBytes,
+      isOpenToAll,
+      wallClock: () => now,
+      inUse,
+      validUntil,
+    }),
+  );
 }
 
-function problems(files: Files, tls: object = PAIR, options = {}): string[] {
+function problems(files: Files, tls: object = PAIR, options: Circumstances = {}): string[] {
   try {
     load({ ...FILES, ...files }, tls, options);
     return [];
@@ -228,4 +248,38 @@ void t.test('no text of a key is in a message', async t => {
   t.notMatch(words, secret.slice(0, 20));
   t.match(words, 'the path of a file');
   t.match(words, 'a text that is not shown');
+});
+
+void t.test(
+  'what cannot be used is replaced by what is in use, and others are renewed all the same',
+  async t => {
+    const other = issue({ name: 'other' });
+    const two = { ...PAIR, certificates: [{ cert: 'o.pem', key: 'o.key' }], clientCa: 'ca.pem' };
+    const files = { ...FILES, 'o.pem': other.cert, 'o.key': other.key };
+    const inUse = load(files, two);
+    const renewed = issue({ name: 'other' });
+    const now = load({ 'c.pem': chain, 'k.pem': '', 'o.pem': renewed.cert, 'o.key': renewed.key }, two, {
+      inUse,
+    });
+    t.match(now.refused, [{ message: /k\.pem \(it is empty\)/ }, { message: /ca\.pem \(ENOENT\)/ }]);
+    t.match(now.listeners.get('web'), {
+      certificates: [{ chain, key: leaf.key }, { chain: renewed.cert }],
+      clients: { ca: root.cert.trim() },
+    });
+    t.same([...now.files], [...inUse.files], 'they are all still looked at');
+    const back = load(files, two, { inUse: now });
+    t.same(back.refused, []);
+    t.same(back.certificates, inUse.certificates);
+  },
+);
+
+void t.test('an expired certificate replaces none that is valid, and any that is not', async t => {
+  const past = issue({ name: 'site.test', from: -9, to: -1 });
+  const files = { 'c.pem': past.cert, 'k.pem': past.key };
+  const validUntil = (cert: string) => (cert === '/etc/c.pem' ? Date.now() + DAY_MS : undefined);
+  t.match(problems(files, PAIR, { validUntil }), [
+    /^listeners\[0\]\.tls\.cert: expected a certificate that is valid, .* got \/etc\/c\.pem \(it has expired on/,
+  ]);
+  t.same(problems(files, PAIR, { validUntil: () => Date.now() - DAY_MS }), []);
+  t.same(problems(files), []);
 });
