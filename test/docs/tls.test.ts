@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { skipWithoutPostgres, startPostgres } from '../harness/postgres-server.ts';
 import { freePort, runProgram, skipWithout } from '../harness/programs.ts';
+import { pause } from '../harness/until.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { certificateFor } from '../src/control/health/certificate.ts';
 
@@ -51,61 +52,68 @@ async function startSite(t: Test): Promise<number> {
   return (site.address() as AddressInfo).port;
 }
 
-void t.test("Let's Encrypt: certbot's files are served where they are", { skip }, async t => {
-  const samples = recipe("Certificates of Let's Encrypt");
-  const folder = temporaryFolder(t);
-  const [archive, live] = ['archive', 'live'].map(name => join(folder, name, 'example.com')) as [
-    string,
-    string,
-  ];
-  for (const path of [archive, live]) mkdirSync(path, { recursive: true });
-  let renewals = 0;
-  /** As certbot does it. */
-  const renew = async () => {
-    renewals++;
-    const made = await certificateFor(t, 'DNS:example.com');
-    for (const [name, text] of [
-      ['fullchain', made.cert],
-      ['privkey', made.key],
-    ] as const) {
-      writeFileSync(join(archive, `${name}${renewals}.pem`), text, { mode: 0o600 });
-      const link = join(live, `${name}.pem`);
-      symlinkSync(`../../archive/example.com/${name}${renewals}.pem`, `${link}.new`);
-      renameSync(`${link}.new`, link);
-    }
-    return made;
-  };
-  const first = await renew();
-  const group = String(process.getgid?.() ?? 0);
-  const commands = changed(samples('sh')[0], [
-    ['/etc/letsencrypt', folder],
-    ['groupadd --system tls', ':'],
-    ['chgrp -R tls', `chgrp -R ${group}`],
-  ]);
-  t.equal((await runProgram('sh', ['-ec', commands])).code, 0);
-  t.equal(
-    statSync(join(live, 'privkey.pem')).mode & 0o777,
-    0o640,
-    'the group may read the key, and others may not',
-  );
-
-  const site = `127.0.0.1:${await startSite(t)}`;
-  const { port } = await lb4(t, folder, samples('yaml')[0], [
-    ["':443'", '127.0.0.1:0'],
-    ['/etc/letsencrypt', folder],
-    ['10.0.0.1:80, 10.0.0.2:80', site],
-  ]);
-  const curl = (ca: string) =>
-    runProgram('curl', [
-      '-sS',
-      '--cacert',
-      ca,
-      '--connect-to',
-      `example.com:443:127.0.0.1:${port}`,
-      'https://example.com/',
+void t.test(
+  "Let's Encrypt: certbot's files are served, and renewed ones without a word",
+  { skip },
+  async t => {
+    const samples = recipe("Certificates of Let's Encrypt");
+    const folder = temporaryFolder(t);
+    const [archive, live] = ['archive', 'live'].map(name => join(folder, name, 'example.com')) as [
+      string,
+      string,
+    ];
+    for (const path of [archive, live]) mkdirSync(path, { recursive: true });
+    let renewals = 0;
+    /** As certbot does it. */
+    const renew = async () => {
+      renewals++;
+      const made = await certificateFor(t, 'DNS:example.com');
+      for (const [name, text] of [
+        ['fullchain', made.cert],
+        ['privkey', made.key],
+      ] as const) {
+        writeFileSync(join(archive, `${name}${renewals}.pem`), text, { mode: 0o600 });
+        const link = join(live, `${name}.pem`);
+        symlinkSync(`../../archive/example.com/${name}${renewals}.pem`, `${link}.new`);
+        renameSync(`${link}.new`, link);
+      }
+      return made;
+    };
+    const first = await renew();
+    const group = String(process.getgid?.() ?? 0);
+    const commands = changed(samples('sh')[0], [
+      ['/etc/letsencrypt', folder],
+      ['groupadd --system tls', ':'],
+      ['chgrp -R tls', `chgrp -R ${group}`],
     ]);
-  t.match(await curl(first.path), { stdout: 'served\n', stderr: '' });
-});
+    t.equal((await runProgram('sh', ['-ec', commands])).code, 0);
+    t.equal(
+      statSync(join(live, 'privkey.pem')).mode & 0o777,
+      0o640,
+      'the group may read the key, and others may not',
+    );
+
+    const site = `127.0.0.1:${await startSite(t)}`;
+    const { port } = await lb4(t, folder, samples('yaml')[0], [
+      ["':443'", '127.0.0.1:0'],
+      ['/etc/letsencrypt', folder],
+      ['10.0.0.1:80, 10.0.0.2:80', site],
+    ]);
+    const curl = (ca: string) =>
+      runProgram('curl', [
+        '-sS',
+        '--cacert',
+        ca,
+        '--connect-to',
+        `example.com:443:127.0.0.1:${port}`,
+        'https://example.com/',
+      ]);
+    t.match(await curl(first.path), { stdout: 'served\n', stderr: '' });
+    const second = await renew();
+    while ((await curl(second.path)).code !== 0) await pause(100);
+    t.not((await curl(first.path)).code, 0, 'the old one is gone');
+  },
+);
 
 void t.test(
   'mutual TLS: a service reaches another, and what has no certificate does not',
