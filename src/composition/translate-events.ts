@@ -19,8 +19,7 @@ export function translateInto(deps: TranslationDeps): HostReport {
   return (event: HostEvent): void => {
     switch (event.kind) {
       case 'listening': {
-        const { listener, address } = event;
-        const upstream = settingsOf(deps, listener)?.upstream ?? '';
+        const { listener, address, upstream } = event;
         events.emit('listener:listening', { listener, address, upstream });
         return;
       }

@@ -80,7 +80,7 @@ export class LocalHost implements DataPlaneHost {
     this.#data.apply({ kind: 'listeners', listeners, upstreams });
     await this.#data.settled();
     this.#sockets?.close(this.#sockets.keysBeside(plan));
-    listeningReports(before, this.listeners()).forEach(this.#report);
+    listeningReports(before, this.listeners(), plan).forEach(this.#report);
   }
 
   toHandOver(): readonly HandedSockets[] | undefined {

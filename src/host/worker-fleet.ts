@@ -111,7 +111,7 @@ export class WorkerFleet implements DataPlaneHost {
     await Promise.all(served);
     await this.settled();
     this.#sockets.close(gone);
-    listeningReports(before, this.listeners()).forEach(this.#report);
+    listeningReports(before, this.listeners(), plan).forEach(this.#report);
   }
 
   toHandOver(): readonly HandedSockets[] {

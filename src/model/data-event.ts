@@ -78,7 +78,12 @@ export type DataEvent =
 /** What a host reports: all that its data planes report, and the state of its threads and sockets. */
 export type HostEvent =
   | DataEvent
-  | { readonly kind: 'listening'; readonly listener: string; readonly address: string }
+  | {
+      readonly kind: 'listening';
+      readonly listener: string;
+      readonly address: string;
+      readonly upstream: string;
+    }
   | {
       readonly kind: 'workerExited';
       readonly worker: number;

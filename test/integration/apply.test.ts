@@ -106,7 +106,13 @@ for (const [place, dataPlane] of Object.entries(places)) {
       t.same(addressOf(balancer), { kind: 'tcp', host, port });
       await served(t, balancer);
       const fixed = await freePort(t);
+      const listening: object[] = [];
+      balancer.on('listener:listening', event => listening.push(event));
       await balancer.apply(configOf([app({ backends })], [web({ bind: [`127.0.0.1:${fixed}`] })]));
+      t.same(listening, [{ listener: 'web', address: `127.0.0.1:${fixed}`, upstream: 'app' }]);
+      const anew = { name: 'anew', bind: ['127.0.0.1:0'], upstream: 'app' };
+      await balancer.apply(configOf([app({ backends })], [web({ bind: [`127.0.0.1:${fixed}`] }), anew]));
+      t.match(listening.slice(1), [{ listener: 'anew', upstream: 'app' }], 'also of a listener that is new');
       const client = await connectClient(t, { kind: 'tcp', host: '127.0.0.1', port: fixed });
       let isOver = false;
       const asked = askAllTheTime(t, { kind: 'tcp', host: '127.0.0.1', port: fixed }, () => isOver);

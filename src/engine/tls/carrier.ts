@@ -3,7 +3,7 @@
  *
  * Place: the owner of the connection below a TLS connection, from the handshake on.
  * Why not Node's socket itself: Node reports close_notify and the end of TCP by the same event, so that a connection
- * that was cut off would look finished (docs/adr/0020-tls.md). Here both ends are seen: TLS reports close_notify, and
+ * that was cut off would look finished (docs/adr/0021-tls.md). Here both ends are seen: TLS reports close_notify, and
  * the end of TCP comes to `handlers` and never to TLS.
  * How: the reading side is not a stream's: each chunk is an event, within the call that brings it, and nothing is held.
  * Node's TLS copies what it gets before it returns.
