@@ -8,6 +8,7 @@
  * - A pair is read and judged once, however many listeners name it.
  * - No text of a file is in a message.
  */
+import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ConfigError } from '../../config/report/config-error.ts';
@@ -230,7 +231,15 @@ export function* loadTls(
     const { baseDir, readBytes, inUse } = deps;
     const readFile = (path: string): string => readBytes(path).toString();
     try {
-      const text = readCertificates([key], file, { baseDir, at, readFile }).join('\n');
+      const certificates = readCertificates([key], file, { baseDir, at, readFile });
+      const text = certificates.join('\n');
+      const over = certificates.filter(
+        each => Date.parse(new X509Certificate(each).validTo) < deps.wallClock(),
+      );
+      if (over.length > 0) {
+        const words = `${path}: ${over.length} of ${certificates.length} authorities have expired`;
+        warnings.push(warningAt([...at, key], words));
+      }
       trusted.set(path, text);
       tryOut({ ca: text }, [...at, key], path);
       return text;

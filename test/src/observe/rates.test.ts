@@ -82,6 +82,7 @@ void t.test('failures are those that clients notice and did not cause; nobody wa
       'backend connect refused',
       'backend connect timeout',
       'backend connect unreachable',
+      'backend connect tls',
       'balancer connect localResources',
       'balancer relay backendDown',
       'balancer relay workerDied',

@@ -224,6 +224,10 @@ void t.test('what can be used and should be looked at', async t => {
     'listener web has two certificates for site.test: the first one is used',
   ]);
   t.same(textsOf(load(FILES, PAIR, { now: Date.now() + 91 * DAY_MS })).length, 2);
+  const former = issue({ name: 'former', isAuthority: true, from: -9, to: -1 });
+  t.same(textsOf(load({ ...FILES, 'ca.pem': former.cert + root.cert }, { ...PAIR, clientCa: 'ca.pem' })), [
+    '/etc/ca.pem: 1 of 2 authorities have expired',
+  ]);
 });
 
 void t.test('an upstream: what it shows, whom it trusts, and what it asks for', async t => {
