@@ -43,6 +43,8 @@ export interface AccessSteps {
   readonly listener: string;
   readonly steps: readonly AccessStep[];
   readonly otherwise: Decision;
+  /** Nothing is refused, only counted and logged. */
+  readonly isDryRun: boolean;
 }
 
 export interface AccessDeps {
@@ -75,7 +77,7 @@ export function* accessSteps(
   const issues: ConfigIssue[] = [];
   const read = new Map<string, NetworkList | undefined>();
   const all: AccessSteps[] = [];
-  for (const [index, { name: listener, access, whenDenied }] of listeners.entries()) {
+  for (const [index, { name: listener, access, whenDenied, dryRun: isDryRun }] of listeners.entries()) {
     if (access === undefined) continue;
     const steps: AccessStep[] = [];
     for (const { allow, deny, at } of access) {
@@ -98,7 +100,7 @@ export function* accessSteps(
       });
     }
     const hasAllow = access.some(({ allow }) => allow !== undefined);
-    all.push({ listener, steps, otherwise: hasAllow ? DECISION[whenDenied] : DECISION.allow });
+    all.push({ listener, steps, otherwise: hasAllow ? DECISION[whenDenied] : DECISION.allow, isDryRun });
   }
   if (issues.length > 0) throw new ConfigError(issues);
   return all;

@@ -17,6 +17,7 @@ const VERBS: Readonly<Record<Decision, string>> = {
   [DECISION.reset]: 'denies',
   [DECISION.drop]: 'drops',
 };
+const DRY_RUN = ' (dryRun: it comes in, and is logged)';
 const ENDS: Readonly<Record<Decision, string>> = {
   [DECISION.allow]: 'allowed',
   [DECISION.reset]: 'denied: reset',
@@ -24,14 +25,14 @@ const ENDS: Readonly<Record<Decision, string>> = {
 };
 
 /** `listener web: allows 10.0.0.0/8, denies all`. */
-export function accessInWords({ listener, steps, otherwise }: AccessSteps): string {
+export function accessInWords({ listener, steps, otherwise, isDryRun }: AccessSteps): string {
   const parts = steps.map(
     ({ decision, isForOthers, entries }) =>
       `${VERBS[decision]} ${isForOthers ? 'all others' : entriesInWords(entries)}`,
   );
   const isForAll = steps.some(({ entries }) => entries.some(({ list }) => list.all > 0));
   if (!isForAll) parts.push(`${VERBS[otherwise]} all others`);
-  return `listener ${listener}: ${parts.join(', ')}`;
+  return `listener ${listener}: ${parts.join(', ')}${isDryRun ? ' (dryRun: all come in)' : ''}`;
 }
 
 function entriesInWords(entries: readonly AccessEntry[]): string {
@@ -50,7 +51,7 @@ function entriesInWords(entries: readonly AccessEntry[]): string {
  * @param placeOf where an entry stands, in words
  */
 export function clientInWords(
-  { listener, steps, otherwise }: AccessSteps,
+  { listener, steps, otherwise, isDryRun }: AccessSteps,
   address: string,
   placeOf: (path: Path) => string | undefined,
 ): string {
@@ -61,9 +62,13 @@ export function clientInWords(
     const rule = step.decision === DECISION.allow ? 'allow' : 'deny';
     const place = placeOf(by.path);
     const at = place === undefined ? '' : `, at ${place}`;
-    return `listener ${listener}: ${client} is ${ENDS[step.decision]}, by ${rule} ${by.text}${at}`;
+    return `listener ${listener}: ${client} is ${ENDS[step.decision]}, by ${rule} ${by.text}${at}${note(step.decision)}`;
   }
-  return `listener ${listener}: ${client} is ${ENDS[otherwise]}, by no entry`;
+  return `listener ${listener}: ${client} is ${ENDS[otherwise]}, by no entry${note(otherwise)}`;
+
+  function note(decision: Decision): string {
+    return isDryRun && decision !== DECISION.allow ? DRY_RUN : '';
+  }
 }
 
 /** That a proxy in front is judged by the client that it names; undefined: it is none. */

@@ -126,6 +126,8 @@ function parseUnix(path: string, platform: NodeJS.Platform = process.platform): 
 
 function expectedForm(text: string, allow: { anyHost?: boolean }): string {
   if (isIP(text) === 6) return `brackets and a port, as in [${text}]:5432`;
+  if (allow.anyHost === true && /^\d+(-\d+)?$/.test(text)) return `a colon before the port, as in :${text}`;
+  if (/^\d+$/.test(text)) return `a host before the port, as in 127.0.0.1:${text}`;
   if (!text.includes(':')) return `a port, as in ${text === '' ? '127.0.0.1' : text}:5432`;
   return allow.anyHost === true
     ? 'host:port, [v6]:port, :port or unix:/path'

@@ -55,6 +55,15 @@ listener web: 192.0.2.7 is denied: reset, by deny 192.0.2.0/24, at ${path}:5:22\
   t.notMatch((await lb4(['check', '-c', path, '--client', '192.0.2.8'])).stdout, 'trusted');
 });
 
+void t.test('with dryRun check says that a denied client comes in all the same', async t => {
+  const path = written(t, "{ deny: ['192.0.2.0/24'] }\n    dryRun: true");
+  t.match((await lb4(['check', '-c', path])).stdout, 'allows all others (dryRun: all come in)\n');
+  const denied = await lb4(['check', '-c', path, '--client', '192.0.2.7']);
+  t.match(denied.stdout, `at ${path}:5:22 (dryRun: it comes in, and is logged)\n`);
+  const allowed = await lb4(['check', '-c', path, '--client', '198.51.100.1']);
+  t.match(allowed.stdout, /198\.51\.100\.1 is allowed, by no entry\n/);
+});
+
 void t.test('check says what the lists are, and --client what becomes of a client', async t => {
   const path = written(t, "{ deny: [10.6.6.6, 10.7.0.0/16, '::1', unix], allow: ['file:friends.txt'] }");
   const plain = await lb4(['check', '-c', path]);

@@ -162,7 +162,12 @@ await t.test('what is wrong in a flag is told by the name of the flag', t => {
       { backends, strategy: 'lestconn' },
       '--strategy: expected one of roundrobin, leastconn, iphash, random, p2c, ewma, first, or a path such as ./my-strategy.js, got "lestconn"; did you mean "leastconn"?',
     ],
-    [{ backends, listen: [':80', '80'] }, '--listen: expected a port, as in 80:5432, got "80"'],
+    [{ backends, listen: [':80', '80'] }, '--listen: expected a colon before the port, as in :80, got "80"'],
+    [
+      { backends, listen: '5000-5009' },
+      '--listen: expected a colon before the port, as in :5000-5009, got "5000-5009"',
+    ],
+    [{ backends: '5432' }, '--backends: expected a host before the port, as in 127.0.0.1:5432, got "5432"'],
     [{ backends, health: 'on' }, `${TYPES}, got "on"`],
     [{ backends, health: 'tcp:/up' }, `${TYPES}, got "tcp:/up"`],
     [
