@@ -3,6 +3,7 @@
  *
  * Place: asked of Node once, when the handshake is over.
  */
+import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 
 import type { TlsFacts, TlsFailure } from '../tls.ts';
@@ -50,8 +51,17 @@ function certificateOf(stream: TLSSocket): TlsFacts['certificate'] {
   // Either may be missing, which Node's types do not say.
   const [subject, alternatives] = [textOf(certificate.subject), textOf(certificate.subjectAltName)];
   const lines = subject.split('\n').filter(line => line !== '');
-  const common = lines.find(line => line.startsWith('CN='))?.slice('CN='.length);
-  return { name: common ?? /DNS:([^,]+)/.exec(alternatives)?.[1] ?? '', subject: lines.join(', ') };
+  const name = commonNameOf(certificate) ?? /(?:^|, )DNS:([^,]+)/.exec(alternatives)?.[1] ?? '';
+  return { name, subject: lines.join(', ') };
+}
+
+/** The first one as the authority has written it: `subject` has backslashes where RFC 2253 wants them. */
+function commonNameOf(certificate: X509Certificate): string | undefined {
+  const subject: unknown = certificate.toLegacyObject().subject;
+  if (typeof subject !== 'object' || subject === null) return undefined;
+  const names: unknown = Reflect.get(subject, 'CN');
+  const first: unknown = Array.isArray(names) ? names[0] : names;
+  return typeof first === 'string' ? first : undefined;
 }
 
 function textOf(value: unknown): string {

@@ -139,6 +139,22 @@ void t.test('a client certificate is verified where it is asked for', { skip }, 
   t.equal(factsOf(unasked).certificate, undefined, 'what is not verified is not shown');
 });
 
+void t.test('a client is called by the name that its authority has written, no other', { skip }, async t => {
+  const clients = { ca: authority.ca, isRequired: true };
+  const nameOf = async (commonName: string, names: string): Promise<string | undefined> => {
+    const { chain, key } = authority.issue(commonName, names, { extended: 'clientAuth' });
+    return factsOf(await meet(t, { clients }, { cert: chain, key })).certificate?.name;
+  };
+  for (const name of ['Doe, John', '#1 "a" <b>; c', 'two\nlines']) {
+    t.equal(await nameOf(name, 'DNS:alice.test'), name);
+  }
+  t.equal(
+    await nameOf('', 'URI:http://DNS:mallory.test,DNS:alice.test'),
+    'alice.test',
+    'without a common name',
+  );
+});
+
 /** A client that waits for a ticket, and goes on with it at another listener. */
 async function resume(
   t: Test,
