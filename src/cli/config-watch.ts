@@ -4,7 +4,8 @@
  * Place: `--watch` of `lb4 run`. Which lists there are changes with each reload.
  * Invariants:
  * - What changes at the same time, as in a ConfigMap of Kubernetes, is reported once.
- * - A list that the configuration does not name any more is not watched.
+ * - A list that the configuration in force does not name is watched only while it may come into force: no change
+ *   between reading a list and watching it gets lost.
  */
 import { resolve } from 'node:path';
 import { FILE } from '../config/schema/access-schema.ts';
@@ -29,18 +30,22 @@ export class ConfigWatch {
     this.#deps = deps;
   }
 
-  /** Remembers the lists of a configuration that takes effect as they are now. */
-  async follow(config: Pick<Config, 'listeners'>): Promise<void> {
-    const wanted = new Set(listsOf(config).map(list => resolve(this.#baseDir, list)));
+  /** The configuration has taken effect: lists that it does not name are not watched any more. */
+  follow(config: Pick<Config, 'listeners'>): void {
+    const wanted = this.#pathsOf(config);
     for (const [path, watch] of this.#lists) {
       if (wanted.has(path)) continue;
       watch.close();
       this.#lists.delete(path);
     }
-    const added = [...wanted].filter(path => !this.#lists.has(path));
+  }
+
+  /** Remembers the lists of a configuration as they are now, before they are read. */
+  async add(config: Pick<Config, 'listeners'>): Promise<void> {
+    const added = [...this.#pathsOf(config)].filter(path => !this.#lists.has(path));
     for (const path of added) {
       const watch = await FileWatch.of(path, this.#deps);
-      // Meanwhile another configuration may have been followed.
+      // Meanwhile another configuration may have been added.
       if (this.#isClosed || this.#lists.has(path)) continue;
       this.#lists.set(path, watch);
       if (this.#onChanged !== undefined) watch.start(() => this.#report());
@@ -56,6 +61,10 @@ export class ConfigWatch {
     this.#isClosed = true;
     this.#cancelReport?.();
     for (const watch of [this.#file, ...this.#lists.values()]) watch.close();
+  }
+
+  #pathsOf(config: Pick<Config, 'listeners'>): ReadonlySet<string> {
+    return new Set(listsOf(config).map(list => resolve(this.#baseDir, list)));
   }
 
   #report(): void {

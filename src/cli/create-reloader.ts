@@ -29,6 +29,8 @@ export interface ReloadedRun {
   readonly successor: () => number | undefined;
   /** Is informed of each reload. */
   readonly service: ReloadedService;
+  /** With a configuration that may come into force, before the files that it names are read. */
+  readonly onLoaded: (config: Config) => Promise<void>;
   /** With the configuration that is in force after a reload. */
   readonly onReloaded: (config: Config) => void;
 }
@@ -42,6 +44,7 @@ export function createReloader({
   logs,
   successor,
   service,
+  onLoaded,
   onReloaded,
 }: ReloadedRun): {
   readonly reloader: Reloader;
@@ -62,6 +65,7 @@ export function createReloader({
     untilWritten: path => untilWritten(path, { wallClock, setTimer: setUnrefTimer }),
     load: () => loadConfig({ ...request, mayWait: false }),
     problemsWithFiles: async next => {
+      await onLoaded(next);
       const others = problemsWithFiles(next, baseDir, { config: file, pid: pidFile });
       const inLists = await inSlices(problemsWithLists(next, baseDir));
       entries.next = await inSlices(listEntries(inLists.lists));

@@ -165,7 +165,8 @@ async function balance(run: Run): Promise<ExitCode> {
   let endWatchingPorts = (): void => undefined;
   const { reloader, started } = createReloader({
     ...{ request, config, balancer, logs, service },
-    onReloaded: next => void watch?.follow(next),
+    onLoaded: async next => watch?.add(next),
+    onReloaded: next => watch?.follow(next),
     pidFile: options.pidFile,
     successor: () => upgrader.successor,
   });
@@ -217,7 +218,7 @@ async function balance(run: Run): Promise<ExitCode> {
       inherited: predecessor?.admin,
     });
     await admin.openConfigured();
-    await watch?.follow(config);
+    await watch?.add(config);
     if (!(await startUnlessStopped(balancer))) return await ended.then(() => EXIT.ok);
     if (predecessor !== undefined) await takeOver(predecessor, { balancer, admin, log });
     writePidFile(pidFile, options.pidFile, predecessor, log);
