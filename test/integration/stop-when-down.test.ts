@@ -78,9 +78,9 @@ for (const [place, dataPlane] of Object.entries(PLACES)) {
     await until('clients are refused', () => isRefused(t, at));
     t.ok(await isRefused(t, unix));
     t.notOk(existsSync(file));
-    t.same(balancer.snapshot().listeners, [
-      { name: 'web', addresses: [], stopped: true, paused: false, pausedMs: undefined, sessions: 1 },
-    ]);
+    const [listener, ...others] = balancer.snapshot().listeners;
+    t.match(listener, { name: 'web', addresses: [], stopped: true, paused: false, sessions: 1 });
+    t.same([listener?.pausedMs, others], [undefined, []]);
     await client.send('b');
     await client.untilText('ab');
 

@@ -90,6 +90,7 @@ await t.test('the smallest configuration is completed with every default', t => 
           slowStart: 0,
           whenDown: 'keep',
           leaveBackups: 'keep',
+          removed: 'keep',
           queue: { max: 1024, timeout: 5000 },
           limits: {},
           connect: {
