@@ -80,7 +80,10 @@ void t.test('a reload that adds a busy address names its holder, and changes not
       file,
       JSON.stringify({
         workers: 1,
-        listeners: [{ name: 'web', bind: ['127.0.0.1:0', ...bind], upstream: 'app' }],
+        // A reset may come before Node has seen that the client is connected.
+        listeners: [
+          { name: 'web', bind: ['127.0.0.1:0', ...bind], upstream: 'app', whenUnavailable: 'close' },
+        ],
         upstreams: [{ name: 'app', health: 'off', backends: ['127.0.0.1:1'] }],
       }),
     );
