@@ -4,7 +4,9 @@ import { connect, type ConnectionOptions } from 'node:tls';
 import t, { type Test } from 'tap';
 
 import type { ServerOpening, TlsServerSettings } from '../../../../src/engine/tls.ts';
+import { listen } from '../../../contracts/engine/fixture.ts';
 import { connectClient } from '../../../harness/client.ts';
+import type { Peer } from '../../../harness/peer.ts';
 import { runProgram } from '../../../harness/programs.ts';
 import '../../../harness/run-once.ts';
 import { createAuthority, withoutOpenssl } from '../../../harness/tls-authority.ts';
@@ -314,4 +316,59 @@ void t.test('an opening may leave the client in the clear, with all its bytes, o
   await gone.send('T');
   gone.halfClose();
   t.match(await untilResult(results, 2), { ok: false, failure: { reason: 'closed' } });
+});
+
+/** Never content. */
+const greedy = (bytes: number): ServerOpening => ({ read: () => ({ kind: 'more', bytes }) });
+
+void t.test('a client that ends, resets, or says too much before TLS is a failure', async t => {
+  for (const [asked, act, failure] of [
+    [4, (peer: Peer) => peer.halfClose(), { reason: 'closed' }],
+    [4, (peer: Peer) => peer.reset(), { reason: 'reset' }],
+    [4, (peer: Peer) => peer.send('x'.repeat(100_000)), { reason: 'starttls', code: 'TOO_LONG' }],
+    [1_000_000, (peer: Peer) => peer.send('x'), { reason: 'starttls', code: 'TOO_LONG' }],
+  ] as const) {
+    const { address, results } = await listenTls(t, newEngine(), serverSettings(), () => greedy(asked));
+    const peer = await connectClient(t, address);
+    await peer.send('T');
+    void act(peer);
+    t.match(await untilResult(results), { ok: false, failure });
+  }
+});
+
+void t.test(
+  'with several certificates the name is read first, from a whole hello or from none',
+  { skip },
+  async t => {
+    const certificates = [certificate, authority.issue('second.test', 'DNS:second.test')];
+    const hello = Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]);
+    for (const [act, failure] of [
+      [(peer: Peer) => peer.halfClose(), { reason: 'closed' }],
+      [(peer: Peer) => peer.reset(), { reason: 'reset' }],
+    ] as const) {
+      const { address, results } = await listenTls(t, newEngine(), serverSettings({ certificates }));
+      const peer = await connectClient(t, address);
+      await peer.send(hello);
+      await new Promise(resolve => setTimeout(resolve, 20));
+      act(peer);
+      t.match(await untilResult(results), { ok: false, failure });
+    }
+    const { address, results } = await listenTls(t, newEngine(), serverSettings({ certificates }));
+    const peer = await connectClient(t, address);
+    await peer.send('GET / HTTP/1.1\r\n\r\n');
+    t.match(await untilResult(results), { ok: false, failure: { reason: 'handshake' } });
+  },
+);
+
+void t.test('a cancel before TLS has begun resets the client', async t => {
+  const engine = newEngine();
+  const terms = engine.tls.serverTerms(serverSettings());
+  const { listener, clients } = await listen(t, engine);
+  const peer = await connectClient(t, listener.address);
+  await until('it is accepted', () => clients.length === 1);
+  const cancel = engine.tls.accept(clients[0]!, terms, greedy(4), () => t.fail('it is not called'));
+  await peer.send('T');
+  cancel();
+  cancel();
+  t.equal(await peer.untilEnded(), 'reset');
 });

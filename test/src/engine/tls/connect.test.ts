@@ -9,6 +9,7 @@ import { createEpollEngine } from '../../../../src/engine/epoll/epoll-engine.ts'
 import { STOPPED_CLOCK } from '../../../contracts/engine/fixture.ts';
 import { scripts, startBackend } from '../../../harness/backend.ts';
 import '../../../harness/run-once.ts';
+import type { Peer } from '../../../harness/peer.ts';
 import { createAuthority, withoutOpenssl } from '../../../harness/tls-authority.ts';
 import { startTlsBackend } from '../../../harness/tls-peer.ts';
 import { until } from '../../../harness/until.ts';
@@ -159,6 +160,21 @@ void t.test('no byte behind the answer is ever taken for one of TLS', { skip }, 
     });
     await backend.peers[0]?.untilEnded();
     t.equal(backend.peers[0]?.text, 'TLS?', 'and nothing else was said');
+  }
+});
+
+void t.test('a backend that ends, resets, or answers without an end before TLS is a failure', async t => {
+  const endless: ClientOpening = { request: Buffer.from('TLS?'), read: () => ({ kind: 'more' }) };
+  for (const [answer, act, code] of [
+    ['x'.repeat(100_000), () => undefined, 'TOO_LONG'],
+    ['x', (peer: Peer) => peer.halfClose(), 'ERR_TLS_CLOSED'],
+    ['x', (peer: Peer) => peer.reset(), 'ECONNRESET'],
+  ] as const) {
+    const backend = await startBackend(t, scripts.greet(answer));
+    const result = connectTls(engine, backend.address, { terms, opening: endless });
+    await until('it is asked', () => backend.peers[0]?.text === 'TLS?');
+    act(backend.peers[0]!);
+    t.match(await result, { ok: false, failure: { reason: 'tls', code } });
   }
 });
 
