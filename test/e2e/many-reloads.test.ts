@@ -23,7 +23,7 @@ import { ReloadedLb4, type Looked, type Ready } from '../harness/reloaded-lb4.ts
 import '../harness/run-once.ts';
 import { pause, until } from '../harness/until.ts';
 
-const RELOADS = Number(process.env['LB4_TEST_RELOADS'] ?? (FULL ? 2_000 : 30));
+const RELOADS = Number(process.env['LB4_TEST_RELOADS'] ?? (FULL ? 2_000 : 12));
 /** Between two moments of rest. */
 const REST_EVERY = Math.ceil(RELOADS / (FULL ? 20 : 3));
 /** What it holds is compared with what it held after so many, when everything has run once. */

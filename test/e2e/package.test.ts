@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { formatAddress } from '../../src/support/address.ts';
 import { scripts, startBackend } from '../harness/backend.ts';
-import { FULL } from '../harness/full-load.ts';
+import { FULL, skipUnlessFull } from '../harness/full-load.ts';
 import { startLb4 } from '../harness/lb4-process.ts';
 import { runProgram } from '../harness/programs.ts';
 import '../harness/run-once.ts';
@@ -53,7 +53,7 @@ void t.test('installed globally, the package gives the command lb4', { timeout: 
 
 void t.test(
   'installed in a program, the package is a library with types, strategies, pools and the PROXY protocol',
-  { timeout: 150_000 },
+  { timeout: 150_000, skip: skipUnlessFull() },
   async t => {
     const program = mkdtempSync(join(folder, 'program-'));
     writeFileSync(join(program, 'package.json'), '{ "private": true, "type": "module" }');
