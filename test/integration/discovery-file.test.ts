@@ -12,7 +12,7 @@ import { FULL } from '../harness/full-load.ts';
 import { startHttpBackends } from '../harness/http-backend.ts';
 import { addressOf } from '../harness/listening-address.ts';
 import { keepLoading } from '../harness/paced-sessions.ts';
-import { until } from '../harness/until.ts';
+import { pause, until } from '../harness/until.ts';
 
 const placesUnderTest = { workers: DATA_PLANE, ...OWN_THREAD };
 
@@ -121,6 +121,8 @@ for (const [place, dataPlane] of Object.entries(placesUnderTest)) {
         const turn = turns[i % turns.length] ?? [];
         write(JSON.stringify(turn));
         await until('the file is read', () => turn.every(each => members().includes(each)));
+        // Members that flap stay for a while, so the file may say nothing new; and a rename may block this thread.
+        await pause(100);
       }
       await endLoad();
       await until('its sessions have ended', () => balancer.snapshot().sessions === 0);
