@@ -1,8 +1,8 @@
 /**
  * Workers with one engine: started together, sent the same plans, and asked together.
  *
- * Place: made by `worker-fleet.ts`, which owns the sockets and the plans, and is told what concerns more than these
- * workers. `fleet-member.ts` makes each worker.
+ * Place: made by `worker-fleet.ts`, which owns the sockets and the plans, and receives reports of what concerns more than
+ * these workers. `fleet-member.ts` makes each worker.
  * Invariants:
  * - A dead worker leaves no count and no descriptor behind.
  * - Each listener is served by one group. A socket that another group has left it goes on with the clients that wait

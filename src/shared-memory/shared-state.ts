@@ -104,7 +104,7 @@ export class ControlledState extends SharedState {
     this.counts.threads = workers;
   }
 
-  /** So many threads balance from now on: called before those start that are new. */
+  /** Called before new workers start. `workers`: the number of threads that balance from then on. */
   expectWorkers(workers: number): void {
     this.counts.threads = workers;
     this.controlled.expectWorkers(workers);

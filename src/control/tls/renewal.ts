@@ -2,7 +2,7 @@
  * Takes renewed certificates up when their files have changed.
  *
  * Place: composition has one, while a configuration has certificates.
- * How: whoever renews replaces certificate and key one after the other. A pair that does not match is looked at again
+ * How: programs that renew replace certificate and key one after the other. A pair that does not match is looked at again
  * for some seconds before it is reported; what is in use stays in use, and other pairs are not kept waiting.
  * Invariants:
  * - What cannot be used is reported once for each change of a file.

@@ -163,7 +163,7 @@ export class ControlledCounters extends Counters {
     this.#mostRows = 1 + mostWorkers;
   }
 
-  /** So many threads count from now on, beside control. */
+  /** @param workers threads that count from now on, beside control */
   expectWorkers(workers: number): void {
     this.memory.rows = Math.min(1 + workers, this.#mostRows);
   }
