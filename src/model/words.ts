@@ -31,3 +31,6 @@ export interface MirrorTrouble {
   readonly reason: MirrorFailure;
   readonly message: string;
 }
+
+/** A certificate that expires in less than this many days is warned of. The dashboard has the same number. */
+export const WARNED_DAYS = 14;

@@ -138,13 +138,22 @@ export class FileWatch {
   }
 }
 
-/** From now on; returns what ends it. */
-export function watchedFile(file: string, onChanged: () => void, deps: FileWatchDeps): () => void {
+/**
+ * From now on; returns what ends it. `onBegun`: what is read from then on, or is older, is followed by each change. It is
+ * called once, unless the watch was ended before, and not before this has returned.
+ */
+export function watchedFile(
+  file: string,
+  onChanged: () => void,
+  deps: FileWatchDeps,
+  onBegun: () => void = () => undefined,
+): () => void {
   let isClosed = false;
   let watch: FileWatch | undefined;
   void FileWatch.of(file, deps).then(found => {
     if (isClosed) return;
     watch = found;
+    onBegun();
     found.start(onChanged);
   });
   return () => {

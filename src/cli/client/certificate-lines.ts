@@ -4,11 +4,10 @@
  * Place: a part of `lb4 status`.
  */
 import type { ListenerView, TlsView, UpstreamView } from '../../model/snapshot.ts';
+import { WARNED_DAYS } from '../../model/words.ts';
 import { formatTable } from './table.ts';
 
 const NAMES_SHOWN = 4;
-/** As the warning in the log. */
-const FEW_DAYS = 14;
 
 interface Owner {
   readonly owner: string;
@@ -45,7 +44,7 @@ export function certificateLines(
 export function expiringOf(listeners: readonly ListenerView[], upstreams: readonly UpstreamView[]): string[] {
   return ownersOf(listeners, upstreams).flatMap(({ owner, tls }) =>
     tls.certificates.flatMap(({ file, notAfter, daysLeft }) => {
-      if (daysLeft >= FEW_DAYS) return [];
+      if (daysLeft >= WARNED_DAYS) return [];
       const when = daysLeft < 0 ? `has expired (${notAfter})` : `expires in ${daysLeft}d (${notAfter})`;
       return [`${owner}: the certificate from ${file} ${when}`];
     }),

@@ -118,7 +118,7 @@ export class Discovery {
     return this.#entries.map(({ name, set, answeredMs, trouble }) => ({
       source: name,
       state: trouble !== undefined ? 'failing' : answeredMs === undefined ? 'waiting' : 'answering',
-      backends: [...set.backends()].length,
+      backends: set.size,
       held: set.held,
       ...(answeredMs === undefined ? {} : { answeredAgoMs: Math.max(0, Math.round(nowMs - answeredMs)) }),
       ...(trouble === undefined
@@ -162,7 +162,7 @@ export class Discovery {
     const isNews = entry.trouble?.reason !== reason;
     entry.trouble = { sinceMs: entry.trouble?.sinceMs ?? this.#deps.now(), reason };
     const { upstream, events } = this.#deps;
-    const kept = [...entry.set.backends()].length;
+    const kept = entry.set.size;
     if (isNews) events.emit('source:failed', { upstream, source: entry.name, reason, kept });
     entry.isFirst();
   }

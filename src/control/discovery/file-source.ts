@@ -5,7 +5,7 @@
  */
 import { resolve } from 'node:path';
 import { systemCode, wordsOf } from '../../errors.ts';
-import { FileWatch } from '../../support/file-watch.ts';
+import { watchedFile } from '../../support/file-watch.ts';
 import { readSmallFile } from '../../support/small-file.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { DiscoverySource, SourceReports } from './source.ts';
@@ -21,8 +21,7 @@ export interface FileSourceDeps {
 export class FileSource implements DiscoverySource {
   readonly #file: string;
   readonly #deps: FileSourceDeps;
-  #watch: FileWatch | undefined;
-  #isStopped = false;
+  #end: () => void = () => undefined;
 
   constructor(path: string, deps: FileSourceDeps) {
     this.#file = resolve(deps.baseDir, path);
@@ -30,21 +29,12 @@ export class FileSource implements DiscoverySource {
   }
 
   start(reports: SourceReports): void {
-    void this.#start(reports);
+    const read = (): void => this.#read(reports);
+    this.#end = watchedFile(this.#file, read, this.#deps, read);
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#watch?.close();
-  }
-
-  async #start(reports: SourceReports): Promise<void> {
-    // What changes between this and the first read is found by the watch.
-    const watch = await FileWatch.of(this.#file, this.#deps);
-    if (this.#isStopped) return;
-    this.#watch = watch;
-    this.#read(reports);
-    watch.start(() => this.#read(reports));
+    this.#end();
   }
 
   #read(reports: SourceReports): void {

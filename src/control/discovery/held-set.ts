@@ -61,6 +61,10 @@ export class HeldSet {
     yield* this.#held.values();
   }
 
+  get size(): number {
+    return this.#answer.size + this.#held.size;
+  }
+
   /** How many are missing in the answer and count all the same. */
   get held(): number {
     return this.#held.size;

@@ -3,12 +3,12 @@
  *
  * Place: composition has one, while a configuration has certificates.
  */
+import { WARNED_DAYS } from '../../model/words.ts';
 import type { SetTimer } from '../../support/timer.ts';
 import type { LoadedCertificate } from './load-tls.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
-export const WARNED_DAYS = 14;
 
 export interface ExpiryWatchDeps {
   /** In milliseconds. */

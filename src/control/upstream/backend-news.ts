@@ -51,12 +51,11 @@ export class BackendNews {
   /** Takes new settings over. What an operator has set since stays, unless the configuration changes that very key. */
   configure(id: string, after: BackendConfig, before: BackendConfig | undefined): void {
     this.#change(id, record => {
-      const state = after.drains === true ? 'drain' : 'ready';
-      if ((record.settings.drains === true) !== (after.drains === true))
+      if (record.settings.drains !== after.drains)
         this.#deps.events.emit('backend:stateSet', {
           upstream: this.#deps.upstream,
           backend: id,
-          state,
+          state: after.drains === true ? 'drain' : 'ready',
           by: 'source',
         });
       record.settings = after;
