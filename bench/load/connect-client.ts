@@ -28,16 +28,29 @@ export interface ConnectResult {
 const STALL_MS = 10_000;
 
 /** Runs all requests and resolves when the last connection is closed. */
-export async function runConnections(load: ConnectLoad): Promise<ConnectResult> {
+export function runConnections(load: ConnectLoad): Promise<ConnectResult> {
+  return measureConnections(load, () => () => fetchOnce(load.port));
+}
+
+/**
+ * Times a connection per request, `concurrency` of them at a time.
+ * @param newFetch is called for each of these; its result makes one connection after the other, and resolves with the
+ * bytes of the answer
+ */
+export async function measureConnections(
+  load: ConnectLoad,
+  newFetch: () => () => Promise<number>,
+): Promise<ConnectResult> {
   const latencies = new Float64Array(load.requests);
   let started = 0;
   let answered = 0;
   const startedAt = performance.now();
   const worker = async (): Promise<void> => {
+    const fetch = newFetch();
     while (started < load.requests) {
       started++;
       const sentAt = performance.now();
-      if ((await fetchOnce(load.port)) !== load.responseBytes) continue;
+      if ((await fetch()) !== load.responseBytes) continue;
       latencies[answered++] = performance.now() - sentAt;
     }
   };

@@ -5,8 +5,7 @@
  * says little; the balancer's CPU per connection is the figure.
  */
 import { connect } from 'node:tls';
-import { percentile } from '../measure/stats.ts';
-import type { ConnectLoad, ConnectResult } from './connect-client.ts';
+import { measureConnections, type ConnectLoad, type ConnectResult } from './connect-client.ts';
 import { REQUEST } from './messages.ts';
 
 export interface TlsResult extends ConnectResult {
@@ -25,32 +24,16 @@ const STALL_MS = 10_000;
 export async function runTlsConnections(
   load: ConnectLoad & { readonly resume: boolean },
 ): Promise<TlsResult> {
-  const latencies = new Float64Array(load.requests);
-  let started = 0;
-  let answered = 0;
   let resumed = 0;
-  const startedAt = performance.now();
-  const worker = async (): Promise<void> => {
+  const result = await measureConnections(load, () => {
     const tickets: Tickets = { last: undefined };
-    while (started < load.requests) {
-      started++;
-      const sentAt = performance.now();
+    return async () => {
       const fetched = await fetchOnce(load.port, load.resume ? tickets : undefined);
-      if (fetched?.bytes !== load.responseBytes) continue;
-      if (fetched.isResumed) resumed++;
-      latencies[answered++] = performance.now() - sentAt;
-    }
-  };
-  await Promise.all(Array.from({ length: load.concurrency }, worker));
-  const seconds = (performance.now() - startedAt) / 1000;
-  const sorted = latencies.subarray(0, answered).slice().sort();
-  return {
-    seconds,
-    p50Ms: percentile(sorted, 50),
-    p99Ms: percentile(sorted, 99),
-    errors: load.requests - answered,
-    resumed,
-  };
+      if (fetched?.bytes === load.responseBytes && fetched.isResumed) resumed++;
+      return fetched?.bytes ?? -1;
+    };
+  });
+  return { ...result, resumed };
 }
 
 interface Tickets {
