@@ -56,3 +56,9 @@ export function listenerPlan(name = 'web', plan: Partial<ListenerPlan> = {}): Li
 export function listenerAt(name: string, ...bind: string[]): ListenerPlan {
   return listenerPlan(name, { bind: bind.map(text => ({ key: text, where: listenAddress(text) })) });
 }
+
+/** What gives a data plane all its listeners, with no limit of the instance. */
+export function listenersChange(shared: ControlledState, ...listeners: readonly ListenerPlan[]) {
+  const plan = { limits: { maxSessions: Infinity }, slot: shared.slotOfInstance(), listeners };
+  return { kind: 'listeners', upstreams: [], listeners: plan } as const;
+}

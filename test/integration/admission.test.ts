@@ -13,7 +13,7 @@ import { scripts, startBackend } from '../harness/backend.ts';
 import { connectClient } from '../harness/client.ts';
 import { loadLibc } from '../../src/linux/libc.ts';
 import { newEpollEngine } from '../harness/epoll-engine.ts';
-import { backendPlan, listenerPlan, upstreamPlan } from '../harness/plans.ts';
+import { backendPlan, listenerPlan, listenersChange, upstreamPlan } from '../harness/plans.ts';
 import { until } from '../harness/until.ts';
 
 const NAMES = ['app', 'other'] as const;
@@ -69,20 +69,15 @@ async function start(t: Test, create: (typeof engines)[string]) {
     );
     data.apply({ kind: 'upstream', upstream: plan });
   }
-  data.apply({
-    kind: 'listeners',
-    upstreams: [],
-    listeners: {
-      limits: { maxSessions: Infinity },
-      slot: shared.slotOfInstance(),
-      listeners: [
-        listenerPlan('web', {
-          slot: shared.slotOfListener('web'),
-          bind: [{ key: 'a', where: { kind: 'tcp', host: '127.0.0.1', port: 0 } }],
-        }),
-      ],
-    },
-  });
+  data.apply(
+    listenersChange(
+      shared,
+      listenerPlan('web', {
+        slot: shared.slotOfListener('web'),
+        bind: [{ key: 'a', where: { kind: 'tcp', host: '127.0.0.1', port: 0 } }],
+      }),
+    ),
+  );
   await data.settled();
   const [address] = data.addressesOf('web');
   const sessions = (): number => shared.counts.live(shared.slotOfInstance());

@@ -27,7 +27,7 @@ import { setUnrefTimer } from '../../../src/support/timer.ts';
 import { scripts, startBackend } from '../../harness/backend.ts';
 import { clientSettings, serverSettings } from '../../harness/fake-tls.ts';
 import { FULL } from '../../harness/full-load.ts';
-import { backendPlan, listenerPlan, upstreamPlan } from '../../harness/plans.ts';
+import { backendPlan, listenerPlan, listenersChange, upstreamPlan } from '../../harness/plans.ts';
 import { find } from '../../harness/programs.ts';
 import { createAuthority, withoutOpenssl } from '../../harness/tls-authority.ts';
 import { connectTlsClient, startTlsBackend } from '../../harness/tls-peer.ts';
@@ -72,15 +72,7 @@ async function start(
   configure(upstream);
   const slot = shared.slotOfListener('web');
   const bind = [{ key: 'a', where: { kind: 'tcp', host: '127.0.0.1', port: 0 } as const }];
-  data.apply({
-    kind: 'listeners',
-    upstreams: [],
-    listeners: {
-      limits: { maxSessions: Infinity },
-      slot: shared.slotOfInstance(),
-      listeners: [listenerPlan('web', { slot, bind, ...listener })],
-    },
-  });
+  data.apply(listenersChange(shared, listenerPlan('web', { slot, bind, ...listener })));
   await data.settled();
   t.teardown(async () => {
     data.closePools();

@@ -14,7 +14,7 @@ import { ControlledState } from '../../../src/shared-memory/shared-state.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
 import { FakeEngine } from '../../harness/fake-engine.ts';
 import { FakeTls, serverSettings } from '../../harness/fake-tls.ts';
-import { backendPlan, listenerPlan, upstreamPlan } from '../../harness/plans.ts';
+import { backendPlan, listenerPlan, listenersChange, upstreamPlan } from '../../harness/plans.ts';
 
 const ADDRESS = { kind: 'tcp', host: '192.0.2.9', port: 80 } as const;
 
@@ -40,15 +40,7 @@ async function start(plan: Partial<ListenerPlan> = { tls: serverSettings() }, tl
   const slot = shared.slotOfListener('web');
   const configure = async (changed: Partial<ListenerPlan>): Promise<void> => {
     const bind = [{ key: 'a', where: ADDRESS }];
-    data.apply({
-      kind: 'listeners',
-      upstreams: [],
-      listeners: {
-        limits: { maxSessions: Infinity },
-        slot: shared.slotOfInstance(),
-        listeners: [listenerPlan('web', { slot, bind, ...changed })],
-      },
-    });
+    data.apply(listenersChange(shared, listenerPlan('web', { slot, bind, ...changed })));
     await data.settled();
   };
   await configure(plan);
